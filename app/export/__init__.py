@@ -1,0 +1,1 @@
+"""Journals turned into what other tools read."""

@@ -1,0 +1,115 @@
+"""Everything that can go wrong in words a user can act on.
+
+An error has a reference (a stable short code), a message that names the thing, and, where there
+is one, a hint with the way out. A build that fails is a value (``build.finished``), made from one
+of these; an error that stops the command before anything starts carries its exit code.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArchiveError",
+    "BackendError",
+    "BuildEnvironmentError",
+    "HashMismatch",
+    "PackageIndexError",
+    "JournalError",
+    "LockTimeout",
+    "OutputError",
+    "PoolError",
+    "ProjectError",
+    "RequirementError",
+    "SettingsError",
+    "TargetError",
+]
+
+
+class PoolError(Exception):
+    """The base of all: one line of message, an optional hint, a reference and an exit code."""
+
+    reference: str = "error"
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SettingsError(PoolError):
+    """A flag, a variable or a configuration value that cannot be used."""
+
+    reference = "bad-setting"
+    exit_code = 2
+
+
+class TargetError(PoolError):
+    """A target that is not there or is no project; found before anything starts."""
+
+    reference = "bad-target"
+    exit_code = 2
+
+
+class JournalError(PoolError):
+    """A log that cannot be read: not a journal, a torn line in the middle, a newer schema."""
+
+    reference = "bad-log"
+    exit_code = 2
+
+
+class OutputError(PoolError):
+    """The output directory cannot be written."""
+
+    reference = "bad-output"
+    exit_code = 2
+
+
+class ProjectError(PoolError):
+    """A source tree whose pyproject.toml is broken, or that has no way to be built."""
+
+    reference = "bad-project"
+
+
+class RequirementError(PoolError):
+    """A requirement nobody can satisfy: unknown, no sdist, a conflict, a cycle."""
+
+    reference = "no-match"
+
+
+class PackageIndexError(PoolError):
+    """An index that does not answer, or answers what cannot be read."""
+
+    reference = "index"
+
+
+class HashMismatch(PoolError):
+    """A file whose digest is not the promised one; never used."""
+
+    reference = "wrong-hash"
+
+
+class ArchiveError(PoolError):
+    """An archive that is damaged, or that tries to write where it must not."""
+
+    reference = "bad-archive"
+
+
+class BuildEnvironmentError(PoolError):
+    """A build environment or an interpreter that cannot be had."""
+
+    reference = "environment"
+
+
+class LockTimeout(PoolError):
+    """A tree that somebody else held for longer than ``--lock-timeout``."""
+
+    reference = "lock-timeout"
+
+
+class BackendError(PoolError):
+    """A hook that failed, or a backend that broke its contract (PEP 517)."""
+
+    reference = "backend"

@@ -1,0 +1,1 @@
+"""What happened: the closed vocabulary, its JSON form, the journal, and the fold to a state."""

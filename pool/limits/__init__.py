@@ -1,0 +1,1 @@
+"""Who may go on: the limiter and the locks on source trees."""

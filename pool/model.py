@@ -1,0 +1,100 @@
+"""The nouns that every part of the engine shares, as plain data.
+
+Deliberately no behaviour beyond what a value can answer about itself, and no I/O: this module
+is pure, so that a journal written on one machine reads the same on another.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+
+__all__ = [
+    "BuildId",
+    "Holder",
+    "LimitName",
+    "Outcome",
+    "Phase",
+    "ProcessSample",
+    "RunId",
+    "WaitFor",
+]
+
+BuildId = NewType("BuildId", str)
+"""Unique within one run: ``b1``, ``b2``, in the order of announcement."""
+
+RunId = NewType("RunId", str)
+"""Unique on one machine: the start time and the pid, ``20261121-031205-4711``."""
+
+
+class Outcome(StrEnum):
+    """How a build ended; each announced build has exactly one."""
+
+    BUILT = "built"
+    CACHED = "cached"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def good(self) -> bool:
+        """Whether a wheel came out."""
+        return self in (Outcome.BUILT, Outcome.CACHED)
+
+
+class Phase(StrEnum):
+    """What a build is doing, in the order in which it happens."""
+
+    FETCH = "fetch"
+    UNPACK = "unpack"
+    ENVIRONMENT = "environment"
+    GET_REQUIRES = "get_requires"
+    METADATA = "metadata"
+    BUILD = "build"
+    CHECK = "check"
+
+
+class WaitFor(StrEnum):
+    """What keeps a build from going on; it holds no slot meanwhile."""
+
+    SLOT = "slot"
+    LOCK = "lock"
+    MEMORY = "memory"
+    DEPENDENCY = "dependency"
+    DOWNLOAD = "download"
+    PAUSED = "paused"
+
+
+class LimitName(StrEnum):
+    """The limits that can be changed while a run goes on."""
+
+    BUILDS = "builds"
+    DOWNLOADS = "downloads"
+    INSTALLS = "installs"
+    MEMORY = "memory"
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who holds a lock that a build waits for."""
+
+    pid: int | None = None
+    """None where the system does not tell (another user's process, macOS)."""
+    command: str = ""
+    """The command line, cleaned of control characters and secrets, at most 200 characters."""
+    since: float | None = None
+    """Seconds since the epoch at which the holding process started."""
+
+
+class ProcessSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One process of a build's tree at one tick."""
+
+    pid: int
+    ppid: int
+    name: str
+    command: str
+    rss: int
+    """Bytes."""
+    cpu: float
+    """Percent of one core since the tick before; 0.0 at the first sight."""
