@@ -11,11 +11,11 @@ __all__ = [
     "ArchiveError",
     "BackendError",
     "BuildEnvironmentError",
-    "HashMismatch",
-    "PackageIndexError",
+    "HashMismatchError",
     "JournalError",
-    "LockTimeout",
+    "LockTimeoutError",
     "OutputError",
+    "PackageIndexError",
     "PoolError",
     "ProjectError",
     "RequirementError",
@@ -85,7 +85,7 @@ class PackageIndexError(PoolError):
     reference = "index"
 
 
-class HashMismatch(PoolError):
+class HashMismatchError(PoolError):
     """A file whose digest is not the promised one; never used."""
 
     reference = "wrong-hash"
@@ -103,7 +103,7 @@ class BuildEnvironmentError(PoolError):
     reference = "environment"
 
 
-class LockTimeout(PoolError):
+class LockTimeoutError(PoolError):
     """A tree that somebody else held for longer than ``--lock-timeout``."""
 
     reference = "lock-timeout"
