@@ -1,0 +1,406 @@
+"""What the events add up to: the only place that gives them meaning.
+
+`fold` reads no clock and does no I/O, so a live run, its replay and its report see the same
+state. `State` and `BuildState` are changed by `fold` alone; everyone else only reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from pool.events.vocabulary import (
+    BuildChose,
+    BuildFinished,
+    BuildNeeded,
+    BuildOutput,
+    BuildPhase,
+    BuildQueued,
+    BuildStarted,
+    BuildWaiting,
+    DownloadFinished,
+    DownloadProgress,
+    DownloadStarted,
+    Event,
+    Header,
+    LimitChanged,
+    LockAcquired,
+    LockReleased,
+    LockWaiting,
+    MachineMemory,
+    RunFinished,
+    RunStarted,
+    RunStopping,
+    Sample,
+    Unknown,
+)
+from pool.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["BuildState", "Download", "Limit", "State", "Status", "fold", "fold_all"]
+
+Dirty = frozenset[BuildId]
+"""The builds whose state an event changed."""
+
+_NONE: Dirty = frozenset()
+
+
+class Status(StrEnum):
+    """Where a build is: see the state diagram in pool/ARCHITECTURE.md."""
+
+    QUEUED = "queued"
+    WAITING = "waiting"
+    BUILDING = "building"
+    DONE = "done"
+
+
+@dataclass(slots=True, kw_only=True)
+class Limit:
+    """One of the caps."""
+
+    cap: int
+    """0 means paused."""
+    before_pause: int
+    """The cap that comes back on resume; equal to ``cap`` while not paused."""
+    why: str = "start"
+
+
+@dataclass(slots=True, kw_only=True)
+class Download:
+    """A file on its way."""
+
+    build: BuildId
+    file: str
+    bytes: int = 0
+    total: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BuildState:
+    """All that is known about one build; times are seconds since the start of the run."""
+
+    id: BuildId
+    name: str
+    target: str
+    log: str
+    version: str | None = None
+    needed_by: tuple[BuildId, ...] = ()
+    retry_of: BuildId | None = None
+    superseded_by: BuildId | None = None
+    """The build that tries again."""
+    expected: float | None = None
+
+    status: Status = Status.QUEUED
+    since: float = 0.0
+    """When the status, the reason for waiting, or the phase last changed."""
+    waiting_for: WaitFor | None = None
+    waiting_on: str = ""
+    holder: Holder | None = None
+    waiting_builds: tuple[BuildId, ...] = ()
+    slot: int | None = None
+    lock: str | None = None
+    """The tree it holds."""
+    phase: Phase | None = None
+    phases: dict[Phase, float] = field(default_factory=dict)
+    """Seconds spent in each phase that has ended."""
+    phase_since: float | None = None
+    queued_at: float = 0.0
+    started_at: float | None = None
+    """When it first held a slot."""
+    finished_at: float | None = None
+
+    requirements: tuple[str, ...] = ()
+    lines: int = 0
+    bytes: int = 0
+    last: str = ""
+    processes: tuple[ProcessSample, ...] = ()
+    rss: int = 0
+    peak: int = 0
+
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+    wheel: str | None = None
+    sha256: str | None = None
+    wheel_bytes: int | None = None
+    reference: str = ""
+    message: str = ""
+    hint: str = ""
+    rerun: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, with the version where it is known."""
+        return f"{self.name} {self.version}" if self.version else self.name
+
+    @property
+    def nested(self) -> bool:
+        """Whether other builds made it necessary, not the user."""
+        return bool(self.needed_by)
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A whole run at one moment."""
+
+    header: Header | None = None
+    now: float = 0.0
+    """The time of the newest event."""
+    seq: int = 0
+    builds: dict[BuildId, BuildState] = field(default_factory=dict)
+    """In the order of announcement."""
+    limits: dict[LimitName, Limit] = field(default_factory=dict)
+    slots: dict[int, BuildId] = field(default_factory=dict)
+    """Who holds which slot; its length is the number of running builds."""
+    downloads: dict[tuple[BuildId, str], Download] = field(default_factory=dict)
+    machine: MachineMemory | None = None
+    targets: int = 0
+    out_dir: str = ""
+    logs: str = ""
+    stopping: str | None = None
+    exit_code: int | None = None
+    """None until the run has finished."""
+    totals: dict[Outcome, int] = field(default_factory=dict)
+    unknown: int = 0
+    """Events of types this version does not know."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last event has come."""
+        return self.exit_code is not None
+
+
+def fold(state: State, event: Event) -> Dirty:
+    """Apply one event to the state, in place, and return the builds it changed."""
+    state.now = event.t
+    state.seq = event.seq
+    return _fold(event, state)
+
+
+def fold_all(state: State, events: Iterable[Event]) -> Dirty:
+    """Apply events in order and return all builds they changed."""
+    dirty: set[BuildId] = set()
+    for event in events:
+        dirty |= fold(state, event)
+    return frozenset(dirty)
+
+
+@singledispatch
+def _fold(event: Event, _state: State) -> Dirty:
+    raise TypeError(f"no meaning is given to {type(event).__name__}")
+
+
+@_fold.register
+def _(_event: Unknown, state: State) -> Dirty:
+    state.unknown += 1
+    return _NONE
+
+
+@_fold.register
+def _(event: RunStarted, state: State) -> Dirty:
+    state.limits = {
+        name: Limit(cap=value, before_pause=value) for name, value in event.limits.items()
+    }
+    state.targets = event.targets
+    state.out_dir = event.out_dir
+    state.logs = event.logs
+    return _NONE
+
+
+@_fold.register
+def _(event: RunStopping, state: State) -> Dirty:
+    state.stopping = event.why
+    return _NONE
+
+
+@_fold.register
+def _(event: RunFinished, state: State) -> Dirty:
+    state.exit_code = event.exit_code
+    state.totals = dict(event.totals)
+    return _NONE
+
+
+@_fold.register
+def _(event: LimitChanged, state: State) -> Dirty:
+    limit = state.limits.setdefault(event.limit, Limit(cap=event.old, before_pause=event.old))
+    limit.cap = event.new
+    limit.why = event.why
+    limit.before_pause = event.new or event.old or limit.before_pause
+    return _NONE
+
+
+@_fold.register
+def _(event: BuildQueued, state: State) -> Dirty:
+    state.builds[event.build] = BuildState(
+        id=event.build,
+        name=event.name,
+        target=event.target,
+        log=event.log,
+        version=event.version,
+        needed_by=event.needed_by,
+        retry_of=event.retry_of,
+        expected=event.expected,
+        queued_at=event.t,
+        since=event.t,
+    )
+    if event.retry_of is None:
+        return frozenset((event.build,))
+    state.builds[event.retry_of].superseded_by = event.build
+    return frozenset((event.build, event.retry_of))
+
+
+@_fold.register
+def _(event: BuildNeeded, state: State) -> Dirty:
+    build = state.builds[event.build]
+    build.needed_by = (*build.needed_by, event.by)
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildWaiting, state: State) -> Dirty:
+    build = state.builds[event.build]
+    same = build.status is Status.WAITING and build.waiting_for is event.for_
+    _leave_slot(state, build)
+    build.status = Status.QUEUED if event.for_ is WaitFor.SLOT else Status.WAITING
+    build.waiting_for = event.for_
+    build.waiting_on = event.on
+    build.holder = event.holder
+    build.waiting_builds = event.builds
+    build.since = build.since if same else event.t
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildStarted, state: State) -> Dirty:
+    build = state.builds[event.build]
+    _no_wait(build)
+    build.status = Status.BUILDING
+    build.slot = event.slot
+    build.since = event.t
+    if build.started_at is None:
+        build.started_at = event.t
+    state.slots[event.slot] = event.build
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildPhase, state: State) -> Dirty:
+    build = state.builds[event.build]
+    _end_phase(build, event.t)
+    build.phase = event.phase
+    build.phase_since = event.t
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildChose, state: State) -> Dirty:
+    state.builds[event.build].requirements = event.requirements
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildOutput, state: State) -> Dirty:
+    build = state.builds[event.build]
+    build.lines = event.lines
+    build.bytes = event.bytes
+    build.last = event.last
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: BuildFinished, state: State) -> Dirty:
+    build = state.builds[event.build]
+    _leave_slot(state, build)
+    _no_wait(build)
+    _end_phase(build, event.t)
+    build.status = Status.DONE
+    build.phase = None
+    build.phase_since = None
+    build.processes = ()
+    build.rss = 0
+    build.since = build.finished_at = event.t
+    build.outcome = event.outcome
+    build.seconds = event.seconds
+    build.peak = max(build.peak, event.peak)
+    build.version = event.version or build.version
+    build.wheel = event.wheel
+    build.sha256 = event.sha256
+    build.wheel_bytes = event.bytes
+    build.reference = event.reference
+    build.message = event.message
+    build.hint = event.hint
+    build.rerun = event.rerun
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: LockWaiting, state: State) -> Dirty:
+    state.builds[event.build].holder = event.holder
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: LockAcquired, state: State) -> Dirty:
+    state.builds[event.build].lock = event.lock
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: LockReleased, state: State) -> Dirty:
+    state.builds[event.build].lock = None
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: DownloadStarted, state: State) -> Dirty:
+    state.downloads[event.build, event.file] = Download(
+        build=event.build, file=event.file, total=event.total
+    )
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: DownloadProgress, state: State) -> Dirty:
+    download = state.downloads[event.build, event.file]
+    download.bytes = event.bytes
+    download.total = event.total
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: DownloadFinished, state: State) -> Dirty:
+    state.downloads.pop((event.build, event.file), None)
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: Sample, state: State) -> Dirty:
+    state.machine = event.machine
+    for sample in event.builds:
+        build = state.builds[sample.build]
+        build.processes = sample.processes
+        build.rss = sample.rss
+        build.peak = max(build.peak, sample.peak)
+    return frozenset([sample.build for sample in event.builds])
+
+
+def _leave_slot(state: State, build: BuildState) -> None:
+    if build.slot is not None:
+        state.slots.pop(build.slot, None)
+        build.slot = None
+
+
+def _no_wait(build: BuildState) -> None:
+    build.waiting_for = None
+    build.waiting_on = ""
+    build.holder = None
+    build.waiting_builds = ()
+
+
+def _end_phase(build: BuildState, t: float) -> None:
+    if build.phase is not None and build.phase_since is not None:
+        spent = t - build.phase_since
+        build.phases[build.phase] = build.phases.get(build.phase, 0.0) + spent

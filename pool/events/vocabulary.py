@@ -1,0 +1,328 @@
+"""The closed union of everything that can happen in a run.
+
+An event is a fact in the past tense, complete in itself, and safe to show and to keep: text in it
+is already cleaned of terminal escapes and secrets. Output of builds is deliberately not in here;
+it stays in per-build log files, and events carry only counts and the last line.
+
+The bus stamps ``seq`` and ``t``; whoever makes an event leaves them at their defaults. Readers
+ignore fields they do not know and carry unknown types through as `Unknown`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from pool.model import (
+    BuildId,
+    Holder,
+    LimitName,
+    Outcome,
+    Phase,
+    ProcessSample,
+    RunId,
+    WaitFor,
+)
+
+__all__ = [
+    "SCHEMA",
+    "BuildChose",
+    "BuildFinished",
+    "BuildNeeded",
+    "BuildOutput",
+    "BuildPhase",
+    "BuildQueued",
+    "BuildSample",
+    "BuildStarted",
+    "BuildWaiting",
+    "DownloadFinished",
+    "DownloadProgress",
+    "DownloadStarted",
+    "Event",
+    "Header",
+    "Host",
+    "KnownEvent",
+    "LimitChanged",
+    "LockAcquired",
+    "LockReleased",
+    "LockWaiting",
+    "MachineMemory",
+    "RunFinished",
+    "RunStarted",
+    "RunStopping",
+    "Sample",
+    "Unknown",
+]
+
+SCHEMA = 1
+"""Raised when a reader of the old schema would misread a new journal."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine of a run."""
+
+    cpus: int
+    memory: int
+    """Bytes."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """Line 1 of a journal."""
+
+    wheelpool: str
+    """The version that wrote it."""
+    schema: int
+    run: RunId
+    started: str
+    """ISO 8601, UTC."""
+    argv: tuple[str, ...]
+    python: str
+    """The version of the target interpreter."""
+    host: Host
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What all events have."""
+
+    seq: int = 0
+    """From 1, without gaps, in the order of the journal."""
+    t: float = 0.0
+    """Seconds since the start of the run, monotonic."""
+
+
+class RunStarted(_Event, frozen=True, tag="run.started"):
+    """The first event."""
+
+    limits: dict[LimitName, int]
+    targets: int
+    out_dir: str
+    logs: str
+    """Where the logs of the builds are, as the run saw it; a reader looks beside the journal."""
+
+
+class RunStopping(_Event, frozen=True, tag="run.stopping"):
+    """Nothing more is admitted, and what runs is being ended."""
+
+    why: str
+    """``interrupted`` or ``fail-fast``."""
+
+
+class RunFinished(_Event, frozen=True, tag="run.finished"):
+    """The last event."""
+
+    exit_code: int
+    totals: dict[Outcome, int]
+    """What was asked for, retried builds counted by their last try; nested builds are not in it."""
+
+
+class LimitChanged(_Event, frozen=True, tag="limit.changed"):
+    """A cap has a new value; 0 means paused."""
+
+    limit: LimitName
+    old: int
+    new: int
+    why: str
+    """``user``, ``pause``, ``resume`` or ``memory``."""
+
+
+class BuildQueued(_Event, frozen=True, tag="build.queued"):
+    """A build is announced; exactly one ``build.finished`` follows for it."""
+
+    build: BuildId
+    name: str
+    target: str
+    """What the user typed, or the requirement that made it necessary."""
+    log: str
+    """The name of its log file in the folder of logs."""
+    version: str | None = None
+    needed_by: tuple[BuildId, ...] = ()
+    """Empty for what the user asked for."""
+    retry_of: BuildId | None = None
+    expected: float | None = None
+    """Seconds it took in earlier runs."""
+
+
+class BuildNeeded(_Event, frozen=True, tag="build.needed"):
+    """One more build turned out to need a nested build that was already announced."""
+
+    build: BuildId
+    by: BuildId
+
+
+class BuildWaiting(_Event, frozen=True, tag="build.waiting"):
+    """It cannot go on, and holds no slot while that is so."""
+
+    build: BuildId
+    for_: WaitFor = msgspec.field(name="for")
+    on: str = ""
+    """What it waits for, in words: a tree, a file, the names of builds."""
+    holder: Holder | None = None
+    """Of the lock, where it waits for one and the system tells."""
+    builds: tuple[BuildId, ...] = ()
+    """The nested builds, where it waits for some."""
+
+
+class BuildStarted(_Event, frozen=True, tag="build.started"):
+    """It holds a slot: for the first time, or again after it waited in the middle."""
+
+    build: BuildId
+    slot: int
+    """From 1; the lowest one free."""
+
+
+class BuildPhase(_Event, frozen=True, tag="build.phase"):
+    """It went on to another phase."""
+
+    build: BuildId
+    phase: Phase
+
+
+class BuildChose(_Event, frozen=True, tag="build.chose"):
+    """The build requirements for its environment."""
+
+    build: BuildId
+    requirements: tuple[str, ...]
+    """``name version``, in the order of installation."""
+
+
+class BuildOutput(_Event, frozen=True, tag="build.output"):
+    """Its log has grown; told at most a few times a second."""
+
+    build: BuildId
+    lines: int
+    """In all, since the log's beginning."""
+    bytes: int
+    last: str
+    """The last line that is not empty, cleaned."""
+
+
+class BuildFinished(_Event, frozen=True, tag="build.finished"):
+    """It ended; nothing follows for this build."""
+
+    build: BuildId
+    outcome: Outcome
+    seconds: float = 0.0
+    """Since it first held a slot."""
+    peak: int = 0
+    """Bytes: the largest sampled sum over its process tree."""
+    version: str | None = None
+    wheel: str | None = None
+    """The path of the wheel, where there is one."""
+    sha256: str | None = None
+    bytes: int | None = None
+    reference: str = ""
+    """A short code for what went wrong (pool.errors)."""
+    message: str = ""
+    hint: str = ""
+    rerun: str = ""
+    """A shell command that runs the failed step again by hand."""
+
+
+class LockWaiting(_Event, frozen=True, tag="lock.waiting"):
+    """Somebody else holds the lock of a tree."""
+
+    build: BuildId
+    lock: str
+    holder: Holder | None = None
+
+
+class LockAcquired(_Event, frozen=True, tag="lock.acquired"):
+    """The build is alone in the tree from here on."""
+
+    build: BuildId
+    lock: str
+
+
+class LockReleased(_Event, frozen=True, tag="lock.released"):
+    """The tree is free again."""
+
+    build: BuildId
+    lock: str
+
+
+class DownloadStarted(_Event, frozen=True, tag="download.started"):
+    """A file is being fetched."""
+
+    build: BuildId
+    file: str
+    total: int | None = None
+    """Bytes, where the server says."""
+
+
+class DownloadProgress(_Event, frozen=True, tag="download.progress"):
+    """More of it is here; told at most a few times a second."""
+
+    build: BuildId
+    file: str
+    bytes: int
+    total: int | None = None
+
+
+class DownloadFinished(_Event, frozen=True, tag="download.finished"):
+    """It is here and its digest is right, or it could not be had (``ok`` false)."""
+
+    build: BuildId
+    file: str
+    bytes: int
+    ok: bool = True
+
+
+class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
+    """What one build costs at one tick."""
+
+    build: BuildId
+    processes: tuple[ProcessSample, ...]
+    """Parents before their children."""
+    rss: int
+    """Bytes, summed over the tree."""
+    peak: int
+    """Bytes, the largest such sum so far."""
+
+
+class MachineMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine has; bytes."""
+
+    total: int
+    available: int
+
+
+class Sample(_Event, frozen=True, tag="sample"):
+    """One look at all running builds; about one a second."""
+
+    builds: tuple[BuildSample, ...]
+    machine: MachineMemory
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a type this version does not know, kept as it was."""
+
+    type: str
+    seq: int
+    t: float
+    data: dict[str, Any]
+    """The whole line."""
+
+
+KnownEvent: TypeAlias = (
+    RunStarted
+    | RunStopping
+    | RunFinished
+    | LimitChanged
+    | BuildQueued
+    | BuildNeeded
+    | BuildWaiting
+    | BuildStarted
+    | BuildPhase
+    | BuildChose
+    | BuildOutput
+    | BuildFinished
+    | LockWaiting
+    | LockAcquired
+    | LockReleased
+    | DownloadStarted
+    | DownloadProgress
+    | DownloadFinished
+    | Sample
+)
+Event: TypeAlias = KnownEvent | Unknown
