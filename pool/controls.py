@@ -46,7 +46,7 @@ class Retry(_Control, frozen=True, tag="retry"):
 
 
 class Stop(_Control, frozen=True, tag="stop"):
-    """End the run: cancel what runs, skip what waits."""
+    """End the run: cancel what runs and what waits. With nothing left to do, just end."""
 
     now: bool = False
     """Kill at once instead of asking first."""

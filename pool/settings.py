@@ -28,6 +28,8 @@ class Settings:
     builds: int
     """The cap at the start, 1 to `MAX_BUILDS`."""
     downloads: int
+    installs: int
+    """How many wheels are unpacked, checked and compiled at once."""
     out_dir: Path
     """Made when the first wheel is put there."""
     cache_dir: Path

@@ -25,6 +25,8 @@ from pool.events.vocabulary import (
     DownloadStarted,
     Event,
     Header,
+    InstallFinished,
+    InstallStarted,
     LimitChanged,
     LockAcquired,
     LockReleased,
@@ -156,6 +158,8 @@ class State:
     slots: dict[int, BuildId] = field(default_factory=dict)
     """Who holds which slot; its length is the number of running builds."""
     downloads: dict[tuple[BuildId, str], Download] = field(default_factory=dict)
+    installs: dict[tuple[BuildId, str], str] = field(default_factory=dict)
+    """The wheels being unpacked, with where they go."""
     machine: MachineMemory | None = None
     targets: int = 0
     out_dir: str = ""
@@ -373,6 +377,18 @@ def _(event: DownloadProgress, state: State) -> Dirty:
 @_fold.register
 def _(event: DownloadFinished, state: State) -> Dirty:
     state.downloads.pop((event.build, event.file), None)
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: InstallStarted, state: State) -> Dirty:
+    state.installs[event.build, event.distribution] = event.environment
+    return frozenset((event.build,))
+
+
+@_fold.register
+def _(event: InstallFinished, state: State) -> Dirty:
+    state.installs.pop((event.build, event.distribution), None)
     return frozenset((event.build,))
 
 

@@ -42,6 +42,8 @@ __all__ = [
     "Event",
     "Header",
     "Host",
+    "InstallFinished",
+    "InstallStarted",
     "KnownEvent",
     "LimitChanged",
     "LockAcquired",
@@ -268,6 +270,25 @@ class DownloadFinished(_Event, frozen=True, tag="download.finished"):
     ok: bool = True
 
 
+class InstallStarted(_Event, frozen=True, tag="install.started"):
+    """A wheel is being unpacked, checked and compiled."""
+
+    build: BuildId
+    distribution: str
+    """The name of the wheel's file."""
+    environment: str
+    """Where it goes: an environment's path, or ``cache``."""
+
+
+class InstallFinished(_Event, frozen=True, tag="install.finished"):
+    """It is in place, or it could not be (``ok`` false)."""
+
+    build: BuildId
+    distribution: str
+    environment: str
+    ok: bool = True
+
+
 class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
     """What one build costs at one tick."""
 
@@ -323,6 +344,8 @@ KnownEvent: TypeAlias = (
     | DownloadStarted
     | DownloadProgress
     | DownloadFinished
+    | InstallStarted
+    | InstallFinished
     | Sample
 )
 Event: TypeAlias = KnownEvent | Unknown
