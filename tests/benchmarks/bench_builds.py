@@ -1,0 +1,159 @@
+"""Wall time of building pure-Python sdists, against what a user would take instead.
+
+All tools build the same sdists with the same number of slots, in turns, caches warm: the build
+requirements of each are in its cache, the wheels to build are not (every round has fresh copies
+of the sdists, at paths no tool has seen). Prints medians, ratios, and where wheelpool's time goes.
+
+Needs the package index once, to fetch the sdists and to warm the caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import pool
+
+SDISTS = (
+    "six==1.17.0 idna==3.13 attrs==26.1.0 click==8.3.1 packaging==26.2 rich==14.2.0"
+    " urllib3==2.6.3 pluggy==1.6.0 pytest==9.0.3 tqdm==4.67.1"
+).split()
+BIN = Path(sys.executable).parent
+
+Tool = Callable[[list[Path], Path], None]
+
+
+class Bench:
+    """One place with the sdists and a cache per tool."""
+
+    def __init__(self, root: Path, slots: int) -> None:
+        self.root = root
+        self.slots = slots
+        self.environ = {
+            **os.environ,
+            "XDG_CACHE_HOME": str(root / "cache"),
+            "XDG_STATE_HOME": str(root / "state"),
+            "UV_CACHE_DIR": str(root / "uv-cache"),
+            "UV_CONCURRENT_BUILDS": str(slots),
+            "UV_LINK_MODE": "hardlink",
+            "PIP_CACHE_DIR": str(root / "pip-cache"),
+            # uv takes index settings from here only; pip's configuration is not read by it.
+            **uv_index(),
+        }
+        self.journal = root / "run.jsonl"
+
+    def call(self, *argv: str | Path) -> None:
+        done = subprocess.run(
+            [str(arg) for arg in argv],
+            env=self.environ,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+    def wheelpool(self, sdists: list[Path], out: Path) -> None:
+        self.call(
+            BIN / "wheelpool", "build", *sdists, "-o", out, "-j", str(self.slots),
+            "--no-ui", "-q", "--log", self.journal,
+        )  # fmt: skip
+
+    def uv(self, sdists: list[Path], out: Path) -> None:
+        self.call(BIN / "uv", "pip", "install", "--no-deps", "--target", out, *sdists)
+
+    def pip(self, sdists: list[Path], out: Path) -> None:
+        self.call(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", out, *sdists)
+
+    def build(self, sdists: list[Path], out: Path) -> None:
+        def one(sdist: Path) -> None:
+            tree = out / "trees" / sdist.name
+            with tarfile.open(sdist) as archive:
+                archive.extractall(tree, filter="data")
+            self.call(sys.executable, "-m", "build", "--wheel", "-o", out, next(tree.iterdir()))
+
+        with ThreadPoolExecutor(self.slots) as threads:
+            list(threads.map(one, sdists))
+
+    def timed(self, tool: Tool, originals: list[Path]) -> float:
+        """Seconds for one round on copies that no tool has seen."""
+        with tempfile.TemporaryDirectory(dir=self.root) as folder:
+            fresh = Path(folder) / "sdists"
+            fresh.mkdir()
+            sdists = [Path(shutil.copy2(sdist, fresh)) for sdist in originals]
+            out = Path(folder) / "out"
+            start = time.perf_counter()
+            tool(sdists, out)
+            return time.perf_counter() - start
+
+
+def uv_index() -> dict[str, str]:
+    """Hand pip's configuration to uv."""
+    settings = pool.index_settings(dict(os.environ))
+    return {
+        "UV_DEFAULT_INDEX": settings.index_url,
+        "UV_FIND_LINKS": ",".join(settings.find_links),
+    }
+
+
+def phases(journal: Path) -> dict[str, float]:
+    """Seconds per phase, summed over all builds of the last run."""
+    state = pool.State()
+    with pool.JournalReader(journal) as reader:
+        pool.fold_all(state, reader.read())
+    sums: dict[str, float] = {}
+    for build in state.builds.values():
+        for phase, seconds in build.phases.items():
+            sums[phase.value] = sums.get(phase.value, 0.0) + seconds
+    return sums
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--slots", type=int, default=2)
+    arguments.add_argument("--tools", default="wheelpool,uv,pip,build")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-builds-") as folder:
+        bench = Bench(Path(folder), given.slots)
+        bench.call(
+            sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:",
+            "--no-build-isolation", "-d", bench.root / "sdists", *SDISTS,
+        )  # fmt: skip
+        sdists = sorted((bench.root / "sdists").iterdir())
+        tools = {name: getattr(bench, name) for name in given.tools.split(",")}
+        for tool in tools.values():
+            bench.timed(tool, sdists)
+        times: dict[str, list[float]] = {name: [] for name in tools}
+        for _ in range(given.rounds):
+            for name, tool in tools.items():
+                times[name].append(bench.timed(tool, sdists))
+        report(times, len(sdists), given.slots, phases(bench.journal))
+
+
+def report(times: dict[str, list[float]], count: int, slots: int, spent: dict[str, float]) -> None:
+    base = median(times["wheelpool"])
+    print(f"{count} sdists, {slots} at a time, {len(times['wheelpool'])} rounds in turns")
+    for name, seconds in times.items():
+        middle = median(seconds)
+        print(
+            f"  {name:10} {middle:6.2f} s  ({min(seconds):.2f} to {max(seconds):.2f})"
+            f"   wheelpool/{name} = {base / middle:.2f}"
+        )
+    print("  wheelpool, seconds per phase over all builds:")
+    print("   ", "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in spent.items()))
+
+
+if __name__ == "__main__":
+    main()
