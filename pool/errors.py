@@ -113,3 +113,5 @@ class BackendError(PoolError):
     """A hook that failed, or a backend that broke its contract (PEP 517)."""
 
     reference = "backend"
+    rerun: str = ""
+    """A shell command that runs the hook again by hand, set by whoever called it."""

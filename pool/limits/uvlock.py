@@ -1,0 +1,86 @@
+"""uv's lock file for a source tree, so that uv and wheelpool keep out of each other's way.
+
+The name is an implementation detail of uv (PR #14174), worked out from its observable behaviour:
+SeaHash over the components of the real path. A test asks an installed uv whether it still holds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["lock_path", "open_lock"]
+
+_MASK = (1 << 64) - 1
+_PRIME = 0x6EED0E9DA4D94A4F
+_SEED = (0x16F11FE89B0D677C, 0xB480A793D8E6C86C, 0x6FE2E5AAF078EBC9, 0x14F994A4C5259381)
+
+
+def lock_path(tree: Path, environ: Mapping[str, str]) -> str:
+    """Return where uv locks a tree; ``tree`` is a real path.
+
+    uv takes ``TMPDIR`` as it is, and ``/tmp`` without it, not what Python calls the default.
+    """
+    folder = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - uv's own choice
+    return f"{folder}/uv-setuptools-{_hashed(os.fsencode(tree)).to_bytes(8, 'little').hex()}.lock"
+
+
+def open_lock(path: str) -> int:
+    """Open uv's lock file, making it if there is none; the file is never removed.
+
+    It is opened before it is made: the kernel refuses O_CREAT on another user's file in a sticky
+    directory. It is made under another name and linked, so that nobody sees it half made.
+
+    Raises:
+        OSError: it can neither be opened nor made.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        _make(path)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _make(path: str) -> None:
+    temporary = f"{path}.{secrets.token_hex(8)}"
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        os.fchmod(fd, 0o666)
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(fd)
+        Path(temporary).unlink()
+
+
+def _hashed(path: bytes) -> int:
+    """Hash a path as Rust's ``impl Hash for Path`` feeds it to SeaHash 4.1.0."""
+    components = [part for part in path.split(b"/") if part not in (b"", b".")]
+    bits = 0
+    for component in components:
+        bits = (bits + len(component)) & _MASK
+        bits = (bits >> 2 | bits << 62) & _MASK
+    return _seahash(b"".join(components) + bits.to_bytes(8, "little"))
+
+
+def _seahash(data: bytes) -> int:
+    a, b, c, d = _SEED
+    whole = len(data) - len(data) % 8
+    for at in range(0, whole, 8):
+        word = int.from_bytes(data[at : at + 8], "little")
+        a, b, c, d = b, c, d, _diffuse(a ^ word)
+    if tail := data[whole:]:
+        a = _diffuse(a ^ int.from_bytes(tail, "little"))
+    return _diffuse(a ^ b ^ c ^ d ^ len(data))
+
+
+def _diffuse(x: int) -> int:
+    x = x * _PRIME & _MASK
+    x ^= (x >> 32) >> (x >> 60)
+    return x * _PRIME & _MASK
