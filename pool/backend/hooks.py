@@ -1,0 +1,255 @@
+"""PEP 517 hooks, each in a process of its own, awaited from the pool's loop.
+
+The protocol is pyproject_hooks'; what is here is the runner: where the process is started, how
+it is ended, and what its ways to fail mean in words. A hook is plain data (`HookCall`), so it
+could run elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
+
+from pool.backend.output import telling_line
+from pool.backend.process import Command, Process, Processes
+from pool.errors import BackendError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pool.model import BuildId, RunId
+
+__all__ = ["Hook", "HookCall", "HookResult", "Hooks"]
+
+Hook = Literal["get_requires_for_build_wheel", "build_wheel"]
+
+GRACE_SECONDS = 2.0
+"""Between asking a hook to end and killing it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookCall:
+    """One call of one hook; everything it needs to run anywhere."""
+
+    build: BuildId
+    tree: Path
+    python: Path
+    backend: str
+    backend_path: tuple[str, ...]
+    hook: Hook
+    config_settings: Mapping[str, str | list[str]]
+    output: Path
+    """Where build_wheel puts the wheel."""
+    log: Path
+    fds: tuple[int, ...]
+    """The descriptors that hold the lock of the tree."""
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookResult:
+    """What a hook gave back."""
+
+    value: str | Sequence[str]
+    """The wheel's file name, or a list of requirements."""
+    peak: int
+    """Bytes: the largest resident size of any one of its processes."""
+
+
+class Hooks:
+    """Runs hooks, one thread waiting for each; one for the whole pool.
+
+    Args:
+        run: marks the processes.
+        workers: the most hooks that may ever run at once.
+    """
+
+    def __init__(self, run: RunId, workers: int) -> None:
+        self._processes = Processes(run)
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
+        self._running: set[_Running] = set()
+        self._grace = GRACE_SECONDS
+
+    async def call(self, call: HookCall, *, on_start: Callable[[int], None]) -> HookResult:
+        """Run a hook to its end; ``on_start`` gets its pid, on the loop's thread.
+
+        When the caller is cancelled, the hook and all its processes have ended before
+        CancelledError goes on.
+
+        Raises:
+            BackendError: it failed, or broke its contract; the message says how.
+            ProjectError: the tree names a backend outside of itself.
+        """
+        loop = asyncio.get_running_loop()
+
+        def started(pid: int) -> None:
+            loop.call_soon_threadsafe(on_start, pid)
+
+        running = _Running(call, self._processes, started)
+        self._running.add(running)
+        future = loop.run_in_executor(self._executor, running.run)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await self._end(running, future)
+            raise
+        finally:
+            self._running.discard(running)
+
+    async def _end(self, running: _Running, future: asyncio.Future[HookResult]) -> None:
+        running.end(signal.SIGTERM)
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future], timeout=self._grace)
+        while not future.done():
+            running.end(signal.SIGKILL)
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        future.exception()
+
+    def kill(self) -> None:
+        """End all hooks at once, and give no grace from now on."""
+        self._grace = 0.0
+        for running in self._running:
+            running.end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let the threads and the watcher go; no hook may be running."""
+        self._executor.shutdown()
+        self._processes.close()
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A hook that a thread runs and that another thread may end."""
+
+    call: HookCall
+    processes: Processes
+    on_start: Callable[[int], None]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ended: bool = False
+    process: Process | None = None
+
+    def end(self, number: signal.Signals) -> None:
+        with self.lock:
+            self.ended = True
+            if self.process is not None:
+                self.process.signal(number)
+
+    def run(self) -> HookResult:
+        """Call the hook through pyproject_hooks; blocks."""
+        call = self.call
+        try:
+            value = self._asked(_caller(call, self._runner))
+        except BackendUnavailable as problem:
+            raise _unavailable(problem, call) from problem
+        except HookMissing as problem:
+            raise BackendError(f"the backend {call.backend} has no {call.hook} hook") from problem
+        except FileNotFoundError as problem:
+            if Path(problem.filename or "").name != "output.json":
+                raise
+            raise BackendError(
+                f"the backend ended without a result (exit 0 from inside {call.hook})",
+                hint="something in it calls sys.exit or os._exit; see the log",
+            ) from problem
+        return HookResult(
+            value=_checked(value, call), peak=self.process.peak if self.process else 0
+        )
+
+    def _asked(self, caller: BuildBackendHookCaller) -> object:
+        settings = dict(self.call.config_settings)
+        if self.call.hook == "build_wheel":
+            return caller.build_wheel(str(self.call.output), settings)
+        return caller.get_requires_for_build_wheel(settings)
+
+    def _runner(
+        self,
+        cmd: Sequence[str],
+        cwd: str | None = None,
+        extra_environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run pyproject_hooks' script; what it exits with is checked here and nowhere else."""
+        command = Command(
+            build=self.call.build,
+            argv=cmd,
+            cwd=Path(cwd or self.call.tree),
+            environ={**self.call.environ, **(extra_environ or {})},
+            log=self.call.log,
+            fds=self.call.fds,
+        )
+        with self.lock:
+            if self.ended:
+                raise BackendError("cancelled before its hook began")
+            self.process = self.processes.start(command)
+        self.on_start(self.process.pid)
+        if code := self.process.wait():
+            raise _failed(code, self.call)
+        _keep_warnings(Path(cmd[-1]) / "output.json", self.call.log)
+
+
+def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCaller:
+    try:
+        return BuildBackendHookCaller(
+            str(call.tree), call.backend, call.backend_path or None, runner, str(call.python)
+        )
+    except ValueError as problem:
+        raise ProjectError(f"backend-path in {call.tree}: {problem}") from problem
+
+
+def _failed(code: int, call: HookCall) -> BackendError:
+    how = f"was ended by {_signal_name(-code)}" if code < 0 else f"failed with exit code {code}"
+    reason = telling_line(call.log)
+    return BackendError(f"{call.hook} {how}" + (f": {reason}" if reason else ""))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _unavailable(problem: BackendUnavailable, call: HookCall) -> BackendError:
+    reason = (problem.traceback or str(problem)).strip().splitlines()[-1]
+    return BackendError(
+        f"the backend {call.backend} cannot be imported: {reason}",
+        hint="is the package that has it among [build-system] requires?",
+    )
+
+
+def _checked(value: object, call: HookCall) -> str | Sequence[str]:
+    """See that a hook gave back what PEP 517 says."""
+    if call.hook == "build_wheel":
+        if not isinstance(value, str) or "/" in value:
+            raise BackendError(f"{call.hook} gave back {value!r}, not the name of a wheel")
+        if not (call.output / value).is_file():
+            raise BackendError(f"{call.hook} gave back {value!r}, but there is no such file")
+        return value
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise BackendError(f"{call.hook} gave back {value!r}, not a list of requirements")
+    return value
+
+
+def _keep_warnings(result: Path, log: Path) -> None:
+    """Put the backend's warnings into its log.
+
+    pyproject_hooks takes them out of the hook's output and raises them in our process, from a
+    thread, where there is no safe way to catch them.
+    """
+    try:
+        told = json.loads(result.read_bytes())
+    except (OSError, ValueError):
+        return
+    if warnings := told.pop("warnings", None):
+        result.write_text(json.dumps(told))
+        with log.open("a", encoding="utf-8") as file:
+            for warning in warnings:
+                file.write(f"{warning['filename']}:{warning['lineno']}: {warning['message']}\n")

@@ -1,0 +1,112 @@
+"""What builds print, made fit to be shown: bytes from anybody, cleaned for a terminal.
+
+The log files themselves keep every byte; all that is shown passes through `clean_line`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "telling_line"]
+
+LONGEST = 400
+"""Characters of a line that are shown."""
+_CHUNK = 1 << 20
+_LAST_BYTES = 1 << 16
+_COMPILER_ERROR = re.compile(
+    r":\d+(:\d+)?: (fatal )?error: |^error\[E\d+\]|^CMake Error|undefined reference"
+)
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and their kin
+    r"|\x1b[ -/]*[0-~]?"  # the other escapes
+    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
+    """Return one line without escapes, controls and direction marks, progress folded, cut short."""
+    if isinstance(line, bytes):
+        line = line.decode("utf-8", "replace")
+    # Cut first: the patterns below must not run over megabytes.
+    line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
+    line = _ESCAPES.sub("", line.rstrip("\r\n"))
+    line = line.rpartition("\r")[2]
+    line = _CONTROLS.sub("", line.expandtabs(8)).rstrip()
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def telling_line(log: Path) -> str:
+    """Return the line of a failed build's log that most likely says why, cleaned.
+
+    That is the first of a compiler's errors near the end, or else the last line: tracebacks and
+    most tools end with what was wrong.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+            lines = [shown for line in file if (shown := clean_line(line))]
+    except OSError:
+        return ""
+    errors = [line for line in lines if _COMPILER_ERROR.search(line)]
+    return (errors or lines[-1:] or [""])[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """How far a log has grown."""
+
+    lines: int
+    bytes: int
+    last: str
+    """The last line that is not empty, cleaned."""
+
+
+class LogTail:
+    """Follows one growing log file, reading each byte once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = 0
+        self._bytes = 0
+        self._last = ""
+        self._open_line = b""
+
+    def poll(self) -> Tail | None:
+        """Read what is new; return None if there is nothing."""
+        before = self._bytes
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._bytes)
+                while chunk := log.read(_CHUNK):
+                    self._take(chunk)
+        except FileNotFoundError:
+            return None
+        if self._bytes == before:
+            return None
+        last = clean_line(self._open_line) or self._last
+        return Tail(lines=self._lines + bool(self._open_line), bytes=self._bytes, last=last)
+
+    def _take(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        self._lines += chunk.count(b"\n")
+        whole, newline, rest = chunk.rpartition(b"\n")
+        if newline:
+            self._last = _last_shown(self._open_line + whole) or self._last
+            self._open_line = b""
+        # A line without an end may grow for ever; what is shown of it does not.
+        self._open_line = (self._open_line + rest)[-_CHUNK:]
+
+
+def _last_shown(text: bytes) -> str:
+    """Return the last line that shows something; looks back over a few thousand at most."""
+    for line in reversed(text[-_CHUNK:].splitlines()[-2000:]):
+        if shown := clean_line(line):
+            return shown
+    return ""

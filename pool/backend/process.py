@@ -1,0 +1,206 @@
+"""The only place where processes start, and the one that sees them all to their end.
+
+A hook leads a session and a process group of its own, with no stdin, and writes to its build's
+log file. When it ends, by itself or not, its group is killed, and so is what left the group: on
+Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so they turn up as children of
+ours, and a marker in their environment tells whose they were. All are reaped. A watcher process
+does the same if the pool itself is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pool.model import BuildId, RunId
+
+__all__ = ["Command", "Process", "Processes", "answer_of", "marker"]
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to start, and whose it is."""
+
+    build: BuildId
+    argv: Sequence[str]
+    cwd: Path
+    environ: Mapping[str, str]
+    log: Path
+    """Standard output and error are appended to it."""
+    fds: tuple[int, ...] = ()
+    """Descriptors that it inherits."""
+
+
+def marker(run: RunId, build: BuildId | None = None) -> dict[str, str]:
+    """Return the variables by which processes are known to be ours."""
+    whose = {"WHEELPOOL_RUN": str(run)}
+    return whose if build is None else {**whose, "WHEELPOOL_BUILD": f"{run}/{build}"}
+
+
+class Processes:
+    """All processes of one pool. Safe to use from the threads that wait for hooks."""
+
+    def __init__(self, run: RunId) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._leaders: set[int] = set()
+        _adopt_orphans()
+        self._watcher, self._pipe = _watcher(run)
+        self._leaders.add(self._watcher.pid)
+
+    def start(self, command: Command) -> Process:
+        """Start a hook.
+
+        Raises:
+            OSError: it cannot be started, or its log cannot be opened.
+        """
+        environ = {**command.environ, **marker(self._run, command.build)}
+        with command.log.open("ab") as log, self._lock:
+            popen = subprocess.Popen(
+                list(command.argv),
+                cwd=command.cwd,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=command.fds,
+                start_new_session=True,
+            )
+            self._leaders.add(popen.pid)
+        self._tell(f"+{popen.pid}")
+        return Process(self, popen, command.build)
+
+    def ended(self, pid: int, build: BuildId) -> None:
+        """A hook has ended: end and reap all that it left behind."""
+        with suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+        with self._lock:
+            self._leaders.discard(pid)
+        self._tell(f"-{pid}")
+        while self._end_strays(pid, build):
+            pass
+
+    def _end_strays(self, session: int, build: BuildId) -> bool:
+        """Kill and reap the orphans of a build that we have adopted; tell if there were any."""
+        mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
+        strays = [
+            child
+            for child in _children()
+            if child not in self._leaders and _belongs(child, session, mark)
+        ]
+        for stray in strays:
+            with suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(stray, 0)
+        return bool(strays)
+
+    def _tell(self, line: str) -> None:
+        # If the watcher was killed, only the case that we are killed too is not looked after.
+        with suppress(OSError):
+            os.write(self._pipe, f"{line}\n".encode())
+
+    def close(self) -> None:
+        """Send the watcher home; there must be no hook left."""
+        self._tell("done")
+        os.close(self._pipe)
+        self._watcher.wait()
+
+
+class Process:
+    """One hook's process, from its start until nothing of it is left."""
+
+    def __init__(
+        self, processes: Processes, popen: subprocess.Popen[bytes], build: BuildId
+    ) -> None:
+        self._processes = processes
+        self._popen = popen
+        self._build = build
+        self.pid = popen.pid
+        self.peak = 0
+        """Bytes: the largest resident size of any one process in its tree, known at the end."""
+
+    def wait(self) -> int:
+        """Wait for its end and clean up after it; return the exit code, negative for a signal."""
+        _, status, usage = os.wait4(self.pid, 0)
+        # Popen must not wait for a pid that may be somebody else's by then.
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self.peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        self._processes.ended(self.pid, self._build)
+        return self._popen.returncode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, if it is still there."""
+        if self._popen.returncode is None:
+            with suppress(OSError):
+                os.killpg(self.pid, number)
+
+
+def _adopt_orphans() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _watcher(run: RunId) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the watcher; return it with the end of the pipe that only we have."""
+    script = Path(__file__).with_name("watcher.py")
+    theirs, ours = os.pipe()
+    watcher = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(script), run],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    return watcher, ours
+
+
+def answer_of(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float) -> str:
+    """Run a short command of our own and return what it printed.
+
+    Raises:
+        subprocess.SubprocessError: it failed or took too long.
+        OSError: it cannot be started.
+    """
+    done = subprocess.run(
+        list(argv),
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=True,
+    )
+    return done.stdout
+
+
+def _children() -> Iterator[int]:
+    """Yield our own children, adopted ones among them; Linux only (proc(5))."""
+    for path in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            yield from map(int, path.read_text().split())
+
+
+def _belongs(pid: int, session: int, mark: bytes) -> bool:
+    """Tell whether an orphan is of a hook's session, or has its build's mark."""
+    folder = Path("/proc", str(pid))
+    try:
+        # After the command in brackets: state, ppid, pgrp, session (proc_pid_stat(5)).
+        fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[3]) == session or mark in (folder / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
