@@ -110,7 +110,7 @@ def _install(wheel: StoredWheel, env: BuildEnvironment, site: Path) -> None:
     targets = {"purelib": site, "platlib": site, "data": env.path, "headers": headers}
     for scheme, target in targets.items():
         if (wheel.path / scheme).is_dir():
-            _link_tree(wheel.path / scheme, target)
+            _link_tree(str(wheel.path / scheme), str(target))
     if (scripts := wheel.path / "scripts").is_dir():
         for script in scripts.iterdir():
             _write_script(script, env)
@@ -121,23 +121,27 @@ def _install(wheel: StoredWheel, env: BuildEnvironment, site: Path) -> None:
         _write_executable(env.bin / filename, content)
 
 
-def _link_tree(source: Path, target: Path) -> None:
-    """Hardlink all files below one folder into another; copy where links cannot be made."""
-    target.mkdir(parents=True, exist_ok=True)
+def _link_tree(source: str, target: str) -> None:
+    """Hardlink all files below one folder into another; copy where links cannot be made.
+
+    Plain strings: a Path for each of a backend's thousand files takes longer than its link.
+    """
+    os.makedirs(target, exist_ok=True)
     with os.scandir(source) as entries:
         for entry in entries:
+            place = f"{target}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                _link_tree(Path(entry.path), target / entry.name)
+                _link_tree(entry.path, place)
             else:
-                _link(entry.path, target / entry.name)
+                _link(entry.path, place)
 
 
-def _link(source: str, target: Path) -> None:
+def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
         # Two wheels with one file: the later one wins, as with pip. The link goes, not the file.
-        target.unlink()
+        os.unlink(target)
         _link(source, target)
     except OSError:
         shutil.copy2(source, target)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Interpreter", "probe"]
 
 _TIMEOUT_SECONDS = 30.0
-# Runs in the target: no syntax newer than Python 3.8, nothing imported but packaging.
+# Runs in the target: no syntax newer than Python 3.9, nothing imported but packaging.
 _SCRIPT = """
 import importlib.util, json, sys, sysconfig
-if sys.version_info < (3, 8):
+if sys.version_info < (3, 9):
     print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3]}))
     sys.exit()
 sys.path.append(PACKAGING)
@@ -121,12 +121,12 @@ def _its_answer(python: Path, script: str, environ: Mapping[str, str]) -> dict[s
         )
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
         raise BuildEnvironmentError(
-            f"--python {python}: does not work as a Python 3.8 or newer",
+            f"--python {python}: does not work as a Python 3.9 or newer",
             hint=_last_line(problem),
         ) from problem
     if len(answer) == 1:
         raise BuildEnvironmentError(
-            f"--python {python}: is Python {answer['version']}; 3.8 or newer is needed"
+            f"--python {python}: is Python {answer['version']}; 3.9 or newer is needed"
         )
     return answer
 
