@@ -1,0 +1,227 @@
+"""What builds cost: one look at all processes of the machine serves all builds.
+
+On Linux it reads ``/proc/PID/stat`` once for each process, some ten microseconds each; command
+lines and markers only once in a process's life. Elsewhere psutil answers the same questions.
+
+A process belongs to a build if it descends from the hook, is of the hook's session, or has the
+build's marker in its environment (it was daemonised, and pid 1 or the pool adopted it).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import psutil
+
+from pool.model import BuildId, ProcessSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pool.model import RunId
+
+__all__ = ["BuildCost", "Sample", "Sampler"]
+
+_LONGEST = 200
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_SECRETS = re.compile(r"((?<=://)[^/@\s]+(?=@)|(?<=--password=)\S+|(?<=--token=)\S+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCost:
+    """One build's process tree at one moment."""
+
+    processes: tuple[ProcessSample, ...]
+    """Parents before their children."""
+    rss: int
+    """Bytes, summed: pages that are shared count in every process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """All builds and the machine at one moment; bytes."""
+
+    builds: dict[BuildId, BuildCost]
+    total: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    ppid: int
+    session: int
+    name: str
+    rss: int
+    cpu: float
+    """Seconds used so far."""
+    started: float
+    """With the pid, the identity of a process."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is asked only once about a process."""
+
+    command: str
+    mark: str
+
+
+class _Source(Protocol):
+    """The operating system's answers."""
+
+    def processes(self) -> Iterable[_Process]: ...
+
+    def about(self, pid: int) -> _Known: ...
+
+
+class Sampler:
+    """Takes samples; remembers between them what CPU percentages need."""
+
+    def __init__(self, run: RunId) -> None:
+        self._run = run
+        self._source: _Source = _Proc() if sys.platform == "linux" else _Psutil()
+        self._known: dict[tuple[int, float], _Known] = {}
+        self._cpu: dict[tuple[int, float], float] = {}
+        self._at = time.monotonic()
+
+    def sample(self, roots: Mapping[BuildId, int]) -> Sample:
+        """Look once; ``roots`` has the pid of each build's running hook."""
+        now = time.monotonic()
+        seconds, self._at = now - self._at, now
+        processes = {process.pid: process for process in self._source.processes()}
+        families = self._families(processes, roots)
+        seen = [process for family in families.values() for process in family]
+        builds = {
+            build: BuildCost(
+                processes=tuple(self._shown(process, seconds) for process in family),
+                rss=sum(process.rss for process in family),
+            )
+            for build, family in families.items()
+        }
+        keys = {(process.pid, process.started) for process in seen}
+        self._cpu = {(process.pid, process.started): process.cpu for process in seen}
+        # The command lines of the dead go; what was asked about strangers stays while they live.
+        alive = {(process.pid, process.started) for process in processes.values()} | keys
+        self._known = {key: known for key, known in self._known.items() if key in alive}
+        memory = psutil.virtual_memory()
+        return Sample(builds=builds, total=memory.total, available=memory.available)
+
+    def _families(
+        self, processes: Mapping[int, _Process], roots: Mapping[BuildId, int]
+    ) -> dict[BuildId, list[_Process]]:
+        children: dict[int, list[_Process]] = defaultdict(list)
+        for process in processes.values():
+            children[process.ppid].append(process)
+        tops = {build: [processes[pid]] if pid in processes else [] for build, pid in roots.items()}
+        whose = {f"{self._run}/{build}": build for build in roots}
+        by_session = {pid: build for build, pid in roots.items()}
+        # Only orphans can belong to a build without descending from its hook.
+        for orphan in [*children[1], *children[os.getpid()]]:
+            if orphan.pid not in by_session:
+                build = by_session.get(orphan.session) or whose.get(self._about(orphan).mark)
+                if build is not None:
+                    tops[build].append(orphan)
+        return {build: list(_below(top, children)) for build, top in tops.items()}
+
+    def _about(self, process: _Process) -> _Known:
+        key = (process.pid, process.started)
+        if key not in self._known:
+            self._known[key] = self._source.about(process.pid)
+        return self._known[key]
+
+    def _shown(self, process: _Process, seconds: float) -> ProcessSample:
+        before = self._cpu.get((process.pid, process.started), process.cpu)
+        percent = 100.0 * (process.cpu - before) / seconds if seconds > 0 else 0.0
+        return ProcessSample(
+            pid=process.pid,
+            ppid=process.ppid,
+            name=process.name,
+            command=self._about(process).command or process.name,
+            rss=process.rss,
+            cpu=round(max(0.0, percent), 1),
+        )
+
+
+def _below(tops: list[_Process], children: Mapping[int, list[_Process]]) -> Iterator[_Process]:
+    for process in tops:
+        yield process
+        yield from _below(children.get(process.pid, []), children)
+
+
+def _clean(command: str) -> str:
+    return _SECRETS.sub("***", _CONTROLS.sub(" ", command))[:_LONGEST]
+
+
+class _Proc:
+    """Linux: proc(5), read directly."""
+
+    def __init__(self) -> None:
+        self._page = os.sysconf("SC_PAGE_SIZE")
+        self._hertz = os.sysconf("SC_CLK_TCK")
+
+    def processes(self) -> Iterator[_Process]:
+        with os.scandir("/proc") as entries:
+            pids = [entry.name for entry in entries if entry.name.isdigit()]
+        for pid in pids:
+            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+                yield self._parsed(pid, file.read())
+
+    def _parsed(self, pid: str, stat: bytes) -> _Process:
+        head, _, tail = stat.rpartition(b")")
+        fields = tail.split()
+        return _Process(
+            pid=int(pid),
+            ppid=int(fields[1]),
+            session=int(fields[3]),
+            name=head.partition(b"(")[2].decode("utf-8", "replace"),
+            rss=int(fields[21]) * self._page,
+            cpu=(int(fields[11]) + int(fields[12])) / self._hertz,
+            started=float(fields[19]),
+        )
+
+    def about(self, pid: int) -> _Known:
+        folder = Path("/proc", str(pid))
+        command = mark = ""
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            command = _clean(shlex.join(word.decode("utf-8", "replace") for word in words))
+        with suppress(OSError):
+            for variable in (folder / "environ").read_bytes().split(b"\0"):
+                if variable.startswith(b"WHEELPOOL_BUILD="):
+                    mark = os.fsdecode(variable.partition(b"=")[2])
+        return _Known(command, mark)
+
+
+class _Psutil:
+    """Other systems: the same by way of psutil."""
+
+    def processes(self) -> Iterator[_Process]:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError), process.oneshot():
+                times = process.cpu_times()
+                yield _Process(
+                    pid=process.pid,
+                    ppid=process.ppid(),
+                    session=os.getsid(process.pid),
+                    name=process.name(),
+                    rss=process.memory_info().rss,
+                    cpu=times.user + times.system,
+                    started=process.create_time(),
+                )
+
+    def about(self, pid: int) -> _Known:
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            mark = process.environ().get("WHEELPOOL_BUILD", "")
+            return _Known(_clean(shlex.join(process.cmdline())), mark)
+        return _Known("", "")
