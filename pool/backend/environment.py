@@ -10,7 +10,6 @@ import io
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from installer.scripts import Script
@@ -18,6 +17,7 @@ from installer.utils import fix_shebang, parse_entrypoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pool.backend.interpreter import Interpreter
     from pool.backend.wheelstore import StoredWheel

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ Hook = Literal["get_requires_for_build_wheel", "build_wheel"]
 
 GRACE_SECONDS = 2.0
 """Between asking a hook to end and killing it."""
+_MISSING = re.compile(r"No module named '([^']+)'")
+_KILLED = "not by wheelpool; if the system ran out of memory, try fewer builds at once (--builds)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +208,12 @@ def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCall
 
 
 def _failed(code: int, call: HookCall) -> BackendError:
-    how = f"was ended by {_signal_name(-code)}" if code < 0 else f"failed with exit code {code}"
+    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"failed with exit code {code}"
     reason = telling_line(call.log)
-    return BackendError(f"{call.hook} {how}" + (f": {reason}" if reason else ""))
+    return BackendError(
+        f"{call.hook} {how}" + (f": {reason}" if reason else ""),
+        hint=_KILLED if code == -signal.SIGKILL else "",
+    )
 
 
 def _signal_name(number: int) -> str:
@@ -219,9 +225,12 @@ def _signal_name(number: int) -> str:
 
 def _unavailable(problem: BackendUnavailable, call: HookCall) -> BackendError:
     reason = (problem.traceback or str(problem)).strip().splitlines()[-1]
+    missing = _MISSING.search(reason)
     return BackendError(
         f"the backend {call.backend} cannot be imported: {reason}",
-        hint="is the package that has it among [build-system] requires?",
+        hint=f"add the package that provides {missing[1]} to [build-system] requires"
+        if missing
+        else "see the log of the build, and [build-system] in pyproject.toml",
     )
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -83,30 +85,58 @@ class Processes:
         self._tell(f"+{popen.pid}")
         return Process(self, popen, command.build)
 
+    def reap(self, pid: int) -> tuple[int, int]:
+        """Wait for a hook and kill its group; return its wait status and its peak in kibibytes.
+
+        On Linux it is seen before it is reaped: a zombie keeps its pid, so the group that is
+        killed cannot be anybody else's by then.
+        """
+        if sys.platform == "linux":
+            _await_end(pid)
+            with self._lock:
+                _kill_group(pid)
+                _, status, usage = os.wait4(pid, 0)
+                self._leaders.discard(pid)
+            return status, usage.ru_maxrss
+        _, status, usage = os.wait4(pid, 0)
+        _kill_group(pid)
+        return status, usage.ru_maxrss // 1024
+
+    def signal(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a hook's group, unless the hook was reaped."""
+        with self._lock:
+            if pid in self._leaders:
+                with suppress(OSError):
+                    os.killpg(pid, number)
+
     def ended(self, pid: int, build: BuildId) -> None:
-        """A hook has ended: end and reap all that it left behind."""
-        with suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+        """A hook was reaped: end and reap all that it left behind."""
         with self._lock:
             self._leaders.discard(pid)
         self._tell(f"-{pid}")
-        while self._end_strays(pid, build):
-            pass
+        immortal: set[int] = set()
+        # Ending one makes its children ours: again, until there are none.
+        while strays := self._strays(pid, build) - immortal:
+            immortal |= {stray for stray in strays if not self._end(stray)}
 
-    def _end_strays(self, session: int, build: BuildId) -> bool:
-        """Kill and reap the orphans of a build that we have adopted; tell if there were any."""
+    def _strays(self, session: int, build: BuildId) -> set[int]:
+        """Return the orphans of a build that we have adopted."""
         mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
-        strays = [
-            child
-            for child in _children()
-            if child not in self._leaders and _belongs(child, session, mark)
-        ]
-        for stray in strays:
-            with suppress(OSError):
-                os.kill(stray, signal.SIGKILL)
-            with suppress(OSError):
-                os.waitpid(stray, 0)
-        return bool(strays)
+        # The kernel's list may skip one if another is reaped meanwhile (proc(5)).
+        with self._lock:
+            children = [child for child in _children() if child not in self._leaders]
+        return {child for child in children if _belongs(child, session, mark)}
+
+    def _end(self, stray: int) -> bool:
+        """Kill and reap a child of ours; tell if that could be done."""
+        try:
+            os.kill(stray, signal.SIGKILL)
+        except OSError:
+            return False  # It has become another user's (setuid); it ends when it likes.
+        _await_end(stray)
+        with self._lock:
+            os.waitpid(stray, 0)
+        return True
 
     def _tell(self, line: str) -> None:
         # If the watcher was killed, only the case that we are killed too is not looked after.
@@ -135,23 +165,31 @@ class Process:
 
     def wait(self) -> int:
         """Wait for its end and clean up after it; return the exit code, negative for a signal."""
-        _, status, usage = os.wait4(self.pid, 0)
-        # Popen must not wait for a pid that may be somebody else's by then.
+        status, peak = self._processes.reap(self.pid)
+        # Popen must not wait for a pid that may be somebody else's by now.
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        self.peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        self.peak = peak * 1024
         self._processes.ended(self.pid, self._build)
         return self._popen.returncode
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group, if it is still there."""
-        if self._popen.returncode is None:
-            with suppress(OSError):
-                os.killpg(self.pid, number)
+        self._processes.signal(self.pid, number)
 
 
 def _adopt_orphans() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _await_end(pid: int) -> None:
+    """Wait for a child without reaping it."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(OSError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _watcher(run: RunId) -> tuple[subprocess.Popen[bytes], int]:
@@ -181,18 +219,25 @@ def answer_of(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=timeout,
         check=True,
+        # Ctrl-C on the terminal is for wheelpool, which lets what it began come to its end.
+        start_new_session=True,
     )
     return done.stdout
 
 
 def _children() -> Iterator[int]:
-    """Yield our own children, adopted ones among them; Linux only (proc(5))."""
-    for path in Path("/proc/self/task").glob("*/children"):
+    """Yield our own children, adopted ones among them; Linux only, nobody adopts elsewhere."""
+    if sys.platform != "linux":
+        return
+    if not Path("/proc/thread-self/children").exists():  # CONFIG_PROC_CHILDREN
+        yield from (child.pid for child in psutil.Process().children())
+    for thread in Path("/proc/self/task").iterdir():
         with suppress(OSError):
-            yield from map(int, path.read_text().split())
+            yield from map(int, (thread / "children").read_bytes().split())
 
 
 def _belongs(pid: int, session: int, mark: bytes) -> bool:
