@@ -161,7 +161,7 @@ class Process:
         self._build = build
         self.pid = popen.pid
         self.peak = 0
-        """Bytes: the largest resident size of any one process in its tree, known at the end."""
+        """Bytes: the largest resident size of any one process in its tree; 0 if it stayed small."""
 
     def wait(self) -> int:
         """Wait for its end and clean up after it; return the exit code, negative for a signal."""

@@ -268,6 +268,7 @@ def _(event: BuildWaiting, state: State) -> Dirty:
     build = state.builds[event.build]
     same = build.status is Status.WAITING and build.waiting_for is event.for_
     _leave_slot(state, build)
+    _end_phase(build, event.t)
     build.status = Status.QUEUED if event.for_ is WaitFor.SLOT else Status.WAITING
     build.waiting_for = event.for_
     build.waiting_on = event.on
@@ -321,8 +322,6 @@ def _(event: BuildFinished, state: State) -> Dirty:
     _no_wait(build)
     _end_phase(build, event.t)
     build.status = Status.DONE
-    build.phase = None
-    build.phase_since = None
     build.processes = ()
     build.rss = 0
     build.since = build.finished_at = event.t
@@ -420,3 +419,5 @@ def _end_phase(build: BuildState, t: float) -> None:
     if build.phase is not None and build.phase_since is not None:
         spent = t - build.phase_since
         build.phases[build.phase] = build.phases.get(build.phase, 0.0) + spent
+    build.phase = None
+    build.phase_since = None

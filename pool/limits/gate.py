@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from pool.limits.limiter import Limiter, Priority
 
@@ -16,37 +16,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate"]
 
-K = TypeVar("K", bound="Hashable")
 
-
-class Gate(Generic[K]):
+class Gate:
     """A cap that can be changed and paused at any moment."""
 
     def __init__(self, cap: int) -> None:
-        self._limiter: Limiter[K] = Limiter(cap)
-        self._calls: dict[K, asyncio.Future[None]] = {}
+        self._limiter: Limiter[Hashable] = Limiter(cap)
+        self._calls: dict[Hashable, asyncio.Future[None]] = {}
         self.cap = cap
         """The cap while not paused, and the one that comes back on resume."""
         self.paused = False
 
     @property
-    def running(self) -> Sequence[K]:
+    def running(self) -> Sequence[Hashable]:
         """Who is in."""
         return tuple(self._limiter.running)
 
     @property
-    def waiting(self) -> Sequence[K]:
+    def waiting(self) -> Sequence[Hashable]:
         """Who waits, the next one first."""
         return self._limiter.waiting
 
-    async def acquire(self, who: K, priority: Priority) -> int:
+    async def acquire(self, who: Hashable, priority: Priority) -> int:
         """Wait until ``who`` may go on; return the number of the slot, from 1."""
         self._call(self._limiter.request(who, priority))
         if who not in self._limiter.running:
             await self._turn(who)
         return self._limiter.running[who]
 
-    async def _turn(self, who: K) -> None:
+    async def _turn(self, who: Hashable) -> None:
         called = self._calls[who] = asyncio.get_running_loop().create_future()
         try:
             await called
@@ -57,12 +55,12 @@ class Gate(Generic[K]):
         finally:
             del self._calls[who]
 
-    def release(self, who: K) -> None:
+    def release(self, who: Hashable) -> None:
         """Let somebody out, and the next ones in."""
         self._call(self._limiter.leave(who))
 
     @asynccontextmanager
-    async def slot(self, who: K, priority: Priority) -> AsyncIterator[int]:
+    async def slot(self, who: Hashable, priority: Priority) -> AsyncIterator[int]:
         """Hold a slot for the length of a block."""
         number = await self.acquire(who, priority)
         try:
@@ -86,7 +84,7 @@ class Gate(Generic[K]):
         self.paused = False
         self._call(self._limiter.resize(self.cap))
 
-    def _call(self, let_in: Sequence[K]) -> None:
+    def _call(self, let_in: Sequence[Hashable]) -> None:
         for who in let_in:
             # Whoever is let in by their own request has no call to wait for.
             if (called := self._calls.get(who)) is not None and not called.done():

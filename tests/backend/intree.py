@@ -35,6 +35,21 @@ def seen(*names):
         time.sleep(0.005)
 """
 
+# Does not end when asked to, and has a stray.
+STUBBORN = (
+    STRAY
+    + """
+import signal
+def build_wheel(directory, settings=None, metadata=None):
+    signal.signal(signal.SIGTERM, lambda *_: open("asked", "w").close())
+    stray("stray")
+    seen("stray")
+    open("ready", "w").close()
+    while True:
+        time.sleep(600)
+"""
+)
+
 
 def tree_of(tmp_path: Path, backend: str) -> Path:
     """Make a tree whose backend is the module ``odd`` in its folder ``here``."""

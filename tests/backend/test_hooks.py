@@ -15,7 +15,16 @@ from pool.backend.hooks import HookCall, HookResult, Hooks
 from pool.backend.output import LogTail
 from pool.errors import BackendError, ProjectError
 from pool.model import RunId
-from tests.backend.intree import GOOD, STRAY, WHEEL, hook_call, processes_in, tree_of, until
+from tests.backend.intree import (
+    GOOD,
+    STRAY,
+    STUBBORN,
+    WHEEL,
+    hook_call,
+    processes_in,
+    tree_of,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,21 +223,6 @@ async def test_nothing_outlives_a_hook_however_it_ends(
         await run(hooks, hook_call(tree))
     assert (tree / "outer").exists(), "they were never started"
     assert list(processes_in(tree)) == []
-
-
-STUBBORN = (
-    STRAY
-    + """
-import signal
-def build_wheel(directory, settings=None, metadata=None):
-    signal.signal(signal.SIGTERM, lambda *_: open("asked", "w").close())
-    stray("stray")
-    seen("stray")
-    open("ready", "w").close()
-    while True:
-        time.sleep(600)
-"""
-)
 
 
 async def test_cancelling_asks_first_then_kills_all(hooks: Hooks, tmp_path: Path) -> None:

@@ -126,7 +126,9 @@ async def test_an_orphan_that_inherited_the_lock_still_holds_it(
 ) -> None:
     held = locks.try_hold(tree)
     assert held
-    orphan = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=held.fds)
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=held.fds
+    )
     held.release()
     assert locks.try_hold(tree) is None
     told: list[Holder | None] = []

@@ -52,7 +52,17 @@ def test_an_installed_uv_uses_the_same_file(tmp_path: Path) -> None:
     (tree / "setup.py").write_text("from setuptools import setup; setup(name='x', version='1')")
     environ = {**os.environ, "TMPDIR": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache")}
     told = subprocess.run(
-        [found, "build", "-vv", "--no-build-isolation", "--wheel", "--offline", "--python", sys.executable, str(tree)],
+        [
+            found,
+            "build",
+            "-vv",
+            "--no-build-isolation",
+            "--wheel",
+            "--offline",
+            "--python",
+            sys.executable,
+            str(tree),
+        ],
         env=environ,
         capture_output=True,
         text=True,

@@ -1,0 +1,88 @@
+"""What a build's exception means: its outcome, and the words a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pool.errors import BackendError, PoolError
+from pool.model import Outcome
+
+if TYPE_CHECKING:
+    from pool.job import Job
+
+__all__ = ["Failure", "SkippedError", "explained"]
+
+
+class SkippedError(PoolError):
+    """Something that the build needs was not built."""
+
+    reference = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a build has no wheel."""
+
+    outcome: Outcome
+    reference: str
+    message: str
+    hint: str = ""
+    rerun: str = ""
+    """A shell command to try again by hand."""
+    details: str = ""
+    """For the build's log: the traceback of an error of our own."""
+
+
+def explained(problem: BaseException, job: Job) -> Failure:
+    """Put an exception into words."""
+    match problem:
+        case BaseExceptionGroup(exceptions=[first, *_]):
+            return explained(first, job)
+        case SkippedError():
+            return Failure(
+                outcome=Outcome.SKIPPED, reference=problem.reference, message=str(problem)
+            )
+        case PoolError():
+            return Failure(
+                outcome=Outcome.FAILED,
+                reference=problem.reference,
+                message=str(problem),
+                hint=problem.hint,
+                rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
+            )
+        case OSError(errno=int(code)):
+            return _of_the_system(problem, code, job)
+        case _:
+            return _of_ours(problem)
+
+
+def _again(job: Job) -> str:
+    return shlex.join(["wheelpool", "build", job.source.label])
+
+
+def _of_the_system(problem: OSError, code: int, job: Job) -> Failure:
+    where = f": {problem.filename}" if problem.filename else ""
+    full = code in (errno.ENOSPC, errno.EDQUOT)
+    return Failure(
+        outcome=Outcome.FAILED,
+        reference="disk-full" if full else "system",
+        message=f"{(problem.strerror or str(problem)).lower()}{where}",
+        hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
+        if full
+        else "",
+        rerun=_again(job),
+    )
+
+
+def _of_ours(problem: BaseException) -> Failure:
+    return Failure(
+        outcome=Outcome.FAILED,
+        reference="internal",
+        message=f"an error of wheelpool's own: {type(problem).__name__}: {problem}",
+        hint="the traceback is at the end of the build's log",
+        details="".join(traceback.format_exception(problem)),
+    )

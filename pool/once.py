@@ -1,0 +1,49 @@
+"""Work that several builds want and that is done once.
+
+The first who asks does it; the others wait for its result. If the first is cancelled, the next
+one does it. Failures are told to those who waited, and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+__all__ = ["Once"]
+
+K = TypeVar("K", bound="Hashable")
+V = TypeVar("V")
+
+
+class Once(Generic[K, V]):
+    """Results by key; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.results: dict[K, V] = {}
+        self._running: dict[K, asyncio.Future[None]] = {}
+
+    async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
+        """Return the result for the key, making it if nobody has or does."""
+        while key not in self.results:
+            if (running := self._running.get(key)) is None:
+                await self._make(key, make)
+            else:
+                await asyncio.shield(running)
+        return self.results[key]
+
+    async def _make(self, key: K, make: Callable[[], Awaitable[V]]) -> None:
+        running = self._running[key] = asyncio.get_running_loop().create_future()
+        # Nobody may be waiting: an exception that was never looked at would be logged.
+        running.add_done_callback(lambda future: future.exception())
+        try:
+            self.results[key] = await make()
+        except Exception as problem:
+            running.set_exception(problem)
+            raise
+        finally:
+            del self._running[key]
+            if not running.done():
+                running.set_result(None)

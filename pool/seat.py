@@ -1,0 +1,67 @@
+"""A build's seat at the gate: taken, left while the build waits for anything else, taken again.
+
+The rule it keeps: no slot is held while waiting. And in the journal no two builds ever hold one
+slot: what ends the holding is told before the slot is given back.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from pool.events.vocabulary import BuildStarted, BuildWaiting
+from pool.model import BuildId, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pool.events.bus import Bus
+    from pool.limits.gate import Gate
+
+__all__ = ["Priority", "Seat"]
+
+Priority = tuple[int, float, int]
+"""Rank, then the longest expected first (negative seconds), then the order given."""
+
+FRESH, GOES_ON = 1, 0
+"""The ranks: what others wait for, or what has begun already, goes before what has not."""
+
+
+class Seat:
+    """One build's way in and out of its slot; at most one slot at a time."""
+
+    def __init__(self, build: BuildId, gate: Gate, bus: Bus, priority: Priority) -> None:
+        self._build = build
+        self._gate = gate
+        self._bus = bus
+        self._priority = priority
+        self.started: float | None = None
+        """When it first held a slot, in seconds since the start of the run."""
+        self.worked = 0.0
+        """Seconds with a slot, of the times that have ended."""
+        self._since: float | None = None
+
+    async def take(self) -> None:
+        """Wait for a slot."""
+        slot = await self._gate.acquire(self._build, self._priority)
+        self._since = self._bus.elapsed
+        if self.started is None:
+            self.started = self._since
+        self._priority = (GOES_ON, *self._priority[1:])
+        self._bus.emit(BuildStarted(build=self._build, slot=slot))
+
+    def release(self) -> None:
+        """Give the slot back, if there is one; whoever calls this has told why."""
+        if self._since is not None:
+            self.worked += self._bus.elapsed - self._since
+            self._since = None
+            self._gate.release(self._build)
+
+    @asynccontextmanager
+    async def left(self, why: BuildWaiting) -> AsyncIterator[None]:
+        """Wait for something else without a slot; there is one again when the block is done."""
+        self._bus.emit(why)
+        self.release()
+        yield
+        self._bus.emit(BuildWaiting(build=self._build, for_=WaitFor.SLOT))
+        await self.take()

@@ -1,0 +1,185 @@
+"""Where packages come from: pip's configuration, uv's and our own variables, and flags.
+
+Later sources win: pip's files, ``PIP_*``, ``UV_*``, ``WHEELPOOL_*``, flags. Lists of further
+indexes and links add up, as pip's do.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import platformdirs
+
+from pool.errors import SettingsError
+from pool.sources.secret import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["IndexOverrides", "IndexSettings", "index_settings"]
+
+DEFAULT_TIMEOUT = 15.0
+_SECTIONS = ("global", "wheel")
+
+
+class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which indexes to ask, and how."""
+
+    index_url: str
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    """Directories, or URLs and paths of HTML pages."""
+    no_index: bool = False
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts whose certificates are not checked."""
+    cert: str | None = None
+    """A file with the certificates of authorities."""
+    proxy: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds without a byte."""
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """All indexes, each once, without a slash at the end."""
+        urls = () if self.no_index else (self.index_url, *self.extra_index_urls)
+        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+    @property
+    def described(self) -> str:
+        """The places asked, for messages; without credentials."""
+        return masked(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"
+
+
+class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):
+    """What the flags say."""
+
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+
+
+def index_settings(
+    environ: Mapping[str, str], overrides: IndexOverrides | None = None
+) -> IndexSettings:
+    """Work out where packages come from.
+
+    Raises:
+        SettingsError: a configuration file that cannot be read, or a bad value; both are named.
+    """
+    given = overrides or IndexOverrides()
+    said = dict(_from_files(environ)) | _from_pip_variables(environ)
+    uv_index, uv_extra = _from_uv(environ)
+    ours = {key: environ.get(f"WHEELPOOL_{key}", "") for key in ("INDEX_URL", "NO_INDEX")}
+    extra = [*said.get("extra-index-url", "").split(), *uv_extra]
+    extra += environ.get("WHEELPOOL_EXTRA_INDEX_URL", "").split()
+    links = [*said.get("find-links", "").split(), *_uv_links(environ)]
+    links += environ.get("WHEELPOOL_FIND_LINKS", "").split()
+    return IndexSettings(
+        index_url=given.index_url
+        or ours["INDEX_URL"]
+        or uv_index
+        or said.get("index-url")
+        or _pips_default(),
+        extra_index_urls=(*extra, *given.extra_index_urls),
+        find_links=tuple(_expanded(link) for link in (*links, *given.find_links)),
+        no_index=given.no_index
+        or any(
+            _truth(value)
+            for value in (
+                ours["NO_INDEX"],
+                said.get("no-index", ""),
+                environ.get("UV_NO_INDEX", ""),
+            )
+        ),
+        trusted_hosts=tuple(said.get("trusted-host", "").split()),
+        cert=said.get("cert") or environ.get("SSL_CERT_FILE") or None,
+        proxy=said.get("proxy") or None,
+        timeout=_seconds(said.get("timeout") or said.get("default-timeout")),
+    )
+
+
+def _from_files(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for path in _files(environ):
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as problem:
+            reason = " ".join(str(problem).split())
+            raise SettingsError(
+                f"{path}: not readable as pip's configuration: {reason}"
+            ) from problem
+        for section in _SECTIONS:
+            if parser.has_section(section):
+                yield from ((key.replace("_", "-"), value) for key, value in parser.items(section))
+
+
+def _files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield pip's files in the order in which they override each other."""
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    home = Path(environ.get("HOME") or Path.home())
+    yield from (Path(folder, "pip", "pip.conf") for folder in _site_folders(environ))
+    yield Path("/etc/pip.conf")
+    if not (named and Path(named).exists()):
+        yield home / ".pip" / "pip.conf"
+        if sys.platform == "darwin":
+            yield home / "Library" / "Application Support" / "pip" / "pip.conf"
+        yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+    yield Path(sys.prefix) / "pip.conf"
+    if named:
+        yield Path(named)
+
+
+def _site_folders(environ: Mapping[str, str]) -> list[str]:
+    if sys.platform == "darwin":
+        return [str(Path(platformdirs.site_config_dir()))]
+    return list(reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)))
+
+
+def _from_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix("PIP_").lower().replace("_", "-"): value
+        for name, value in environ.items()
+        if name.startswith("PIP_") and value
+    }
+
+
+def _from_uv(environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return uv's default index, and its further ones without their names."""
+    named = [url.partition("=")[2] or url for url in environ.get("UV_INDEX", "").split()]
+    default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or ""
+    return default, [*named, *environ.get("UV_EXTRA_INDEX_URL", "").split()]
+
+
+def _uv_links(environ: Mapping[str, str]) -> list[str]:
+    return [link for link in environ.get("UV_FIND_LINKS", "").split(",") if link]
+
+
+def _expanded(link: str) -> str:
+    return link if "://" in link else str(Path(link).expanduser())
+
+
+def _pips_default() -> str:
+    """Return the index that pip asks when nobody says anything else."""
+    # Only pip knows; its import is paid by those who have configured no index.
+    from pip._internal.models.index import PyPI  # noqa: PLC0415
+
+    return str(PyPI.simple_url)
+
+
+def _truth(value: str) -> bool:
+    return value.strip().lower() in ("1", "true", "yes", "on", "t", "y")
+
+
+def _seconds(value: str | None) -> float:
+    try:
+        return float(value) if value else DEFAULT_TIMEOUT
+    except ValueError as problem:
+        raise SettingsError(f"pip's timeout is {value!r}, not a number of seconds") from problem

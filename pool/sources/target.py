@@ -1,0 +1,106 @@
+"""What a user can ask for, recognised from the words of a command line.
+
+A new kind of target begins here: a class, its place in `Target`, and a case in `parse_target`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from pool.errors import TargetError
+from pool.sources.archive import SUFFIXES
+from pool.sources.secret import masked
+
+__all__ = ["RequirementTarget", "SdistTarget", "Target", "TreeTarget", "is_project", "parse_target"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeTarget:
+    """A directory with a project in it."""
+
+    path: Path
+    """Absolute, without symbolic links."""
+    label: str = field(default="", compare=False)
+    """What the user typed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdistTarget:
+    """A source archive on this machine."""
+
+    path: Path
+    label: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementTarget:
+    """A name, maybe with versions, to be found on an index."""
+
+    parsed: Requirement
+
+    @property
+    def label(self) -> str:
+        """The requirement as text."""
+        return str(self.parsed)
+
+
+Target: TypeAlias = TreeTarget | SdistTarget | RequirementTarget
+
+
+def parse_target(text: str, cwd: Path) -> Target:
+    """Recognise one target.
+
+    A bare word is a requirement, as with pip, unless it names a project's directory or an
+    archive that is there.
+
+    Raises:
+        TargetError: it is nothing that can be built; the message names it.
+    """
+    if re.match(r"[A-Za-z][\w+.-]*://", text) or " @ " in text:
+        raise TargetError(
+            f"{masked(text)}: URLs cannot be built from yet",
+            hint="download the sdist and name the file",
+        )
+    path = cwd / Path(text).expanduser()
+    if _looks_like_path(text) or is_project(path):
+        return _local(text, path)
+    return RequirementTarget(parsed=_requirement(text))
+
+
+def is_project(path: Path) -> bool:
+    """Tell whether a directory holds something that can be built."""
+    return any((path / name).is_file() for name in ("pyproject.toml", "setup.py"))
+
+
+def _looks_like_path(text: str) -> bool:
+    return "/" in text or text.startswith((".", "~")) or text.endswith((*SUFFIXES, ".whl"))
+
+
+def _local(text: str, path: Path) -> TreeTarget | SdistTarget:
+    if path.is_dir():
+        if not is_project(path):
+            raise TargetError(f"{text}: not a project: it has no pyproject.toml and no setup.py")
+        return TreeTarget(path=path.resolve(), label=text)
+    if not path.exists():
+        raise TargetError(f"{text}: no such file or directory")
+    if path.suffix == ".whl":
+        raise TargetError(f"{text}: is a wheel already")
+    if not path.name.endswith(SUFFIXES):
+        raise TargetError(f"{text}: not a source archive (.tar.gz or .zip)")
+    return SdistTarget(path=path.resolve(), label=text)
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as problem:
+        reason = str(problem).splitlines()[0].lower()
+        raise TargetError(
+            f"{text!r}: neither a path that is there nor a requirement: {reason}",
+            hint="a path has a slash in it, a requirement looks like name==1.0",
+        ) from problem

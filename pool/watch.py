@@ -1,0 +1,113 @@
+"""Keeps an eye on running builds: their processes once a second, their output a few times.
+
+What it sees becomes events. It reads log files rather than pipes, so a build that prints a
+million lines costs it nothing more than one that prints ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pool.backend.output import LogTail
+from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Sample
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from pool.events.bus import Bus
+    from pool.model import BuildId
+    from pool.sampler import Sampler
+
+__all__ = ["Watch"]
+
+_TICK_SECONDS = 0.2
+_TICKS_PER_SAMPLE = 5
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A build that has run at least one hook."""
+
+    tail: LogTail
+    pid: int | None = None
+    peak: int = 0
+    sampled: bool = False
+    """Whether its running hook was looked at."""
+
+
+class Watch:
+    """One for the pool; `run` is its only task."""
+
+    def __init__(self, bus: Bus, sampler: Sampler, executor: Executor) -> None:
+        self._bus = bus
+        self._sampler = sampler
+        self._executor = executor
+        self._builds: dict[BuildId, _Watched] = {}
+
+    def begin(self, build: BuildId, log: Path, pid: int) -> None:
+        """A hook of the build has started."""
+        watched = self._builds.setdefault(build, _Watched(LogTail(log)))
+        watched.pid = pid
+        watched.sampled = False
+
+    def end(self, build: BuildId) -> None:
+        """The hook has ended; tell the last of its output."""
+        if (watched := self._builds.get(build)) is not None:
+            watched.pid = None
+            self._tell_output(build, watched)
+
+    def weigh(self, build: BuildId, peak: int) -> None:
+        """Count what a hook's largest process had: short ones end before any sample."""
+        if (watched := self._builds.get(build)) is not None:
+            watched.peak = max(watched.peak, peak)
+
+    def forget(self, build: BuildId) -> int:
+        """The build has ended; return its peak in bytes."""
+        watched = self._builds.pop(build, None)
+        return watched.peak if watched else 0
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        tick = 0
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            tick += 1
+            for build, watched in self._builds.items():
+                if watched.pid is not None:
+                    self._tell_output(build, watched)
+            if tick % _TICKS_PER_SAMPLE == 0 or self._has_new():
+                await self._sample()
+
+    def _has_new(self) -> bool:
+        """Short hooks are looked at as well: soon after they begin."""
+        return any(seen.pid is not None and not seen.sampled for seen in self._builds.values())
+
+    def _tell_output(self, build: BuildId, watched: _Watched) -> None:
+        if (seen := watched.tail.poll()) is not None:
+            self._bus.emit(
+                BuildOutput(build=build, lines=seen.lines, bytes=seen.bytes, last=seen.last)
+            )
+
+    async def _sample(self) -> None:
+        roots = {build: seen.pid for build, seen in self._builds.items() if seen.pid is not None}
+        if not roots:
+            return
+        sample = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._sampler.sample, roots
+        )
+        builds = []
+        for build, tree in sample.builds.items():
+            # It may have ended while we looked; its last word is already told.
+            if (watched := self._builds.get(build)) is not None and watched.pid is not None:
+                watched.peak = max(watched.peak, tree.rss)
+                watched.sampled = True
+                builds.append(
+                    BuildSample(
+                        build=build, processes=tree.processes, rss=tree.rss, peak=watched.peak
+                    )
+                )
+        machine = MachineMemory(total=sample.total, available=sample.available)
+        self._bus.emit(Sample(builds=tuple(builds), machine=machine))

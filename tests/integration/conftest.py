@@ -1,0 +1,34 @@
+"""Fixtures: a folder of real backends, and a sandbox for the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.sandbox import Sandbox, wheel_of_installed
+
+BACKENDS = (
+    "setuptools",
+    "flit-core",
+    "hatchling",
+    "packaging",
+    "pathspec",
+    "pluggy",
+    "trove-classifiers",
+)
+
+
+@pytest.fixture(scope="session")
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of real backends, made from what is installed beside the tests."""
+    folder = tmp_path_factory.mktemp("backends")
+    for name in BACKENDS:
+        wheel_of_installed(name, folder)
+    return folder
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, backends: Path) -> Sandbox:
+    """A home, caches and an index for one test."""
+    return Sandbox(root=tmp_path, wheels=backends)
