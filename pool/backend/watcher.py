@@ -27,7 +27,8 @@ def main() -> None:
         word = line.strip()
         if word == b"done":
             return
-        (groups.add if word[:1] == b"+" else groups.discard)(int(word[1:]))
+        if word[1:].isdigit():
+            (groups.add if word[:1] == b"+" else groups.discard)(int(word[1:]))
     for group in groups:
         if _is_ours(group, marker):
             with suppress(OSError):

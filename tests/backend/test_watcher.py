@@ -60,6 +60,11 @@ def sleeper(*, run: str = "watched-run", session: bool = True) -> subprocess.Pop
     return process
 
 
+def driven(*trees: Path) -> subprocess.Popen[bytes]:
+    """Start a pool in a process of its own that builds some trees."""
+    return subprocess.Popen([sys.executable, "-c", DRIVER, *map(str, trees)])
+
+
 def watch(told: str) -> None:
     """Run a watcher whose pool says this much, then ends."""
     subprocess.run(
@@ -72,19 +77,17 @@ def watch(told: str) -> None:
 
 async def test_a_killed_pool_takes_its_hooks_and_their_strays_along(tmp_path: Path) -> None:
     trees = [tree_of(tmp_path / name, STUBBORN) for name in ("one", "two")]
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *map(str, trees)], cwd=os.getcwd())
+    driver = driven(*trees)
     for tree in trees:
         await until((tree / "ready").exists, "the hooks run")
         assert len(list(processes_in(tree))) == 2
     driver.kill()
     driver.wait()
-    for tree in trees:
-        await until(lambda tree=tree: not list(processes_in(tree)), "all of them are gone")
+    await until(lambda: not any(list(processes_in(tree)) for tree in trees), "all are gone")
 
 
-async def test_a_pool_that_ends_well_leaves_no_watcher(tmp_path: Path) -> None:
-    tree = tree_of(tmp_path, GOOD)
-    subprocess.run([sys.executable, "-c", DRIVER, str(tree)], check=True, timeout=60)
+def test_a_pool_that_ends_well_leaves_no_watcher(tmp_path: Path) -> None:
+    assert driven(tree_of(tmp_path, GOOD)).wait(60) == 0
     watchers = [
         p for p in psutil.process_iter(["cmdline"]) if "driven-run" in (p.info["cmdline"] or ())
     ]
