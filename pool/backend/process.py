@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ class Processes:
         return Process(self, popen, command.build)
 
     def reap(self, pid: int) -> tuple[int, int]:
-        """Wait for a hook and kill its group; return its wait status and its peak in kibibytes.
+        """Wait for a hook and kill its group; return its wait status and its peak.
 
         On Linux it is seen before it is reaped: a zombie keeps its pid, so the group that is
         killed cannot be anybody else's by then.
@@ -100,7 +101,7 @@ class Processes:
             return status, usage.ru_maxrss
         _, status, usage = os.wait4(pid, 0)
         _kill_group(pid)
-        return status, usage.ru_maxrss // 1024
+        return status, usage.ru_maxrss
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a hook's group, unless the hook was reaped."""
@@ -168,7 +169,10 @@ class Process:
         status, peak = self._processes.reap(self.pid)
         # Popen must not wait for a pid that may be somebody else's by now.
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        self.peak = peak * 1024
+        # A child begins with its parent's high-water mark (getrusage(2)): less says nothing.
+        ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        unit = 1024 if sys.platform == "linux" else 1
+        self.peak = peak * unit if peak > ours else 0
         self._processes.ended(self.pid, self._build)
         return self._popen.returncode
 
