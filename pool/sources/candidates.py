@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -84,7 +85,7 @@ def by_version(
     groups: dict[Version, list[IndexFile]] = {}
     for file in files:
         if pinned or not file.yanked:
-            groups.setdefault(Version(file.version), []).append(file)
+            groups.setdefault(_version(file.version), []).append(file)
     return {version: groups[version] for version in sorted(specifier.filter(groups), reverse=True)}
 
 
@@ -108,11 +109,19 @@ def _rank(file: IndexFile, ranks: dict[Tag, int]) -> int | None:
 
 def runs_on(file: IndexFile, python_version: str) -> bool:
     """Tell whether a file's Requires-Python allows an interpreter; nonsense allows all."""
+    return file.requires_python is None or _allows(file.requires_python, python_version)
+
+
+@lru_cache(maxsize=4096)
+def _allows(requires_python: str, python_version: str) -> bool:
+    # The thousands of files of a project have a dozen different values.
     try:
-        wanted = SpecifierSet(file.requires_python or "")
+        return SpecifierSet(requires_python).contains(python_version, prereleases=True)
     except InvalidSpecifier:
         return True
-    return wanted.contains(python_version, prereleases=True)
+
+
+_version = lru_cache(maxsize=65536)(Version)
 
 
 def _named(files: Iterable[IndexFile]) -> str:

@@ -26,7 +26,7 @@ from pool.errors import RequirementError
 from pool.sources.candidates import by_version, usable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from packaging.version import Version
     from resolvelib.structs import RequirementInformation
@@ -47,6 +47,16 @@ class Facts:
     """By normalised project name; empty where no index has it."""
     metadata: dict[str, str] = field(default_factory=dict)
     """The text of METADATA by file name; of an sdist, what its built wheel has."""
+    _groups: dict[tuple[str, str], dict[Version, list[IndexFile]]] = field(default_factory=dict)
+
+    def grouped(
+        self, name: str, wanted: SpecifierSet, page: tuple[IndexFile, ...]
+    ) -> dict[Version, list[IndexFile]]:
+        """Return a project's files by version as `by_version` does, worked out once."""
+        key = (name, str(wanted))
+        if key not in self._groups:
+            self._groups[key] = by_version(wanted, page)
+        return self._groups[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,18 +192,22 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
         identifier: _Key,
         requirements: Mapping[_Key, Iterator[_Need]],
         incompatibilities: Mapping[_Key, Iterator[_Candidate]],
-    ) -> Iterable[_Candidate]:
+    ) -> Callable[[], Iterator[_Candidate]]:
         """Return what satisfies all requirements on a name, the newest version first."""
         name, extras = identifier
         wanted = SpecifierSet()
         for need in requirements[identifier]:
             wanted &= need.requirement.specifier
         bad = {candidate.version for candidate in incompatibilities[identifier]}
-        return [
-            _Candidate(name, version, file, extras)
-            for version, files in by_version(wanted, self._page(name)).items()
-            if version not in bad and (file := usable(files, self._target, self._ranks))
-        ]
+        groups = self._facts.grouped(name, wanted, self._page(name))
+
+        def lazily() -> Iterator[_Candidate]:
+            # Mostly the first one is taken; looking at all files of all versions costs most.
+            for version, files in groups.items():
+                if version not in bad and (file := usable(files, self._target, self._ranks)):
+                    yield _Candidate(name, version, file, extras)
+
+        return lazily
 
     def is_satisfied_by(self, requirement: _Need, candidate: _Candidate) -> bool:
         """Tell whether a choice fits one more requirement."""
