@@ -14,11 +14,11 @@ import json
 import shutil
 import tarfile
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["make_index", "make_sdist", "make_tree", "make_wheel", "tar_of"]
 
@@ -59,7 +59,7 @@ def make_tree(
         version: any.
         build_requires: for ``[build-system]``.
         requires: Requires-Dist of the wheel.
-        backend: code put before that of the backend: imports that prove a requirement is there,
+        backend: code put after that of the backend: imports that prove a requirement is there,
             replacements of hooks, further hooks.
         files: more files of the tree, by relative path; one may replace pyproject.toml.
     """
@@ -133,7 +133,7 @@ def make_wheel(
         files: what it has instead of the module.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    members = _wheel_files(name, version, requires, headers, tag, files)
+    members = _wheel_files(name, version, requires, headers=headers, tag=tag, files=files)
     info = f"{_escaped(name)}-{version}.dist-info"
     wheel = folder / f"{_escaped(name)}-{version}-{tag}.whl"
     rows = [
@@ -194,7 +194,7 @@ def _escaped(name: str) -> str:
 
 
 def _project(filename: str) -> str:
-    stem = filename.split("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
+    stem = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
     return stem.lower().replace("_", "-").replace(".", "-")
 
 
@@ -207,7 +207,7 @@ def _pyproject(name: str, version: str, build_requires: Sequence[str]) -> str:
 
 
 def _backend(name: str, version: str, requires: Sequence[str]) -> str:
-    files = _wheel_files(name, version, requires, (), "py3-none-any", None)
+    files = _wheel_files(name, version, requires)
     stem = f"{_escaped(name)}-{version}"
     return BACKEND.format(
         files=files, wheel=f"{stem}-py3-none-any.whl", record=f"{stem}.dist-info/RECORD"
@@ -218,9 +218,10 @@ def _wheel_files(
     name: str,
     version: str,
     requires: Sequence[str],
-    headers: Sequence[str],
-    tag: str,
-    files: Mapping[str, str] | None,
+    *,
+    headers: Sequence[str] = (),
+    tag: str = "py3-none-any",
+    files: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     info = f"{_escaped(name)}-{version}.dist-info"
     module = {f"{_escaped(name)}.py": f"__version__ = {version!r}\n"}
