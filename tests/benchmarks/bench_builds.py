@@ -64,6 +64,13 @@ class Bench:
         if done.returncode:
             raise SystemExit(f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
+    def fetched(self) -> list[Path]:
+        """Have wheelpool download the sdists, and return them from its cache."""
+        out, log = self.root / "first", self.root / "first.jsonl"
+        self.call(BIN / "wheelpool", "build", *SDISTS, "-o", out, "--no-ui", "-q", "--log", log)
+        files = (self.root / "cache" / "wheelpool" / "files").glob("*/*.tar.gz")
+        return sorted(files, key=lambda path: path.name)
+
     def wheelpool(self, sdists: list[Path], out: Path) -> None:
         self.call(
             BIN / "wheelpool", "build", *sdists, "-o", out, "-j", str(self.slots),
@@ -127,11 +134,7 @@ def main() -> None:
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-builds-") as folder:
         bench = Bench(Path(folder), given.slots)
-        bench.call(
-            sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:",
-            "--no-build-isolation", "-d", bench.root / "sdists", *SDISTS,
-        )  # fmt: skip
-        sdists = sorted((bench.root / "sdists").iterdir())
+        sdists = bench.fetched()
         tools = {name: getattr(bench, name) for name in given.tools.split(",")}
         for tool in tools.values():
             bench.timed(tool, sdists)

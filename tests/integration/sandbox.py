@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
 import zipfile
 from dataclasses import dataclass, field
@@ -59,15 +61,27 @@ def wheel_of_installed(name: str, folder: Path) -> Path:
     return wheel
 
 
-def setuptools_tree(tree: Path, name: str, setup: str = TIMED_SETUP) -> Path:
+def setuptools_tree(
+    tree: Path, name: str, setup: str = TIMED_SETUP, requires: tuple[str, ...] = ()
+) -> Path:
     """Make a tree with a setup.py that writes to ``$TIMES`` when it starts and ends."""
     tree.mkdir(parents=True)
     (tree / "setup.py").write_text(f"NAME = {name!r}\n" + textwrap.dedent(setup))
     (tree / f"{name}.py").write_text("value = 1\n")
     (tree / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        f"[build-system]\nrequires = {json.dumps(['setuptools', *requires])}\n"
+        'build-backend = "setuptools.build_meta"\n'
     )
     return tree
+
+
+def sdist(folder: Path, tree: Path, version: str = "1.0") -> Path:
+    """Pack a tree as the sdist of a project that is named like it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{tree.name}-{version}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tree, f"{tree.name}-{version}")
+    return archive
 
 
 def most_at_once(times: Path) -> int:
