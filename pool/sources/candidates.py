@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from pool.errors import RequirementError
@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
     from packaging.tags import Tag
+    from packaging.utils import BuildTag
 
-__all__ = ["IndexFile", "TargetPython", "best_sdist", "by_version", "usable"]
+__all__ = [
+    "IndexFile",
+    "TargetPython",
+    "best_sdist",
+    "by_version",
+    "runs_on",
+    "usable",
+    "why_none",
+]
 
 _NAMED = 5
-"""So many versions are named in a message."""
+"""So many versions or files are named in a message."""
+# One parse for each version that pages tell of, however often they are looked through.
+_version = lru_cache(maxsize=1 << 16)(Version)
 
 
 class TargetPython(Protocol):
@@ -46,30 +57,41 @@ class TargetPython(Protocol):
 def best_sdist(
     requirement: Requirement, files: Iterable[IndexFile], python_version: str, where: str
 ) -> IndexFile:
-    """Return the sdist of the newest version that a requirement allows.
+    """Return the sdist of the newest version that a requirement and an interpreter allow.
 
     Raises:
         RequirementError: there is none; the message says what there is instead.
     """
     files = tuple(files)
+    sdists = [file for file in files if file.kind == "sdist"]
+    running = [file for file in sdists if runs_on(file, python_version)]
+    if fitting := by_version(requirement.specifier, running):
+        return min(next(iter(fitting.values())), key=_worse_sdist)
+    raise _no_sdist(requirement, files, python_version, where)
+
+
+def _worse_sdist(file: IndexFile) -> tuple[bool, bool]:
+    return file.yanked, not file.filename.endswith(".tar.gz")
+
+
+def _no_sdist(
+    requirement: Requirement, files: Sequence[IndexFile], python_version: str, where: str
+) -> RequirementError:
     if not files:
-        raise RequirementError(
+        return RequirementError(
             f"{requirement}: no project of that name was found", hint=f"looked at {where}"
         )
-    fitting = by_version(requirement.specifier, files)
+    fitting = [
+        file for group in by_version(requirement.specifier, files).values() for file in group
+    ]
     if not fitting:
-        raise RequirementError(f"{requirement}: no such version; there are {_named(files)}")
-    for version, its_files in fitting.items():
-        sdists = [file for file in its_files if file.kind == "sdist"]
-        if good := [file for file in sdists if runs_on(file, python_version)]:
-            return min(good, key=lambda file: not file.filename.endswith(".tar.gz"))
-        if sdists:
-            needs = sdists[0].requires_python
-            raise RequirementError(
-                f"{requirement}: version {version} needs Python {needs}, this is {python_version}"
-            )
-    raise RequirementError(
-        f"{requirement}: has no sdist, only wheels", hint="there is nothing to build; install it"
+        return RequirementError(f"{requirement}: {_no_version(requirement.specifier, files)}")
+    sdists = [file for file in fitting if file.kind == "sdist"]
+    if sdists:
+        return RequirementError(f"{requirement}: {_other_python(sdists[0], python_version)}")
+    return RequirementError(
+        f"{requirement}: has no sdist, only wheels: {_listed([file.filename for file in fitting])}",
+        hint="there is nothing to build; install it",
     )
 
 
@@ -97,34 +119,69 @@ def usable(
     ranked = [(rank, file) for file in running if (rank := _rank(file, ranks)) is not None]
     if ranked:
         return min(ranked, key=lambda pair: pair[0])[1]
-    return next((file for file in running if file.kind == "sdist"), None)
+    return min((file for file in running if file.kind == "sdist"), key=_worse_sdist, default=None)
 
 
-def _rank(file: IndexFile, ranks: dict[Tag, int]) -> int | None:
-    if file.kind != "wheel":
+def why_none(specifier: SpecifierSet, files: Sequence[IndexFile], target: TargetPython) -> str:
+    """Say why not one of a project's files can be used, in words that follow "but"."""
+    if not files:
+        return "no project of that name was found"
+    fitting = [file for group in by_version(specifier, files).values() for file in group]
+    if not fitting:
+        return _no_version(specifier, files)
+    if not any(runs_on(file, target.python_version) for file in fitting):
+        return _other_python(fitting[0], target.python_version)
+    named = _listed([file.filename for file in fitting])
+    return f"there are only wheels for other platforms or interpreters: {named}"
+
+
+# Yanked ones go last, then it is as with pip: the best tag, then the highest build number.
+_Rank: TypeAlias = tuple[bool, int, tuple[int, str]]
+
+
+def _rank(file: IndexFile, ranks: dict[Tag, int]) -> _Rank | None:
+    if file.kind != "wheel" or (read := _wheel(file.filename)) is None:
         return None
-    tags = parse_wheel_filename(file.filename)[3]
-    return min((ranks[tag] for tag in tags if tag in ranks), default=None)
+    build, tags = read
+    best = min((ranks[tag] for tag in tags if tag in ranks), default=None)
+    return (
+        None if best is None else (file.yanked, best, (-build[0], build[1]) if build else (0, ""))
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _wheel(filename: str) -> tuple[BuildTag, frozenset[Tag]] | None:
+    try:
+        return parse_wheel_filename(filename)[2:]
+    except InvalidWheelFilename:
+        return None
 
 
 def runs_on(file: IndexFile, python_version: str) -> bool:
     """Tell whether a file's Requires-Python allows an interpreter; nonsense allows all."""
-    return file.requires_python is None or _allows(file.requires_python, python_version)
+    return not file.requires_python or _allows(file.requires_python, python_version)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 12)
 def _allows(requires_python: str, python_version: str) -> bool:
-    # The thousands of files of a project have a dozen different values.
     try:
-        return SpecifierSet(requires_python).contains(python_version, prereleases=True)
+        wanted = SpecifierSet(requires_python)
     except InvalidSpecifier:
         return True
+    return wanted.contains(python_version, prereleases=True)
 
 
-_version = lru_cache(maxsize=65536)(Version)
+def _other_python(file: IndexFile, python_version: str) -> str:
+    return f"version {file.version} needs Python {file.requires_python}, this is {python_version}"
 
 
-def _named(files: Iterable[IndexFile]) -> str:
-    versions = sorted({Version(file.version) for file in files}, reverse=True)
-    shown = ", ".join(str(version) for version in versions[:_NAMED])
-    return shown + (f" and {len(versions) - _NAMED} older ones" if len(versions) > _NAMED else "")
+def _no_version(specifier: SpecifierSet, files: Iterable[IndexFile]) -> str:
+    versions = sorted({_version(file.version) for file in files}, reverse=True)
+    if yanked := [str(version) for version in specifier.filter(versions)]:
+        return f"all such versions were yanked: {_listed(yanked)}; only == takes one"
+    return f"no such version; there are {_listed([str(version) for version in versions])}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

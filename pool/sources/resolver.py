@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, TypeAlias
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from resolvelib import (
     AbstractProvider,
@@ -23,10 +24,11 @@ from resolvelib import (
 )
 
 from pool.errors import RequirementError
-from pool.sources.candidates import by_version, usable
+from pool.sources.candidates import by_version, usable, why_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from email.message import Message
 
     from packaging.version import Version
     from resolvelib.structs import RequirementInformation
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "Missing", "Resolution", "applicable", "resolve"]
 
 _ROUNDS = 20_000
+_PYTHON = "the-interpreter"
+"""Stands for the interpreter among the names of projects."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,12 @@ class _Need:
 
     requirement: Requirement
     by: str | None
+    python: bool = False
+    """It is about the interpreter, which is not the right one; so it cannot be satisfied."""
+
+    def __str__(self) -> str:
+        what = f"Python{self.requirement.specifier}" if self.python else str(self.requirement)
+        return f"{self.by or 'the project'} needs {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +125,19 @@ def resolve(
     try:
         result = Resolver(provider, BaseReporter()).resolve(needs, max_rounds=_ROUNDS)
     except _MissingPagesError as problem:
-        return Missing(pages=problem.pages, metadata=tuple(provider.unread))
+        # What was chosen so far may be dropped again: wheels cost little, builds wait.
+        wheels = [file for file in provider.unread.values() if file.kind == "wheel"]
+        return Missing(pages=problem.pages, metadata=tuple(wheels))
     except ResolutionImpossible as problem:
-        if provider.unread:
-            return Missing(metadata=tuple(provider.unread))
+        # Metadata that is not known yet can only add requirements.
         raise provider.explained(problem.causes) from problem
     except ResolutionTooDeep as problem:
         raise RequirementError(
             "the build requirements cannot be resolved: too many ways"
         ) from problem
-    if provider.unread:
-        return Missing(metadata=tuple(provider.unread))
     files = {candidate.file.filename: candidate.file for candidate in result.mapping.values()}
+    if unread := tuple(file for name, file in files.items() if name not in facts.metadata):
+        return Missing(metadata=unread)
     return Resolution(files=tuple(files[name] for name in sorted(files)))
 
 
@@ -145,11 +156,22 @@ def _parsed(text: str, target: TargetPython) -> Requirement | None:
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0]
         raise RequirementError(f"build requirement {text!r}: {reason}") from problem
-    if requirement.marker and not requirement.marker.evaluate(target.environment):
+    if not _applies(requirement, target.environment, [""]):
         return None
     if requirement.url:
         raise RequirementError(f"build requirement {requirement.name}: URLs are not supported yet")
     return requirement
+
+
+def _applies(
+    requirement: Requirement, environment: Mapping[str, str], extras: Iterable[str]
+) -> bool:
+    if requirement.marker is None:
+        return True
+    try:
+        return any(requirement.marker.evaluate({**environment, "extra": one}) for one in extras)
+    except (UndefinedComparison, UndefinedEnvironmentName) as problem:
+        raise RequirementError(f"{requirement}: its marker has no meaning: {problem}") from problem
 
 
 class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
@@ -159,7 +181,7 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
         self._facts = facts
         self._target = target
         self._where = where
-        self.unread: list[IndexFile] = []
+        self.unread: dict[str, IndexFile] = {}
         """Chosen files whose metadata is not known: taken to require nothing, for now."""
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(target.tags)))}
 
@@ -168,7 +190,8 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
         it = requirement_or_candidate
         if isinstance(it, _Candidate):
             return it.name, it.extras
-        return canonicalize_name(it.requirement.name), frozenset(it.requirement.extras)
+        extras = frozenset(canonicalize_name(extra) for extra in it.requirement.extras)
+        return canonicalize_name(_PYTHON if it.python else it.requirement.name), extras
 
     def get_preference(
         self,
@@ -218,10 +241,12 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
         text = self._facts.metadata.get(candidate.file.filename)
         if text is None:
             # Going on finds all that is missing at once; the answer is thrown away afterwards.
-            self.unread.append(candidate.file)
+            self.unread[candidate.file.filename] = candidate.file
             return []
-        by = f"{candidate.name} {candidate.version}"
-        needs = [_Need(requirement, by) for requirement in self._requires(text, candidate)]
+        by, metadata = f"{candidate.name} {candidate.version}", HeaderParser().parsestr(text)
+        if wanted := _other_python(metadata, self._target):
+            return [_Need(wanted, by, python=True)]
+        needs = [_Need(requirement, by) for requirement in self._requires(metadata, candidate)]
         if candidate.extras:
             needs.append(_Need(Requirement(f"{candidate.name}=={candidate.version}"), by))
         unknown = {
@@ -231,17 +256,18 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
             raise _MissingPagesError(*sorted(unknown))
         return needs
 
-    def _requires(self, metadata: str, candidate: _Candidate) -> Iterator[Requirement]:
-        for text in HeaderParser().parsestr(metadata).get_all("Requires-Dist", []):
+    def _requires(self, metadata: Message, candidate: _Candidate) -> Iterator[Requirement]:
+        for text in metadata.get_all("Requires-Dist", []):
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
                 continue  # Old metadata has lines that nothing can read; pip passes them over too.
-            extras = candidate.extras or {""}
-            if requirement.marker is None or any(
-                requirement.marker.evaluate({**self._target.environment, "extra": extra})
-                for extra in extras
-            ):
+            if _applies(requirement, self._target.environment, candidate.extras or [""]):
+                if requirement.url:
+                    raise RequirementError(
+                        f"{candidate.name} {candidate.version} needs {requirement.name}"
+                        " from a URL, which is not supported yet"
+                    )
                 yield requirement
 
     def _page(self, name: str) -> tuple[IndexFile, ...]:
@@ -253,18 +279,34 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
         self, causes: Collection[RequirementInformation[_Need, _Candidate]]
     ) -> RequirementError:
         """Put a conflict into words: who asked for what, and what there is."""
-        asked = sorted(
-            {
-                f"{cause.requirement.by or 'the project'} needs {cause.requirement.requirement}"
-                for cause in causes
-            }
-        )
-        name = canonicalize_name(next(iter(causes)).requirement.requirement.name)
-        if not self._facts.pages.get(name):
-            return RequirementError(
-                f"{asked[0]}, but no project of that name was found",
-                hint=f"looked at {self._where}" if self._where else "",
-            )
-        if len(asked) == 1:
-            return RequirementError(f"{asked[0]}, but no version fits this Python and platform")
-        return RequirementError("requirements that exclude each other: " + "; ".join(asked))
+        needs = {str(cause.requirement): cause.requirement for cause in causes}
+        for text, need in sorted(needs.items()):
+            if not need.python and (why := self._why_not(need.requirement)):
+                hint = f"looked at {self._where}" if self._where else ""
+                return RequirementError(f"{text}, but {why}", hint=hint)
+        version = self._target.python_version
+        python = f"; this is Python {version}" if any(n.python for n in needs.values()) else ""
+        asked = "; ".join(sorted(needs))
+        return RequirementError(f"requirements that exclude each other: {asked}{python}")
+
+    def _why_not(self, requirement: Requirement) -> str:
+        """Say why a requirement cannot be satisfied even alone; empty if it can."""
+        page = self._facts.pages.get(canonicalize_name(requirement.name), ())
+        groups = by_version(requirement.specifier, page).values()
+        if any(usable(files, self._target, self._ranks) for files in groups):
+            return ""
+        return why_none(requirement.specifier, page, self._target)
+
+
+def _other_python(metadata: Message, target: TargetPython) -> Requirement | None:
+    """Return what a wheel requires of the interpreter, if that is not so.
+
+    Pages of folders and of some mirrors do not tell.
+    """
+    wanted = Requirement(_PYTHON)
+    try:
+        wanted.specifier = SpecifierSet(metadata.get("Requires-Python", ""))
+    except InvalidSpecifier:
+        return None
+    right = wanted.specifier.contains(target.python_version, prereleases=True)
+    return None if right else wanted
