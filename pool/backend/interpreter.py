@@ -27,20 +27,24 @@ if TYPE_CHECKING:
 __all__ = ["Interpreter", "probe"]
 
 _TIMEOUT_SECONDS = 30.0
+_ANOTHER = "it is another program"
 # Runs in the target: no syntax newer than Python 3.9, nothing imported but packaging.
 _SCRIPT = """
-import importlib.util, json, sys, sysconfig
+import importlib.util, json, os, sys, sysconfig
 if sys.version_info < (3, 9):
     print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3]}))
     sys.exit()
 sys.path.append(PACKAGING)
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
+executable = getattr(sys, "_base_executable", None) or sys.executable
+if os.path.exists(os.path.join(os.path.dirname(executable), os.pardir, "pyvenv.cfg")):
+    executable = os.path.realpath(executable)  # before 3.11 an environment is its own base
 scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
 base = {"base": "", "platbase": "", "installed_base": "", "installed_platbase": ""}
 answer = {
     "version": default_environment()["python_full_version"],
-    "executable": getattr(sys, "_base_executable", None) or sys.executable,
+    "executable": executable,
     "cache_tag": sys.implementation.cache_tag,
     "magic": importlib.util.MAGIC_NUMBER.hex(),
     "tags": [str(tag) for tag in sys_tags()],
@@ -97,8 +101,9 @@ def _found(python: Path, environ: Mapping[str, str]) -> Path:
         shutil.which(str(python), path=environ.get("PATH")) if python.name == str(python) else None
     )
     path = Path(named) if named else python
-    if not path.exists():
-        raise BuildEnvironmentError(f"--python {python}: no such interpreter")
+    if not path.is_file():
+        why = "it is a directory" if path.is_dir() else "there is no such file or command"
+        raise _unusable(python, why)
     return path.absolute()
 
 
@@ -116,24 +121,38 @@ def _own_answer(script: str) -> dict[str, Any]:
 def _its_answer(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
     argv = [str(python), "-I", "-S", "-c", script + "print(json.dumps(answer))"]
     try:
-        answer: dict[str, Any] = json.loads(
-            answer_of(argv, environ=environ, timeout=_TIMEOUT_SECONDS)
-        )
+        answer: Any = json.loads(answer_of(argv, environ=environ, timeout=_TIMEOUT_SECONDS))
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
-        raise BuildEnvironmentError(
-            f"--python {python}: does not work as a Python 3.9 or newer",
-            hint=_last_line(problem),
-        ) from problem
-    if len(answer) == 1:
-        raise BuildEnvironmentError(
-            f"--python {python}: is Python {answer['version']}; 3.9 or newer is needed"
-        )
-    return answer
+        raise _unusable(python, _why(problem)) from problem
+    match answer:
+        case {"version": str(), "executable": str()}:
+            return dict(answer)
+        case {"version": str(version)}:
+            raise _unusable(python, f"it is Python {version}")
+        case _:
+            raise _unusable(python, _ANOTHER)
 
 
-def _last_line(problem: Exception) -> str:
-    told = problem.stderr if isinstance(problem, subprocess.CalledProcessError) else str(problem)
-    return (str(told or "").strip().splitlines() or [""])[-1]
+def _why(problem: Exception) -> str:
+    """Return what the system or the program said when it did not work."""
+    match problem:
+        case OSError(strerror=str(said)):
+            return said.lower()
+        case subprocess.CalledProcessError(stderr=str(said)) if "Unknown option: -I" in said:
+            return "it is Python 2"
+        case subprocess.CalledProcessError(stderr=str(said)) if said.strip():
+            return said.strip().splitlines()[-1]
+        case subprocess.TimeoutExpired():
+            return f"it gave no answer in {_TIMEOUT_SECONDS:.0f} s"
+        case _:
+            return _ANOTHER
+
+
+def _unusable(python: Path, why: str) -> BuildEnvironmentError:
+    return BuildEnvironmentError(
+        f"--python {python}: not a Python that can be used: {why}",
+        hint="give the path of the executable of a Python 3.9 or newer",
+    )
 
 
 def _converted(answer: dict[str, Any]) -> Interpreter:
