@@ -7,15 +7,11 @@ what it gives to the builds (`Kit`) knows nothing of it but one callback, for ne
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from importlib.metadata import version
 from statistics import median
 from typing import TYPE_CHECKING, assert_never
 
-import psutil
 from msgspec.structs import replace
 
 from pool.backend.hooks import Hooks
@@ -23,21 +19,18 @@ from pool.backend.interpreter import probe
 from pool.backend.output import clean_line
 from pool.backend.wheelstore import WheelStore
 from pool.build import Kit, build
+from pool.caps import Caps
 from pool.clock import Clock, SystemClock
 from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
-from pool.errors import OutputError, RequirementError
+from pool.errors import RequirementError
 from pool.events.bus import Bus
-from pool.events.journal import EVENTS, JournalWriter, logs_of
+from pool.events.journal import logs_of
 from pool.events.vocabulary import (
-    SCHEMA,
     BuildFinished,
     BuildNeeded,
     BuildQueued,
     BuildWaiting,
-    Header,
-    Host,
     KnownEvent,
-    LimitChanged,
     RunFinished,
     RunStarted,
     RunStopping,
@@ -45,9 +38,9 @@ from pool.events.vocabulary import (
 from pool.failure import Failure, SkippedError, explained
 from pool.history import History
 from pool.job import Built, Job, NestedSdist, Source, identity
-from pool.limits.gate import Gate
 from pool.limits.treelock import TreeLocks
-from pool.model import BuildId, LimitName, Outcome, RunId, WaitFor
+from pool.model import BuildId, Outcome, WaitFor
+from pool.record import begin
 from pool.requirements import Fetcher, Requirements
 from pool.roster import Roster
 from pool.sampler import Sampler
@@ -55,11 +48,10 @@ from pool.seat import FRESH, GOES_ON, Priority, Seat
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.index import PackageIndex
 from pool.watch import Watch
-from pool.workplace import Place, Workplace
+from pool.workplace import Place, Workplace, check_out_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from pool.backend.wheelstore import StoredWheel
     from pool.sources.index import IndexFile
@@ -98,19 +90,15 @@ class Pool:
         self._targets = tuple(dict.fromkeys(targets))
         self._linger = linger
         self._interpreter = probe(settings.python, settings.environ)
-        self.header = _header(settings, clock, self._interpreter.version)
-        self.journal = settings.journal or settings.state_dir / "runs" / self.header.run / EVENTS
-        _check_out_dir(settings.out_dir)
-        self._writer = _journal(self.journal, self.header)
+        check_out_dir(settings.out_dir)
+        self.header, self._writer = begin(settings, clock, self._interpreter.version)
+        self.journal = self._writer.path
         self._bus = Bus(clock, self._writer, listener)
         self._history = History(settings.state_dir / "history.sqlite")
-        self._gates: dict[LimitName, Gate] = {
-            LimitName.BUILDS: Gate(settings.builds),
-            LimitName.DOWNLOADS: Gate(settings.downloads),
-            LimitName.INSTALLS: Gate(settings.installs),
-        }
+        self._caps = Caps(settings, self._bus)
         self._roster = Roster()
         self._nested: dict[str, Job] = {}
+        self._hooks: Hooks | None = None
         self._stop = asyncio.Event()
         self._interrupted = False
         self._broken = False
@@ -120,19 +108,32 @@ class Pool:
         async with AsyncExitStack() as stack:
             stack.callback(self._writer.close)
             self._kit = await self._made_kit(stack)
-            caps = {name: gate.cap for name, gate in self._gates.items()}
-            out_dir, logs = str(self._settings.out_dir), str(logs_of(self.journal))
-            targets = len(self._targets)
-            self._bus.emit(RunStarted(limits=caps, targets=targets, out_dir=out_dir, logs=logs))
+            self._tell_start()
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
                 async with asyncio.TaskGroup() as self._group:
-                    self._submit()
+                    if not self._stop.is_set():
+                        self._submit()
                     if self._linger:
                         await self._stop.wait()
                 watching.cancel()
-            code = self._exit_code()
-            self._bus.emit(RunFinished(exit_code=code, totals=self._roster.totals()))
+            return self._told_end()
+
+    def _tell_start(self) -> None:
+        started = RunStarted(
+            limits=self._caps.values(),
+            targets=len(self._targets),
+            out_dir=str(self._settings.out_dir),
+            logs=str(logs_of(self.journal)),
+        )
+        self._bus.emit(started)
+
+    def _told_end(self) -> int:
+        code = self._exit_code()
+        trouble = self._bus.trouble
+        warning = f"the log is incomplete: {trouble.strerror}" if trouble else ""
+        totals = self._roster.totals()
+        self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))
         return code
 
     async def _made_kit(self, stack: AsyncExitStack) -> Kit:
@@ -144,12 +145,12 @@ class Pool:
         executor.submit(self._workplace.sweep)
         index = PackageIndex(settings.index, cache_dir=settings.cache_dir, clock=self._clock)
         stack.push_async_callback(index.aclose)
-        hooks = Hooks(run=run, workers=MAX_BUILDS)
+        self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS)
         stack.callback(hooks.close)
-        fetcher = Fetcher(index=index, gate=self._gates[LimitName.DOWNLOADS], bus=self._bus)
+        fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
         requirements = Requirements(
             fetcher=fetcher,
-            installs=self._gates[LimitName.INSTALLS],
+            installs=self._caps.installs,
             store=WheelStore(settings.cache_dir / "wheels"),
             interpreter=self._interpreter,
             executor=executor,
@@ -222,7 +223,7 @@ class Pool:
     async def _story(self, job: Job) -> None:
         """Run a build and tell its outcome while it still has its slot."""
         place = self._workplace.place(job.id)
-        seat = Seat(job.id, self._gates[LimitName.BUILDS], self._bus, job.priority)
+        seat = Seat(job.id, self._caps.builds, self._bus, job.priority)
         try:
             place.make()
             built = await build(job, seat, place, self._kit)
@@ -236,6 +237,10 @@ class Pool:
             self._tell(job, self._bad(job, explained(problem, job), seat))
         finally:
             seat.release()
+            if job.result is not None and not job.result.done():
+                job.result.set_exception(
+                    SkippedError(f"needs {job.source.label}, which is unusable")
+                )
             await self._kit.in_thread(self._tidy, job, place)
 
     async def _after(self, job: Job, built: Built, seat: Seat) -> None:
@@ -336,11 +341,11 @@ class Pool:
         """Obey a command; one that makes no sense any more is ignored."""
         match control:
             case Resize():
-                self._resize(control)
+                self._caps.resize(control)
             case Pause():
-                self._pause()
+                self._caps.pause()
             case Resume():
-                self._resume()
+                self._caps.resume()
             case Cancel(build=build_id):
                 self._cancel(self._roster.jobs[build_id])
             case Retry(build=build_id):
@@ -372,85 +377,16 @@ class Pool:
         for key in bad:
             del self._nested[key]
 
-    def _resize(self, control: Resize) -> None:
-        if (gate := self._gates.get(control.limit)) is None:
-            return
-        wanted = control.value if control.value is not None else gate.cap + control.by
-        new, old = max(1, min(wanted, MAX_BUILDS)), gate.cap
-        if new == old:
-            return
-        # Told before anybody is let in. While paused, the old value is what resuming brings back.
-        if gate.paused:
-            self._tell_limit(control.limit, new, 0, "pause")
-        else:
-            self._tell_limit(control.limit, old, new, "user")
-        gate.resize(new)
-
-    def _pause(self) -> None:
-        gate = self._gates[LimitName.BUILDS]
-        if not gate.paused:
-            self._tell_limit(LimitName.BUILDS, gate.cap, 0, "pause")
-            gate.pause()
-
-    def _resume(self) -> None:
-        gate = self._gates[LimitName.BUILDS]
-        if gate.paused:
-            self._tell_limit(LimitName.BUILDS, 0, gate.cap, "resume")
-            gate.resume()
-
-    def _tell_limit(self, limit: LimitName, old: int, new: int, why: str) -> None:
-        self._bus.emit(LimitChanged(limit=limit, old=old, new=new, why=why))
-
     def _end(self, *, why: str, now: bool = False) -> None:
         """Cancel what has not ended, and let the run finish."""
-        if now:
-            self._kit.hooks.kill()
+        if now and self._hooks is not None:
+            self._hooks.kill()
         if running := self._roster.running():
             self._bus.emit(RunStopping(why=why))
             self._interrupted = self._interrupted or why == "interrupted"
         for job in running:
             self._cancel(job)
         self._stop.set()
-
-
-def _header(settings: Settings, clock: Clock, python: str) -> Header:
-    started = clock.now()
-    return Header(
-        wheelpool=version("wheelpool"),
-        schema=SCHEMA,
-        run=RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"),
-        started=started.isoformat(timespec="milliseconds"),
-        argv=settings.argv,
-        python=python,
-        host=Host(cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total),
-    )
-
-
-def _check_out_dir(out_dir: Path) -> None:
-    """Find out before anything starts whether wheels can be put there."""
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out_dir):
-            pass
-    except OSError as problem:
-        raise OutputError(
-            f"{out_dir}: wheels cannot be put there: {_reason(problem)}",
-            hint="choose another folder with --out-dir",
-        ) from problem
-
-
-def _journal(path: Path, header: Header) -> JournalWriter:
-    try:
-        return JournalWriter(path, header)
-    except OSError as problem:
-        raise OutputError(
-            f"{path}: the log cannot be written there: {_reason(problem)}",
-            hint="choose another place with --log",
-        ) from problem
-
-
-def _reason(problem: OSError) -> str:
-    return (problem.strerror or str(problem)).lower()
 
 
 def _became(event: BuildFinished) -> str:

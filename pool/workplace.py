@@ -12,16 +12,19 @@ import errno
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pool.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.model import BuildId, RunId
 
-__all__ = ["Place", "Workplace", "publish"]
+__all__ = ["Place", "Workplace", "check_out_dir", "publish"]
 
 _KEPT = ".kept"
 KEEP_SECONDS = 7 * 24 * 3600.0
@@ -116,6 +119,24 @@ def _remove_if_empty(folder: Path) -> None:
     except OSError as problem:
         if problem.errno not in (errno.ENOTEMPTY, errno.ENOENT, errno.EEXIST):
             raise
+
+
+def check_out_dir(out_dir: Path) -> None:
+    """Find out before anything starts whether wheels can be put somewhere.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out_dir):
+            pass
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        raise OutputError(
+            f"{out_dir}: wheels cannot be put there: {reason}",
+            hint="choose another folder with --out-dir",
+        ) from problem
 
 
 def publish(wheel: Path, out_dir: Path) -> Path:

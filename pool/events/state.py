@@ -168,6 +168,7 @@ class State:
     exit_code: int | None = None
     """None until the run has finished."""
     totals: dict[Outcome, int] = field(default_factory=dict)
+    warning: str = ""
     unknown: int = 0
     """Events of types this version does not know."""
 
@@ -224,6 +225,7 @@ def _(event: RunStopping, state: State) -> Dirty:
 def _(event: RunFinished, state: State) -> Dirty:
     state.exit_code = event.exit_code
     state.totals = dict(event.totals)
+    state.warning = event.warning
     return _NONE
 
 

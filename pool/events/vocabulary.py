@@ -116,6 +116,8 @@ class RunFinished(_Event, frozen=True, tag="run.finished"):
     exit_code: int
     totals: dict[Outcome, int]
     """What was asked for, retried builds counted by their last try; nested builds are not in it."""
+    warning: str = ""
+    """What the user should know although nothing failed: the journal could not be written."""
 
 
 class LimitChanged(_Event, frozen=True, tag="limit.changed"):
