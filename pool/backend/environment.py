@@ -6,14 +6,14 @@ does (PEP 405), some milliseconds in all.
 
 from __future__ import annotations
 
-import io
 import os
+import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from installer.scripts import Script
-from installer.utils import fix_shebang
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,9 +38,12 @@ _NOT_INHERITED = (
     "PYTHONPYCACHEPREFIX",
     # They belong to the environment that wheelpool was called from.
     "VIRTUAL_ENV_PROMPT",
-    "CONDA_PREFIX",
     "PIP_REQUIRE_VIRTUALENV",
 )
+_LONGEST_SHEBANG = 127
+_INSTALLERS = ("PIP_", "UV_", "TWINE_", "WHEELPOOL_")
+_SECRET = re.compile(r"(PASSWORD|TOKEN|USERNAME)$")
+_USERINFO = re.compile(r"://[^/\s]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,11 @@ class BuildEnvironment:
         return self.bin / "python"
 
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return what hooks inherit: ``base`` without what would leak into the build."""
-        kept = {name: value for name, value in base.items() if name not in _NOT_INHERITED}
+        """Return what hooks inherit: ``base`` without what would leak into the build.
+
+        Credentials for indexes stay out of it; the compiler's and make's variables stay in.
+        """
+        kept = {name: value for name, value in base.items() if _inherited(name, value)}
         return {
             **kept,
             "PATH": os.pathsep.join([str(self.bin), base.get("PATH", os.defpath)]),
@@ -77,6 +83,12 @@ class BuildEnvironment:
         """Start over with other wheels."""
         shutil.rmtree(self.path)
         create(self.path, self.interpreter, wheels)
+
+
+def _inherited(name: str, value: str) -> bool:
+    if name.startswith(_INSTALLERS) and (_SECRET.search(name) or _USERINFO.search(value)):
+        return False
+    return name not in _NOT_INHERITED
 
 
 def create(path: Path, interpreter: Interpreter, wheels: Iterable[StoredWheel]) -> BuildEnvironment:
@@ -144,8 +156,18 @@ def _link(source: str, target: str) -> None:
 
 
 def _write_script(script: Path, env: BuildEnvironment) -> None:
-    with fix_shebang(io.BytesIO(script.read_bytes()), str(env.python)) as fixed:
-        _write_executable(env.bin / script.name, fixed.read())
+    content = script.read_bytes()
+    if content.startswith(b"#!python"):
+        content = _shebang(str(env.python)) + content.partition(b"\n")[2]
+    _write_executable(env.bin / script.name, content)
+
+
+def _shebang(python: str) -> bytes:
+    line = os.fsencode(f"#!{python}\n")
+    if " " not in python and len(line) <= _LONGEST_SHEBANG:
+        return line
+    # The kernel takes no spaces and no long lines. What sh runs is a string to Python.
+    return os.fsencode(f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n")
 
 
 def _write_executable(path: Path, content: bytes) -> None:
