@@ -22,7 +22,7 @@ from pool.errors import (
     TargetError,
 )
 from pool.events import vocabulary as events
-from pool.events.codec import encode, encode_header
+from pool.events.codec import decode, encode, encode_header
 from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
 from pool.events.state import BuildState, Download, Limit, State, Status, fold, fold_all
 from pool.model import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pool.engine import Pool
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.pipconfig import IndexOverrides, IndexSettings, index_settings
+    from pool.sources.secret import masked
     from pool.sources.target import Target, parse_target
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "clean_line",
+    "decode",
     "encode",
     "encode_header",
     "events",
@@ -89,6 +91,7 @@ __all__ = [
     "index_settings",
     "journal_path",
     "logs_of",
+    "masked",
     "parse_target",
 ]
 
@@ -101,6 +104,7 @@ _LAZY = {
     "Target": "pool.sources.target",
     "clean_line": "pool.backend.output",
     "index_settings": "pool.sources.pipconfig",
+    "masked": "pool.sources.secret",
     "parse_target": "pool.sources.target",
 }
 
