@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["IndexOverrides", "IndexSettings", "index_settings"]
 
 DEFAULT_TIMEOUT = 15.0
-_SECTIONS = ("global", "wheel")
+_SECTIONS = ("global", "download", "install", "wheel")
+"""The sections of pip's files that count here; later ones override earlier ones."""
+
+
+# uv lets an index have a name: internal=https://host/simple
+_UV_NAME = re.compile(r"^[\w.-]+=")
 
 
 class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +44,11 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_hosts: tuple[str, ...] = ()
     """Hosts whose certificates are not checked."""
     cert: str | None = None
-    """A file with the certificates of authorities."""
+    """A file or a folder with the certificates of authorities; None for the system's."""
+    client_cert: str | None = None
+    """A file with our own certificate and its key."""
+    netrc: str | None = None
+    """A file with logins by host; it need not be there."""
     proxy: str | None = None
     timeout: float = DEFAULT_TIMEOUT
     """Seconds without a byte."""
@@ -73,50 +83,69 @@ def index_settings(
         SettingsError: a configuration file that cannot be read, or a bad value; both are named.
     """
     given = overrides or IndexOverrides()
-    said = dict(_from_files(environ)) | _from_pip_variables(environ)
+    said = _from_files(environ) | _from_pip_variables(environ)
     uv_index, uv_extra = _from_uv(environ)
-    ours = {key: environ.get(f"WHEELPOOL_{key}", "") for key in ("INDEX_URL", "NO_INDEX")}
     extra = [*said.get("extra-index-url", "").split(), *uv_extra]
     extra += environ.get("WHEELPOOL_EXTRA_INDEX_URL", "").split()
     links = [*said.get("find-links", "").split(), *_uv_links(environ)]
     links += environ.get("WHEELPOOL_FIND_LINKS", "").split()
+    no_index = given.no_index or _no_index(environ, said)
+    index = environ.get("WHEELPOOL_INDEX_URL") or uv_index or said.get("index-url")
     return IndexSettings(
-        index_url=given.index_url
-        or ours["INDEX_URL"]
-        or uv_index
-        or said.get("index-url")
-        or _pips_default(),
+        index_url="" if no_index else given.index_url or index or _pips_default(),
         extra_index_urls=(*extra, *given.extra_index_urls),
         find_links=tuple(_expanded(link) for link in (*links, *given.find_links)),
-        no_index=given.no_index
-        or any(
-            _truth(value)
-            for value in (
-                ours["NO_INDEX"],
-                said.get("no-index", ""),
-                environ.get("UV_NO_INDEX", ""),
-            )
+        no_index=no_index,
+        trusted_hosts=(
+            *said.get("trusted-host", "").split(),
+            *environ.get("UV_INSECURE_HOST", "").split(),
         ),
-        trusted_hosts=tuple(said.get("trusted-host", "").split()),
-        cert=said.get("cert") or environ.get("SSL_CERT_FILE") or None,
+        cert=said.get("cert")
+        or environ.get("SSL_CERT_FILE")
+        or environ.get("REQUESTS_CA_BUNDLE")
+        or None,
+        client_cert=said.get("client-cert") or None,
+        netrc=environ.get("NETRC") or str(_home(environ) / ".netrc"),
         proxy=said.get("proxy") or None,
         timeout=_seconds(said.get("timeout") or said.get("default-timeout")),
     )
 
 
-def _from_files(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _no_index(environ: Mapping[str, str], said: Mapping[str, str]) -> bool:
+    ours = ("WHEELPOOL_NO_INDEX", "UV_NO_INDEX")
+    return any(map(_truth, (said.get("no-index", ""), *(environ.get(name, "") for name in ours))))
+
+
+def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read pip's files: a later file overrides an earlier one, a later section any file.
+
+    An empty value takes back what an earlier file said in that section (as pip has it).
+    """
+    sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
     for path in _files(environ):
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as problem:
-            reason = " ".join(str(problem).split())
-            raise SettingsError(
-                f"{path}: not readable as pip's configuration: {reason}"
-            ) from problem
-        for section in _SECTIONS:
-            if parser.has_section(section):
-                yield from ((key.replace("_", "-"), value) for key, value in parser.items(section))
+        parser = _parsed(path)
+        for name, values in sections.items():
+            if parser.has_section(name):
+                values.update({_key(key): value for key, value in parser.items(name)})
+    return {k: v for values in sections.values() for k, v in values.items() if v}
+
+
+def _parsed(path: Path) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as problem:
+        reason = " ".join(str(problem).split())
+        raise SettingsError(f"{path}: not readable as pip's configuration: {reason}") from problem
+    return parser
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "-").removeprefix("--")
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path.home())
 
 
 def _files(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -124,7 +153,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
-    home = Path(environ.get("HOME") or Path.home())
+    home = _home(environ)
     yield from (Path(folder, "pip", "pip.conf") for folder in _site_folders(environ))
     yield Path("/etc/pip.conf")
     if not (named and Path(named).exists()):
@@ -132,7 +161,8 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
         if sys.platform == "darwin":
             yield home / "Library" / "Application Support" / "pip" / "pip.conf"
         yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
-    yield Path(sys.prefix) / "pip.conf"
+    # The environment that is active is the one whose pip the user would call.
+    yield Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf"
     if named:
         yield Path(named)
 
@@ -140,7 +170,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
 def _site_folders(environ: Mapping[str, str]) -> list[str]:
     if sys.platform == "darwin":
         return [str(Path(platformdirs.site_config_dir()))]
-    return list(reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)))
+    return (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
 
 
 def _from_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -153,8 +183,9 @@ def _from_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _from_uv(environ: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return uv's default index, and its further ones without their names."""
-    named = [url.partition("=")[2] or url for url in environ.get("UV_INDEX", "").split()]
+    named = [_UV_NAME.sub("", url) for url in environ.get("UV_INDEX", "").split()]
     default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or ""
+    default = _UV_NAME.sub("", default)
     return default, [*named, *environ.get("UV_EXTRA_INDEX_URL", "").split()]
 
 
@@ -180,6 +211,9 @@ def _truth(value: str) -> bool:
 
 def _seconds(value: str | None) -> float:
     try:
-        return float(value) if value else DEFAULT_TIMEOUT
-    except ValueError as problem:
-        raise SettingsError(f"pip's timeout is {value!r}, not a number of seconds") from problem
+        seconds = float(value) if value else DEFAULT_TIMEOUT
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise SettingsError(f"pip's timeout is {value!r}, not a number of seconds")
+    return seconds

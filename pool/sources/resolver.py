@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -41,6 +42,8 @@ __all__ = ["Facts", "Missing", "Resolution", "applicable", "resolve"]
 _ROUNDS = 20_000
 _PYTHON = "the-interpreter"
 """Stands for the interpreter among the names of projects."""
+# Each round reads the same metadata again, and half of its time went into this.
+_requirement = lru_cache(maxsize=1 << 13)(Requirement)
 
 
 @dataclass(slots=True)
@@ -218,6 +221,8 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
     ) -> Callable[[], Iterator[_Candidate]]:
         """Return what satisfies all requirements on a name, the newest version first."""
         name, extras = identifier
+        if name == _PYTHON:
+            return lambda: iter(())
         wanted = SpecifierSet()
         for need in requirements[identifier]:
             wanted &= need.requirement.specifier
@@ -259,7 +264,7 @@ class _Provider(AbstractProvider[_Need, _Candidate, _Key]):
     def _requires(self, metadata: Message, candidate: _Candidate) -> Iterator[Requirement]:
         for text in metadata.get_all("Requires-Dist", []):
             try:
-                requirement = Requirement(text)
+                requirement = _requirement(text)
             except InvalidRequirement:
                 continue  # Old metadata has lines that nothing can read; pip passes them over too.
             if _applies(requirement, self._target.environment, candidate.extras or [""]):
