@@ -16,8 +16,9 @@ __all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "telling_line"]
 
 LONGEST = 400
 """Characters of a line that are shown."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 _LAST_BYTES = 1 << 16
+_LAST_LINES = 300
 _COMPILER_ERROR = re.compile(
     r":\d+(:\d+)?: (fatal )?error: |^error\[E\d+\]|^CMake Error|undefined reference"
 )
@@ -27,7 +28,11 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # the other escapes
     r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
+    r"\ud800-\udfff]"  # halves of characters, which cannot be written anywhere
+)
 
 
 def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
@@ -76,7 +81,7 @@ class LogTail:
         self._lines = 0
         self._bytes = 0
         self._last = ""
-        self._open_line = b""
+        self._recent = b""
 
     def poll(self) -> Tail | None:
         """Read what is new; return None if there is nothing."""
@@ -90,23 +95,20 @@ class LogTail:
             return None
         if self._bytes == before:
             return None
-        last = clean_line(self._open_line) or self._last
-        return Tail(lines=self._lines + bool(self._open_line), bytes=self._bytes, last=last)
+        self._last = _last_shown(self._recent) or self._last
+        open_line = not self._recent.endswith(b"\n")
+        return Tail(lines=self._lines + open_line, bytes=self._bytes, last=self._last)
 
     def _take(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
         self._lines += chunk.count(b"\n")
-        whole, newline, rest = chunk.rpartition(b"\n")
-        if newline:
-            self._last = _last_shown(self._open_line + whole) or self._last
-            self._open_line = b""
-        # A line without an end may grow for ever; what is shown of it does not.
-        self._open_line = (self._open_line + rest)[-_CHUNK:]
+        # A line without an end may grow for ever; what is kept of it does not.
+        self._recent = (self._recent + chunk)[-_LAST_BYTES:]
 
 
 def _last_shown(text: bytes) -> str:
-    """Return the last line that shows something; looks back over a few thousand at most."""
-    for line in reversed(text[-_CHUNK:].splitlines()[-2000:]):
+    """Return the last line that shows something; looks back over some hundreds at most."""
+    for line in reversed(text.split(b"\n")[-_LAST_LINES:]):
         if shown := clean_line(line):
             return shown
     return ""
