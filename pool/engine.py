@@ -196,7 +196,7 @@ class Pool:
     ) -> Job:
         build_id, (name, known) = self._roster.next_id(), identity(source)
         log = logs_of(self.journal) / self._roster.log_name(f"{name}-{known}" if known else name)
-        job = Job(id=build_id, source=source, name=name, log=log, priority=priority)
+        job = Job(id=build_id, source=source, name=name, version=known, log=log, priority=priority)
         self._roster.jobs[build_id] = job
         queued = BuildQueued(
             build=build_id,
@@ -239,7 +239,7 @@ class Pool:
             seat.release()
             if job.result is not None and not job.result.done():
                 job.result.set_exception(
-                    SkippedError(f"needs {job.source.label}, which is unusable")
+                    SkippedError(f"needs {job.title}, which cannot be unpacked")
                 )
             await self._kit.in_thread(self._tidy, job, place)
 
@@ -266,7 +266,7 @@ class Pool:
         self._roster.outcomes[job.id] = event
         self._bus.emit(event)
         if job.result is not None and not event.outcome.good:
-            label = job.source.label
+            label = job.title
             job.result.set_exception(SkippedError(f"needs {label}, which {_became(event)}"))
         if self._settings.fail_fast and event.outcome is Outcome.FAILED:
             self._end(why="fail-fast")
@@ -310,7 +310,7 @@ class Pool:
             self._nested[file.filename] = job
         elif cycle := self._roster.cycle(by, job):
             raise RequirementError(
-                "build requirements go in a circle: " + " needs ".join(j.name for j in cycle)
+                "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
             )
         elif job.id not in self._roster.outcomes:
             self._bus.emit(BuildNeeded(build=job.id, by=by.id))
@@ -324,7 +324,7 @@ class Pool:
         waiting = BuildWaiting(
             build=by.id,
             for_=WaitFor.DEPENDENCY,
-            on=", ".join(sorted(self._roster.jobs[build].source.label for build in by.waits_on)),
+            on=", ".join(sorted(self._roster.jobs[build].title for build in by.waits_on)),
             builds=tuple(sorted(by.waits_on)),
         )
         self._bus.emit(waiting)

@@ -59,6 +59,8 @@ class Job:
     id: BuildId
     source: Source
     name: str
+    version: str | None
+    """None where the source does not tell."""
     log: Path
     priority: Priority
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
@@ -69,6 +71,11 @@ class Job:
     """Where other builds wait for its wheel; only nested builds have it."""
     waits_on: set[BuildId] = field(default_factory=set)
     """The nested builds it waits for now; the edges in which cycles are looked for."""
+
+    @property
+    def title(self) -> str:
+        """The name, with the version where it is known."""
+        return f"{self.name} {self.version}" if self.version else self.name
 
     @property
     def nested(self) -> bool:
