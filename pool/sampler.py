@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import sys
-import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
+from pool.clock import Clock, SystemClock
 from pool.model import BuildId, ProcessSample
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["BuildCost", "Sample", "Sampler"]
 
 _LONGEST = 200
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_SECRETS = re.compile(r"((?<=://)[^/@\s]+(?=@)|(?<=--password=)\S+|(?<=--token=)\S+)")
+_MOST_READ = 4096
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+_USERINFO = re.compile(r"(?<=://)[^/\s]+(?=@)")
+_SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,11 @@ class _Process:
     cpu: float
     """Seconds used so far."""
     started: float
-    """With the pid, the identity of a process."""
+    """With the pid, it is a process's own for ever."""
+
+    @property
+    def identity(self) -> tuple[int, float, str]:
+        return (self.pid, self.started, self.name)
 
 
 @dataclass(slots=True)
@@ -85,18 +91,28 @@ class _Source(Protocol):
 
 
 class Sampler:
-    """Takes samples; remembers between them what CPU percentages need."""
+    """Takes samples; remembers between them what CPU percentages need.
 
-    def __init__(self, run: RunId) -> None:
+    Args:
+        run: whose markers count.
+        clock: what percentages are measured by.
+        source: who answers; by default the system's own way.
+    """
+
+    def __init__(
+        self, run: RunId, clock: Clock | None = None, source: _Source | None = None
+    ) -> None:
         self._run = run
-        self._source: _Source = _Proc() if sys.platform == "linux" else _Psutil()
-        self._known: dict[tuple[int, float], _Known] = {}
+        self._clock = clock or SystemClock()
+        self._source = source or (_Proc() if sys.platform == "linux" else _Psutil())
+        # With its name: what a process says of itself changes when it becomes another program.
+        self._known: dict[tuple[int, float, str], _Known] = {}
         self._cpu: dict[tuple[int, float], float] = {}
-        self._at = time.monotonic()
+        self._at = self._clock.monotonic()
 
     def sample(self, roots: Mapping[BuildId, int]) -> Sample:
         """Look once; ``roots`` has the pid of each build's running hook."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         seconds, self._at = now - self._at, now
         processes = {process.pid: process for process in self._source.processes()}
         families = self._families(processes, roots)
@@ -108,10 +124,9 @@ class Sampler:
             )
             for build, family in families.items()
         }
-        keys = {(process.pid, process.started) for process in seen}
         self._cpu = {(process.pid, process.started): process.cpu for process in seen}
         # The command lines of the dead go; what was asked about strangers stays while they live.
-        alive = {(process.pid, process.started) for process in processes.values()} | keys
+        alive = {process.identity for process in processes.values()}
         self._known = {key: known for key, known in self._known.items() if key in alive}
         memory = psutil.virtual_memory()
         return Sample(builds=builds, total=memory.total, available=memory.available)
@@ -134,10 +149,9 @@ class Sampler:
         return {build: list(_below(top, children)) for build, top in tops.items()}
 
     def _about(self, process: _Process) -> _Known:
-        key = (process.pid, process.started)
-        if key not in self._known:
-            self._known[key] = self._source.about(process.pid)
-        return self._known[key]
+        if (known := self._known.get(process.identity)) is None:
+            known = self._known[process.identity] = self._source.about(process.pid)
+        return known
 
     def _shown(self, process: _Process, seconds: float) -> ProcessSample:
         before = self._cpu.get((process.pid, process.started), process.cpu)
@@ -153,13 +167,29 @@ class Sampler:
 
 
 def _below(tops: list[_Process], children: Mapping[int, list[_Process]]) -> Iterator[_Process]:
-    for process in tops:
+    """Yield parents before their children; no recursion, for a chain of forks has no end."""
+    left = tops[::-1]
+    while left:
+        process = left.pop()
         yield process
-        yield from _below(children.get(process.pid, []), children)
+        left += reversed(children.get(process.pid, []))
 
 
-def _clean(command: str) -> str:
-    return _SECRETS.sub("***", _CONTROLS.sub(" ", command))[:_LONGEST]
+def _command(words: list[str]) -> str:
+    """Return a command line as one that can be shown: no controls, no secrets, not too long."""
+    shown, hide = [], False
+    for word in words:
+        option = _SECRET.fullmatch(word)
+        if option and option[2]:
+            shown.append(f"{option[1]}=***")
+        else:
+            shown.append("***" if hide else shlex.quote(word))
+        hide = option is not None and not option[2]
+    return _plain(" ".join(shown))
+
+
+def _plain(text: str) -> str:
+    return _USERINFO.sub("***", _CONTROLS.sub(" ", text))[:_LONGEST]
 
 
 class _Proc:
@@ -183,7 +213,7 @@ class _Proc:
             pid=int(pid),
             ppid=int(fields[1]),
             session=int(fields[3]),
-            name=head.partition(b"(")[2].decode("utf-8", "replace"),
+            name=_plain(head.partition(b"(")[2].decode("utf-8", "replace")),
             rss=int(fields[21]) * self._page,
             cpu=(int(fields[11]) + int(fields[12])) / self._hertz,
             started=float(fields[19]),
@@ -193,8 +223,9 @@ class _Proc:
         folder = Path("/proc", str(pid))
         command = mark = ""
         with suppress(OSError):
-            words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            command = _clean(shlex.join(word.decode("utf-8", "replace") for word in words))
+            with (folder / "cmdline").open("rb") as file:
+                words = file.read(_MOST_READ).rstrip(b"\0").decode("utf-8", "replace").split("\0")
+            command = _command(words) if words != [""] else ""
         with suppress(OSError):
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(b"WHEELPOOL_BUILD="):
@@ -223,5 +254,5 @@ class _Psutil:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
             mark = process.environ().get("WHEELPOOL_BUILD", "")
-            return _Known(_clean(shlex.join(process.cmdline())), mark)
+            return _Known(_command(process.cmdline()), mark)
         return _Known("", "")
