@@ -2,3 +2,7 @@
 
 They know the engine only through ``import pool``.
 """
+
+__version__ = "0.1.0"
+"""Said here once more than in pyproject.toml: asking the installation takes four times as long as
+``wheelpool --version`` may."""

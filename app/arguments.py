@@ -1,0 +1,207 @@
+"""The commands and their flags, as click has them, and what each command does, from its top.
+
+What a flag means is worked out in `app.config` and `app.settings`. Everything but click is
+imported inside the commands: ``--help`` must not wait for an engine or a screen.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pool
+    from app.config import Manner, Said
+    from app.session import LiveSession
+
+__all__ = ["root"]
+
+_EXAMPLES = """\b
+Examples:
+  wheelpool build ./tree downloads/attrs-26.1.0.tar.gz six==1.17.0 -j 2
+  wheelpool build ./a ./b --no-ui -o wheelhouse --log run.jsonl
+  wheelpool replay run.jsonl
+"""
+_BUILD_EXAMPLES = """\b
+Examples:
+  wheelpool build ./liba ./libb markupsafe     as many at once as there are processors
+  wheelpool build ./tree -j 1 -C editable=no   one at a time, with a setting for the backend
+  wheelpool build numpy==2.4.6 --json          events as lines of JSON on stdout
+
+\b
+Exit codes: 0 all built, 1 a build failed, 2 bad input and nothing started,
+3 an error of wheelpool's own, 130 interrupted.
+Signals: USR1 and USR2 raise and lower the cap of builds by one.
+"""
+_SETTINGS: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+}
+
+
+@click.group(context_settings=_SETTINGS, epilog=_EXAMPLES)
+@click.version_option(__version__, message="wheelpool %(version)s")
+def root() -> None:
+    """Build Python wheels from source, many at a time, under one limiter that holds."""
+
+
+@root.command(epilog=_BUILD_EXAMPLES)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.option("-j", "--builds", metavar="N", help="Builds at once. [default: the processors]")
+@click.option("--downloads", metavar="N", help="Downloads at once. [default: 8]")
+@click.option("--installs", metavar="N", help="Wheels unpacked at once. [default: the processors]")
+@click.option("-o", "--out-dir", metavar="DIR", help="Where wheels go. [default: ./wheelhouse]")
+@click.option("--python", metavar="PATH", help="Build for this interpreter, not for the own one.")
+@click.option(
+    "-C",
+    "--config-setting",
+    "config_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting for the build backends; the same key again makes a list.",
+)
+@click.option("--index-url", metavar="URL", help="The package index. [default: as pip has it]")
+@click.option("--extra-index-url", multiple=True, metavar="URL", help="One more index.")
+@click.option("--find-links", multiple=True, metavar="DIR|URL", help="A folder or page of files.")
+@click.option("--no-index", is_flag=True, help="Ask no index; only --find-links.")
+@click.option("--copy/--no-copy", default=None, help="Build each tree in a copy, without a lock.")
+@click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long for a tree.")
+@click.option("--fail-fast/--no-fail-fast", default=None, help="End all when one build fails.")
+@click.option("--log", metavar="FILE", help="Save the run there. [default: wheelpool runs]")
+@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
+@click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui.")
+@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
+@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
+def build(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Build wheels for TARGETs: project directories, source archives, requirements.
+
+    Each flag has a variable: WHEELPOOL_CONCURRENT_BUILDS for --builds, WHEELPOOL_OUT_DIR for
+    --out-dir, and so on; and a key in wheelpool.toml in the user's configuration directory.
+    """
+    from pathlib import Path
+
+    from app.config import manner
+    from app.session import LiveSession
+    from app.settings import settings
+
+    said, cwd = _said(flags), Path.cwd()
+    how = manner(said)
+    wanted = settings(said, ["wheelpool", *sys.argv[1:]], cwd)
+    parsed = _parsed(targets, cwd)
+    _allow_many_files()
+    screen = not how.no_ui and _on_a_terminal(said)
+    session = LiveSession(wanted, parsed, linger=screen)
+    return _on_screen(session) if screen else _headless(session, how)
+
+
+@root.command()
+@click.argument("log")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.25, 64),
+    default=1.0,
+    show_default=True,
+    help="How fast time goes.",
+)
+@click.option("--no-ui", is_flag=True, default=None, help="All the lines at once, not a screen.")
+@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
+@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
+def replay(log: str, speed: float, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Show a saved run again: LOG is a file, a run's folder, or an id from `wheelpool runs`."""
+    from app import runs
+    from app.config import manner, state_dir
+    from app.replay import ReplaySource
+    from pool import SystemClock
+
+    said = _said(flags)
+    how = manner(said)
+    source = ReplaySource(runs.find(state_dir(), log), SystemClock(), speed=speed)
+    if how.no_ui or not _on_a_terminal(said):
+        from app import headless
+
+        headless.reprint(source, how.verbosity)
+    else:
+        from app.tui.app import WheelpoolApp
+
+        WheelpoolApp(source).run()
+    return 0
+
+
+@root.command(name="runs")
+@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True)
+def list_runs(count: int) -> None:
+    """List saved runs, newest first."""
+    from app import runs
+    from app.config import state_dir
+
+    for line in runs.table(runs.saved(state_dir(), count)):
+        print(line)
+
+
+def _said(flags: dict[str, Any]) -> Said:
+    from app import config
+
+    file = config.read_file(config.configuration_path())
+    return config.Said(config.Flags(**flags), config.environment(), file)
+
+
+def _parsed(texts: Sequence[str], cwd: Path) -> list[pool.Target]:
+    """Recognise all targets, or tell all that are none."""
+    import pool
+
+    targets, bad = [], []
+    for text in texts:
+        try:
+            targets.append(pool.parse_target(text, cwd))
+        except pool.TargetError as problem:
+            bad.append(problem)
+    if bad:
+        raise ExceptionGroup("targets that cannot be built", bad)
+    return targets
+
+
+def _allow_many_files() -> None:
+    """Each build holds a few descriptors; the usual soft limit is for one of them."""
+    import resource
+
+    enough = 65_536  # Not without bound: there are programs that close each one they could have.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = enough if hard == resource.RLIM_INFINITY else min(hard, enough)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _on_a_terminal(said: Said) -> bool:
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    able = said.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    return able and all(stream is not None and stream.isatty() for stream in streams)
+
+
+def _headless(session: LiveSession, how: Manner) -> int:
+    from app import headless
+
+    return headless.follow(session, how)
+
+
+def _on_screen(session: LiveSession) -> int:
+    """Show the screen until the user leaves it; then end the run, and say how it went."""
+    from app import headless
+    from app.tui.app import WheelpoolApp
+    from pool import Stop
+
+    session.start()
+    try:
+        WheelpoolApp(session).run()
+    finally:
+        with headless.obeying_signals(session.send):
+            session.send(Stop())
+            session.join()
+    headless.retell(session)
+    return headless.exit_code(session)

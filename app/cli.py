@@ -1,0 +1,134 @@
+"""The command ``wheelpool``: what happens around every command, and how it ends.
+
+The only ``sys.exit`` is here, and the only place where an exception becomes an exit code: 2 for
+bad usage or input, 3 for an error of our own, 130 for an interrupt; other codes come from the
+commands. Deliberately imports next to nothing: ``--version`` has to cost what Python costs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from app import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["main", "run"]
+
+BAD_INPUT, OWN_ERROR, INTERRUPTED = 2, 3, 130
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and end with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; return its exit code. Every error is told, none is raised."""
+    if list(argv) == ["--version"]:
+        print(f"wheelpool {__version__}")
+        return 0
+    if refusal := _refusal():
+        return _say([refusal], BAD_INPUT)
+    try:
+        from app.arguments import root  # noqa: PLC0415 - click takes three times Python's start
+
+        code = root.main(list(argv), "wheelpool", standalone_mode=False)
+        _flush()
+    except BrokenPipeError:
+        return _deafened()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as problem:  # noqa: BLE001 - whatever it is, it is told in a line
+        return _told(problem)
+    return int(code or 0)
+
+
+def _refusal() -> tuple[str, str] | None:
+    """Return why nothing can work here at all."""
+    if sys.platform == "win32":
+        return "Windows is not supported", "it runs in the Windows Subsystem for Linux"
+    if stranger := _stranger():
+        return (
+            f"a package that is not wheelpool's goes by the name 'pool' here: {stranger}",
+            "install wheelpool apart from other packages: pipx install wheelpool",
+        )
+    return None
+
+
+def _stranger() -> str | None:
+    """Return where `pool` would come from if that is not beside `app`: the names are common."""
+    from importlib.util import find_spec  # noqa: PLC0415 - not paid by --version
+
+    spec = find_spec("pool")
+    ours = os.path.join(os.path.dirname(os.path.dirname(__file__)), "pool", "__init__.py")  # noqa: PTH118, PTH120 - pathlib costs as much as Python's start
+    found = spec.origin if spec else "nowhere"
+    return None if found == ours else str(found)
+
+
+def _told(problem: Exception) -> int:
+    """Tell what went wrong, in a line or two each; return the exit code."""
+    import click  # noqa: PLC0415 - loaded by now, or the reason why we are here
+
+    from pool.errors import PoolError  # noqa: PLC0415 - only those who err pay for it
+
+    match problem:
+        case click.UsageError():
+            path = problem.ctx.command_path if problem.ctx else "wheelpool"
+            return _say([(problem.format_message(), f"{path} --help tells more")], BAD_INPUT)
+        case click.ClickException():
+            return _say([(problem.format_message(), "")], BAD_INPUT)
+        case click.Abort():
+            return INTERRUPTED
+        case PoolError():
+            return _say([(problem.message, problem.hint)], BAD_INPUT)
+        case ExceptionGroup(exceptions=several) if problem.split(PoolError)[1] is None:
+            return max(_told(one) for one in several)
+        case _:
+            return _say([(_kept(problem), "")], OWN_ERROR)
+
+
+def _kept(problem: Exception) -> str:
+    """Write the traceback to a file; return one line about it."""
+    import tempfile  # noqa: PLC0415 - never in a good run
+    import traceback  # noqa: PLC0415 - never in a good run
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(problem, file=file)
+    what = f"{type(problem).__name__}: {problem}"
+    return f"an error of wheelpool's own: {what} (traceback: {file.name})"
+
+
+def _say(errors: Iterable[tuple[str, str]], code: int) -> int:
+    """Write messages with their hints to stderr, fit for a terminal."""
+    from pool.backend.output import clean_line  # noqa: PLC0415 - only those who err pay for it
+
+    for message, hint in errors:
+        lines = [f"wheelpool: {message}", *([f"  {hint}"] if hint else [])]
+        for line in lines:
+            print(clean_line(line, longest=4000), file=sys.stderr)
+    return code
+
+
+def _flush() -> None:
+    """Find out here, not while the interpreter ends, whether anybody still reads."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not stream.closed:
+            stream.flush()
+
+
+def _deafened() -> int:
+    """Nobody reads what we write: that is no error, and no reason to say anything."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, stream.fileno())
+            os.close(devnull)
+    return 0

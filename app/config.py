@@ -1,0 +1,232 @@
+"""Who says what about a run: flags, then environment, then the user's configuration file.
+
+The one place that reads the process's environment, and it reads it once. A value that cannot be
+used is refused by the name of the place where it was said. Deliberately knows nothing of the
+engine's settings; `app.settings` makes those from what is said.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+import platformdirs
+
+import pool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "ConfigFile",
+    "Flags",
+    "Manner",
+    "Said",
+    "Verbosity",
+    "configuration_path",
+    "environment",
+    "manner",
+    "read_file",
+    "state_dir",
+]
+
+Verbosity: TypeAlias = Literal["quiet", "normal", "verbose"]
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What the command line says; None or empty where it says nothing."""
+
+    builds: str | None = None
+    downloads: str | None = None
+    installs: str | None = None
+    out_dir: str | None = None
+    python: str | None = None
+    config_settings: tuple[str, ...] = ()
+    index_url: str | None = None
+    extra_index_url: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    log: str | None = None
+    no_ui: bool | None = None
+    json: bool | None = None
+    fail_fast: bool | None = None
+    copy: bool | None = None
+    lock_timeout: str | None = None
+    verbose: bool | None = None
+    quiet: bool | None = None
+
+
+class ConfigFile(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"
+):
+    """The keys of ``wheelpool.toml``; each is named after its flag."""
+
+    builds: int | None = None
+    downloads: int | None = None
+    installs: int | None = None
+    out_dir: str | None = None
+    python: str | None = None
+    config_settings: dict[str, str | list[str]] = {}
+    index_url: str | None = None
+    extra_index_url: list[str] = []
+    find_links: list[str] = []
+    no_index: bool | None = None
+    no_ui: bool | None = None
+    fail_fast: bool | None = None
+    copy: bool | None = None
+    lock_timeout: float | None = None
+    verbose: bool | None = None
+    quiet: bool | None = None
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of the process's environment."""
+    return dict(os.environ)  # noqa: TID251 - read here once, and handed down from here
+
+
+def configuration_path() -> Path:
+    """Return where the user's configuration is, whether or not it is there."""
+    return platformdirs.user_config_path("wheelpool") / "wheelpool.toml"
+
+
+def state_dir() -> Path:
+    """Return where saved runs are."""
+    return platformdirs.user_state_path("wheelpool")
+
+
+def read_file(path: Path) -> ConfigFile:
+    """Read a configuration file; one that is not there says nothing.
+
+    Raises:
+        SettingsError: it is no TOML, or has an unknown key or a value of a wrong type.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(data, ConfigFile)
+    except FileNotFoundError:
+        return ConfigFile()
+    except msgspec.ValidationError as problem:
+        raise pool.SettingsError(f"{path}: {_plain(problem)}", hint=_keys()) from problem
+    except (OSError, ValueError) as problem:
+        raise pool.SettingsError(f"{path}: {problem}") from problem
+
+
+def _plain(problem: msgspec.ValidationError) -> str:
+    """Say the key first: ``builds: expected int, got str``."""
+    what, _, where = str(problem).replace("`", "").partition(" - at $.")
+    words = what.replace("Object contains unknown field", "unknown key")
+    words = words[:1].lower() + words[1:]
+    return f"{where}: {words}" if where else words
+
+
+def _keys() -> str:
+    names = (field.encode_name for field in msgspec.structs.fields(ConfigFile))
+    return "the keys are " + ", ".join(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a run is shown."""
+
+    no_ui: bool
+    json: bool
+    """Events on stdout instead of the paths of wheels."""
+    verbosity: Verbosity
+
+
+def manner(said: Said) -> Manner:
+    """Work out how to show a run.
+
+    Raises:
+        SettingsError: a value that is neither true nor false.
+    """
+    json, quiet, verbose = said.truth("json"), said.truth("quiet"), said.truth("verbose")
+    verbosity: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
+    return Manner(no_ui=json or said.truth("no_ui"), json=json, verbosity=verbosity)
+
+
+class Said:
+    """Who says what, the strongest voice first; remembers where, for messages."""
+
+    def __init__(self, flags: Flags, environ: Mapping[str, str], file: ConfigFile) -> None:
+        self.flags = flags
+        self.environ = environ
+        self.file = file
+
+    def _first(self, name: str) -> tuple[str, object]:
+        """Return where a value was said, and the value; None for one that nobody said."""
+        if (flag := getattr(self.flags, name)) is not None:
+            return f"--{name.replace('_', '-')}", flag
+        for variable in _variables(name):
+            if text := self.environ.get(variable, "").strip():
+                return variable, text
+        return f"{name.replace('_', '-')} in wheelpool.toml", getattr(self.file, name, None)
+
+    def count(self, name: str, default: int) -> int:
+        """Return a cap."""
+        where, value = self._first(name)
+        if value is None:
+            return default
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if not 1 <= number <= pool.MAX_BUILDS:
+            raise pool.SettingsError(
+                f"{where}: {str(value)!r} is not a whole number from 1 to {pool.MAX_BUILDS}"
+            )
+        return number
+
+    def seconds(self, name: str) -> float | None:
+        """Return a duration; None where nobody said one."""
+        where, value = self._first(name)
+        if value is None:
+            return None
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            raise pool.SettingsError(f"{where}: {str(value)!r} is not a number of seconds")
+        return number
+
+    def truth(self, name: str) -> bool:
+        """Return whether something is wanted; False where nobody said so."""
+        where, value = self._first(name)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        text = str(value).lower()
+        if text not in _TRUE + _FALSE:
+            raise pool.SettingsError(f"{where}: {value!r} is neither true nor false")
+        return text in _TRUE
+
+    def path(self, name: str, cwd: Path) -> Path | None:
+        """Return an absolute path; None where nobody said one."""
+        where, value = self._first(name)
+        if value is None:
+            return None
+        if not (text := str(value)):
+            raise pool.SettingsError(f"{where}: is empty")
+        return cwd / Path(text).expanduser()
+
+    def command(self, name: str, cwd: Path) -> Path | None:
+        """Return a program's path, or its bare name, which is looked for along PATH."""
+        path = self.path(name, cwd)
+        _, value = self._first(name)
+        return Path(str(value)) if path and "/" not in str(value) else path
+
+
+def _variables(name: str) -> tuple[str, ...]:
+    if name in ("builds", "downloads", "installs"):
+        concurrent = f"CONCURRENT_{name.upper()}"
+        return f"WHEELPOOL_{concurrent}", f"UV_{concurrent}"
+    return (f"WHEELPOOL_{name.upper()}",)

@@ -1,0 +1,190 @@
+"""A run without a screen: lines on stderr, wheel paths or events on stdout, signals for keys.
+
+What is said comes from `app.printer`; here is who is told, and when. Where stderr is a terminal
+one more line, drawn by Rich, follows the progress below the others; Rich is not loaded otherwise.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+import pool
+from app.printer import Line, Printer, ends_early
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from app.config import Manner, Verbosity
+    from app.replay import ReplaySource
+    from app.session import LiveSession
+
+__all__ = ["exit_code", "follow", "obeying_signals", "reprint", "retell"]
+
+_TICK_SECONDS = 0.25
+"""How often the progress line is drawn while nothing happens."""
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Outlet(Protocol):
+    """Where lines go."""
+
+    def write(self, line: Line) -> None:
+        """Show one line."""
+        ...
+
+    def draw(self, state: pool.State) -> None:
+        """Show how far the run is, where there is a place for that."""
+        ...
+
+
+class PlainOutlet:
+    """Lines to a stream that may have lost its reader."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        utf8 = stream is not None and "utf" in (stream.encoding or "").lower()
+        self._plain = {} if utf8 else {ord("┄"): "-", ord("…"): "..."}
+
+    def write(self, line: Line) -> None:
+        """Write one line; once nobody reads, nothing."""
+        if self._stream is not None:
+            try:
+                print(line.text.translate(self._plain), file=self._stream, flush=True)
+            except BrokenPipeError:
+                self._stream = None
+
+    def draw(self, state: pool.State) -> None:
+        """Do nothing: a log is no place for what is overwritten."""
+
+
+def follow(session: LiveSession, manner: Manner) -> int:
+    """Start a run, tell what happens until it has ended, and return its exit code."""
+    printer = Printer(manner.verbosity, session.header, pool.logs_of(session.journal))
+    with _outlet() as outlet, obeying_signals(session.send):
+        # Not before: the outlet may put a stdout of its own in place of the terminal.
+        results = _Results(sys.stdout, json=manner.json)
+        results.header(session.header)
+        session.start()
+        while not session.done:
+            session.wait(_TICK_SECONDS)
+            for event in session.poll():
+                for line in printer.lines(event):
+                    outlet.write(line)
+                results.event(event, printer.state)
+            results.flush()
+            outlet.draw(printer.state)
+        session.join()
+    return exit_code(session)
+
+
+def exit_code(session: LiveSession) -> int:
+    """Return the exit code of a run that has ended; tell it if the engine broke."""
+    if session.trouble is not None:
+        print(f"wheelpool: {pool.clean_line(session.trouble, longest=4000)}", file=sys.stderr)
+    return 0 if session.exit_code is None else session.exit_code
+
+
+def reprint(source: ReplaySource, verbosity: Verbosity) -> None:
+    """Say all of a saved run at once."""
+    printer = Printer(verbosity, source.header, pool.logs_of(source.journal))
+    outlet = PlainOutlet(sys.stderr)
+    for event in source.rest():
+        for line in printer.lines(event):
+            outlet.write(line)
+    if not printer.state.finished:
+        outlet.write(ends_early(printer.state))
+
+
+def retell(session: LiveSession) -> None:
+    """Say how a run ended, after its screen has closed: the summary, and why what failed."""
+    printer = Printer("normal", session.header, pool.logs_of(session.journal))
+    outlet = PlainOutlet(sys.stderr)
+    with pool.JournalReader(session.journal) as reader:
+        pool.fold_all(printer.state, reader.read())
+    for line in printer.summary():
+        outlet.write(line)
+
+
+class _Results:
+    """What stdout gets: the paths of wheels, or every event as a line of JSON."""
+
+    def __init__(self, stream: TextIO | None, *, json: bool) -> None:
+        self._stream = stream
+        self._json = json
+
+    def header(self, header: pool.events.Header) -> None:
+        if self._json:
+            self._write(pool.encode_header(header).decode())
+
+    def event(self, event: pool.events.Event, state: pool.State) -> None:
+        if self._json:
+            self._write(pool.encode(event).decode())
+        elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
+            asked_for = event.outcome.good and not state.builds[event.build].nested
+            if asked_for:
+                self._write(event.wheel)
+
+    def _write(self, text: str) -> None:
+        if self._stream is not None:
+            with self._unless_deaf():
+                print(text, file=self._stream)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with self._unless_deaf():
+                self._stream.flush()
+
+    @contextmanager
+    def _unless_deaf(self) -> Iterator[None]:
+        """The run goes on when nobody reads any more: its wheels are the point."""
+        try:
+            yield
+        except BrokenPipeError:
+            self._stream = None
+
+
+@contextmanager
+def _outlet() -> Iterator[Outlet]:
+    """Open what lines go to: a terminal with a progress line, or a plain stream."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield PlainOutlet(sys.stderr)
+        return
+    from app.progress import TerminalOutlet  # noqa: PLC0415 - rich is loaded only here
+
+    with TerminalOutlet() as outlet:
+        yield outlet
+
+
+@contextmanager
+def obeying_signals(send: Callable[[pool.Control], None]) -> Iterator[None]:
+    """Turn signals into controls: an end asked for twice is one at once, and a third kills us."""
+    asked = 0
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        send(pool.Stop(now=asked > 1))
+        if asked > 1:
+            for name in _ENDING:
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+    def resize(by: int) -> Callable[[int, FrameType | None], None]:
+        control = pool.Resize(limit=pool.LimitName.BUILDS, by=by)
+        return lambda _number, _frame: send(control)
+
+    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_ENDING, end)}
+    before: dict[int, Any] = {}
+    for name, handler in handlers.items():
+        number = getattr(signal, name)
+        # A nohup'ed run has SIGHUP ignored, and a background one in a script SIGINT.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

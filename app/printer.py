@@ -1,0 +1,295 @@
+"""A run in plain lines, as a terminal's scrollback or the log of a CI job keeps them.
+
+Pure words: each event, with the state before and after it, makes lines, so that a replay says
+what the live run said. Deliberately without a clock and without colours; the only files it reads
+are the logs of failed builds. Quiet where things go well, the whole log where they do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+from itertools import islice
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import pool
+from app.view import duration, size
+from pool import Outcome, Status, WaitFor, events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.config import Verbosity
+
+__all__ = ["HEAD", "TAIL", "Line", "Printer", "ends_early", "whole_log"]
+
+HEAD, TAIL = 500, 1500
+"""So many lines of a failed build's log are shown where it is longer than both together."""
+_LONGEST_NAME = 32
+_LONGEST_LINE = 4000
+"""Characters: of our own lines, which have paths in them."""
+_RULE = "┄┄┄┄"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line, cleaned: what it is about, and the text."""
+
+    word: str = ""
+    """Its first word, which says the kind; empty for lines of logs and such."""
+    text: str
+
+
+class Printer:
+    """Follows one run from its first event; `lines` is called with each."""
+
+    def __init__(self, verbosity: Verbosity, header: events.Header, logs: Path) -> None:
+        self.state = pool.State(header=header)
+        self._verbosity = verbosity
+        self._logs = logs
+        self._width = 0
+        self._held_up: set[pool.BuildId] = set()
+        """Builds that were said to wait, and not yet to go on."""
+        self._peak = 0
+
+    def lines(self, event: events.Event) -> Iterator[Line]:
+        """Fold one event and yield what is to be said about it."""
+        pool.fold(self.state, event)
+        for line in self._say(event):
+            yield replace(line, text=pool.clean_line(line.text, longest=_LONGEST_LINE))
+
+    # Lines: a word, a name, and the rest
+
+    def _about(self, word: str, build: pool.BuildId, rest: str = "") -> Line:
+        label = self.state.builds[build].label
+        self._width = max(self._width, min(len(label), _LONGEST_NAME))
+        return Line(word=word, text=f"{word:<9} {label:<{self._width}}  {rest}".rstrip())
+
+    def _normal(self, line: Line) -> Iterator[Line]:
+        if self._verbosity != "quiet":
+            yield line
+
+    def _verbose(self, line: Line) -> Iterator[Line]:
+        if self._verbosity == "verbose":
+            yield line
+
+    @singledispatchmethod
+    def _say(self, _event: events.Event) -> Iterable[Line]:
+        return ()
+
+    # The run
+
+    @_say.register
+    def _(self, event: events.RunStarted) -> Iterable[Line]:
+        header = self.state.header
+        facts = [
+            f"wheelpool {header.wheelpool if header else ''}",
+            _count(event.targets, "target"),
+            *(f"{limit} {cap}" for limit, cap in event.limits.items()),
+            *([f"memory {size(header.host.memory)}"] if header else []),
+            f"logs {event.logs}",
+        ]
+        yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
+
+    @_say.register
+    def _(self, event: events.RunStopping) -> Iterable[Line]:
+        left = sum(build.status is not Status.DONE for build in self.state.builds.values())
+        text = f"{'stopping':<9} {event.why}: {_count(left, 'build')} being ended"
+        yield from self._normal(Line(word="stopping", text=text))
+
+    @_say.register
+    def _(self, event: events.LimitChanged) -> Iterable[Line]:
+        match event:
+            case events.LimitChanged(new=0):
+                running = len(self.state.slots)
+                text = f"{'paused':<9} {event.limit}: {running} finishing, nothing more begins"
+            case events.LimitChanged(old=0):
+                text = f"{'resumed':<9} {event.limit} {event.new}"
+            case _:
+                text = f"{'cap':<9} {event.limit} {event.old} -> {event.new}  {event.why}"
+        yield from self._normal(Line(word="cap", text=text))
+
+    @_say.register
+    def _(self, event: events.RunFinished) -> Iterable[Line]:
+        yield from self.summary()
+
+    @_say.register
+    def _(self, event: events.Sample) -> Iterable[Line]:
+        self._peak = max(self._peak, sum(sample.rss for sample in event.builds))
+        return ()
+
+    # Builds
+
+    @_say.register
+    def _(self, event: events.BuildQueued) -> Iterable[Line]:
+        if event.retry_of is not None:
+            yield from self._normal(self._about("again", event.build))
+        elif event.needed_by:
+            for_ = ", ".join(self.state.builds[build].label for build in event.needed_by)
+            yield from self._normal(self._about("queued", event.build, f"needed by {for_}"))
+        else:
+            yield from self._verbose(self._about("queued", event.build))
+
+    @_say.register
+    def _(self, event: events.BuildWaiting) -> Iterable[Line]:
+        match event.for_:
+            case WaitFor.DEPENDENCY:
+                yield from self._waits("needs", event.build, event.on)
+            case WaitFor.MEMORY:
+                yield from self._waits("memory", event.build, event.on)
+            case WaitFor.DOWNLOAD:
+                yield from self._verbose(self._about("fetching", event.build, event.on))
+            case WaitFor.LOCK | WaitFor.SLOT | WaitFor.PAUSED:
+                # A lock's line comes with its holder; the others are said by the header.
+                return
+
+    @_say.register
+    def _(self, event: events.LockWaiting) -> Iterable[Line]:
+        yield from self._waits("locked", event.build, f"{_holder(event.holder)}  {event.lock}")
+
+    def _waits(self, word: str, build: pool.BuildId, why: str) -> Iterator[Line]:
+        self._held_up.add(build)
+        yield from self._normal(self._about(word, build, why))
+
+    @_say.register
+    def _(self, event: events.BuildStarted) -> Iterable[Line]:
+        build = self.state.builds[event.build]
+        line = self._about("building", event.build)
+        if build.started_at == event.t or event.build in self._held_up:
+            self._held_up.discard(event.build)
+            yield from self._normal(line)
+        else:
+            yield from self._verbose(line)
+
+    @_say.register
+    def _(self, event: events.BuildPhase) -> Iterable[Line]:
+        yield from self._verbose(self._about("phase", event.build, event.phase))
+
+    @_say.register
+    def _(self, event: events.BuildChose) -> Iterable[Line]:
+        chosen = ", ".join(event.requirements) or "nothing"
+        yield from self._verbose(self._about("chose", event.build, chosen))
+
+    @_say.register
+    def _(self, event: events.LockAcquired) -> Iterable[Line]:
+        yield from self._verbose(self._about("has", event.build, f"the lock of {event.lock}"))
+
+    @_say.register
+    def _(self, event: events.LockReleased) -> Iterable[Line]:
+        yield from self._verbose(self._about("left", event.build, f"the lock of {event.lock}"))
+
+    @_say.register
+    def _(self, event: events.DownloadFinished) -> Iterable[Line]:
+        how = size(event.bytes) if event.ok else "could not be had"
+        yield from self._verbose(self._about("fetched", event.build, f"{event.file}  {how}"))
+
+    @_say.register
+    def _(self, event: events.BuildFinished) -> Iterable[Line]:
+        build = self.state.builds[event.build]
+        line = self._about(event.outcome, event.build, "  ".join(self._facts(build)))
+        if event.outcome is Outcome.FAILED:
+            yield line
+            yield from self._failure(build)
+        else:
+            yield from self._normal(line)
+
+    def _facts(self, build: pool.BuildState) -> Iterator[str]:
+        """Yield what is to be said of a build that has ended."""
+        if build.started_at is not None:
+            yield duration(build.seconds)
+        if build.peak:
+            yield f"peak {size(build.peak)}"
+        if build.wheel:
+            yield str(PurePath(PurePath(self.state.out_dir).name, PurePath(build.wheel).name))
+        if build.message:
+            yield build.message
+
+    def _failure(self, build: pool.BuildState) -> Iterator[Line]:
+        if build.hint:
+            yield Line(text=f"{'':<9} {build.hint}")
+        log = self._logs / build.log
+        if build.lines or log.is_file():
+            yield Line(text=f"{_RULE} {build.label}: the log {_RULE}")
+            yield from (Line(text=line) for line in whole_log(log))
+            yield Line(text=f"{_RULE} {build.label}: end of the log {_RULE}")
+        if build.rerun:
+            yield Line(text=f"run it again by hand: {build.rerun}")
+
+    # The end
+
+    def summary(self) -> Iterator[Line]:
+        """Yield the table of all that was asked for, bad news last, and the totals."""
+        asked = [build for build in self.state.builds.values() if _counts(build)]
+        bad_last = sorted(asked, key=_badness)
+        if self._verbosity == "quiet":
+            bad_last = [build for build in bad_last if build.outcome is Outcome.FAILED]
+        if len(asked) > 1:
+            yield Line(text="")
+            yield from (self._row(build) for build in bad_last)
+        yield Line(text=self._totals(asked))
+        if self.state.warning:
+            yield Line(word="failed", text=f"warning: {self.state.warning}")
+
+    def _row(self, build: pool.BuildState) -> Line:
+        word = build.outcome or "unfinished"
+        return self._about(word, build.id, "  ".join(self._facts(build)))
+
+    def _totals(self, asked: list[pool.BuildState]) -> str:
+        counts = Counter(build.outcome for build in asked)
+        said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+        parts = [f"{said or 'nothing built'} in {duration(self.state.now)}"]
+        if self._peak:
+            parts.append(f"peak {size(self._peak)}")
+        slowest = max(asked, key=lambda build: build.seconds, default=None)
+        if slowest is not None and len(asked) > 1 and slowest.seconds:
+            parts.append(f"slowest {slowest.label} {duration(slowest.seconds)}")
+        return "  ".join([*parts, f"logs {self.state.logs}"])
+
+
+def whole_log(path: Path) -> Iterator[str]:
+    """Yield the lines of a log, cleaned; of a huge one the beginning and the end."""
+    try:
+        file = path.open("rb")
+    except OSError as problem:
+        yield f"(no log: {path}: {(problem.strerror or str(problem)).lower()})"
+        return
+    with file:
+        lines = iter(lambda: file.readline(_LONGEST_LINE * 16), b"")
+        yield from map(pool.clean_line, islice(lines, HEAD))
+        tail: deque[bytes] = deque(maxlen=TAIL)
+        count = 0
+        for count, line in enumerate(lines, 1):  # noqa: B007 - used after the loop
+            tail.append(line)
+    if count > TAIL:
+        yield f"{_RULE} {count - TAIL:,} lines are left out; all are in {path} {_RULE}"
+    yield from map(pool.clean_line, tail)
+
+
+def ends_early(state: pool.State) -> Line:
+    """Return what is said of a log that has no end."""
+    return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
+
+
+def _holder(holder: pool.Holder | None) -> str:
+    match holder:
+        case pool.Holder(pid=int(pid), command=command):
+            return f"by pid {pid} ({command})"
+        case _:
+            return "by another process"
+
+
+def _counts(build: pool.BuildState) -> bool:
+    """Tell whether the user asked for it and it is the last try, or it failed inside."""
+    return build.superseded_by is None and (not build.nested or build.outcome is Outcome.FAILED)
+
+
+def _badness(build: pool.BuildState) -> int:
+    order = (Outcome.CACHED, Outcome.BUILT, None, Outcome.CANCELLED, Outcome.SKIPPED)
+    return order.index(build.outcome) if build.outcome in order else len(order)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,85 @@
+"""The progress line of a terminal without the screen: drawn below the lines, gone at the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from app.view import duration, size
+from pool import LimitName, State, Status, SystemClock
+
+if TYPE_CHECKING:
+    from app.printer import Line
+
+__all__ = ["TerminalOutlet", "progress"]
+
+_STYLES = {
+    "built": "green",
+    "cached": "green",
+    "failed": "bold red",
+    "skipped": "red",
+    "cancelled": "yellow",
+    "stopping": "yellow",
+    "locked": "yellow",
+    "cap": "cyan",
+}
+
+
+class TerminalOutlet:
+    """Lines that scroll, and one that stays."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        # Where stdout is the same terminal, wheel paths must go above the line as well.
+        shared = sys.stdout is not None and sys.stdout.isatty()
+        self._clock = SystemClock()
+        self._start = self._clock.monotonic()
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=shared,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def write(self, line: Line) -> None:
+        """Show one line; its first word has a colour."""
+        text = Text(line.text)
+        if style := _STYLES.get(line.word):
+            text.stylize(style, 0, len(line.text.split(" ", 1)[0]))
+        self._console.print(text)
+
+    def draw(self, state: State) -> None:
+        """Show how far the run is."""
+        line = Text(
+            progress(state, self._clock.monotonic() - self._start),
+            style="dim",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+        self._live.update(line, refresh=True)
+
+
+def progress(state: State, elapsed: float) -> str:
+    """Return the line: running and cap, done and known, memory, time."""
+    cap = state.limits[LimitName.BUILDS].cap if LimitName.BUILDS in state.limits else 0
+    done = sum(build.status is Status.DONE for build in state.builds.values())
+    parts = [
+        f"builds {len(state.slots)}/{cap}" if cap else f"paused, {len(state.slots)} finishing",
+        f"{done} of {len(state.builds)} done",
+    ]
+    if state.machine is not None:
+        used = state.machine.total - state.machine.available
+        parts.append(f"memory {size(used)} of {size(state.machine.total)}")
+    return "  ".join([*parts, duration(elapsed)])

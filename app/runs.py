@@ -1,0 +1,151 @@
+"""Saved runs: which there are, how each went, and where the log of one is.
+
+Reads the beginning and the end of a journal, not what is between: a listing of many long runs
+stays quick. Deliberately forgiving: a log that is broken is listed as that.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import psutil
+
+import pool
+from app.view import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["SavedRun", "find", "saved", "table"]
+
+_TAIL_BYTES = 1 << 16
+_NAMED = 3
+"""So many targets are named in the listing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRun:
+    """What the listing says about one run."""
+
+    id: str
+    started: datetime | None = None
+    """In UTC; None where the log does not say."""
+    targets: tuple[str, ...] = ()
+    """The first few, as the user typed them."""
+    asked: int = 0
+    """How many targets there were."""
+    seconds: float = 0.0
+    totals: Mapping[pool.Outcome, int] = field(default_factory=dict)
+    remark: str = ""
+    """Why there are no totals: it runs, it was killed, or the log is broken."""
+
+
+def saved(state_dir: Path, count: int) -> list[SavedRun]:
+    """Read the newest runs below the state directory, newest first."""
+    folders = sorted(_folders(state_dir), key=lambda folder: folder.name, reverse=True)
+    return [_read(folder) for folder in folders[:count]]
+
+
+def find(state_dir: Path, text: str) -> Path:
+    """Return the log a user named: a file, a run's folder, or a run's id or its beginning.
+
+    Raises:
+        JournalError: no run has that name, or several begin with it.
+    """
+    path = type(state_dir)(text).expanduser()
+    if path.exists() or "/" in text:
+        return path
+    found = [folder for folder in _folders(state_dir) if folder.name.startswith(text)]
+    exact = [folder for folder in found if folder.name == text]
+    match exact or found:
+        case [one]:
+            return one
+        case []:
+            raise pool.JournalError(
+                f"{text}: no such file, and no such run", hint="wheelpool runs lists saved runs"
+            )
+        case several:
+            raise pool.JournalError(f"{text}: {len(several)} runs begin like that")
+
+
+def table(runs: Sequence[SavedRun]) -> Iterator[str]:
+    """Yield the lines of the listing."""
+    if not runs:
+        yield "no saved runs yet"
+    rows = [(run.id, _when(run), _how_long(run), _outcomes(run), _targets(run)) for run in runs]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield pool.clean_line("  ".join(cells).rstrip(), longest=1000)
+
+
+def _folders(state_dir: Path) -> list[Path]:
+    try:
+        return [folder for folder in (state_dir / "runs").iterdir() if folder.is_dir()]
+    except OSError:
+        return []
+
+
+def _read(folder: Path) -> SavedRun:
+    try:
+        with pool.JournalReader(folder) as reader:
+            header, beginning = reader.header, list(islice(reader.read(), 1 + _NAMED))
+        last = _last(pool.journal_path(folder))
+        started = datetime.fromisoformat(header.started)
+    except (pool.JournalError, ValueError, OSError):
+        return SavedRun(id=folder.name, remark="broken log")
+    asked = [event.targets for event in beginning if isinstance(event, pool.events.RunStarted)]
+    queued = [event for event in beginning if isinstance(event, pool.events.BuildQueued)]
+    ended = isinstance(last, pool.events.RunFinished)
+    return SavedRun(
+        id=folder.name,
+        started=started,
+        targets=tuple(event.target for event in queued if not event.needed_by),
+        asked=sum(asked),
+        seconds=last.t if last else 0.0,
+        totals=last.totals if isinstance(last, pool.events.RunFinished) else {},
+        remark="" if ended else "running" if _runs(folder.name, started) else "ended early",
+    )
+
+
+def _last(journal: Path) -> pool.events.Event | None:
+    """Return the last whole event; None where there is none."""
+    with journal.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+        whole = file.read().rpartition(b"\n")[0]
+    line = whole.rpartition(b"\n")[2]
+    return None if line.startswith(b'{"wheelpool"') else pool.decode(line)
+
+
+def _runs(run: str, started: datetime) -> bool:
+    """Tell whether the process of a run is there; its pid may be somebody else's by now."""
+    pid = run.rpartition("-")[2]
+    try:
+        return psutil.Process(int(pid)).create_time() <= started.timestamp()
+    except (ValueError, psutil.Error):
+        return False
+
+
+def _when(run: SavedRun) -> str:
+    return f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else ""
+
+
+def _how_long(run: SavedRun) -> str:
+    return duration(run.seconds) if run.seconds else ""
+
+
+def _outcomes(run: SavedRun) -> str:
+    counts = (
+        f"{run.totals[outcome]} {outcome}" for outcome in pool.Outcome if outcome in run.totals
+    )
+    return run.remark or ", ".join(counts)
+
+
+def _targets(run: SavedRun) -> str:
+    more = run.asked - len(run.targets)
+    return " ".join([*run.targets, *([f"and {more} more"] if more > 0 else [])])

@@ -1,0 +1,138 @@
+"""What the engine is asked to do, made from what the user says.
+
+Machine-dependent defaults live here, so that `pool.Settings` is complete and plain. Indexes are
+worked out by `pool`, which knows pip's configuration; this module only adds our own file to it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+import pool
+from app.config import state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from app.config import Said
+
+__all__ = ["settings"]
+
+DEFAULT_DOWNLOADS = 8
+
+
+def settings(said: Said, argv: Sequence[str], cwd: Path) -> pool.Settings:
+    """Work out a run's settings.
+
+    Args:
+        said: what the user says, by flag, environment and configuration.
+        argv: the command line for the journal; credentials in it are masked here.
+        cwd: what relative paths are relative to.
+
+    Raises:
+        SettingsError: a value that cannot be used, named by where it was said.
+        OutputError: a folder of ours that cannot be made.
+    """
+    return pool.Settings(
+        builds=said.count("builds", _processors()),
+        downloads=said.count("downloads", DEFAULT_DOWNLOADS),
+        installs=said.count("installs", _processors()),
+        out_dir=said.path("out_dir", cwd) or cwd / "wheelhouse",
+        cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
+        state_dir=_made(state_dir(), "XDG_STATE_HOME"),
+        journal=_journal(said.path("log", cwd)),
+        index=_index(said),
+        environ=said.environ,
+        argv=tuple(_shown(word) for word in argv),
+        python=said.command("python", cwd),
+        config_settings=_config_settings(said),
+        copy=said.truth("copy"),
+        fail_fast=said.truth("fail_fast"),
+        lock_timeout=said.seconds("lock_timeout"),
+    )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    usable = os.cpu_count() or 1
+    if sys.platform == "linux":
+        usable = len(os.sched_getaffinity(0))
+    return min(usable, pool.MAX_BUILDS)
+
+
+def _made(folder: Path, variable: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise pool.OutputError(
+            f"{folder}: cannot be made: {(problem.strerror or str(problem)).lower()}",
+            hint=f"choose another place with {variable}",
+        ) from problem
+    return folder
+
+
+def _journal(path: Path | None) -> Path | None:
+    """Refuse to write a log over a file that is something else."""
+    if path is None or not path.is_file():
+        return path
+    with path.open("rb") as file:
+        beginning = file.read(12)
+    if beginning and not beginning.startswith(b'{"wheelpool"'):
+        raise pool.SettingsError(
+            f"--log {path}: is there already, and is no log of wheelpool",
+            hint="name another file, or remove that one",
+        )
+    return path
+
+
+def _index(said: Said) -> pool.IndexSettings:
+    """Our own file speaks where our own variables are silent; pip's and uv's come after both."""
+    flags, file = said.flags, said.file
+    ours = {
+        "WHEELPOOL_INDEX_URL": file.index_url or "",
+        "WHEELPOOL_EXTRA_INDEX_URL": " ".join(file.extra_index_url),
+        "WHEELPOOL_FIND_LINKS": " ".join(file.find_links),
+        "WHEELPOOL_NO_INDEX": "1" if file.no_index else "",
+    }
+    unset = {name: value for name, value in ours.items() if value and not said.environ.get(name)}
+    overrides = pool.IndexOverrides(
+        index_url=flags.index_url,
+        extra_index_urls=flags.extra_index_url,
+        find_links=flags.find_links,
+        no_index=flags.no_index,
+    )
+    return pool.index_settings({**said.environ, **unset}, overrides)
+
+
+def _config_settings(said: Said) -> dict[str, str | list[str]]:
+    variable = "WHEELPOOL_CONFIG_SETTINGS"
+    from_variable = _pairs(said.environ.get(variable, "").split(), variable)
+    from_flags = _pairs(said.flags.config_settings, "-C")
+    return {**said.file.config_settings, **from_variable, **from_flags}
+
+
+def _pairs(texts: Sequence[str], where: str) -> dict[str, str | list[str]]:
+    """Read ``KEY=VALUE``; a key that comes again makes a list, as with pip and build."""
+    pairs: dict[str, str | list[str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise pool.SettingsError(f"{where} {text}: not of the form KEY=VALUE")
+        match pairs.get(key):
+            case None:
+                pairs[key] = value
+            case str(first):
+                pairs[key] = [first, value]
+            case list(several):
+                several.append(value)
+    return pairs
+
+
+def _shown(word: str) -> str:
+    """Return a word of the command line fit for a journal: without secrets, and Unicode."""
+    return pool.masked(word.encode(errors="surrogateescape").decode(errors="replace"))
