@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         from app.arguments import root  # noqa: PLC0415 - click takes three times Python's start
 
-        code = root.main(list(argv), "wheelpool", standalone_mode=False)
+        code = root.main(list(argv) or ["--help"], "wheelpool", standalone_mode=False)
         _flush()
     except BrokenPipeError:
         return _deafened()

@@ -122,7 +122,8 @@ def read_file(path: Path) -> ConfigFile:
 
 def _plain(problem: msgspec.ValidationError) -> str:
     """Say the key first: ``builds: expected int, got str``."""
-    what, _, where = str(problem).replace("`", "").partition(" - at $.")
+    text = str(problem).replace("`", "").replace(" | null", "")
+    what, _, where = text.partition(" - at $.")
     words = what.replace("Object contains unknown field", "unknown key")
     words = words[:1].lower() + words[1:]
     return f"{where}: {words}" if where else words

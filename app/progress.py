@@ -29,6 +29,9 @@ _STYLES = {
 }
 
 
+_BETWEEN_SECONDS = 0.1
+
+
 class TerminalOutlet:
     """Lines that scroll, and one that stays."""
 
@@ -37,7 +40,7 @@ class TerminalOutlet:
         # Where stdout is the same terminal, wheel paths must go above the line as well.
         shared = sys.stdout is not None and sys.stdout.isatty()
         self._clock = SystemClock()
-        self._start = self._clock.monotonic()
+        self._start = self._drawn = self._clock.monotonic()
         self._live = Live(
             console=self._console,
             auto_refresh=False,
@@ -61,14 +64,13 @@ class TerminalOutlet:
         self._console.print(text)
 
     def draw(self, state: State) -> None:
-        """Show how far the run is."""
-        line = Text(
-            progress(state, self._clock.monotonic() - self._start),
-            style="dim",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-        self._live.update(line, refresh=True)
+        """Show how far the run is, a few times a second at most."""
+        now = self._clock.monotonic()
+        if now - self._drawn >= _BETWEEN_SECONDS:
+            self._drawn = now
+            words = progress(state, now - self._start)
+            self._live.update(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
+            self._live.refresh()
 
 
 def progress(state: State, elapsed: float) -> str:

@@ -58,6 +58,8 @@ def find(state_dir: Path, text: str) -> Path:
         JournalError: no run has that name, or several begin with it.
     """
     path = type(state_dir)(text).expanduser()
+    if path.is_dir() and not pool.journal_path(path).exists():
+        raise pool.JournalError(f"{text}: not the folder of a run: there is no log in it")
     if path.exists() or "/" in text:
         return path
     found = [folder for folder in _folders(state_dir) if folder.name.startswith(text)]
