@@ -1,0 +1,297 @@
+"""How a state reads: rows, words and glyphs, the same on the screen, in lines and in replays.
+
+Pure: what is shown depends on the state and the moment alone. Words come before glyphs and glyphs
+before colour, so that every state can be told without either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pool import BuildState, LimitName, Outcome, Phase, State, Status, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pool
+
+__all__ = [
+    "Kind",
+    "Line",
+    "Row",
+    "clock",
+    "counts",
+    "describe",
+    "duration",
+    "limits",
+    "order",
+    "row",
+    "size",
+]
+
+Kind = Literal[
+    "building", "waiting", "queued", "failed", "built", "cached", "cancelled", "skipped", "retried"
+]
+"""What a row is, as one word; decides on glyph and colour."""
+
+GLYPHS: dict[Kind, tuple[str, str]] = {
+    "building": ("●", ">"),
+    "waiting": ("◌", "~"),
+    "queued": ("○", "."),
+    "failed": ("✗", "x"),
+    "built": ("✓", "="),
+    "cached": ("✓", "="),
+    "cancelled": ("⊘", "-"),
+    "skipped": ("⊘", "-"),
+    "retried": ("↻", "-"),
+}
+"""For each kind, a glyph, and one for terminals that have none."""
+
+_ORDER: tuple[Kind, ...] = (
+    "building", "waiting", "queued", "failed", "skipped", "cancelled", "built", "cached", "retried",
+)  # fmt: skip
+_RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a build is doing, in words."""
+
+    kind: Kind
+    word: str
+    """One word, at most ten letters."""
+    detail: str
+    """The rest of the sentence; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One build as a table shows it; equal rows look the same."""
+
+    kind: Kind
+    name: str
+    word: str
+    detail: str
+    time: str
+    memory: str
+    peak: str
+    last: str
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time to be read: ``0.4 s``, ``4 min 12 s``, ``1 h 02 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def clock(seconds: float) -> str:
+    """Return a running time: ``0:07``, ``12:30``, ``1:02:03``."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02}"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes to be read: ``412 MiB``, ``3.1 GiB``."""
+    unit = 0
+    while count >= 1000 and unit < len(_UNITS) - 1:
+        count /= 1024
+        unit += 1
+    return (
+        f"{count:.1f} {_UNITS[unit]}" if count < 10 and unit >= 3 else f"{count:.0f} {_UNITS[unit]}"
+    )
+
+
+def describe(build: BuildState, state: State, now: float, place: int | None = None) -> Line:
+    """Say what a build is doing, or what became of it.
+
+    Args:
+        build: one of the state's builds.
+        state: the run.
+        now: seconds since its start.
+        place: how many are before it in the queue, where that is known.
+    """
+    match build.status:
+        case Status.DONE:
+            return _ended(build)
+        case Status.BUILDING:
+            return Line("building", "building", _phase(build))
+        case Status.WAITING:
+            return _waiting(build, state, now)
+        case Status.QUEUED:
+            return Line("queued", "queued", _queued(build, state, place))
+
+
+def _phase(build: BuildState) -> str:
+    words = {Phase.GET_REQUIRES: "asking what it requires", Phase.BUILD: "building the wheel"}
+    if build.phase is None:
+        return "starting"
+    return words.get(build.phase, build.phase.value)
+
+
+def _ended(build: BuildState) -> Line:
+    outcome = build.outcome or Outcome.FAILED
+    if build.superseded_by is not None:
+        return Line("retried", "tried again", f"was {outcome}")
+    return Line(outcome.value, outcome.value, build.message)
+
+
+def _waiting(build: BuildState, state: State, now: float) -> Line:
+    match build.waiting_for:
+        case WaitFor.LOCK:
+            return Line(
+                "waiting", "locked", f"{_holder(build.holder)} for {clock(now - build.since)}"
+            )
+        case WaitFor.DEPENDENCY:
+            return Line("waiting", "needs", _needed(build, state))
+        case WaitFor.DOWNLOAD:
+            return Line("waiting", "fetching", _fetching(build, state))
+        case WaitFor.MEMORY:
+            return Line("waiting", "memory", build.waiting_on)
+        case _:
+            return Line("waiting", "waiting", build.waiting_on)
+
+
+def _holder(holder: pool.Holder | None) -> str:
+    if holder is None or holder.pid is None:
+        return "by another process"
+    return f'by pid {holder.pid} "{holder.command}"' if holder.command else f"by pid {holder.pid}"
+
+
+def _needed(build: BuildState, state: State) -> str:
+    nested = (state.builds.get(one) for one in build.waiting_builds)
+    told = [f"{one.label} ({one.status})" for one in nested if one is not None]
+    return ", ".join(told) or build.waiting_on
+
+
+def _fetching(build: BuildState, state: State) -> str:
+    for (owner, file), download in state.downloads.items():
+        if owner == build.id:
+            if download.total:
+                return f"{file} {100 * download.bytes // download.total} %"
+            return f"{file} {size(download.bytes)}"
+    for owner, wheel in state.installs:
+        if owner == build.id:
+            return f"unpacking {wheel}"
+    return build.waiting_on
+
+
+def _queued(build: BuildState, state: State, place: int | None) -> str:
+    limit = state.limits.get(LimitName.BUILDS)
+    if limit is not None and limit.cap == 0:
+        return "paused"
+    if place is None:
+        return "to go on" if build.started_at is not None else ""
+    return "next" if place == 0 else f"{_ordinal(place + 1)} in line"
+
+
+def _ordinal(number: int) -> str:
+    ending = (
+        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    )
+    return f"{number}{ending}"
+
+
+def order(state: State, needle: str = "") -> list[BuildState]:
+    """Return the builds in the order of a table: what goes on first, what is done last.
+
+    Finished builds never push running ones off the screen. ``needle`` keeps only builds whose
+    name, state, reason or last line has it, whatever the case.
+    """
+    builds = state.builds.values()
+    if needle:
+        folded = needle.casefold()
+        return sorted((b for b in builds if folded in _haystack(b, state)), key=_sort_key)
+    return sorted(builds, key=_sort_key)
+
+
+def _haystack(build: BuildState, state: State) -> str:
+    line = describe(build, state, state.now)
+    return f"{build.label} {line.word} {line.detail} {build.last}".casefold()
+
+
+def kind_of(build: BuildState) -> Kind:
+    """Return what a build's row is."""
+    if build.status is Status.DONE:
+        return _ended(build).kind
+    return "waiting" if build.status is Status.WAITING else "building" if build.slot else "queued"
+
+
+def _sort_key(build: BuildState) -> tuple[int, float]:
+    kind = kind_of(build)
+    if build.status is Status.DONE:
+        # The newest first: what has just ended is what one looks for.
+        return _RANK[kind], -(build.finished_at or 0.0)
+    return _RANK[kind], 0.0 if kind == "queued" else (build.started_at or build.queued_at)
+
+
+def row(build: BuildState, state: State, now: float, place: int | None = None) -> Row:
+    """Return a build as a table shows it."""
+    line = describe(build, state, now, place)
+    return Row(
+        kind=line.kind,
+        name=build.label,
+        word=line.word,
+        detail=line.detail,
+        time=_time(build, now),
+        memory=size(build.rss) if build.rss else "-",
+        peak=size(build.peak) if build.peak else "-",
+        last=build.last if build.status is not Status.DONE else _result(build),
+    )
+
+
+def _time(build: BuildState, now: float) -> str:
+    if build.status is Status.DONE:
+        return duration(build.seconds) if build.seconds else "-"
+    if build.status is Status.QUEUED and build.started_at is None:
+        return "-"
+    return clock(now - (build.started_at if build.started_at is not None else build.since))
+
+
+def _result(build: BuildState) -> str:
+    if build.wheel:
+        return build.wheel.rpartition("/")[2]
+    return build.hint or build.last
+
+
+def counts(state: State) -> str:
+    """Say how many builds are where: ``18 built · 1 failed · 3 building · 9 queued``."""
+    numbers: dict[Kind, int] = {}
+    for build in state.builds.values():
+        kind = kind_of(build)
+        numbers[kind] = numbers.get(kind, 0) + 1
+    shown: Sequence[Kind] = (
+        "built", "cached", "failed", "skipped", "cancelled", "building", "waiting", "queued",
+    )  # fmt: skip
+    return (
+        " · ".join(f"{numbers[kind]} {kind}" for kind in shown if kind in numbers) or "nothing yet"
+    )
+
+
+def limits(state: State) -> list[str]:
+    """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
+    running = {
+        LimitName.BUILDS: len(state.slots),
+        LimitName.DOWNLOADS: len(state.downloads),
+        LimitName.INSTALLS: len(state.installs),
+    }
+    return [
+        _limit(name.value, running[name], limit.cap)
+        for name, limit in state.limits.items()
+        if name in running
+    ]
+
+
+def _limit(name: str, running: int, cap: int) -> str:
+    if cap == 0:
+        return f"{name} paused ({running} finishing)" if running else f"{name} paused"
+    if running > cap:
+        return f"{name} {running} -> {cap}"
+    return f"{name} {running}/{cap}"
