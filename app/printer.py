@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pool
-from app.view import duration, size
+from app.view import describe, duration, size
 from pool import Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["HEAD", "TAIL", "Line", "Printer", "ends_early", "whole_log"]
 HEAD, TAIL = 500, 1500
 """So many lines of a failed build's log are shown where it is longer than both together."""
 _LONGEST_NAME = 32
+_LONGEST_COMMAND = 80
 _LONGEST_LINE = 4000
 """Characters: of our own lines, which have paths in them."""
 _RULE = "┄┄┄┄"
@@ -51,8 +52,8 @@ class Printer:
         self._verbosity = verbosity
         self._logs = logs
         self._width = 0
-        self._held_up: set[pool.BuildId] = set()
-        """Builds that were said to wait, and not yet to go on."""
+        self._held_up: dict[pool.BuildId, str] = {}
+        """What was said of builds that wait, until they are said to go on."""
         self._peak = 0
 
     def lines(self, event: events.Event) -> Iterator[Line]:
@@ -137,9 +138,11 @@ class Printer:
     def _(self, event: events.BuildWaiting) -> Iterable[Line]:
         match event.for_:
             case WaitFor.DEPENDENCY:
-                yield from self._waits("needs", event.build, event.on)
+                build = self.state.builds[event.build]
+                detail = describe(build, self.state, event.t).detail
+                yield from self._waits("needs", event.build, event.on, detail)
             case WaitFor.MEMORY:
-                yield from self._waits("memory", event.build, event.on)
+                yield from self._waits("memory", event.build, event.on, event.on)
             case WaitFor.DOWNLOAD:
                 yield from self._verbose(self._about("fetching", event.build, event.on))
             case WaitFor.LOCK | WaitFor.SLOT | WaitFor.PAUSED:
@@ -148,18 +151,22 @@ class Printer:
 
     @_say.register
     def _(self, event: events.LockWaiting) -> Iterable[Line]:
-        yield from self._waits("locked", event.build, f"{_holder(event.holder)}  {event.lock}")
+        why = f"{_holder(event.holder)}  {event.lock}"
+        yield from self._waits("locked", event.build, why, why)
 
-    def _waits(self, word: str, build: pool.BuildId, why: str) -> Iterator[Line]:
-        self._held_up.add(build)
-        yield from self._normal(self._about(word, build, why))
+    def _waits(self, word: str, build: pool.BuildId, why: str, detail: str) -> Iterator[Line]:
+        """Say why a build waits, but not again if nothing has happened to it meanwhile."""
+        line = self._about(word, build, detail)
+        if self._held_up.get(build) != why:
+            self._held_up[build] = why
+            yield from self._normal(line)
 
     @_say.register
     def _(self, event: events.BuildStarted) -> Iterable[Line]:
         build = self.state.builds[event.build]
         line = self._about("building", event.build)
         if build.started_at == event.t or event.build in self._held_up:
-            self._held_up.discard(event.build)
+            self._held_up.pop(event.build, None)
             yield from self._normal(line)
         else:
             yield from self._verbose(line)
@@ -276,7 +283,7 @@ def ends_early(state: pool.State) -> Line:
 def _holder(holder: pool.Holder | None) -> str:
     match holder:
         case pool.Holder(pid=int(pid), command=command):
-            return f"by pid {pid} ({command})"
+            return f'by pid {pid} "{pool.clean_line(command, longest=_LONGEST_COMMAND)}"'
         case _:
             return "by another process"
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from app.view import duration, size
-from pool import LimitName, State, Status, SystemClock
+from app.view import duration, limits, size
+from pool import State, Status, SystemClock
 
 if TYPE_CHECKING:
     from app.printer import Line
@@ -75,10 +75,9 @@ class TerminalOutlet:
 
 def progress(state: State, elapsed: float) -> str:
     """Return the line: running and cap, done and known, memory, time."""
-    cap = state.limits[LimitName.BUILDS].cap if LimitName.BUILDS in state.limits else 0
     done = sum(build.status is Status.DONE for build in state.builds.values())
     parts = [
-        f"builds {len(state.slots)}/{cap}" if cap else f"paused, {len(state.slots)} finishing",
+        *limits(state)[:1],
         f"{done} of {len(state.builds)} done",
     ]
     if state.machine is not None:

@@ -1,0 +1,122 @@
+"""Fixtures: a home of its own for the command, and journals made on the spot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pool
+from tests.makers import make_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WHEELPOOL = Path(sys.executable).parent / "wheelpool"
+
+
+@dataclass
+class Home:
+    """Runs the command with a home, caches and a state of its own, and no index."""
+
+    root: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        (self.root / "tmp").mkdir()
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(self.root / "home"),
+            "XDG_CACHE_HOME": str(self.root / "cache"),
+            "XDG_STATE_HOME": str(self.root / "state"),
+            "XDG_CONFIG_HOME": str(self.root / "config"),
+            "TMPDIR": str(self.root / "tmp"),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+        }
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state" / "wheelpool"
+
+    def tree(self, name: str, backend: str = "") -> Path:
+        """Make a project that builds itself."""
+        return make_tree(self.root, name, backend=backend)
+
+    def configure(self, text: str) -> Path:
+        """Write the user's configuration file."""
+        file = self.root / "config" / "wheelpool" / "wheelpool.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        return file
+
+    def start(self, *arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
+        """Start the command and let it run."""
+        process = subprocess.Popen(
+            [str(WHEELPOOL), *map(str, arguments)],
+            cwd=self.root,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def end(self) -> None:
+        """Leave nothing running, whatever the test did."""
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.communicate()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path)
+    yield made
+    made.end()
+
+
+def write_journal(
+    folder: Path, events: Sequence[pool.events.KnownEvent], run: str = "20261121-031205-4711"
+) -> Path:
+    """Write a run's folder; ``seq`` is filled in."""
+    header = pool.events.Header(
+        wheelpool="0.1.0",
+        schema=1,
+        run=pool.RunId(run),
+        started="2026-11-21T03:12:05.000+00:00",
+        argv=("wheelpool", "build", "./a"),
+        python="3.11.7",
+        host=pool.events.Host(cpus=2, memory=8 << 30),
+    )
+    writer = pool.JournalWriter(folder / "events.jsonl", header)
+    for event in numbered(events):
+        writer.write(event)
+    writer.close()
+    return writer.path
+
+
+def numbered(events: Sequence[pool.events.KnownEvent]) -> list[pool.events.KnownEvent]:
+    import msgspec
+
+    return [
+        msgspec.structs.replace(event, seq=seq, t=event.t or float(seq - 1))
+        for seq, event in enumerate(events, 1)
+    ]
