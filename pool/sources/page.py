@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from html.parser import HTMLParser
-from typing import Any, Literal
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Literal
+from urllib.parse import unquote, urljoin
 
 import msgspec
 from packaging.utils import (
@@ -22,7 +21,7 @@ __all__ = ["HTML", "JSON", "IndexFile", "file_of", "parse_page"]
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
-_HASHES = ("sha256", "sha384", "sha512", "blake2b")
+_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b")
 
 
 class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +50,18 @@ def parse_page(body: bytes, content_type: str, url: str, project: str) -> list[I
 
     What is neither, or of another project, is left out (old indexes list eggs and installers).
 
+    Args:
+        body: the page.
+        content_type: as the server has it; all that is not JSON is taken for HTML.
+        url: where the page came from; links are relative to it.
+        project: normalised.
+
     Raises:
         PackageIndexError: the page cannot be read.
     """
     try:
         entries = _from_json(body) if "json" in content_type else _from_html(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (msgspec.DecodeError, AssertionError) as problem:
         raise PackageIndexError(
             f"the index page of {project} cannot be read: {problem}"
         ) from problem
@@ -79,20 +84,35 @@ class _Page(msgspec.Struct):
     base: str = ""
 
 
+class _JsonFile(msgspec.Struct, rename="kebab"):
+    """PEP 691, PEP 700."""
+
+    url: str
+    filename: str
+    hashes: dict[str, str] = {}
+    requires_python: str | None = None
+    yanked: bool | str = False
+    size: int | None = None
+
+
+class _JsonPage(msgspec.Struct):
+    files: list[_JsonFile]
+
+
 def _from_json(body: bytes) -> _Page:
-    page = json.loads(body)
-    return _Page([_json_entry(file) for file in page["files"]])
+    page = msgspec.json.decode(body, type=_JsonPage)
+    return _Page([_json_entry(file) for file in page.files])
 
 
-def _json_entry(file: dict[str, Any]) -> _Entry:
+def _json_entry(file: _JsonFile) -> _Entry:
     return _Entry(
-        url=file["url"],
-        filename=file["filename"],
-        hashes=dict(file.get("hashes") or {}),
-        requires_python=file.get("requires-python"),
+        url=file.url,
+        filename=file.filename,
+        hashes={name.lower(): digest.lower() for name, digest in file.hashes.items()},
+        requires_python=file.requires_python,
         # PEP 592: the reason may be an empty string; false is not yanked.
-        yanked=file.get("yanked", False) is not False,
-        size=file.get("size"),
+        yanked=file.yanked is not False,
+        size=file.size,
     )
 
 
@@ -111,7 +131,7 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        href = given.get("href")
+        href = (given.get("href") or "").strip()
         if tag == "base" and href and not self.base:
             self.base = href
         elif tag == "a" and href:
@@ -120,11 +140,11 @@ class _Links(HTMLParser):
 
 def _html_entry(href: str, given: dict[str, str | None]) -> _Entry:
     url, _, fragment = href.partition("#")
-    algorithm, _, digest = fragment.partition("=")
+    said = (pair.partition("=") for pair in fragment.split("&"))
     return _Entry(
         url=url,
-        filename=unquote(urlsplit(url).path.rpartition("/")[2]),
-        hashes={algorithm: digest.lower()} if algorithm in _HASHES and digest else {},
+        filename=unquote(url.partition("?")[0].rpartition("/")[2]),
+        hashes={name: digest.lower() for name, _, digest in said if name in _HASHES and digest},
         requires_python=given.get("data-requires-python"),
         yanked="data-yanked" in given,
     )
@@ -134,9 +154,13 @@ def _file(entry: _Entry, base: str, project: str) -> IndexFile | None:
     found = file_of(entry.filename, project)
     if found is None:
         return None
+    try:
+        url = urljoin(base, entry.url)
+    except ValueError:
+        return None
     return msgspec.structs.replace(
         found,
-        url=urljoin(base, entry.url),
+        url=url,
         hashes=entry.hashes,
         requires_python=entry.requires_python,
         yanked=entry.yanked,

@@ -5,6 +5,7 @@ A new kind of target begins here: a class, its place in `Target`, and a case in 
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,11 @@ class RequirementTarget:
 
 Target: TypeAlias = TreeTarget | SdistTarget | RequirementTarget
 
+# https://..., git+ssh://..., name @ https://..., name[extra]@file:...
+_URL = re.compile(
+    r"(?:[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*)?(?:[A-Za-z][\w+.-]*://|file:|git@)|[\w.-]+\s+@\s"
+)
+
 
 def parse_target(text: str, cwd: Path) -> Target:
     """Recognise one target.
@@ -61,14 +67,20 @@ def parse_target(text: str, cwd: Path) -> Target:
     Raises:
         TargetError: it is nothing that can be built; the message names it.
     """
-    if re.match(r"[A-Za-z][\w+.-]*://", text) or " @ " in text:
-        raise TargetError(
-            f"{masked(text)}: URLs cannot be built from yet",
-            hint="download the sdist and name the file",
-        )
-    path = cwd / Path(text).expanduser()
-    if _looks_like_path(text) or is_project(path):
-        return _local(text, path)
+    if not text.strip():
+        raise TargetError("an empty target: name a folder, an sdist or a requirement")
+    if _URL.match(text):
+        raise _no_url(text)
+    try:
+        path = cwd / Path(text).expanduser()
+        if _looks_like_path(text) or is_project(path) or path.is_file():
+            return _local(text, path)
+    except RuntimeError as problem:
+        raise TargetError(f"{text}: there is no such user") from problem
+    except OSError as problem:
+        # A requirement may be longer than a file's name can be.
+        if _looks_like_path(text) or problem.errno != errno.ENAMETOOLONG:
+            raise TargetError(f"{text}: {(problem.strerror or str(problem)).lower()}") from problem
     return RequirementTarget(parsed=_requirement(text))
 
 
@@ -89,10 +101,19 @@ def _local(text: str, path: Path) -> TreeTarget | SdistTarget:
     if not path.exists():
         raise TargetError(f"{text}: no such file or directory")
     if path.suffix == ".whl":
-        raise TargetError(f"{text}: is a wheel already")
+        raise TargetError(f"{text}: is a wheel already; there is nothing to build")
+    if not path.is_file():
+        raise TargetError(f"{text}: neither a folder nor a file")
     if not path.name.endswith(SUFFIXES):
         raise TargetError(f"{text}: not a source archive (.tar.gz or .zip)")
     return SdistTarget(path=path.resolve(), label=text)
+
+
+def _no_url(text: str) -> TargetError:
+    return TargetError(
+        f"{masked(text)}: URLs cannot be built from yet",
+        hint="download the sdist and name the file",
+    )
 
 
 def _requirement(text: str) -> Requirement:
@@ -101,6 +122,6 @@ def _requirement(text: str) -> Requirement:
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0].lower()
         raise TargetError(
-            f"{text!r}: neither a path that is there nor a requirement: {reason}",
+            f"{masked(text)!r}: neither a path that is there nor a requirement: {reason}",
             hint="a path has a slash in it, a requirement looks like name==1.0",
         ) from problem
