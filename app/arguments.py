@@ -159,12 +159,22 @@ def _parsed(texts: Sequence[str], cwd: Path) -> list[pool.Target]:
     targets, bad = [], []
     for text in texts:
         try:
-            targets.append(pool.parse_target(text, cwd))
+            targets.append(pool.parse_target(_unicode(text), cwd))
         except pool.TargetError as problem:
             bad.append(problem)
     if bad:
         raise ExceptionGroup("targets that cannot be built", bad)
     return targets
+
+
+def _unicode(text: str) -> str:
+    """Refuse bytes that are no text: names of targets are shown and kept."""
+    import pool
+
+    shown = text.encode(errors="surrogateescape").decode(errors="replace")
+    if shown != text:
+        raise pool.TargetError(f"{shown}: the name is not valid UTF-8")
+    return text
 
 
 def _allow_many_files() -> None:

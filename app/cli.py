@@ -32,7 +32,8 @@ def run(argv: Sequence[str]) -> int:
         print(f"wheelpool {__version__}")
         return 0
     if refusal := _refusal():
-        return _say([refusal], BAD_INPUT)
+        print("wheelpool: {}\n  {}".format(*refusal), file=sys.stderr)
+        return BAD_INPUT
     try:
         from app.arguments import root  # noqa: PLC0415 - click takes three times Python's start
 

@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 import pool
 from tests.makers import make_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 WHEELPOOL = Path(sys.executable).parent / "wheelpool"
 
@@ -72,6 +74,30 @@ class Home:
         self.started.append(process)
         return process
 
+    @property
+    def command(self) -> Path:
+        return WHEELPOOL
+
+    def python(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a piece of Python in the command's place."""
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=self.root,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def wait_for(self, name: str) -> None:
+        """Wait until a file is there."""
+        until((self.root / name).exists)
+
+    def wait_for_text(self, name: str, text: str) -> None:
+        """Wait until a text is in a file."""
+        until(lambda: text in (self.root / name).read_text())
+
     def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         process = self.start(*arguments, **environ)
@@ -86,6 +112,12 @@ class Home:
             process.communicate()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition; the test's own timeout is the only one."""
+    while not holds():
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
@@ -93,19 +125,22 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made.end()
 
 
+HEADER = pool.events.Header(
+    wheelpool="0.1.0",
+    schema=1,
+    run=pool.RunId("20261121-031205-4711"),
+    started="2026-11-21T03:12:05.000+00:00",
+    argv=("wheelpool", "build", "./a"),
+    python="3.11.7",
+    host=pool.events.Host(cpus=2, memory=8 << 30),
+)
+
+
 def write_journal(
     folder: Path, events: Sequence[pool.events.KnownEvent], run: str = "20261121-031205-4711"
 ) -> Path:
     """Write a run's folder; ``seq`` is filled in."""
-    header = pool.events.Header(
-        wheelpool="0.1.0",
-        schema=1,
-        run=pool.RunId(run),
-        started="2026-11-21T03:12:05.000+00:00",
-        argv=("wheelpool", "build", "./a"),
-        python="3.11.7",
-        host=pool.events.Host(cpus=2, memory=8 << 30),
-    )
+    header = msgspec.structs.replace(HEADER, run=pool.RunId(run))
     writer = pool.JournalWriter(folder / "events.jsonl", header)
     for event in numbered(events):
         writer.write(event)
@@ -114,8 +149,6 @@ def write_journal(
 
 
 def numbered(events: Sequence[pool.events.KnownEvent]) -> list[pool.events.KnownEvent]:
-    import msgspec
-
     return [
         msgspec.structs.replace(event, seq=seq, t=event.t or float(seq - 1))
         for seq, event in enumerate(events, 1)
