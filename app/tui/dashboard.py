@@ -1,0 +1,235 @@
+"""The screen that stays open: caps and counts, the table of builds, the selected build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+import pool
+from app.tui.commands import BuildCommands
+from app.tui.dialogs import HelpScreen, QuitScreen
+from app.tui.header import RunHeader
+from app.tui.logscreen import LogScreen
+from app.tui.panel import BuildPanel
+from app.tui.replaybar import ReplayBar
+from app.tui.table import BuildTable, Titles
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from app.tui.feed import Feed
+
+__all__ = ["Dashboard"]
+
+_TICK = 1 / 10
+_PANEL_LINES = 28
+"""The panel is shown on screens with at least so many lines."""
+_LIVE = frozenset(("cap", "pause", "cancel", "retry"))
+_REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
+
+
+class Dashboard(Screen[None]):
+    """Everything at a glance; drawn anew ten times a second where it has changed."""
+
+    COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise"),
+        Binding("minus", "cap(-1)", "fewer builds", key_display="-", id="cap.lower"),
+        Binding("p", "pause", "pause", id="pause"),
+        Binding("x", "cancel", "cancel", id="cancel"),
+        Binding("r", "retry", "retry", id="retry"),
+        Binding("l,enter", "open_log", "log", id="open_log"),
+        Binding("space", "play", "pause", id="replay.play"),
+        Binding("left_square_bracket", "slower", "slower", key_display="[", id="replay.slower"),
+        Binding("right_square_bracket", "faster", "faster", key_display="]", id="replay.faster"),
+        Binding("comma,left", "step(-5)", "back", key_display=",", id="replay.back"),
+        Binding("full_stop,right", "step(5)", "on", key_display=".", id="replay.on"),
+        Binding("less_than_sign", "step(-30)", show=False, id="replay.far_back"),
+        Binding("greater_than_sign", "step(30)", show=False, id="replay.far_on"),
+        Binding("f", "next_failure", "failure", id="replay.failure"),
+        Binding("0", "restart", show=False, id="replay.restart"),
+        Binding("slash", "filter", "filter", key_display="/", id="filter"),
+        Binding("escape", "clear_filter", show=False, id="filter.clear"),
+        Binding("question_mark", "help", "help", key_display="?", id="help"),
+        Binding("q,ctrl+c", "quit", "quit", key_display="q", id="quit", priority=True),
+    ]
+
+    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+        super().__init__()
+        self.feed = feed
+        self._ascii = ascii_only
+
+    @property
+    def live(self) -> bool:
+        """Whether commands act."""
+        return self.feed.source.live
+
+    @property
+    def table(self) -> BuildTable:
+        """The table of builds."""
+        return self.query_one(BuildTable)
+
+    def compose(self) -> ComposeResult:
+        """Stack the parts."""
+        yield RunHeader(self.feed, ascii_only=self._ascii)
+        yield Titles(id="titles")
+        yield BuildTable(self.feed, ascii_only=self._ascii)
+        yield Input(placeholder="name or state", id="filter")
+        yield BuildPanel(self.feed)
+        if self.feed.replay is not None:
+            yield ReplayBar(self.feed.replay, ascii_only=self._ascii)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.query_one("#filter", Input).display = False
+        self.table.focus()
+        self.set_interval(_TICK, self.tick)
+        self.tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out the panel where there is no room for it."""
+        self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
+
+    def tick(self) -> None:
+        """Take in what has happened and draw what has changed, in one go."""
+        self.feed.advance()
+        with self.app.batch_update():
+            self.query_one(RunHeader).tick()
+            self.table.tick()
+            self.query_one(BuildPanel).show(self.table.selected)
+            for bar in self.query(ReplayBar):
+                bar.tick()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what makes sense: caps in a run, time in a replay."""
+        if action in _LIVE:
+            return self.live
+        if action in _REPLAY:
+            return not self.live
+        return True
+
+    # Commands to the run
+
+    def resize(self, limit: pool.LimitName, value: int) -> None:
+        """Set a cap."""
+        self.feed.source.send(pool.Resize(limit=limit, value=value))
+
+    def action_cap(self, by: int) -> None:
+        """Raise or lower the cap of builds."""
+        self.feed.source.send(pool.Resize(limit=pool.LimitName.BUILDS, by=by))
+
+    def action_pause(self) -> None:
+        """Pause, or resume."""
+        limit = self.feed.state.limits.get(pool.LimitName.BUILDS)
+        paused = limit is not None and limit.cap == 0
+        self.feed.source.send(pool.Resume() if paused else pool.Pause())
+
+    def action_cancel(self) -> None:
+        """Cancel the selected build."""
+        if (build := self.table.selected) is not None:
+            self.feed.source.send(pool.Cancel(build=build.id))
+
+    def action_retry(self) -> None:
+        """Build the selected one again, if it went wrong."""
+        if (build := self.table.selected) is not None:
+            self.feed.source.send(pool.Retry(build=build.id))
+
+    # Looking
+
+    def go_to(self, build: pool.BuildId) -> None:
+        """Select a build."""
+        self.action_clear_filter()
+        self.table.select(build)
+
+    def action_open_log(self) -> None:
+        """Show the selected build's log."""
+        build = self.table.selected
+        if build is not None and (path := self.feed.log(build)) is not None:
+            self.app.push_screen(LogScreen(self.feed, build, path))
+
+    def on_build_table_opened(self) -> None:
+        """A build was clicked twice."""
+        self.action_open_log()
+
+    def on_build_table_selected(self) -> None:
+        """Show the newly selected build at once."""
+        self.query_one(BuildPanel).show(self.table.selected)
+
+    def action_filter(self) -> None:
+        """Ask for what rows must have in them."""
+        asked = self.query_one("#filter", Input)
+        asked.display = True
+        asked.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        self.table.needle = event.value
+        self.table.put_in_order()
+
+    def on_input_submitted(self) -> None:
+        """Go back to the rows; the filter stays."""
+        self.table.focus()
+
+    def action_clear_filter(self) -> None:
+        """Show all builds again."""
+        asked = self.query_one("#filter", Input)
+        asked.value = ""
+        asked.display = False
+        self.table.focus()
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.app.push_screen(HelpScreen(replay=not self.live))
+
+    def action_quit(self) -> None:
+        """Leave; ask first while builds run."""
+        builds = self.feed.state.builds.values()
+        left = sum(build.status is not pool.Status.DONE for build in builds)
+        if not self.live or self.feed.state.finished or not left:
+            self.app.exit()
+        else:
+            self.app.push_screen(QuitScreen(left), self._quit)
+
+    def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
+        if sure:
+            self.app.exit()
+
+    # Time in a replay
+
+    def action_play(self) -> None:
+        """Pause the replay, or go on."""
+        if self.feed.replay is not None:
+            self.feed.replay.toggle()
+
+    def action_faster(self) -> None:
+        """Let time go faster."""
+        if self.feed.replay is not None:
+            self.feed.replay.faster()
+
+    def action_slower(self) -> None:
+        """Let time go slower."""
+        if self.feed.replay is not None:
+            self.feed.replay.slower()
+
+    def action_step(self, seconds: float) -> None:
+        """Go on or back in time."""
+        if self.feed.replay is not None:
+            self.feed.replay.step(seconds)
+
+    def action_next_failure(self) -> None:
+        """Go to where the next build fails."""
+        if (replay := self.feed.replay) is not None:
+            failures = (mark.t for mark in replay.marks if mark.kind == "failure")
+            later = [at for at in failures if at > replay.position + 0.001]
+            replay.seek(later[0] if later else replay.length)
+
+    def action_restart(self) -> None:
+        """Go back to the beginning."""
+        if self.feed.replay is not None:
+            self.feed.replay.seek(0.0)

@@ -1,0 +1,133 @@
+"""The selected build: where its time went, its processes, and the end of its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+import pool
+from app.view import clock, describe, duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+
+    from app.tui.feed import Feed
+
+__all__ = ["BuildPanel"]
+
+_TAIL_BYTES = 1 << 15
+
+
+class BuildPanel(Vertical):
+    """Shows one build; `show` is called with it at every tick."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(id="panel")
+        self._feed = feed
+
+    def compose(self) -> ComposeResult:
+        """Make a line of facts over two columns."""
+        yield Static(id="facts", markup=False)
+        with Horizontal():
+            yield _Lines(id="processes")
+            yield _Lines(id="tail")
+
+    def show(self, build: pool.BuildState | None) -> None:
+        """Show a build as it is now."""
+        if build is None or not self.display:
+            return
+        self.query_one("#facts", Static).update(self._facts(build), layout=False)
+        processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
+        processes.show(_processes(build, processes.size.height))
+        tail.show(self._tail(build, tail.size.height))
+
+    def _facts(self, build: pool.BuildState) -> Text:
+        phases = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
+        if build.phase is not None and build.phase_since is not None:
+            phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
+        facts = [" · ".join(phases)] if phases else []
+        if build.needed_by:
+            names = (self._feed.state.builds[one].label for one in build.needed_by)
+            facts.append(f"asked for by: {', '.join(names)}")
+        if build.expected is not None and build.status is not pool.Status.DONE:
+            facts.append(f"took {duration(build.expected)} before")
+        return Text.assemble((f" {build.label}  ", "bold"), "   ".join(facts), no_wrap=True)
+
+    def _tail(self, build: pool.BuildState, height: int) -> list[str]:
+        """Return the last lines of the log, or why there is none."""
+        lines = list(_last_lines(self._feed.log(build), height))
+        if lines or build.status is not pool.Status.DONE:
+            return ["log  (l full screen)", *lines[-max(0, height - 1) :]]
+        line = describe(build, self._feed.state, self._feed.now)
+        return ["no log", f"{line.word}  {line.detail}"]
+
+
+class _Lines(Widget):
+    """Some lines of text, drawn again when they change; the first is a title."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._lines: list[str] = []
+
+    def show(self, lines: list[str]) -> None:
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh()
+
+    def render(self) -> Text:
+        title, *rest = self._lines or [""]
+        text = Text(title, style="dim", no_wrap=True, overflow="ellipsis")
+        for line in rest:
+            text.append(f"\n{line}", style="not dim")
+        return text
+
+
+def _processes(build: pool.BuildState, height: int) -> list[str]:
+    """Return the process tree, as many lines as there is room for."""
+    lines = [f"{'pid':>8}  {'memory':>8}  {'cpu':>5}  process"]
+    depths: dict[int, int] = {}
+    for process in build.processes:
+        depth = depths[process.pid] = depths.get(process.ppid, -1) + 1
+        branch = "  " * (depth - 1) + "└ " if depth else ""
+        lines.append(
+            f"{process.pid:>8}  {size(process.rss):>8}  {process.cpu:>3.0f} %"
+            f"  {branch}{_shown(process)}"
+        )
+    if len(lines) == 1:
+        lines.append("       -  no process runs")
+    if len(lines) > height > 1:
+        hidden = len(lines) - height + 1
+        lines[height - 1 :] = [f"{'':8}  and {hidden} more"]
+    return lines
+
+
+def _shown(process: pool.ProcessSample) -> str:
+    """Return a command as people call it: without the path of its program."""
+    program, _, rest = process.command.partition(" ")
+    words = [program.rpartition("/")[2], *(word.rpartition("/")[2] for word in rest.split())]
+    return " ".join(words) or process.name
+
+
+def _last_lines(path: Path | None, count: int) -> Iterable[str]:
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, 2) - _TAIL_BYTES)
+            file.seek(start)
+            lines = file.read().splitlines()
+    except OSError:
+        return
+    # The first one was cut in the middle, unless the file begins there.
+    yield from _cleaned(lines[1 if start else 0 :][-count:])
+
+
+def _cleaned(lines: Iterable[bytes]) -> Iterator[str]:
+    return (pool.clean_line(line) for line in lines)
