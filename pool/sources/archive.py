@@ -156,7 +156,7 @@ class _Tree:
     def hardlink(self, name: str, link: str) -> None:
         """Make a second name for a file that was written before."""
         target = self._place(link)
-        if target not in self._files:
+        if target not in self._files or target == self._place(name):
             raise self.refused(name, f"is a link to {link!r}, which is no file before it")
         place = self._new(name)
         self._files.add(place)

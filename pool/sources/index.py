@@ -266,10 +266,9 @@ async def _all(questions: Iterable[Coroutine[None, None, T]]) -> list[T]:
 
 def _local(place: str) -> Path | None:
     """Return the path for a path or a file URL; None for what is on the network."""
-    if "://" not in place and not place.startswith("file:"):
-        return Path(place).absolute()
-    parts = urlsplit(place)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    if place.startswith("file:"):
+        return Path(url2pathname(urlsplit(place).path))
+    return None if "://" in place else Path(place).absolute()
 
 
 def _in_folder(folder: Path, project: str) -> list[IndexFile]:

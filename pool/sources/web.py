@@ -105,6 +105,10 @@ class Web:
 
     async def _patiently(self, url: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until there is an answer that is no passing trouble, or too often."""
+        try:
+            httpx.URL(parted(url)[0])
+        except (httpx.InvalidURL, ValueError) as problem:
+            raise PackageIndexError(f"{masked(url)}: not a URL: {problem}") from problem
         pause = _FIRST_PAUSE
         for left in reversed(range(ATTEMPTS)):
             try:
@@ -117,8 +121,6 @@ class Web:
                 if not left or not _passing(problem):
                     raise _unreachable(url, problem) from problem
                 wanted = 0.0
-            except (httpx.InvalidURL, ValueError) as problem:
-                raise PackageIndexError(f"{masked(url)}: not a URL: {problem}") from problem
             await self._sleep(min(max(pause, wanted), _LONGEST_PAUSE))
             pause *= 2
         raise AssertionError("the last attempt returns or raises")
