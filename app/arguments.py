@@ -204,14 +204,13 @@ def _on_screen(session: LiveSession) -> int:
     """Show the screen until the user leaves it; then end the run, and say how it went."""
     from app import headless
     from app.tui.app import WheelpoolApp
-    from pool import Stop
 
+    screen = WheelpoolApp(session)
     session.start()
     try:
-        WheelpoolApp(session).run()
+        # Signals end the screen, so that the terminal is left as it was found.
+        with headless.obeying_signals(session.send, lambda _asked: screen.exit()):
+            screen.run()
     finally:
-        with headless.obeying_signals(session.send):
-            session.send(Stop())
-            session.join()
-    headless.retell(session)
-    return headless.exit_code(session)
+        code = headless.wind_up(session)
+    return code

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from app.replay import ReplaySource
     from app.session import LiveSession
 
-__all__ = ["exit_code", "follow", "obeying_signals", "reprint", "retell"]
+__all__ = ["exit_code", "follow", "obeying_signals", "reprint", "wind_up"]
 
 _TICK_SECONDS = 0.25
 """How often the progress line is drawn while nothing happens."""
+_PATIENCE_SECONDS = 0.3
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -50,12 +51,10 @@ class PlainOutlet:
         self._plain = {} if utf8 else {ord("┄"): "-", ord("…"): "..."}
 
     def write(self, line: Line) -> None:
-        """Write one line; once nobody reads, nothing."""
+        """Write one line; where that does not work, there is nobody to tell."""
         if self._stream is not None:
-            try:
+            with suppress(OSError):
                 print(line.text.translate(self._plain), file=self._stream, flush=True)
-            except BrokenPipeError:
-                self._stream = None
 
     def draw(self, state: pool.State) -> None:
         """Do nothing: a log is no place for what is overwritten."""
@@ -64,20 +63,27 @@ class PlainOutlet:
 def follow(session: LiveSession, manner: Manner) -> int:
     """Start a run, tell what happens until it has ended, and return its exit code."""
     printer = Printer(manner.verbosity, session.header, pool.logs_of(session.journal))
-    with _outlet() as outlet, obeying_signals(session.send):
+
+    def end(asked: int) -> None:
+        session.send(pool.Stop(now=asked > 1))
+
+    with _outlet() as outlet, obeying_signals(session.send, end):
         # Not before: the outlet may put a stdout of its own in place of the terminal.
         results = _Results(sys.stdout, json=manner.json)
         results.header(session.header)
         session.start()
-        while not session.done:
-            session.wait(_TICK_SECONDS)
-            for event in session.poll():
-                for line in printer.lines(event):
-                    outlet.write(line)
-                results.event(event, printer.state)
-            results.flush()
-            outlet.draw(printer.state)
-        session.join()
+        try:
+            while not session.done:
+                session.wait(_TICK_SECONDS)
+                for event in session.poll():
+                    for line in printer.lines(event):
+                        outlet.write(line)
+                    results.event(event, printer.state)
+                results.flush()
+                outlet.draw(printer.state)
+        finally:
+            session.send(pool.Stop(now=True))
+            session.join()
     return exit_code(session)
 
 
@@ -99,14 +105,25 @@ def reprint(source: ReplaySource, verbosity: Verbosity) -> None:
         outlet.write(ends_early(printer.state))
 
 
-def retell(session: LiveSession) -> None:
-    """Say how a run ended, after its screen has closed: the summary, and why what failed."""
-    printer = Printer("normal", session.header, pool.logs_of(session.journal))
+def wind_up(session: LiveSession) -> int:
+    """End a run whose screen has closed, say how it went, and return its exit code."""
+
+    def end(_asked: int) -> None:
+        session.send(pool.Stop(now=True))
+
     outlet = PlainOutlet(sys.stderr)
+    with obeying_signals(session.send, end):
+        session.send(pool.Stop())
+        if not session.join(_PATIENCE_SECONDS):
+            outlet.write(Line(text="ending the builds that run; Ctrl-C ends them at once"))
+            session.join()
+    printer = Printer("normal", session.header, pool.logs_of(session.journal))
     with pool.JournalReader(session.journal) as reader:
-        pool.fold_all(printer.state, reader.read())
+        for event in reader.read():
+            printer.follow(event)
     for line in printer.summary():
         outlet.write(line)
+    return exit_code(session)
 
 
 class _Results:
@@ -145,6 +162,9 @@ class _Results:
             yield
         except BrokenPipeError:
             self._stream = None
+        except OSError as problem:
+            self._stream = None
+            print(f"wheelpool: stdout: {problem.strerror}", file=sys.stderr)
 
 
 @contextmanager
@@ -160,23 +180,31 @@ def _outlet() -> Iterator[Outlet]:
 
 
 @contextmanager
-def obeying_signals(send: Callable[[pool.Control], None]) -> Iterator[None]:
-    """Turn signals into controls: an end asked for twice is one at once, and a third kills us."""
+def obeying_signals(
+    send: Callable[[pool.Control], None], end: Callable[[int], None]
+) -> Iterator[None]:
+    """Let signals move the builds cap and ask for the end.
+
+    Args:
+        send: gets the changes of the cap.
+        end: called with how often the end was asked for; after the second time, the signals have
+            their usual effect again.
+    """
     asked = 0
 
-    def end(_number: int, _frame: FrameType | None) -> None:
+    def ask(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         asked += 1
-        send(pool.Stop(now=asked > 1))
         if asked > 1:
             for name in _ENDING:
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
+        end(asked)
 
     def resize(by: int) -> Callable[[int, FrameType | None], None]:
         control = pool.Resize(limit=pool.LimitName.BUILDS, by=by)
         return lambda _number, _frame: send(control)
 
-    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_ENDING, end)}
+    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_ENDING, ask)}
     before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name)

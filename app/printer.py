@@ -58,9 +58,15 @@ class Printer:
 
     def lines(self, event: events.Event) -> Iterator[Line]:
         """Fold one event and yield what is to be said about it."""
-        pool.fold(self.state, event)
+        self.follow(event)
         for line in self._say(event):
             yield replace(line, text=pool.clean_line(line.text, longest=_LONGEST_LINE))
+
+    def follow(self, event: events.Event) -> None:
+        """Fold one event and say nothing, but remember what the summary will say."""
+        pool.fold(self.state, event)
+        if isinstance(event, events.Sample):
+            self._peak = max(self._peak, sum(sample.rss for sample in event.builds))
 
     # Lines: a word, a name, and the rest
 
@@ -116,11 +122,6 @@ class Printer:
     @_say.register
     def _(self, event: events.RunFinished) -> Iterable[Line]:
         yield from self.summary()
-
-    @_say.register
-    def _(self, event: events.Sample) -> Iterable[Line]:
-        self._peak = max(self._peak, sum(sample.rss for sample in event.builds))
-        return ()
 
     # Builds
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -54,14 +55,16 @@ class TerminalOutlet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def write(self, line: Line) -> None:
         """Show one line; its first word has a colour."""
         text = Text(line.text)
         if style := _STYLES.get(line.word):
             text.stylize(style, 0, len(line.text.split(" ", 1)[0]))
-        self._console.print(text)
+        with suppress(OSError):  # The terminal is gone: the run goes on.
+            self._console.print(text)
 
     def draw(self, state: State) -> None:
         """Show how far the run is, a few times a second at most."""
@@ -70,7 +73,8 @@ class TerminalOutlet:
             self._drawn = now
             words = progress(state, now - self._start)
             self._live.update(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
-            self._live.refresh()
+            with suppress(OSError):
+                self._live.refresh()
 
 
 def progress(state: State, elapsed: float) -> str:

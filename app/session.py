@@ -116,9 +116,10 @@ class LiveSession:
         """Let the engine go; once."""
         self._thread.start()
 
-    def join(self) -> None:
-        """Wait for the engine's thread."""
-        self._thread.join()
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for the engine's end, at most so long; return whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def poll(self) -> Sequence[pool.events.Event]:
         """Return what has happened since the last call, in order; never blocks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pool import BuildState, LimitName, Outcome, Phase, State, Status, WaitFor
+from pool import BuildState, LimitName, Outcome, State, Status, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,24 +122,19 @@ def describe(build: BuildState, state: State, now: float, place: int | None = No
         case Status.DONE:
             return _ended(build)
         case Status.BUILDING:
-            return Line("building", "building", _phase(build))
+            return Line("building", "building", build.phase or "starting")
         case Status.WAITING:
             return _waiting(build, state, now)
         case Status.QUEUED:
             return Line("queued", "queued", _queued(build, state, place))
 
 
-def _phase(build: BuildState) -> str:
-    words = {Phase.GET_REQUIRES: "asking what it requires", Phase.BUILD: "building the wheel"}
-    if build.phase is None:
-        return "starting"
-    return words.get(build.phase, build.phase.value)
-
-
 def _ended(build: BuildState) -> Line:
     outcome = build.outcome or Outcome.FAILED
     if build.superseded_by is not None:
-        return Line("retried", "tried again", f"was {outcome}")
+        return Line(
+            "retried", "retried", f"{outcome}: {build.message}" if build.message else outcome
+        )
     return Line(outcome.value, outcome.value, build.message)
 
 
@@ -243,7 +238,7 @@ def row(build: BuildState, state: State, now: float, place: int | None = None) -
         time=_time(build, now),
         memory=size(build.rss) if build.rss else "-",
         peak=size(build.peak) if build.peak else "-",
-        last=build.last if build.status is not Status.DONE else _result(build),
+        last=_last(build),
     )
 
 
@@ -255,10 +250,15 @@ def _time(build: BuildState, now: float) -> str:
     return clock(now - (build.started_at if build.started_at is not None else build.since))
 
 
-def _result(build: BuildState) -> str:
+def _last(build: BuildState) -> str:
+    """Return what its last column has: output while it runs, then the wheel or the way out."""
     if build.wheel:
         return build.wheel.rpartition("/")[2]
-    return build.hint or build.last
+    if build.status is Status.DONE:
+        return build.hint or (f"log {build.log}" if build.lines else "")
+    if build.waiting_for is WaitFor.LOCK:
+        return build.waiting_on
+    return build.last
 
 
 def counts(state: State) -> str:

@@ -272,9 +272,9 @@ class Pool:
             self._end(why="fail-fast")
 
     def _ended(self, job: Job, seat: Seat, outcome: Outcome) -> BuildFinished:
-        seconds = 0.0 if seat.started is None else self._bus.elapsed - seat.started
+        seconds = round(seat.worked, 4)
         peak = self._kit.watch.forget(job.id)
-        return BuildFinished(build=job.id, outcome=outcome, seconds=round(seconds, 4), peak=peak)
+        return BuildFinished(build=job.id, outcome=outcome, seconds=seconds, peak=peak)
 
     def _good(self, job: Job, built: Built, seat: Seat) -> BuildFinished:
         return replace(

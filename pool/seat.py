@@ -35,25 +35,26 @@ class Seat:
         self._gate = gate
         self._bus = bus
         self._priority = priority
-        self.started: float | None = None
-        """When it first held a slot, in seconds since the start of the run."""
-        self.worked = 0.0
-        """Seconds with a slot, of the times that have ended."""
+        self._worked = 0.0
         self._since: float | None = None
+
+    @property
+    def worked(self) -> float:
+        """Seconds with a slot so far."""
+        now = 0.0 if self._since is None else self._bus.elapsed - self._since
+        return self._worked + now
 
     async def take(self) -> None:
         """Wait for a slot."""
         slot = await self._gate.acquire(self._build, self._priority)
         self._since = self._bus.elapsed
-        if self.started is None:
-            self.started = self._since
         self._priority = (GOES_ON, *self._priority[1:])
         self._bus.emit(BuildStarted(build=self._build, slot=slot))
 
     def release(self) -> None:
         """Give the slot back, if there is one; whoever calls this has told why."""
         if self._since is not None:
-            self.worked += self._bus.elapsed - self._since
+            self._worked += self._bus.elapsed - self._since
             self._since = None
             self._gate.release(self._build)
 

@@ -1,4 +1,4 @@
-"""Takes the README's pictures: recordings of real runs, replayed to a moment, written as SVG and PNG.
+"""Takes the README's pictures: recordings of real runs, replayed to a moment, as SVG and PNG.
 
     python screenshots/take.py            # all of them, into this folder
 
@@ -87,7 +87,7 @@ def drawn(svg: str) -> bytes:
     fonts = Path(fontpkg_fira_code.__file__).parent
     files = [str(font) for font in (*fonts.rglob("*.ttf"), *fonts.rglob("*.otf"))]
     # The web fonts of the SVG cannot be fetched; the family is named and at hand.
-    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.S)
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     picture: bytes = resvg_py.svg_to_bytes(
         svg_string=svg, font_files=files, monospace_family="Fira Code", zoom=1
     )

@@ -14,7 +14,6 @@ from app.tui.feed import Feed
 from pool import SystemClock
 
 if TYPE_CHECKING:
-
     import pool
     from app.session import EventSource
 

@@ -42,8 +42,8 @@ def columns(width: int) -> tuple[Column, ...]:
     if width >= FULL:
         fixed.append(Column("peak", "peak", 8, right=True))
     left = max(8, width - 3 - sum(column.width + 1 for column in fixed))
-    name = max(6, min(28, left * 2 // 5))
-    last = (left - name - 2) * 4 // 9 if width >= FULL else 0
+    name = max(6, min(22, left * 2 // 5))
+    last = (left - name - 2) * 2 // 5 if width >= FULL else 0
     state = max(1, left - name - 2 - last - (1 if last else 0))
     shown = [Column("name", "build", name), Column("state", "state", state), *fixed]
     return (*shown, *([Column("last", "last line", last)] if last else []))

@@ -56,7 +56,9 @@ class Dashboard(Screen[None]):
         Binding("slash", "filter", "filter", key_display="/", id="filter"),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
         Binding("question_mark", "help", "help", key_display="?", id="help"),
-        Binding("q,ctrl+c", "quit", "quit", key_display="q", id="quit", priority=True),
+        Binding("q", "quit", "quit", id="quit"),
+        # Above all widgets, so that it also works while something is typed.
+        Binding("ctrl+c", "quit", show=False, id="quit.interrupt", priority=True),
     ]
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:

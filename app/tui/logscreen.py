@@ -58,9 +58,9 @@ class LogScreen(Screen[None]):
     def tick(self) -> None:
         """Take in what the log has grown by."""
         log = self.query_one(LogView)
-        log.tick()
         # A replay that went back has made another state; the build is looked up again.
         build = self._feed.state.builds.get(self._build.id, self._build)
+        log.tick(None if self._feed.source.live else build.bytes)
         line = describe(build, self._feed.state, self._feed.now)
         missing = "" if self._path.exists() else "   (the log is not there)"
         follows = "   following" if log.follow else ""

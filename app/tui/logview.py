@@ -36,15 +36,20 @@ class LogFile:
         self._starts = array("Q", [0])
         self._end = 0
 
-    def poll(self) -> bool:
-        """Index what is new, so much at a time; tell whether there was anything."""
+    def poll(self, until: int | None = None) -> bool:
+        """Index what is new, so much at a time; tell whether there was anything.
+
+        Args:
+            until: the log's size at the moment that is replayed; None for all there is.
+        """
         if self._file is None:
             try:
                 self._file = self._path.open("rb")
             except OSError:
                 return False
         self._file.seek(self._end)
-        chunk = self._file.read(_PER_POLL)
+        most = _PER_POLL if until is None else min(_PER_POLL, max(0, until - self._end))
+        chunk = self._file.read(most)
         at = chunk.find(b"\n")
         while at >= 0:
             self._starts.append(self._end + at + 1)
@@ -103,9 +108,9 @@ class LogView(ScrollView, can_focus=True):
         """How many lines there are so far."""
         return len(self._log)
 
-    def tick(self) -> None:
-        """Take in what is new."""
-        if self._log.poll():
+    def tick(self, until: int | None) -> None:
+        """Take in what is new, up to a size of the log; see `LogFile.poll`."""
+        if self._log.poll(until):
             self._lay_out()
 
     def _lay_out(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import set_cell_size
 from rich.text import Text
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -62,7 +63,8 @@ class BuildPanel(Vertical):
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or why there is none."""
-        lines = list(_last_lines(self._feed.log(build), height))
+        until = None if self._feed.source.live else build.bytes
+        lines = list(_last_lines(self._feed.log(build), height, until))
         if lines or build.status is not pool.Status.DONE:
             return ["log  (l full screen)", *lines[-max(0, height - 1) :]]
         line = describe(build, self._feed.state, self._feed.now)
@@ -82,11 +84,8 @@ class _Lines(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        title, *rest = self._lines or [""]
-        text = Text(title, style="dim", no_wrap=True, overflow="ellipsis")
-        for line in rest:
-            text.append(f"\n{line}", style="not dim")
-        return text
+        title, *rest = (set_cell_size(line, self.size.width) for line in self._lines or [""])
+        return Text.assemble((title, "dim"), *(f"\n{line}" for line in rest), no_wrap=True)
 
 
 def _processes(build: pool.BuildState, height: int) -> list[str]:
@@ -110,19 +109,23 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
 
 def _shown(process: pool.ProcessSample) -> str:
     """Return a command as people call it: without the path of its program."""
-    program, _, rest = process.command.partition(" ")
-    words = [program.rpartition("/")[2], *(word.rpartition("/")[2] for word in rest.split())]
+    words = [word.rpartition("/")[2] for word in process.command.split()]
+    if len(words) > 2 and words[1] == "_in_process.py":
+        # The hook is what counts, not how it is called.
+        words = [words[0], words[2]]
     return " ".join(words) or process.name
 
 
-def _last_lines(path: Path | None, count: int) -> Iterable[str]:
+def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[str]:
+    """Yield the last lines of a log as it was when it had so many bytes."""
     if path is None:
         return
     try:
         with path.open("rb") as file:
-            start = max(0, file.seek(0, 2) - _TAIL_BYTES)
+            end = file.seek(0, 2) if until is None else until
+            start = max(0, end - _TAIL_BYTES)
             file.seek(start)
-            lines = file.read().splitlines()
+            lines = file.read(end - start).splitlines()
     except OSError:
         return
     # The first one was cut in the middle, unless the file begins there.

@@ -208,10 +208,15 @@ def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCall
 
 
 def _failed(code: int, call: HookCall) -> BackendError:
-    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"failed with exit code {code}"
-    reason = telling_line(call.log)
+    # What went wrong comes first: lines are cut at their end.
+    if code < 0:
+        message = f"{call.hook} was killed by {_signal_name(-code)}"
+    elif reason := telling_line(call.log):
+        message = f"{reason} ({call.hook}, exit code {code})"
+    else:
+        message = f"{call.hook} failed with exit code {code}"
     return BackendError(
-        f"{call.hook} {how}" + (f": {reason}" if reason else ""),
+        message,
         hint=_KILLED if code == -signal.SIGKILL else "",
     )
 

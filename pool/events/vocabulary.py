@@ -207,7 +207,7 @@ class BuildFinished(_Event, frozen=True, tag="build.finished"):
     build: BuildId
     outcome: Outcome
     seconds: float = 0.0
-    """Since it first held a slot."""
+    """With a slot; what it waited does not count."""
     peak: int = 0
     """Bytes: the largest sampled sum over its process tree."""
     version: str | None = None
