@@ -7,14 +7,16 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 import pool
 from tests.integration.sandbox import Sandbox, setuptools_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPAWNS = """
 import os, subprocess, sys, time
@@ -115,7 +117,9 @@ def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sa
     out = sandbox.root / "small"
     out.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pool
 from tests.integration.sandbox import Sandbox, most_at_once, sdist, setuptools_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("cap", [1, 3])
@@ -30,9 +31,7 @@ def test_nested_builds_count_and_three_levels_do_not_deadlock(sandbox: Sandbox, 
     for level in ("low", "mid", "high"):
         sdist(links, setuptools_tree(sandbox.root / "src" / level, level, requires=below))
         below = (level,)
-    trees = [
-        setuptools_tree(sandbox.root / f"t{n}", f"t{n}", requires=("high",)) for n in range(4)
-    ]
+    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}", requires=("high",)) for n in range(4)]
     done = sandbox.run("build", *trees, "-j", str(cap), "--find-links", links)
     assert done.code == 0, done.err
     assert most_at_once(sandbox.times) <= cap
@@ -55,10 +54,6 @@ def test_requirements_in_a_circle_are_named(sandbox: Sandbox) -> None:
     assert "egg needs hen needs egg" in messages or "hen needs egg needs hen" in messages
 
 
-def starts(times: Path) -> int:
-    return times.read_text().count("start") if times.exists() else 0
-
-
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -77,9 +72,9 @@ def test_signals_raise_and_lower_the_cap_of_a_run(sandbox: Sandbox) -> None:
     hold.touch()
     process = sandbox.start("build", *trees, "-j", "1", HOLD=str(hold))
     until(lambda: running(sandbox) == 1)
-    _signal(process, signal.SIGUSR1)
+    process.send_signal(signal.SIGUSR1)
     until(lambda: running(sandbox) == 2)
-    _signal(process, signal.SIGUSR2)
+    process.send_signal(signal.SIGUSR2)
     until(lambda: '"new":1' in sandbox.log.read_text())
     assert running(sandbox) == 2, "lowering ends nobody"
     hold.unlink()
@@ -87,7 +82,3 @@ def test_signals_raise_and_lower_the_cap_of_a_run(sandbox: Sandbox) -> None:
     assert done.code == 0, done.err
     assert most_at_once(sandbox.times) == 2
     assert done.state.limits[pool.LimitName.BUILDS].cap == 1
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    process.send_signal(number)

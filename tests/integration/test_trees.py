@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.sandbox import BIN, TIMED_SETUP, Sandbox, setuptools_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 """Rounds of ten starts; twenty make the two hundred that a release wants to see."""
@@ -38,19 +41,35 @@ def contents(wheel: Path) -> dict[str, str]:
         return {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
 
 
-def starts(sandbox: Sandbox, tree: Path, count: int, round_: int) -> list[tuple[subprocess.Popen[str], Path]]:
+def starts(
+    sandbox: Sandbox, tree: Path, count: int, round_: int
+) -> list[tuple[subprocess.Popen[str], Path]]:
     started = []
     for number in range(count):
         out = sandbox.root / f"out{round_}-{number}"
         log = sandbox.root / f"log{round_}-{number}.jsonl"
-        argv = [str(BIN / "wheelpool"), "build", str(tree), "-o", str(out), "--no-ui", "--log", str(log)]
+        argv = [
+            str(BIN / "wheelpool"),
+            "build",
+            str(tree),
+            "-o",
+            str(out),
+            "--no-ui",
+            "--log",
+            str(log),
+        ]
         started.append((_start(argv, sandbox.environ), out))
     return started
 
 
 def _start(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        argv,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
