@@ -159,7 +159,7 @@ async def test_warnings_of_a_backend_go_to_its_log(hooks: Hooks, tmp_path: Path)
 async def test_a_million_lines_are_kept_and_counted(hooks: Hooks, tmp_path: Path) -> None:
     body = "import sys; sys.stdout.write('x\\n' * 1_000_000); raise SystemExit('enough')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
-    with pytest.raises(BackendError, match="exit code 1: enough"):
+    with pytest.raises(BackendError, match=r"^enough \(build_wheel"):
         await run(hooks, call)
     tail = LogTail(call.log).poll()
     assert tail
@@ -169,14 +169,14 @@ async def test_a_million_lines_are_kept_and_counted(hooks: Hooks, tmp_path: Path
 async def test_escapes_do_not_get_into_the_message(hooks: Hooks, tmp_path: Path) -> None:
     body = "raise SystemExit('\\x1b[2J\\x1b]0;title\\x07\\x9b31mred\\x1b[0m')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
-    with pytest.raises(BackendError, match=r"exit code 1: red$"):
+    with pytest.raises(BackendError, match=r"^red \("):
         await run(hooks, call)
     assert b"\x1b[2J" in call.log.read_bytes()
 
 
 async def test_stdin_is_closed_and_the_session_is_its_own(hooks: Hooks, tmp_path: Path) -> None:
     body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
-    with pytest.raises(BackendError, match=r"'' True$"):
+    with pytest.raises(BackendError, match=r"'' True \("):
         await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
 
 
@@ -192,7 +192,7 @@ async def test_the_lock_goes_along_and_nothing_else_does(hooks: Hooks, tmp_path:
     finally:
         os.close(lock)
         os.close(other)
-    inherited = {int(word) for word in caught.value.message.rpartition(": ")[2].split()}
+    inherited = {int(word) for word in caught.value.message.partition(" (")[0].rpartition(": ")[2].split()}
     # One more is the listing's own.
     assert inherited > {0, 1, 2, lock}
     assert len(inherited) == 5
