@@ -1,6 +1,7 @@
-"""Who holds a lock: read from the kernel's list, put into words a user knows.
+"""Who holds a lock: read from the kernel's lists, put into words a user knows.
 
-Linux only; elsewhere, and for other users' hidden processes, the answer is None.
+Linux only; elsewhere, and for other users' hidden processes, the answer is None. A wrong name
+would send the user after the wrong process, so nothing here guesses.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ import psutil
 from pool.model import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["describe", "holder_of"]
 
 _LONGEST = 200
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
+    r"\ud800-\udfff]+"  # bytes that are no UTF-8: no journal could take them
+)
+# Greedy: a password may have an "@" in it that somebody forgot to quote.
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
+_SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
 def holder_of(fd: int) -> Holder | None:
@@ -32,8 +39,9 @@ def holder_of(fd: int) -> Holder | None:
     for pid in _lockers(about.st_dev, about.st_ino):
         if pid not in (0, os.getpid()) and psutil.pid_exists(pid):
             return describe(pid)
-    # Whoever locked it is gone, or let go of it; a process that inherited it holds it now.
-    heir = next(_openers(about.st_dev, about.st_ino), None)
+    # Whoever locked it is gone, or let go of it; a process that inherited it holds it now. The
+    # same search finds those whose file system has another device number than proc_locks(5) says.
+    heir = next(_heirs(about), None)
     return describe(heir) if heir else None
 
 
@@ -41,18 +49,26 @@ def describe(pid: int) -> Holder:
     """Return a process as a holder, its command line cleaned and without credentials."""
     try:
         process = psutil.Process(pid)
-        command = shlex.join(process.cmdline()) or process.name()
-        return Holder(pid=pid, command=_clean(command), since=process.create_time())
+        command = _shown(process.cmdline() or [process.name()])
+        return Holder(pid=pid, command=command, since=process.create_time())
     except psutil.Error:
         return Holder(pid=pid)
 
 
-def _clean(command: str) -> str:
-    return _USERINFO.sub("***@", _CONTROLS.sub(" ", command))[:_LONGEST]
+def _shown(words: Sequence[str]) -> str:
+    shown, hide = [], False
+    for word in words:
+        option = _SECRET.fullmatch(word)
+        if option and option[2]:
+            shown.append(f"{option[1]}=***")
+        else:
+            shown.append("***" if hide else shlex.quote(word))
+        hide = option is not None and not option[2]
+    return _USERINFO.sub("***@", _CONTROLS.sub(" ", " ".join(shown)))[:_LONGEST]
 
 
 def _lockers(device: int, inode: int) -> Iterator[int]:
-    """Yield the pids that hold a flock on an inode, as in proc_locks(5)."""
+    """Yield the pids that took a flock on an inode, as in proc_locks(5)."""
     where = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     try:
         lines = Path("/proc/locks").read_text().splitlines()
@@ -64,14 +80,20 @@ def _lockers(device: int, inode: int) -> Iterator[int]:
                 yield int(pid)
 
 
-def _openers(device: int, inode: int) -> Iterator[int]:
-    """Yield the other processes that have an inode open."""
+def _heirs(about: os.stat_result) -> Iterator[int]:
+    """Yield the other processes with a descriptor that holds the lock, as in proc_pid_fdinfo(5).
+
+    Having the file open is not enough: so has everyone else who waits for it.
+    """
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue
         with suppress(OSError):
             for link in (process / "fd").iterdir():
                 with suppress(OSError):
-                    about = link.stat()
-                    if (about.st_dev, about.st_ino) == (device, inode):
+                    if os.path.samestat(link.stat(), about) and _locks(process, link.name):
                         yield int(process.name)
+
+
+def _locks(process: Path, fd: str) -> bool:
+    return " FLOCK " in (process / "fdinfo" / fd).read_text()

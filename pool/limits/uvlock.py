@@ -24,10 +24,12 @@ _SEED = (0x16F11FE89B0D677C, 0xB480A793D8E6C86C, 0x6FE2E5AAF078EBC9, 0x14F994A4C
 def lock_path(tree: Path, environ: Mapping[str, str]) -> str:
     """Return where uv locks a tree; ``tree`` is a real path.
 
-    uv takes ``TMPDIR`` as it is, and ``/tmp`` without it, not what Python calls the default.
+    uv takes ``TMPDIR`` as it is, even if it is empty or relative, and ``/tmp`` without it; not what
+    Python calls the default.
     """
-    folder = environ.get("TMPDIR") or "/tmp"  # noqa: S108 - uv's own choice
-    return f"{folder}/uv-setuptools-{_hashed(os.fsencode(tree)).to_bytes(8, 'little').hex()}.lock"
+    digits = _hashed(os.fsencode(tree)).to_bytes(8, "little").hex()
+    # Not a Path: the string is handed on as uv would have it.
+    return os.path.join(environ.get("TMPDIR", "/tmp"), f"uv-setuptools-{digits}.lock")  # noqa: PTH118, S108 - uv's own choice
 
 
 def open_lock(path: str) -> int:
@@ -44,6 +46,9 @@ def open_lock(path: str) -> int:
     except FileNotFoundError:
         _make(path)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        # Another user's, not made by uv; reading is enough for a flock.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _make(path: str) -> None:

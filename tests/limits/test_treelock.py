@@ -141,7 +141,7 @@ async def test_an_orphan_that_inherited_the_lock_still_holds_it(
 
 async def test_patience_ends_with_the_holders_name(locks: TreeLocks, tree: Path) -> None:
     with held_by_another(tree) as process:
-        with pytest.raises(LockTimeoutError, match=f'pid {process.pid} ".*longer than 0.05 s'):
+        with pytest.raises(LockTimeoutError, match=f'by pid {process.pid} ".*" after 0.05 s'):
             await locks.acquire(tree, on_wait=ignore, timeout=0.05)
 
 
