@@ -1,0 +1,203 @@
+"""The resolver asks for what it misses, and says who wanted what when nothing fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pool.errors import RequirementError
+from pool.sources.resolver import Facts, Missing, Resolution, resolve
+from tests.sources.facts import MACHINE, offered
+
+if TYPE_CHECKING:
+    from pool.sources.page import IndexFile
+
+
+class World:
+    """All that the indexes know: files, and what their metadata says."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, list[IndexFile]] = {}
+        self.metadata: dict[str, str] = {}
+
+    def has(
+        self, filename: str, *requires: str, python: str = "", page_python: str | None = None
+    ) -> None:
+        file = offered(filename, requires_python=page_python)
+        self.pages.setdefault(filename.partition("-")[0], []).append(file)
+        lines = [f"Requires-Dist: {text}" for text in requires]
+        lines += [f"Requires-Python: {python}"] if python else []
+        self.metadata[filename] = "\n".join(
+            ["Metadata-Version: 2.1", *lines, "", "Requires-Dist: not-a-header"]
+        )
+
+    def resolved(self, *requirements: str) -> tuple[list[str], list[Missing]]:
+        """Resolve, giving what is asked for; return the files and what was asked, in order."""
+        facts, asked = Facts(), []
+        while isinstance(answer := resolve(requirements, facts, MACHINE, "the indexes"), Missing):
+            assert answer.pages or answer.metadata
+            asked.append(answer)
+            for name in answer.pages:
+                assert name not in facts.pages
+                facts.pages[name] = tuple(self.pages.get(name, ()))
+            for file in answer.metadata:
+                assert file.filename not in facts.metadata
+                facts.metadata[file.filename] = self.metadata[file.filename]
+        assert isinstance(answer, Resolution)
+        return [file.filename for file in answer.files], asked
+
+    def refusal(self, *requirements: str) -> str:
+        with pytest.raises(RequirementError) as caught:
+            self.resolved(*requirements)
+        return f"{caught.value} {caught.value.hint}".strip()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def wheel(name: str, version: str) -> str:
+    return f"{name}-{version}-py3-none-any.whl"
+
+
+def test_nothing_needs_nothing(world: World) -> None:
+    assert world.resolved() == ([], [])
+
+
+def test_what_is_missing_is_asked_for_in_batches(world: World) -> None:
+    world.has(wheel("a", "1"), "c", "d")
+    world.has(wheel("b", "1"))
+    world.has(wheel("c", "1"))
+    world.has(wheel("d", "1"))
+    files, asked = world.resolved("a", "b")
+    assert files == [wheel(name, "1") for name in "abcd"]
+    first, second, third, fourth = asked
+    assert first.pages == ("a", "b")
+    assert {file.filename for file in second.metadata} == {wheel("a", "1"), wheel("b", "1")}
+    assert third.pages == ("c", "d")
+    assert {file.filename for file in fourth.metadata} == {wheel("c", "1"), wheel("d", "1")}
+
+
+def test_the_newest_version_that_fits_all_is_chosen(world: World) -> None:
+    for version in ("1", "2", "3"):
+        world.has(wheel("a", version))
+    world.has(wheel("b", "1"), "a<3")
+    assert world.resolved("a", "b")[0] == [wheel("a", "2"), wheel("b", "1")]
+
+
+def test_an_older_version_is_tried_where_the_newest_excludes_another(world: World) -> None:
+    world.has(wheel("a", "2"), "c>=2")
+    world.has(wheel("a", "1"), "c")
+    world.has(wheel("b", "1"), "c<2")
+    world.has(wheel("c", "1"))
+    world.has(wheel("c", "2"))
+    assert world.resolved("a", "b")[0] == [wheel("a", "1"), wheel("b", "1"), wheel("c", "1")]
+
+
+def test_markers_are_those_of_the_target(world: World) -> None:
+    world.has(wheel("a", "1"), 'w; sys_platform == "win32"', 'l; sys_platform == "linux"')
+    world.has(wheel("l", "1"))
+    files, asked = world.resolved("a", 'nope; python_version < "3"')
+    assert files == [wheel("a", "1"), wheel("l", "1")]
+    assert all("w" not in missing.pages for missing in asked)
+
+
+def test_extras_bring_what_they_name(world: World) -> None:
+    world.has(wheel("a", "1"), 'b; extra == "fast-one"', 'c; extra == "other"', "d")
+    for name in "bd":
+        world.has(wheel(name, "1"))
+    assert world.resolved("a[Fast_One]")[0] == [wheel(name, "1") for name in "abd"]
+    assert world.resolved("a")[0] == [wheel(name, "1") for name in "ad"]
+
+
+def test_an_extra_of_itself_is_followed(world: World) -> None:
+    world.has(wheel("a", "1"), 'a[x]; extra == "all"', 'b; extra == "x"')
+    world.has(wheel("b", "1"))
+    assert world.resolved("a[all]")[0] == [wheel("a", "1"), wheel("b", "1")]
+
+
+def test_what_exists_only_as_an_sdist_is_asked_for_to_be_built(world: World) -> None:
+    world.has("a-1.tar.gz", "b")
+    world.has(wheel("b", "1"))
+    files, asked = world.resolved("a")
+    assert files == ["a-1.tar.gz", wheel("b", "1")]
+    assert [file.kind for missing in asked for file in missing.metadata] == ["sdist", "wheel"]
+
+
+def test_no_sdist_is_built_while_pages_are_missing(world: World) -> None:
+    """What was chosen first may yet be dropped; a build for nothing is dear."""
+    world.has("a-2.tar.gz")
+    world.has("a-1.tar.gz")
+    world.has(wheel("b", "1"), "c")
+    world.has(wheel("c", "1"), "a<2")
+    files, asked = world.resolved("a", "b")
+    assert files == ["a-1.tar.gz", wheel("b", "1"), wheel("c", "1")]
+    built = [
+        file.filename for missing in asked for file in missing.metadata if file.kind == "sdist"
+    ]
+    assert "a-1.tar.gz" in built
+
+
+def test_a_wheel_goes_before_the_sdist_of_its_version(world: World) -> None:
+    world.has("a-1.tar.gz")
+    world.has(wheel("a", "1"))
+    assert world.resolved("a")[0] == [wheel("a", "1")]
+
+
+def test_a_wheel_that_tells_only_inside_which_python_it_needs_is_left(world: World) -> None:
+    world.has(wheel("a", "2"), python=">=3.12")
+    world.has(wheel("a", "1"), python=">=3.9")
+    assert world.resolved("a")[0] == [wheel("a", "1")]
+    assert "a 2 needs Python>=3.12; this is Python 3.11.7" in world.refusal("a==2")
+
+
+def test_a_circle_of_requirements_is_no_trouble(world: World) -> None:
+    world.has(wheel("a", "1"), "b")
+    world.has(wheel("b", "1"), "a")
+    assert world.resolved("a")[0] == [wheel("a", "1"), wheel("b", "1")]
+
+
+def test_a_conflict_says_who_asked_for_what(world: World) -> None:
+    world.has(wheel("a", "1"), "c>=2")
+    world.has(wheel("b", "1"), "c<2")
+    world.has(wheel("c", "1"))
+    world.has(wheel("c", "2"))
+    message = world.refusal("a", "b")
+    assert "exclude each other" in message
+    assert "a 1 needs c>=2" in message
+    assert "b 1 needs c<2" in message
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        ("nope", "the project needs nope, but no project of that name was found"),
+        ("a>=9", "the project needs a>=9, but no such version; there are 1"),
+        ("b", "b 1 needs a>=2, but no such version; there are 1"),
+        ("old", "the project needs old, but version 1 needs Python <3, this is 3.11.7"),
+        ("win", "but there are only wheels for other platforms or interpreters: win-1-cp311"),
+        ("deep", "deep 1 needs nope, but no project of that name was found looked at the indexes"),
+        ("c @ https://me:secret@x.test/c.whl", "build requirement c: URLs are not supported yet"),
+        ("url", "url 1 needs c from a URL, which is not supported yet"),
+        ("a =", "build requirement 'a ='"),
+    ],
+)
+def test_a_dead_end_is_explained(world: World, requirement: str, message: str) -> None:
+    world.has(wheel("a", "1"))
+    world.has(wheel("b", "1"), "a>=2")
+    world.has("old-1.tar.gz", page_python="<3")
+    world.has("win-1-cp311-cp311-win_amd64.whl")
+    world.has(wheel("deep", "1"), "nope")
+    world.has(wheel("url", "1"), "c @ https://me:secret@x.test/c.whl")
+    refused = world.refusal(requirement)
+    assert message in refused
+    assert "secret" not in refused
+    assert "\n" not in refused
+
+
+def test_an_unreadable_line_of_metadata_is_passed_over(world: World) -> None:
+    world.has(wheel("a", "1"), "b (>= 1", "c")
+    world.has(wheel("c", "1"))
+    assert world.resolved("a")[0] == [wheel("a", "1"), wheel("c", "1")]
