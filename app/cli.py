@@ -7,6 +7,7 @@ commands. Deliberately imports next to nothing: ``--version`` has to cost what P
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "run"]
 
-BAD_INPUT, OWN_ERROR, INTERRUPTED = 2, 3, 130
+UNWRITTEN, BAD_INPUT, OWN_ERROR, INTERRUPTED = 1, 2, 3, 130
 
 
 def main() -> NoReturn:
@@ -34,18 +35,23 @@ def run(argv: Sequence[str]) -> int:
     if refusal := _refusal():
         print("wheelpool: {}\n  {}".format(*refusal), file=sys.stderr)
         return BAD_INPUT
+    code = _ran(argv)
+    if trouble := _let_go():
+        return _say([(trouble, "")], code or UNWRITTEN)
+    return code
+
+
+def _ran(argv: Sequence[str]) -> int:
     try:
         from app.arguments import root  # noqa: PLC0415 - click takes three times Python's start
 
-        code = root.main(list(argv) or ["--help"], "wheelpool", standalone_mode=False)
-        _flush()
+        return int(root.main(list(argv) or ["--help"], "wheelpool", standalone_mode=False) or 0)
     except BrokenPipeError:
-        return _deafened()
+        return 0
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - whatever it is, it is told in a line
         return _told(problem)
-    return int(code or 0)
 
 
 def _refusal() -> tuple[str, str] | None:
@@ -116,20 +122,20 @@ def _say(errors: Iterable[tuple[str, str]], code: int) -> int:
     return code
 
 
-def _flush() -> None:
-    """Find out here, not while the interpreter ends, whether anybody still reads."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not stream.closed:
-            stream.flush()
-
-
-def _deafened() -> int:
-    """Nobody reads what we write: that is no error, and no reason to say anything."""
-    for stream in (sys.stdout, sys.stderr):
+def _let_go() -> str:
+    """Find out here, not while the interpreter ends, whether all was written; return why not."""
+    trouble = ""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         try:
-            stream.flush()
-        except BrokenPipeError:
+            if stream is not None:
+                stream.flush()
+        except OSError as problem:
+            # What is still in the buffer must not come up again when the interpreter ends.
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, stream.fileno())
             os.close(devnull)
-    return 0
+            # A reader that has left has read enough.
+            if problem.errno not in (errno.EPIPE, errno.EIO):
+                trouble = f"{name}: {problem.strerror}"
+    return trouble

@@ -121,7 +121,7 @@ def wind_up(session: LiveSession) -> int:
     with pool.JournalReader(session.journal) as reader:
         for event in reader.read():
             printer.follow(event)
-    for line in printer.summary():
+    for line in printer.in_short():
         outlet.write(line)
     return exit_code(session)
 

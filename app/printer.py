@@ -59,20 +59,24 @@ class Printer:
     def lines(self, event: events.Event) -> Iterator[Line]:
         """Fold one event and yield what is to be said about it."""
         self.follow(event)
-        for line in self._say(event):
-            yield replace(line, text=pool.clean_line(line.text, longest=_LONGEST_LINE))
+        yield from map(_cleaned, self._say(event))
 
     def follow(self, event: events.Event) -> None:
         """Fold one event and say nothing, but remember what the summary will say."""
         pool.fold(self.state, event)
-        if isinstance(event, events.Sample):
-            self._peak = max(self._peak, sum(sample.rss for sample in event.builds))
+        match event:
+            case events.Sample(builds=builds):
+                self._peak = max(self._peak, sum(sample.rss for sample in builds))
+            case events.BuildQueued(build=build) | events.BuildFinished(build=build):
+                label = self.state.builds[build].label
+                self._width = max(self._width, min(len(label), _LONGEST_NAME))
+            case _:
+                pass
 
     # Lines: a word, a name, and the rest
 
     def _about(self, word: str, build: pool.BuildId, rest: str = "") -> Line:
         label = self.state.builds[build].label
-        self._width = max(self._width, min(len(label), _LONGEST_NAME))
         return Line(word=word, text=f"{word:<9} {label:<{self._width}}  {rest}".rstrip())
 
     def _normal(self, line: Line) -> Iterator[Line]:
@@ -121,7 +125,7 @@ class Printer:
 
     @_say.register
     def _(self, event: events.RunFinished) -> Iterable[Line]:
-        yield from self.summary()
+        yield from self._summary()
 
     # Builds
 
@@ -228,18 +232,33 @@ class Printer:
 
     # The end
 
-    def summary(self) -> Iterator[Line]:
-        """Yield the table of all that was asked for, bad news last, and the totals."""
-        asked = [build for build in self.state.builds.values() if _counts(build)]
-        bad_last = sorted(asked, key=_badness)
-        if self._verbosity == "quiet":
-            bad_last = [build for build in bad_last if build.outcome is Outcome.FAILED]
+    def in_short(self) -> Iterator[Line]:
+        """Yield how it went, for who has seen no line of it: instead of logs, where they are."""
+        asked = self._asked()
+        for build in asked:
+            yield _cleaned(self._row(build))
+            if build.outcome is Outcome.FAILED:
+                for text in filter(None, (build.hint, f"log {self._logs / build.log}")):
+                    yield _cleaned(Line(text=f"{'':<9} {text}"))
+        yield from map(_cleaned, self._sum(asked))
+
+    def _summary(self) -> Iterator[Line]:
+        """Yield the table of all that was asked for, bad news last, and the sum."""
+        asked = self._asked()
         if len(asked) > 1:
             yield Line(text="")
-            yield from (self._row(build) for build in bad_last)
+            quiet = self._verbosity == "quiet"
+            shown = [build for build in asked if not quiet or build.outcome is Outcome.FAILED]
+            yield from map(self._row, shown)
+        yield from self._sum(asked)
+
+    def _sum(self, asked: list[pool.BuildState]) -> Iterator[Line]:
         yield Line(text=self._totals(asked))
         if self.state.warning:
             yield Line(word="failed", text=f"warning: {self.state.warning}")
+
+    def _asked(self) -> list[pool.BuildState]:
+        return sorted(filter(_counts, self.state.builds.values()), key=_badness)
 
     def _row(self, build: pool.BuildState) -> Line:
         word = build.outcome or "unfinished"
@@ -279,6 +298,10 @@ def whole_log(path: Path) -> Iterator[str]:
 def ends_early(state: pool.State) -> Line:
     """Return what is said of a log that has no end."""
     return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
+
+
+def _cleaned(line: Line) -> Line:
+    return replace(line, text=pool.clean_line(line.text, longest=_LONGEST_LINE))
 
 
 def _holder(holder: pool.Holder | None) -> str:

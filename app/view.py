@@ -7,12 +7,13 @@ before colour, so that every state can be told without either.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from pool import BuildState, LimitName, Outcome, State, Status, WaitFor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pool
 
@@ -200,11 +201,12 @@ def order(state: State, needle: str = "") -> list[BuildState]:
     Finished builds never push running ones off the screen. ``needle`` keeps only builds whose
     name, state, reason or last line has it, whatever the case.
     """
-    builds = state.builds.values()
+    builds: Iterable[BuildState] = state.builds.values()
+    usual = median([build.expected for build in builds if build.expected] or [0.0])
     if needle:
         folded = needle.casefold()
-        return sorted((b for b in builds if folded in _haystack(b, state)), key=_sort_key)
-    return sorted(builds, key=_sort_key)
+        builds = [build for build in builds if folded in _haystack(build, state)]
+    return sorted(builds, key=lambda build: _sort_key(build, usual))
 
 
 def _haystack(build: BuildState, state: State) -> str:
@@ -219,12 +221,16 @@ def kind_of(build: BuildState) -> Kind:
     return "waiting" if build.status is Status.WAITING else "building" if build.slot else "queued"
 
 
-def _sort_key(build: BuildState) -> tuple[int, float]:
+def _sort_key(build: BuildState, usual: float) -> tuple[int, bool, float]:
     kind = kind_of(build)
     if build.status is Status.DONE:
         # The newest first: what has just ended is what one looks for.
-        return _RANK[kind], -(build.finished_at or 0.0)
-    return _RANK[kind], 0.0 if kind == "queued" else (build.started_at or build.queued_at)
+        return _RANK[kind], False, -(build.finished_at or 0.0)
+    if kind == "queued":
+        # As the pool admits: what others need or what has begun, then the longest expected.
+        fresh = build.started_at is None and not build.nested
+        return _RANK[kind], fresh, -(build.expected or usual)
+    return _RANK[kind], False, build.started_at or build.queued_at
 
 
 def row(build: BuildState, state: State, now: float, place: int | None = None) -> Row:
