@@ -184,6 +184,21 @@ def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
     ]
 
 
+def test_in_short_a_failure_says_where_its_log_is() -> None:
+    printer = Printer("normal", HEADER, Path("/s/logs"))
+    for event in numbered(
+        [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
+    ):
+        printer.follow(event)
+    assert [line.text for line in printer.in_short()] == [
+        "built     libb      peak 412 MiB  wheelhouse/x.whl",
+        "failed    liba 1.0  it broke",
+        "          mend it",
+        "          log /s/logs/a.log",
+        "1 built, 1 failed in 5.0 s  slowest libb 4.1 s  logs /s/logs",
+    ]
+
+
 def test_the_peak_of_all_is_the_highest_sum_at_one_moment() -> None:
     machine = events.MachineMemory(total=8 << 30, available=4 << 30)
 
