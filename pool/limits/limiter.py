@@ -26,7 +26,7 @@ Priority = tuple[Any, ...]
 
 
 class Limiter(Generic[K]):
-    """A resizable cap over identities. Each operation costs O(log waiting)."""
+    """A resizable cap over identities. An operation costs O(log waiting), seen over many."""
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
@@ -64,6 +64,7 @@ class Limiter(Generic[K]):
             heapq.heappush(self._free, self.running.pop(who))
         else:
             del self._waiting[who]
+            self._tidy()
         return self._admit()
 
     def resize(self, cap: int) -> list[K]:
@@ -80,6 +81,12 @@ class Limiter(Generic[K]):
                 self.running[who] = self._slot()
                 let_in.append(who)
         return let_in
+
+    def _tidy(self) -> None:
+        """Drop the entries of those who withdrew when they are most: no one leave pays for all."""
+        if len(self._heap) > 2 * len(self._waiting) + 16:
+            self._heap = [(*ticket, who) for who, ticket in self._waiting.items()]
+            heapq.heapify(self._heap)
 
     def _slot(self) -> int:
         if self._free:
