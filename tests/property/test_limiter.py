@@ -13,9 +13,10 @@ from pool.limits.limiter import Limiter
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-WHO = st.integers(0, 9)
-PRIORITY = st.tuples(st.integers(0, 2), st.sampled_from([-1.5, 0.0]))
-CAP = st.integers(0, 4)
+# Few, so that those who withdrew come back while their old place is still remembered.
+EVERYBODY = range(6)
+PRIORITY = st.tuples(st.integers(0, 1), st.sampled_from([-1.5, 0.0]))
+CAP = st.integers(0, 3)
 
 
 class Requests(RuleBasedStateMachine):
@@ -39,10 +40,14 @@ class Requests(RuleBasedStateMachine):
             expected.append(who)
         assert list(let_in) == expected
 
-    @rule(who=WHO, priority=PRIORITY)
-    def request(self, who: int, priority: tuple[int, float]) -> None:
-        if who in self.slots or who in [entry[2] for entry in self.line]:
-            return
+    @property
+    def away(self) -> list[int]:
+        return sorted(set(EVERYBODY) - set(self.slots) - {entry[2] for entry in self.line})
+
+    @precondition(lambda self: self.away)
+    @rule(data=st.data(), priority=PRIORITY)
+    def request(self, data: st.DataObject, priority: tuple[int, float]) -> None:
+        who = data.draw(st.sampled_from(self.away))
         self.arrivals += 1
         self.line.append((priority, self.arrivals, who))
         self.expect(self.limiter.request(who, priority))
