@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import lock_descriptor
 
 from pool.limits.uvlock import lock_path, open_lock
 
@@ -38,9 +40,53 @@ def test_a_new_file_is_open_to_all_and_leaves_no_litter(tmp_path: Path) -> None:
     first, second = open_lock(path), open_lock(path)
     assert os.path.sameopenfile(first, second)
     assert stat.S_IMODE(os.fstat(first).st_mode) == 0o666
-    assert os.listdir(tmp_path) == ["x.lock"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.lock"]
     os.close(first)
     os.close(second)
+
+
+def test_a_file_that_can_only_be_read_is_opened_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "x.lock")
+    os.close(open_lock(path))
+    real = os.open
+
+    def refuse_writing(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "permission denied", path)
+        return real(path, flags, mode)
+
+    # Permissions alone stop no superuser.
+    monkeypatch.setattr(os, "open", refuse_writing)
+    fd = open_lock(path)
+    assert lock_descriptor(fd, blocking=False)
+    os.close(fd)
+
+
+def test_a_place_that_is_not_there_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        open_lock(str(tmp_path / "gone" / "x.lock"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_who_make_the_file_at_once_have_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "x.lock")
+    real, theirs = os.link, []
+
+    def overtaken(source: str, target: str) -> None:
+        monkeypatch.setattr(os, "link", real)
+        theirs.append(open_lock(path))
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", overtaken)
+    ours = open_lock(path)
+    assert os.path.sameopenfile(ours, theirs[0])
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.lock"]
+    os.close(ours)
+    os.close(theirs[0])
 
 
 def test_an_installed_uv_uses_the_same_file(tmp_path: Path) -> None:
