@@ -1,0 +1,162 @@
+"""The screen in a real terminal: keys change the run, the run changes the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pool
+from tests.integration.sandbox import BIN, Sandbox, most_at_once, setuptools_tree
+from tests.integration.terminal import Terminal, needs_tmux, until
+
+pytestmark = needs_tmux
+RECORDING = Path(__file__).parents[1] / "recordings" / "day.jsonl"
+
+
+@pytest.fixture
+def terminal(sandbox: Sandbox) -> Iterator[Terminal]:
+    terminal = Terminal(sandbox.root, sandbox.environ)
+    yield terminal
+    terminal.close()
+
+
+def running(sandbox: Sandbox) -> int:
+    lines = sandbox.times.read_text().splitlines() if sandbox.times.exists() else []
+    return sum(1 if line.startswith("start") else -1 for line in lines)
+
+
+def build(terminal: Terminal, sandbox: Sandbox, count: int, *more: str) -> Path:
+    """Start builds that are held until the file that is returned is gone."""
+    hold = sandbox.root / "hold"
+    hold.touch()
+    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
+    sandbox.log = sandbox.root / "run.jsonl"
+    argv = ["env", f"HOLD={hold}", str(BIN / "wheelpool"), "build", *map(str, trees)]
+    terminal.run([*argv, "--log", str(sandbox.log), "-o", str(sandbox.out), *more])
+    return hold
+
+
+def state(sandbox: Sandbox) -> pool.State:
+    state = pool.State()
+    with pool.JournalReader(sandbox.log) as reader:
+        pool.fold_all(state, reader.read())
+    return state
+
+
+def in_a_second(sandbox: Sandbox, count: int) -> None:
+    since = time.monotonic()
+    until(lambda: running(sandbox) == count, seconds=20)
+    # A build that is let in has its environment made before its script starts to count.
+    assert time.monotonic() - since < 5.0
+
+
+def test_keys_and_palette_change_the_cap_while_it_runs(
+    sandbox: Sandbox, terminal: Terminal
+) -> None:
+    hold = build(terminal, sandbox, 6, "-j", "1")
+    until(lambda: running(sandbox) == 1, terminal.screen)
+    terminal.shows("builds 1/1")
+    terminal.type("+")
+    in_a_second(sandbox, 2)
+    terminal.shows("builds 2/2")
+    terminal.type("C-p")
+    terminal.shows("Search for commands")
+    terminal.type("builds 3")
+    terminal.shows("set the cap of builds to 3")
+    terminal.type("Enter")
+    time.sleep(0.2)
+    if "set the cap of builds" in terminal.screen():
+        terminal.type("Enter")
+    in_a_second(sandbox, 3)
+    terminal.type("-", "-")
+    terminal.shows("builds 3 -> 1")
+    assert running(sandbox) == 3, "lowering ends nobody"
+    hold.unlink()
+    terminal.shows("all done, q quits")
+    terminal.type("q")
+    terminal.shows("6 built in")
+    assert most_at_once(sandbox.times) == 3
+    limits = [limit.cap for limit in state(sandbox).limits.values()]
+    assert limits[0] == 1
+
+
+def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) -> None:
+    hold = build(terminal, sandbox, 3, "-j", "1")
+    until(lambda: running(sandbox) == 1, terminal.screen)
+    terminal.type("p")
+    terminal.shows("builds paused (1 finishing)")
+    terminal.type("x")
+    terminal.shows("1 cancelled")
+    terminal.shows("builds paused")
+    terminal.type("p")
+    terminal.shows("builds 1/1")
+    time.sleep(0.5)
+    terminal.type("G")
+    time.sleep(0.5)
+    terminal.type("r")
+    hold.unlink()
+    terminal.shows("all done, q quits")
+    ended = state(sandbox)
+    again = [build for build in ended.builds.values() if build.retry_of]
+    assert [build.outcome for build in again] == [pool.Outcome.BUILT]
+    assert not ended.finished, "it stays until it is left"
+    terminal.type("q")
+    terminal.shows("3 built in")
+
+
+def test_leaving_asks_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
+    build(terminal, sandbox, 2, "-j", "1")
+    until(lambda: running(sandbox) == 1, terminal.screen)
+    terminal.type("q")
+    terminal.shows("2 builds have not ended")
+    terminal.type("n")
+    terminal.shows("builds 1/1")
+    terminal.type("q")
+    terminal.shows("2 builds have not ended")
+    terminal.type("y")
+    terminal.shows("2 cancelled in")
+    until(lambda: state(sandbox).finished, terminal.screen)
+    assert state(sandbox).exit_code == 130
+
+
+def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
+    hold = build(terminal, sandbox, 3, "-j", "3")
+    hold.unlink()
+    terminal.shows("all done, q quits")
+    terminal.type("/")
+    terminal.tmux("send-keys", "-t", "t", "-l", "t1")
+    until(lambda: "t0 1.0" not in terminal.screen(), terminal.screen)
+    terminal.type("Enter")
+    time.sleep(0.3)
+    terminal.type("l")
+    terminal.shows("following")
+    terminal.type("/")
+    terminal.tmux("send-keys", "-t", "t", "-l", "bdist_wheel")
+    terminal.type("Enter")
+    terminal.shows("running bdist_wheel")
+    terminal.type("q")
+    terminal.shows("all done, q quits")
+    terminal.type("Escape")
+    terminal.shows("t0 1.0")
+    terminal.type("?")
+    terminal.shows("all commands by name")
+    terminal.type("Escape", "q")
+    terminal.shows("3 built in")
+
+
+def test_a_replay_plays_pauses_and_goes_to_failures(sandbox: Sandbox, terminal: Terminal) -> None:
+    terminal.run([str(BIN / "wheelpool"), "replay", str(RECORDING)])
+    terminal.shows("▶ 1x")
+    terminal.type("Space")
+    terminal.shows("⏸ 1x")
+    terminal.type("f")
+    terminal.shows("1 failed")
+    terminal.type("]", "]")
+    terminal.shows("⏸ 4x")
+    terminal.type("0")
+    terminal.shows("0:00 / 0:")
+    terminal.type("q")
+    until(lambda: terminal.screen().rstrip().endswith("$"), terminal.screen)
