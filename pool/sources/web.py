@@ -1,8 +1,8 @@
 """HTTP as package indexes need it: logins, certificates, proxies, and patience.
 
 Knows nothing of packages. The only module that imports httpx (70 ms): whoever needs it imports it
-when the first request is made. Proxies come from the settings or from httpx's own reading of the
-environment, which is switched off by passing it a transport; so none is passed.
+when the first request is made. Proxies come from the settings, or from the environment as httpx
+reads it; it would not if it were given a transport of ours, so it is given none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
 
 from pool.errors import PackageIndexError, SettingsError
@@ -158,6 +159,9 @@ class Web:
             context = ssl.create_default_context(
                 cafile=None if folder else cert, capath=cert if folder else None
             )
+            if cert is None:
+                # As pip does: a bare machine has a store of its own that is empty.
+                context.load_verify_locations(certifi.where())
             if own:
                 context.load_cert_chain(own)
         except OSError as problem:
