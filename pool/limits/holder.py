@@ -69,15 +69,12 @@ def _shown(words: Sequence[str]) -> str:
 
 def _lockers(device: int, inode: int) -> Iterator[int]:
     """Yield the pids that took a flock on an inode, as in proc_locks(5)."""
-    where = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
-    try:
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        match line.split():
-            case [_, "FLOCK", _, _, pid, place, *_] if place == where:
-                yield int(pid)
+    place = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
+    with suppress(OSError):
+        # One search over the whole text: there can be thousands of locks, and as many who ask.
+        text = Path("/proc/locks").read_text()
+        for pid in re.findall(rf"^\d+: FLOCK +\S+ +\S+ +(\d+) {place} ", text, re.MULTILINE):
+            yield int(pid)
 
 
 def _heirs(about: os.stat_result) -> Iterator[int]:

@@ -33,6 +33,8 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.02, 0.25
 """The sweeps: soon after somebody begins to wait, then less and less often."""
 HOLDER_SECONDS = 1.0
 """How often the holder is looked up again while waiting."""
+LOOK_SECONDS = 0.005
+"""How long one sweep looks: for an orphan, all descriptors of the machine have to be read."""
 
 
 @dataclass(slots=True)
@@ -58,10 +60,9 @@ class Held:
 class _Waiter:
     tree: Path
     on_wait: Callable[[Holder | None], None]
-    turn: asyncio.Future[Held | None] = field(
+    turn: asyncio.Future[Held] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    """None: the tree is another directory by now, and so has another line."""
     told: Holder | None = None
     """Who was named last as the holder."""
 
@@ -109,7 +110,8 @@ class TreeLocks:
         self._lines: dict[TreeKey, _Line] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._pause = FIRST_SECONDS
-        self._look_at = 0.0
+        self._look_next = 0.0
+        self._to_look_at: list[TreeKey] = []
 
     def try_hold(self, tree: Path) -> Held | None:
         """Lock a tree if that can be done at once, and if nobody of ours stands in line for it.
@@ -151,17 +153,13 @@ class TreeLocks:
 
         try:
             async with asyncio.timeout(timeout):
-                while True:
-                    if (held := await self._in_line(tree, tell)) is not None:
-                        return held
-                    # Its directory was replaced. Lines up again, but lets others go on first.
-                    await asyncio.sleep(FIRST_SECONDS)
+                return await self._in_line(tree, tell)
         except TimeoutError:
             raise _out_of_patience(tree, last, timeout or 0.0) from None
 
-    async def _in_line(self, tree: Path, on_wait: Callable[[Holder | None], None]) -> Held | None:
-        """Wait for the directory that has this name now; None if it was replaced meanwhile."""
-        key, waiter = self._join(_Waiter(tree, on_wait))
+    async def _in_line(self, tree: Path, on_wait: Callable[[Holder | None], None]) -> Held:
+        waiter = _Waiter(tree, on_wait)
+        key = self._join(waiter)
         try:
             self._admit(key)
             if not waiter.turn.done():
@@ -172,23 +170,23 @@ class TreeLocks:
             self._step_out(key, waiter)
             raise
 
-    def _join(self, waiter: _Waiter) -> tuple[TreeKey, _Waiter]:
+    def _join(self, waiter: _Waiter) -> TreeKey:
         pair = LockPair(waiter.tree, self._environ)
         if (line := self._lines.get(pair.key)) is None:
             line = self._lines[pair.key] = _Line(pair)
         else:
             pair.close()
         line.waiters.append(waiter)
-        return pair.key, waiter
+        return pair.key
 
     def _step_out(self, key: TreeKey, waiter: _Waiter) -> None:
         """Undo what a waiter has that will not come to its caller."""
         line = self._lines.get(key)
         if line is not None and waiter in line.waiters:
             self._leave(key, line, waiter)
-        elif not waiter.turn.exception() and (held := waiter.turn.result()):
+        elif waiter.turn.exception() is None:
             # It got the tree in the very moment in which it was cancelled.
-            held.release()
+            waiter.turn.result().release()
 
     def _leave(self, key: TreeKey, line: _Line, waiter: _Waiter) -> None:
         line.waiters.remove(waiter)
@@ -206,13 +204,11 @@ class TreeLocks:
         while line and key not in self._ours and (waiter := line.head):
             try:
                 pair = line.opened(waiter.tree, self._environ)
-                if pair.key != key:
-                    waiter.turn.set_result(None)
-                elif pair.lock() and pair.current:
-                    line.pair = None
-                    waiter.turn.set_result(self._given(pair))
-                else:
+                # What had the name can have been replaced in the moment before it was locked.
+                if not (pair.lock() and pair.current):
                     return
+                line.pair = None
+                waiter.turn.set_result(self._given(pair))
             except ProjectError as problem:
                 waiter.turn.set_exception(problem)
             self._leave(key, line, waiter)
@@ -239,13 +235,20 @@ class TreeLocks:
         try:
             for key in list(self._lines):
                 self._admit(key)
-            if loop.time() >= self._look_at:
-                self._look_at = loop.time() + HOLDER_SECONDS
-                for key in self._lines:
-                    self._look(key)
+            self._look_around(loop)
         finally:
             # Whatever a listener raises is its own trouble; the others still wait.
             self._again(loop)
+
+    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look who has the trees, now and then; what takes too long is left to the next sweep."""
+        now = loop.time()
+        if not self._to_look_at and now >= self._look_next:
+            self._look_next = now + HOLDER_SECONDS
+            self._to_look_at = list(self._lines)
+        while self._to_look_at and loop.time() < now + LOOK_SECONDS:
+            if (key := self._to_look_at.pop()) in self._lines:
+                self._look(key)
 
     def _look(self, key: TreeKey) -> None:
         holder = self._holder(key)
@@ -254,10 +257,10 @@ class TreeLocks:
                 waiter.tell(holder)
 
     def _holder(self, key: TreeKey) -> Holder | None:
-        if key in self._ours:
-            return describe(os.getpid())
         pair = self._lines[key].pair
-        return pair.holder() if pair is not None else None
+        if pair is None or pair.key in self._ours:
+            return describe(os.getpid())
+        return pair.holder()
 
 
 def _out_of_patience(tree: Path, holder: Holder | None, seconds: float) -> LockTimeoutError:

@@ -140,11 +140,10 @@ async def test_nobody_overtakes_the_line(locks: TreeLocks, tree: Path) -> None:
 async def test_a_second_release_does_nothing(locks: TreeLocks, tree: Path) -> None:
     first = had(locks.try_hold(tree))
     first.release()
-    second = had(locks.try_hold(tree))
-    waiter = await waiting(locks, tree)
+    second, told = had(locks.try_hold(tree)), list[Any]()
     first.release()
-    await asyncio.sleep(0)
-    assert not waiter.done()
+    waiter = await waiting(locks, tree, told.append)
+    assert [holder.pid for holder in told] == [os.getpid()]
     second.release()
     (await waiter).release()
 
@@ -335,6 +334,25 @@ async def test_a_tree_that_was_replaced_while_waited_for_is_locked_itself(
             held = await waiter
             assert os.path.samestat(os.fstat(held.fds[0]), os.stat(tree))  # noqa: PTH116
             held.release()
+
+
+async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
+    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = iter(("old", "older"))
+
+    def replace(fd: int, *, blocking: bool) -> bool:
+        monkeypatch.setattr(pair, "lock_descriptor", lock_descriptor)
+        shutil.move(tree, tree.with_name(next(names)))
+        tree.mkdir()
+        return lock_descriptor(fd, blocking=blocking)
+
+    monkeypatch.setattr(pair, "lock_descriptor", replace)
+    assert locks.try_hold(tree) is None
+    monkeypatch.setattr(pair, "lock_descriptor", replace)
+    held = await locks.acquire(tree, on_wait=ignore)
+    assert os.path.samestat(os.fstat(held.fds[0]), os.stat(tree))  # noqa: PTH116
+    held.release()
 
 
 async def test_uvs_file_that_was_removed_while_waited_for_is_made_again(
