@@ -192,7 +192,9 @@ async def test_the_lock_goes_along_and_nothing_else_does(hooks: Hooks, tmp_path:
     finally:
         os.close(lock)
         os.close(other)
-    inherited = {int(word) for word in caught.value.message.partition(" (")[0].rpartition(": ")[2].split()}
+    inherited = {
+        int(word) for word in caught.value.message.partition(" (")[0].rpartition(": ")[2].split()
+    }
     # One more is the listing's own.
     assert inherited > {0, 1, 2, lock}
     assert len(inherited) == 5

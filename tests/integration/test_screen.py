@@ -143,7 +143,9 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     terminal.shows("t0 1.0")
     terminal.type("?")
     terminal.shows("all commands by name")
-    terminal.type("Escape", "q")
+    terminal.type("Escape")
+    until(lambda: "all commands by name" not in terminal.screen(), terminal.screen)
+    terminal.type("q")
     terminal.shows("3 built in")
 
 

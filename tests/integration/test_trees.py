@@ -74,7 +74,7 @@ def _start(argv: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def finished(started: list[tuple[subprocess.Popen[str], Path]]) -> list[Path]:
-    wheels = []
+    wheels: list[Path] = []
     for process, out in started:
         told, _ = process.communicate(timeout=300)
         assert process.returncode == 0, told

@@ -1,0 +1,118 @@
+"""Words: times, sizes, and one sentence for every state."""
+
+from __future__ import annotations
+
+import pytest
+
+import pool
+from app import view
+from pool.events import vocabulary as v
+from pool.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
+
+A, B, C = BuildId("b1"), BuildId("b2"), BuildId("b3")
+
+
+def state(*events: v.KnownEvent) -> pool.State:
+    state = pool.State()
+    started = v.RunStarted(limits={LimitName.BUILDS: 2}, targets=3, out_dir="o", logs="l")
+    names = {A: "core", B: "plugin", C: "helper"}
+    queued = [v.BuildQueued(build=b, name=n, target=n, log=n) for b, n in names.items()]
+    pool.fold_all(state, [started, *queued, *events])
+    return state
+
+
+def said(*events: v.KnownEvent, now: float = 0.0, place: int | None = None) -> str:
+    run = state(*events)
+    line = view.describe(run.builds[A], run, now, place)
+    return f"{line.kind}: {line.word} {line.detail}".rstrip()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.04, "0.0 s"),
+        (4.14, "4.1 s"),
+        (59.94, "59.9 s"),
+        (59.97, "1 min 00 s"),
+        (252, "4 min 12 s"),
+        (3720, "1 h 02 min"),
+    ],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert view.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1024, "1 KiB"),
+        (88 << 10, "88 KiB"),
+        (412 << 20, "412 MiB"),
+        (int(3.1 * (1 << 30)), "3.1 GiB"),
+        (24 << 30, "24 GiB"),
+    ],
+)
+def test_sizes(count: int, words: str) -> None:
+    assert view.size(count) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, "0:00"), (7.9, "0:07"), (750, "12:30"), (3723, "1:02:03")]
+)
+def test_clocks(seconds: float, words: str) -> None:
+    assert view.clock(seconds) == words
+
+
+def test_every_state_has_its_words() -> None:
+    holder = Holder(pid=4121, command="uv build")
+    lock = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/t", holder=holder, t=10.0)
+    nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="helper", builds=(C,))
+    started = v.BuildStarted(build=A, slot=1)
+    assert said(place=0) == "queued: queued next"
+    assert said(place=11) == "queued: queued 12th in line"
+    assert (
+        said(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
+        == "queued: queued paused"
+    )
+    assert said(lock, now=41.0) == 'waiting: locked by pid 4121 "uv build" for 0:31'
+    assert said(nested) == "waiting: needs helper (queued)"
+    assert said(started) == "building: building starting"
+    assert said(started, v.BuildPhase(build=A, phase=Phase.BUILD)) == "building: building build"
+    for outcome in (Outcome.BUILT, Outcome.CACHED, Outcome.CANCELLED, Outcome.SKIPPED):
+        assert said(v.BuildFinished(build=A, outcome=outcome)) == f"{outcome}: {outcome}"
+    failed = v.BuildFinished(build=A, outcome=Outcome.FAILED, message="no compiler")
+    assert said(failed) == "failed: failed no compiler"
+    again = v.BuildQueued(build=BuildId("b4"), name="core", target="core", log="x", retry_of=A)
+    assert said(failed, again) == "retried: retried failed: no compiler"
+
+
+def test_downloads_say_how_far_they_are() -> None:
+    waiting = v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz")
+    begun = v.DownloadStarted(build=A, file="core-1.tar.gz", total=200)
+    part = v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=50, total=200)
+    assert said(waiting, begun, part) == "waiting: fetching core-1.tar.gz 25 %"
+
+
+def test_finished_builds_never_push_running_ones_down() -> None:
+    run = state(
+        v.BuildFinished(build=A, outcome=Outcome.FAILED, t=2.0),
+        v.BuildStarted(build=C, slot=1, t=1.0),
+    )
+    assert [build.id for build in view.order(run)] == [C, B, A]
+    assert [build.id for build in view.order(run, "FAIL")] == [A]
+
+
+def test_the_drain_and_the_pause_are_said() -> None:
+    both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
+    lowered = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
+    paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
+    assert view.limits(state(*both)) == ["builds 2/2"]
+    assert view.limits(state(*both, lowered)) == ["builds 2 -> 1"]
+    assert view.limits(state(*both, paused)) == ["builds paused (2 finishing)"]
+    assert view.counts(state(*both)) == "2 building · 1 queued"
+
+
+def test_every_kind_has_a_glyph_for_every_terminal() -> None:
+    assert all(len(full) == 1 and plain.isascii() for full, plain in view.GLYPHS.values())
