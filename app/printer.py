@@ -54,6 +54,8 @@ class Printer:
         self._width = 0
         self._held_up: dict[pool.BuildId, str] = {}
         """What was said of builds that wait, until they are said to go on."""
+        self._stopping = ""
+        """Why the run was last said to stop."""
         self._peak = 0
 
     def lines(self, event: events.Event) -> Iterator[Line]:
@@ -108,7 +110,11 @@ class Printer:
     @_say.register
     def _(self, event: events.RunStopping) -> Iterable[Line]:
         left = sum(build.status is not Status.DONE for build in self.state.builds.values())
-        text = f"{'stopping':<9} {event.why}: {_count(left, 'build')} being ended"
+        if self._stopping == event.why == "fail-fast":
+            return
+        how = "ended at once" if self._stopping == event.why else "being ended"
+        self._stopping = event.why
+        text = f"{'stopping':<9} {event.why}: {_count(left, 'build')} {how}"
         yield from self._normal(Line(word="stopping", text=text))
 
     @_say.register

@@ -230,6 +230,15 @@ def test_an_interrupt_says_what_is_being_ended() -> None:
     ]
 
 
+def test_a_second_interrupt_says_that_it_is_one_and_a_second_failure_nothing() -> None:
+    stopping = events.RunStopping(why="interrupted")
+    assert said(stopping, stopping) == [
+        "stopping  interrupted: 2 builds being ended",
+        "stopping  interrupted: 2 builds ended at once",
+    ]
+    assert len(said(*[events.RunStopping(why="fail-fast")] * 3)) == 1
+
+
 def test_escapes_in_a_foreign_log_do_not_come_through() -> None:
     evil = events.BuildFinished(
         build=A, outcome=Outcome.SKIPPED, message="\x1b]0;title\x07\x1b[2Jgone\nnext"
