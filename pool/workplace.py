@@ -70,9 +70,12 @@ class Workplace:
 
     def __init__(self, cache_dir: Path, run: RunId) -> None:
         self.root = cache_dir / "builds" / run
-        self.root.mkdir(parents=True)
-        self._fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Locked before it has its name: a sweep of another run must not find it without its owner.
+        unborn = self.root.with_name(f".{run}")
+        unborn.mkdir(parents=True)
+        self._fd = os.open(unborn, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        unborn.rename(self.root)
 
     def place(self, build: BuildId) -> Place:
         """Return where one build's folder is; `Place.make` makes it."""
@@ -86,7 +89,7 @@ class Workplace:
     def sweep(self) -> None:
         """Remove what dead runs left: all of a killed one, and failures kept for long enough."""
         for folder in self.root.parent.iterdir():
-            if folder != self.root and (fd := _lock(folder)) is not None:
+            if folder != self.root and folder.name[0] != "." and (fd := _lock(folder)) is not None:
                 _sweep(folder)
                 os.close(fd)
 

@@ -192,7 +192,7 @@ while True: pass
 @pytest.mark.parametrize("source", [_Proc, _Psutil])
 async def test_a_real_tree_is_seen(tmp_path: Path, source: type[_Proc | _Psutil]) -> None:
     environ = {**os.environ, "WHEELPOOL_BUILD": "run/b1"}
-    root = subprocess.Popen(  # noqa: ASYNC220 - starts at once
+    root = subprocess.Popen(
         [sys.executable, "-S", "-c", TREE], cwd=tmp_path, env=environ, start_new_session=True
     )
     inner, stray = tmp_path / "inner", tmp_path / "stray"

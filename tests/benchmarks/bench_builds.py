@@ -24,10 +24,18 @@ from statistics import median
 
 import pool
 
-SDISTS = (
-    "six==1.17.0 idna==3.13 attrs==26.1.0 click==8.3.1 packaging==26.2 rich==14.2.0"
-    " urllib3==2.6.3 pluggy==1.6.0 pytest==9.0.3 tqdm==4.67.1"
-).split()
+SDISTS = [
+    "six==1.17.0",
+    "idna==3.13",
+    "attrs==26.1.0",
+    "click==8.3.1",
+    "packaging==26.2",
+    "rich==14.2.0",
+    "urllib3==2.6.3",
+    "pluggy==1.6.0",
+    "pytest==9.0.3",
+    "tqdm==4.67.1",
+]
 BIN = Path(sys.executable).parent
 
 Tool = Callable[[list[Path], Path], None]

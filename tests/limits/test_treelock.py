@@ -1,5 +1,4 @@
 """Tree locks against other processes: exclusive, in order, named, never leaking."""
-# ruff: noqa: ASYNC240 - a test has its loop to itself
 
 from __future__ import annotations
 

@@ -1,0 +1,116 @@
+"""What the screen costs: 10,000 builds and 1,000 events a second, in a real terminal (tmux).
+
+Prints the share of a core, and how late the loop's timers are. Aims: under 15 %, p99 under 20 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from app.tui.app import WheelpoolApp
+from pool.events import vocabulary as v
+from pool.model import BuildId, LimitName, Outcome
+
+BUILDS, PER_SECOND, SECONDS = 10_000, 1000, 15.0
+
+
+class Busy:
+    """A live run that has this many events each second."""
+
+    live = True
+    journal = None
+    header = None
+    generation = 0
+    done = False
+
+    def __init__(self) -> None:
+        builds = [BuildId(f"b{n}") for n in range(BUILDS)]
+        self._builds = builds
+        self._events: list[v.KnownEvent] = [
+            v.RunStarted(limits={LimitName.BUILDS: 8}, targets=BUILDS, out_dir="o", logs="l"),
+            *[v.BuildQueued(build=b, name=f"package-{b}", target=b, log=b) for b in builds],
+            *[v.BuildStarted(build=b, slot=n) for n, b in enumerate(builds[:8], 1)],
+        ]
+        self._seq = 0
+        self._told = 0
+        self._first = 0
+        self._start = time.perf_counter()
+
+    def poll(self) -> Sequence[v.KnownEvent]:
+        due = int((time.perf_counter() - self._start) * PER_SECOND)
+        for number in range(self._told, due):
+            self._events.append(self._next(number))
+        self._told = due
+        batch, self._events = self._events, []
+        return batch
+
+    def _next(self, number: int) -> v.KnownEvent:
+        self._seq += 1
+        build = self._builds[self._first + number % 8]
+        event: v.KnownEvent = v.BuildOutput(
+            build=build, lines=number, bytes=number, last=f"line {number}"
+        )
+        if number % 50 == 0:
+            # One ends, the next one begins.
+            build = self._builds[self._first]
+            self._events.append(v.BuildFinished(build=build, outcome=Outcome.BUILT, seconds=1.0))
+            event = v.BuildStarted(build=self._builds[self._first + 8], slot=self._first % 8 + 1)
+            self._first += 1
+        return msgspec.structs.replace(event, seq=self._seq, t=number / PER_SECOND)
+
+    def send(self, control: object) -> None:
+        """Nothing can be changed."""
+
+
+class Measured(WheelpoolApp):
+    """Looks at its own CPU time and at how late a timer is."""
+
+    def on_mount(self) -> None:
+        self._lates: list[float] = []
+        self._measuring = asyncio.get_running_loop().create_task(self._measure())
+
+    async def _measure(self) -> None:
+        await asyncio.sleep(3.0)  # The first drawing is not what is measured.
+        cpu, start = time.process_time(), time.perf_counter()
+        while (now := time.perf_counter()) - start < SECONDS:
+            await asyncio.sleep(0.005)
+            self._lates.append(time.perf_counter() - now - 0.005)
+        share = (time.process_time() - cpu) / (time.perf_counter() - start)
+        late = sorted(self._lates)[int(len(self._lates) * 0.99)]
+        Path(sys.argv[1]).write_text(
+            f"{BUILDS:,} rows, {PER_SECOND:,} events a second: {100 * share:.1f} % of a core (aim: 15),"
+            f" loop late by p99 {1000 * late:.1f} ms (aim: 20), worst {1000 * max(self._lates):.1f} ms\n"
+        )
+        self.exit()
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        Measured(Busy()).run()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        told, socket = Path(folder) / "told", f"{folder}/tmux"
+        command = f"{sys.executable} {__file__} {told}"
+        environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+        tmux = ["tmux", "-S", socket, "-f", os.devnull]
+        subprocess.run(
+            [*tmux, "new-session", "-d", "-x", "120", "-y", "36", command], env=environ, check=True
+        )
+        deadline = time.monotonic() + 60 + SECONDS
+        while not told.exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        time.sleep(0.2)
+        print(told.read_text().strip())
+
+
+if __name__ == "__main__":
+    main()
