@@ -94,12 +94,14 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
         await until(pilot, lambda: table.selected is not None)
-        assert table.selected and table.selected.id == A
+        assert table.selected
+        assert table.selected.id == A
         source.say(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
         source.say(v.BuildStarted(build=B, slot=1), t=6.0)
         await until(pilot, lambda: "1 built" in text(app))
         await until(pilot, lambda: bool(table.selected and table._cursor == 2))
-        assert table.selected and table.selected.id == A
+        assert table.selected
+        assert table.selected.id == A
 
 
 async def test_the_filter_shows_what_has_it_and_escape_all() -> None:
