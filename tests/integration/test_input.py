@@ -55,7 +55,8 @@ def test_paths_that_are_not_there_and_what_is_no_project(sandbox: Sandbox) -> No
     refused(sandbox.run("build", "six=="), "six==")
     done = sandbox.run("build", "./liib", "./empty")
     assert done.code == 2
-    assert "./liib" in done.err and "./empty" in done.err, "all of them are named"
+    assert "./liib" in done.err
+    assert "./empty" in done.err, "all of them are named"
 
 
 def test_a_log_that_is_none(sandbox: Sandbox) -> None:
