@@ -58,10 +58,10 @@ async def locked(app: WheelpoolApp, pilot: Pilot[None]) -> None:
 
 
 PICTURES: dict[str, tuple[float, tuple[int, int], Prepare]] = {
-    "dashboard": (8.45, (120, 36), dashboard),
-    "failed-log": (5.2, (120, 30), failed_log),
-    "locked": (8.45, (100, 30), locked),
-    "narrow": (8.45, (80, 24), dashboard),
+    "dashboard": (9.9, (120, 36), dashboard),
+    "failed-log": (5.9, (120, 30), failed_log),
+    "locked": (9.9, (100, 30), locked),
+    "narrow": (9.9, (80, 24), dashboard),
 }
 """For each picture: seconds into the recording, columns and lines, and what is pressed."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildPanel"]
 
 _TAIL_BYTES = 1 << 15
+_REASONED = ("waiting", "failed", "skipped")
 
 
 class BuildPanel(Vertical):
@@ -44,7 +45,7 @@ class BuildPanel(Vertical):
         """Show a build as it is now."""
         if build is None or not self.display:
             return
-        self.query_one("#facts", Static).update(self._facts(build), layout=False)
+        self.query_one("#facts", Static).update(self._facts(build))
         processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
         processes.show(_processes(build, processes.size.height))
         tail.show(self._tail(build, tail.size.height))
@@ -53,22 +54,23 @@ class BuildPanel(Vertical):
         phases = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
         if build.phase is not None and build.phase_since is not None:
             phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
-        facts = [" · ".join(phases)] if phases else []
+        line = describe(build, self._feed.state, self._feed.now)
+        # The rows of the table cut a long reason short; here is room for it.
+        facts = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
+        facts += [" · ".join(phases)] if phases else []
         if build.needed_by:
             names = (self._feed.state.builds[one].label for one in build.needed_by)
             facts.append(f"asked for by: {', '.join(names)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
             facts.append(f"took {duration(build.expected)} before")
-        return Text.assemble((f" {build.label}  ", "bold"), "   ".join(facts), no_wrap=True)
+        return Text.assemble((f" {build.label}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or why there is none."""
         until = None if self._feed.source.live else build.bytes
         lines = list(_last_lines(self._feed.log(build), height, until))
-        if lines or build.status is not pool.Status.DONE:
-            return ["log  (l full screen)", *lines[-max(0, height - 1) :]]
-        line = describe(build, self._feed.state, self._feed.now)
-        return ["no log", f"{line.word}  {line.detail}"]
+        title = "log  (l full screen)" if lines else "nothing was printed yet"
+        return [title, *lines[-max(0, height - 1) :]]
 
 
 class _Lines(Widget):

@@ -92,7 +92,7 @@ class BuildTable(ScrollView, can_focus=True):
         kinds = (at for at, build in enumerate(self._builds) if kind_of(build) == "queued")
         self._queue_at = next(kinds, 0)
         self._cursor = self._index(before.id if before else None)
-        self.virtual_size = Size(self.size.width, len(self._builds))
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
         if (selected := self.selected) is not None and (before is None or selected.id != before.id):
             self.post_message(self.Selected())
         self.refresh()
@@ -119,7 +119,7 @@ class BuildTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
         line = int(self.scroll_y) + y
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if line >= len(self._builds):
             return Strip.blank(width, self.rich_style)
         shown = self._shown[line] = self._row(line)
@@ -177,7 +177,7 @@ class BuildTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lay the rows out anew."""
-        self.virtual_size = Size(self.size.width, len(self._builds))
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
         self._go(self._cursor)
 
 

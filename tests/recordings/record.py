@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,12 @@ from pool.events import vocabulary
 
 PUBLIC = ("pyyaml==6.0.3", "frozenlist==1.8.0", "markupsafe==3.0.3", "attrs==26.1.0", "six==1.17.0",
           "rich==14.2.0", "tqdm==4.67.1", "idna==3.13", "urllib3==2.6.3", "multidict==6.7.0")  # fmt: skip
-HOLDER = "import fcntl, os, sys, time; fd = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(fd, 2); print(flush=True); time.sleep(600)"
+HOLDS = """
+import os, sys, time
+if "HOLD" in os.environ and "bdist_wheel" in sys.argv:
+    open(os.environ["HOLD"], "w").close()
+    time.sleep(600)
+"""
 SETUP = "from setuptools import Extension, setup\nsetup(name={name!r}, version={version!r}{more})\n"
 
 
@@ -46,7 +52,8 @@ def trees(root: Path) -> list[str]:
     extension = ", ext_modules=[Extension('old_thing', ['old.c'])]"
     old = tree(root / "old-thing", "old-thing", "0.3", extension)
     (old / "old.c").write_text('#include "zlib-ng/missing.h"\nint x;\n')
-    tree(root / "my-core", "my-core", "2.1.0")
+    core = tree(root / "my-core", "my-core", "2.1.0")
+    (core / "setup.py").write_text(HOLDS + (core / "setup.py").read_text())
     slow = "\nimport time\ntime.sleep(4)\n"
     helper = tree(root / "src" / "helper", "build-helper", "0.9")
     (helper / "setup.py").write_text(
@@ -66,6 +73,23 @@ def trees(root: Path) -> list[str]:
     (waits / "setup.py").write_text("import time\ntime.sleep(30)\n")
     names = ("old-thing", "my-core", "plugin-a", "plugin-b", "needs-broken", "big-thing")
     return [f"./{name}" for name in names]
+
+
+def held_by_uv(root: Path) -> subprocess.Popen[bytes]:
+    """Start uv on a tree that wheelpool is to build as well; return when it has its lock."""
+    mark = root / "held"
+    argv = [str(Path(sys.executable).with_name("uv")), "build", "--wheel", "my-core", "--offline",
+            "--no-build-isolation", "--python", sys.executable, "-o", str(root / "uv-out")]  # fmt: skip
+    holder = subprocess.Popen(
+        argv,
+        cwd=root,
+        env={**os.environ, "HOLD": str(mark)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not mark.exists():
+        time.sleep(0.05)
+    return holder
 
 
 async def record(root: Path, log: Path) -> int:
@@ -112,18 +136,14 @@ async def record(root: Path, log: Path) -> int:
         await asyncio.sleep(3)
         the_pool.control(pool.Cancel(build=build("big-thing").id))
         await asyncio.sleep(4)
-        holder.kill()
+        os.killpg(holder.pid, 9)
 
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(root / "my-core")], stdout=subprocess.PIPE
-    )
-    assert holder.stdout
-    holder.stdout.readline()
+    holder = held_by_uv(root)
     async with asyncio.TaskGroup() as group:
         run = group.create_task(the_pool.run())
         await until(lambda: bool(state.builds))
         group.create_task(user())
-    holder.communicate()
+    holder.wait()
     return run.result()
 
 
