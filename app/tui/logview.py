@@ -114,14 +114,16 @@ class LogView(ScrollView, can_focus=True):
             self._lay_out()
 
     def _lay_out(self) -> None:
-        self.virtual_size = Size(max(self.size.width, self._widest), len(self._log))
+        width = max(self.scrollable_content_region.width, self._widest)
+        self.virtual_size = Size(width, len(self._log))
         if self.follow:
-            self.scroll_end(animate=False, immediate=True)
+            # Only then is it known whether there are scrollbars, and so where the end is.
+            self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        number, width = int(self.scroll_y) + y, self.size.width
+        number, width = int(self.scroll_y) + y, self.scrollable_content_region.width
         if number >= len(self._log):
             return Strip.blank(width, self.rich_style)
         style = self.rich_style

@@ -41,7 +41,11 @@ class JournalWriter:
 
     def __init__(self, path: Path, header: Header) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        logs_of(path).mkdir(exist_ok=True)
+        logs = logs_of(path)
+        logs.mkdir(exist_ok=True)
+        # Where one journal replaces another, its logs must not go on in the other's.
+        for old in logs.glob("*.log"):
+            old.unlink()
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._write(encode_header(header))

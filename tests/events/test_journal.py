@@ -94,6 +94,13 @@ def test_unknown_events_are_yielded(path: Path) -> None:
     assert isinstance(read(path)[-1], Unknown)
 
 
+def test_a_journal_that_replaces_another_begins_without_its_logs(path: Path) -> None:
+    old = logs_of(path) / "x.log"
+    old.write_text("of the earlier run")
+    JournalWriter(path, HEADER).close()
+    assert not old.exists()
+
+
 def test_logs_lie_beside_their_journal(tmp_path: Path) -> None:
     assert logs_of(tmp_path / "run.jsonl") == tmp_path / "run.logs"
     assert logs_of(tmp_path / "events.jsonl") == tmp_path / "logs"
