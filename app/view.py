@@ -13,22 +13,29 @@ from typing import TYPE_CHECKING, Literal
 from pool import BuildState, LimitName, Outcome, State, Status, WaitFor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pool
 
 __all__ = [
+    "GLYPHS",
+    "RANKS",
     "Kind",
     "Line",
+    "Place",
     "Row",
     "clock",
     "counts",
     "describe",
     "duration",
+    "kind_of",
     "limits",
+    "matches",
     "order",
+    "place_of",
     "row",
     "size",
+    "usual_seconds",
 ]
 
 Kind = Literal[
@@ -52,7 +59,9 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
 _ORDER: tuple[Kind, ...] = (
     "building", "waiting", "queued", "failed", "skipped", "cancelled", "built", "cached", "retried",
 )  # fmt: skip
-_RANK = {kind: rank for rank, kind in enumerate(_ORDER)}
+RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
+"""Where the rows of a kind are, from the top."""
+Place = tuple[int, bool, float]
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -201,12 +210,20 @@ def order(state: State, needle: str = "") -> list[BuildState]:
     Finished builds never push running ones off the screen. ``needle`` keeps only builds whose
     name, state, reason or last line has it, whatever the case.
     """
-    builds: Iterable[BuildState] = state.builds.values()
-    usual = median([build.expected for build in builds if build.expected] or [0.0])
-    if needle:
-        folded = needle.casefold()
-        builds = [build for build in builds if folded in _haystack(build, state)]
-    return sorted(builds, key=lambda build: _sort_key(build, usual))
+    usual = usual_seconds(state)
+    builds = [build for build in state.builds.values() if matches(build, state, needle)]
+    return sorted(builds, key=lambda build: place_of(build, usual))
+
+
+def usual_seconds(state: State) -> float:
+    """Return what is expected of builds that nothing is known about."""
+    known = [build.expected for build in state.builds.values() if build.expected is not None]
+    return median(known or [0.0])
+
+
+def matches(build: BuildState, state: State, needle: str) -> bool:
+    """Tell whether a filter shows a build."""
+    return not needle or needle.casefold() in _haystack(build, state)
 
 
 def _haystack(build: BuildState, state: State) -> str:
@@ -221,16 +238,17 @@ def kind_of(build: BuildState) -> Kind:
     return "waiting" if build.status is Status.WAITING else "building" if build.slot else "queued"
 
 
-def _sort_key(build: BuildState, usual: float) -> tuple[int, bool, float]:
+def place_of(build: BuildState, usual: float) -> Place:
+    """Return what rows are sorted by: the rank of the kind first."""
     kind = kind_of(build)
     if build.status is Status.DONE:
         # The newest first: what has just ended is what one looks for.
-        return _RANK[kind], False, -(build.finished_at or 0.0)
+        return RANKS[kind], False, -(build.finished_at or 0.0)
     if kind == "queued":
         # As the pool admits: what others need or what has begun, then the longest expected.
         fresh = build.started_at is None and not build.nested
-        return _RANK[kind], fresh, -(build.expected or usual)
-    return _RANK[kind], False, build.started_at or build.queued_at
+        return RANKS[kind], fresh, -(usual if build.expected is None else build.expected)
+    return RANKS[kind], False, build.started_at or build.queued_at
 
 
 def row(build: BuildState, state: State, now: float, place: int | None = None) -> Row:
@@ -267,17 +285,14 @@ def _last(build: BuildState) -> str:
     return build.last
 
 
-def counts(state: State) -> str:
+def counts(numbers: Mapping[Kind, int]) -> str:
     """Say how many builds are where: ``18 built · 1 failed · 3 building · 9 queued``."""
-    numbers: dict[Kind, int] = {}
-    for build in state.builds.values():
-        kind = kind_of(build)
-        numbers[kind] = numbers.get(kind, 0) + 1
     shown: Sequence[Kind] = (
         "built", "cached", "failed", "skipped", "cancelled", "building", "waiting", "queued",
     )  # fmt: skip
     return (
-        " · ".join(f"{numbers[kind]} {kind}" for kind in shown if kind in numbers) or "nothing yet"
+        " · ".join(f"{numbers[kind]} {kind}" for kind in shown if numbers.get(kind))
+        or "nothing yet"
     )
 
 

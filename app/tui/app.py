@@ -5,6 +5,7 @@ Deliberately knows nothing of threads: the engine has its own, and is polled.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -30,7 +31,7 @@ class WheelpoolApp(App[None]):
     """
 
     # The default screen's own CSS_PATH is not read; it is the only one that is always there.
-    CSS_PATH = "dashboard.tcss"
+    CSS_PATH = Path(__file__).with_name("dashboard.tcss")
     TITLE = "wheelpool"
 
     def __init__(

@@ -5,15 +5,18 @@ One feed for the whole app; widgets read it and never change it.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import pool
+from app.view import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.replay import ReplayControls
     from app.session import EventSource
+    from app.view import Kind
 
 __all__ = ["Feed"]
 
@@ -24,25 +27,38 @@ class Feed:
     def __init__(self, source: EventSource, clock: pool.Clock) -> None:
         self.source = source
         self.state = pool.State(header=source.header)
-        self.revision = 0
-        """Grows with every batch of events."""
+        self.changed: set[pool.BuildId] = set()
+        """The builds that have changed since the table looked."""
+        self.numbers: Counter[Kind] = Counter()
+        """How many builds are of each kind."""
+        self._kinds: dict[pool.BuildId, Kind] = {}
         self._clock = clock
         self._generation = source.generation
         self._heard = clock.monotonic()
 
-    def advance(self) -> bool:
-        """Take in what has happened; tell whether anything has."""
+    def advance(self) -> None:
+        """Take in what has happened."""
         events = self.source.poll()
         started_over = self._generation != self.source.generation
         if started_over:
             self._generation = self.source.generation
             self.state = pool.State(header=self.source.header)
+            self.changed.clear()
+            self.numbers.clear()
+            self._kinds.clear()
         if events:
-            pool.fold_all(self.state, events)
+            self._take_in(pool.fold_all(self.state, events))
             self._heard = self._clock.monotonic()
-        if events or started_over:
-            self.revision += 1
-        return bool(events) or started_over
+
+    def _take_in(self, dirty: frozenset[pool.BuildId]) -> None:
+        self.changed |= dirty
+        for build in dirty:
+            kind = kind_of(self.state.builds[build])
+            if kind != (before := self._kinds.get(build)):
+                self._kinds[build] = kind
+                self.numbers[kind] += 1
+                if before is not None:
+                    self.numbers[before] -= 1
 
     @property
     def now(self) -> float:
@@ -61,8 +77,8 @@ class Feed:
     @property
     def idle(self) -> bool:
         """Whether everything that was announced has ended."""
-        builds = self.state.builds.values()
-        return bool(builds) and all(build.status is pool.Status.DONE for build in builds)
+        going_on: tuple[Kind, ...] = ("building", "waiting", "queued")
+        return bool(self.state.builds) and not any(self.numbers[kind] for kind in going_on)
 
     def log(self, build: pool.BuildState) -> Path | None:
         """Return where a build's log is, or would be."""

@@ -59,7 +59,7 @@ class RunHeader(Widget):
 
     def _second(self) -> str:
         feed = self._feed
-        left, right = f" {counts(feed.state)}", ""
+        left, right = f" {counts(feed.numbers)}", ""
         if feed.state.stopping and not feed.state.finished:
             right = "stopping "
         elif feed.source.live and feed.idle:

@@ -15,8 +15,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from app.tui.arrangement import Arrangement
 from app.tui.columns import texts, titles
-from app.view import Row, kind_of, order, row
+from app.view import RANKS, Row, kind_of, row
 
 if TYPE_CHECKING:
     from textual import events
@@ -30,8 +31,8 @@ __all__ = ["BuildTable", "Titles"]
 _KINDS = (
     "building", "waiting", "queued", "failed", "built", "cached", "cancelled", "skipped", "retried",
 )  # fmt: skip
-_REORDER_TICKS = 3
-"""Rows change places at most every third tick: hands and eyes need them to hold still."""
+_REORDER_TICKS, _FEW = 3, 1000
+"""With many builds rows change places at every third tick only: eyes need them to hold still."""
 
 
 class BuildTable(ScrollView, can_focus=True):
@@ -59,12 +60,10 @@ class BuildTable(ScrollView, can_focus=True):
         super().__init__(id="builds")
         self._feed = feed
         self._ascii = ascii_only
-        self._builds: list[BuildState] = []
-        self._queue_at = 0
-        self._shown: dict[int, Row] = {}
+        self._builds = Arrangement(feed.state)
+        self._shown: dict[int, tuple[Row, bool]] = {}
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
         self._cursor = 0
-        self._revision = -1
         self._ticks = 0
         self.needle = ""
         """Only builds that have it are shown."""
@@ -77,29 +76,29 @@ class BuildTable(ScrollView, can_focus=True):
     def tick(self) -> None:
         """Look at the state again; called some ten times a second."""
         self._ticks += 1
-        stale = self._revision != self._feed.revision
-        if stale and (
-            self._ticks % _REORDER_TICKS == 0 or len(self._builds) < len(self._feed.state.builds)
-        ):
+        replaced = self._builds.state is not self._feed.state
+        due = len(self._builds) < _FEW or self._ticks % _REORDER_TICKS == 0
+        if replaced or (self._feed.changed and due):
             self.put_in_order()
         self._refresh_changed()
 
     def put_in_order(self) -> None:
         """Put the rows in order; the selected build stays selected, wherever it goes."""
         before = self.selected
-        self._revision = self._feed.revision
-        self._builds = order(self._feed.state, self.needle)
-        kinds = (at for at, build in enumerate(self._builds) if kind_of(build) == "queued")
-        self._queue_at = next(kinds, 0)
+        if self._builds.state is self._feed.state and self._builds.needle == self.needle:
+            self._builds.update(self._feed.changed)
+        else:
+            self._builds = Arrangement(self._feed.state, self.needle)
+        self._feed.changed.clear()
         self._cursor = self._index(before.id if before else None)
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
         if (selected := self.selected) is not None and (before is None or selected.id != before.id):
             self.post_message(self.Selected())
-        self.refresh()
+        self._refresh_changed()
 
     def _index(self, build: BuildId | None) -> int:
-        found = (at for at, one in enumerate(self._builds) if one.id == build)
-        return next(found, min(self._cursor, max(0, len(self._builds) - 1)))
+        found = None if build is None else self._builds.index(build)
+        return min(self._cursor, max(0, len(self._builds) - 1)) if found is None else found
 
     def select(self, build: BuildId) -> None:
         """Move the cursor to a build, if it is shown."""
@@ -107,13 +106,15 @@ class BuildTable(ScrollView, can_focus=True):
 
     def _refresh_changed(self) -> None:
         top = int(self.scroll_y)
-        for y in range(top, min(top + self.size.height, len(self._builds))):
-            if self._shown.get(y) != self._row(y):
+        for y in range(top, top + self.size.height):
+            now = (self._row(y), y == self._cursor) if y < len(self._builds) else None
+            if self._shown.get(y) != now:
                 self.refresh_line(y)
 
     def _row(self, y: int) -> Row:
         build = self._builds[y]
-        place = y - self._queue_at if kind_of(build) == "queued" and not self.needle else None
+        queued = kind_of(build) == "queued" and not self.needle
+        place = y - self._builds.first(RANKS["queued"]) if queued else None
         return row(build, self._feed.state, self._feed.now, place)
 
     def render_line(self, y: int) -> Strip:
@@ -121,9 +122,10 @@ class BuildTable(ScrollView, can_focus=True):
         line = int(self.scroll_y) + y
         width = self.scrollable_content_region.width
         if line >= len(self._builds):
+            self._shown.pop(line, None)
             return Strip.blank(width, self.rich_style)
-        shown = self._shown[line] = self._row(line)
-        key = (shown, line == self._cursor, width)
+        shown, selected = self._shown[line] = (self._row(line), line == self._cursor)
+        key = (shown, selected, width)
         if key not in self._strips:
             if len(self._strips) > 4096:
                 self._strips.clear()

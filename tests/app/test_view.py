@@ -111,7 +111,7 @@ def test_the_drain_and_the_pause_are_said() -> None:
     assert view.limits(state(*both)) == ["builds 2/2"]
     assert view.limits(state(*both, lowered)) == ["builds 2 -> 1"]
     assert view.limits(state(*both, paused)) == ["builds paused (2 finishing)"]
-    assert view.counts(state(*both)) == "2 building · 1 queued"
+    assert view.counts({"building": 2, "queued": 1, "failed": 0}) == "2 building · 1 queued"
 
 
 def test_every_kind_has_a_glyph_for_every_terminal() -> None:
