@@ -33,6 +33,7 @@ class BuildPanel(Vertical):
     def __init__(self, feed: Feed) -> None:
         super().__init__(id="panel")
         self._feed = feed
+        self._shown = Text()
 
     def compose(self) -> ComposeResult:
         """Make a line of facts over two columns."""
@@ -45,7 +46,10 @@ class BuildPanel(Vertical):
         """Show a build as it is now."""
         if build is None or not self.display:
             return
-        self.query_one("#facts", Static).update(self._facts(build))
+        if (facts := self._facts(build)) != self._shown:
+            # It may take a line more or less, and a new layout costs: not for nothing.
+            self._shown = facts
+            self.query_one("#facts", Static).update(facts)
         processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
         processes.show(_processes(build, processes.size.height))
         tail.show(self._tail(build, tail.size.height))
