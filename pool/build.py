@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from pool.backend.wheelstore import StoredWheel
     from pool.events.bus import Bus
     from pool.limits.treelock import Held, TreeLocks
-    from pool.model import RunId
     from pool.requirements import Fetcher, Requirements
     from pool.seat import Seat
     from pool.settings import Settings
@@ -64,7 +63,6 @@ T = TypeVar("T")
 class Kit:
     """What all builds of one pool share."""
 
-    run: RunId
     settings: Settings
     interpreter: Interpreter
     bus: Bus

@@ -116,6 +116,8 @@ class Pool:
                         self._submit()
                     if self._linger:
                         await self._stop.wait()
+                # From here on there is nothing that could be tried again.
+                self._stop.set()
                 watching.cancel()
             return self._told_end()
 
@@ -157,7 +159,6 @@ class Pool:
             nested=self._nest,
         )
         return Kit(
-            run=run,
             settings=settings,
             interpreter=self._interpreter,
             bus=self._bus,

@@ -52,7 +52,7 @@ class Built:
     bytes: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Job:
     """One announced build; the engine alone changes it."""
 

@@ -10,8 +10,6 @@ build's marker in its environment (it was daemonised, and pid 1 or the pool adop
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 
 from pool.clock import Clock, SystemClock
+from pool.commandline import plain, shown
 from pool.model import BuildId, ProcessSample
 
 if TYPE_CHECKING:
@@ -31,11 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BuildCost", "Sample", "Sampler"]
 
-_LONGEST = 200
 _MOST_READ = 4096
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-_USERINFO = re.compile(r"(?<=://)[^/\s]+(?=@)")
-_SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,23 +170,6 @@ def _below(tops: list[_Process], children: Mapping[int, list[_Process]]) -> Iter
         left += reversed(children.get(process.pid, []))
 
 
-def _command(words: list[str]) -> str:
-    """Return a command line as one that can be shown: no controls, no secrets, not too long."""
-    shown, hide = [], False
-    for word in words:
-        option = _SECRET.fullmatch(word)
-        if option and option[2]:
-            shown.append(f"{option[1]}=***")
-        else:
-            shown.append("***" if hide else shlex.quote(word))
-        hide = option is not None and not option[2]
-    return _plain(" ".join(shown))
-
-
-def _plain(text: str) -> str:
-    return _USERINFO.sub("***", _CONTROLS.sub(" ", text))[:_LONGEST]
-
-
 class _Proc:
     """Linux: proc(5), read directly."""
 
@@ -213,7 +191,7 @@ class _Proc:
             pid=int(pid),
             ppid=int(fields[1]),
             session=int(fields[3]),
-            name=_plain(head.partition(b"(")[2].decode("utf-8", "replace")),
+            name=plain(head.partition(b"(")[2].decode("utf-8", "replace")),
             rss=int(fields[21]) * self._page,
             cpu=(int(fields[11]) + int(fields[12])) / self._hertz,
             started=float(fields[19]),
@@ -225,7 +203,7 @@ class _Proc:
         with suppress(OSError):
             with (folder / "cmdline").open("rb") as file:
                 words = file.read(_MOST_READ).rstrip(b"\0").decode("utf-8", "replace").split("\0")
-            command = _command(words) if words != [""] else ""
+            command = shown(words) if words != [""] else ""
         with suppress(OSError):
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(b"WHEELPOOL_BUILD="):
@@ -254,5 +232,5 @@ class _Psutil:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
             mark = process.environ().get("WHEELPOOL_BUILD", "")
-            return _Known(_command(process.cmdline()), mark)
+            return _Known(shown(process.cmdline()), mark)
         return _Known("", "")

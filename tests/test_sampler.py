@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from pool import commandline
 from pool.model import BuildId, ProcessSample, RunId
-from pool.sampler import Sampler, _command, _Known, _Proc, _Process, _Psutil
+from pool.sampler import Sampler, _Known, _Proc, _Process, _Psutil
 from tests.backend.intree import until
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_a_long_chain_of_forks_is_no_trouble(sampler: Sampler, machine: Machine)
     ],
 )
 def test_command_lines_show_no_secrets_and_no_controls(words: list[str], shown: str) -> None:
-    assert _command(words) == shown
+    assert commandline.shown(words) == shown
 
 
 TREE = """

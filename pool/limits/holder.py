@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from pool.commandline import shown
 from pool.model import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 __all__ = ["describe", "holder_of"]
-
-_LONGEST = 200
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f"
-    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
-    r"\ud800-\udfff]+"  # bytes that are no UTF-8: no journal could take them
-)
-# Greedy: a password may have an "@" in it that somebody forgot to quote.
-_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
-_SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
 def holder_of(fd: int) -> Holder | None:
@@ -49,22 +39,10 @@ def describe(pid: int) -> Holder:
     """Return a process as a holder, its command line cleaned and without credentials."""
     try:
         process = psutil.Process(pid)
-        command = _shown(process.cmdline() or [process.name()])
+        command = shown(process.cmdline() or [process.name()])
         return Holder(pid=pid, command=command, since=process.create_time())
     except psutil.Error:
         return Holder(pid=pid)
-
-
-def _shown(words: Sequence[str]) -> str:
-    shown, hide = [], False
-    for word in words:
-        option = _SECRET.fullmatch(word)
-        if option and option[2]:
-            shown.append(f"{option[1]}=***")
-        else:
-            shown.append("***" if hide else shlex.quote(word))
-        hide = option is not None and not option[2]
-    return _USERINFO.sub("***@", _CONTROLS.sub(" ", " ".join(shown)))[:_LONGEST]
 
 
 def _lockers(device: int, inode: int) -> Iterator[int]:
