@@ -90,7 +90,7 @@ class Dashboard(Screen[None]):
     def on_mount(self) -> None:
         """Begin to look."""
         self.query_one("#filter", Input).display = False
-        self.table.focus()
+        self.set_focus(self.table)
         self.set_interval(_TICK, self.tick)
         self.tick()
 
@@ -167,7 +167,7 @@ class Dashboard(Screen[None]):
         """Ask for what rows must have in them."""
         asked = self.query_one("#filter", Input)
         asked.display = True
-        asked.focus()
+        self.set_focus(asked)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
@@ -176,14 +176,14 @@ class Dashboard(Screen[None]):
 
     def on_input_submitted(self) -> None:
         """Go back to the rows; the filter stays."""
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_clear_filter(self) -> None:
         """Show all builds again."""
         asked = self.query_one("#filter", Input)
         asked.value = ""
         asked.display = False
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_help(self) -> None:
         """Show the keys."""

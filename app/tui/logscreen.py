@@ -51,7 +51,7 @@ class LogScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin to follow."""
         self.query_one(Input).display = False
-        self.query_one(LogView).focus()
+        self.set_focus(self.query_one(LogView))
         self.set_interval(1 / 5, self.tick)
         self.tick()
 
@@ -74,7 +74,7 @@ class LogScreen(Screen[None]):
         search = self.query_one(Input)
         if search.display:
             search.display = False
-            self.query_one(LogView).focus()
+            self.set_focus(self.query_one(LogView))
         else:
             self.dismiss()
 
@@ -83,7 +83,7 @@ class LogScreen(Screen[None]):
         search = self.query_one(Input)
         search.display = True
         search.value = ""
-        search.focus()
+        self.set_focus(search)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go to the first line that has it."""
