@@ -182,9 +182,13 @@ class Pool:
     def _submit(self) -> None:
         expected = self._history.expected([identity(target) for target in self._targets])
         usual = median([seconds for seconds in expected if seconds is not None] or [0.0])
+        jobs = []
         for order, (target, seconds) in enumerate(zip(self._targets, expected, strict=True)):
             priority = (FRESH, -(usual if seconds is None else seconds), order)
-            self._announce(target, priority, expected=seconds)
+            jobs.append(self._announce(target, priority, expected=seconds))
+        # Whoever comes first takes a free slot at once: they come in the order of priority.
+        for job in sorted(jobs, key=lambda job: job.priority):
+            self._start(job)
 
     def _announce(
         self,
@@ -198,6 +202,8 @@ class Pool:
         build_id, (name, known) = self._roster.next_id(), identity(source)
         log = logs_of(self.journal) / self._roster.log_name(f"{name}-{known}" if known else name)
         job = Job(id=build_id, source=source, name=name, version=known, log=log, priority=priority)
+        if not job.nested:
+            job.config_settings = self._settings.config_settings
         self._roster.jobs[build_id] = job
         queued = BuildQueued(
             build=build_id,
@@ -210,9 +216,11 @@ class Pool:
             expected=expected,
         )
         self._bus.emit(queued)
-        job.task = self._group.create_task(self._story(job), name=build_id)
-        job.task.add_done_callback(lambda _: self._never_began(job))
         return job
+
+    def _start(self, job: Job) -> None:
+        job.task = self._group.create_task(self._story(job), name=job.id)
+        job.task.add_done_callback(lambda _: self._never_began(job))
 
     def _never_began(self, job: Job) -> None:
         """A task that is cancelled before its first step runs nothing of its coroutine."""
@@ -309,6 +317,7 @@ class Pool:
                 NestedSdist(file=file), (GOES_ON, 0.0, len(self._nested)), needed_by=(by.id,)
             )
             self._nested[file.filename] = job
+            self._start(job)
         elif cycle := self._roster.cycle(by, job):
             raise RequirementError(
                 "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
@@ -367,7 +376,7 @@ class Pool:
             self._forget_bad_nested()
         for again in again_all:
             self._roster.superseded.add(again.id)
-            self._announce(again.source, again.priority, retry_of=again.id)
+            self._start(self._announce(again.source, again.priority, retry_of=again.id))
 
     def _forget_bad_nested(self) -> None:
         bad = [
