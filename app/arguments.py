@@ -130,7 +130,7 @@ def replay(log: str, speed: float, **flags: Any) -> int:  # noqa: ANN401 - click
     else:
         from app.tui.app import WheelpoolApp
 
-        WheelpoolApp(source).run()
+        WheelpoolApp(source, ascii_only=_ascii_only()).run()
     return 0
 
 
@@ -194,6 +194,11 @@ def _on_a_terminal(said: Said) -> bool:
     return able and all(stream is not None and stream.isatty() for stream in streams)
 
 
+def _ascii_only() -> bool:
+    """Tell whether the terminal's encoding has no glyphs."""
+    return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+
+
 def _headless(session: LiveSession, how: Manner) -> int:
     from app import headless
 
@@ -205,7 +210,7 @@ def _on_screen(session: LiveSession) -> int:
     from app import headless
     from app.tui.app import WheelpoolApp
 
-    screen = WheelpoolApp(session)
+    screen = WheelpoolApp(session, ascii_only=_ascii_only())
     session.start()
     try:
         # Signals end the screen, so that the terminal is left as it was found.

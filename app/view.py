@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GLYPHS",
+    "PLAIN",
     "RANKS",
     "Kind",
     "Line",
@@ -62,6 +63,8 @@ _ORDER: tuple[Kind, ...] = (
 RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
 """Where the rows of a kind are, from the top."""
 Place = tuple[int, bool, float]
+PLAIN = str.maketrans({"·": ",", "…": "~"})
+"""For terminals that have no more than ASCII."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 

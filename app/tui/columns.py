@@ -8,7 +8,7 @@ from typing import Literal
 
 from rich.cells import set_cell_size
 
-from app.view import GLYPHS, Row
+from app.view import GLYPHS, PLAIN, Row
 
 __all__ = ["Column", "columns", "texts", "titles"]
 
@@ -67,7 +67,7 @@ def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
     }
     glyph = GLYPHS[row.kind][ascii_only]
     cells = [_fitted(values[column.name], column) + " " for column in columns(width)]
-    return [f" {glyph} ", *cells]
+    return [f" {glyph} ", *(cell.translate(PLAIN) if ascii_only else cell for cell in cells)]
 
 
 def _fitted(text: str, column: Column) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.view import clock, counts, limits, size
+from app.view import PLAIN, clock, counts, limits, size
 
 if TYPE_CHECKING:
     from textual.app import RenderResult
@@ -31,6 +31,8 @@ class RunHeader(Widget):
     def tick(self) -> None:
         """Draw again if the words have changed."""
         lines = self._first(), self._second()
+        if self._ascii:
+            lines = lines[0].translate(PLAIN), lines[1].translate(PLAIN)
         if lines != self._shown:
             self._shown = lines
             self.refresh()
