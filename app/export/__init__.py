@@ -1,1 +1,0 @@
-"""Journals turned into what other tools read."""
