@@ -45,7 +45,7 @@ async def select(app: WheelpoolApp, pilot: Pilot[None], name: str) -> None:
 
 
 async def dashboard(app: WheelpoolApp, pilot: Pilot[None]) -> None:
-    await select(app, pilot, "frozenlist")
+    await select(app, pilot, "pyyaml")
 
 
 async def failed_log(app: WheelpoolApp, pilot: Pilot[None]) -> None:
@@ -58,10 +58,10 @@ async def locked(app: WheelpoolApp, pilot: Pilot[None]) -> None:
 
 
 PICTURES: dict[str, tuple[float, tuple[int, int], Prepare]] = {
-    "dashboard": (9.9, (120, 36), dashboard),
+    "dashboard": (9.6, (120, 36), dashboard),
     "failed-log": (5.9, (120, 30), failed_log),
-    "locked": (9.9, (100, 30), locked),
-    "narrow": (9.9, (80, 24), dashboard),
+    "locked": (9.6, (100, 30), locked),
+    "narrow": (9.6, (80, 24), dashboard),
 }
 """For each picture: seconds into the recording, columns and lines, and what is pressed."""
 

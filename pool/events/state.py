@@ -324,8 +324,6 @@ def _(event: BuildFinished, state: State) -> Dirty:
     _no_wait(build)
     _end_phase(build, event.t)
     build.status = Status.DONE
-    build.processes = ()
-    build.rss = 0
     build.since = build.finished_at = event.t
     build.outcome = event.outcome
     build.seconds = event.seconds
@@ -408,6 +406,9 @@ def _leave_slot(state: State, build: BuildState) -> None:
     if build.slot is not None:
         state.slots.pop(build.slot, None)
         build.slot = None
+        # Processes run only with a slot.
+        build.processes = ()
+        build.rss = 0
 
 
 def _no_wait(build: BuildState) -> None:
