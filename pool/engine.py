@@ -107,7 +107,7 @@ class Pool:
         """Build everything; return the exit code (0, 1, 3 or 130)."""
         async with AsyncExitStack() as stack:
             stack.callback(self._writer.close)
-            self._kit = await self._made_kit(stack)
+            self._kit = self._made_kit(stack)
             self._tell_start()
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
@@ -138,7 +138,7 @@ class Pool:
         self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))
         return code
 
-    async def _made_kit(self, stack: AsyncExitStack) -> Kit:
+    def _made_kit(self, stack: AsyncExitStack) -> Kit:
         settings, run = self._settings, self.header.run
         executor = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
         stack.enter_context(executor)

@@ -141,6 +141,11 @@ class Sandbox:
         }
         (self.root / "tmp").mkdir(exist_ok=True)
 
+    def running(self) -> int:
+        """Return how many timed setup scripts have begun and not ended."""
+        lines = self.times.read_text().splitlines() if self.times.exists() else []
+        return sum(1 if line.startswith("start") else -1 for line in lines)
+
     def argv(self, *arguments: str | Path) -> list[str]:
         """Return a command line with a journal of its own and events on stdout."""
         self.runs += 1

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,9 +13,10 @@ import pytest
 
 import pool
 from tests.integration.sandbox import Sandbox, setuptools_tree
+from tests.integration.terminal import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 SPAWNS = """
 import os, subprocess, sys, time
@@ -35,13 +35,6 @@ if os.environ.get("STAY"):
     time.sleep(600)
 setup(name=NAME, version="1.0", py_modules=[NAME])
 """
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 def left(sandbox: Sandbox) -> list[psutil.Process]:

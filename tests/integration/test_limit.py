@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pool
 from tests.integration.sandbox import Sandbox, most_at_once, sdist, setuptools_tree
+from tests.integration.terminal import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 
 @pytest.mark.parametrize("cap", [1, 3])
@@ -54,29 +54,17 @@ def test_requirements_in_a_circle_are_named(sandbox: Sandbox) -> None:
     assert "egg needs hen needs egg" in messages or "hen needs egg needs hen" in messages
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
-def running(sandbox: Sandbox) -> int:
-    lines = sandbox.times.read_text().splitlines() if sandbox.times.exists() else []
-    return sum(1 if line.startswith("start") else -1 for line in lines)
-
-
 def test_signals_raise_and_lower_the_cap_of_a_run(sandbox: Sandbox) -> None:
     trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(6)]
     hold = sandbox.root / "hold"
     hold.touch()
     process = sandbox.start("build", *trees, "-j", "1", HOLD=str(hold))
-    until(lambda: running(sandbox) == 1)
+    until(lambda: sandbox.running() == 1)
     process.send_signal(signal.SIGUSR1)
-    until(lambda: running(sandbox) == 2)
+    until(lambda: sandbox.running() == 2)
     process.send_signal(signal.SIGUSR2)
     until(lambda: '"new":1' in sandbox.log.read_text())
-    assert running(sandbox) == 2, "lowering ends nobody"
+    assert sandbox.running() == 2, "lowering ends nobody"
     hold.unlink()
     done = sandbox.finish(process)
     assert done.code == 0, done.err

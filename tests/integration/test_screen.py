@@ -23,11 +23,6 @@ def terminal(sandbox: Sandbox) -> Iterator[Terminal]:
     terminal.close()
 
 
-def running(sandbox: Sandbox) -> int:
-    lines = sandbox.times.read_text().splitlines() if sandbox.times.exists() else []
-    return sum(1 if line.startswith("start") else -1 for line in lines)
-
-
 def build(terminal: Terminal, sandbox: Sandbox, count: int, *more: str) -> Path:
     """Start builds that are held until the file that is returned is gone."""
     hold = sandbox.root / "hold"
@@ -48,7 +43,7 @@ def state(sandbox: Sandbox) -> pool.State:
 
 def in_a_second(sandbox: Sandbox, count: int) -> None:
     since = time.monotonic()
-    until(lambda: running(sandbox) == count, seconds=20)
+    until(lambda: sandbox.running() == count, seconds=20)
     # A build that is let in has its environment made before its script starts to count.
     assert time.monotonic() - since < 5.0
 
@@ -57,7 +52,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     sandbox: Sandbox, terminal: Terminal
 ) -> None:
     hold = build(terminal, sandbox, 6, "-j", "1")
-    until(lambda: running(sandbox) == 1, terminal.screen)
+    until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.shows("builds 1/1")
     terminal.type("+")
     in_a_second(sandbox, 2)
@@ -73,7 +68,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     in_a_second(sandbox, 3)
     terminal.type("-", "-")
     terminal.shows("builds 3 -> 1")
-    assert running(sandbox) == 3, "lowering ends nobody"
+    assert sandbox.running() == 3, "lowering ends nobody"
     hold.unlink()
     terminal.shows("all done, q quits")
     terminal.type("q")
@@ -85,7 +80,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
 
 def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) -> None:
     hold = build(terminal, sandbox, 3, "-j", "1")
-    until(lambda: running(sandbox) == 1, terminal.screen)
+    until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("p")
     terminal.shows("builds paused (1 finishing)")
     terminal.type("x")
@@ -109,7 +104,7 @@ def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) ->
 
 def test_leaving_asks_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
     build(terminal, sandbox, 2, "-j", "1")
-    until(lambda: running(sandbox) == 1, terminal.screen)
+    until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("q")
     terminal.shows("2 builds have not ended")
     terminal.type("n")
