@@ -17,7 +17,17 @@ from pool.errors import TargetError
 from pool.sources.archive import SUFFIXES
 from pool.sources.secret import masked
 
-__all__ = ["RequirementTarget", "SdistTarget", "Target", "TreeTarget", "is_project", "parse_target"]
+__all__ = [
+    "GitTarget",
+    "RequirementTarget",
+    "SdistTarget",
+    "Target",
+    "TreeTarget",
+    "UrlTarget",
+    "WheelTarget",
+    "is_project",
+    "parse_target",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,42 @@ class RequirementTarget:
     def label(self) -> str:
         """The requirement as text."""
         return str(self.parsed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelTarget:
+    """A wheel on this machine."""
+
+    path: Path
+    label: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlTarget:
+    """An sdist or a wheel at a URL (PEP 508 direct reference, or the bare URL)."""
+
+    url: str
+    """Without fragment; may hold credentials."""
+    name: str | None = None
+    """Where ``name @ url`` says it."""
+    subdirectory: str = ""
+    """Where the project is in the archive (``#subdirectory=``)."""
+    label: str = field(default="", compare=False)
+    """Without credentials."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitTarget:
+    """A commit of a git repository (``git+https://host/repo@ref#subdirectory=sub``)."""
+
+    url: str
+    """What git clones: without ``git+``, reference and fragment; may hold credentials."""
+    reference: str = ""
+    """A commit, tag or branch; empty for the default branch."""
+    name: str | None = None
+    subdirectory: str = ""
+    label: str = field(default="", compare=False)
+    """Without credentials."""
 
 
 Target: TypeAlias = TreeTarget | SdistTarget | RequirementTarget
