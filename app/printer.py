@@ -52,7 +52,7 @@ class Printer:
         self._verbosity = verbosity
         self._logs = logs
         self._width = 0
-        self._held_up: dict[pool.BuildId, str] = {}
+        self._held_up: dict[pool.BuildId | None, str] = {}
         """What was said of builds that wait, until they are said to go on."""
         self._stopping = ""
         """Why the run was last said to stop."""
@@ -77,8 +77,8 @@ class Printer:
 
     # Lines: a word, a name, and the rest
 
-    def _about(self, word: str, build: pool.BuildId, rest: str = "") -> Line:
-        label = self.state.builds[build].label
+    def _about(self, word: str, build: pool.BuildId | None, rest: str = "") -> Line:
+        label = "" if build is None else self.state.builds[build].label
         return Line(word=word, text=f"{word:<9} {label:<{self._width}}  {rest}".rstrip())
 
     def _normal(self, line: Line) -> Iterator[Line]:
@@ -165,7 +165,9 @@ class Printer:
         why = f"{_holder(event.holder)}  {event.lock}"
         yield from self._waits("locked", event.build, why, why)
 
-    def _waits(self, word: str, build: pool.BuildId, why: str, detail: str) -> Iterator[Line]:
+    def _waits(
+        self, word: str, build: pool.BuildId | None, why: str, detail: str
+    ) -> Iterator[Line]:
         """Say why a build waits, but not again if nothing has happened to it meanwhile."""
         line = self._about(word, build, detail)
         if self._held_up.get(build) != why:
@@ -324,7 +326,14 @@ def _counts(build: pool.BuildState) -> bool:
 
 
 def _badness(build: pool.BuildState) -> int:
-    order = (Outcome.CACHED, Outcome.BUILT, None, Outcome.CANCELLED, Outcome.SKIPPED)
+    order = (
+        Outcome.FETCHED,
+        Outcome.CACHED,
+        Outcome.BUILT,
+        None,
+        Outcome.CANCELLED,
+        Outcome.SKIPPED,
+    )
     return order.index(build.outcome) if build.outcome in order else len(order)
 
 

@@ -21,6 +21,7 @@ __all__ = ["TerminalOutlet", "progress"]
 _STYLES = {
     "built": "green",
     "cached": "green",
+    "fetched": "green",
     "failed": "bold red",
     "skipped": "red",
     "cancelled": "yellow",

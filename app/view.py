@@ -40,8 +40,9 @@ __all__ = [
 ]
 
 Kind = Literal[
-    "building", "waiting", "queued", "failed", "built", "cached", "cancelled", "skipped", "retried"
-]
+    "building", "waiting", "queued", "failed",
+    "built", "cached", "fetched", "cancelled", "skipped", "retried",
+]  # fmt: skip
 """What a row is, as one word; decides on glyph and colour."""
 
 GLYPHS: dict[Kind, tuple[str, str]] = {
@@ -51,6 +52,7 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
     "failed": ("✗", "x"),
     "built": ("✓", "="),
     "cached": ("✓", "="),
+    "fetched": ("✓", "="),
     "cancelled": ("⊘", "-"),
     "skipped": ("⊘", "-"),
     "retried": ("↻", "-"),
@@ -58,7 +60,8 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
 """For each kind, a glyph, and one for terminals that have none."""
 
 _ORDER: tuple[Kind, ...] = (
-    "building", "waiting", "queued", "failed", "skipped", "cancelled", "built", "cached", "retried",
+    "building", "waiting", "queued", "failed", "skipped", "cancelled", "built", "cached", "fetched",
+    "retried",
 )  # fmt: skip
 RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
 """Where the rows of a kind are, from the top."""
@@ -291,7 +294,8 @@ def _last(build: BuildState) -> str:
 def counts(numbers: Mapping[Kind, int]) -> str:
     """Say how many builds are where: ``18 built · 1 failed · 3 building · 9 queued``."""
     shown: Sequence[Kind] = (
-        "built", "cached", "failed", "skipped", "cancelled", "building", "waiting", "queued",
+        "built", "cached", "fetched", "failed", "skipped", "cancelled",
+        "building", "waiting", "queued",
     )  # fmt: skip
     return (
         " · ".join(f"{numbers[kind]} {kind}" for kind in shown if numbers.get(kind))

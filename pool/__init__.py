@@ -24,7 +24,17 @@ from pool.errors import (
 from pool.events import vocabulary as events
 from pool.events.codec import decode, encode, encode_header
 from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
-from pool.events.state import BuildState, Download, Limit, State, Status, fold, fold_all
+from pool.events.state import (
+    BuildState,
+    Download,
+    EnvironmentState,
+    Limit,
+    Resolve,
+    State,
+    Status,
+    fold,
+    fold_all,
+)
 from pool.model import (
     BuildId,
     Holder,
@@ -52,6 +62,7 @@ __all__ = [
     "Clock",
     "Control",
     "Download",
+    "EnvironmentState",
     "Holder",
     "IndexOverrides",
     "IndexSettings",
@@ -69,6 +80,7 @@ __all__ = [
     "ProcessSample",
     "RequirementError",
     "Resize",
+    "Resolve",
     "Resume",
     "Retry",
     "RunId",

@@ -34,14 +34,17 @@ class Outcome(StrEnum):
 
     BUILT = "built"
     CACHED = "cached"
+    """It was built before, from the same source in the same way."""
+    FETCHED = "fetched"
+    """A wheel that existed was taken as it is."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
 
     @property
     def good(self) -> bool:
-        """Whether a wheel came out."""
-        return self in (Outcome.BUILT, Outcome.CACHED)
+        """Whether there is what was asked for."""
+        return self in (Outcome.BUILT, Outcome.CACHED, Outcome.FETCHED)
 
 
 class Phase(StrEnum):
@@ -49,6 +52,8 @@ class Phase(StrEnum):
 
     FETCH = "fetch"
     UNPACK = "unpack"
+    LOOKUP = "lookup"
+    """Whether it was built before: the source is read, the cache looked into."""
     ENVIRONMENT = "environment"
     GET_REQUIRES = "get_requires"
     METADATA = "metadata"

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["BuildTable", "Titles"]
 
 _KINDS = (
-    "building", "waiting", "queued", "failed", "built", "cached", "cancelled", "skipped", "retried",
+    "building", "waiting", "queued", "failed", "built", "cached", "fetched",
+    "cancelled", "skipped", "retried",
 )  # fmt: skip
 _REORDER_TICKS, _FEW = 3, 1000
 """With many builds rows change places at every third tick only: eyes need them to hold still."""

@@ -23,6 +23,9 @@ from pool.events.vocabulary import (
     DownloadFinished,
     DownloadProgress,
     DownloadStarted,
+    EnvironmentChange,
+    EnvironmentChanged,
+    EnvironmentFailed,
     Event,
     Header,
     InstallFinished,
@@ -32,6 +35,11 @@ from pool.events.vocabulary import (
     LockReleased,
     LockWaiting,
     MachineMemory,
+    Picked,
+    Remark,
+    ResolveFailed,
+    ResolveFinished,
+    ResolveStarted,
     RunFinished,
     RunStarted,
     RunStopping,
@@ -43,7 +51,17 @@ from pool.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BuildState", "Download", "Limit", "State", "Status", "fold", "fold_all"]
+__all__ = [
+    "BuildState",
+    "Download",
+    "EnvironmentState",
+    "Limit",
+    "Resolve",
+    "State",
+    "Status",
+    "fold",
+    "fold_all",
+]
 
 Dirty = frozenset[BuildId]
 """The builds whose state an event changed."""
@@ -75,10 +93,38 @@ class Limit:
 class Download:
     """A file on its way."""
 
-    build: BuildId
+    build: BuildId | None
     file: str
     bytes: int = 0
     total: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Resolve:
+    """The search for versions that go together."""
+
+    requirements: tuple[str, ...]
+    since: float
+    done_at: float | None = None
+    picked: tuple[Picked, ...] = ()
+    message: str = ""
+    """Why there is no such set."""
+    hint: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class EnvironmentState:
+    """The environment that a run installs into."""
+
+    path: str
+    waiting_since: float | None = None
+    """When the wait for its lock began; None while there is none."""
+    holder: Holder | None = None
+    locked: bool = False
+    changes: tuple[EnvironmentChange, ...] = ()
+    message: str = ""
+    """Why nothing was installed."""
+    hint: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +136,8 @@ class BuildState:
     target: str
     log: str
     version: str | None = None
+    origin: str = ""
+    purpose: str = "wheel"
     needed_by: tuple[BuildId, ...] = ()
     retry_of: BuildId | None = None
     superseded_by: BuildId | None = None
@@ -105,7 +153,7 @@ class BuildState:
     waiting_builds: tuple[BuildId, ...] = ()
     slot: int | None = None
     lock: str | None = None
-    """The tree it holds."""
+    """The tree, or the cached wheel, that it holds."""
     phase: Phase | None = None
     phases: dict[Phase, float] = field(default_factory=dict)
     """Seconds spent in each phase that has ended."""
@@ -132,6 +180,7 @@ class BuildState:
     message: str = ""
     hint: str = ""
     rerun: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -157,9 +206,15 @@ class State:
     limits: dict[LimitName, Limit] = field(default_factory=dict)
     slots: dict[int, BuildId] = field(default_factory=dict)
     """Who holds which slot; its length is the number of running builds."""
-    downloads: dict[tuple[BuildId, str], Download] = field(default_factory=dict)
-    installs: dict[tuple[BuildId, str], str] = field(default_factory=dict)
+    downloads: dict[tuple[BuildId | None, str], Download] = field(default_factory=dict)
+    installs: dict[tuple[BuildId | None, str], str] = field(default_factory=dict)
     """The wheels being unpacked, with where they go."""
+    resolve: Resolve | None = None
+    """None where nothing had to be resolved."""
+    environment: EnvironmentState | None = None
+    """None where wheels are the aim."""
+    remarks: tuple[str, ...] = ()
+    """What is about no single build."""
     machine: MachineMemory | None = None
     targets: int = 0
     out_dir: str = ""
@@ -212,6 +267,8 @@ def _(event: RunStarted, state: State) -> Dirty:
     state.targets = event.targets
     state.out_dir = event.out_dir
     state.logs = event.logs
+    if event.environment:
+        state.environment = EnvironmentState(path=event.environment)
     return _NONE
 
 
@@ -246,6 +303,8 @@ def _(event: BuildQueued, state: State) -> Dirty:
         target=event.target,
         log=event.log,
         version=event.version,
+        origin=event.origin,
+        purpose=event.purpose,
         needed_by=event.needed_by,
         retry_of=event.retry_of,
         expected=event.expected,
@@ -341,20 +400,30 @@ def _(event: BuildFinished, state: State) -> Dirty:
 
 @_fold.register
 def _(event: LockWaiting, state: State) -> Dirty:
-    state.builds[event.build].holder = event.holder
-    return frozenset((event.build,))
+    if event.build is not None:
+        state.builds[event.build].holder = event.holder
+    elif (env := state.environment) is not None:
+        env.waiting_since = event.t if env.waiting_since is None else env.waiting_since
+        env.holder = event.holder
+    return _about(event.build)
 
 
 @_fold.register
 def _(event: LockAcquired, state: State) -> Dirty:
-    state.builds[event.build].lock = event.lock
-    return frozenset((event.build,))
+    if event.build is not None:
+        state.builds[event.build].lock = event.lock
+    elif (env := state.environment) is not None:
+        env.waiting_since, env.holder, env.locked = None, None, True
+    return _about(event.build)
 
 
 @_fold.register
 def _(event: LockReleased, state: State) -> Dirty:
-    state.builds[event.build].lock = None
-    return frozenset((event.build,))
+    if event.build is not None:
+        state.builds[event.build].lock = None
+    elif (env := state.environment) is not None:
+        env.locked = False
+    return _about(event.build)
 
 
 @_fold.register
@@ -362,7 +431,7 @@ def _(event: DownloadStarted, state: State) -> Dirty:
     state.downloads[event.build, event.file] = Download(
         build=event.build, file=event.file, total=event.total
     )
-    return frozenset((event.build,))
+    return _about(event.build)
 
 
 @_fold.register
@@ -370,25 +439,72 @@ def _(event: DownloadProgress, state: State) -> Dirty:
     download = state.downloads[event.build, event.file]
     download.bytes = event.bytes
     download.total = event.total
-    return frozenset((event.build,))
+    return _about(event.build)
 
 
 @_fold.register
 def _(event: DownloadFinished, state: State) -> Dirty:
     state.downloads.pop((event.build, event.file), None)
-    return frozenset((event.build,))
+    return _about(event.build)
 
 
 @_fold.register
 def _(event: InstallStarted, state: State) -> Dirty:
     state.installs[event.build, event.distribution] = event.environment
-    return frozenset((event.build,))
+    return _about(event.build)
 
 
 @_fold.register
 def _(event: InstallFinished, state: State) -> Dirty:
     state.installs.pop((event.build, event.distribution), None)
-    return frozenset((event.build,))
+    return _about(event.build)
+
+
+@_fold.register
+def _(event: ResolveStarted, state: State) -> Dirty:
+    state.resolve = Resolve(requirements=event.requirements, since=event.t)
+    return _NONE
+
+
+@_fold.register
+def _(event: ResolveFinished, state: State) -> Dirty:
+    if state.resolve is not None:
+        state.resolve.done_at = event.t
+        state.resolve.picked = event.picked
+    return _NONE
+
+
+@_fold.register
+def _(event: ResolveFailed, state: State) -> Dirty:
+    if state.resolve is not None:
+        state.resolve.done_at = event.t
+        state.resolve.message = event.message
+        state.resolve.hint = event.hint
+    return _NONE
+
+
+@_fold.register
+def _(event: EnvironmentChanged, state: State) -> Dirty:
+    if state.environment is not None:
+        state.environment.changes += event.changes
+    return _NONE
+
+
+@_fold.register
+def _(event: EnvironmentFailed, state: State) -> Dirty:
+    if state.environment is not None:
+        state.environment.message = event.message
+        state.environment.hint = event.hint
+    return _NONE
+
+
+@_fold.register
+def _(event: Remark, state: State) -> Dirty:
+    if event.build is None:
+        state.remarks += (event.text,)
+    else:
+        state.builds[event.build].remarks += (event.text,)
+    return _about(event.build)
 
 
 @_fold.register
@@ -400,6 +516,10 @@ def _(event: Sample, state: State) -> Dirty:
         build.rss = sample.rss
         build.peak = max(build.peak, sample.peak)
     return frozenset([sample.build for sample in event.builds])
+
+
+def _about(build: BuildId | None) -> Dirty:
+    return _NONE if build is None else frozenset((build,))
 
 
 def _leave_slot(state: State, build: BuildState) -> None:

@@ -10,7 +10,7 @@ ignore fields they do not know and carry unknown types through as `Unknown`.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,9 @@ __all__ = [
     "DownloadFinished",
     "DownloadProgress",
     "DownloadStarted",
+    "EnvironmentChange",
+    "EnvironmentChanged",
+    "EnvironmentFailed",
     "Event",
     "Header",
     "Host",
@@ -50,6 +53,11 @@ __all__ = [
     "LockReleased",
     "LockWaiting",
     "MachineMemory",
+    "Picked",
+    "Remark",
+    "ResolveFailed",
+    "ResolveFinished",
+    "ResolveStarted",
     "RunFinished",
     "RunStarted",
     "RunStopping",
@@ -101,6 +109,8 @@ class RunStarted(_Event, frozen=True, tag="run.started"):
     out_dir: str
     logs: str
     """Where the logs of the builds are, as the run saw it; a reader looks beside the journal."""
+    environment: str = ""
+    """Where it all is installed; empty where wheels are the aim."""
 
 
 class RunStopping(_Event, frozen=True, tag="run.stopping"):
@@ -140,6 +150,10 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     log: str
     """The name of its log file in the folder of logs."""
     version: str | None = None
+    origin: str = ""
+    """Where it was asked for: ``requirements.txt:3``; empty for the command line."""
+    purpose: Literal["wheel", "editable", "metadata"] = "wheel"
+    """What is to come out: metadata is asked of an sdist before it is known to be wanted."""
     needed_by: tuple[BuildId, ...] = ()
     """Empty for what the user asked for."""
     retry_of: BuildId | None = None
@@ -224,71 +238,79 @@ class BuildFinished(_Event, frozen=True, tag="build.finished"):
 
 
 class LockWaiting(_Event, frozen=True, tag="lock.waiting"):
-    """Somebody else holds the lock of a tree."""
+    """Somebody else holds the lock of a tree, a cached wheel or an environment."""
 
-    build: BuildId
     lock: str
     holder: Holder | None = None
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class LockAcquired(_Event, frozen=True, tag="lock.acquired"):
-    """The build is alone in the tree from here on."""
+    """It is ours alone from here on."""
 
-    build: BuildId
     lock: str
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class LockReleased(_Event, frozen=True, tag="lock.released"):
-    """The tree is free again."""
+    """It is free again."""
 
-    build: BuildId
     lock: str
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class DownloadStarted(_Event, frozen=True, tag="download.started"):
     """A file is being fetched."""
 
-    build: BuildId
     file: str
     total: int | None = None
     """Bytes, where the server says."""
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class DownloadProgress(_Event, frozen=True, tag="download.progress"):
     """More of it is here; told at most a few times a second."""
 
-    build: BuildId
     file: str
     bytes: int
     total: int | None = None
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class DownloadFinished(_Event, frozen=True, tag="download.finished"):
     """It is here and its digest is right, or it could not be had (``ok`` false)."""
 
-    build: BuildId
     file: str
     bytes: int
     ok: bool = True
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class InstallStarted(_Event, frozen=True, tag="install.started"):
     """A wheel is being unpacked, checked and compiled."""
 
-    build: BuildId
     distribution: str
     """The name of the wheel's file."""
     environment: str
     """Where it goes: an environment's path, or ``cache``."""
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class InstallFinished(_Event, frozen=True, tag="install.finished"):
     """It is in place, or it could not be (``ok`` false)."""
 
-    build: BuildId
     distribution: str
     environment: str
     ok: bool = True
+    build: BuildId | None = None
+    """None where no single build is what it is for."""
 
 
 class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +337,78 @@ class Sample(_Event, frozen=True, tag="sample"):
 
     builds: tuple[BuildSample, ...]
     machine: MachineMemory
+
+
+class ResolveStarted(_Event, frozen=True, tag="resolve.started"):
+    """A set of versions is being looked for that satisfies all that was asked for."""
+
+    requirements: tuple[str, ...]
+    """What was asked for, in the user's order."""
+
+
+class Picked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One version that was chosen, and why it is in."""
+
+    name: str
+    version: str
+    kind: Literal["wheel", "sdist", "direct", "installed"]
+    """``direct``: what the user pointed at; ``installed``: the environment's own is kept."""
+    file: str = ""
+    by: tuple[str, ...] = ()
+    """Who asked for it: ``rich 14.2.0 needs pygments>=2.13``, ``requirements.txt:3``."""
+    passed_over: tuple[str, ...] = ()
+    """Newer versions that were not taken, each with the reason."""
+
+
+class ResolveFinished(_Event, frozen=True, tag="resolve.finished"):
+    """The set is found."""
+
+    picked: tuple[Picked, ...]
+
+
+class ResolveFailed(_Event, frozen=True, tag="resolve.failed"):
+    """There is no such set, or it could not be found out; the run fails."""
+
+    reference: str
+    message: str
+    hint: str = ""
+
+
+class EnvironmentChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One distribution that an environment has now, or has no more."""
+
+    name: str
+    old: str | None = None
+    """The version before; None where there was none."""
+    new: str | None = None
+    """The version now; None where it was removed."""
+    editable: bool = False
+
+
+class EnvironmentChanged(_Event, frozen=True, tag="environment.changed"):
+    """Distributions were put in place, all of a set at once."""
+
+    environment: str
+    changes: tuple[EnvironmentChange, ...]
+    locked: float = 0.0
+    """Seconds for which the environment's lock was held."""
+
+
+class EnvironmentFailed(_Event, frozen=True, tag="environment.failed"):
+    """Nothing was put in place; the run fails."""
+
+    environment: str
+    reference: str
+    message: str
+    hint: str = ""
+
+
+class Remark(_Event, frozen=True, tag="remark"):
+    """Something the user should know that is no failure."""
+
+    text: str
+    build: BuildId | None = None
+    """The build it is about."""
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,6 +442,12 @@ KnownEvent: TypeAlias = (
     | DownloadFinished
     | InstallStarted
     | InstallFinished
+    | ResolveStarted
+    | ResolveFinished
+    | ResolveFailed
+    | EnvironmentChanged
+    | EnvironmentFailed
+    | Remark
     | Sample
 )
 Event: TypeAlias = KnownEvent | Unknown

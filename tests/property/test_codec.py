@@ -32,6 +32,8 @@ def plain(kind: Any) -> st.SearchStrategy[Any]:
             return st.none()
         case msgspec.inspect.EnumType(cls=cls):
             return st.sampled_from(list(cls))
+        case msgspec.inspect.LiteralType(values=values):
+            return st.sampled_from(values)
         case msgspec.inspect.UnionType(types=types):
             return st.one_of([plain(each) for each in types])
         case msgspec.inspect.VarTupleType(item_type=item):
