@@ -11,8 +11,11 @@ __all__ = [
     "ArchiveError",
     "BackendError",
     "BuildEnvironmentError",
+    "EnvironmentTargetError",
     "HashMismatchError",
+    "InstallError",
     "JournalError",
+    "LockError",
     "LockTimeoutError",
     "OutputError",
     "PackageIndexError",
@@ -101,6 +104,25 @@ class BuildEnvironmentError(PoolError):
     """A build environment or an interpreter that cannot be had."""
 
     reference = "environment"
+
+
+class LockError(PoolError):
+    """A lock file that cannot be had: nothing is done without the lock."""
+
+    reference = "lock"
+
+
+class EnvironmentTargetError(PoolError):
+    """An environment to install into that is none, or that must not be touched."""
+
+    reference = "bad-environment"
+    exit_code = 2
+
+
+class InstallError(PoolError):
+    """An installation that is refused, or that could not be done; nothing has changed."""
+
+    reference = "install"
 
 
 class LockTimeoutError(PoolError):

@@ -14,7 +14,8 @@ import pytest
 from filelock import lock_descriptor
 
 from pool.errors import LockTimeoutError, ProjectError
-from pool.limits import pair, treelock
+from pool.limits import locks as waiting_lines
+from pool.limits import openlock
 from pool.limits.treelock import Held, TreeLocks
 from pool.limits.uvlock import lock_path, open_lock
 from tests.limits.holding import another, child, ignore, open_files
@@ -199,7 +200,7 @@ async def test_an_orphan_that_inherited_the_lock_still_holds_it_and_is_named(
 async def test_a_change_of_holder_is_told(
     locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(treelock, "HOLDER_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_lines, "HOLDER_SECONDS", 0.0)
     told: list[Any] = []
     changed = asyncio.Event()
 
@@ -221,7 +222,7 @@ async def test_a_change_of_holder_is_told(
 async def test_a_listener_that_fails_while_waiting_stops_nobody(
     locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(treelock, "HOLDER_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_lines, "HOLDER_SECONDS", 0.0)
     problems: list[Any] = []
     failed = asyncio.Event()
 
@@ -341,14 +342,14 @@ async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
     names = iter(("old", "older"))
 
     def replace(fd: int, *, blocking: bool) -> bool:
-        monkeypatch.setattr(pair, "lock_descriptor", lock_descriptor)
+        monkeypatch.setattr(openlock, "lock_descriptor", lock_descriptor)
         shutil.move(tree, tree.with_name(next(names)))
         tree.mkdir()
         return lock_descriptor(fd, blocking=blocking)
 
-    monkeypatch.setattr(pair, "lock_descriptor", replace)
+    monkeypatch.setattr(openlock, "lock_descriptor", replace)
     assert locks.try_hold(tree) is None
-    monkeypatch.setattr(pair, "lock_descriptor", replace)
+    monkeypatch.setattr(openlock, "lock_descriptor", replace)
     held = await locks.acquire(tree, on_wait=ignore)
     assert os.path.samestat(os.fstat(held.fds[0]), os.stat(tree))  # noqa: PTH116
     held.release()
@@ -383,7 +384,7 @@ async def test_a_file_system_without_locks_is_told_with_the_way_out(
     def refuse(fd: int, *, blocking: bool) -> bool:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(pair, "lock_descriptor", refuse)
+    monkeypatch.setattr(openlock, "lock_descriptor", refuse)
     for _ in range(2):
         with pytest.raises(ProjectError, match=r"tree: (its file system|cannot be lock)") as caught:
             locks.try_hold(tree)
@@ -400,7 +401,7 @@ async def test_where_uvs_file_cannot_be_locked_the_tree_is_locked_all_the_same(
             raise OSError(errno.ENOLCK, "no locks")
         return lock_descriptor(fd, blocking=blocking)
 
-    monkeypatch.setattr(pair, "lock_descriptor", refuse_files)
+    monkeypatch.setattr(openlock, "lock_descriptor", refuse_files)
     held = had(locks.try_hold(tree))
     assert len(held.fds) == 1
     held.release()
