@@ -12,7 +12,7 @@ import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import packaging
@@ -24,7 +24,9 @@ from pool.errors import BuildEnvironmentError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Interpreter", "probe"]
+__all__ = ["Interpreter", "Layout", "UnusablePythonError", "probe", "probe_layout"]
+
+_Answer = TypeVar("_Answer", "Interpreter", "Layout")
 
 _TIMEOUT_SECONDS = 30.0
 _ANOTHER = "it is another program"
@@ -32,7 +34,7 @@ _ANOTHER = "it is another program"
 _SCRIPT = """
 import importlib.util, json, os, sys, sysconfig
 if sys.version_info < (3, 9):
-    print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3]}))
+    print(json.dumps({"answer": {"version": "%d.%d.%d" % sys.version_info[:3]}}))
     sys.exit()
 sys.path.append(PACKAGING)
 from packaging.markers import default_environment
@@ -51,7 +53,25 @@ answer = {
     "environment": dict(default_environment()),
     "site": sysconfig.get_path("purelib", scheme, base).lstrip("/"),
 }
+prefix = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+virtual = os.path.exists(os.path.join(prefix, "pyvenv.cfg"))
+if virtual:
+    paths = sysconfig.get_paths(scheme, dict.fromkeys(base, prefix))
+    paths["include"] = os.path.join(prefix, "include", "site", "python%d.%d" % sys.version_info[:2])
+else:
+    prefix, paths = sys.prefix, sysconfig.get_paths()
+managed = os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
+layout = {
+    "prefix": prefix,
+    "managed": managed and not virtual,
+    "purelib": paths["purelib"],
+    "platlib": paths["platlib"],
+    "scripts": paths["scripts"],
+    "data": paths["data"],
+    "headers": paths["include"],
+}
 """
+_SAY = 'print(json.dumps({"answer": answer, "layout": layout}))'
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -83,16 +103,56 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.version
 
 
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a Python, or the virtual environment it belongs to, has its packages."""
+
+    prefix: Path
+    """Absolute, as the interpreter was called; links are not followed."""
+    managed: bool
+    """Whether only the system's own package manager may write there (PEP 668)."""
+    purelib: Path
+    platlib: Path
+    scripts: Path
+    data: Path
+    headers: Path
+    """Each distribution has a folder in there."""
+
+
+class UnusablePythonError(BuildEnvironmentError):
+    """A program that is no Python, or too old."""
+
+    def __init__(self, python: Path, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"--python {python}: not a Python that can be used: {why}",
+            hint="give the path of the executable of a Python 3.9 or newer",
+        )
+
+
 def probe(python: Path | None, environ: Mapping[str, str]) -> Interpreter:
     """Ask an interpreter about itself; None is the one that runs wheelpool.
 
     Raises:
         BuildEnvironmentError: there is none, it does not answer, or it is too old.
     """
-    script = _SCRIPT.replace("PACKAGING", repr(str(Path(packaging.__file__).parents[1])))
+    script = _script()
     if python is None or (found := _found(python, environ)) == Path(sys.executable):
-        return _converted(_own_answer(script))
-    return _converted(_its_answer(found, script, environ))
+        return _converted(_own_answer(script), Interpreter)
+    return _converted(_its_answer(found, script, environ)["answer"], Interpreter)
+
+
+def probe_layout(python: Path, environ: Mapping[str, str]) -> tuple[Interpreter, Layout]:
+    """Ask an interpreter, often that of an environment, about itself and where it has packages.
+
+    Raises:
+        UnusablePythonError: there is none, it does not answer, or it is too old.
+    """
+    said = _its_answer(_found(python, environ), _script(), environ)
+    return _converted(said["answer"], Interpreter), _converted(said["layout"], Layout)
+
+
+def _script() -> str:
+    return _SCRIPT.replace("PACKAGING", repr(str(Path(packaging.__file__).parents[1])))
 
 
 def _found(python: Path, environ: Mapping[str, str]) -> Path:
@@ -103,7 +163,7 @@ def _found(python: Path, environ: Mapping[str, str]) -> Path:
     path = Path(named) if named else python
     if not path.is_file():
         why = "it is a directory" if path.is_dir() else "there is no such file or command"
-        raise _unusable(python, why)
+        raise UnusablePythonError(python, why)
     return path.absolute()
 
 
@@ -119,18 +179,18 @@ def _own_answer(script: str) -> dict[str, Any]:
 
 
 def _its_answer(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    argv = [str(python), "-I", "-S", "-c", script + "print(json.dumps(answer))"]
+    argv = [str(python), "-I", "-S", "-c", script + _SAY]
     try:
         answer: Any = json.loads(answer_of(argv, environ=environ, timeout=_TIMEOUT_SECONDS))
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
-        raise _unusable(python, _why(problem)) from problem
+        raise UnusablePythonError(python, _why(problem)) from problem
     match answer:
-        case {"version": str(), "executable": str()}:
+        case {"answer": {"version": str(), "executable": str()}, "layout": dict()}:
             return dict(answer)
-        case {"version": str(version)}:
-            raise _unusable(python, f"it is Python {version}")
+        case {"answer": {"version": str(version)}}:
+            raise UnusablePythonError(python, f"it is Python {version}")
         case _:
-            raise _unusable(python, _ANOTHER)
+            raise UnusablePythonError(python, _ANOTHER)
 
 
 def _why(problem: Exception) -> str:
@@ -148,12 +208,5 @@ def _why(problem: Exception) -> str:
             return _ANOTHER
 
 
-def _unusable(python: Path, why: str) -> BuildEnvironmentError:
-    return BuildEnvironmentError(
-        f"--python {python}: not a Python that can be used: {why}",
-        hint="give the path of the executable of a Python 3.9 or newer",
-    )
-
-
-def _converted(answer: dict[str, Any]) -> Interpreter:
-    return msgspec.convert(answer, Interpreter, dec_hook=lambda kind, value: kind(value))
+def _converted(answer: dict[str, Any], into: type[_Answer]) -> _Answer:
+    return msgspec.convert(answer, into, dec_hook=lambda kind, value: kind(value))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from pool.backend.interpreter import Interpreter
 
-__all__ = ["EntryPoint", "StoredWheel", "WheelStore"]
+__all__ = ["EntryPoint", "StoredWheel", "WheelStore", "unpack"]
 
 MOST_BYTES = 16 << 30
 """A wheel that unpacks to more is refused; the largest have a few gigabytes."""
@@ -141,10 +141,7 @@ class WheelStore:
         try:
             content = temporary / "content"
             content.mkdir()
-            entry = _unpacked(wheel, content)
-            _compile(content, interpreter)
-            folders, files = _listed(content)
-            entry = msgspec.structs.replace(entry, folders=folders, files=files)
+            entry = _filled(wheel, content, interpreter)
             (content / _MARKER).write_bytes(msgspec.json.encode(entry))
             with _alone(final.parent):
                 if (other := self.get(sha256, interpreter)) is not None:
@@ -168,6 +165,29 @@ class WheelStore:
             with suppress(OSError):
                 if folder.stat().st_mtime < oldest:
                     shutil.rmtree(folder)
+
+
+def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> StoredWheel:
+    """Unpack a wheel outside of the store, for one use: an editable, a wheel just built.
+
+    Args:
+        wheel: the file.
+        into: a folder that is made; on the environment's file system, so that links work.
+        interpreter: compiles it.
+
+    Raises:
+        ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
+        OSError: no space, no permission, or ``into`` is there already.
+    """
+    into.mkdir(parents=True)
+    return _filled(wheel, into, interpreter).stored(into)
+
+
+def _filled(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
+    entry = _unpacked(wheel, into)
+    _compile(into, interpreter)
+    folders, files = _listed(into)
+    return msgspec.structs.replace(entry, folders=folders, files=files)
 
 
 @contextmanager
