@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import singledispatch
+from math import exp
 from typing import TYPE_CHECKING
 
 from pool.events.vocabulary import (
@@ -39,6 +40,7 @@ from pool.events.vocabulary import (
     Remark,
     ResolveFailed,
     ResolveFinished,
+    ResolveProgress,
     ResolveStarted,
     RunFinished,
     RunStarted,
@@ -59,6 +61,7 @@ __all__ = [
     "Resolve",
     "State",
     "Status",
+    "Traffic",
     "fold",
     "fold_all",
 ]
@@ -67,6 +70,8 @@ Dirty = frozenset[BuildId]
 """The builds whose state an event changed."""
 
 _NONE: Dirty = frozenset()
+_MEMORY_SECONDS = 3.0
+"""How long traffic counts for its rate."""
 
 
 class Status(StrEnum):
@@ -100,12 +105,33 @@ class Download:
 
 
 @dataclass(slots=True, kw_only=True)
+class Traffic:
+    """What downloads have brought so far, and how fast."""
+
+    bytes: int = 0
+    """Of the files that are here whole."""
+    since: float = 0.0
+    """When the first download began after there was none for long."""
+    flow: float = 0.0
+    """Bytes that came at ``at`` or shortly before; the longer ago, the less they count."""
+    at: float = 0.0
+
+    def rate(self, now: float) -> float:
+        """Return bytes a second at a moment that is not before the newest event."""
+        # Nothing before `since` is in the flow: the younger it is, the shorter the window.
+        window = _MEMORY_SECONDS * (1 - exp(-max(now - self.since, 0.5) / _MEMORY_SECONDS))
+        return _remembered(self, now) / window
+
+
+@dataclass(slots=True, kw_only=True)
 class Resolve:
     """The search for versions that go together."""
 
     requirements: tuple[str, ...]
     since: float
     done_at: float | None = None
+    pages: int = 0
+    """Of projects, read so far."""
     picked: tuple[Picked, ...] = ()
     message: str = ""
     """Why there is no such set."""
@@ -121,6 +147,8 @@ class EnvironmentState:
     """When the wait for its lock began; None while there is none."""
     holder: Holder | None = None
     locked: bool = False
+    done_at: float | None = None
+    """When it was last changed, or found to need no change, or could not be changed."""
     changes: tuple[EnvironmentChange, ...] = ()
     message: str = ""
     """Why nothing was installed."""
@@ -209,6 +237,7 @@ class State:
     downloads: dict[tuple[BuildId | None, str], Download] = field(default_factory=dict)
     installs: dict[tuple[BuildId | None, str], str] = field(default_factory=dict)
     """The wheels being unpacked, with where they go."""
+    traffic: Traffic = field(default_factory=Traffic)
     resolve: Resolve | None = None
     """None where nothing had to be resolved."""
     environment: EnvironmentState | None = None
@@ -428,6 +457,11 @@ def _(event: LockReleased, state: State) -> Dirty:
 
 @_fold.register
 def _(event: DownloadStarted, state: State) -> Dirty:
+    traffic = state.traffic
+    idle = not state.downloads and event.t - traffic.at > 3 * _MEMORY_SECONDS
+    if idle or not traffic.flow:
+        traffic.since = traffic.at = event.t
+        traffic.flow = 0.0
     state.downloads[event.build, event.file] = Download(
         build=event.build, file=event.file, total=event.total
     )
@@ -437,6 +471,7 @@ def _(event: DownloadStarted, state: State) -> Dirty:
 @_fold.register
 def _(event: DownloadProgress, state: State) -> Dirty:
     download = state.downloads[event.build, event.file]
+    _came(state.traffic, event.bytes - download.bytes, event.t)
     download.bytes = event.bytes
     download.total = event.total
     return _about(event.build)
@@ -444,7 +479,10 @@ def _(event: DownloadProgress, state: State) -> Dirty:
 
 @_fold.register
 def _(event: DownloadFinished, state: State) -> Dirty:
-    state.downloads.pop((event.build, event.file), None)
+    download = state.downloads.pop((event.build, event.file), None)
+    if event.ok and download is not None:
+        _came(state.traffic, event.bytes - download.bytes, event.t)
+        state.traffic.bytes += event.bytes
     return _about(event.build)
 
 
@@ -463,6 +501,13 @@ def _(event: InstallFinished, state: State) -> Dirty:
 @_fold.register
 def _(event: ResolveStarted, state: State) -> Dirty:
     state.resolve = Resolve(requirements=event.requirements, since=event.t)
+    return _NONE
+
+
+@_fold.register
+def _(event: ResolveProgress, state: State) -> Dirty:
+    if state.resolve is not None:
+        state.resolve.pages = event.pages
     return _NONE
 
 
@@ -487,12 +532,14 @@ def _(event: ResolveFailed, state: State) -> Dirty:
 def _(event: EnvironmentChanged, state: State) -> Dirty:
     if state.environment is not None:
         state.environment.changes += event.changes
+        state.environment.done_at = event.t
     return _NONE
 
 
 @_fold.register
 def _(event: EnvironmentFailed, state: State) -> Dirty:
     if state.environment is not None:
+        state.environment.done_at = event.t
         state.environment.message = event.message
         state.environment.hint = event.hint
     return _NONE
@@ -520,6 +567,15 @@ def _(event: Sample, state: State) -> Dirty:
 
 def _about(build: BuildId | None) -> Dirty:
     return _NONE if build is None else frozenset((build,))
+
+
+def _remembered(traffic: Traffic, t: float) -> float:
+    return traffic.flow * exp(-max(t - traffic.at, 0.0) / _MEMORY_SECONDS)
+
+
+def _came(traffic: Traffic, count: int, t: float) -> None:
+    traffic.flow = _remembered(traffic, t) + max(count, 0)
+    traffic.at = t
 
 
 def _leave_slot(state: State, build: BuildState) -> None:

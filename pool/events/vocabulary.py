@@ -57,6 +57,7 @@ __all__ = [
     "Remark",
     "ResolveFailed",
     "ResolveFinished",
+    "ResolveProgress",
     "ResolveStarted",
     "RunFinished",
     "RunStarted",
@@ -346,6 +347,13 @@ class ResolveStarted(_Event, frozen=True, tag="resolve.started"):
     """What was asked for, in the user's order."""
 
 
+class ResolveProgress(_Event, frozen=True, tag="resolve.progress"):
+    """More is known; told at most a few times a second."""
+
+    pages: int
+    """Of projects, read so far."""
+
+
 class Picked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One version that was chosen, and why it is in."""
 
@@ -443,6 +451,7 @@ KnownEvent: TypeAlias = (
     | InstallStarted
     | InstallFinished
     | ResolveStarted
+    | ResolveProgress
     | ResolveFinished
     | ResolveFailed
     | EnvironmentChanged

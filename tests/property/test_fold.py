@@ -19,13 +19,25 @@ from pool.events.vocabulary import (
     BuildStarted,
     BuildWaiting,
     DownloadFinished,
+    DownloadProgress,
     DownloadStarted,
+    EnvironmentChange,
+    EnvironmentChanged,
+    EnvironmentFailed,
+    InstallFinished,
+    InstallStarted,
     KnownEvent,
     LimitChanged,
     LockAcquired,
     LockReleased,
     LockWaiting,
     MachineMemory,
+    Picked,
+    Remark,
+    ResolveFailed,
+    ResolveFinished,
+    ResolveProgress,
+    ResolveStarted,
     RunStarted,
     Sample,
 )
@@ -38,16 +50,29 @@ def journals(draw: st.DrawFn) -> list[KnownEvent]:
     count = draw(st.integers(1, 5))
     builds = [BuildId(f"b{number}") for number in range(1, count + 1)]
     events: list[Any] = [
-        RunStarted(limits={LimitName.BUILDS: 2}, targets=count, out_dir="out", logs="logs"),
+        RunStarted(
+            limits={LimitName.BUILDS: 2},
+            targets=count,
+            out_dir="out",
+            logs="logs",
+            environment=draw(st.sampled_from(["", "/env"])),
+        ),
         *[BuildQueued(build=build, name=build, target=build, log=build) for build in builds],
     ]
     open_builds, slots = set(builds), dict[BuildId, int]()
+    loading = set[BuildId | None]()
     for _ in range(draw(st.integers(0, 40))):
         if not open_builds:
             break
         build = draw(st.sampled_from(sorted(open_builds)))
-        event = draw(st.sampled_from(_steps(build, slots)))
+        about = draw(st.sampled_from([build, None]))
+        steps = [*_steps(build, slots), *_around(about), *_loading(about, loading)]
+        event = draw(st.sampled_from(steps))
         events.append(event)
+        if isinstance(event, DownloadStarted):
+            loading.add(event.build)
+        if isinstance(event, DownloadFinished):
+            loading.discard(event.build)
         if isinstance(event, BuildStarted):
             slots[build] = event.slot
         if isinstance(event, BuildWaiting | BuildFinished):
@@ -72,14 +97,39 @@ def _steps(build: BuildId, slots: dict[BuildId, int]) -> list[KnownEvent]:
         *[BuildPhase(build=build, phase=phase) for phase in Phase],
         *[BuildFinished(build=build, outcome=outcome, peak=7) for outcome in Outcome],
         BuildOutput(build=build, lines=3, bytes=30, last="hello"),
-        LockWaiting(build=build, lock="/t", holder=holder),
-        LockAcquired(build=build, lock="/t"),
-        LockReleased(build=build, lock="/t"),
-        DownloadStarted(build=build, file="f"),
-        DownloadFinished(build=build, file="f", bytes=1),
         Sample(builds=(tree,), machine=machine),
         LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"),
         LimitChanged(limit=LimitName.BUILDS, old=2, new=3, why="user"),
+    ]
+
+
+def _around(about: BuildId | None) -> list[KnownEvent]:
+    """What can happen whatever the builds do, and whether it is for one of them or for none."""
+    picked = Picked(name="a", version="1", kind="wheel")
+    change = EnvironmentChange(name="a", old="1", new="2")
+    return [
+        LockWaiting(build=about, lock="/t", holder=Holder(pid=7, command="uv build")),
+        LockAcquired(build=about, lock="/t"),
+        LockReleased(build=about, lock="/t"),
+        InstallStarted(build=about, distribution="w", environment="/env"),
+        InstallFinished(build=about, distribution="w", environment="/env"),
+        Remark(build=about, text="by the way"),
+        ResolveStarted(requirements=("a",)),
+        ResolveProgress(pages=3),
+        ResolveFinished(picked=(picked,)),
+        ResolveFailed(reference="x", message="no such set"),
+        EnvironmentChanged(environment="/env", changes=(change,)),
+        EnvironmentFailed(environment="/env", reference="x", message="full"),
+    ]
+
+
+def _loading(about: BuildId | None, loading: set[BuildId | None]) -> list[KnownEvent]:
+    if about not in loading:
+        return [DownloadStarted(build=about, file="f", total=9)]
+    return [
+        DownloadProgress(build=about, file="f", bytes=5, total=9),
+        DownloadFinished(build=about, file="f", bytes=9),
+        DownloadFinished(build=about, file="f", bytes=7, ok=False),
     ]
 
 
@@ -125,3 +175,12 @@ def test_a_pause_remembers_the_cap(journal: list[KnownEvent]) -> None:
         if limit := state.limits.get(LimitName.BUILDS):
             assert limit.before_pause > 0
             assert limit.cap in (0, limit.before_pause)
+
+
+@given(journals())
+def test_traffic_is_what_has_come(journal: list[KnownEvent]) -> None:
+    state = State()
+    fold_all(state, journal)
+    whole = [event.bytes for event in journal if isinstance(event, DownloadFinished) and event.ok]
+    assert state.traffic.bytes == sum(whole)
+    assert 0.0 <= state.traffic.rate(state.now + 60.0) <= state.traffic.rate(state.now)
