@@ -52,7 +52,8 @@ async def test_what_is_in_the_file_stays(locks: Locks, tmp_path: Path) -> None:
 
 
 async def test_another_process_excludes_us_and_is_named(locks: Locks, tmp_path: Path) -> None:
-    path, told = tmp_path / ".lock", list[Holder | None]()
+    path = tmp_path / ".lock"
+    told: list[Holder | None] = []
     path.touch()
     with another(path) as process:
         assert locks.try_hold(path) is None
