@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
-from app.printer import Line, Printer, ends_early
+from app.lines import Line
+from app.printer import Printer, ends_early
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,8 +142,9 @@ class _Results:
         if self._json:
             self._write(pool.encode(event).decode())
         elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
-            asked_for = event.outcome.good and not state.builds[event.build].nested
-            if asked_for:
+            # What is installed is not left in a folder for the user.
+            asked_for = state.environment is None and not state.builds[event.build].nested
+            if asked_for and event.outcome.good:
                 self._write(event.wheel)
 
     def _write(self, text: str) -> None:

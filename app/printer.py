@@ -7,41 +7,32 @@ are the logs of failed builds. Quiet where things go well, the whole log where t
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import singledispatchmethod
-from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pool
-from app.view import describe, duration, size
+from app.lines import Line, line_of, picks, trouble
+from app.story import change, folder, resolved
+from app.summary import asked_for, sums
+from app.view import count, describe, duration, size, title
+from app.wholelog import RULE, whole_log
 from pool import Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from app.config import Verbosity
 
-__all__ = ["HEAD", "TAIL", "Line", "Printer", "ends_early", "whole_log"]
+__all__ = ["Printer", "ends_early"]
 
-HEAD, TAIL = 500, 1500
-"""So many lines of a failed build's log are shown where it is longer than both together."""
 _LONGEST_NAME = 32
 _LONGEST_COMMAND = 80
 _LONGEST_LINE = 4000
 """Characters: of our own lines, which have paths in them."""
-_RULE = "┄┄┄┄"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line, cleaned: what it is about, and the text."""
-
-    word: str = ""
-    """Its first word, which says the kind; empty for lines of logs and such."""
-    text: str
 
 
 class Printer:
@@ -70,7 +61,7 @@ class Printer:
             case events.Sample(builds=builds):
                 self._peak = max(self._peak, sum(sample.rss for sample in builds))
             case events.BuildQueued(build=build) | events.BuildFinished(build=build):
-                label = self.state.builds[build].label
+                label = title(self.state.builds[build])
                 self._width = max(self._width, min(len(label), _LONGEST_NAME))
             case _:
                 pass
@@ -78,8 +69,10 @@ class Printer:
     # Lines: a word, a name, and the rest
 
     def _about(self, word: str, build: pool.BuildId | None, rest: str = "") -> Line:
-        label = "" if build is None else self.state.builds[build].label
-        return Line(word=word, text=f"{word:<9} {label:<{self._width}}  {rest}".rstrip())
+        if build is None:
+            return line_of(word, rest)
+        label = title(self.state.builds[build])
+        return line_of(word, f"{label:<{self._width}}  {rest}")
 
     def _normal(self, line: Line) -> Iterator[Line]:
         if self._verbosity != "quiet":
@@ -100,7 +93,8 @@ class Printer:
         header = self.state.header
         facts = [
             f"wheelpool {header.wheelpool if header else ''}",
-            _count(event.targets, "target"),
+            count(event.targets, "target"),
+            *([f"into {event.environment}"] if event.environment else []),
             *(f"{limit} {cap}" for limit, cap in event.limits.items()),
             *([f"memory {size(header.host.memory)}"] if header else []),
             f"logs {event.logs}",
@@ -114,8 +108,8 @@ class Printer:
             return
         how = "ended at once" if self._stopping == event.why else "being ended"
         self._stopping = event.why
-        text = f"{'stopping':<9} {event.why}: {_count(left, 'build')} {how}"
-        yield from self._normal(Line(word="stopping", text=text))
+        text = f"{event.why}: {count(left, 'build')} {how}"
+        yield from self._normal(line_of("stopping", text))
 
     @_say.register
     def _(self, event: events.LimitChanged) -> Iterable[Line]:
@@ -140,10 +134,10 @@ class Printer:
         if event.retry_of is not None:
             yield from self._normal(self._about("again", event.build))
         elif event.needed_by:
-            for_ = ", ".join(self.state.builds[build].label for build in event.needed_by)
+            for_ = ", ".join(title(self.state.builds[build]) for build in event.needed_by)
             yield from self._normal(self._about("queued", event.build, f"needed by {for_}"))
         else:
-            yield from self._verbose(self._about("queued", event.build))
+            yield from self._verbose(self._about("queued", event.build, event.origin))
 
     @_say.register
     def _(self, event: events.BuildWaiting) -> Iterable[Line]:
@@ -162,7 +156,9 @@ class Printer:
 
     @_say.register
     def _(self, event: events.LockWaiting) -> Iterable[Line]:
-        why = f"{_holder(event.holder)}  {event.lock}"
+        holder = _holder(event.holder)
+        env = folder(event.lock)
+        why = f"{env}  {holder}" if event.build is None else f"{holder}  {event.lock}"
         yield from self._waits("locked", event.build, why, why)
 
     def _waits(
@@ -195,6 +191,8 @@ class Printer:
 
     @_say.register
     def _(self, event: events.LockAcquired) -> Iterable[Line]:
+        if event.build is None:
+            self._held_up.pop(None, None)
         yield from self._verbose(self._about("has", event.build, f"the lock of {event.lock}"))
 
     @_say.register
@@ -204,7 +202,7 @@ class Printer:
     @_say.register
     def _(self, event: events.DownloadFinished) -> Iterable[Line]:
         how = size(event.bytes) if event.ok else "could not be had"
-        yield from self._verbose(self._about("fetched", event.build, f"{event.file}  {how}"))
+        yield from self._verbose(self._about("download", event.build, f"{event.file}  {how}"))
 
     @_say.register
     def _(self, event: events.BuildFinished) -> Iterable[Line]:
@@ -223,89 +221,97 @@ class Printer:
         if build.peak:
             yield f"peak {size(build.peak)}"
         if build.wheel:
-            yield str(PurePath(PurePath(self.state.out_dir).name, PurePath(build.wheel).name))
+            wheel = PurePath(build.wheel).name
+            # What is installed is not left in a folder for the user.
+            folder = PurePath(self.state.out_dir).name if self.state.environment is None else ""
+            yield str(PurePath(folder, wheel))
+            if build.outcome is Outcome.FETCHED and build.wheel_bytes:
+                yield size(build.wheel_bytes)
         if build.message:
             yield build.message
 
     def _failure(self, build: pool.BuildState) -> Iterator[Line]:
         if build.hint:
-            yield Line(text=f"{'':<9} {build.hint}")
+            yield line_of("", build.hint)
         log = self._logs / build.log
         if build.lines or log.is_file():
-            yield Line(text=f"{_RULE} {build.label}: the log {_RULE}")
+            yield Line(text=f"{RULE} {build.label}: the log {RULE}")
             yield from (Line(text=line) for line in whole_log(log))
-            yield Line(text=f"{_RULE} {build.label}: end of the log {_RULE}")
+            yield Line(text=f"{RULE} {build.label}: end of the log {RULE}")
         if build.rerun:
             yield Line(text=f"run it again by hand: {build.rerun}")
+
+    # What is around the builds
+
+    @_say.register
+    def _(self, event: events.Remark) -> Iterable[Line]:
+        yield from self._normal(self._about("note", event.build, event.text))
+
+    @_say.register
+    def _(self, event: events.ResolveStarted) -> Iterable[Line]:
+        asked = count(len(event.requirements), "requirement")
+        yield from self._normal(line_of("resolving", asked))
+
+    @_say.register
+    def _(self, event: events.ResolveFinished) -> Iterable[Line]:
+        yield from self._normal(line_of("resolved", resolved(event.picked)))
+        if self._verbosity == "verbose":
+            yield from picks(event.picked)
+
+    @_say.register
+    def _(self, event: events.ResolveFailed) -> Iterable[Line]:
+        yield from trouble(event.message, event.hint)
+
+    @_say.register
+    def _(self, event: events.EnvironmentChanged) -> Iterable[Line]:
+        for one in event.changes:
+            word = "removed" if one.new is None else "installed"
+            yield from self._normal(line_of(word, change(one)))
+        if event.locked:
+            held = f"the lock of {event.environment} for {duration(event.locked)}"
+            yield from self._verbose(line_of("held", held))
+
+    @_say.register
+    def _(self, event: events.EnvironmentFailed) -> Iterable[Line]:
+        yield from trouble(f"{folder(event.environment)}: {event.message}", event.hint)
 
     # The end
 
     def in_short(self) -> Iterator[Line]:
         """Yield how it went, for who has seen no line of it: instead of logs, where they are."""
-        asked = self._asked()
-        for build in asked:
+        asked = asked_for(self.state)
+        for remark in self.state.remarks:
+            yield _cleaned(line_of("note", remark))
+        for build in filter(_worth_a_row, asked):
             yield _cleaned(self._row(build))
             if build.outcome is Outcome.FAILED:
                 for text in filter(None, (build.hint, f"log {self._logs / build.log}")):
-                    yield _cleaned(Line(text=f"{'':<9} {text}"))
-        yield from map(_cleaned, self._sum(asked))
+                    yield _cleaned(line_of("", text))
+        yield from map(_cleaned, sums(self.state, self._peak))
 
     def _summary(self) -> Iterator[Line]:
         """Yield the table of all that was asked for, bad news last, and the sum."""
-        asked = self._asked()
+        asked = asked_for(self.state)
         if len(asked) > 1:
             yield Line(text="")
             quiet = self._verbosity == "quiet"
             shown = [build for build in asked if not quiet or build.outcome is Outcome.FAILED]
-            yield from map(self._row, shown)
-        yield from self._sum(asked)
-
-    def _sum(self, asked: list[pool.BuildState]) -> Iterator[Line]:
-        yield Line(text=self._totals(asked))
-        if self.state.warning:
-            yield Line(word="failed", text=f"warning: {self.state.warning}")
-
-    def _asked(self) -> list[pool.BuildState]:
-        return sorted(filter(_counts, self.state.builds.values()), key=_badness)
+            yield from map(self._row, filter(_worth_a_row, shown))
+        yield from sums(self.state, self._peak)
 
     def _row(self, build: pool.BuildState) -> Line:
         word = build.outcome or "unfinished"
         return self._about(word, build.id, "  ".join(self._facts(build)))
 
-    def _totals(self, asked: list[pool.BuildState]) -> str:
-        counts = Counter(build.outcome for build in asked)
-        said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-        parts = [f"{said or 'nothing built'} in {duration(self.state.now)}"]
-        if self._peak:
-            parts.append(f"peak {size(self._peak)}")
-        slowest = max(asked, key=lambda build: build.seconds, default=None)
-        if slowest is not None and len(asked) > 1 and slowest.seconds:
-            parts.append(f"slowest {slowest.label} {duration(slowest.seconds)}")
-        return "  ".join([*parts, f"logs {self.state.logs}"])
-
-
-def whole_log(path: Path) -> Iterator[str]:
-    """Yield the lines of a log, cleaned; of a huge one the beginning and the end."""
-    try:
-        file = path.open("rb")
-    except OSError as problem:
-        yield f"(no log: {path}: {(problem.strerror or str(problem)).lower()})"
-        return
-    with file:
-        lines = iter(lambda: file.readline(_LONGEST_LINE * 16), b"")
-        yield from map(pool.clean_line, islice(lines, HEAD))
-        tail: deque[bytes] = deque(maxlen=TAIL)
-        count = 0
-        for count, line in enumerate(lines, 1):  # noqa: B007 - used after the loop
-            tail.append(line)
-    if count > TAIL:
-        yield f"{_RULE} {count - TAIL:,} lines are left out; all are in {path} {_RULE}"
-    yield from map(pool.clean_line, tail)
-
 
 def ends_early(state: pool.State) -> Line:
     """Return what is said of a log that has no end."""
     return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
+
+
+def _worth_a_row(build: pool.BuildState) -> bool:
+    """Leave out what was just taken as it is: there may be hundreds, and nothing to tell."""
+    return build.outcome is not Outcome.FETCHED
 
 
 def _cleaned(line: Line) -> Line:
@@ -318,24 +324,3 @@ def _holder(holder: pool.Holder | None) -> str:
             return f'by pid {pid} "{pool.clean_line(command, longest=_LONGEST_COMMAND)}"'
         case _:
             return "by another process"
-
-
-def _counts(build: pool.BuildState) -> bool:
-    """Tell whether the user asked for it and it is the last try, or it failed inside."""
-    return build.superseded_by is None and (not build.nested or build.outcome is Outcome.FAILED)
-
-
-def _badness(build: pool.BuildState) -> int:
-    order = (
-        Outcome.FETCHED,
-        Outcome.CACHED,
-        Outcome.BUILT,
-        None,
-        Outcome.CANCELLED,
-        Outcome.SKIPPED,
-    )
-    return order.index(build.outcome) if build.outcome in order else len(order)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from app.view import duration, limits, size
-from pool import State, Status, SystemClock
+from app.caps import limits, traffic
+from app.story import told
+from app.view import duration, size_of
+from pool import LimitName, State, Status, SystemClock
 
 if TYPE_CHECKING:
-    from app.printer import Line
+    from app.lines import Line
 
 __all__ = ["TerminalOutlet", "progress"]
 
@@ -28,6 +30,10 @@ _STYLES = {
     "stopping": "yellow",
     "locked": "yellow",
     "cap": "cyan",
+    "resolved": "cyan",
+    "installed": "green",
+    "removed": "yellow",
+    "note": "yellow",
 }
 
 
@@ -72,20 +78,32 @@ class TerminalOutlet:
         now = self._clock.monotonic()
         if now - self._drawn >= _BETWEEN_SECONDS:
             self._drawn = now
-            words = progress(state, now - self._start)
+            words = progress(state, now - self._start, self._console.width)
             self._live.update(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
             with suppress(OSError):
                 self._live.refresh()
 
 
-def progress(state: State, elapsed: float) -> str:
-    """Return the line: running and cap, done and known, memory, time."""
-    done = sum(build.status is Status.DONE for build in state.builds.values())
-    parts = [
-        *limits(state)[:1],
-        f"{done} of {len(state.builds)} done",
-    ]
+def progress(state: State, elapsed: float, width: int) -> str:
+    """Return the line: what goes on around the builds, builds, downloads, memory, time.
+
+    Where it is too long for the terminal, memory goes first, then what is said most loosely; the
+    caps and the time stay.
+    """
+    caps = limits(state)
+    now = max(elapsed, state.now)
+    end = duration(elapsed)
+    parts = [caps[LimitName.BUILDS]] if LimitName.BUILDS in caps else []
+    if state.builds:
+        done = sum(build.status is Status.DONE for build in state.builds.values())
+        parts.append(f"{done} of {len(state.builds)} done")
+    if coming := traffic(state, now):
+        parts.append(f"{caps[LimitName.DOWNLOADS]}  {coming}")
+    if (about := told(state, now)) is not None and about.kind in ("working", "waiting"):
+        parts.append(about.lines[0])
     if state.machine is not None:
         used = state.machine.total - state.machine.available
-        parts.append(f"memory {size(used)} of {size(state.machine.total)}")
-    return "  ".join([*parts, duration(elapsed)])
+        parts.append(f"memory {size_of(used, state.machine.total)}")
+    while len(parts) > 1 and len("  ".join([*parts, end])) > width:
+        parts.pop()
+    return "  ".join([*parts, end])

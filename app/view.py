@@ -6,7 +6,7 @@ before colour, so that every state can be told without either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -26,16 +26,19 @@ __all__ = [
     "Place",
     "Row",
     "clock",
+    "count",
     "counts",
     "describe",
     "duration",
+    "held_by",
     "kind_of",
-    "limits",
     "matches",
     "order",
     "place_of",
     "row",
     "size",
+    "size_of",
+    "title",
     "usual_seconds",
 ]
 
@@ -114,15 +117,42 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def size(count: float) -> str:
-    """Return a number of bytes to be read: ``412 MiB``, ``3.1 GiB``."""
+def size(count: float, *, fine: bool = False) -> str:
+    """Return a number of bytes to be read: ``412 MiB``, ``3.1 GiB``.
+
+    Args:
+        count: how many.
+        fine: tell ``4.1 MiB`` from ``4 MiB`` too.
+    """
     unit = 0
     while count >= 1000 and unit < len(_UNITS) - 1:
         count /= 1024
         unit += 1
-    return (
-        f"{count:.1f} {_UNITS[unit]}" if count < 10 and unit >= 3 else f"{count:.0f} {_UNITS[unit]}"
-    )
+    exact = count < 10 and unit >= (2 if fine else 3)
+    return f"{count:.1f} {_UNITS[unit]}" if exact else f"{count:.0f} {_UNITS[unit]}"
+
+
+def size_of(part: float, whole: float) -> str:
+    """Return a part of a number of bytes: ``12 of 40 MiB``, ``900 KiB of 2 MiB``."""
+    said, of = size(part), size(whole)
+    number, unit = said.split()
+    return f"{number if unit == of.split()[1] else said} of {of}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things: ``1 page``, ``2 pages``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def title(build: BuildState) -> str:
+    """Return what a build is to make, in a sentence's words: ``metadata of rich 14.2.0``."""
+    match build.purpose:
+        case "metadata":
+            return f"metadata of {build.label}"
+        case "editable":
+            return f"{build.label} (editable)"
+        case _:
+            return build.label
 
 
 def describe(build: BuildState, state: State, now: float, place: int | None = None) -> Line:
@@ -134,6 +164,13 @@ def describe(build: BuildState, state: State, now: float, place: int | None = No
         now: seconds since its start.
         place: how many are before it in the queue, where that is known.
     """
+    line = _described(build, state, now, place)
+    if build.purpose == "wheel":
+        return line
+    return replace(line, detail=" · ".join(filter(None, (build.purpose, line.detail))))
+
+
+def _described(build: BuildState, state: State, now: float, place: int | None) -> Line:
     match build.status:
         case Status.DONE:
             return _ended(build)
@@ -158,7 +195,7 @@ def _waiting(build: BuildState, state: State, now: float) -> Line:
     match build.waiting_for:
         case WaitFor.LOCK:
             return Line(
-                "waiting", "locked", f"{_holder(build.holder)} for {clock(now - build.since)}"
+                "waiting", "locked", f"{held_by(build.holder)} for {clock(now - build.since)}"
             )
         case WaitFor.DEPENDENCY:
             return Line("waiting", "needs", _needed(build, state))
@@ -170,7 +207,8 @@ def _waiting(build: BuildState, state: State, now: float) -> Line:
             return Line("waiting", "waiting", build.waiting_on)
 
 
-def _holder(holder: pool.Holder | None) -> str:
+def held_by(holder: pool.Holder | None) -> str:
+    """Say who has a lock, as far as the system tells: ``by pid 4121 "uv build"``."""
     if holder is None or holder.pid is None:
         return "by another process"
     return f'by pid {holder.pid} "{holder.command}"' if holder.command else f"by pid {holder.pid}"
@@ -178,16 +216,18 @@ def _holder(holder: pool.Holder | None) -> str:
 
 def _needed(build: BuildState, state: State) -> str:
     nested = (state.builds.get(one) for one in build.waiting_builds)
-    told = [f"{one.label} ({one.status})" for one in nested if one is not None]
+    told = [f"{title(one)} ({one.status})" for one in nested if one is not None]
     return ", ".join(told) or build.waiting_on
 
 
 def _fetching(build: BuildState, state: State) -> str:
     for (owner, file), download in state.downloads.items():
         if owner == build.id:
+            # The number first: a long name of a file is cut.
             if download.total:
-                return f"{file} {100 * download.bytes // download.total} %"
-            return f"{file} {size(download.bytes)}"
+                share = 100 * download.bytes // download.total
+                return f"{share} % of {size(download.total)}  {file}"
+            return f"{size(download.bytes)}  {file}"
     for owner, wheel in state.installs:
         if owner == build.id:
             return f"unpacking {wheel}"
@@ -301,25 +341,3 @@ def counts(numbers: Mapping[Kind, int]) -> str:
         " · ".join(f"{numbers[kind]} {kind}" for kind in shown if numbers.get(kind))
         or "nothing yet"
     )
-
-
-def limits(state: State) -> list[str]:
-    """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
-    running = {
-        LimitName.BUILDS: len(state.slots),
-        LimitName.DOWNLOADS: len(state.downloads),
-        LimitName.INSTALLS: len(state.installs),
-    }
-    return [
-        _limit(name.value, running[name], limit.cap)
-        for name, limit in state.limits.items()
-        if name in running
-    ]
-
-
-def _limit(name: str, running: int, cap: int) -> str:
-    if cap == 0:
-        return f"{name} paused ({running} finishing)" if running else f"{name} paused"
-    if running > cap:
-        return f"{name} {running} -> {cap}"
-    return f"{name} {running}/{cap}"

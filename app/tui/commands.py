@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-import pool
+from app.caps import CAPS
 from app.view import order
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from app.tui.dashboard import Dashboard
 
 __all__ = ["BuildCommands"]
-
-_CAPS = range(1, 17)
 
 
 class BuildCommands(Provider):
@@ -31,7 +30,7 @@ class BuildCommands(Provider):
     async def search(self, query: str) -> Hits:
         """Find commands, caps and builds by what was typed."""
         matcher = self.matcher(query)
-        for name, about, action in (*self._actions(), *self._caps(), *self._builds()):
+        for name, about, action in (*self._actions(), *self._caps(query), *self._builds()):
             if (score := matcher.match(name)) > 0:
                 yield Hit(score, matcher.highlight(name), action, help=about)
 
@@ -44,22 +43,23 @@ class BuildCommands(Provider):
         yield "open log", "of the selected build, full screen", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
         if dashboard.live:
-            yield "raise the cap of builds", "by one", partial(dashboard.action_cap, 1)
-            yield (
-                "lower the cap of builds",
-                "by one; ends nobody",
-                partial(dashboard.action_cap, -1),
-            )
+            for limit in CAPS:
+                set_to = partial(dashboard.ask_cap, limit)
+                yield f"{limit}: set the cap to ...", "asks for the number", set_to
+                up, down = (partial(dashboard.move_cap, limit, by) for by in (1, -1))
+                yield f"{limit}: raise the cap", "by one", up
+                yield f"{limit}: lower the cap", "by one; ends nobody", down
+            yield "next cap", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "builds that run go on", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
             yield "retry build", "the selected one", dashboard.action_retry
 
-    def _caps(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        if self._dashboard.live:
-            for limit in (pool.LimitName.BUILDS, pool.LimitName.DOWNLOADS, pool.LimitName.INSTALLS):
-                for cap in _CAPS:
-                    resize = partial(self._dashboard.resize, limit, cap)
-                    yield f"{limit} {cap}", f"set the cap of {limit} to {cap}", resize
+    def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Offer the number that was typed."""
+        if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
+            for limit in CAPS:
+                resize = partial(self._dashboard.resize, limit, int(number[0]))
+                yield f"{limit}: set the cap to {number[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         for build in order(self._dashboard.feed.state)[:1000]:

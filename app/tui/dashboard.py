@@ -10,11 +10,12 @@ from textual.widgets import Footer, Input
 
 import pool
 from app.tui.commands import BuildCommands
-from app.tui.dialogs import HelpScreen, QuitScreen
+from app.tui.dialogs import CapScreen, HelpScreen, QuitScreen
 from app.tui.header import RunHeader
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
 from app.tui.replaybar import ReplayBar
+from app.tui.strip import StatusStrip
 from app.tui.table import BuildTable, Titles
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ __all__ = ["Dashboard"]
 _TICK = 1 / 10
 _PANEL_LINES = 28
 """The panel is shown on screens with at least so many lines."""
-_LIVE = frozenset(("cap", "pause", "cancel", "retry"))
+_LIVE = frozenset(("cap", "next_cap", "pause", "cancel", "retry"))
 _REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
 
 
@@ -39,7 +40,8 @@ class Dashboard(Screen[None]):
     COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise"),
-        Binding("minus", "cap(-1)", "fewer builds", key_display="-", id="cap.lower"),
+        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower"),
+        Binding("c", "next_cap", "next cap", id="cap.next"),
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
@@ -79,6 +81,7 @@ class Dashboard(Screen[None]):
     def compose(self) -> ComposeResult:
         """Stack the parts."""
         yield RunHeader(self.feed, ascii_only=self._ascii)
+        yield StatusStrip(self.feed, ascii_only=self._ascii)
         yield Titles(id="titles")
         yield BuildTable(self.feed, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
@@ -103,6 +106,7 @@ class Dashboard(Screen[None]):
         self.feed.advance()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
+            self.query_one(StatusStrip).tick()
             self.table.tick()
             self.query_one(BuildPanel).show(self.table.selected)
             for bar in self.query(ReplayBar):
@@ -122,9 +126,27 @@ class Dashboard(Screen[None]):
         """Set a cap."""
         self.feed.source.send(pool.Resize(limit=limit, value=value))
 
+    def move_cap(self, limit: pool.LimitName, by: int) -> None:
+        """Raise or lower a cap."""
+        self.feed.source.send(pool.Resize(limit=limit, by=by))
+
+    def ask_cap(self, limit: pool.LimitName) -> None:
+        """Ask for the number a cap is set to."""
+
+        def answered(value: int | None) -> None:
+            if value is not None:
+                self.resize(limit, value)
+
+        known = self.feed.state.limits.get(limit)
+        self.app.push_screen(CapScreen(limit, known.cap if known else None), answered)
+
     def action_cap(self, by: int) -> None:
-        """Raise or lower the cap of builds."""
-        self.feed.source.send(pool.Resize(limit=pool.LimitName.BUILDS, by=by))
+        """Raise or lower the selected cap."""
+        self.move_cap(self.query_one(RunHeader).selected, by)
+
+    def action_next_cap(self) -> None:
+        """Select the next cap."""
+        self.query_one(RunHeader).select_next()
 
     def action_pause(self) -> None:
         """Pause, or resume."""
@@ -193,7 +215,9 @@ class Dashboard(Screen[None]):
         """Leave; ask first while builds run."""
         builds = self.feed.state.builds.values()
         left = sum(build.status is not pool.Status.DONE for build in builds)
-        if not self.live or self.feed.state.finished or not left:
+        # Resolving and installing are work as well.
+        begun = left or self.feed.state.resolve or self.feed.state.environment
+        if not self.live or self.feed.state.finished or self.feed.idle or not begun:
             self.app.exit()
         else:
             self.app.push_screen(QuitScreen(left), self._quit)

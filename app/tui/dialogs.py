@@ -1,4 +1,4 @@
-"""Small screens above the others: the keys, and the question before leaving."""
+"""Small screens above the others: the keys, a cap's number, and the question before leaving."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.validation import Integer
+from textual.widgets import Input, Static
+
+import pool
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["HelpScreen", "QuitScreen"]
+__all__ = ["CapScreen", "HelpScreen", "QuitScreen"]
 
 _KEYS = """\
  j k  arrows  g G  pages   move
  l  Enter  double click    the log, full screen
- + -                       raise, lower the cap of builds
- p                         pause, resume
+ + -                       raise, lower the cap in brackets
+ c                         the next cap: builds, downloads, installs
+ p                         pause, resume builds
  x                         cancel the selected build
  r                         build a failed one again
  /                         filter; Escape shows all
@@ -59,6 +63,38 @@ class HelpScreen(ModalScreen[None]):
             yield Static(text, markup=False)
 
 
+class CapScreen(ModalScreen[int | None]):
+    """Asks for the number a cap is set to."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="cap.close")
+    ]
+
+    def __init__(self, limit: pool.LimitName, cap: int | None) -> None:
+        super().__init__()
+        self._limit = limit
+        self._cap = cap
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        with Vertical(classes="dialog"):
+            yield Static(f"{self._limit}: set the cap to", classes="dialog-title")
+            yield Input(
+                str(self._cap or ""),
+                type="integer",
+                validators=Integer(1, pool.MAX_BUILDS),
+                validate_on=["submitted"],
+                id="cap",
+            )
+            yield Static(f" 1 to {pool.MAX_BUILDS}; Enter sets it, Escape leaves it", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the number, if it is one that a cap can have."""
+        if event.validation_result is not None and event.validation_result.is_valid:
+            self.dismiss(int(event.value))
+
+
 class QuitScreen(ModalScreen[bool]):
     """Asks before builds are cancelled."""
 
@@ -75,6 +111,7 @@ class QuitScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Make the question."""
         builds = "1 build has" if self._left == 1 else f"{self._left} builds have"
+        builds = builds if self._left else "The run has"
         with Vertical(classes="dialog"):
             yield Static(f"{builds} not ended", classes="dialog-title")
             yield Static(" y  Enter    cancel and quit\n n  Escape   stay", markup=False)

@@ -78,7 +78,24 @@ class Feed:
     def idle(self) -> bool:
         """Whether everything that was announced has ended."""
         going_on: tuple[Kind, ...] = ("building", "waiting", "queued")
-        return bool(self.state.builds) and not any(self.numbers[kind] for kind in going_on)
+        if any(self.numbers[kind] for kind in going_on):
+            return False
+        resolve = self.state.resolve
+        if resolve is not None and (resolve.done_at is None or resolve.message):
+            return bool(resolve.message)
+        return self._settled if self.state.environment is not None else bool(self.state.builds)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether nothing more is to be expected of the environment."""
+        environment = self.state.environment
+        if environment is None or environment.locked or self.state.installs:
+            return False
+        if environment.waiting_since is not None:
+            return False
+        # Where a build went wrong nothing is installed, and there may be no word about it.
+        wrong: tuple[Kind, ...] = ("failed", "cancelled", "skipped")
+        return environment.done_at is not None or any(self.numbers[kind] for kind in wrong)
 
     def log(self, build: pool.BuildState) -> Path | None:
         """Return where a build's log is, or would be."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.view import PLAIN, clock, counts, limits, size
+from app.caps import caps_for, next_cap, traffic
+from app.view import PLAIN, clock, counts, size_of
+from pool import LimitName
 
 if TYPE_CHECKING:
     from textual.app import RenderResult
@@ -17,16 +19,25 @@ if TYPE_CHECKING:
 __all__ = ["RunHeader"]
 
 _BAR = 16
+_ROOMY = 100
+"""Cells from which on there is room for the program's name."""
 
 
 class RunHeader(Widget):
-    """What a glance at the run wants to know."""
+    """What a glance at the run wants to know; one of the caps is the one that keys change."""
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
         super().__init__(id="header")
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
+        self.selected = LimitName.BUILDS
+        """The cap that is raised and lowered."""
+
+    def select_next(self) -> None:
+        """Select the cap that follows."""
+        self.selected = next_cap(self._feed.state, self.selected)
+        self.tick()
 
     def tick(self) -> None:
         """Draw again if the words have changed."""
@@ -38,12 +49,20 @@ class RunHeader(Widget):
             self.refresh()
 
     def _first(self) -> str:
-        state, width = self._feed.state, self.size.width
+        width = self.size.width
         right = clock(self._feed.now)
-        left = " wheelpool   " if width >= 64 else " "
-        left += "   ".join(limits(state)) or "starting"
+        left = " wheelpool  " if width >= _ROOMY else ""
+        left += self._caps(width - len(left) - len(right) - 2) or " starting"
         memory = self._memory(width - len(left) - len(right) - 4)
         return _spread(left, f"{memory}   {right} ", width)
+
+    def _caps(self, room: int) -> str:
+        """Put the caps side by side; the one that keys change is in brackets."""
+        chosen = self.selected if self._feed.source.live else None
+        return "".join(
+            f"[{text.rstrip()}]".ljust(len(text) + 2) if name is chosen else f" {text} "
+            for name, text in caps_for(self._feed.state, room).items()
+        )
 
     def _memory(self, room: int) -> str:
         """Say how much of the machine's memory is used, as far as there is room."""
@@ -51,7 +70,7 @@ class RunHeader(Widget):
         if machine is None:
             return ""
         used = machine.total - machine.available
-        said = f"memory {size(used)} of {size(machine.total)}"
+        said = f"memory {size_of(used, machine.total)}"
         full = round(_BAR * used / machine.total)
         done, rest = ("#", ".") if self._ascii else ("█", "·")
         for text in (f"{said}  {done * full}{rest * (_BAR - full)}", said):
@@ -63,21 +82,27 @@ class RunHeader(Widget):
         feed = self._feed
         left, right = f" {counts(feed.numbers)}", ""
         if feed.state.stopping and not feed.state.finished:
-            right = "stopping "
+            right = "stopping"
+        elif coming := traffic(feed.state, feed.now):
+            right = f"downloads {coming}"
         elif feed.source.live and feed.idle:
-            right = "all done, q quits "
+            right = "all done, q quits"
         elif feed.replay is not None:
-            right = "replay "
-        return _spread(left, right, self.size.width)
+            right = "replay"
+        return _spread(left, f"  {right} ", self.size.width)
 
     def render(self) -> RenderResult:
         """Return both lines."""
         first, second = self._shown
-        return Text(first, style="bold", no_wrap=True) + Text(f"\n{second}", no_wrap=True)
+        top = Text(first, style="bold", no_wrap=True)
+        begin, end = first.find("["), first.find("]")
+        if 0 <= begin < end:
+            top.stylize("reverse", begin, end + 1)
+        return top + Text(f"\n{second}", no_wrap=True)
 
 
 def _spread(left: str, right: str, width: int) -> str:
-    """Put one text to the left and one to the right; the left one goes first."""
+    """Put one text to the left and one to the right; the right one only where there is room."""
     if len(left) + len(right) > width:
-        return left[:width]
+        return left if len(left) <= width else left[: max(0, width - 1)] + "…"
     return left + " " * (width - len(left) - len(right)) + right

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
-from app.view import clock, describe, duration, size
+from app.view import clock, describe, duration, size, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildPanel"]
 
 _TAIL_BYTES = 1 << 15
-_REASONED = ("waiting", "failed", "skipped")
+_REASONED = ("waiting", "failed", "skipped", "cached", "fetched")
 
 
 class BuildPanel(Vertical):
@@ -62,19 +62,20 @@ class BuildPanel(Vertical):
         # The rows of the table cut a long reason short; here is room for it.
         facts = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
         facts += [" · ".join(phases)] if phases else []
-        if build.needed_by:
-            names = (self._feed.state.builds[one].label for one in build.needed_by)
-            facts.append(f"asked for by: {', '.join(names)}")
+        names = [title(self._feed.state.builds[one]) for one in build.needed_by]
+        if asked := [build.origin] * bool(build.origin) + names:
+            facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
             facts.append(f"took {duration(build.expected)} before")
-        return Text.assemble((f" {build.label}  ", "bold"), "   ".join(facts))
+        facts += [f"note: {remark}" for remark in build.remarks]
+        return Text.assemble((f" {title(build)}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or why there is none."""
         until = None if self._feed.source.live else build.bytes
         lines = list(_last_lines(self._feed.log(build), height, until))
-        title = "log  (l full screen)" if lines else "nothing was printed yet"
-        return [title, *lines[-max(0, height - 1) :]]
+        head = "log  (l full screen)" if lines else "nothing was printed yet"
+        return [head, *lines[-max(0, height - 1) :]]
 
 
 class _Lines(Widget):

@@ -533,6 +533,7 @@ def _(event: EnvironmentChanged, state: State) -> Dirty:
     if state.environment is not None:
         state.environment.changes += event.changes
         state.environment.done_at = event.t
+        state.environment.message = state.environment.hint = ""
     return _NONE
 
 

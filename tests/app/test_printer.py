@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from app import printer as printing
-from app.printer import Printer, whole_log
+from app import wholelog
+from app.printer import Printer
+from app.wholelog import whole_log
 from pool import Holder, LimitName, Outcome, Phase, WaitFor, events
 from tests.app.conftest import HEADER, numbered
 
@@ -168,7 +169,7 @@ def test_verbose_says_phases_requirements_and_locks() -> None:
         "phase     liba 1.0  get_requires",
         "chose     liba 1.0  setuptools 80, wheel 1",
         "has       liba 1.0  the lock of /a",
-        "fetched   liba 1.0  x.whl  2 KiB",
+        "download  liba 1.0  x.whl  2 KiB",
     ]
 
 
@@ -251,9 +252,9 @@ def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
     count = 100_000
     log.write_text("".join(f"{n}\n" for n in range(count)))
     lines = list(whole_log(log))
-    assert len(lines) == printing.HEAD + 1 + printing.TAIL
+    assert len(lines) == wholelog.HEAD + 1 + wholelog.TAIL
     assert (lines[0], lines[-1]) == ("0", f"{count - 1}")
-    assert lines[printing.HEAD] == f"┄┄┄┄ 98,000 lines are left out; all are in {log} ┄┄┄┄"
+    assert lines[wholelog.HEAD] == f"┄┄┄┄ 98,000 lines are left out; all are in {log} ┄┄┄┄"
 
 
 @pytest.mark.parametrize("count", [0, 1, 1999, 2000])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 import pool
@@ -92,7 +94,7 @@ def test_downloads_say_how_far_they_are() -> None:
     waiting = v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz")
     begun = v.DownloadStarted(build=A, file="core-1.tar.gz", total=200)
     part = v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=50, total=200)
-    assert said(waiting, begun, part) == "waiting: fetching core-1.tar.gz 25 %"
+    assert said(waiting, begun, part) == "waiting: fetching 25 % of 200 B  core-1.tar.gz"
 
 
 def test_finished_builds_never_push_running_ones_down() -> None:
@@ -104,14 +106,35 @@ def test_finished_builds_never_push_running_ones_down() -> None:
     assert [build.id for build in view.order(run, "FAIL")] == [A]
 
 
-def test_the_drain_and_the_pause_are_said() -> None:
-    both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
-    lowered = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
-    paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
-    assert view.limits(state(*both)) == ["builds 2/2"]
-    assert view.limits(state(*both, lowered)) == ["builds 2 -> 1"]
-    assert view.limits(state(*both, paused)) == ["builds paused (2 finishing)"]
+def test_counts_leave_out_what_is_not_there() -> None:
     assert view.counts({"building": 2, "queued": 1, "failed": 0}) == "2 building · 1 queued"
+
+
+def test_a_part_of_a_size_has_one_unit_where_one_is_enough() -> None:
+    assert view.size_of(12 << 20, 40 << 20) == "12 of 40 MiB"
+    assert view.size_of(900 << 10, 2 << 20) == "900 KiB of 2 MiB"
+    assert (view.size(4.1 * (1 << 20)), view.size(4.1 * (1 << 20), fine=True)) == (
+        "4 MiB",
+        "4.1 MiB",
+    )
+
+
+@pytest.mark.parametrize(
+    ("purpose", "name", "words"),
+    [
+        ("metadata", "metadata of core", "building: building metadata · get_requires"),
+        ("editable", "core (editable)", "building: building editable · get_requires"),
+        ("wheel", "core", "building: building get_requires"),
+    ],
+)
+def test_what_is_to_come_out_is_told(
+    purpose: Literal["wheel", "editable", "metadata"], name: str, words: str
+) -> None:
+    again = v.BuildQueued(build=A, name="core", target="core", log="x", purpose=purpose)
+    phase = v.BuildPhase(build=A, phase=Phase.GET_REQUIRES)
+    events = (again, v.BuildStarted(build=A, slot=1), phase)
+    assert said(*events) == words
+    assert view.title(state(*events).builds[A]) == name
 
 
 def test_every_kind_has_a_glyph_for_every_terminal() -> None:

@@ -196,7 +196,7 @@ async def test_the_palette_sets_a_cap() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "name-b1" in text(app))
         await pilot.press("ctrl+p", *"downloads 3")
-        await until(pilot, lambda: "set the cap of downloads to 3" in text(app))
+        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
         await pilot.press("enter")
         await pilot.pause(0.1)
         if not source.sent:

@@ -1,0 +1,93 @@
+"""The three caps of a run in words: how much goes on under each, and what downloads bring.
+
+Pure, as `app.view` is. Deliberately without a word on what a cap does: the engine decides that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.view import size, size_of
+from pool import LimitName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pool
+
+__all__ = ["CAPS", "caps_for", "limits", "next_cap", "traffic"]
+
+CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS)
+"""In the order of the header."""
+_SHORT = {LimitName.BUILDS: "bld", LimitName.DOWNLOADS: "dl", LimitName.INSTALLS: "inst"}
+_TINY = {LimitName.BUILDS: "b", LimitName.DOWNLOADS: "d", LimitName.INSTALLS: "i"}
+
+
+def limits(state: pool.State) -> dict[LimitName, str]:
+    """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
+    return {name: _said(name.value, name, state) for name in _known(state)}
+
+
+def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
+    """Say each cap so that all of them, with a cell to each side, are no wider than ``width``.
+
+    Each is padded to what it needs while all of its cap is in use, so that its neighbours stay
+    where they are.
+    """
+    said: dict[LimitName, str] = {}
+    for words in ({name: name.value for name in CAPS}, _SHORT, _TINY):
+        said = {name: _padded(words[name], name, state) for name in _known(state)}
+        if sum(len(text) + 2 for text in said.values()) <= width:
+            break
+    return said
+
+
+def next_cap(state: pool.State, after: LimitName) -> LimitName:
+    """Return the cap that follows one, around in a circle."""
+    known = _known(state)
+    at = known.index(after) if after in known else -1
+    return known[(at + 1) % len(known)] if known else after
+
+
+def traffic(state: pool.State, now: float) -> str:
+    """Say what downloads bring: ``12 of 40 MiB  4.1 MiB/s``; empty while there are none.
+
+    What has come is that of the whole run; what is to come, that of the files on their way.
+    """
+    if not state.downloads:
+        return ""
+    going = state.downloads.values()
+    come = state.traffic.bytes + sum(download.bytes for download in going)
+    totals = [download.total for download in going]
+    known = [total for total in totals if total is not None]
+    if len(known) == len(totals):
+        amount = size_of(come, max(come, state.traffic.bytes + sum(known)))
+    else:
+        amount = size(come)
+    return f"{amount}  {size(state.traffic.rate(now), fine=True)}/s"
+
+
+def _known(state: pool.State) -> Sequence[LimitName]:
+    return [name for name in CAPS if name in state.limits]
+
+
+def _running(state: pool.State, name: LimitName) -> int:
+    match name:
+        case LimitName.BUILDS:
+            return len(state.slots)
+        case LimitName.DOWNLOADS:
+            return len(state.downloads)
+        case _:
+            return len(state.installs)
+
+
+def _said(word: str, name: LimitName, state: pool.State) -> str:
+    running, cap = _running(state, name), state.limits[name].cap
+    if cap == 0:
+        return f"{word} paused ({running} finishing)" if running else f"{word} paused"
+    return f"{word} {running} -> {cap}" if running > cap else f"{word} {running}/{cap}"
+
+
+def _padded(word: str, name: LimitName, state: pool.State) -> str:
+    digits = len(str(state.limits[name].cap))
+    return _said(word, name, state).ljust(len(word) + 2 + 2 * digits)
