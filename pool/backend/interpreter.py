@@ -43,7 +43,7 @@ executable = getattr(sys, "_base_executable", None) or sys.executable
 if os.path.exists(os.path.join(os.path.dirname(executable), os.pardir, "pyvenv.cfg")):
     executable = os.path.realpath(executable)  # before 3.11 an environment is its own base
 scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
-base = {"base": "", "platbase": "", "installed_base": "", "installed_platbase": ""}
+roots = ("base", "platbase", "installed_base", "installed_platbase")
 answer = {
     "version": default_environment()["python_full_version"],
     "executable": executable,
@@ -51,12 +51,12 @@ answer = {
     "magic": importlib.util.MAGIC_NUMBER.hex(),
     "tags": [str(tag) for tag in sys_tags()],
     "environment": dict(default_environment()),
-    "site": sysconfig.get_path("purelib", scheme, base).lstrip("/"),
+    "site": sysconfig.get_path("purelib", scheme, dict.fromkeys(roots, "")).lstrip("/"),
 }
 prefix = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
 virtual = os.path.exists(os.path.join(prefix, "pyvenv.cfg"))
 if virtual:
-    paths = sysconfig.get_paths(scheme, dict.fromkeys(base, prefix))
+    paths = sysconfig.get_paths(scheme, dict.fromkeys(roots, prefix))
     paths["include"] = os.path.join(prefix, "include", "site", "python%d.%d" % sys.version_info[:2])
 else:
     prefix, paths = sys.prefix, sysconfig.get_paths()
