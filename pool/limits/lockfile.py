@@ -17,7 +17,7 @@ from pool.limits.openlock import OpenLock, why_not
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LockFile"]
+__all__ = ["LockFile", "open_file"]
 
 _ONLY_READ = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -36,7 +36,7 @@ class LockFile(OpenLock):
         super().__init__()
         self._path = path
         try:
-            self._opened(_open(path), path)
+            self._opened(open_file(path), path)
         except OSError as problem:
             raise LockError(f"{path}: {(problem.strerror or '').lower()}") from problem
 
@@ -45,7 +45,12 @@ class LockFile(OpenLock):
         raise LockError(f"{self._path}: {why_not(problem, 'files')}") from problem
 
 
-def _open(path: Path) -> int:
+def open_file(path: Path) -> int:
+    """Open a lock file, for reading alone if it must be; make it if there is none.
+
+    Raises:
+        OSError: it can neither be opened nor made.
+    """
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as problem:
