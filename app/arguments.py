@@ -40,6 +40,13 @@ Exit codes: 0 all built, 1 a build failed, 2 bad input and nothing started,
 3 an error of wheelpool's own, 130 interrupted.
 Signals: USR1 and USR2 raise and lower the cap of builds by one.
 """
+_CACHE_EXAMPLES = """\b
+Examples:
+  wheelpool cache info                      what is in it, and since when unused
+  wheelpool cache prune                     remove what was not used for 30 days
+  wheelpool cache prune --older-than 7 --max-size 5G
+  wheelpool cache prune --all --dry-run     what would go
+"""
 _SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 100,
@@ -142,6 +149,55 @@ def list_runs(count: int) -> None:
     from app.config import state_dir
 
     for line in runs.table(runs.saved(state_dir(), count)):
+        print(line)
+
+
+@root.group(epilog=_CACHE_EXAMPLES)
+def cache() -> None:
+    """Look into the cache: built wheels, downloads, unpacked wheels."""
+
+
+@cache.command(name="dir")
+def cache_dir() -> None:
+    """Print where the cache is."""
+    from app import caches
+
+    print(caches.folder())
+
+
+@cache.command(name="info")
+def cache_info() -> None:
+    """Say what is in the cache."""
+    from app import caches
+
+    for line in caches.contents(caches.folder()):
+        print(line)
+
+
+@cache.command(name="prune", epilog=_CACHE_EXAMPLES)
+@click.option("--older-than", metavar="DAYS", help="What was not used for so long. [default: 30]")
+@click.option("--max-size", metavar="SIZE", help="The longest unused, until so much is left.")
+@click.option("--all", "everything", is_flag=True, help="All of it.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def prune_cache(
+    older_than: str | None,
+    max_size: str | None,
+    everything: bool,  # noqa: FBT001 - click passes it by name
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
+    """Remove what was not used for long.
+
+    What a run uses is never removed: the command waits for the runs that there are.
+    """
+    from app import caches
+
+    def tell(line: str) -> None:
+        print(f"wheelpool: {line}", file=sys.stderr, flush=True)
+
+    place = caches.folder()
+    choose = caches.choice(older_than, max_size, everything=everything)
+    would = caches.would_prune(place, choose)
+    for line in would if dry_run else caches.pruned(place, choose, tell):
         print(line)
 
 
