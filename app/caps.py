@@ -19,13 +19,17 @@ __all__ = ["CAPS", "caps_for", "limits", "next_cap", "traffic"]
 
 CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS)
 """In the order of the header."""
-_SHORT = {LimitName.BUILDS: "bld", LimitName.DOWNLOADS: "dl", LimitName.INSTALLS: "inst"}
-_TINY = {LimitName.BUILDS: "b", LimitName.DOWNLOADS: "d", LimitName.INSTALLS: "i"}
+_NAMES = (
+    {name: f"{name.value} " for name in CAPS},
+    {LimitName.BUILDS: "bld ", LimitName.DOWNLOADS: "dl ", LimitName.INSTALLS: "inst "},
+    {LimitName.BUILDS: "b", LimitName.DOWNLOADS: "d", LimitName.INSTALLS: "i"},
+)
+"""For a screen, a narrow one, and one of a few cells."""
 
 
 def limits(state: pool.State) -> dict[LimitName, str]:
     """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
-    return {name: _said(name.value, name, state) for name in _known(state)}
+    return {name: _said(f"{name.value} ", name, state) for name in _known(state)}
 
 
 def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
@@ -35,7 +39,7 @@ def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
     where they are.
     """
     said: dict[LimitName, str] = {}
-    for words in ({name: name.value for name in CAPS}, _SHORT, _TINY):
+    for words in _NAMES:
         said = {name: _padded(words[name], name, state) for name in _known(state)}
         if sum(len(text) + 2 for text in said.values()) <= width:
             break
@@ -84,10 +88,10 @@ def _running(state: pool.State, name: LimitName) -> int:
 def _said(word: str, name: LimitName, state: pool.State) -> str:
     running, cap = _running(state, name), state.limits[name].cap
     if cap == 0:
-        return f"{word} paused ({running} finishing)" if running else f"{word} paused"
-    return f"{word} {running} -> {cap}" if running > cap else f"{word} {running}/{cap}"
+        return f"{word}paused ({running} finishing)" if running else f"{word}paused"
+    return f"{word}{running} -> {cap}" if running > cap else f"{word}{running}/{cap}"
 
 
 def _padded(word: str, name: LimitName, state: pool.State) -> str:
     digits = len(str(state.limits[name].cap))
-    return _said(word, name, state).ljust(len(word) + 2 + 2 * digits)
+    return _said(word, name, state).ljust(len(word) + 1 + 2 * digits)

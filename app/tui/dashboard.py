@@ -30,6 +30,9 @@ __all__ = ["Dashboard"]
 _TICK = 1 / 10
 _PANEL_LINES = 28
 """The panel is shown on screens with at least so many lines."""
+_CAPS = Binding.Group("caps")
+_SPEED = Binding.Group("speed", compact=True)
+_STEPS = Binding.Group("steps", compact=True)
 _LIVE = frozenset(("cap", "next_cap", "pause", "cancel", "retry"))
 _REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
 
@@ -39,18 +42,32 @@ class Dashboard(Screen[None]):
 
     COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise"),
-        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower"),
-        Binding("c", "next_cap", "next cap", id="cap.next"),
+        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
+        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
+        Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
         Binding("l,enter", "open_log", "log", id="open_log"),
         Binding("space", "play", "pause", id="replay.play"),
-        Binding("left_square_bracket", "slower", "slower", key_display="[", id="replay.slower"),
-        Binding("right_square_bracket", "faster", "faster", key_display="]", id="replay.faster"),
-        Binding("comma,left", "step(-5)", "back", key_display=",", id="replay.back"),
-        Binding("full_stop,right", "step(5)", "on", key_display=".", id="replay.on"),
+        Binding(
+            "left_square_bracket",
+            "slower",
+            "slower",
+            key_display="[",
+            id="replay.slower",
+            group=_SPEED,
+        ),
+        Binding(
+            "right_square_bracket",
+            "faster",
+            "faster",
+            key_display="]",
+            id="replay.faster",
+            group=_SPEED,
+        ),
+        Binding("comma,left", "step(-5)", "back", key_display=",", id="replay.back", group=_STEPS),
+        Binding("full_stop,right", "step(5)", "on", key_display=".", id="replay.on", group=_STEPS),
         Binding("less_than_sign", "step(-30)", show=False, id="replay.far_back"),
         Binding("greater_than_sign", "step(30)", show=False, id="replay.far_on"),
         Binding("f", "next_failure", "failure", id="replay.failure"),

@@ -22,7 +22,7 @@ _KEYS = """\
  j k  arrows  g G  pages   move
  l  Enter  double click    the log, full screen
  + -                       raise, lower the cap in brackets
- c                         the next cap: builds, downloads, installs
+ c                         brackets around the next cap
  p                         pause, resume builds
  x                         cancel the selected build
  r                         build a failed one again

@@ -79,17 +79,20 @@ class RunHeader(Widget):
         return ""
 
     def _second(self) -> str:
+        left, width = f" {counts(self._feed.numbers)}", self.size.width
+        fitting = (text for text in self._aside() if len(left) + len(text) + 3 <= width)
+        return _spread(left, f"  {next(fitting, '')} ", width)
+
+    def _aside(self) -> tuple[str, ...]:
+        """Return what is most worth a word beside the counts, in long and in short."""
         feed = self._feed
-        left, right = f" {counts(feed.numbers)}", ""
         if feed.state.stopping and not feed.state.finished:
-            right = "stopping"
-        elif coming := traffic(feed.state, feed.now):
-            right = f"downloads {coming}"
-        elif feed.source.live and feed.idle:
-            right = "all done, q quits"
-        elif feed.replay is not None:
-            right = "replay"
-        return _spread(left, f"  {right} ", self.size.width)
+            return ("stopping",)
+        if coming := traffic(feed.state, feed.now):
+            return f"downloads {coming}", coming, coming.rpartition("  ")[2]
+        if feed.source.live and feed.idle:
+            return ("all done, q quits",)
+        return ("replay",) if feed.replay is not None else ()
 
     def render(self) -> RenderResult:
         """Return both lines."""
@@ -104,5 +107,5 @@ class RunHeader(Widget):
 def _spread(left: str, right: str, width: int) -> str:
     """Put one text to the left and one to the right; the right one only where there is room."""
     if len(left) + len(right) > width:
-        return left if len(left) <= width else left[: max(0, width - 1)] + "…"
+        return left if len(left) <= width else (left[: width - 1] + "…")[:width]
     return left + " " * (width - len(left) - len(right)) + right

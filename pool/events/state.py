@@ -473,7 +473,7 @@ def _(event: DownloadProgress, state: State) -> Dirty:
     download = state.downloads[event.build, event.file]
     _came(state.traffic, event.bytes - download.bytes, event.t)
     download.bytes = event.bytes
-    download.total = event.total
+    download.total = download.total if event.total is None else event.total
     return _about(event.build)
 
 

@@ -278,3 +278,148 @@ def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
             lines = [line.text for event in reader.read() for line in printer.lines(event)]
         assert not [line for line in lines if "\x1b" in line or "\n" in line]
         assert "the log ┄┄┄┄" in "\n".join(lines)
+
+
+ENV = "/home/u/project/.venv"
+INTO = events.RunStarted(limits={}, targets=2, out_dir="/c", logs="/s/logs", environment=ENV)
+RESOLVING = events.ResolveStarted(requirements=("a", "b"))
+RESOLVED = events.ResolveFinished(
+    picked=(
+        events.Picked(
+            name="rich",
+            version="14.2.0",
+            kind="wheel",
+            by=("requirements.txt:3", "textual 6.1.0 needs rich>=14"),
+            passed_over=("15.0: needs Python >=3.12",),
+        ),
+        events.Picked(name="idna", version="3.10", kind="installed"),
+    )
+)
+CHANGED = events.EnvironmentChanged(
+    environment=ENV,
+    changes=(
+        events.EnvironmentChange(name="rich", old="13.9.4", new="14.2.0"),
+        events.EnvironmentChange(name="core", new="1.0", editable=True),
+        events.EnvironmentChange(name="old-thing", old="0.3"),
+    ),
+    locked=0.21,
+)
+
+
+def test_the_beginning_of_an_install_says_into_what() -> None:
+    printer = Printer("normal", HEADER, Path("/nowhere"))
+    (line,) = printer.lines(INTO)
+    assert line.text.startswith(f"wheelpool 0.1.0  2 targets  into {ENV}  memory 8.0 GiB")
+
+
+def test_resolving_is_two_lines() -> None:
+    assert said(RESOLVING, RESOLVED) == [
+        "resolving 2 requirements",
+        "resolved  2 distributions: 1 wheel, 1 kept",
+    ]
+
+
+def test_verbose_says_who_asked_and_what_was_passed_over() -> None:
+    assert said(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
+        "picked    rich 14.2.0  wheel   requirements.txt:3",
+        "                               textual 6.1.0 needs rich>=14",
+        "                               not 15.0: needs Python >=3.12",
+        "picked    idna 3.10    kept",
+    ]
+
+
+def test_a_conflict_is_explained_a_line_each_even_to_the_quiet() -> None:
+    why = "no set fits; you ask for a<2; b 1 needs \x1b[31ma>=2"
+    failed = events.ResolveFailed(reference="conflict", message=why, hint="leave b out")
+    end = events.RunFinished(exit_code=1, totals={}, t=4.0)
+    lines = said(INTO, RESOLVING, failed, end, verbosity="quiet")
+    assert lines[:4] == [
+        "failed    no set fits",
+        "          you ask for a<2",
+        "          b 1 needs a>=2",
+        "          leave b out",
+    ]
+    assert lines[-1] == "not resolved: no set fits"
+
+
+def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    lines = said(INTO, RESOLVING, RESOLVED, CHANGED, end)
+    assert lines[3:6] == [
+        "installed rich 14.2.0 (was 13.9.4)",
+        "installed core 1.0 (editable)",
+        "removed   old-thing 0.3",
+    ]
+    assert lines[-1] == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
+    assert f"held      the lock of {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
+
+
+def test_an_environment_that_has_it_all_already_is_told() -> None:
+    kept = events.ResolveFinished(picked=RESOLVED.picked[1:])
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    last = said(INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end)
+    assert last[-1] == "kept 1 in .venv, nothing to install"
+
+
+def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
+    failed = events.EnvironmentFailed(
+        environment=ENV, reference="x", message="bin/rich is of two; it stays", hint="uninstall one"
+    )
+    end = events.RunFinished(exit_code=1, totals={}, t=9.0, warning="the log is incomplete: full")
+    lines = said(INTO, failed, end)
+    assert lines[1:4] == [
+        "failed    .venv: bin/rich is of two",
+        "          it stays",
+        "          uninstall one",
+    ]
+    assert lines[-2:] == [
+        "warning: the log is incomplete: full",
+        "not installed into .venv: bin/rich is of two",
+    ]
+
+
+def test_an_environments_lock_is_waited_for_by_name_and_said_once() -> None:
+    waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
+    got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
+    line = 'locked    .venv  by pid 7 "uv pip install"'
+    assert said(INTO, waiting, waiting)[1:] == [line]
+    assert said(INTO, waiting, got, left, waiting)[1:] == [line, line]
+
+
+def test_remarks_are_notes_and_come_again_in_short() -> None:
+    about, of_all = events.Remark(build=A, text="no sdist"), events.Remark(text="pip is old")
+    assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
+    printer = Printer("normal", HEADER, Path("/s/logs"))
+    for event in numbered([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
+        printer.follow(event)
+    assert next(printer.in_short()).text == "note      pip is old"
+
+
+def test_what_is_fetched_says_its_size_and_is_in_the_sum_alone() -> None:
+    fetched = events.BuildFinished(
+        build=A, outcome=Outcome.FETCHED, wheel="/w/wheelhouse/a.whl", bytes=3 << 20
+    )
+    cached = events.BuildFinished(
+        build=B, outcome=Outcome.CACHED, wheel="/w/wheelhouse/b.whl", message="built before"
+    )
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    assert said(fetched, cached, end) == [
+        "fetched   liba 1.0  wheelhouse/a.whl  3 MiB",
+        "cached    libb      wheelhouse/b.whl  built before",
+        "",
+        "cached    libb      wheelhouse/b.whl  built before",
+        "1 cached, 1 fetched in 9.0 s  logs /s/logs",
+    ]
+
+
+def test_metadata_is_told_as_that_and_was_not_asked_for() -> None:
+    third = pool.BuildId("b3")
+    queued = events.BuildQueued(
+        build=third, name="x", version="1", target="x", log="x.log", purpose="metadata"
+    )
+    begun = events.BuildStarted(build=third, slot=1)
+    wrong = events.BuildFinished(build=third, outcome=Outcome.FAILED, message="no hook")
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    lines = said(queued, begun, wrong, built(A), built(B), end)
+    assert lines[:2] == ["building  metadata of x 1", "failed    metadata of x 1  0.0 s  no hook"]
+    assert lines[-1].startswith("2 built in")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from textual.pilot import Pilot
@@ -12,6 +13,7 @@ from textual.widgets import Input
 import pool
 from app.replay import ReplaySource
 from app.tui.app import WheelpoolApp
+from app.tui.dashboard import Dashboard
 from app.tui.logview import LogFile, LogView
 from app.tui.table import BuildTable
 from pool.events import vocabulary as v
@@ -211,3 +213,159 @@ async def test_a_lock_is_shown_with_its_holder() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
         await until(pilot, lambda: 'by pid 4121 "uv build"' in text(app))
+
+
+CAPS = {LimitName.BUILDS: 4, LimitName.DOWNLOADS: 8, LimitName.INSTALLS: 2}
+ENV = "/home/u/.venv"
+
+
+def install() -> FakeSource:
+    """A run that is to change an environment, and has just begun to resolve."""
+    source = FakeSource()
+    source.say(
+        v.RunStarted(limits=CAPS, targets=1, out_dir="o", logs="l", environment=ENV),
+        v.ResolveStarted(requirements=("rich", "core")),
+    )
+    return source
+
+
+def queued(build: BuildId, purpose: Literal["wheel", "editable", "metadata"]) -> v.BuildQueued:
+    return v.BuildQueued(
+        build=build, name="core", target="x", log="x", purpose=purpose, origin="reqs.txt:3"
+    )
+
+
+async def test_keys_go_to_the_next_cap_and_change_that_one() -> None:
+    source = install()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "[builds 0/4] downloads 0/8" in text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in text(app))
+        await pilot.press("plus", "c", "minus", "c")
+        await until(pilot, lambda: "[builds 0/4]" in text(app))
+    assert source.sent == [
+        pool.Resize(limit=LimitName.DOWNLOADS, by=1),
+        pool.Resize(limit=LimitName.INSTALLS, by=-1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (120, ("builds 0/4", "downloads 8 -> 3", "installs 0/2", "memory 4.0 of 8.0 GiB")),
+        (80, ("builds 0/4", "downloads 8 -> 3", "installs 0/2", "memory 4.0 of 8.0 GiB")),
+        (44, ("bld 0/4", "dl 8 -> 3", "inst 0/2")),
+    ],
+)
+async def test_all_caps_and_the_traffic_are_in_the_header(
+    width: int, words: tuple[str, ...]
+) -> None:
+    source = install()
+    source.say(*[v.DownloadStarted(file=f"f{n}", total=5 << 20) for n in range(8)])
+    source.say(v.DownloadProgress(file="f1", bytes=4 << 20, total=5 << 20), t=2.0)
+    source.say(v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user"), t=2.0)
+    machine = v.MachineMemory(total=8 << 30, available=4 << 30)
+    source.say(v.Sample(builds=(), machine=machine), t=2.0)
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(width, 24)) as pilot:
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        assert "4 of 40 MiB  2.7 MiB/s" in text(app)
+
+
+async def test_the_palette_asks_for_a_number() -> None:
+    source = install()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "installs 0/2" in text(app))
+        dashboard = app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.ask_cap(LimitName.INSTALLS)
+        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await pilot.press("backspace", "0", "enter")
+        await pilot.press("backspace", "5", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)])
+        dashboard.ask_cap(LimitName.INSTALLS)
+        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "installs: set the cap to" not in text(app))
+        assert len(source.sent) == 1
+
+
+async def test_the_strip_tells_what_goes_on_around_builds() -> None:
+    source = install()
+    clock = ManualClock()
+    app = WheelpoolApp(source, clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "> resolving 2 requirements" in text(app))
+        assert "all done" not in text(app)
+        picked = (v.Picked(name="rich", version="1", kind="wheel"),)
+        source.say(v.ResolveFinished(picked=picked), t=2.0)
+        await until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in text(app))
+        source.say(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
+        await until(pilot, lambda: "1 fetched" in text(app))
+        assert "all done" not in text(app)
+        holder = pool.Holder(pid=4711, command="uv pip install " + "x" * 200)
+        source.say(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
+        await until(pilot, lambda: "~ waiting 0:00 for .venv: locked by pid 4711" in text(app))
+        clock.seconds += 12.0
+        await until(pilot, lambda: "~ waiting 0:12 for .venv" in text(app))
+        assert "…\n" in text(app)
+        change = v.EnvironmentChange(name="rich", new="1")
+        source.say(
+            v.LockAcquired(lock=ENV),
+            v.EnvironmentChanged(environment=ENV, changes=(change,)),
+            v.LockReleased(lock=ENV),
+            t=16.0,
+        )
+        await until(pilot, lambda: "= installed 1 into .venv" in text(app))
+        await until(pilot, lambda: "all done, q quits" in text(app))
+
+
+async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
+    source = install()
+    source.say(
+        v.ResolveFailed(
+            reference="x", message="no set fits; you ask for a<2; b 1 needs a>=2", hint="drop b"
+        )
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "all done, q quits" in text(app))
+        for words in ("x not resolved: no set fits", "you ask for a<2", "b 1 needs a>=2", "drop b"):
+            assert words in text(app)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
+    app = WheelpoolApp(run(), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        assert text(app).splitlines()[2].split()[:2] == ["build", "state"]
+
+
+async def test_leaving_asks_while_an_environment_is_changed() -> None:
+    source = install()
+    source.say(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "writing into .venv" in text(app))
+        await pilot.press("q")
+        await until(pilot, lambda: "The run has not ended" in text(app))
+
+
+async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() -> None:
+    source = install()
+    source.say(
+        queued(A, "metadata"),
+        v.Remark(build=A, text="it is dynamic"),
+        v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz"),
+        v.DownloadStarted(build=A, file="core-1.tar.gz", total=4 << 20),
+        v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=1 << 20, total=4 << 20),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "metadata · 25 % of 4 MiB  core-" in text(app))
+        for words in ("metadata of core", "core-1.tar.gz", "by: reqs.txt:3", "it is dynamic"):
+            assert words in text(app)
