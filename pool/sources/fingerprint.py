@@ -6,11 +6,12 @@ owners and the order on disk do not; nor do bytecode, environments, the folders 
 control systems, and the caches of test runners and linters. ``node_modules`` does count: builds
 of web parts read it, and no lock file tells what was changed in it.
 
-By-products of builds (``build/``, ``*.egg-info``, generated modules) are deliberately not guessed
-at: a name that is one backend's by-product is another project's source. Whoever builds stores the
+By-products of builds (``build/``, ``*.egg-info``, generated modules) are deliberately not left
+out: a name that is one backend's by-product is another project's source. Whoever builds keeps the
 wheel under two fingerprints instead, that of the tree before the build and that of the tree as
 the backend left it. The next build of the unchanged tree finds the second; a fresh clone, the
-first.
+first. What is edited in the middle of a build must not be taken for what the wheel was built
+from: see `TreeContent.after_build`.
 
 No fingerprint at all means: do not cache. So it is where a link leads to a folder elsewhere, where
 something cannot be read, and where something is neither file, folder nor link.
@@ -30,9 +31,9 @@ from pool.sources import gitstate
 from pool.sources.wheelfile import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-__all__ = ["of_file", "of_tree"]
+__all__ = ["TreeContent", "of_file", "of_tree", "read_tree"]
 
 _LEFT_OUT = frozenset(
     (
@@ -49,6 +50,8 @@ _LEFT_OUT = frozenset(
         ".hypothesis",
     )
 )
+_BY_PRODUCTS = frozenset(("build", "dist", "target", "_skbuild", ".eggs"))
+_GIT = ""
 _CHUNK_BYTES = 1 << 20
 # Without waiting for who writes into a pipe; links are looked at before they are followed.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -68,7 +71,13 @@ def of_file(path: Path) -> str:
 
 
 def of_tree(tree: Path, ignore: Collection[Path] = ()) -> str | None:
-    """Return the fingerprint of a source tree; None where it cannot be had.
+    """Return the fingerprint of a source tree; None where it cannot be had. See `read_tree`."""
+    content = read_tree(tree, ignore)
+    return content.fingerprint if content else None
+
+
+def read_tree(tree: Path, ignore: Collection[Path] = ()) -> TreeContent | None:
+    """Read a source tree; None where it has no fingerprint.
 
     Args:
         tree: its directory, by any name.
@@ -77,16 +86,56 @@ def of_tree(tree: Path, ignore: Collection[Path] = ()) -> str | None:
     """
     root = os.path.realpath(tree)
     walk = _Walk(root, frozenset(map(os.path.realpath, ignore)))
-    digest = hashlib.sha256()
     try:
         walk.folder("")
-        for name, kind in sorted(walk.found.items()):
-            digest.update(kind + os.fsencode(name) + b"\0" + walk.content(name, kind))
-        for fact in gitstate.facts(Path(root)):
-            digest.update(b"g" + hashlib.sha256(fact).digest())
+        parts = {name: kind + walk.content(name, kind) for name, kind in walk.found.items()}
+        facts = [hashlib.sha256(fact).digest() for fact in gitstate.facts(Path(root))]
     except (_Uncacheable, OSError, ValueError, struct.error):
         return None
-    return f"tree:{digest.hexdigest()}"
+    return TreeContent(parts={**parts, _GIT: b"".join(facts)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeContent:
+    """What counts of a tree, at one moment."""
+
+    parts: Mapping[str, bytes]
+    """By its path: the kind, and a digest of the content. What git says is under no path."""
+
+    @property
+    def fingerprint(self) -> str:
+        """All of it: ``tree:`` and a digest."""
+        digest = hashlib.sha256()
+        for name, part in sorted(self.parts.items()):
+            digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(part).digest())
+        return f"tree:{digest.hexdigest()}"
+
+    def after_build(self, later: TreeContent | None) -> tuple[str, ...]:
+        """Return the fingerprints under which a wheel may be kept that was built in between.
+
+        None where something that was there has changed: whoever did it, nobody knows which state
+        the wheel is of. Only the first where there is something new: it may be a generated module,
+        or one that the user has just written and the wheel does not have. Both where all that is
+        new or changed is in the usual folders for by-products; a guess, but a wrong one costs a
+        build at most.
+
+        Args:
+            later: the tree as the backend left it.
+        """
+        if later is None:
+            return ()
+        changed = {name for name, _ in self.parts.items() ^ later.parts.items()}
+        changed = {name for name in changed if not self._is_by_product(name)}
+        if changed & self.parts.keys():
+            return ()
+        both = (self.fingerprint,) if changed else (self.fingerprint, later.fingerprint)
+        return tuple(dict.fromkeys(both))
+
+    def _is_by_product(self, name: str) -> bool:
+        top, *inner = name.split("/")
+        if top in _BY_PRODUCTS:
+            return f"{top}/__init__.py" not in self.parts
+        return any(part.endswith(".egg-info") for part in (top, *inner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +174,7 @@ class _Walk:
         return self.root in self.ignored and name.endswith(".whl")
 
     def content(self, name: str, kind: bytes) -> bytes:
-        """Return what counts of an entry besides its name, always of one length for its kind."""
+        """Return what counts of an entry besides its name and its kind."""
         path = f"{self.root}/{name}"
         match kind:
             case b"f":

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pool.sources.fingerprint import of_file, of_tree
+from pool.sources.fingerprint import TreeContent, of_file, of_tree, read_tree
 
 NAMES = st.sampled_from(["a", "b", "b.py", "sub", "x y", "ü", "build", "z.egg-info"])
 TREES = st.dictionaries(
@@ -219,6 +219,64 @@ def test_an_archive_is_known_by_its_bytes(tmp_path: Path) -> None:
     assert of_file(tmp_path / "a-1.tar.gz").startswith("sha256:e3b0c44298fc1c14")
 
 
+# What a build leaves behind
+
+
+def content(tree: Path) -> TreeContent:
+    found = read_tree(tree)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return make(tmp_path / "tree", {"setup.py": (b"", False), "src/pkg/a.py": (b"", False)})
+
+
+@pytest.mark.parametrize(
+    "name", ["build/lib/a.py", "src/pkg.egg-info/PKG-INFO", "pkg.egg-info/x", "target/x", "dist/x"]
+)
+def test_a_wheel_is_kept_for_the_tree_with_the_by_products_too(tree: Path, name: str) -> None:
+    before = content(tree)
+    after = content(make(tree, {name: (b"1", False)}))
+    assert before.after_build(after) == (before.fingerprint, after.fingerprint)
+    again = content(make(tree, {name: (b"2", False)}))
+    assert after.after_build(again) == (after.fingerprint, again.fingerprint)
+
+
+def test_a_wheel_is_not_kept_for_a_file_that_it_may_not_have(tree: Path) -> None:
+    """A generated module, or one that was written in the middle of the build: nobody knows."""
+    before = content(tree)
+    after = content(make(tree, {"src/pkg/_version.py": (b"", False)}))
+    assert before.after_build(after) == (before.fingerprint,)
+    assert after.after_build(after) == (after.fingerprint,)
+
+
+@pytest.mark.parametrize("how", ["edited", "gone", "mode"])
+def test_a_wheel_of_a_tree_that_changed_meanwhile_is_not_kept(tree: Path, how: str) -> None:
+    before = content(tree)
+    path = tree / "src/pkg/a.py"
+    match how:
+        case "edited":
+            path.write_text("new")
+        case "gone":
+            path.unlink()
+        case _:
+            path.chmod(0o755)
+    assert before.after_build(content(tree)) == ()
+
+
+def test_a_wheel_of_a_tree_that_can_no_longer_be_read_is_not_kept(tree: Path) -> None:
+    assert content(tree).after_build(None) == ()
+
+
+def test_a_package_that_is_called_build_is_no_by_product(tree: Path) -> None:
+    make(tree, {"build/__init__.py": (b"", False), "build/a.py": (b"", False)})
+    before = content(tree)
+    make(tree, {"build/a.py": (b"edited", False)})
+    assert before.after_build(content(tree)) == ()
+
+
 # Git
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
@@ -293,6 +351,13 @@ def test_what_changes_no_wheel_in_git_does_not_count(repository: Path) -> None:
     git(repository, "gc", "-q")
     git(repository, "config", "user.name", "other")
     assert printed(repository / "pkg") == before
+
+
+@needs_git
+def test_a_wheel_of_a_tree_that_was_committed_meanwhile_is_not_kept(repository: Path) -> None:
+    before = content(repository)
+    git(repository, "commit", "-qm", "x", "--allow-empty")
+    assert before.after_build(content(repository)) == ()
 
 
 @needs_git
