@@ -29,9 +29,19 @@ if TYPE_CHECKING:
 
     from pool.model import BuildId, RunId
 
-__all__ = ["Hook", "HookCall", "HookResult", "Hooks"]
+__all__ = ["Hook", "HookCall", "HookResult", "Hooks", "MissingHookError"]
 
-Hook = Literal["get_requires_for_build_wheel", "build_wheel"]
+Hook = Literal[
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_wheel",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "build_editable",
+]
+
+class MissingHookError(BackendError):
+    """The backend has no such hook; there may be another way."""
+
 
 GRACE_SECONDS = 2.0
 """Between asking a hook to end and killing it."""
@@ -155,7 +165,7 @@ class _Running:
         except BackendUnavailable as problem:
             raise _unavailable(problem, call) from problem
         except HookMissing as problem:
-            raise BackendError(f"the backend {call.backend} has no {call.hook} hook") from problem
+            raise _no_such_hook(call) from problem
         except FileNotFoundError as problem:
             if Path(problem.filename or "").name != "output.json":
                 raise
@@ -168,10 +178,21 @@ class _Running:
         )
 
     def _asked(self, caller: BuildBackendHookCaller) -> object:
-        settings = dict(self.call.config_settings)
-        if self.call.hook == "build_wheel":
-            return caller.build_wheel(str(self.call.output), settings)
-        return caller.get_requires_for_build_wheel(settings)
+        settings, output = dict(self.call.config_settings), str(self.call.output)
+        match self.call.hook:
+            case "build_wheel":
+                return caller.build_wheel(output, settings)
+            case "build_editable":
+                return caller.build_editable(output, settings)
+            case "prepare_metadata_for_build_wheel":
+                # Without it the wheel is built in full, which is for the caller to decide.
+                return caller.prepare_metadata_for_build_wheel(
+                    output, settings, _allow_fallback=False
+                )
+            case "get_requires_for_build_wheel":
+                return caller.get_requires_for_build_wheel(settings)
+            case "get_requires_for_build_editable":
+                return caller.get_requires_for_build_editable(settings)
 
     def _runner(
         self,
@@ -205,6 +226,13 @@ def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCall
         )
     except ValueError as problem:
         raise ProjectError(f"backend-path in {call.tree}: {problem}") from problem
+
+
+def _no_such_hook(call: HookCall) -> MissingHookError:
+    hint = ""
+    if call.hook == "build_editable":
+        hint = "it knows no editable installs (PEP 660): a newer version may, or install without -e"
+    return MissingHookError(f"the backend {call.backend} has no {call.hook} hook", hint=hint)
 
 
 def _failed(code: int, call: HookCall) -> BackendError:
@@ -241,10 +269,11 @@ def _unavailable(problem: BackendUnavailable, call: HookCall) -> BackendError:
 
 def _checked(value: object, call: HookCall) -> str | Sequence[str]:
     """See that a hook gave back what PEP 517 says."""
-    if call.hook == "build_wheel":
+    if not call.hook.startswith("get_requires"):
+        what = "a folder" if call.hook.startswith("prepare") else "a wheel"
         if not isinstance(value, str) or "/" in value:
-            raise BackendError(f"{call.hook} gave back {value!r}, not the name of a wheel")
-        if not (call.output / value).is_file():
+            raise BackendError(f"{call.hook} gave back {value!r}, not the name of {what}")
+        if not (call.output / value).exists():
             raise BackendError(f"{call.hook} gave back {value!r}, but there is no such file")
         return value
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):

@@ -149,11 +149,11 @@ def _finish(plan: Plan, folder: Path, disk: Disk) -> list[str]:
     steps = Steps(plan, root=root, folder=str(folder), disk=disk)
     try:
         steps.forward()
+        disk.rename(f"{folder}/{PLAN}", f"{folder}/{_DONE}")
     except OSError:
         steps.backward()
         disk.unlink(f"{folder}/{PLAN}")
         raise
-    disk.rename(f"{folder}/{PLAN}", f"{folder}/{_DONE}")
     return steps.left_alone
 
 
