@@ -97,11 +97,13 @@ class RunHeader(Widget):
     def render(self) -> RenderResult:
         """Return both lines."""
         first, second = self._shown
-        top = Text(first, style="bold", no_wrap=True)
+        text = Text(f"{first}\n{second}", no_wrap=True)
+        # In a replay they tell, they do not act.
+        text.stylize("bold" if self._feed.source.live else "dim", 0, len(first))
         begin, end = first.find("["), first.find("]")
         if 0 <= begin < end:
-            top.stylize("reverse", begin, end + 1)
-        return top + Text(f"\n{second}", no_wrap=True)
+            text.stylize("reverse", begin, end + 1)
+        return text
 
 
 def _spread(left: str, right: str, width: int) -> str:
