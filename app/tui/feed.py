@@ -32,6 +32,8 @@ class Feed:
         self.numbers: Counter[Kind] = Counter()
         """How many builds are of each kind."""
         self._kinds: dict[pool.BuildId, Kind] = {}
+        self._ended = 0.0
+        """When the last build ended."""
         self._clock = clock
         self._generation = source.generation
         self._heard = clock.monotonic()
@@ -46,6 +48,7 @@ class Feed:
             self.changed.clear()
             self.numbers.clear()
             self._kinds.clear()
+            self._ended = 0.0
         if events:
             self._take_in(pool.fold_all(self.state, events))
             self._heard = self._clock.monotonic()
@@ -53,6 +56,7 @@ class Feed:
     def _take_in(self, dirty: frozenset[pool.BuildId]) -> None:
         self.changed |= dirty
         for build in dirty:
+            self._ended = max(self._ended, self.state.builds[build].finished_at or 0.0)
             kind = kind_of(self.state.builds[build])
             if kind != (before := self._kinds.get(build)):
                 self._kinds[build] = kind
@@ -95,7 +99,10 @@ class Feed:
             return False
         # Where a build went wrong nothing is installed, and there may be no word about it.
         wrong: tuple[Kind, ...] = ("failed", "cancelled", "skipped")
-        return environment.done_at is not None or any(self.numbers[kind] for kind in wrong)
+        if any(self.numbers[kind] for kind in wrong):
+            return True
+        # What was built after it was changed is still to be installed.
+        return environment.done_at is not None and environment.done_at >= self._ended
 
     def log(self, build: pool.BuildState) -> Path | None:
         """Return where a build's log is, or would be."""

@@ -521,10 +521,11 @@ def _(event: ResolveFinished, state: State) -> Dirty:
 
 @_fold.register
 def _(event: ResolveFailed, state: State) -> Dirty:
-    if state.resolve is not None:
-        state.resolve.done_at = event.t
-        state.resolve.message = event.message
-        state.resolve.hint = event.hint
+    # What was pointed at is looked into before versions are: it may fail before that begins.
+    state.resolve = state.resolve or Resolve(requirements=(), since=event.t)
+    state.resolve.done_at = event.t
+    state.resolve.message = event.message
+    state.resolve.hint = event.hint
     return _NONE
 
 

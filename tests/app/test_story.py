@@ -66,6 +66,11 @@ def test_a_conflict_has_a_line_for_each_sentence() -> None:
     )
 
 
+def test_what_fails_before_resolving_begins_is_told_too() -> None:
+    failed = v.ResolveFailed(reference="x", message="core says nothing of itself")
+    assert told(failed) == Told("failed", ("not resolved: core says nothing of itself",))
+
+
 def test_an_environment_waits_is_written_and_done() -> None:
     waiting = v.LockWaiting(lock=ENV, holder=Holder(pid=4711, command="uv pip install"), t=8.0)
     words = 'waiting 0:12 for .venv: locked by pid 4711 "uv pip install"'

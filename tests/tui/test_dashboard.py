@@ -14,6 +14,7 @@ import pool
 from app.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.dashboard import Dashboard
+from app.tui.feed import Feed
 from app.tui.logview import LogFile, LogView
 from app.tui.table import BuildTable
 from pool.events import vocabulary as v
@@ -369,3 +370,18 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
         await until(pilot, lambda: "metadata · 25 % of 4 MiB  core-" in text(app))
         for words in ("metadata of core", "core-1.tar.gz", "by: reqs.txt:3", "it is dynamic"):
             assert words in text(app)
+
+
+async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
+    source = install()
+    clock = ManualClock()
+    feed = Feed(source, clock)
+    source.say(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
+    source.say(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
+    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
+    source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
+    feed.advance()
+    assert not feed.idle
+    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
+    feed.advance()
+    assert feed.idle
