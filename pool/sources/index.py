@@ -1,7 +1,7 @@
 """Package indexes over HTTP and in folders: which files there are, and the files themselves.
 
 All configured places are asked and their answers merged, as pip does. Pages are kept for some
-minutes, files for good, by their digest; a file is in the cache whole and right, or not at all.
+minutes, files for good (see `filecache`), and so is metadata that lies beside a wheel.
 Credentials in URLs are used for requests and masked in every message.
 """
 
@@ -10,34 +10,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import msgspec
 from packaging.utils import canonicalize_name
 
 from pool.errors import HashMismatchError, PackageIndexError
+from pool.sources.digests import Digests, Expected
+from pool.sources.filecache import Fetched, FileCache, checked, name_in
 from pool.sources.page import HTML, JSON, IndexFile, file_of, parse_page
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncIterator,
-        Awaitable,
-        Callable,
-        Coroutine,
-        Iterable,
-        Sequence,
-    )
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     import httpx
+    from packaging.utils import NormalizedName
 
     from pool.clock import Clock
+    from pool.sources.download import Progress
     from pool.sources.pipconfig import IndexSettings
     from pool.sources.web import Web
 
@@ -48,14 +44,6 @@ __all__ = ["Fetched", "IndexFile", "PackageIndex"]
 PAGE_SECONDS = 600.0
 """How long a page is taken from the cache without asking."""
 _ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, {HTML};q=0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A file on this machine whose digest was compared with what the index promised."""
-
-    path: Path
-    sha256: str
 
 
 class _Page(msgspec.Struct, kw_only=True):
@@ -89,7 +77,7 @@ class PackageIndex:
         self._settings = settings
         # The number changes with what is kept of a page.
         self._pages = cache_dir / "pages-1"
-        self._files = cache_dir / "files"
+        self._files = FileCache(cache_dir / "files", web=lambda: self._web, clock=clock)
         self._clock = clock
         self._sleep = sleep
 
@@ -112,27 +100,27 @@ class PackageIndex:
         Raises:
             PackageIndexError: a place does not answer, or answers nonsense.
         """
-        project = canonicalize_name(project)
-        places = [self._linked(link, project) for link in self._settings.find_links]
-        places += [self._indexed(index, project) for index in self._settings.indexes]
+        name = canonicalize_name(project)
+        places = [self._linked(link, name) for link in self._settings.find_links]
+        places += [self._indexed(index, name) for index in self._settings.indexes]
         merged: dict[str, IndexFile] = {}
         for listed in await _all(places):
             for file in listed:
                 merged.setdefault(file.filename, file)
         return tuple(merged.values())
 
-    async def _linked(self, link: str, project: str) -> Sequence[IndexFile]:
+    async def _linked(self, link: str, project: NormalizedName) -> Sequence[IndexFile]:
         if (path := _local(link)) is None:
             return await self._page(link, project)
         return _in_folder(path, project) if path.is_dir() else _in_page(path, project)
 
-    async def _indexed(self, index: str, project: str) -> Sequence[IndexFile]:
+    async def _indexed(self, index: str, project: NormalizedName) -> Sequence[IndexFile]:
         if (path := _local(index)) is None:
             return await self._page(f"{index}/{project}/", project)
         page = path / project / "index.html"
         return _in_page(page, project) if page.is_file() else _in_folder(page.parent, project)
 
-    async def _page(self, url: str, project: str) -> Sequence[IndexFile]:
+    async def _page(self, url: str, project: NormalizedName) -> Sequence[IndexFile]:
         """Return what a page lists, asking the server when what is known is too old."""
         place = self._pages / hashlib.sha256(f"{project} {url}".encode()).hexdigest()
         known = _read_page(place)
@@ -148,66 +136,73 @@ class PackageIndex:
         else:
             etag = answer.headers.get("etag", "")
             page = _Page(at=now, etag=etag, files=_listed(answer, project))
-        _write_page(place, page)
+        _write(place, msgspec.msgpack.encode(page))
         return page.files
 
     # Files
 
-    def cached(self, file: IndexFile) -> Fetched | None:
-        """Return a file that is here already; None where it must be fetched."""
-        if file.sha256 is None:
-            return None
-        place = self._files / file.sha256 / file.filename
-        return Fetched(path=place, sha256=file.sha256) if place.exists() else None
+    def cached(self, file: IndexFile, demanded: frozenset[str] = frozenset()) -> Fetched | None:
+        """Return a file that is here already and right; None where it must be fetched."""
+        return self._files.find(_expected(file, demanded))
 
     async def fetch(
-        self, file: IndexFile, on_progress: Callable[[int, int | None], None]
+        self, file: IndexFile, on_progress: Progress, *, demanded: frozenset[str] = frozenset()
     ) -> Fetched:
-        """Get a file into the cache; ``on_progress`` is told the bytes so far, and in all.
+        """Get a file into the cache, going on where an earlier attempt or run broke off.
+
+        Args:
+            file: one that was listed.
+            on_progress: told the bytes that are there, and in all.
+            demanded: ``sha256:<digest>`` and the like; it must have one of them, if there are any.
 
         Raises:
             PackageIndexError: it cannot be had.
-            HashMismatchError: it is not what the index promised; it is thrown away.
+            HashMismatchError: it is not what was promised and demanded; it is thrown away.
             OSError: no space, no permission.
         """
+        expected = _expected(file, demanded)
         if (path := _local(file.url)) is not None:
-            return await _checked_local(file, path)
+            return await _checked_local(path, expected, "listed by its index, but not there")
+        return await self._files.fetch(file.url, expected, on_progress)
 
-        async def receive(chunks: AsyncIterator[bytes], total: int | None) -> Fetched:
-            return await self._received(file, chunks, total or file.size, on_progress)
-
-        return await self._web.download(file.url, receive)
-
-    async def _received(
-        self,
-        file: IndexFile,
-        chunks: AsyncIterator[bytes],
-        total: int | None,
-        on_progress: Callable[[int, int | None], None],
+    async def fetch_url(
+        self, url: str, *, on_progress: Progress, demanded: frozenset[str] = frozenset()
     ) -> Fetched:
-        temporary, fd = self._new_file()
+        """Get what a URL leads to; one that is here is asked for only if it is still the same.
+
+        Raises what `fetch` does.
+        """
+        expected = Expected(filename=name_in(url), demanded=demanded)
+        if (path := _local(url)) is not None:
+            return await _checked_local(path, expected, "no such file")
+        return await self._files.fetch_url(url, expected, on_progress)
+
+    async def metadata(self, file: IndexFile) -> str | None:
+        """Return a wheel's METADATA where the index has it beside the wheel (PEP 658, PEP 714).
+
+        None where it does not, or where that is not what it promised: the wheel itself tells.
+        """
+        if file.metadata_hashes is None:
+            return None
+        place = self._files.beside(file.sha256, ".metadata")
+        if place and (text := _metadata_in(_read(place), file)) is not None:
+            return text
+        body = await self._metadata_beside(file)
+        text = _metadata_in(body, file)
+        if place and text is not None:
+            _write(place, body)
+        return text
+
+    async def _metadata_beside(self, file: IndexFile) -> bytes:
+        parts = urlsplit(file.url)
+        url = urlunsplit(parts._replace(path=f"{parts.path}.metadata"))
+        if (path := _local(url)) is not None:
+            return _read(path)
         try:
-            with os.fdopen(fd, "wb") as target:
-                digests, done = _Digests(file), 0
-                async for chunk in chunks:
-                    digests.update(chunk)
-                    target.write(chunk)
-                    done += len(chunk)
-                    on_progress(done, total)
-            return self._kept(temporary, digests.checked(), file.filename)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _new_file(self) -> tuple[Path, int]:
-        self._files.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(dir=self._files, prefix=".new-")
-        return Path(name), fd
-
-    def _kept(self, temporary: Path, sha256: str, filename: str) -> Fetched:
-        final = self._files / sha256 / filename
-        final.parent.mkdir(exist_ok=True)
-        temporary.replace(final)
-        return Fetched(path=final, sha256=sha256)
+            answer = await self._web.get(url, {})
+        except PackageIndexError:
+            return b""  # If it is more than that, asking for the wheel will tell.
+        return answer.content if answer.is_success else b""
 
     @cached_property
     def _web(self) -> Web:
@@ -216,42 +211,28 @@ class PackageIndex:
         return Web(self._settings, clock=self._clock, sleep=self._sleep)
 
 
-class _Digests:
-    """The digests of a file as it comes in: ours, and those that were promised."""
-
-    def __init__(self, file: IndexFile) -> None:
-        self._file = file
-        promised = [name for name in file.hashes if name in hashlib.algorithms_available]
-        self._digests = {name: hashlib.new(name) for name in {*promised, "sha256"}}
-
-    def update(self, chunk: bytes) -> None:
-        for digest in self._digests.values():
-            digest.update(chunk)
-
-    def checked(self) -> str:
-        """Return the sha256, after all that was promised came true."""
-        for name, digest in self._digests.items():
-            promised = self._file.hashes.get(name)
-            if promised not in (None, digest.hexdigest()):
-                raise HashMismatchError(
-                    f"{self._file.filename}: its {name} is {digest.hexdigest()},"
-                    f" the index promised {promised}",
-                    hint="it was damaged or replaced on its way; it is not used",
-                )
-        return self._digests["sha256"].hexdigest()
+def _expected(file: IndexFile, demanded: frozenset[str]) -> Expected:
+    return Expected(filename=file.filename, promised=file.hashes, demanded=demanded, size=file.size)
 
 
-async def _checked_local(file: IndexFile, path: Path) -> Fetched:
-    """Take a file where it is; a large one lets others go on while it is read."""
-    digests = _Digests(file)
+async def _checked_local(path: Path, expected: Expected, missing: str) -> Fetched:
     try:
-        with path.open("rb") as source:
-            while chunk := source.read(1 << 20):
-                digests.update(chunk)
-                await asyncio.sleep(0)
-    except FileNotFoundError as problem:
-        raise PackageIndexError(f"{path}: listed by its index, but not there") from problem
-    return Fetched(path=path, sha256=digests.checked())
+        return await checked(path, expected)
+    except (FileNotFoundError, IsADirectoryError) as problem:
+        raise PackageIndexError(f"{path}: {missing}") from problem
+
+
+def _metadata_in(body: bytes, file: IndexFile) -> str | None:
+    """Return a METADATA file as text; None for anything else, an error page for one."""
+    try:
+        digests = Digests(Expected(filename=file.filename, promised=file.metadata_hashes or {}))
+        digests.update(body)
+        digests.checked()
+        text = body.decode("utf-8")
+    except (HashMismatchError, UnicodeDecodeError):
+        return None
+    name = HeaderParser().parsestr(text)["Name"]
+    return text if name is not None and canonicalize_name(name) == file.project else None
 
 
 async def _all(questions: Iterable[Coroutine[None, None, T]]) -> list[T]:
@@ -271,7 +252,7 @@ def _local(place: str) -> Path | None:
     return None if "://" in place else Path(place).absolute()
 
 
-def _in_folder(folder: Path, project: str) -> list[IndexFile]:
+def _in_folder(folder: Path, project: NormalizedName) -> list[IndexFile]:
     """Return a project's files in a folder: find-links, or an index without pages."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - a tenth of the time in a large wheelhouse
@@ -281,15 +262,15 @@ def _in_folder(folder: Path, project: str) -> list[IndexFile]:
     return [msgspec.structs.replace(file, url=(folder / file.filename).as_uri()) for file in files]
 
 
-def _in_page(page: Path, project: str) -> list[IndexFile]:
+def _in_page(page: Path, project: NormalizedName) -> list[IndexFile]:
     try:
         return parse_page(page.read_bytes(), HTML, page.as_uri(), project)
     except FileNotFoundError as problem:
         raise PackageIndexError(f"{page}: no such file or directory") from problem
 
 
-def _listed(answer: httpx.Response, project: str) -> list[IndexFile]:
-    if answer.status_code in (404, 410):
+def _listed(answer: httpx.Response, project: NormalizedName) -> list[IndexFile]:
+    if not answer.is_success:
         return []
     content_type = answer.headers.get("content-type", HTML)
     return parse_page(answer.content, content_type, str(answer.url), project)
@@ -297,18 +278,25 @@ def _listed(answer: httpx.Response, project: str) -> list[IndexFile]:
 
 def _read_page(place: Path) -> _Page | None:
     try:
-        return msgspec.msgpack.decode(place.read_bytes(), type=_Page)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.msgpack.decode(_read(place), type=_Page)
+    except msgspec.DecodeError:
         return None
 
 
-def _write_page(place: Path, page: _Page) -> None:
-    """Keep a page; a full disk costs nothing but the next request."""
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write(place: Path, content: bytes) -> None:
+    """Keep what was asked for; a full disk costs nothing but the next request."""
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{os.getpid()}.{id(page)}")
+        temporary = place.with_name(f".{place.name}.{os.getpid()}.{id(content)}")
         try:
-            temporary.write_bytes(msgspec.msgpack.encode(page))
+            temporary.write_bytes(content)
             temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
-from typing import Literal
+from typing import Literal, TypeAlias
 from urllib.parse import unquote, urljoin
 
 import msgspec
 from packaging.utils import (
     InvalidWheelFilename,
+    NormalizedName,
     canonicalize_name,
     parse_wheel_filename,
 )
@@ -28,6 +29,7 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of one project, on an index or in a folder."""
 
     filename: str
+    project: NormalizedName
     url: str
     """Absolute; ``file://`` for local ones; may hold credentials."""
     kind: Literal["wheel", "sdist"]
@@ -38,6 +40,11 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
     yanked: bool = False
     size: int | None = None
     """Bytes, where the index says."""
+    metadata_hashes: dict[str, str] | None = None
+    """Digests of the METADATA that the index has beside the wheel (PEP 658, PEP 714).
+
+    Empty where it promises none; None where it has no such file.
+    """
 
     @property
     def sha256(self) -> str | None:
@@ -45,7 +52,9 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.hashes.get("sha256")
 
 
-def parse_page(body: bytes, content_type: str, url: str, project: str) -> list[IndexFile]:
+def parse_page(
+    body: bytes, content_type: str, url: str, project: NormalizedName
+) -> list[IndexFile]:
     """Return the wheels and sdists that a project's page lists.
 
     What is neither, or of another project, is left out (old indexes list eggs and installers).
@@ -77,6 +86,7 @@ class _Entry(msgspec.Struct, kw_only=True):
     requires_python: str | None
     yanked: bool
     size: int | None = None
+    metadata_hashes: dict[str, str] | None = None
 
 
 class _Page(msgspec.Struct):
@@ -84,8 +94,12 @@ class _Page(msgspec.Struct):
     base: str = ""
 
 
+_Offer: TypeAlias = bool | str | dict[str, str] | None
+"""How a page tells that it has the metadata of a wheel, and what digests that has."""
+
+
 class _JsonFile(msgspec.Struct, rename="kebab"):
-    """PEP 691, PEP 700."""
+    """PEP 691, PEP 700, PEP 714."""
 
     url: str
     filename: str
@@ -93,6 +107,8 @@ class _JsonFile(msgspec.Struct, rename="kebab"):
     requires_python: str | None = None
     yanked: bool | str = False
     size: int | None = None
+    core_metadata: _Offer = None
+    dist_info_metadata: _Offer = None
 
 
 class _JsonPage(msgspec.Struct):
@@ -108,12 +124,36 @@ def _json_entry(file: _JsonFile) -> _Entry:
     return _Entry(
         url=file.url,
         filename=file.filename,
-        hashes={name.lower(): digest.lower() for name, digest in file.hashes.items()},
+        hashes=_lowered(file.hashes),
         requires_python=file.requires_python,
         # PEP 592: the reason may be an empty string; false is not yanked.
         yanked=file.yanked is not False,
         size=file.size,
+        metadata_hashes=_offered(file.core_metadata, file.dist_info_metadata),
     )
+
+
+def _lowered(hashes: dict[str, str]) -> dict[str, str]:
+    return {name.lower(): digest.lower() for name, digest in hashes.items()}
+
+
+def _offered(offer: _Offer, older: _Offer) -> dict[str, str] | None:
+    """Return the digests of metadata; where the newer key is missing, the older one counts."""
+    match older if offer is None else offer:
+        case dict(hashes):
+            return _lowered(hashes)
+        case str(text) if text.lower() != "false":
+            return _said(text)
+        case True:
+            return {}
+        case _:
+            return None
+
+
+def _said(text: str) -> dict[str, str]:
+    """Return the digests in a fragment or an attribute: ``sha256=...``."""
+    said = (pair.partition("=") for pair in text.split("&"))
+    return {name: digest.lower() for name, _, digest in said if name in _HASHES and digest}
 
 
 def _from_html(body: bytes) -> _Page:
@@ -140,17 +180,19 @@ class _Links(HTMLParser):
 
 def _html_entry(href: str, given: dict[str, str | None]) -> _Entry:
     url, _, fragment = href.partition("#")
-    said = (pair.partition("=") for pair in fragment.split("&"))
     return _Entry(
         url=url,
         filename=unquote(url.partition("?")[0].rpartition("/")[2]),
-        hashes={name: digest.lower() for name, _, digest in said if name in _HASHES and digest},
+        hashes=_said(fragment),
         requires_python=given.get("data-requires-python"),
         yanked="data-yanked" in given,
+        metadata_hashes=_offered(
+            given.get("data-core-metadata"), given.get("data-dist-info-metadata")
+        ),
     )
 
 
-def _file(entry: _Entry, base: str, project: str) -> IndexFile | None:
+def _file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None:
     found = file_of(entry.filename, project)
     if found is None:
         return None
@@ -165,10 +207,11 @@ def _file(entry: _Entry, base: str, project: str) -> IndexFile | None:
         requires_python=entry.requires_python,
         yanked=entry.yanked,
         size=entry.size,
+        metadata_hashes=entry.metadata_hashes if found.kind == "wheel" else None,
     )
 
 
-def file_of(filename: str, project: str) -> IndexFile | None:
+def file_of(filename: str, project: NormalizedName) -> IndexFile | None:
     """Recognise a wheel or sdist of a project by its name alone; None for anything else."""
     if filename.endswith(".whl"):
         return _wheel(filename, project)
@@ -179,18 +222,20 @@ def file_of(filename: str, project: str) -> IndexFile | None:
     # Names may have dashes, and so may old versions: the project tells where the name ends.
     for at in (at for at, letter in enumerate(stem) if letter == "-"):
         if canonicalize_name(stem[:at]) == project and (version := _version(stem[at + 1 :])):
-            return IndexFile(filename=filename, url="", kind="sdist", version=version)
+            return IndexFile(
+                filename=filename, project=project, url="", kind="sdist", version=version
+            )
     return None
 
 
-def _wheel(filename: str, project: str) -> IndexFile | None:
+def _wheel(filename: str, project: NormalizedName) -> IndexFile | None:
     try:
         name, version, _, _ = parse_wheel_filename(filename)
     except (InvalidWheelFilename, InvalidVersion):
         return None
     if name != project:
         return None
-    return IndexFile(filename=filename, url="", kind="wheel", version=str(version))
+    return IndexFile(filename=filename, project=name, url="", kind="wheel", version=str(version))
 
 
 def _version(text: str) -> str | None:

@@ -20,12 +20,14 @@ import certifi
 import httpx
 
 from pool.errors import PackageIndexError, SettingsError
+from pool.sources.download import Answer, UnfitAnswerError
 from pool.sources.secret import Login, masked, parted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 
     from pool.clock import Clock
+    from pool.sources.download import Receiver
     from pool.sources.pipconfig import IndexSettings
 
 __all__ = ["ABSENT", "ATTEMPTS", "Web"]
@@ -34,8 +36,12 @@ ATTEMPTS = 5
 ABSENT = frozenset((404, 410))
 """What a server answers that does not have it, and is content."""
 _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+_FOR_RECEIVERS = frozenset((304, 416))
+"""What is no success, but an answer to what a receiver asked."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_CHUNK = 1 << 16
+_CHUNK = 1 << 17
+_MOST_CONNECTIONS = 512
+"""More than any cap: who may go on is decided elsewhere."""
 
 T = TypeVar("T")
 
@@ -83,52 +89,61 @@ class Web:
 
         return await self._patiently(url, attempt)
 
-    async def download(
-        self, url: str, receive: Callable[[AsyncIterator[bytes], int | None], Awaitable[T]]
-    ) -> T:
-        """Get a file; ``receive`` is called anew for each attempt, with chunks and the total.
+    async def download(self, url: str, receiver: Receiver[T]) -> T:
+        """Get a file, in as many attempts as it takes as long as each gets further.
 
         Raises:
             PackageIndexError: the server cannot be reached, refuses, or breaks off every time.
         """
-        # A server that compresses on the way would change length and digest.
-        headers = {"Accept-Encoding": "identity"}
 
         async def attempt() -> T:
             client = self._client(url)
+            # A server that compresses on the way would change length and digest.
+            headers = {"Accept-Encoding": "identity", **receiver.headers()}
             async with client.stream("GET", parted(url)[0], headers=headers) as answer:
-                answer.raise_for_status()
-                length = answer.headers.get("content-length", "")
-                total = int(length) if length.isdecimal() else None
-                return await receive(answer.aiter_raw(_CHUNK), total)
+                if answer.status_code not in _FOR_RECEIVERS:
+                    answer.raise_for_status()
+                return await receiver.receive(
+                    Answer(
+                        status=answer.status_code,
+                        url=str(answer.url),
+                        headers=answer.headers,
+                        chunks=answer.aiter_raw(_CHUNK),
+                    )
+                )
 
-        return await self._patiently(url, attempt)
+        return await self._patiently(url, attempt, receiver.got_further)
 
-    async def _patiently(self, url: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until there is an answer that is no passing trouble, or too often."""
+    async def _patiently(
+        self,
+        url: str,
+        attempt: Callable[[], Awaitable[T]],
+        got_further: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """Try until there is an answer that is no passing trouble, or too often in vain."""
         try:
             httpx.URL(parted(url)[0])
         except (httpx.InvalidURL, ValueError) as problem:
             raise PackageIndexError(f"{masked(url)}: not a URL: {problem}") from problem
-        pause = _FIRST_PAUSE
-        for left in reversed(range(ATTEMPTS)):
+        left, pause = ATTEMPTS, _FIRST_PAUSE
+        while True:
             try:
                 return await attempt()
-            except httpx.HTTPStatusError as problem:
-                if not left or problem.response.status_code not in _PASSING:
-                    raise _refused(url, problem.response) from problem
-                wanted = self._wanted_pause(problem.response)
-            except httpx.RequestError as problem:
+            except (httpx.HTTPStatusError, httpx.RequestError, UnfitAnswerError) as problem:
+                if got_further():
+                    left, pause = ATTEMPTS, _FIRST_PAUSE
+                left -= 1
                 if not left or not _passing(problem):
-                    raise _unreachable(url, problem) from problem
-                wanted = 0.0
+                    raise _failed(url, problem) from problem
+                wanted = self._wanted_pause(problem)
             await self._sleep(min(max(pause, wanted), _LONGEST_PAUSE))
             pause *= 2
-        raise AssertionError("the last attempt returns or raises")
 
-    def _wanted_pause(self, answer: httpx.Response) -> float:
+    def _wanted_pause(self, problem: Exception) -> float:
         """Return the seconds that a server asks to wait: a number, or a date (RFC 9110)."""
-        text = answer.headers.get("retry-after", "")
+        if not isinstance(problem, httpx.HTTPStatusError):
+            return 0.0
+        text = problem.response.headers.get("retry-after", "")
         with suppress(ValueError, TypeError):
             if text.isdecimal():
                 return float(text)
@@ -147,7 +162,9 @@ class Web:
                 timeout=httpx.Timeout(self._settings.timeout, pool=None),
                 follow_redirects=True,
                 auth=self._auth,
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+                limits=httpx.Limits(
+                    max_connections=_MOST_CONNECTIONS, max_keepalive_connections=64
+                ),
             )
         return self._clients[trusted]
 
@@ -220,10 +237,22 @@ def _read_netrc(path: str | None) -> netrc.netrc | None:
         return None
 
 
-def _passing(problem: httpx.RequestError) -> bool:
+def _passing(problem: Exception) -> bool:
     """Tell whether it may be different the next time."""
+    if isinstance(problem, httpx.HTTPStatusError):
+        return problem.response.status_code in _PASSING
     for_good = isinstance(problem, httpx.UnsupportedProtocol | httpx.TooManyRedirects)
     return not for_good and "CERTIFICATE_VERIFY_FAILED" not in str(problem)
+
+
+def _failed(url: str, problem: Exception) -> PackageIndexError:
+    match problem:
+        case httpx.HTTPStatusError(response=response):
+            return _refused(url, response)
+        case UnfitAnswerError():
+            return PackageIndexError(f"{masked(url)}: the server's answers do not fit: {problem}")
+        case _:
+            return _unreachable(url, problem)
 
 
 def _refused(url: str, response: httpx.Response) -> PackageIndexError:
@@ -235,7 +264,7 @@ def _refused(url: str, response: httpx.Response) -> PackageIndexError:
     return PackageIndexError(f"{masked(url)}: the server answered {reason}", hint=hint)
 
 
-def _unreachable(url: str, problem: httpx.RequestError) -> PackageIndexError:
+def _unreachable(url: str, problem: Exception) -> PackageIndexError:
     reason = masked(" ".join(str(problem).split())) or type(problem).__name__
     hint = "check the network and --index-url; --no-index with --find-links works offline"
     if "CERTIFICATE_VERIFY_FAILED" in reason:
