@@ -16,12 +16,14 @@ __all__ = [
     "InstallError",
     "JournalError",
     "LockError",
+    "LockFileError",
     "LockTimeoutError",
     "OutputError",
     "PackageIndexError",
     "PoolError",
     "ProjectError",
     "RequirementError",
+    "RequirementsFileError",
     "SettingsError",
     "TargetError",
 ]
@@ -53,6 +55,20 @@ class TargetError(PoolError):
     """A target that is not there or is no project; found before anything starts."""
 
     reference = "bad-target"
+    exit_code = 2
+
+
+class RequirementsFileError(PoolError):
+    """A requirements file or a dependency group that cannot be read, or a wrong line in it."""
+
+    reference = "bad-requirements"
+    exit_code = 2
+
+
+class LockFileError(PoolError):
+    """A lock file (PEP 751) that cannot be read, or that is not for the target interpreter."""
+
+    reference = "bad-lock"
     exit_code = 2
 
 
