@@ -12,6 +12,7 @@ __all__ = [
     "BackendError",
     "BuildEnvironmentError",
     "EnvironmentTargetError",
+    "GitError",
     "HashMismatchError",
     "InstallError",
     "JournalError",
@@ -102,6 +103,12 @@ class PackageIndexError(PoolError):
     """An index that does not answer, or answers what cannot be read."""
 
     reference = "index"
+
+
+class GitError(PoolError):
+    """A git repository that cannot be had, or has not what was asked of it; git's own words."""
+
+    reference = "git"
 
 
 class HashMismatchError(PoolError):

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
@@ -39,9 +39,12 @@ Hook = Literal[
     "build_editable",
 ]
 
+
 class MissingHookError(BackendError):
     """The backend has no such hook; there may be another way."""
 
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 2.0
 """Between asking a hook to end and killing it."""
@@ -102,14 +105,29 @@ class Hooks:
             BackendError: it failed, or broke its contract; the message says how.
             ProjectError: the tree names a backend outside of itself.
         """
+        return await self._waited(lambda running: _Call(call, running).run(), on_start)
+
+    async def run(self, command: Command) -> int:
+        """Run a program that is no hook with the same care; return its exit code.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        return await self._waited(lambda running: running.run(command))
+
+    async def _waited(
+        self, work: Callable[[_Running], T], on_start: Callable[[int], None] | None = None
+    ) -> T:
+        """Let a thread wait for a process; when we are cancelled, the process ends first."""
         loop = asyncio.get_running_loop()
 
         def started(pid: int) -> None:
-            loop.call_soon_threadsafe(on_start, pid)
+            if on_start is not None:
+                loop.call_soon_threadsafe(on_start, pid)
 
-        running = _Running(call, self._processes, started)
+        running = _Running(self._processes, started)
         self._running.add(running)
-        future = loop.run_in_executor(self._executor, running.run)
+        future = loop.run_in_executor(self._executor, work, running)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -118,7 +136,7 @@ class Hooks:
         finally:
             self._running.discard(running)
 
-    async def _end(self, running: _Running, future: asyncio.Future[HookResult]) -> None:
+    async def _end(self, running: _Running, future: asyncio.Future[T]) -> None:
         running.end(signal.SIGTERM)
         with suppress(asyncio.CancelledError):
             await asyncio.wait([future], timeout=self._grace)
@@ -142,9 +160,8 @@ class Hooks:
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A hook that a thread runs and that another thread may end."""
+    """A process that a thread waits for and that another thread may end."""
 
-    call: HookCall
     processes: Processes
     on_start: Callable[[int], None]
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -156,6 +173,23 @@ class _Running:
             self.ended = True
             if self.process is not None:
                 self.process.signal(number)
+
+    def run(self, command: Command) -> int:
+        """Start it and wait for its end; blocks."""
+        with self.lock:
+            if self.ended:
+                raise BackendError("cancelled before its process began")
+            self.process = self.processes.start(command)
+        self.on_start(self.process.pid)
+        return self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of a hook, on the thread that waits for its process."""
+
+    call: HookCall
+    running: _Running
 
     def run(self) -> HookResult:
         """Call the hook through pyproject_hooks; blocks."""
@@ -174,7 +208,8 @@ class _Running:
                 hint="something in it calls sys.exit or os._exit; see the log",
             ) from problem
         return HookResult(
-            value=_checked(value, call), peak=self.process.peak if self.process else 0
+            value=_checked(value, call),
+            peak=self.running.process.peak if self.running.process else 0,
         )
 
     def _asked(self, caller: BuildBackendHookCaller) -> object:
@@ -209,12 +244,7 @@ class _Running:
             log=self.call.log,
             fds=self.call.fds,
         )
-        with self.lock:
-            if self.ended:
-                raise BackendError("cancelled before its hook began")
-            self.process = self.processes.start(command)
-        self.on_start(self.process.pid)
-        if code := self.process.wait():
+        if code := self.running.run(command):
             raise _failed(code, self.call)
         _keep_warnings(Path(cmd[-1]) / "output.json", self.call.log)
 
