@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pool.install.installed import Installed
+    from pool.install.records import Records
     from pool.install.root import Root
     from pool.install.staging import Part
     from pool.install.target import Environment
@@ -30,14 +31,18 @@ class Ownership:
     Args:
         env: read, never written.
         root: its paths.
+        records: of its distributions.
         parts: what is to be installed or removed.
 
     Raises:
         InstallError: an old version has no RECORD, so that nobody knows its files.
     """
 
-    def __init__(self, env: Environment, root: Root, parts: Sequence[Part]) -> None:
+    def __init__(
+        self, env: Environment, root: Root, records: Records, parts: Sequence[Part]
+    ) -> None:
         self._root = root
+        self._records = records
         position = {part.name: index for index, part in enumerate(parts)}
         everyone = all_installed(env.layout)
         self.going = [(position[one.name], one) for one in everyone if one.name in position]
@@ -70,29 +75,22 @@ class Ownership:
         return {
             path: f"{one.name} {one.version}"
             for one in self._staying
-            for path in self._recorded(one)
+            for path in self._records.of(one) or ()
         }
 
     def _files(self, one: Installed) -> Iterator[str]:
-        if one.record is None:
+        if (recorded := self._records.of(one)) is None:
             raise InstallError(
                 f"{one.name} {one.version} cannot be replaced: it was installed without a RECORD, "
                 f"so nobody knows its files ({one.info_dir})",
                 hint="remove it with what installed it, or use a fresh environment",
             )
-        yield from self._recorded(one)
+        yield from recorded
         # All in there is its own, whoever wrote it.
         for folder, _, names in os.walk(one.info_dir):
             for name in names:
                 if path := self._root.file(os.path.join(folder, name)):  # noqa: PTH118 - of every file
                     yield path
-
-    def _recorded(self, one: Installed) -> Iterator[str]:
-        """Yield the files of a distribution, without those outside of the environment."""
-        library = self._root.of(one.info_dir.parent)
-        for row in one.record or ():
-            if path := self._root.file(row, library):
-                yield path
 
     def _add(self, path: str, index: int) -> None:
         self.old.setdefault(path, index)

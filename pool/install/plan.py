@@ -54,7 +54,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         if self.new is None:
             return f"{self.name} {self.old} removed"
-        return f"{self.name} {self.new}" if not self.old else f"{self.name} {self.old} → {self.new}"
+        return (
+            f"{self.name} {self.new}" if not self.old else f"{self.name} {self.old} -> {self.new}"
+        )
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

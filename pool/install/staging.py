@@ -23,6 +23,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.errors import InstallError
 from pool.install.layout import lay_out
+from pool.install.records import Records
 from pool.install.root import Root
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Staged:
     fd: int
     """Holds the lock of ``folder``."""
     parts: tuple[Part, ...]
+    records: Records
+    """Of what was installed before."""
     children: dict[str, list[str]] = field(default_factory=lambda: {"": []})
     """By folder, relative to the environment: the names in it."""
     owners: dict[str, int] = field(default_factory=dict)
@@ -82,21 +85,14 @@ def stage(
         copy: copy files in place of linking them to those of the store.
 
     Raises:
-        InstallError: two bring the same file, or one would write outside of the environment.
-        OSError: no space, no permission.
+        InstallError: two bring the same file, one would write outside of the environment, or
+            there is no space or no permission.
     """
-    root = Root(env.layout)
-    laid = [lay_out(item, env, root) for item in items]
-    parts = [_part(item, files) for item, files in zip(items, laid, strict=True)]
-    parts += [Part(name=canonicalize_name(name), version=None) for name in remove]
-    folder, fd = _folder(Path(root.path))
-    staged = Staged(env=env, folder=folder, fd=fd, parts=tuple(parts))
     try:
-        _Layer(staged, copy=copy).add(laid)
-    except BaseException:
-        discard(staged)
-        raise
-    return staged
+        return _staged(env, items, remove, copy=copy)
+    except OSError as problem:
+        why = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+        raise InstallError(f"cannot install into {env.prefix}: {why}") from problem
 
 
 def discard(staged: Staged) -> None:
@@ -114,6 +110,24 @@ def discard(staged: Staged) -> None:
 def is_bytecode(path: str) -> bool:
     """Return whether a file is compiled from another one."""
     return path.endswith((".pyc", ".pyo"))
+
+
+def _staged(
+    env: Environment, items: Sequence[Item], remove: Iterable[NormalizedName], *, copy: bool
+) -> Staged:
+    root = Root(env.layout)
+    laid = [lay_out(item, env, root) for item in items]
+    parts = [_part(item, files) for item, files in zip(items, laid, strict=True)]
+    parts += [Part(name=canonicalize_name(name), version=None) for name in remove]
+    folder, fd = _folder(Path(root.path))
+    staged = Staged(env=env, folder=folder, fd=fd, parts=tuple(parts), records=Records(root))
+    try:
+        staged.records.read_ahead(env.layout, {part.name for part in parts})
+        _Layer(staged, copy=copy).add(laid)
+    except BaseException:
+        discard(staged)
+        raise
+    return staged
 
 
 def _part(item: Item, laid: Laid) -> Part:

@@ -63,14 +63,13 @@ def commit(
 
     Raises:
         InstallError: it is refused, or it could not be done; the environment is as it was.
-        OSError: the environment cannot be read.
     """
     disk = Disk(step, exchanges=exchanges)
     notes = _mended(staged.env, disk)
     root = Root(staged.env.layout)
-    owned = Ownership(staged.env, root, staged.parts)
-    plan = make_plan(staged, root, owned, whole_folders=True)
     try:
+        owned = Ownership(staged.env, root, staged.records, staged.parts)
+        plan = make_plan(staged, root, owned, whole_folders=True)
         try:
             alone = _carry_out(plan, staged.folder, disk)
         except OSError as problem:

@@ -334,9 +334,9 @@ def test_what_neither_goes_on_nor_back_stays_for_the_next(
         commit(staged, step=step)
     assert "again" in caught.value.hint
     discard(staged)
-    assert (notes := recover(yard.env)) == ("finished an interrupted installation: x 1.0 → 2.0",), (
-        notes
-    )
+    assert (notes := recover(yard.env)) == (
+        "finished an interrupted installation: x 1.0 -> 2.0",
+    ), notes
     assert run(yard.env, "import x.fresh, single; print(x.v, single.v)") == "2 2"
     tidy(yard.env)
     assert leftovers(yard.env) == []
