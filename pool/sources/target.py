@@ -35,6 +35,7 @@ __all__ = [
     "UrlTarget",
     "WheelTarget",
     "is_project",
+    "local_target",
     "parse_named",
     "parse_target",
 ]
@@ -198,7 +199,7 @@ def _direct(text: str, cwd: Path) -> Named:
     if _URL.match(url):
         named = _linked(parse_link(url), text, cwd, parsed.name)
     else:
-        named = Named(target=_local(text, cwd / url, parsed.name))
+        named = Named(target=local_target(text, cwd / url, parsed.name))
     extras = frozenset(map(canonicalize_name, parsed.extras))
     return replace(named, extras=named.extras | extras, marker=parsed.marker)
 
@@ -225,8 +226,8 @@ def _linked(link: Link, text: str, cwd: Path, name: str | None = None) -> Named:
 def _file_url(link: Link, text: str, cwd: Path, name: str | None) -> Target:
     path = link.local(cwd)
     if path.is_dir():
-        return _local(text, path / link.subdirectory, name)
-    target = _local(text, path, name)
+        return local_target(text, path / link.subdirectory, name)
+    target = local_target(text, path, name)
     if not link.subdirectory:
         return target
     return UrlTarget(
@@ -250,13 +251,13 @@ def _path(text: str, cwd: Path, *, bare_folders: bool) -> Named | None:
     """Recognise a path; None if it is a requirement."""
     # Brackets and semicolons are allowed in names of files: what is there is meant.
     if _is_path(text, cwd, bare_folders=bare_folders) and (cwd / _expanded(text)).exists():
-        return Named(target=_local(text, cwd / _expanded(text)))
+        return Named(target=local_target(text, cwd / _expanded(text)))
     bare, _, marker = text.partition(";")
     bare, extras = _without_extras(bare.strip())
     if not _is_path(bare, cwd, bare_folders=bare_folders):
         return None
     return Named(
-        target=_local(text, cwd / _expanded(bare)),
+        target=local_target(text, cwd / _expanded(bare)),
         extras=extras,
         marker=_marked(f"{bare};{marker}", ";")[1],
     )
@@ -284,9 +285,19 @@ def _without_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:
     return match[1], frozenset(canonicalize_name(extra) for extra in extras if extra)
 
 
-def _local(
+def local_target(
     text: str, path: Path, name: str | None = None
 ) -> TreeTarget | SdistTarget | WheelTarget:
+    """Recognise what is at a path.
+
+    Args:
+        text: what it is called in messages and as label.
+        path: absolute.
+        name: what it is said to be.
+
+    Raises:
+        TargetError: it is not there, or nothing that can be built.
+    """
     shown = masked(text)
     if path.is_dir():
         if not is_project(path):
