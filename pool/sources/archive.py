@@ -23,6 +23,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from contextlib import contextmanager
 from datetime import datetime
 from posixpath import dirname, normpath
 from typing import TYPE_CHECKING, Protocol
@@ -30,11 +31,20 @@ from typing import TYPE_CHECKING, Protocol
 from pool.errors import ArchiveError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from io import FileIO
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["FREE_BYTES", "MOST_BYTES", "MOST_RATIO", "SUFFIXES", "unpack"]
+__all__ = [
+    "FREE_BYTES",
+    "MOST_BYTES",
+    "MOST_RATIO",
+    "SUFFIXES",
+    "damage_named",
+    "decompressed",
+    "unpack",
+]
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 MOST_BYTES = 8 << 30
@@ -68,14 +78,23 @@ def unpack(archive: Path, into: Path) -> Path:
     """
     into.mkdir(parents=True)
     try:
-        with archive.open("rb") as file:
+        with damage_named(archive), archive.open("rb") as file:
             tree = _Tree(archive.name, into)
             packed = archive.stat().st_size
             unpacked = _unzip if archive.name.endswith(".zip") else _untar
             unpacked(file, tree, _Scales(archive.name, packed))
         return _root(archive, into)
-    except BaseException as problem:
+    except BaseException:
         shutil.rmtree(into, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def damage_named(archive: Path) -> Iterator[None]:
+    """Turn all that an archive raises when it is damaged into an `ArchiveError`."""
+    try:
+        yield
+    except Exception as problem:
         if isinstance(problem, _DAMAGED) or _of_bz2(problem):
             reason = str(problem) or type(problem).__name__
             raise ArchiveError(f"{archive.name}: damaged: {reason}") from problem
@@ -226,7 +245,7 @@ class _Stream:
 
 
 def _untar(file: BinaryIO, tree: _Tree, scales: _Scales) -> None:
-    with _decompressed(file) as source:
+    with decompressed(file) as source:
         stream = _Stream(source, scales)
         with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload] # it needs no more than these three methods
             for member in tar:
@@ -236,8 +255,8 @@ def _untar(file: BinaryIO, tree: _Tree, scales: _Scales) -> None:
             pass
 
 
-def _decompressed(file: BinaryIO) -> BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
-    """Open by content: there are plain and bzip2 tars that are called .tar.gz."""
+def decompressed(file: BinaryIO) -> BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    """Open a tar by its content: there are plain and bzip2 tars that are called .tar.gz."""
     magic = file.read(6)
     file.seek(0)
     if magic.startswith(b"\x1f\x8b"):

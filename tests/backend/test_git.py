@@ -137,7 +137,7 @@ async def test_a_commit_that_is_here_needs_no_network(cloner: Cloner, origin: Pa
     first = (await cloner.checkout(origin)).commit
     origin.rename(origin.with_name("gone"))
     assert (await cloner.checkout(origin, first)).commit == first
-    with pytest.raises(GitError, match="git fetch: .*origin.* does not appear to be a git repo"):
+    with pytest.raises(GitError, match=r"git fetch: .*origin.* does not appear to be a git repo"):
         await cloner.checkout(origin, "main")
 
 
@@ -239,7 +239,9 @@ def stuck(tmp_path: Path) -> dict[str, str]:
     """An environment whose git fetches for ever, after it has written its pid to ``ready``."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    real = subprocess.run(["sh", "-c", "command -v git"], capture_output=True, text=True).stdout
+    real = subprocess.run(
+        ["sh", "-c", "command -v git"], capture_output=True, text=True, check=True
+    ).stdout
     (folder / "git").write_text(STUCK.format(ready=tmp_path / "ready", git=real.strip()))
     (folder / "git").chmod(0o755)
     return {**QUIET, "PATH": f"{folder}:{QUIET['PATH']}"}
