@@ -105,7 +105,8 @@ def test_a_path_may_have_extras_and_a_marker(tmp_path: Path) -> None:
     assert named.extras == {"some-extra", "other"}
     assert str(named.marker) == 'python_version > "3"'
     named = parse_named(f"{sdist.name}[x]", tmp_path)
-    assert (named.target, named.extras) == (SdistTarget(path=sdist), {"x"})
+    assert named.target == SdistTarget(path=sdist)
+    assert named.extras == {"x"}
 
 
 def test_brackets_and_semicolons_may_be_of_the_name(tmp_path: Path) -> None:
@@ -179,8 +180,9 @@ def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
     inner = parse_target(f"{(tmp_path / 'my trees').as_uri()}#subdirectory=a-1.0", tmp_path)
     assert inner == TreeTarget(path=tree)
     named = parse_named(f"b[x] @ {sdist.as_uri()}#sha256={DIGEST}", tmp_path)
-    assert (named.target, named.hashes) == (SdistTarget(path=sdist), {f"sha256:{DIGEST}"})
     assert isinstance(named.target, SdistTarget)
+    assert named.target == SdistTarget(path=sdist)
+    assert named.hashes == {f"sha256:{DIGEST}"}
     assert named.target.name == "b"
     assert parse_target(f"file://localhost{wheel}", tmp_path) == WheelTarget(path=wheel)
     part = parse_target(f"{sdist.as_uri()}#subdirectory=s", tmp_path)
@@ -221,7 +223,9 @@ def test_urls_that_cannot_be_built_from_are_said(tmp_path: Path, text: str, reas
 def test_only_folders_are_editable(tmp_path: Path) -> None:
     make_tree(tmp_path, "a")
     wish = parse_wish("a-1.0[x]", tmp_path, editable=True, bare_folders=False, origin="r.txt:1")
-    assert (wish.editable, wish.extras, wish.origin) == (True, {"x"}, "r.txt:1")
+    assert wish.editable
+    assert wish.extras == {"x"}
+    assert wish.origin == "r.txt:1"
     assert hash(wish) == hash(parse_wish("./a-1.0[x]", tmp_path, editable=True, origin="r.txt:1"))
     for text, reason in [
         ("six", "only a project's folder"),
