@@ -101,6 +101,8 @@ def _check_scheme(scheme: str, text: str) -> None:
         raise TargetError(
             f"{masked(text)}: not a URL of a file", hint=f"a repository is named git+{scheme}://..."
         )
+    if not scheme:
+        raise TargetError(f"{masked(text)}: not a URL")
     if scheme not in ("http", "https", "file"):
         raise TargetError(
             f"{masked(text)}: {scheme}: is not a kind of URL that can be built from",

@@ -179,19 +179,19 @@ def _archive(
     archive: PackageArchive, name: NormalizedName, path: Path
 ) -> UrlTarget | SdistTarget | WheelTarget:
     url, subdirectory = _url(archive, path), archive.subdirectory or ""
-    label = f"{name} @ {masked(archive.path or archive.url or '')}"
     link = parse_link(f"{url}#subdirectory={quote(subdirectory)}")
     if link.scheme == "file" and not link.subdirectory:
-        found = local_target(label, link.local(path.parent), name)
+        found = local_target(archive.path or url, link.local(path.parent), name)
         if isinstance(found, TreeTarget):
             raise TargetError(f"{link.path} is a folder, not an archive")
         return found
+    label = f"{name} @ {masked(url)}"
     return UrlTarget(url=url, name=name, subdirectory=link.subdirectory, label=label)
 
 
 def _tree(directory: PackageDirectory, name: NormalizedName, path: Path) -> TreeTarget:
     tree = path.absolute().parent / directory.path / (directory.subdirectory or "")
-    found = local_target(f"{name} @ {directory.path}", tree, name)
+    found = local_target(directory.path, tree, name)
     if not isinstance(found, TreeTarget):
         raise TargetError(f"{directory.path} is not a folder")
     return found

@@ -236,7 +236,8 @@ def test_formats_are_told_in_order(
     tmp_path: Path, text: str, no_binary: set[str], only_binary: set[str]
 ) -> None:
     said = read(tmp_path, text)
-    assert (said.formats.no_binary, said.formats.only_binary) == (no_binary, only_binary)
+    assert said.formats.no_binary == no_binary
+    assert said.formats.only_binary == only_binary
 
 
 def test_formats_go_on_from_what_was_said_before(tmp_path: Path) -> None:
