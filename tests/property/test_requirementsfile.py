@@ -63,7 +63,27 @@ def test_how_a_file_is_written_does_not_matter(data: st.DataObject) -> None:
 
 
 PIECES = st.sampled_from(
-    [*WORDS, *"\\#;@[]-=/.~ \n\t'\"", "-r", "-c", "-e", "-f", "--hash", "${SIX}", "file:", "git+", "https://", "name @ ", "r.txt", "[::1", "sha256:", "\x00", "# coding: ", "utf-16", "%00"]
+    [
+        *WORDS,
+        *"\\#;@[]-=/.~ \n\t'\"",
+        "-r",
+        "-c",
+        "-e",
+        "-f",
+        "--hash",
+        "${SIX}",
+        "file:",
+        "git+",
+        "https://",
+        "name @ ",
+        "r.txt",
+        "[::1",
+        "sha256:",
+        "\x00",
+        "# coding: ",
+        "utf-16",
+        "%00",
+    ]
 )
 
 
