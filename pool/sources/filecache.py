@@ -133,7 +133,8 @@ class FileCache:
         try:
             place = self._place(sha256, expected.filename)
             if place.exists():  # It came while we waited, or another kind of digest is demanded.
-                return await checked(place, expected)
+                _removed(partial, notes)
+                return self.find(expected) or await checked(place, expected)
             await download.reread()
             await self._web().download(url, download)
             notes.unlink(missing_ok=True)

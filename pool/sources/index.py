@@ -63,6 +63,7 @@ class PackageIndex:
         settings: which places, and how to reach them.
         cache_dir: where pages and files are kept.
         clock: for the age of pages.
+        refreshes: tells of which projects pages that were kept do not count.
         sleep: waits between attempts.
     """
 
@@ -72,13 +73,15 @@ class PackageIndex:
         *,
         cache_dir: Path,
         clock: Clock,
+        refreshes: Callable[[str], bool] = lambda _: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
         # The number changes with what is kept of a page.
-        self._pages = cache_dir / "pages-1"
+        self._pages = cache_dir / "pages-2"
         self._files = FileCache(cache_dir / "files", web=lambda: self._web, clock=clock)
         self._clock = clock
+        self._refreshes = refreshes
         self._sleep = sleep
 
     @property
@@ -125,7 +128,8 @@ class PackageIndex:
         place = self._pages / hashlib.sha256(f"{project} {url}".encode()).hexdigest()
         known = _read_page(place)
         now = self._clock.now().timestamp()
-        if known is not None and 0 <= now - known.at < PAGE_SECONDS:
+        young = known is not None and 0 <= now - known.at < PAGE_SECONDS
+        if known is not None and young and not self._refreshes(project):
             return known.files
         headers = {"Accept": _ACCEPT}
         if known is not None and known.etag:
@@ -218,7 +222,7 @@ def _expected(file: IndexFile, demanded: frozenset[str]) -> Expected:
 async def _checked_local(path: Path, expected: Expected, missing: str) -> Fetched:
     try:
         return await checked(path, expected)
-    except (FileNotFoundError, IsADirectoryError) as problem:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as problem:
         raise PackageIndexError(f"{path}: {missing}") from problem
 
 

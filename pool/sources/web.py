@@ -39,7 +39,6 @@ _PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _FOR_RECEIVERS = frozenset((304, 416))
 """What is no success, but an answer to what a receiver asked."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_CHUNK = 1 << 17
 _MOST_CONNECTIONS = 512
 """More than any cap: who may go on is decided elsewhere."""
 
@@ -108,7 +107,8 @@ class Web:
                         status=answer.status_code,
                         url=str(answer.url),
                         headers=answer.headers,
-                        chunks=answer.aiter_raw(_CHUNK),
+                        # As they come: what is collected for larger chunks is lost at a break.
+                        chunks=answer.aiter_raw(),
                     )
                 )
 

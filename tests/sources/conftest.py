@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,10 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     """So many bytes are sent of those that were announced."""
+    gate: threading.Event | None = None
+    """Waited for before the body is sent."""
+    after: threading.Event | None = None
+    """Waited for when the body is sent, of which more was announced."""
 
 
 @dataclass
@@ -39,8 +43,34 @@ class Server:
     url: str = ""
     json: bool = False
     """Send ``index.json`` instead of ``index.html`` to those who accept it."""
+    ranges: bool = True
+    """Send parts of files to those who ask for them."""
+    etags: dict[str, str] = field(default_factory=dict)
+    """By path: sent, and compared with If-Range and If-None-Match."""
+    cut: int | None = None
+    """Break off every file after so many bytes."""
     queued: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    most_at_once: int = 0
+    """The most requests that were being answered at one time."""
+    _at_once: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request as being answered."""
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def ranges_asked(self, path: str) -> list[str | None]:
+        """Return the ranges that were asked of a path, None for all of it."""
+        return [headers.get("range") for asked, headers in self.requests if asked == path]
 
     def asked(self, path: str) -> int:
         """Return how often a path was asked for."""
@@ -56,21 +86,45 @@ class Server:
             if self.json and "json" in headers.get("accept", ""):
                 name, kind = "index.json", "application/vnd.pypi.simple.v1+json"
             return Answer(body=(file / name).read_bytes(), headers={"Content-Type": kind})
-        return Answer(body=file.read_bytes()) if file.is_file() else Answer(status=404)
+        return self._file(path, file, headers) if file.is_file() else Answer(status=404)
+
+    def _file(self, path: str, file: Path, headers: dict[str, str]) -> Answer:
+        body, etag = file.read_bytes(), self.etags.get(path)
+        said = {"ETag": etag} if etag else {}
+        if etag and headers.get("if-none-match") == etag:
+            return Answer(status=304, headers=said)
+        wanted = headers.get("range") if self.ranges else None
+        if wanted is None or headers.get("if-range", etag) != etag:
+            return Answer(body=body, headers=said, cut=self.cut)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(body):
+            return Answer(status=416, headers={"Content-Range": f"bytes */{len(body)}"})
+        said["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return Answer(status=206, body=body[start:], headers=said, cut=self.cut)
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            with server.counted():
+                self._answer()
+
+        def _answer(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = server.answer(self.path, headers)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
+            if "Content-Length" not in answer.headers:
+                self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut])
-            if answer.cut is not None:
+            if answer.gate is not None:
+                answer.gate.wait(30)
+            with suppress(ConnectionError):
+                self.wfile.write(answer.body[: answer.cut])
+            if answer.after is not None:
+                answer.after.wait(30)
+            if answer.cut is not None or answer.after is not None:
                 self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base has it so

@@ -123,7 +123,7 @@ async def test_a_damaged_page_cache_is_as_good_as_none(
 ) -> None:
     async with client.open(f"{server.url}/simple") as index:
         await index.files("thing")
-        for page in (client.cache / "pages-1").iterdir():
+        for page in (client.cache / "pages-2").iterdir():
             page.write_bytes(page.read_bytes()[:-3])
         assert len(await index.files("thing")) == 2
 
@@ -181,7 +181,9 @@ async def test_passing_trouble_is_waited_out(
         sdist = (await index.files("thing"))[0]
         fetched = await index.fetch(sdist, silent)
     assert fetched.path.read_bytes() == (made / sdist.filename).read_bytes()
-    assert client.pauses == [0.5, 1.0, 7.0, 1.0, 2.0]
+    # What came before the break was wrong, so that all of it had to come again.
+    assert server.ranges_asked(file) == [None, None, "bytes=100-", "bytes=100-", None]
+    assert client.pauses == [0.5, 1.0, 7.0, 0.5, 1.0, 2.0]
 
 
 async def test_a_date_to_wait_for_is_understood(server: Server, client: Client, made: Path) -> None:
@@ -273,3 +275,73 @@ async def test_certificates_that_are_not_there_are_named(client: Client, tmp_pat
     async with client.open("https://127.0.0.1:1/simple", cert=str(tmp_path / "none.pem")) as index:
         with pytest.raises(SettingsError, match=r"none\.pem: no such file"):
             await index.files("thing")
+
+
+METADATA = "/files/thing-1.1-py3-none-any.whl.metadata"
+
+
+async def offered(server: Server, made: Path, client: Client, offer: str, text: str) -> str | None:
+    """Return the metadata that an index gives of the wheel, which offers it like this."""
+    wheel = made / "thing-1.1-py3-none-any.whl"
+    attributes = {wheel.name: {"data-core-metadata": offer}}
+    make_index(server.root, [wheel], attributes=attributes, json_pages=True)
+    (server.root / METADATA.strip("/")).write_text(text)
+    async with client.open(f"{server.url}/simple") as index:
+        (file,) = await index.files("thing")
+        return await index.metadata(file)
+
+
+@pytest.mark.parametrize("json", [False, True])
+async def test_metadata_beside_a_wheel_is_fetched_once(
+    server: Server, client: Client, made: Path, *, json: bool
+) -> None:
+    server.json = json
+    text = "Metadata-Version: 2.1\nName: Thing\nVersion: 1.1\n"
+    offer = "sha256=" + hashlib.sha256(text.encode()).hexdigest()
+    for _ in range(2):
+        assert await offered(server, made, client, offer, text) == text
+    assert server.asked(METADATA) == 1
+    assert server.asked(METADATA.removesuffix(".metadata")) == 0
+
+
+@pytest.mark.parametrize(
+    ("offer", "text"),
+    [
+        ("false", "Name: thing\n"),
+        ("sha256=" + "0" * 64, "Name: thing\n"),
+        ("true", "<html>not found</html>"),
+        ("true", "Name: other\n"),
+    ],
+)
+async def test_metadata_that_is_none_is_left_to_the_wheel(
+    server: Server, client: Client, made: Path, offer: str, text: str
+) -> None:
+    assert await offered(server, made, client, offer, text) is None
+
+
+@pytest.mark.parametrize("status", [404, 403])
+async def test_metadata_that_is_offered_but_not_there_is_left_to_the_wheel(
+    server: Server, client: Client, made: Path, status: int
+) -> None:
+    server.queued[METADATA] += [Answer(status=status, body=b"Name: thing\n")]
+    assert await offered(server, made, client, "true", "Name: thing\n") is None
+
+
+async def test_damaged_metadata_in_the_cache_is_fetched_again(
+    server: Server, client: Client, made: Path
+) -> None:
+    text = "Name: thing\n"
+    offer = "sha256=" + hashlib.sha256(text.encode()).hexdigest()
+    await offered(server, made, client, offer, text)
+    (kept,) = client.cache.rglob("*.metadata")
+    kept.write_text("Name: thing\nRequires-Dist: evil\n")
+    assert await offered(server, made, client, offer, text) == text
+
+
+async def test_metadata_beside_a_wheel_in_a_folder_is_read_there(
+    server: Server, client: Client, made: Path
+) -> None:
+    await offered(server, made, client, "true", "Name: thing\n")
+    async with client.open((server.root / "simple").as_uri()) as index:
+        (file,) = await index.files("thing")
+        assert await index.metadata(file) == "Name: thing\n"

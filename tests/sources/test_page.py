@@ -9,16 +9,18 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
 from pool.errors import PackageIndexError
 from pool.sources.page import HTML, JSON, IndexFile, file_of, parse_page
 
+NAME = canonicalize_name("Foo_Bar")
 URL = "https://index.test/simple/foo-bar/"
 DIGEST = "ab" * 32
 
 
 def read(page: str, content_type: str = HTML) -> list[IndexFile]:
-    return parse_page(page.encode(), content_type, URL, "foo-bar")
+    return parse_page(page.encode(), content_type, URL, NAME)
 
 
 def test_a_page_of_links_is_read() -> None:
@@ -115,10 +117,10 @@ def test_json_that_is_no_page_is_refused_in_one_line(page: str) -> None:
     ],
 )
 def test_the_project_tells_where_the_name_of_an_sdist_ends(filename: str, version: str) -> None:
-    file = file_of(filename, "foo-bar")
+    file = file_of(filename, NAME)
     assert file is not None
     assert file.version == version
-    assert file_of(filename, "foo") is None
+    assert file_of(filename, canonicalize_name("foo")) is None
 
 
 def test_no_name_leads_out_of_a_folder() -> None:
@@ -128,12 +130,56 @@ def test_no_name_leads_out_of_a_folder() -> None:
         "x/foo_bar-1.tar.gz",
         "foo_bar-1/../2.tar.gz",
     ):
-        assert file_of(name, "foo-bar") is None
+        assert file_of(name, NAME) is None
+
+
+WHEEL = "foo_bar-1-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("core", "older", "expected"),
+    [
+        (None, None, None),
+        ("true", None, {}),
+        (None, "true", {}),
+        ("false", "true", None),
+        (f"sha256={DIGEST.upper()}", "true", {"sha256": DIGEST}),
+        (None, f"sha256={DIGEST}", {"sha256": DIGEST}),
+        ("odd=1", None, {}),
+    ],
+)
+def test_links_tell_whether_there_is_metadata(
+    core: str | None, older: str | None, expected: dict[str, str] | None
+) -> None:
+    attributes = {"data-core-metadata": core, "data-dist-info-metadata": older}
+    text = "".join(f' {key}="{value}"' for key, value in attributes.items() if value)
+    (file,) = read(f'<a href="{WHEEL}"{text}>x</a>')
+    assert file.metadata_hashes == expected
+    (sdist,) = read(f'<a href="foo_bar-1.tar.gz"{text}>x</a>')
+    assert sdist.metadata_hashes is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, None),
+        ({"core-metadata": False, "dist-info-metadata": True}, None),
+        ({"core-metadata": True}, {}),
+        ({"dist-info-metadata": {"SHA256": DIGEST.upper()}}, {"sha256": DIGEST}),
+        ({"core-metadata": {"sha256": DIGEST}, "dist-info-metadata": False}, {"sha256": DIGEST}),
+    ],
+)
+def test_json_tells_whether_there_is_metadata(
+    said: dict[str, object], expected: dict[str, str] | None
+) -> None:
+    (file,) = read(json.dumps({"files": [{"filename": WHEEL, "url": WHEEL, **said}]}), JSON)
+    assert file.metadata_hashes == expected
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
 FILES = st.builds(
     IndexFile,
+    project=st.just(NAME),
     filename=st.integers(0, 99).map(lambda n: f"foo_bar-{n}.tar.gz"),
     url=st.text("abcXYZ019-._~/", min_size=1, max_size=20).map(
         lambda path: f"https://files.test/{path.strip('/')}/"
@@ -182,4 +228,4 @@ def test_both_kinds_of_page_tell_the_same(files: list[IndexFile]) -> None:
 )
 def test_no_page_of_links_is_a_crash(page: bytes) -> None:
     with suppress(PackageIndexError):
-        parse_page(page, HTML, URL, "foo-bar")
+        parse_page(page, HTML, URL, NAME)

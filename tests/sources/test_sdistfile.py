@@ -147,7 +147,10 @@ def test_a_static_project_table_is_metadata(tmp_path: Path) -> None:
 def test_a_dynamic_field_is_left_to_a_build(tmp_path: Path, field: str) -> None:
     text = f'[project]\nname = "a"\nversion = "1"\ndynamic = ["{field}"]\n'
     assert static_tree_metadata(tree_with(tmp_path, text)) is None
-    assert static_tree_metadata(tree_with(tmp_path, text.replace(f'["{field}"]', '["readme"]')) is not None
+    assert (
+        static_tree_metadata(tree_with(tmp_path, text.replace(f'["{field}"]', '["readme"]')))
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
