@@ -43,7 +43,9 @@ def picks(picked: tuple[events.Picked, ...]) -> Iterator[Line]:
     labels = [f"{one.name} {one.version}" for one in picked]
     width = min(max(map(len, labels), default=0), _LONGEST_NAME)
     for label, one in zip(labels, picked, strict=True):
-        reasons = [*one.by, *(f"not {version}" for version in one.passed_over)]
+        # After some versions it may end with how many more there were: that is none itself.
+        passed = (text if text.startswith("and ") else f"not {text}" for text in one.passed_over)
+        reasons = [*one.by, *passed]
         first, *rest = reasons or [""]
         kind = "kept" if one.kind == "installed" else one.kind
         yield line_of("picked", f"{label:<{width}}  {kind:<6}  {first}")

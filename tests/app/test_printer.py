@@ -290,7 +290,7 @@ RESOLVED = events.ResolveFinished(
             version="14.2.0",
             kind="wheel",
             by=("requirements.txt:3", "textual 6.1.0 needs rich>=14"),
-            passed_over=("15.0: needs Python >=3.12",),
+            passed_over=("15.0: needs Python >=3.12", "and 2 more"),
         ),
         events.Picked(name="idna", version="3.10", kind="installed"),
     )
@@ -324,6 +324,7 @@ def test_verbose_says_who_asked_and_what_was_passed_over() -> None:
         "picked    rich 14.2.0  wheel   requirements.txt:3",
         "                               textual 6.1.0 needs rich>=14",
         "                               not 15.0: needs Python >=3.12",
+        "                               and 2 more",
         "picked    idna 3.10    kept",
     ]
 
