@@ -47,6 +47,16 @@ def test_a_failure_shows_its_log_cleaned_and_has_its_code(home: Home) -> None:
     assert "\x1b" not in done.stderr
 
 
+def test_an_install_leaves_stdout_alone_and_says_what_the_environment_has(home: Home) -> None:
+    home.python("import venv, sys; venv.create(sys.argv[1])", ".venv")
+    done = home.run("install", home.tree("liba"), "--into", ".venv", "--log", "run.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "installed liba 1.0\n" in done.stderr
+    assert done.stderr.splitlines()[-1] == "installed 1 into .venv"
+    assert home.run("replay", "run.jsonl", "--no-ui").stderr == done.stderr
+
+
 def test_a_replay_says_the_words_of_the_run(home: Home) -> None:
     done = home.run("build", home.tree("liba"), home.tree("bad", BROKEN), "--log", "run.jsonl")
     again = home.run("replay", "run.jsonl", "--no-ui")
