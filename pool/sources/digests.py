@@ -52,7 +52,7 @@ class Expected:
             wanted = {promised} & wanted if self.demanded else {promised}
         return frozenset(filter(_SHA256.fullmatch, wanted))
 
-    def possible(self) -> None:
+    def require_possible(self) -> None:
         """See that promise and demand can both come true.
 
         Raises:

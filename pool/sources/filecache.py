@@ -105,7 +105,7 @@ class FileCache:
             HashMismatchError: it is not what was promised and demanded; it is thrown away.
             OSError: no space, no permission.
         """
-        expected.possible()
+        expected.require_possible()
         self._prepare()
         if (sha256 := expected.sha256) is None:
             return await self._fetched_anew(url, expected, on_progress)
