@@ -7,6 +7,7 @@ imported inside the commands: ``--help`` must not wait for an engine or a screen
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +15,6 @@ import click
 from app import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import pool
     from app.config import Manner, Said
     from app.session import LiveSession
 
@@ -27,6 +24,8 @@ _EXAMPLES = """\b
 Examples:
   wheelpool build ./tree downloads/attrs-26.1.0.tar.gz six==1.17.0 -j 2
   wheelpool build ./a ./b --no-ui -o wheelhouse --log run.jsonl
+  wheelpool build -r requirements.txt -o wheelhouse
+  wheelpool install -e ./core -e ./plugin --into .venv
   wheelpool replay run.jsonl
 """
 _BUILD_EXAMPLES = """\b
@@ -34,6 +33,9 @@ Examples:
   wheelpool build ./liba ./libb markupsafe     as many at once as there are processors
   wheelpool build ./tree -j 1 -C editable=no   one at a time, with a setting for the backend
   wheelpool build numpy==2.4.6 --json          events as lines of JSON on stdout
+  wheelpool build -r requirements.txt -c constraints.txt -o wheelhouse
+  wheelpool build --deps 'pydantic-settings'   a wheel for all that it requires, too
+  wheelpool build 'x @ git+https://host/x@v1'  a commit; a tag or a branch is looked up
 
 \b
 Exit codes: 0 all built, 1 a build failed, 2 bad input and nothing started,
@@ -47,6 +49,15 @@ Examples:
   wheelpool cache prune --older-than 7 --max-size 5G
   wheelpool cache prune --all --dry-run     what would go
 """
+_INSTALL_EXAMPLES = """\b
+Examples:
+  wheelpool install -r requirements.txt --into .venv --builds 4
+  wheelpool install -e ./core -e './plugin[test]' --into .venv
+  wheelpool install torch ./ext --no-build-isolation-package ext    torch goes first
+
+\b
+Exit codes and signals are those of wheelpool build.
+"""
 _SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 100,
@@ -59,52 +70,138 @@ def root() -> None:
     """Build Python wheels from source, many at a time, under one limiter that holds."""
 
 
+_Command = Callable[..., int]
+
+
+def _all(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return what several options are as one; they are shown in this order."""
+
+    def with_options(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+_NAMING = _all(
+    click.argument("targets", nargs=-1, metavar="[TARGET]..."),
+    click.option("-r", "--requirement", multiple=True, metavar="FILE", help="A requirements file."),
+    click.option("-c", "--constraint", multiple=True, metavar="FILE", help="A constraints file."),
+    click.option("--pylock", multiple=True, metavar="FILE", help="A lock file (PEP 751)."),
+    click.option(
+        "--group",
+        multiple=True,
+        metavar="[PATH:]NAME",
+        help="A dependency group of ./pyproject.toml, or of PATH (PEP 735).",
+    ),
+    click.option("--no-binary", multiple=True, metavar="NAMES", help="Never take wheels of these."),
+    click.option("--only-binary", multiple=True, metavar="NAMES", help="Never build these."),
+    click.option("--pre", is_flag=True, default=None, help="Pre-releases count as well."),
+    click.option("--require-hashes", is_flag=True, default=None, help="All must have hashes."),
+)
+_CAPS = _all(
+    click.option("-j", "--builds", metavar="N", help="Builds at once. [default: the processors]"),
+    click.option("--downloads", metavar="N", help="Downloads at once. [default: 8]"),
+    click.option(
+        "--installs", metavar="N", help="Wheels unpacked at once. [default: the processors]"
+    ),
+)
+_WAYS = _all(
+    click.option(
+        "-C",
+        "--config-setting",
+        "config_settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A setting for the build backends; the same key again makes a list.",
+    ),
+    click.option(
+        "--no-build-isolation", is_flag=True, default=None, help="Build in the environment as is."
+    ),
+    click.option(
+        "--no-build-isolation-package", multiple=True, metavar="NAME", help="Only this one."
+    ),
+    click.option("--copy/--no-copy", default=None, help="Build each tree in a copy, unlocked."),
+    click.option("--no-cache", is_flag=True, default=None, help="Take and keep no built wheels."),
+    click.option(
+        "--refresh", multiple=True, metavar="NAME", help="Look up and build this anew; :all: too."
+    ),
+    click.option("--index-url", metavar="URL", help="The package index. [default: as pip has it]"),
+    click.option("--extra-index-url", multiple=True, metavar="URL", help="One more index."),
+    click.option("--find-links", multiple=True, metavar="DIR|URL", help="A folder or page."),
+    click.option("--no-index", is_flag=True, help="Ask no index; only --find-links."),
+    click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long."),
+    click.option("--fail-fast/--no-fail-fast", default=None, help="End all when one build fails."),
+)
+_SHOWING = _all(
+    click.option("--log", metavar="FILE", help="Save the run there. [default: wheelpool runs]"),
+    click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen."),
+    click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui."),
+    click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks."),
+    click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum."),
+)
+
+
 @root.command(epilog=_BUILD_EXAMPLES)
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@click.option("-j", "--builds", metavar="N", help="Builds at once. [default: the processors]")
-@click.option("--downloads", metavar="N", help="Downloads at once. [default: 8]")
-@click.option("--installs", metavar="N", help="Wheels unpacked at once. [default: the processors]")
+@_NAMING
+@click.option(
+    "--deps/--no-deps", default=None, help="What they require as well. [default: --no-deps]"
+)
 @click.option("-o", "--out-dir", metavar="DIR", help="Where wheels go. [default: ./wheelhouse]")
 @click.option("--python", metavar="PATH", help="Build for this interpreter, not for the own one.")
-@click.option(
-    "-C",
-    "--config-setting",
-    "config_settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting for the build backends; the same key again makes a list.",
-)
-@click.option("--index-url", metavar="URL", help="The package index. [default: as pip has it]")
-@click.option("--extra-index-url", multiple=True, metavar="URL", help="One more index.")
-@click.option("--find-links", multiple=True, metavar="DIR|URL", help="A folder or page of files.")
-@click.option("--no-index", is_flag=True, help="Ask no index; only --find-links.")
-@click.option("--copy/--no-copy", default=None, help="Build each tree in a copy, without a lock.")
-@click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long for a tree.")
-@click.option("--fail-fast/--no-fail-fast", default=None, help="End all when one build fails.")
-@click.option("--log", metavar="FILE", help="Save the run there. [default: wheelpool runs]")
-@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
-@click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui.")
-@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
-@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
+@_CAPS
+@_WAYS
+@_SHOWING
 def build(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
-    """Build wheels for TARGETs: project directories, source archives, requirements.
+    """Build wheels for TARGETs: project directories, archives, URLs, git URLs, requirements.
 
+    What has a name is built from its newest sdist; where there is none, the wheel is taken.
     Each flag has a variable: WHEELPOOL_CONCURRENT_BUILDS for --builds, WHEELPOOL_OUT_DIR for
     --out-dir, and so on; and a key in wheelpool.toml in the user's configuration directory.
     """
+    return _run(targets, flags, install=False)
+
+
+@root.command(epilog=_INSTALL_EXAMPLES)
+@_NAMING
+@click.option(
+    "-e", "--editable", multiple=True, metavar="TREE", help="Install as a link to the tree."
+)
+@click.option("--into", metavar="ENV", help="The environment. [default: the active one]")
+@click.option(
+    "-U", "--upgrade", is_flag=True, default=None, help="Newer versions of what is named."
+)
+@click.option("--deps/--no-deps", default=None, help="What they require too. [default: --deps]")
+@_CAPS
+@_WAYS
+@_SHOWING
+def install(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Install TARGETs, and what they require, into an environment.
+
+    Wheels are taken where there are some, and built where not. What the environment has and fits
+    is kept. All is put in place in one go, under the environment's lock, which uv knows as well;
+    nothing is if something fails, and what a killed run left half done is finished by the next.
+    """
+    return _run(targets, flags, install=True)
+
+
+def _run(targets: tuple[str, ...], flags: dict[str, Any], *, install: bool) -> int:
     from pathlib import Path
 
     from app.config import manner
+    from app.request import asking
     from app.session import LiveSession
     from app.settings import settings
 
     said, cwd = _said(flags), Path.cwd()
     how = manner(said)
-    wanted = settings(said, ["wheelpool", *sys.argv[1:]], cwd)
-    parsed = _parsed(targets, cwd)
+    asked = asking(said, [_unicode(text) for text in targets], cwd)
+    argv = ["wheelpool", *sys.argv[1:]]
+    wanted = settings(said, argv, cwd, index=asked.index, install=install)
     _allow_many_files()
     screen = not how.no_ui and _on_a_terminal(said)
-    session = LiveSession(wanted, parsed, linger=screen)
+    session = LiveSession(wanted, asked.request, linger=screen)
     return _on_screen(session) if screen else _headless(session, how)
 
 
@@ -206,21 +303,6 @@ def _said(flags: dict[str, Any]) -> Said:
 
     file = config.read_file(config.configuration_path())
     return config.Said(config.Flags(**flags), config.environment(), file)
-
-
-def _parsed(texts: Sequence[str], cwd: Path) -> list[pool.Target]:
-    """Recognise all targets, or tell all that are none."""
-    import pool
-
-    targets, bad = [], []
-    for text in texts:
-        try:
-            targets.append(pool.parse_target(_unicode(text), cwd))
-        except pool.TargetError as problem:
-            bad.append(problem)
-    if bad:
-        raise ExceptionGroup("targets that cannot be built", bad)
-    return targets
 
 
 def _unicode(text: str) -> str:

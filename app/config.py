@@ -50,7 +50,23 @@ class Flags:
     installs: str | None = None
     out_dir: str | None = None
     python: str | None = None
+    requirement: tuple[str, ...] = ()
+    constraint: tuple[str, ...] = ()
+    pylock: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    editable: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    pre: bool | None = None
+    require_hashes: bool | None = None
+    deps: bool | None = None
+    into: str | None = None
+    upgrade: bool | None = None
     config_settings: tuple[str, ...] = ()
+    no_build_isolation: bool | None = None
+    no_build_isolation_package: tuple[str, ...] = ()
+    no_cache: bool | None = None
+    refresh: tuple[str, ...] = ()
     index_url: str | None = None
     extra_index_url: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
@@ -75,7 +91,14 @@ class ConfigFile(
     installs: int | None = None
     out_dir: str | None = None
     python: str | None = None
+    no_binary: list[str] = []
+    only_binary: list[str] = []
+    pre: bool | None = None
+    deps: bool | None = None
     config_settings: dict[str, str | list[str]] = {}
+    no_build_isolation: bool | None = None
+    no_build_isolation_package: list[str] = []
+    no_cache: bool | None = None
     index_url: str | None = None
     extra_index_url: list[str] = []
     find_links: list[str] = []
@@ -200,11 +223,20 @@ class Said:
             raise pool.SettingsError(f"{where}: {str(value)!r} is not a number of seconds")
         return number
 
-    def truth(self, name: str) -> bool:
-        """Return whether something is wanted; False where nobody said so."""
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return all that was said in one place: by flags, else by the variable, else the file."""
+        if flags := getattr(self.flags, name):
+            return tuple(flags)
+        for variable in _variables(name):
+            if text := self.environ.get(variable, "").strip():
+                return tuple(text.split())
+        return tuple(getattr(self.file, name, ()))
+
+    def truth(self, name: str, *, otherwise: bool = False) -> bool:
+        """Return whether something is wanted; ``otherwise`` where nobody said so."""
         where, value = self._first(name)
         if value is None or isinstance(value, bool):
-            return bool(value)
+            return otherwise if value is None else value
         text = str(value).lower()
         if text not in _TRUE + _FALSE:
             raise pool.SettingsError(f"{where}: {value!r} is neither true nor false")

@@ -72,7 +72,7 @@ class LiveSession:
 
     Args:
         settings: what was asked for.
-        targets: what to build.
+        request: what to build, fetch or install.
         linger: stay when all is built, for retries, until a `Stop` comes.
 
     Raises:
@@ -83,10 +83,10 @@ class LiveSession:
     generation = 0
 
     def __init__(
-        self, settings: pool.Settings, targets: Sequence[pool.Target], *, linger: bool = False
+        self, settings: pool.Settings, request: pool.Request, *, linger: bool = False
     ) -> None:
         self._events: queue.SimpleQueue[pool.events.Event | None] = queue.SimpleQueue()
-        self._pool = pool.Pool(settings, targets, self._events.put, linger=linger)
+        self._pool = pool.Pool(settings, request, self._events.put, linger=linger)
         self._controls: deque[pool.Control] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ahead: list[pool.events.Event] = []

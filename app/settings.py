@@ -11,12 +11,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import platformdirs
+from packaging.utils import canonicalize_name
 
 import pool
 from app.config import state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from app.config import Said
@@ -26,13 +27,22 @@ __all__ = ["settings"]
 DEFAULT_DOWNLOADS = 8
 
 
-def settings(said: Said, argv: Sequence[str], cwd: Path) -> pool.Settings:
+def settings(
+    said: Said,
+    argv: Sequence[str],
+    cwd: Path,
+    *,
+    index: pool.IndexOverrides | None = None,
+    install: bool = False,
+) -> pool.Settings:
     """Work out a run's settings.
 
     Args:
         said: what the user says, by flag, environment and configuration.
         argv: the command line for the journal; credentials in it are masked here.
         cwd: what relative paths are relative to.
+        index: what requirement files say of indexes.
+        install: an environment is the aim, not wheels.
 
     Raises:
         SettingsError: a value that cannot be used, named by where it was said.
@@ -42,14 +52,20 @@ def settings(said: Said, argv: Sequence[str], cwd: Path) -> pool.Settings:
         builds=said.count("builds", _processors()),
         downloads=said.count("downloads", DEFAULT_DOWNLOADS),
         installs=said.count("installs", _processors()),
-        out_dir=said.path("out_dir", cwd) or cwd / "wheelhouse",
+        out_dir=None if install else said.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
         state_dir=_made(state_dir(), "XDG_STATE_HOME"),
         journal=_journal(said.path("log", cwd)),
-        index=_index(said),
+        index=_index(said, index or pool.IndexOverrides()),
         environ=said.environ,
         argv=tuple(_shown(word) for word in argv),
         python=said.command("python", cwd),
+        deps=said.truth("deps", otherwise=install),
+        installs_into=(said.path("into", cwd) or "active") if install else None,
+        upgrade=said.truth("upgrade"),
+        not_isolated=_not_isolated(said),
+        cache=not said.truth("no_cache"),
+        refresh=_names(said.texts("refresh")),
         config_settings=_config_settings(said),
         copy=said.truth("copy"),
         fail_fast=said.truth("fail_fast"),
@@ -90,8 +106,23 @@ def _journal(path: Path | None) -> Path | None:
     return path
 
 
-def _index(said: Said) -> pool.IndexSettings:
-    """Our own file speaks where our own variables are silent; pip's and uv's come after both."""
+def _not_isolated(said: Said) -> frozenset[str]:
+    if said.truth("no_build_isolation"):
+        return frozenset({pool.ALL})
+    return _names(said.texts("no_build_isolation_package"))
+
+
+def _names(texts: Iterable[str]) -> frozenset[str]:
+    """Return names as requirements have them; several may be said with commas."""
+    said = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in said)
+
+
+def _index(said: Said, files: pool.IndexOverrides) -> pool.IndexSettings:
+    """Our own file speaks where our own variables are silent; pip's and uv's come after both.
+
+    What requirement files say counts more than all of these, and less than flags.
+    """
     flags, file = said.flags, said.file
     ours = {
         "WHEELPOOL_INDEX_URL": file.index_url or "",
@@ -101,10 +132,11 @@ def _index(said: Said) -> pool.IndexSettings:
     }
     unset = {name: value for name, value in ours.items() if value and not said.environ.get(name)}
     overrides = pool.IndexOverrides(
-        index_url=flags.index_url,
-        extra_index_urls=flags.extra_index_url,
-        find_links=flags.find_links,
-        no_index=flags.no_index,
+        index_url=flags.index_url or files.index_url,
+        extra_index_urls=(*files.extra_index_urls, *flags.extra_index_url),
+        find_links=(*files.find_links, *flags.find_links),
+        no_index=flags.no_index or files.no_index,
+        trusted_hosts=files.trusted_hosts,
     )
     return pool.index_settings({**said.environ, **unset}, overrides)
 

@@ -18,6 +18,7 @@ from pool.errors import (
     OutputError,
     PoolError,
     RequirementError,
+    RequirementsFileError,
     SettingsError,
     TargetError,
 )
@@ -50,11 +51,22 @@ if TYPE_CHECKING:
     from pool.backend.output import clean_line
     from pool.engine import Pool
     from pool.settings import MAX_BUILDS, Settings
-    from pool.sources.pipconfig import IndexOverrides, IndexSettings, index_settings
+    from pool.sources.groups import group_requirements, parse_group
+    from pool.sources.pipconfig import (
+        IndexOverrides,
+        IndexSettings,
+        PipRules,
+        index_settings,
+        pip_rules,
+    )
+    from pool.sources.remotetext import text_fetcher
+    from pool.sources.request import ALL, Formats, Request, Wish, parse_wish
+    from pool.sources.requirementsfile import Requirements as RequirementsFile
+    from pool.sources.requirementsfile import read_requirements
     from pool.sources.secret import masked
-    from pool.sources.target import Target, parse_target
 
 __all__ = [
+    "ALL",
     "MAX_BUILDS",
     "BuildId",
     "BuildState",
@@ -63,6 +75,7 @@ __all__ = [
     "Control",
     "Download",
     "EnvironmentState",
+    "Formats",
     "Holder",
     "IndexOverrides",
     "IndexSettings",
@@ -75,10 +88,14 @@ __all__ = [
     "OutputError",
     "Pause",
     "Phase",
+    "PipRules",
     "Pool",
     "PoolError",
     "ProcessSample",
+    "Request",
     "RequirementError",
+    "RequirementsFile",
+    "RequirementsFileError",
     "Resize",
     "Resolve",
     "Resume",
@@ -90,9 +107,9 @@ __all__ = [
     "Status",
     "Stop",
     "SystemClock",
-    "Target",
     "TargetError",
     "WaitFor",
+    "Wish",
     "clean_line",
     "decode",
     "encode",
@@ -100,30 +117,47 @@ __all__ = [
     "events",
     "fold",
     "fold_all",
+    "group_requirements",
     "index_settings",
     "journal_path",
     "logs_of",
     "masked",
-    "parse_target",
+    "parse_group",
+    "parse_wish",
+    "pip_rules",
+    "read_requirements",
+    "text_fetcher",
 ]
 
 _LAZY = {
+    "ALL": "pool.sources.request",
+    "Formats": "pool.sources.request",
     "IndexOverrides": "pool.sources.pipconfig",
     "IndexSettings": "pool.sources.pipconfig",
     "MAX_BUILDS": "pool.settings",
+    "PipRules": "pool.sources.pipconfig",
     "Pool": "pool.engine",
+    "Request": "pool.sources.request",
+    "RequirementsFile": "pool.sources.requirementsfile:Requirements",
     "Settings": "pool.settings",
-    "Target": "pool.sources.target",
+    "Wish": "pool.sources.request",
     "clean_line": "pool.backend.output",
+    "group_requirements": "pool.sources.groups",
     "index_settings": "pool.sources.pipconfig",
     "masked": "pool.sources.secret",
-    "parse_target": "pool.sources.target",
+    "parse_group": "pool.sources.groups",
+    "parse_wish": "pool.sources.request",
+    "pip_rules": "pool.sources.pipconfig",
+    "read_requirements": "pool.sources.requirementsfile",
+    "text_fetcher": "pool.sources.remotetext",
 }
+"""Where each is, and under what name if that is another."""
 
 
 def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module 'pool' has no attribute {name!r}")
-    value: object = getattr(import_module(_LAZY[name]), name)
+    module, _, other = _LAZY[name].partition(":")
+    value: object = getattr(import_module(module), other or name)
     globals()[name] = value
     return value

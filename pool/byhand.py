@@ -19,7 +19,7 @@ def by_hand(call: HookCall) -> str:
     module, _, attribute = call.backend.partition(":")
     settings = dict(call.config_settings)
     arguments = [repr(settings)]
-    if call.hook != "get_requires_for_build_wheel":
+    if not call.hook.startswith("get_requires"):
         arguments.insert(0, repr(str(call.output)))
     paths = [str(call.tree / path) for path in call.backend_path]
     script = "; ".join(

@@ -35,7 +35,7 @@ KINDS = {
     "notes of builds": ("built-1/keys/*", "built-1/asked/*", "built-1/locks/*"),
     "downloaded files": ("files/*",),
     "unpacked wheels": ("wheels/*/*",),
-    "index pages": ("pages-1/*",),
+    "index pages": ("pages-2/*",),
     "git repositories": ("git/*",),
     _BUILDS: ("builds/*/*",),
 }

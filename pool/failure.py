@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pool.errors import BackendError, PoolError
 from pool.model import Outcome
+from pool.sources.page import IndexFile
 
 if TYPE_CHECKING:
     from pool.job import Job
@@ -61,7 +62,10 @@ def explained(problem: BaseException, job: Job) -> Failure:
 
 
 def _again(job: Job) -> str:
-    return shlex.join(["wheelpool", "build", job.source.label])
+    source = job.source
+    if isinstance(source, IndexFile):
+        return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
+    return shlex.join(["wheelpool", "build", source.label])
 
 
 def _of_the_system(problem: OSError, code: int, job: Job) -> Failure:

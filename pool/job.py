@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion
 
 from pool.errors import ProjectError
+from pool.model import Outcome
+from pool.sources.page import IndexFile
 from pool.sources.project import read_project
-from pool.sources.target import RequirementTarget, SdistTarget, TreeTarget
+from pool.sources.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,36 +29,53 @@ if TYPE_CHECKING:
     from pool.backend.wheelstore import StoredWheel
     from pool.model import BuildId
     from pool.seat import Priority
-    from pool.sources.index import IndexFile
+    from pool.sources.asked import Asked
 
-__all__ = ["Built", "Job", "NestedSdist", "Source", "identity"]
+__all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NestedSdist:
-    """An sdist on an index that other builds require, chosen by the resolver."""
-
-    file: IndexFile
-
-    @property
-    def label(self) -> str:
-        """The file's name."""
-        return self.file.filename
-
-
-Source: TypeAlias = TreeTarget | SdistTarget | RequirementTarget | NestedSdist
-"""What a build starts from."""
+Source: TypeAlias = Target | IndexFile
+"""What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
+Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A good wheel."""
+    """What came out of a build that went well."""
 
-    wheel: Path
     name: str
     version: str
-    sha256: str
-    bytes: int
+    metadata: str
+    """The text of METADATA."""
+    wheel: Path | None = None
+    """None where only metadata was wanted."""
+    sha256: str = ""
+    bytes: int = 0
+    outcome: Outcome = Outcome.BUILT
+    direct_url: Mapping[str, object] | None = None
+    """Where it came from, if that was no index (PEP 610)."""
+    stored: StoredWheel | None = None
+    """The wheel unpacked, where somebody needs it so."""
+
+    @property
+    def editable(self) -> bool:
+        """Whether the wheel is a link to a source tree (PEP 660)."""
+        facts = (self.direct_url or {}).get("dir_info")
+        return isinstance(facts, dict) and bool(facts.get("editable"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be built, before it has an id."""
+
+    source: Source
+    purpose: Purpose = "wheel"
+    origin: str = ""
+    """Where the user asked for it; empty for the command line."""
+    asked: Asked | None = None
+    """By what rules a file is chosen, where the source is a name."""
+    hashes: frozenset[str] = frozenset()
+    """``sha256:<digest>``, one of which the source's file must have."""
+    config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -57,30 +83,63 @@ class Job:
     """One announced build; the engine alone changes it."""
 
     id: BuildId
-    source: Source
+    order: Order
     name: str
     version: str | None
     """None where the source does not tell."""
     log: Path
     priority: Priority
+    result: asyncio.Future[Built]
+    """Where others wait for what comes out."""
+    again: asyncio.Future[Job]
+    """Where others wait for the next try, if it went wrong."""
+    nested: bool = False
+    """Whether only other builds, or the search for versions, asked for it."""
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     needed_by: set[BuildId] = field(default_factory=set)
-    """The builds that ever waited for it; empty for what the user named."""
-    result: asyncio.Future[StoredWheel] | None = None
-    """Where other builds wait for its wheel; only nested builds have it."""
+    """The builds that ever waited for it."""
     waits_on: set[BuildId] = field(default_factory=set)
-    """The nested builds it waits for now; the edges in which cycles are looked for."""
+    """The builds it waits for now; the edges in which cycles are looked for."""
+
+    @property
+    def source(self) -> Source:
+        """What it starts from."""
+        return self.order.source
+
+    @property
+    def purpose(self) -> Purpose:
+        """What is to come out."""
+        return self.order.purpose
+
+    @property
+    def key(self) -> NormalizedName:
+        """The name as requirements have it."""
+        return canonicalize_name(self.name)
+
+    @property
+    def published(self) -> bool:
+        """Whether its wheel is for the user to have."""
+        return self.purpose == "wheel" and not self.nested
+
+    @property
+    def expected_name(self) -> str | None:
+        """The name that somebody asked for; None where only the source tells it."""
+        match self.source:
+            case IndexFile() | RequirementTarget():
+                return self.name
+            case source:
+                return source.name
 
     @property
     def title(self) -> str:
         """The name, with the version where it is known."""
         return f"{self.name} {self.version}" if self.version else self.name
 
-    @property
-    def nested(self) -> bool:
-        """Whether only other builds asked for it."""
-        return isinstance(self.source, NestedSdist)
+
+def label_of(source: Source) -> str:
+    """Return what a source is called: as the user typed it, or the file's name."""
+    return source.filename if isinstance(source, IndexFile) else source.label
 
 
 def identity(source: Source) -> tuple[str, str | None]:
@@ -88,13 +147,18 @@ def identity(source: Source) -> tuple[str, str | None]:
     match source:
         case TreeTarget(path=path):
             return _of_tree(path)
-        case SdistTarget(path=path):
-            return _of_sdist(path.name)
-        case NestedSdist(file=file):
-            return _of_sdist(file.filename)
+        case IndexFile(filename=filename, version=version):
+            return _of_file(filename)[0], version
         case RequirementTarget(parsed=parsed):
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None
+        case UrlTarget(url=url, name=name):
+            found, known = _of_file(url.partition("?")[0].rpartition("/")[2])
+            return name or found, known
+        case GitTarget(url=url, name=name):
+            return name or url.rstrip("/").rpartition("/")[2].removesuffix(".git"), None
+        case _:
+            return _of_file(source.path.name)
 
 
 def _of_tree(path: Path) -> tuple[str, str | None]:
@@ -105,9 +169,12 @@ def _of_tree(path: Path) -> tuple[str, str | None]:
     return project.name or path.name, project.version
 
 
-def _of_sdist(filename: str) -> tuple[str, str | None]:
+def _of_file(filename: str) -> tuple[str, str | None]:
     try:
+        if filename.endswith(".whl"):
+            # As the file spells it: the normalised name reads worse.
+            return filename.partition("-")[0], str(parse_wheel_filename(filename)[1])
         name, version = parse_sdist_filename(filename)
-    except (InvalidSdistFilename, InvalidVersion):
+    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
         return filename.removesuffix(".tar.gz").removesuffix(".zip"), None
     return name, str(version)

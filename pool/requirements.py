@@ -8,86 +8,46 @@ for once, however many builds want it; nobody who waits in here holds a slot.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pool.events.vocabulary import (
-    DownloadFinished,
-    DownloadProgress,
-    DownloadStarted,
-    InstallFinished,
-    InstallStarted,
-)
+from packaging.utils import canonicalize_name
+
+from pool.backend.wheelstore import unpack
+from pool.events.vocabulary import InstallFinished, InstallStarted
+from pool.job import Order
 from pool.once import Once
-from pool.sources.resolver import Facts, Missing, resolve
+from pool.sources.asked import Asked, Direct
+from pool.sources.page import IndexFile
+from pool.sources.provider import bare
+from pool.sources.request import parse_wish
+from pool.sources.resolver import build_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
+
+    from packaging.requirements import Requirement
 
     from pool.backend.interpreter import Interpreter
     from pool.backend.wheelstore import StoredWheel, WheelStore
-    from pool.events.bus import Bus
+    from pool.fetcher import Fetcher
     from pool.job import Job
     from pool.limits.gate import Gate
-    from pool.sources.index import Fetched, IndexFile, PackageIndex
+    from pool.search import Search
+    from pool.sources.asked import Choice
 
-__all__ = ["Fetcher", "Nested", "Requirements"]
-
-_PROGRESS_SECONDS = 0.25
+__all__ = ["Nested", "Requirements"]
 
 
 class Nested(Protocol):
-    """Builds a requirement that exists only as an sdist, in the same pool."""
+    """Builds a requirement that exists only as source, in the same pool."""
 
-    async def __call__(self, file: IndexFile, by: Job) -> StoredWheel:
+    async def __call__(self, order: Order, by: Job) -> StoredWheel:
         """Return the unpacked wheel; raises PoolError where it cannot be had."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetcher:
-    """Files from the index, under the downloads cap, with their events."""
-
-    index: PackageIndex
-    gate: Gate
-    bus: Bus
-
-    async def fetch(self, file: IndexFile, job: Job) -> Fetched:
-        """Download a file, or find it in the cache; its digest is right when this returns."""
-        if (cached := self.index.cached(file)) is not None:
-            return cached
-        async with self.gate.slot((job.id, file.filename), (0, 0.0, 0)):
-            self.bus.emit(DownloadStarted(build=job.id, file=file.filename, total=file.size))
-            seen = _Progress(self.bus, job, file)
-            ok = False
-            try:
-                fetched = await self.index.fetch(file, seen)
-                ok = True
-            finally:
-                self.bus.emit(
-                    DownloadFinished(build=job.id, file=file.filename, bytes=seen.bytes, ok=ok)
-                )
-        return fetched
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Tells of a download at most a few times a second."""
-
-    bus: Bus
-    job: Job
-    file: IndexFile
-    bytes: int = 0
-    told: float = field(default=float("-inf"))
-
-    def __call__(self, done: int, total: int | None) -> None:
-        self.bytes = done
-        if (now := self.bus.elapsed) - self.told >= _PROGRESS_SECONDS:
-            self.told = now
-            name = self.file.filename
-            self.bus.emit(DownloadProgress(build=self.job.id, file=name, bytes=done, total=total))
 
 
 class Requirements:
@@ -96,22 +56,24 @@ class Requirements:
     def __init__(
         self,
         *,
+        search: Search,
         fetcher: Fetcher,
         installs: Gate,
         store: WheelStore,
+        beside: Path,
         interpreter: Interpreter,
         executor: Executor,
         nested: Nested,
     ) -> None:
+        self._search = search
         self._fetcher = fetcher
         self._installs = installs
         self._store = store
+        self._beside = beside
         self._interpreter = interpreter
         self._executor = executor
         self._nested = nested
-        self._facts = Facts()
         self._wheels: Once[str, StoredWheel] = Once()
-        self._pages: Once[str, None] = Once()
         self._ready: dict[frozenset[str], tuple[StoredWheel, ...]] = {}
 
     def ready(self, requires: Sequence[str]) -> tuple[StoredWheel, ...] | None:
@@ -124,39 +86,23 @@ class Requirements:
         Raises:
             PoolError: a requirement nobody can satisfy, a file that cannot be had, a cycle.
         """
-        where = self._fetcher.index.described
-        while isinstance(
-            answer := resolve(requires, self._facts, self._interpreter, where), Missing
-        ):
-            await self._find_out(answer, job)
-        wheels = tuple([await self._wheel(file, job) for file in answer.files])
+        finder = _Finder(self, job)
+        asked = Asked(needs=build_needs(requires, self._interpreter))
+        resolution = await self._search.find(asked, finder)
+        wheels = tuple([await finder.wheel(choice) for choice in resolution.choices])
         self._ready[frozenset(requires)] = wheels
         return wheels
 
-    async def _find_out(self, missing: Missing, job: Job) -> None:
-        """Get the facts that a resolution lacks, all at once."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for project in missing.pages:
-                    group.create_task(self._page(project))
-                for file in missing.metadata:
-                    group.create_task(self._metadata(file, job))
-        except ExceptionGroup as problems:
-            raise problems.exceptions[0] from None
-
-    async def _page(self, project: str) -> None:
-        async def ask() -> None:
-            self._facts.pages[project] = await self._fetcher.index.files(project)
-
-        await self._pages.get(project, ask)
-
-    async def _metadata(self, file: IndexFile, job: Job) -> None:
-        self._facts.metadata[file.filename] = (await self._wheel(file, job)).metadata
-
-    async def _wheel(self, file: IndexFile, job: Job) -> StoredWheel:
+    async def wheel(self, file: IndexFile, job: Job) -> StoredWheel:
+        """Return a file of an index unpacked: fetched, or built by the pool."""
         if file.kind == "sdist":
-            return await self._nested(file, job)
+            return await self._nested(Order(source=file), job)
         return await self._wheels.get(file.filename, lambda: self._unpacked(file, job))
+
+    async def pointed_at(self, requirement: Requirement, job: Job) -> StoredWheel:
+        """Return what a requirement with a URL points at, built by the pool."""
+        wish = parse_wish(str(requirement), Path("/"))
+        return await self._nested(Order(source=wish.target, hashes=wish.hashes), job)
 
     async def _unpacked(self, file: IndexFile, job: Job) -> StoredWheel:
         if file.sha256 and (known := self._stored(file.sha256)) is not None:
@@ -171,18 +117,50 @@ class Requirements:
         """Unpack, check and compile one wheel into the store, under the installs cap."""
         if (known := self._stored(sha256)) is not None:
             return known
-        name = wheel.name
+        return await self._told(
+            wheel, job, partial(self._store.add, wheel, sha256, self._interpreter)
+        )
+
+    async def unpack_beside(self, wheel: Path, job: Job) -> StoredWheel:
+        """Unpack a wheel that nobody will want again, for as long as the run goes on."""
+        into = self._beside / job.id
+        return await self._told(wheel, job, partial(unpack, wheel, into, self._interpreter))
+
+    async def _told(self, wheel: Path, job: Job, work: Callable[[], StoredWheel]) -> StoredWheel:
+        bus, name = self._fetcher.bus, wheel.name
         async with self._installs.slot((job.id, name), (0, 0.0, 0)):
-            bus = self._fetcher.bus
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))
             ok = False
             try:
-                stored = await asyncio.get_running_loop().run_in_executor(
-                    self._executor, self._store.add, wheel, sha256, self._interpreter
-                )
+                stored = await asyncio.get_running_loop().run_in_executor(self._executor, work)
                 ok = True
             finally:
                 bus.emit(
                     InstallFinished(build=job.id, distribution=name, environment="cache", ok=ok)
                 )
         return stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """Finds things out for one build: metadata is read in wheels that it will need anyway."""
+
+    requirements: Requirements
+    job: Job
+
+    async def metadata(self, file: IndexFile) -> str:
+        return (await self.requirements.wheel(file, self.job)).metadata
+
+    async def direct(self, requirement: Requirement) -> Direct:
+        wheel = await self.requirements.pointed_at(requirement, self.job)
+        return Direct(
+            url=requirement.url or "",
+            name=canonicalize_name(wheel.name),
+            version=wheel.version,
+            metadata=wheel.metadata,
+        )
+
+    async def wheel(self, choice: Choice) -> StoredWheel:
+        if isinstance(choice.origin, IndexFile):
+            return await self.requirements.wheel(choice.origin, self.job)
+        return await self.requirements.pointed_at(bare(choice), self.job)

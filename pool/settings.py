@@ -7,7 +7,11 @@ environment and configuration, and says where each value came from.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from packaging.utils import canonicalize_name
+
+from pool.sources.request import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +34,8 @@ class Settings:
     downloads: int
     installs: int
     """How many wheels are unpacked, checked and compiled at once."""
-    out_dir: Path
-    """Made when the first wheel is put there."""
+    out_dir: Path | None
+    """Where wheels go, made when the first one does; None where none is to be left."""
     cache_dir: Path
     """Files from indexes, unpacked wheels, and the folders in which builds run."""
     state_dir: Path
@@ -44,7 +48,19 @@ class Settings:
     argv: tuple[str, ...]
     """The command line, for the journal's header; credentials are masked by the reader of flags."""
     python: Path | None = None
-    """The target interpreter; None for the one that runs wheelpool."""
+    """The target interpreter; None for the one that runs wheelpool, or the environment's."""
+    deps: bool = False
+    """Whether what is asked for brings along what it requires."""
+    installs_into: Path | Literal["active"] | None = None
+    """The environment to install into; None where wheels are the aim."""
+    upgrade: bool = False
+    """Take newer versions of what was named, though the environment has one that fits."""
+    not_isolated: frozenset[str] = frozenset()
+    """Names that are built in the environment as it is, or `ALL`."""
+    cache: bool = True
+    """Whether wheels of earlier builds are taken, and new ones kept for later."""
+    refresh: frozenset[str] = frozenset()
+    """Names of which nothing that was kept counts, or `ALL`."""
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
     """``-C``, for what the user named; nested builds do not get them (as pip and uv have it)."""
     copy: bool = False
@@ -52,3 +68,17 @@ class Settings:
     fail_fast: bool = False
     lock_timeout: float | None = None
     """Seconds; None waits for ever."""
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The run's own folders, which are no sources though they may lie in a tree."""
+        ours = (self.out_dir, self.cache_dir, self.state_dir)
+        return tuple(folder for folder in ours if folder is not None)
+
+    def isolates(self, name: str) -> bool:
+        """Tell whether a project is built in an environment of its own."""
+        return ALL not in self.not_isolated and canonicalize_name(name) not in self.not_isolated
+
+    def refreshes(self, name: str) -> bool:
+        """Tell whether what was kept of a project does not count."""
+        return ALL in self.refresh or canonicalize_name(name) in self.refresh

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.model import BuildId, RunId
 
-__all__ = ["Place", "Workplace", "check_out_dir", "publish"]
+__all__ = ["Place", "Workplace", "check_out_dir", "copy", "publish"]
 
 _KEPT = ".kept"
 KEEP_SECONDS = 7 * 24 * 3600.0
@@ -155,6 +155,20 @@ def publish(wheel: Path, out_dir: Path) -> Path:
     except OSError as problem:
         if problem.errno != errno.EXDEV:
             raise
+        _copy_then_rename(wheel, final)
+    return final
+
+
+def copy(wheel: Path, out_dir: Path) -> Path:
+    """Put a copy of a wheel where the user looks, whole or not at all.
+
+    Raises:
+        OSError: no space, no permission; nothing is left in ``out_dir`` then.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    final = out_dir / wheel.name
+    # It may be there already, as the very file that is to be copied.
+    if not (final.exists() and final.samefile(wheel)):
         _copy_then_rename(wheel, final)
     return final
 

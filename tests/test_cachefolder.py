@@ -28,7 +28,7 @@ FILES = {
     "built-1/keys/bb": "notes of builds",
     "files/cc/some-1.tar.gz": "downloaded files",
     "wheels/cpython-311-a70d/dd/purelib/some.py": "unpacked wheels",
-    "pages-1/ee": "index pages",
+    "pages-2/ee": "index pages",
     "git/ff/HEAD": "git repositories",
     "builds/20261121-031205-1/b1/.kept": "build folders",
     "pages-0/gg": "other",

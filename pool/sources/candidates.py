@@ -9,20 +9,17 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from pool.errors import RequirementError
 from pool.sources.page import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packaging.requirements import Requirement
     from packaging.tags import Tag
     from packaging.utils import BuildTag
 
 __all__ = [
     "IndexFile",
     "TargetPython",
-    "best_sdist",
     "by_version",
     "runs_on",
     "usable",
@@ -54,72 +51,42 @@ class TargetPython(Protocol):
         ...
 
 
-def best_sdist(
-    requirement: Requirement, files: Iterable[IndexFile], python_version: str, where: str
-) -> IndexFile:
-    """Return the sdist of the newest version that a requirement and an interpreter allow.
-
-    Raises:
-        RequirementError: there is none; the message says what there is instead.
-    """
-    files = tuple(files)
-    sdists = [file for file in files if file.kind == "sdist"]
-    running = [file for file in sdists if runs_on(file, python_version)]
-    if fitting := by_version(requirement.specifier, running):
-        return min(next(iter(fitting.values())), key=_worse_sdist)
-    raise _no_sdist(requirement, files, python_version, where)
-
-
-def _worse_sdist(file: IndexFile) -> tuple[bool, bool]:
-    return file.yanked, not file.filename.endswith(".tar.gz")
-
-
-def _no_sdist(
-    requirement: Requirement, files: Sequence[IndexFile], python_version: str, where: str
-) -> RequirementError:
-    if not files:
-        return RequirementError(
-            f"{requirement}: no project of that name was found", hint=f"looked at {where}"
-        )
-    fitting = [
-        file for group in by_version(requirement.specifier, files).values() for file in group
-    ]
-    if not fitting:
-        return RequirementError(f"{requirement}: {_no_version(requirement.specifier, files)}")
-    sdists = [file for file in fitting if file.kind == "sdist"]
-    if sdists:
-        return RequirementError(f"{requirement}: {_other_python(sdists[0], python_version)}")
-    return RequirementError(
-        f"{requirement}: has no sdist, only wheels: {_listed([file.filename for file in fitting])}",
-        hint="there is nothing to build; install it",
-    )
-
-
 def by_version(
-    specifier: SpecifierSet, files: Iterable[IndexFile]
+    specifier: SpecifierSet, files: Iterable[IndexFile], *, pre: bool = False
 ) -> dict[Version, list[IndexFile]]:
     """Group the files that a specifier allows by version, the newest first.
 
-    Pre-releases count where nothing else fits or the specifier names one (PEP 440); yanked files
-    only where the version is pinned (PEP 592).
+    Pre-releases count where nothing else fits or the specifier names one (PEP 440), or always
+    (``pre``); yanked files only where the version is pinned (PEP 592).
     """
     pinned = any(one.operator in ("==", "===") and "*" not in one.version for one in specifier)
     groups: dict[Version, list[IndexFile]] = {}
     for file in files:
         if pinned or not file.yanked:
             groups.setdefault(_version(file.version), []).append(file)
-    return {version: groups[version] for version in sorted(specifier.filter(groups), reverse=True)}
+    fitting = specifier.filter(groups, prereleases=pre or None)
+    return {version: groups[version] for version in sorted(fitting, reverse=True)}
 
 
 def usable(
-    files: Iterable[IndexFile], target: TargetPython, ranks: dict[Tag, int]
+    files: Iterable[IndexFile],
+    target: TargetPython,
+    ranks: dict[Tag, int],
+    *,
+    wheels: bool = True,
+    sdists: bool = True,
 ) -> IndexFile | None:
     """Return the best file of one version for an interpreter: a wheel that fits, or the sdist."""
     running = [file for file in files if runs_on(file, target.python_version)]
     ranked = [(rank, file) for file in running if (rank := _rank(file, ranks)) is not None]
-    if ranked:
+    if ranked and wheels:
         return min(ranked, key=lambda pair: pair[0])[1]
-    return min((file for file in running if file.kind == "sdist"), key=_worse_sdist, default=None)
+    archives = (file for file in running if file.kind == "sdist" and sdists)
+    return min(archives, key=_worse_sdist, default=None)
+
+
+def _worse_sdist(file: IndexFile) -> tuple[bool, bool]:
+    return file.yanked, not file.filename.endswith(".tar.gz")
 
 
 def why_none(specifier: SpecifierSet, files: Sequence[IndexFile], target: TargetPython) -> str:

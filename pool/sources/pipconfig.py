@@ -22,7 +22,7 @@ from pool.sources.secret import masked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["IndexOverrides", "IndexSettings", "index_settings"]
+__all__ = ["IndexOverrides", "IndexSettings", "PipRules", "index_settings", "pip_rules"]
 
 DEFAULT_TIMEOUT = 15.0
 _SECTIONS = ("global", "download", "install", "wheel")
@@ -66,12 +66,13 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):
-    """What the flags say."""
+    """What the flags and requirement files say."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     no_index: bool = False
+    trusted_hosts: tuple[str, ...] = ()
 
 
 def index_settings(
@@ -99,6 +100,7 @@ def index_settings(
         trusted_hosts=(
             *said.get("trusted-host", "").split(),
             *environ.get("UV_INSECURE_HOST", "").split(),
+            *given.trusted_hosts,
         ),
         cert=said.get("cert")
         or environ.get("SSL_CERT_FILE")
@@ -108,6 +110,34 @@ def index_settings(
         netrc=environ.get("NETRC") or str(_home(environ) / ".netrc"),
         proxy=said.get("proxy") or None,
         timeout=_seconds(said.get("timeout") or said.get("default-timeout")),
+    )
+
+
+class PipRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What pip's configuration says of requests, not of indexes."""
+
+    constraints: tuple[str, ...] = ()
+    """Files."""
+    no_binary: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    """Names with commas between them, as the options have them."""
+    pre: bool = False
+    require_hashes: bool = False
+
+
+def pip_rules(environ: Mapping[str, str]) -> PipRules:
+    """Read what pip's files and variables say of requests.
+
+    Raises:
+        SettingsError: a configuration file that cannot be read.
+    """
+    said = _from_files(environ) | _from_pip_variables(environ)
+    return PipRules(
+        constraints=tuple(said.get("constraint", "").split()),
+        no_binary=tuple(said.get("no-binary", "").split()),
+        only_binary=tuple(said.get("only-binary", "").split()),
+        pre=_truth(said.get("pre", "")),
+        require_hashes=_truth(said.get("require-hashes", "")),
     )
 
 

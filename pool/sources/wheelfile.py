@@ -19,14 +19,16 @@ __all__ = ["WheelFacts", "read", "sha256"]
 
 
 class WheelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Name and version, as its METADATA has them."""
+    """What its METADATA has."""
 
     name: str
     version: str
+    metadata: str
+    """All of its text."""
 
 
 def read(wheel: Path) -> WheelFacts:
-    """Read a wheel that a backend has just made.
+    """Read a wheel: one that a backend has just made, or one from elsewhere.
 
     Raises:
         BackendError: its name, its structure or its metadata is not that of a wheel.
@@ -34,14 +36,15 @@ def read(wheel: Path) -> WheelFacts:
     try:
         name, version, _, _ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as problem:
-        raise BackendError(f"the backend built {wheel.name!r}: {problem}") from problem
+        raise BackendError(f"{wheel.name}: not a wheel: {problem}") from problem
     try:
-        headers = HeaderParser().parsestr(_metadata(wheel))
+        metadata = _metadata(wheel)
     except (zipfile.BadZipFile, StopIteration, OSError, UnicodeDecodeError) as problem:
-        raise BackendError(f"the backend built {wheel.name!r}, which is no wheel") from problem
+        raise BackendError(f"{wheel.name}: not a wheel: no METADATA can be read in it") from problem
+    headers = HeaderParser().parsestr(metadata)
     if canonicalize_name(str(headers["Name"])) != name or headers["Version"] is None:
         raise BackendError(f"{wheel.name}: its METADATA is of {headers['Name']}")
-    return WheelFacts(name=headers["Name"], version=str(version))
+    return WheelFacts(name=headers["Name"], version=str(version), metadata=metadata)
 
 
 def _metadata(wheel: Path) -> str:

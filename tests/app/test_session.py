@@ -14,7 +14,7 @@ from pool import Outcome
 from tests.makers import make_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -36,8 +36,8 @@ def settings(root: Path) -> pool.Settings:
 
 def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
     trees = [make_tree(root, name) for name in names]
-    targets = [pool.parse_target(str(tree), root) for tree in trees]
-    return LiveSession(settings(root), targets, linger=linger)
+    wishes = tuple(pool.parse_wish(str(tree), root) for tree in trees)
+    return LiveSession(settings(root), pool.Request(wishes=wishes), linger=linger)
 
 
 def followed(session: LiveSession, state: pool.State | None = None) -> pool.State:
@@ -108,7 +108,7 @@ class BrokenPool:
     def __init__(
         self,
         settings: pool.Settings,
-        targets: Sequence[pool.Target],
+        request: pool.Request,
         listener: Callable[[pool.events.KnownEvent], None],
         *,
         linger: bool = False,

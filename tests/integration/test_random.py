@@ -71,8 +71,8 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
         if len(state.slots) > before:
             most["above the cap"] += len(state.slots) > state.limits[pool.LimitName.BUILDS].cap
 
-    targets = [pool.parse_target(str(tree), tmp_path) for tree in trees]
-    the_pool = pool.Pool(settings(tmp_path, links, dice.randrange(1, 4)), targets, listen)
+    request = pool.Request(wishes=tuple(pool.parse_wish(str(tree), tmp_path) for tree in trees))
+    the_pool = pool.Pool(settings(tmp_path, links, dice.randrange(1, 4)), request, listen)
     async with asyncio.timeout(120):
         async with asyncio.TaskGroup() as group:
             run = group.create_task(the_pool.run())

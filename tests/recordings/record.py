@@ -103,7 +103,7 @@ async def record(root: Path, log: Path) -> int:
         index=pool.index_settings(environ, overrides), environ=environ,
         argv=("wheelpool", "build", *PUBLIC, *local, "--builds", "3"),
     )  # fmt: skip
-    targets = [pool.parse_target(text, root) for text in (*local, *PUBLIC)]
+    wishes = tuple(pool.parse_wish(text, root) for text in (*local, *PUBLIC))
     state = pool.State()
     seen = asyncio.Event()
 
@@ -111,7 +111,7 @@ async def record(root: Path, log: Path) -> int:
         pool.fold(state, event)
         seen.set()
 
-    the_pool = pool.Pool(settings, targets, listen)
+    the_pool = pool.Pool(settings, pool.Request(wishes=wishes), listen)
 
     async def until(condition: Callable[[], bool]) -> None:
         while not condition():

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
 from pool.errors import RequirementError
-from pool.sources.candidates import best_sdist, usable
+from pool.sources.asked import Asked, Need
+from pool.sources.candidates import usable
 from pool.sources.page import IndexFile
+from pool.sources.resolver import Facts, Resolution, resolve
 from tests.sources.facts import MACHINE, offered
 
 
 def best(requirement: str, *files: IndexFile) -> str:
-    return best_sdist(Requirement(requirement), files, "3.11.7", "the indexes").filename
+    need = Need(Requirement(requirement), "you asked for")
+    asked = Asked(needs=(need,), deps=False, built=frozenset({need.name}))
+    answer = resolve(asked, Facts(pages={need.name: files}), MACHINE, "the indexes")
+    assert isinstance(answer, Resolution)
+    return answer.files[0].filename
 
 
 def refusal(requirement: str, *files: IndexFile) -> str:
@@ -62,9 +69,8 @@ def test_a_missing_version_is_said_with_those_there_are() -> None:
     assert "no such version; there are 1.7, 1.6, 1.5, 1.4, 1.3 and 3 more" in refusal("a>2", *files)
 
 
-def test_a_project_of_wheels_alone_is_said_with_them() -> None:
-    wheel = offered("a-1-py3-none-any.whl")
-    assert "has no sdist, only wheels: a-1-py3-none-any.whl" in refusal("a", wheel)
+def test_a_wheel_is_taken_where_there_is_no_sdist() -> None:
+    assert best("a", offered("a-1-py3-none-any.whl")) == "a-1-py3-none-any.whl"
 
 
 def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
@@ -84,6 +90,6 @@ def test_nonsense_in_requires_python_stops_nobody() -> None:
 
 
 def test_a_name_that_is_no_wheels_is_passed_over() -> None:
-    odd = IndexFile(filename="a-1-py3-none.whl", url="x", kind="wheel", version="1")
+    odd = msgspec.structs.replace(offered("a-1-py3-none-any.whl"), filename="a-1-py3-none.whl")
     assert usable([odd], MACHINE, {Tag("py3", "none", "any"): 0}) is None
     assert SpecifierSet(">=1").contains(odd.version)

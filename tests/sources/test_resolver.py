@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from pool.errors import RequirementError
-from pool.sources.resolver import Facts, Missing, Resolution, resolve
+from pool.sources.asked import Asked, Direct, Kept
+from pool.sources.request import ALL, Constraint, Formats
+from pool.sources.resolver import Facts, Missing, Resolution, build_needs, resolve
 from tests.sources.facts import MACHINE, offered
 
 if TYPE_CHECKING:
@@ -20,6 +26,7 @@ class World:
     def __init__(self) -> None:
         self.pages: dict[str, list[IndexFile]] = {}
         self.metadata: dict[str, str] = {}
+        self.directs: dict[str, Direct] = {}
 
     def has(
         self, filename: str, *requires: str, python: str = "", page_python: str | None = None
@@ -32,11 +39,26 @@ class World:
             ["Metadata-Version: 2.1", *lines, "", "Requires-Dist: not-a-header"]
         )
 
+    def points(self, url: str, name: str, version: str, *requires: str) -> None:
+        lines = [f"Requires-Dist: {text}" for text in requires]
+        metadata = "\n".join(["Metadata-Version: 2.1", *lines])
+        name = canonicalize_name(name)
+        self.directs[url] = Direct(url=url, name=name, version=version, metadata=metadata)
+
+    def chosen(self, *requirements: str, **rules: Any) -> list[str]:
+        """Resolve by some rules; return names with versions."""
+        return [str(choice) for choice in self.answer(*requirements, **rules)[0].choices]
+
     def resolved(self, *requirements: str) -> tuple[list[str], list[Missing]]:
         """Resolve, giving what is asked for; return the files and what was asked, in order."""
+        answer, asked = self.answer(*requirements)
+        return [file.filename for file in answer.files], asked
+
+    def answer(self, *requirements: str, **rules: Any) -> tuple[Resolution, list[Missing]]:
         facts, asked = Facts(), []
-        while isinstance(answer := resolve(requirements, facts, MACHINE, "the indexes"), Missing):
-            assert answer.pages or answer.metadata
+        asked_for = Asked(needs=build_needs(requirements, MACHINE), **rules)
+        while isinstance(answer := resolve(asked_for, facts, MACHINE, "the indexes"), Missing):
+            assert answer.pages or answer.metadata or answer.directs
             asked.append(answer)
             for name in answer.pages:
                 assert name not in facts.pages
@@ -44,12 +66,15 @@ class World:
             for file in answer.metadata:
                 assert file.filename not in facts.metadata
                 facts.metadata[file.filename] = self.metadata[file.filename]
+            for requirement in answer.directs:
+                assert requirement.url not in facts.directs
+                facts.directs[requirement.url or ""] = self.directs[requirement.url or ""]
         assert isinstance(answer, Resolution)
-        return [file.filename for file in answer.files], asked
+        return answer, asked
 
-    def refusal(self, *requirements: str) -> str:
+    def refusal(self, *requirements: str, **rules: Any) -> str:
         with pytest.raises(RequirementError) as caught:
-            self.resolved(*requirements)
+            self.answer(*requirements, **rules)
         return f"{caught.value} {caught.value.hint}".strip()
 
 
@@ -179,8 +204,6 @@ def test_a_conflict_says_who_asked_for_what(world: World) -> None:
         ("old", "the project needs old, but version 1 needs Python <3, this is 3.11.7"),
         ("win", "but there are only wheels for other platforms or interpreters: win-1-cp311"),
         ("deep", "deep 1 needs nope, but no project of that name was found looked at the indexes"),
-        ("c @ https://me:secret@x.test/c.whl", "build requirement c: URLs are not supported yet"),
-        ("url", "url 1 needs c from a URL, which is not supported yet"),
         ("a =", "build requirement 'a ='"),
     ],
 )
@@ -190,10 +213,8 @@ def test_a_dead_end_is_explained(world: World, requirement: str, message: str) -
     world.has("old-1.tar.gz", page_python="<3")
     world.has("win-1-cp311-cp311-win_amd64.whl")
     world.has(wheel("deep", "1"), "nope")
-    world.has(wheel("url", "1"), "c @ https://me:secret@x.test/c.whl")
     refused = world.refusal(requirement)
     assert message in refused
-    assert "secret" not in refused
     assert "\n" not in refused
 
 
@@ -201,3 +222,125 @@ def test_an_unreadable_line_of_metadata_is_passed_over(world: World) -> None:
     world.has(wheel("a", "1"), "b (>= 1", "c")
     world.has(wheel("c", "1"))
     assert world.resolved("a")[0] == [wheel("a", "1"), wheel("c", "1")]
+
+
+URL = "https://me:secret@x.test/c.tar.gz"
+
+
+def constraint(text: str) -> Constraint:
+    return Constraint(requirement=Requirement(text), origin="constraints.txt:1")
+
+
+def kept(name: str, version: str, *requires: str) -> dict[Any, Kept]:
+    metadata = "\n".join(f"Requires-Dist: {text}" for text in requires)
+    canonical = canonicalize_name(name)
+    return {canonical: Kept(name=canonical, version=version, metadata=metadata)}
+
+
+def test_what_is_pointed_at_is_taken_whatever_the_index_has(world: World) -> None:
+    world.has(wheel("a", "1"), "c>=1")
+    world.has(wheel("c", "9"))
+    world.points(URL, "c", "1.5", "d; extra == 'fast'")
+    world.has(wheel("d", "1"))
+    assert world.chosen("a", f"c @ {URL}") == ["a 1", "c 1.5"]
+    assert world.chosen("a", f"c[fast] @ {URL}") == ["a 1", "c 1.5", "d 1"]
+    assert world.chosen("a", constraints=(constraint(f"c @ {URL}"),)) == ["a 1", "c 1.5"]
+
+
+def test_a_requirement_of_a_requirement_may_point(world: World) -> None:
+    world.has(wheel("a", "1"), f"c @ {URL}")
+    world.has(wheel("c", "9"))
+    world.points(URL, "c", "1.5")
+    assert world.chosen("a", "c") == ["a 1", "c 1.5"]
+    refused = world.refusal("a", "c>=2")
+    assert "a 1 needs c @ https://***@x.test/c.tar.gz" in refused
+    assert "the project needs c>=2" in refused
+
+
+def test_constraints_bind_without_asking(world: World) -> None:
+    world.has(wheel("a", "1"), "c")
+    world.has(wheel("c", "1"))
+    world.has(wheel("c", "2"))
+    assert world.chosen("a", constraints=(constraint("c<2"), constraint("b<1"))) == ["a 1", "c 1"]
+    refused = world.refusal("a", "c>=2", constraints=(constraint("c<2"),))
+    assert "constraints.txt:1 allows only c<2" in refused
+    assert "the project needs c>=2" in refused
+
+
+def test_the_environments_own_is_kept_where_it_fits(world: World) -> None:
+    world.has(wheel("a", "1"), "c")
+    world.has(wheel("c", "2"), "e")
+    world.has(wheel("d", "1"))
+    world.has(wheel("e", "1"))
+    assert world.chosen("a", kept=kept("c", "1", "d")) == ["a 1", "c 1", "d 1"]
+    assert world.chosen("a", "c>=2", kept=kept("c", "1", "d")) == ["a 1", "c 2", "e 1"]
+    # Nobody asks the index about it: there may be none.
+    _, asked = world.answer("a", kept=kept("c", "1"))
+    assert all("c" not in missing.pages for missing in asked)
+
+
+def test_formats_are_as_with_pip(world: World) -> None:
+    world.has(wheel("a", "2"))
+    world.has("a-1.tar.gz")
+    assert world.chosen("a") == ["a 2"]
+    assert world.chosen("a", formats=Formats(no_binary=frozenset({ALL}))) == ["a 1"]
+    everything, a = frozenset({ALL}), frozenset({"a"})
+    assert world.chosen("a", formats=Formats(only_binary=everything, no_binary=a)) == ["a 1"]
+    refused = world.refusal("a<2", formats=Formats(only_binary=a))
+    assert "--only-binary forbids to build it" in refused
+    assert "--no-binary forbids" in world.refusal("a>=2", formats=Formats(no_binary=a))
+
+
+def test_what_is_to_be_built_has_an_sdist_where_there_is_one(world: World) -> None:
+    world.has(wheel("a", "2"))
+    world.has("a-1.tar.gz")
+    world.has(wheel("b", "2"))
+    built = frozenset(map(canonicalize_name, "ab"))
+    assert world.chosen("a", "b", built=built) == ["a 1", "b 2"]
+
+
+def test_hashes_and_named_files_decide(world: World) -> None:
+    one, two = (offered(wheel("a", version)) for version in "12")
+    one = msgspec.structs.replace(one, hashes={"sha256": "11"})
+    two = msgspec.structs.replace(two, hashes={"sha256": "22"})
+    world.pages["a"] = [one, two]
+    world.metadata = {wheel("a", "1"): "", wheel("a", "2"): ""}
+    a = canonicalize_name("a")
+    assert world.chosen("a", hashes={a: frozenset({"sha256:11"})}) == ["a 1"]
+    answer, asked = world.answer("a", files={a: (one,)})
+    assert [str(choice) for choice in answer.choices] == ["a 1"]
+    assert not any(missing.pages for missing in asked)
+
+
+def test_pre_releases_count_where_all_may(world: World) -> None:
+    world.has(wheel("a", "1"))
+    world.has(wheel("a", "2rc1"))
+    assert world.chosen("a") == ["a 1"]
+    assert world.chosen("a", pre=True) == ["a 2rc1"]
+
+
+def test_what_was_chosen_before_is_chosen_again(world: World) -> None:
+    world.has(wheel("a", "1"))
+    world.has(wheel("a", "2"))
+    preferred = {canonicalize_name("a"): Version("1")}
+    assert world.chosen("a", preferred=preferred) == ["a 1"]
+    assert world.chosen("a>1", preferred=preferred) == ["a 2"]
+
+
+def test_without_dependencies_only_names_count(world: World) -> None:
+    world.has(wheel("a", "1"), "nope")
+    answer, asked = world.answer("a", deps=False)
+    assert [str(choice) for choice in answer.choices] == ["a 1"]
+    assert [missing.pages for missing in asked] == [("a",)]
+
+
+def test_it_is_told_who_asked_and_what_each_brings(world: World) -> None:
+    world.has(wheel("a", "1"), "b[x]>=1")
+    world.has(wheel("b", "1"), "c; extra == 'x'")
+    world.has(wheel("c", "1"))
+    answer, _ = world.answer("a")
+    a, b, c = (canonicalize_name(name) for name in "abc")
+    assert [str(need) for need in answer.by[b]] == ["a 1 needs b[x]>=1"]
+    assert [str(need) for need in answer.by[c]] == ['b 1 needs c; extra == "x"']
+    assert answer.closure([a]) == {a, b, c}
+    assert answer.closure([b]) == {b, c}

@@ -1,0 +1,341 @@
+"""Those who build: announce builds, run their stories, and tell for each the one way it ended.
+
+They belong to one event loop and own a task for each build. What is built is decided elsewhere;
+what one build needs of another comes through here, so that circles are found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace as changed
+from statistics import median
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pool.backend.output import clean_line
+from pool.build import build
+from pool.errors import RequirementError
+from pool.events.vocabulary import BuildFinished, BuildNeeded, BuildQueued, BuildWaiting
+from pool.failure import Failure, SkippedError, explained
+from pool.job import Built, Job, Order, identity, label_of
+from pool.model import BuildId, Outcome, WaitFor
+from pool.seat import FRESH, GOES_ON, Priority, Seat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pool.backend.wheelstore import StoredWheel
+    from pool.caps import Caps
+    from pool.history import History
+    from pool.kit import Kit
+    from pool.roster import Roster
+    from pool.settings import Settings
+    from pool.sources.page import IndexFile
+    from pool.workplace import Place, Workplace
+
+__all__ = ["Builders"]
+
+
+class Builders:
+    """All builds of one run.
+
+    Args:
+        settings: what was asked for.
+        roster: where they are entered.
+        caps: the gates.
+        history: how long builds took before.
+        logs: the folder for their logs.
+        linger: whether what went wrong may be tried again, so that others wait for it.
+        on_failure: called when a build has failed.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        roster: Roster,
+        caps: Caps,
+        history: History,
+        logs: Path,
+        linger: bool,
+        on_failure: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._roster = roster
+        self._caps = caps
+        self._history = history
+        self._logs = logs
+        self._linger = linger
+        self._on_failure = on_failure
+        self._inside: dict[str, Job] = {}
+        """What only others asked for, by what it is built from and for."""
+        self.broken = False
+        """Whether an error of our own ended a build."""
+
+    def begin(self, kit: Kit, workplace: Workplace, group: asyncio.TaskGroup) -> None:
+        """Let them work; once, before anything is submitted."""
+        self._kit = kit
+        self._workplace = workplace
+        self._group = group
+
+    # Announcing
+
+    def submit(self, orders: Sequence[Order]) -> list[Job]:
+        """Announce builds and let them begin, the longest expected first."""
+        expected = self._history.expected([identity(order.source) for order in orders])
+        usual = median([seconds for seconds in expected if seconds is not None] or [0.0])
+        jobs = []
+        for order, seconds in zip(orders, expected, strict=True):
+            weight = usual if seconds is None else seconds
+            priority = (FRESH, -weight, len(self._roster.jobs))
+            jobs.append(self._announce(order, priority, expected=seconds))
+        # Whoever comes first takes a free slot at once: they come in the order of priority.
+        for job in sorted(jobs, key=lambda job: job.priority):
+            self._start(job)
+        return jobs
+
+    def _announce(
+        self,
+        order: Order,
+        priority: Priority,
+        *,
+        expected: float | None = None,
+        inside: bool = False,
+        needed_by: tuple[BuildId, ...] = (),
+        retry_of: BuildId | None = None,
+    ) -> Job:
+        build_id, (name, known) = self._roster.next_id(), identity(order.source)
+        log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
+        run_settings = {} if inside else self._settings.config_settings
+        job = Job(
+            id=build_id,
+            order=order,
+            name=name,
+            version=known,
+            log=log,
+            priority=priority,
+            nested=inside,
+            result=_looked_at(asyncio.get_running_loop().create_future()),
+            again=asyncio.get_running_loop().create_future(),
+            config_settings={**run_settings, **order.config_settings},
+        )
+        self._roster.jobs[build_id] = job
+        queued = BuildQueued(
+            build=build_id,
+            name=name,
+            version=known,
+            target=label_of(order.source),
+            log=log.name,
+            origin=order.origin,
+            purpose=order.purpose,
+            needed_by=needed_by,
+            retry_of=retry_of,
+            expected=expected,
+        )
+        self._kit.bus.emit(queued)
+        return job
+
+    def _start(self, job: Job) -> None:
+        job.task = self._group.create_task(self._story(job), name=job.id)
+        job.task.add_done_callback(lambda _: self._never_began(job))
+
+    def _never_began(self, job: Job) -> None:
+        """A task that is cancelled before its first step runs nothing of its coroutine."""
+        if job.id not in self._roster.outcomes:
+            self._tell(job, BuildFinished(build=job.id, outcome=Outcome.CANCELLED))
+
+    # One build, to its one outcome
+
+    async def _story(self, job: Job) -> None:
+        """Run a build and tell its outcome while it still has its slot."""
+        place = self._workplace.place(job.id)
+        seat = Seat(job.id, self._caps.builds, self._kit.bus, job.priority)
+        try:
+            place.make()
+            built = await build(job, seat, place, self._kit)
+            self._tell(job, self._good(job, built, seat))
+            seat.release()
+            await self._after(job, built, seat)
+        except asyncio.CancelledError:
+            self._tell(job, self._ended(job, seat, Outcome.CANCELLED))
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
+            self._tell(job, self._bad(job, explained(problem, job), seat))
+        finally:
+            seat.release()
+            if not job.result.done():
+                job.result.set_exception(
+                    SkippedError(f"needs {job.title}, which cannot be unpacked")
+                )
+            await self._kit.in_thread(self._tidy, job, place)
+
+    async def _after(self, job: Job, built: Built, seat: Seat) -> None:
+        """What follows a good build, without a slot."""
+        if built.wheel is not None and (job.nested or self._settings.installs_into):
+            built = changed(built, stored=await self._unpacked(job, built.wheel, built))
+        job.result.set_result(built)
+        if built.outcome is Outcome.BUILT and job.purpose == "wheel":
+            peak = self._roster.outcomes[job.id].peak
+            await self._kit.in_thread(
+                self._history.record, built.name, built.version, seconds=seat.worked, peak=peak
+            )
+
+    async def _unpacked(self, job: Job, wheel: Path, built: Built) -> StoredWheel:
+        if job.purpose == "editable":
+            # Made anew each time, so nothing to keep: it stays with the run.
+            return await self._kit.requirements.unpack_beside(wheel, job)
+        return await self._kit.requirements.unpack(wheel, built.sha256, job)
+
+    def _tidy(self, job: Job, place: Place) -> None:
+        if self._roster.outcomes[job.id].outcome is Outcome.FAILED:
+            place.keep()
+        else:
+            place.discard()
+
+    def _tell(self, job: Job, event: BuildFinished) -> None:
+        """Emit the one outcome of a build; a second one is not told."""
+        if job.id in self._roster.outcomes:
+            return
+        self._roster.outcomes[job.id] = event
+        self._kit.bus.emit(event)
+        if not event.outcome.good:
+            job.result.set_exception(SkippedError(f"needs {job.title}, which {_became(event)}"))
+        if event.outcome is Outcome.FAILED:
+            self._on_failure()
+
+    def _ended(self, job: Job, seat: Seat, outcome: Outcome) -> BuildFinished:
+        seconds = round(seat.worked, 4)
+        peak = self._kit.watch.forget(job.id)
+        return BuildFinished(build=job.id, outcome=outcome, seconds=seconds, peak=peak)
+
+    def _good(self, job: Job, built: Built, seat: Seat) -> BuildFinished:
+        published = job.published and self._settings.out_dir is not None
+        return replace(
+            self._ended(job, seat, built.outcome),
+            version=built.version,
+            wheel=str(built.wheel) if published else None,
+            sha256=built.sha256 or None,
+            bytes=built.bytes or None,
+        )
+
+    def _bad(self, job: Job, failure: Failure, seat: Seat) -> BuildFinished:
+        if failure.details:
+            self.broken = True
+            with suppress(OSError), job.log.open("a") as log:
+                log.write(failure.details)
+        return replace(
+            self._ended(job, seat, failure.outcome),
+            reference=failure.reference,
+            message=clean_line(failure.message),
+            hint=failure.hint,
+            rerun=failure.rerun,
+        )
+
+    # What others need
+
+    async def nest(self, order: Order, by: Job) -> StoredWheel:
+        """Return the wheel of a requirement that must be built, building it once.
+
+        Raises:
+            PoolError: it cannot be had, or a circle would close.
+        """
+        key = label_of(order.source)
+        if (job := self._inside.get(key)) is None:
+            priority = (GOES_ON, 0.0, len(self._inside))
+            job = self._announce(order, priority, inside=True, needed_by=(by.id,))
+            self._inside[key] = job
+            self._start(job)
+        elif job.id not in self._roster.outcomes and by.id not in job.needed_by:
+            self._check_circle(by, job)
+            self._kit.bus.emit(BuildNeeded(build=job.id, by=by.id))
+        built = await self.awaited(job, by)
+        if built.stored is None:
+            raise AssertionError(f"{job.title} is not unpacked")
+        return built.stored
+
+    async def described(self, file: IndexFile) -> str:
+        """Return the metadata of an sdist, as its backend tells it."""
+        order, key = Order(source=file, purpose="metadata"), f"metadata of {file.filename}"
+        job = self._announce(order, (GOES_ON, 0.0, len(self._inside)), inside=True)
+        self._inside[key] = job
+        self._start(job)
+        return (await asyncio.shield(job.result)).metadata
+
+    def _check_circle(self, by: Job, job: Job) -> None:
+        if cycle := self._roster.cycle(by, job):
+            raise RequirementError(
+                "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
+            )
+
+    async def awaited(self, job: Job, by: Job) -> Built:
+        """Let one build wait for another; one that only others wanted ends when none does."""
+        self._check_circle(by, job)
+        by.waits_on.add(job.id)
+        job.needed_by.add(by.id)
+        waiting = BuildWaiting(
+            build=by.id,
+            for_=WaitFor.DEPENDENCY,
+            on=", ".join(sorted(self._roster.jobs[build].title for build in by.waits_on)),
+            builds=tuple(sorted(by.waits_on)),
+        )
+        self._kit.bus.emit(waiting)
+        try:
+            return await asyncio.shield(job.result)
+        finally:
+            by.waits_on.discard(job.id)
+            if job.nested and not self._roster.wanted(job):
+                self.cancel(job)
+
+    async def good(self, job: Job) -> Built:
+        """Return what came out of a build; wait on where one that went wrong may be tried again.
+
+        Raises:
+            SkippedError: it went wrong for good.
+        """
+        while True:
+            try:
+                return await asyncio.shield(job.result)
+            except SkippedError:
+                if not self._linger:
+                    raise
+            job = await asyncio.shield(job.again)
+
+    # Controls
+
+    def cancel(self, job: Job) -> None:
+        """End a build that has not ended."""
+        if job.task is not None and job.id not in self._roster.outcomes:
+            job.task.cancel()
+
+    def retry(self, job: Job) -> None:
+        """Build a bad one again; for a nested one, again what was skipped for want of it."""
+        again_all = self._roster.to_retry(job)
+        if again_all:
+            self._forget_bad()
+        for bad in again_all:
+            self._roster.superseded.add(bad.id)
+            again = self._announce(bad.order, bad.priority, retry_of=bad.id)
+            bad.again.set_result(again)
+            self._start(again)
+
+    def _forget_bad(self) -> None:
+        bad = [
+            key
+            for key, job in self._inside.items()
+            if (ended := self._roster.outcomes.get(job.id)) and not ended.outcome.good
+        ]
+        for key in bad:
+            del self._inside[key]
+
+
+def _became(event: BuildFinished) -> str:
+    return "was cancelled" if event.outcome is Outcome.CANCELLED else "was not built"
+
+
+def _looked_at(future: asyncio.Future[Built]) -> asyncio.Future[Built]:
+    """Let nobody be told that nobody looked at its exception."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future

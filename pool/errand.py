@@ -1,0 +1,285 @@
+"""What one run is asked for, from names to wheels, or to an environment with all of it.
+
+The engine builds; this decides what. Without dependencies every wish is a build of its own. With
+them, what the user points at is built at once, versions for all the rest are looked for
+together, and what was chosen is fetched or built. An environment gets all of it in one go, and
+nothing if something is missing; only what others are built with, without isolation, goes before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pool.errors import InstallError, PoolError
+from pool.events.vocabulary import (
+    EnvironmentFailed,
+    ResolveFailed,
+    ResolveFinished,
+    ResolveStarted,
+)
+from pool.finder import ClosureFinder, described, static_metadata
+from pool.furnishing import Piece, StaleError
+from pool.job import Order
+from pool.search import side_by_side
+from pool.sources.asked import Direct, Kept
+from pool.sources.page import IndexFile
+from pool.sources.picks import picks
+from pool.sources.resolver import Resolution, build_needs
+from pool.sources.secret import masked
+from pool.wishlist import url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from packaging.utils import NormalizedName
+
+    from pool.backend.environment import BuildEnvironment
+    from pool.crew import Crew
+    from pool.furnishing import Furnishing
+    from pool.job import Job
+    from pool.kit import Kit
+    from pool.sources.asked import Choice
+    from pool.sources.request import Wish
+    from pool.wishlist import Wishlist
+
+__all__ = ["Errand"]
+
+_TRIES = 5
+"""So often is a set made anew because the environment was changed by others meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Provided:
+    """The build that provides a choice."""
+
+    origin: str
+    """A file's name, or a URL."""
+    job: Job
+
+
+class Errand:
+    """One request on its way; belongs to the engine's loop.
+
+    Args:
+        wishlist: what was asked for.
+        environment: where builds without isolation run.
+    """
+
+    def __init__(self, wishlist: Wishlist, environment: BuildEnvironment) -> None:
+        self._wishlist = wishlist
+        self.environment = environment
+        self._directs: dict[Wish, Direct] = {}
+        self._vague: dict[Wish, Job] = {}
+        """What is pointed at and can tell what it requires only when it is built."""
+        self._resolution = Resolution(choices=())
+        self._found = asyncio.Event()
+        """Versions were found, for the first time at least."""
+        self._provided: dict[NormalizedName, _Provided] = {}
+        self._bringing = asyncio.Lock()
+
+    def begin(self, kit: Kit, crew: Crew, furnishing: Furnishing | None) -> None:
+        """Get to know what it works with; once, before `run`.
+
+        Args:
+            kit: what builds stand on.
+            crew: those who build.
+            furnishing: the environment to fill; None where wheels are the aim.
+        """
+        self._kit = kit
+        self._crew = crew
+        self._furnishing = furnishing
+        self._finder = ClosureFinder(kit, crew, self._wishlist.hashes)
+
+    async def run(self) -> bool:
+        """Do it; return whether all went well, apart from builds that failed."""
+        try:
+            await self._done()
+        except PoolError as problem:
+            self._tell(problem)
+            return False
+        except asyncio.CancelledError:
+            if self._furnishing is not None:
+                self._tell(InstallError("nothing was installed: the run was ended"))
+            raise
+        return True
+
+    def _tell(self, problem: PoolError) -> None:
+        """Say that versions cannot be found, or that the environment stays as it was."""
+        message = masked(str(problem))
+        if self._furnishing is None or not self._found.is_set():
+            self._kit.bus.emit(
+                ResolveFailed(reference=problem.reference, message=message, hint=problem.hint)
+            )
+        else:
+            failed = EnvironmentFailed(
+                environment=str(self._furnishing.path),
+                reference=problem.reference,
+                message=message,
+                hint=problem.hint,
+            )
+            self._kit.bus.emit(failed)
+
+    async def _done(self) -> None:
+        if self._furnishing is not None:
+            await self._furnishing.mend()
+        elif not self._kit.settings.deps:
+            self._crew.submit(self._wishlist.orders())
+            return
+        await self._begin()
+        for _ in range(_TRIES):
+            await self._settle()
+            if self._furnishing is None:
+                return
+            with suppress(StaleError):
+                await self._furnish(self._furnishing)
+                return
+        raise InstallError("others changed the environment again and again meanwhile")
+
+    # Versions
+
+    async def _begin(self) -> None:
+        """Build what the user points at, and find out what it requires."""
+        wishes = self._wishlist.pointed
+        jobs = self._crew.submit([self._wishlist.order(wish) for wish in wishes])
+        pairs = zip(wishes, jobs, strict=True)
+        await side_by_side(*(self._learn(wish, job) for wish, job in pairs))
+
+    async def _learn(self, wish: Wish, job: Job) -> None:
+        url = url_of(wish.target)
+        text = await self._kit.in_thread(static_metadata, wish.target)
+        if text is None and not self._kit.settings.isolates(job.key):
+            # Its backend may need what this run has yet to install: it is asked afterwards.
+            self._vague[wish] = job
+            unknown = Direct(url=url, name=job.key, version=job.version or "0", metadata="")
+            self._point(wish, unknown, job)
+        else:
+            text = text or (await self._crew.good(job)).metadata
+            self._point(wish, described(url, text), job)
+
+    def _point(self, wish: Wish, direct: Direct, job: Job) -> None:
+        self._directs[wish] = self._kit.search.facts.directs[direct.url] = direct
+        self._provided[direct.name] = _Provided(direct.url, job)
+
+    async def _settle(self) -> None:
+        """Find versions and have them built or fetched, until nothing more turns up."""
+        while True:
+            await self._resolve()
+            self._provide()
+            if not await self._learned_more():
+                return
+
+    async def _resolve(self) -> None:
+        kept = await self._furnishing.kept() if self._furnishing is not None else {}
+        before = {choice.name: choice.version for choice in self._resolution.choices}
+        asked = self._wishlist.asked(self._directs, kept, before)
+        self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.needs))))
+        search = self._kit.search
+        self._resolution = await search.find(asked, self._finder)
+        picked = picks(self._resolution, asked, search.facts, self._kit.interpreter)
+        self._kit.bus.emit(ResolveFinished(picked=picked))
+
+    def _provide(self) -> None:
+        """Have every choice built or fetched that is not yet."""
+        fresh = [choice for choice in self._resolution.choices if self._is_fresh(choice)]
+        jobs = self._crew.submit([self._order(choice) for choice in fresh])
+        for choice, job in zip(fresh, jobs, strict=True):
+            self._provided[choice.name] = _Provided(_origin(choice), job)
+        for url, job in self._finder.pointed_at.items():
+            direct = self._kit.search.facts.directs.get(url)
+            if direct is not None:
+                self._provided[direct.name] = _Provided(url, job)
+        self._found.set()
+
+    def _is_fresh(self, choice: Choice) -> bool:
+        known = self._provided.get(choice.name)
+        return isinstance(choice.origin, IndexFile) and (
+            known is None or known.origin != choice.origin.filename
+        )
+
+    def _order(self, choice: Choice) -> Order:
+        if not isinstance(choice.origin, IndexFile):
+            raise TypeError(choice.origin)
+        return Order(
+            source=choice.origin,
+            origin=self._wishlist.origin(choice.name),
+            hashes=self._wishlist.hashes.get(choice.name, frozenset()),
+            config_settings=self._wishlist.config_settings(choice.name),
+        )
+
+    async def _learned_more(self) -> bool:
+        """Wait for those that could not tell before; return whether there were any."""
+        facts, later = self._kit.search.facts, dict(self._finder.later)
+        vague = dict(self._vague)
+        for wish, job in vague.items():
+            built = await self._crew.good(job)
+            self._point(wish, described(url_of(wish.target), built.metadata), job)
+        for filename, file in later.items():
+            built = await self._crew.good(self._provided[file.project].job)
+            facts.metadata[filename] = built.metadata
+        self._vague.clear()
+        self._finder.later.clear()
+        return bool(vague or later)
+
+    # The environment
+
+    async def _furnish(self, furnishing: Furnishing) -> None:
+        """Put all that was chosen in place, but for what is there already."""
+        names = [
+            choice.name
+            for choice in self._resolution.choices
+            if not isinstance(choice.origin, Kept) and choice.name not in furnishing.placed
+        ]
+        kept = [one.origin for one in self._resolution.choices if isinstance(one.origin, Kept)]
+        pieces = await self._pieces(names)
+        await furnishing.put(pieces, {one.name: one.version for one in kept})
+
+    async def _pieces(self, names: Iterable[NormalizedName]) -> list[Piece]:
+        """Return what builds have made; what others need comes first.
+
+        Raises:
+            PoolError: one of them failed, so there is nothing to put in place.
+        """
+        named = self._wishlist.named | {direct.name for direct in self._directs.values()}
+        pieces = []
+        for name in names:
+            built = await self._crew.good(self._provided[name].job)
+            pieces.append(Piece(built=built, requested=name in named))
+        return pieces
+
+    # Builds without isolation
+
+    def has(self, requires: Sequence[str], job: Job) -> bool:
+        """Tell whether all that this run provides of build requirements is in place."""
+        if self._furnishing is None:
+            return True
+        return self._found.is_set() and not self._lacking(requires, job)
+
+    def _lacking(self, requires: Sequence[str], job: Job) -> list[NormalizedName]:
+        """Return what this run provides for a build, and has not put in place."""
+        if self._furnishing is None:
+            return []
+        wanted = {need.name for need in build_needs(requires, self._kit.interpreter)}
+        mine = wanted & self._provided.keys() - {job.key}
+        closure = self._resolution.closure(mine) & self._provided.keys()
+        return sorted(closure - self._furnishing.placed - {job.key})
+
+    async def bring(self, requires: Sequence[str], job: Job) -> None:
+        """Put what a build without isolation is built with in place before it begins.
+
+        Raises:
+            PoolError: it cannot be had, or needs the build in turn.
+        """
+        await self._found.wait()
+        for name in self._lacking(requires, job):
+            await self._crew.awaited(self._provided[name].job, job)
+        async with self._bringing:
+            names = self._lacking(requires, job)
+            if names and self._furnishing is not None:
+                await self._furnishing.put(await self._pieces(names), {})
+
+
+def _origin(choice: Choice) -> str:
+    return choice.origin.filename if isinstance(choice.origin, IndexFile) else str(choice)

@@ -1,0 +1,125 @@
+"""Metadata for the closure of what a user asks for, had as cheaply as each file allows.
+
+Of a wheel, the index may have the metadata alone (PEP 658); of an sdist, its PKG-INFO tells where
+it is static (PEP 643). What remains is asked of the sdist's backend, as a build in the pool.
+"""
+
+from __future__ import annotations
+
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from pool.job import Order
+from pool.once import Once
+from pool.sources import sdistfile, wheelfile
+from pool.sources.asked import Direct
+from pool.sources.request import parse_wish
+from pool.sources.target import SdistTarget, TreeTarget, WheelTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
+
+    from pool.crew import Crew
+    from pool.job import Job
+    from pool.kit import Kit
+    from pool.sources.page import IndexFile
+    from pool.sources.target import Target
+
+__all__ = ["ClosureFinder", "described", "static_metadata"]
+
+_UNKNOWN = ""
+"""Requires nothing, until it is known better."""
+
+
+class ClosureFinder:
+    """Finds out what the closure of one request needs to know.
+
+    Args:
+        kit: for files.
+        crew: for builds.
+        hashes: what files must have, by name.
+    """
+
+    def __init__(
+        self,
+        kit: Kit,
+        crew: Crew,
+        hashes: Mapping[NormalizedName, frozenset[str]],
+    ) -> None:
+        self._kit = kit
+        self._crew = crew
+        self._hashes = hashes
+        self._described: Once[str, str] = Once()
+        self.later: dict[str, IndexFile] = {}
+        """Sdists that can tell only when what they are built with is in place."""
+        self.pointed_at: dict[str, Job] = {}
+        """By URL: what requirements of requirements point at."""
+
+    async def metadata(self, file: IndexFile) -> str:
+        """Return the METADATA of a file on an index."""
+        if file.kind == "wheel":
+            return await self._of_wheel(file)
+        return await self._of_sdist(file)
+
+    async def _of_wheel(self, file: IndexFile) -> str:
+        if (text := await self._kit.fetcher.index.metadata(file)) is not None:
+            return text
+        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file))
+        facts = await self._kit.in_thread(wheelfile.read, fetched.path)
+        return facts.metadata
+
+    async def _of_sdist(self, file: IndexFile) -> str:
+        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file))
+        static = await self._kit.in_thread(sdistfile.static_metadata, fetched.path)
+        if static is not None:
+            return static
+        if not self._kit.settings.isolates(file.project):
+            self.later[file.filename] = file
+            return _UNKNOWN
+        return await self._described.get(file.filename, lambda: self._crew.described(file))
+
+    def _demanded(self, file: IndexFile) -> frozenset[str]:
+        return self._hashes.get(file.project, frozenset())
+
+    async def direct(self, requirement: Requirement) -> Direct:
+        """Return what a requirement with a URL points at, building it."""
+        url = requirement.url or ""
+        wish = parse_wish(str(requirement), Path("/"))
+        order = Order(source=wish.target, hashes=wish.hashes)
+        job = self.pointed_at[url] = self._crew.submit([order])[0]
+        built = await self._crew.good(job)
+        return described(url, built.metadata)
+
+
+def described(url: str, metadata: str) -> Direct:
+    """Return what a URL points at, by its metadata."""
+    headers = HeaderParser().parsestr(metadata)
+    return Direct(
+        url=url,
+        name=canonicalize_name(str(headers["Name"])),
+        version=str(headers["Version"]),
+        metadata=metadata,
+    )
+
+
+def static_metadata(target: Target) -> str | None:
+    """Return what something on this machine says of itself without being built; else None.
+
+    Raises:
+        PoolError: it is damaged.
+    """
+    match target:
+        case TreeTarget(path=path):
+            return sdistfile.static_tree_metadata(path)
+        case SdistTarget(path=path):
+            return sdistfile.static_metadata(path)
+        case WheelTarget(path=path):
+            return wheelfile.read(path).metadata
+        case _:
+            return None

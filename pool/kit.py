@@ -1,0 +1,81 @@
+"""What all builds of one pool share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+    from pool.backend.environment import BuildEnvironment
+    from pool.backend.git import Git
+    from pool.backend.hooks import Hooks
+    from pool.backend.interpreter import Interpreter
+    from pool.events.bus import Bus
+    from pool.fetcher import Fetcher
+    from pool.job import Job
+    from pool.limits.locks import Locks
+    from pool.requirements import Requirements
+    from pool.search import Search
+    from pool.settings import Settings
+    from pool.watch import Watch
+    from pool.wheelcache import WheelCache
+
+__all__ = ["Ground", "Kit"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ground(Protocol):
+    """What builds without isolation stand on."""
+
+    @property
+    def environment(self) -> BuildEnvironment:
+        """Where their hooks run."""
+        ...
+
+    def has(self, requires: Sequence[str], job: Job) -> bool:
+        """Tell whether all that the same run provides of these requirements is in place."""
+        ...
+
+    async def bring(self, requires: Sequence[str], job: Job) -> None:
+        """Wait until it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """Everything a build stands on; made by the pool, once."""
+
+    settings: Settings
+    interpreter: Interpreter
+    bus: Bus
+    fetcher: Fetcher
+    search: Search
+    requirements: Requirements
+    locks: Locks
+    file_locks: Locks
+    """On lock files: of cached wheels, and of environments."""
+    hooks: Hooks
+    git: Git
+    cache: WheelCache | None
+    """None where nothing is taken from it or put into it."""
+    ground: Ground
+    watch: Watch
+    executor: Executor
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do blocking file work beside the loop; it is let finish when the build is cancelled."""
+        future = asyncio.get_running_loop().run_in_executor(
+            self.executor, partial(work, *args, **kwargs)
+        )
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise

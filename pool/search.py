@@ -1,0 +1,87 @@
+"""Finds versions that go together: gives the resolver the facts it misses until it has all.
+
+The resolver does no I/O; here is the I/O, all that is missing at once, everything asked for once
+however many want it. How metadata is had is a matter of who asks: build environments need the
+wheels themselves, closures no more than their metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from pool.once import Once
+from pool.sources.resolver import Facts, Missing, Resolution, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from packaging.requirements import Requirement
+
+    from pool.backend.interpreter import Interpreter
+    from pool.sources.asked import Asked, Direct
+    from pool.sources.index import IndexFile, PackageIndex
+
+__all__ = ["Finder", "Search", "side_by_side"]
+
+
+class Finder(Protocol):
+    """Finds out what only files and sources tell."""
+
+    async def metadata(self, file: IndexFile) -> str:
+        """Return the METADATA of a file on an index."""
+        ...
+
+    async def direct(self, requirement: Requirement) -> Direct:
+        """Return what a requirement with a URL points at."""
+        ...
+
+
+class Search:
+    """Resolutions for one interpreter, on facts that are kept for the whole run."""
+
+    def __init__(self, index: PackageIndex, interpreter: Interpreter) -> None:
+        self._index = index
+        self._interpreter = interpreter
+        self._pages: Once[str, None] = Once()
+        self.facts = Facts()
+
+    async def find(self, asked: Asked, finder: Finder) -> Resolution:
+        """Return versions for all that is asked.
+
+        Raises:
+            PoolError: nothing goes together, or something cannot be found out.
+        """
+        where = self._index.described
+        while isinstance(answer := resolve(asked, self.facts, self._interpreter, where), Missing):
+            await self._find_out(answer, finder)
+        return answer
+
+    async def _find_out(self, missing: Missing, finder: Finder) -> None:
+        await side_by_side(
+            *(self._page(project) for project in missing.pages),
+            *(self._metadata(file, finder) for file in missing.metadata),
+            *(self._direct(requirement, finder) for requirement in missing.directs),
+        )
+
+    async def _page(self, project: str) -> None:
+        async def ask() -> None:
+            self.facts.pages[project] = await self._index.files(project)
+
+        await self._pages.get(project, ask)
+
+    async def _metadata(self, file: IndexFile, finder: Finder) -> None:
+        self.facts.metadata[file.filename] = await finder.metadata(file)
+
+    async def _direct(self, requirement: Requirement, finder: Finder) -> None:
+        self.facts.directs[requirement.url or ""] = await finder.direct(requirement)
+
+
+async def side_by_side(*work: Coroutine[None, None, None]) -> None:
+    """Do all at once; the first trouble ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as troubles:
+        raise troubles.exceptions[0] from None

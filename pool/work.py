@@ -1,0 +1,310 @@
+"""What a build does in its tree with a slot: an environment, hooks, a wheel that is checked.
+
+What was built before in just the same way is taken from the cache instead; what several builds
+want at the same time is built by one of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from functools import partial
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pool.alone import Lockable
+from pool.backend import environment
+from pool.backend.hooks import HookCall, MissingHookError
+from pool.byhand import by_hand
+from pool.errors import BackendError
+from pool.events.vocabulary import BuildChose, BuildPhase, BuildWaiting, Remark
+from pool.job import Built
+from pool.lookup import Lookup
+from pool.model import Outcome, Phase, WaitFor
+from pool.sources import wheelfile
+from pool.sources.resolver import applicable
+from pool.wheelcache import CachedWheel, Damaged
+from pool.workplace import copy, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pool.alone import Alone
+    from pool.backend.environment import BuildEnvironment
+    from pool.backend.hooks import Hook
+    from pool.backend.wheelstore import StoredWheel
+    from pool.job import Job
+    from pool.kit import Kit
+    from pool.obtain import Obtained
+    from pool.seat import Seat
+    from pool.sources.project import Project
+    from pool.sources.wheelfile import WheelFacts
+    from pool.workplace import Place
+
+__all__ = ["Tree", "Work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A source tree that nobody else builds in while we do."""
+
+    path: Path
+    fds: tuple[int, ...] = ()
+    """The descriptors that hold its lock, for hooks to inherit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Room:
+    """A build environment that is ready."""
+
+    env: BuildEnvironment
+    wheels: tuple[StoredWheel, ...] = ()
+    """All that is in it."""
+    extra: tuple[str, ...] = ()
+    """What the backend asked for beside the static requirements."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is done in one tree, with a slot."""
+
+    job: Job
+    seat: Seat
+    place: Place
+    kit: Kit
+    alone: Alone
+    source: Obtained
+    tree: Tree
+    project: Project
+
+    def phase(self, phase: Phase) -> None:
+        """Tell what comes next."""
+        self.kit.bus.emit(BuildPhase(build=self.job.id, phase=phase))
+
+    async def done(self) -> Built:
+        """Return what the job is for."""
+        requires = applicable(self.project.requires, self.kit.interpreter)
+        if not self.kit.settings.isolates(self.job.key):
+            return await self._made(await self._on_the_ground(requires))
+        wheels = await self._provided(requires)
+        if (lookup := await self._lookup(wheels)) is None:
+            return await self._made(await self._prepared(requires, wheels))
+        known = await self._known(lookup, requires, wheels)
+        return known or await self._first(lookup, await self._prepared(requires, wheels))
+
+    # The environment
+
+    async def _on_the_ground(self, requires: Sequence[str]) -> _Room:
+        """Without isolation: what this run provides of the requirements has to be there first."""
+        room = _Room(env=self.kit.ground.environment)
+        await self._in_place(requires)
+        extra = await self._asked_for(room.env, requires)
+        await self._in_place([*requires, *extra])
+        return room
+
+    async def _in_place(self, requires: Sequence[str]) -> None:
+        ground = self.kit.ground
+        if not ground.has(requires, self.job):
+            on = "what it is built with: " + ", ".join(requires)
+            why = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
+            async with self.seat.left(why):
+                await ground.bring(requires, self.job)
+
+    async def _provided(self, requires: Sequence[str]) -> tuple[StoredWheel, ...]:
+        """Have the wheels for the environment; leave the slot if they are not at hand."""
+        wheels = self.kit.requirements.ready(requires)
+        if wheels is None:
+            on = "build requirements: " + ", ".join(requires)
+            why = BuildWaiting(build=self.job.id, for_=WaitFor.DOWNLOAD, on=on)
+            async with self.seat.left(why):
+                wheels = await self.kit.requirements.provide(requires, self.job)
+        return wheels
+
+    async def _prepared(self, requires: Sequence[str], wheels: tuple[StoredWheel, ...]) -> _Room:
+        """Make an environment of its own for the build, with all that its backend asks for."""
+        self._tell_chosen(wheels)
+        self.phase(Phase.ENVIRONMENT)
+        env = await self.kit.in_thread(
+            environment.create, self.place.environment, self.kit.interpreter, wheels
+        )
+        if not (extra := await self._asked_for(env, requires)):
+            return _Room(env=env, wheels=wheels)
+        # Resolved anew together with the rest.
+        more = await self._provided([*requires, *extra])
+        if more != wheels:
+            self._tell_chosen(more)
+            self.phase(Phase.ENVIRONMENT)
+            await self.kit.in_thread(env.replace, more)
+        return _Room(env=env, wheels=more, extra=extra)
+
+    def _tell_chosen(self, wheels: Sequence[StoredWheel]) -> None:
+        chosen = tuple(f"{wheel.name} {wheel.version}" for wheel in wheels)
+        self.kit.bus.emit(BuildChose(build=self.job.id, requirements=chosen))
+
+    async def _asked_for(self, env: BuildEnvironment, have: Sequence[str]) -> tuple[str, ...]:
+        """Return what the backend wants beside the static requirements."""
+        self.phase(Phase.GET_REQUIRES)
+        hook: Hook = "get_requires_for_build_wheel"
+        if self.job.purpose == "editable":
+            hook = "get_requires_for_build_editable"
+        wanted = applicable(await self._hook(env, hook), self.kit.interpreter)
+        return tuple(text for text in wanted if text not in have)
+
+    # What was built before
+
+    async def _lookup(self, wheels: Sequence[StoredWheel]) -> Lookup | None:
+        """Read the source, to see whether it was built before; None where that does not count."""
+        if self.kit.cache is None or self.job.purpose != "wheel":
+            return None
+        self.phase(Phase.LOOKUP)
+        return await self.kit.in_thread(
+            Lookup.of, self.kit, self.job, self.source, self.tree.path, wheels
+        )
+
+    async def _known(
+        self, lookup: Lookup, requires: Sequence[str], wheels: tuple[StoredWheel, ...]
+    ) -> Built | None:
+        """Return the wheel of an earlier build that was made in just this way."""
+        if (extra := await self.kit.in_thread(lookup.extra)) is None:
+            return None
+        if more := [text for text in extra if text not in requires]:
+            wheels = await self._provided([*requires, *more])
+        return await self._again(await self.kit.in_thread(lookup.find, wheels))
+
+    async def _again(self, found: CachedWheel | Damaged | None) -> Built | None:
+        """Take the wheel of an earlier build, if there is a good one."""
+        if isinstance(found, Damaged):
+            text = f"the cached wheel is damaged, so it is built again: {found.why}"
+            self.kit.bus.emit(Remark(build=self.job.id, text=text))
+        if not isinstance(found, CachedWheel):
+            return None
+        return await self.kit.in_thread(self._taken_again, found)
+
+    def _taken_again(self, known: CachedWheel) -> Built:
+        out_dir = self._out_dir
+        return Built(
+            name=known.name,
+            version=known.version,
+            metadata=wheelfile.read(known.path).metadata,
+            wheel=copy(known.path, out_dir) if out_dir else known.path,
+            sha256=known.sha256,
+            bytes=known.bytes,
+            outcome=Outcome.CACHED,
+            direct_url=self.source.direct_url,
+        )
+
+    @property
+    def _out_dir(self) -> Path | None:
+        """Where the wheel is published; None where it stays inside."""
+        return self.kit.settings.out_dir if self.job.published else None
+
+    async def _first(self, lookup: Lookup, room: _Room) -> Built:
+        """Build what was not built before, unless another process does so just now."""
+        path = await self.kit.in_thread(lookup.lock_path)
+        label = f"{self.job.title}, as it is built for the cache"
+        what = Lockable(locks=self.kit.file_locks, path=path, label=label)
+        async with self.alone.with_(what) as (_, waited):
+            if waited or not lookup.fresh:
+                found = await self.kit.in_thread(lookup.found_by_now, room.wheels)
+                if (built := await self._again(found)) is not None:
+                    return built
+
+            def keep(wheel: Path, facts: WheelFacts) -> str:
+                return lookup.keep(
+                    wheel,
+                    facts,
+                    wheels=room.wheels,
+                    extra=room.extra,
+                    seconds=self.seat.worked,
+                )
+
+            return await self._made(room, keep)
+
+    # Hooks
+
+    async def _made(
+        self, room: _Room, keep: Callable[[Path, WheelFacts], str] | None = None
+    ) -> Built:
+        """Let the backend make what the job is for."""
+        if self.job.purpose == "metadata":
+            self.phase(Phase.METADATA)
+            with suppress(MissingHookError):
+                name = await self._hook(room.env, "prepare_metadata_for_build_wheel")
+                return _described(self.place.wheels / str(name), self.source)
+        self.phase(Phase.BUILD)
+        editable = self.job.purpose == "editable"
+        name = await self._hook(room.env, "build_editable" if editable else "build_wheel")
+        self.phase(Phase.CHECK)
+        built, remark = await self.kit.in_thread(self._checked, self.place.wheels / str(name), keep)
+        if remark:
+            self.kit.bus.emit(Remark(build=self.job.id, text=remark))
+        return built
+
+    async def _hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
+        """Run one hook, with its output and its processes watched."""
+        kit, job = self.kit, self.job
+        call = HookCall(
+            build=job.id,
+            tree=self.tree.path,
+            python=env.python,
+            backend=self.project.backend,
+            backend_path=self.project.backend_path,
+            hook=hook,
+            config_settings=job.config_settings,
+            output=self.place.wheels,
+            log=job.log,
+            fds=self.tree.fds,
+            environ=env.environ(kit.settings.environ),
+        )
+        try:
+            result = await kit.hooks.call(call, on_start=partial(kit.watch.begin, job.id, job.log))
+        except BackendError as problem:
+            problem.rerun = by_hand(call)
+            raise
+        finally:
+            kit.watch.end(job.id)
+        kit.watch.weigh(job.id, result.peak)
+        return result.value
+
+    def _checked(
+        self, wheel: Path, keep: Callable[[Path, WheelFacts], str] | None
+    ) -> tuple[Built, str]:
+        """See that the backend made what it was asked for; keep it, publish it.
+
+        Returns:
+            It, and why it could not be kept, if so.
+
+        Raises:
+            BackendError: the file is no wheel, or one of another project.
+        """
+        facts = wheelfile.read(wheel)
+        expected = self.project.name or self.job.expected_name
+        if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
+            raise BackendError(f"the backend built a wheel of {facts.name}, not of {expected}")
+        sha256, size = wheelfile.sha256(wheel), wheel.stat().st_size
+        remark = keep(wheel, facts) if keep else ""
+        built = Built(
+            name=facts.name,
+            version=facts.version,
+            metadata=facts.metadata,
+            wheel=publish(wheel, self._out_dir) if self._out_dir else wheel,
+            sha256=sha256,
+            bytes=size,
+            direct_url=self.source.direct_url,
+        )
+        return built, remark
+
+
+def _described(info: Path, source: Obtained) -> Built:
+    """Read what a backend says of the wheel it would build."""
+    try:
+        text = (info / "METADATA").read_text(encoding="utf-8")
+        headers = HeaderParser().parsestr(text)
+        name, version = str(headers["Name"]), str(Version(headers["Version"]))
+    except (OSError, UnicodeDecodeError, InvalidVersion, TypeError) as problem:
+        raise BackendError(f"the backend's METADATA cannot be read: {problem}") from problem
+    return Built(name=name, version=version, metadata=text, direct_url=source.direct_url)
