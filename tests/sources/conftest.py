@@ -133,13 +133,17 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Http(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server of the folder ``web`` in the test's own."""
     root = tmp_path / "web"
     root.mkdir()
     served = Server(root)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(served)) as http:
+    with _Http(("127.0.0.1", 0), _handler(served)) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         served.url = f"http://127.0.0.1:{http.server_address[1]}"
