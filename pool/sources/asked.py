@@ -103,5 +103,3 @@ class Asked:
     """Taken before all others where they fit."""
     preferred: Mapping[NormalizedName, Version] = field(default_factory=dict)
     """Versions that were chosen already, in a first round."""
-    later: frozenset[NormalizedName] = frozenset()
-    """Taken to require nothing while their metadata is not known."""

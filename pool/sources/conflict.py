@@ -8,7 +8,7 @@ from pool.errors import RequirementError
 from pool.sources.candidates import by_version, usable, why_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pool.sources.asked import Need
     from pool.sources.provider import Provider
@@ -30,12 +30,22 @@ def explained(causes: Iterable[Need], provider: Provider, where: str) -> Require
             return RequirementError(
                 f"{text}, but {why}", hint=f"looked at {where}" if where else ""
             )
+    for text, need in sorted(needs.items()):
+        if pairs := provider.ruled_out.get(need.name):
+            return RequirementError(f"requirements that exclude each other: {_ruled(text, pairs)}")
     names = {need.name for need in needs.values() if not need.python}
     limits = {str(limit) for name in names for limit in provider.limits(name)}
     version = provider.target.python_version
     python = f"; this is Python {version}" if any(n.python for n in needs.values()) else ""
     asked = "; ".join([*sorted(needs), *sorted(limits)])
     return RequirementError(f"requirements that exclude each other: {asked}{python}")
+
+
+def _ruled(text: str, pairs: Sequence[tuple[Need, Need]]) -> str:
+    """Say what the versions of something need that cannot be had."""
+    needed, against = pairs[0]
+    more = f" (and {len(pairs) - 1} more versions the like)" if len(pairs) > 1 else ""
+    return f"{text}; {needed}{more}; {against}"
 
 
 def _why_not(need: Need, provider: Provider) -> str:

@@ -33,6 +33,10 @@ PYTHON = "the-interpreter"
 """Stands for the interpreter among the names of projects."""
 Key: TypeAlias = tuple[NormalizedName, frozenset[NormalizedName]]
 """What is chosen once: a name with its extras."""
+Match: TypeAlias = "tuple[Version, IndexFile | Kept | Direct]"
+"""A version, and where it comes from."""
+_AHEAD = 16
+"""So many files at most are read ahead."""
 # Each round reads the same metadata again, and half of its time went into this.
 _requirement = lru_cache(maxsize=1 << 13)(Requirement)
 _headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
@@ -82,12 +86,20 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         self.target = target
         self.unread: dict[str, IndexFile] = {}
         """Chosen files whose metadata is not known: taken to require nothing, for now."""
+        self.ahead: dict[str, IndexFile] = {}
+        """Wheels whose metadata is likely to be asked for next."""
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(target.tags)))}
         self._limits: dict[NormalizedName, list[Need]] = {}
         for one in asked.constraints:
             limit = Need(one.requirement, f"{one.origin} allows only")
             self._limits.setdefault(limit.name, []).append(limit)
-        pointed = [*asked.needs, *(limit for group in self._limits.values() for limit in group)]
+        self.ruled_out: dict[NormalizedName, list[tuple[Need, Need]]] = {}
+        """By name: what versions need that cannot be had beside what was asked for."""
+        self._firm: dict[NormalizedName, list[Need]] = {}
+        """What holds whatever is chosen: what was asked for, and constraints."""
+        for need in (*asked.needs, *(limit for group in self._limits.values() for limit in group)):
+            self._firm.setdefault(need.name, []).append(need)
+        pointed = [need for group in self._firm.values() for need in group]
         self._pointed = {need.name: need.requirement for need in pointed if need.requirement.url}
 
     def identify(self, requirement_or_candidate: Need | Choice) -> Key:
@@ -131,11 +143,60 @@ class Provider(AbstractProvider[Need, Choice, Key]):
 
         def lazily() -> Iterator[Choice]:
             # Mostly the first one is taken; looking at all files of all versions costs most.
+            hopeless = 0
             for version, origin in matches:
-                if version not in bad:
-                    yield Choice(name, version, extras, origin)
+                choice = Choice(name, version, extras, origin)
+                if version in bad:
+                    continue
+                if self._is_hopeless(choice):
+                    hopeless += 1
+                    continue
+                self._read_ahead(matches, hopeless)
+                yield choice
 
         return lazily
+
+    def _is_hopeless(self, choice: Choice) -> bool:
+        """Tell whether a version needs what cannot be had beside what was asked for.
+
+        Found out here it costs a look; found out by backtracking it costs a search for every
+        version of everything that was chosen before.
+        """
+        text = self._known_metadata(choice)
+        if text is None or not self.asked.deps:
+            return False
+        for requirement in self._requires(_headers(text), choice):
+            need = Need(requirement, f"{choice} needs")
+            if (against := self._excluded_by(need)) is not None:
+                pairs = self.ruled_out.setdefault(choice.name, [])
+                if all(str(need) != str(known) for known, _ in pairs):
+                    pairs.append((need, against))
+                return True
+        return False
+
+    def _excluded_by(self, need: Need) -> Need | None:
+        """Return what was asked for that leaves nothing for a need, as far as pages tell."""
+        firm = self._firm.get(need.name)
+        if not firm or need.requirement.url or need.name in self._pointed:
+            return None
+        if need.name in self.asked.files or need.name not in self.facts.pages:
+            return None
+        wanted = need.requirement.specifier
+        for one in firm:
+            wanted &= one.requirement.specifier
+        kept = self.asked.kept.get(need.name)
+        if kept is not None and wanted.contains(kept.version, prereleases=True):
+            return None
+        return None if self.facts.grouped(need.name, wanted, pre=True) else firm[0]
+
+    def _read_ahead(self, matches: Iterable[Match], hopeless: int) -> None:
+        """After versions that were hopeless, ask for the metadata of the next ones at once."""
+        if not hopeless:
+            return
+        files = [origin for _, origin in matches if isinstance(origin, IndexFile)]
+        unknown = [file for file in files if file.filename not in self.facts.metadata]
+        wheels = [file for file in unknown if file.kind == "wheel"][: min(hopeless, _AHEAD)]
+        self.ahead |= {file.filename: file for file in wheels}
 
     def limits(self, name: NormalizedName) -> list[Need]:
         """Return the constraints on a name."""
@@ -221,13 +282,16 @@ class Provider(AbstractProvider[Need, Choice, Key]):
 
     def _metadata(self, choice: Choice) -> str | None:
         """Return a choice's metadata; None where it is to be found out, or not wanted."""
-        if not isinstance(choice.origin, IndexFile):
-            return choice.origin.metadata
-        text = self.facts.metadata.get(choice.origin.filename)
-        if text is None and self.asked.deps and choice.name not in self.asked.later:
+        text = self._known_metadata(choice)
+        if text is None and self.asked.deps and isinstance(choice.origin, IndexFile):
             # Going on finds all that is missing at once; the answer is thrown away afterwards.
             self.unread[choice.origin.filename] = choice.origin
         return text
+
+    def _known_metadata(self, choice: Choice) -> str | None:
+        if isinstance(choice.origin, IndexFile):
+            return self.facts.metadata.get(choice.origin.filename)
+        return choice.origin.metadata
 
     def _requires(self, metadata: Message, choice: Choice) -> Iterator[Requirement]:
         environment = self.target.environment
@@ -266,11 +330,11 @@ class Provider(AbstractProvider[Need, Choice, Key]):
 class _Replayed:
     """What an iterator yields, as often as it is asked for."""
 
-    def __init__(self, matches: Iterable[tuple[Version, IndexFile | Kept | Direct]]) -> None:
+    def __init__(self, matches: Iterable[Match]) -> None:
         self._rest = iter(matches)
-        self._seen: list[tuple[Version, IndexFile | Kept | Direct]] = []
+        self._seen: list[Match] = []
 
-    def __iter__(self) -> Iterator[tuple[Version, IndexFile | Kept | Direct]]:
+    def __iter__(self) -> Iterator[Match]:
         at = 0
         while at < len(self._seen) or self._more():
             yield self._seen[at]

@@ -117,8 +117,9 @@ def resolve(
         result = Resolver(provider, BaseReporter()).resolve(asked.needs, max_rounds=_ROUNDS)
     except MissingFactsError as problem:
         # What was chosen so far may be dropped again: wheels cost little, builds wait.
-        wheels = [file for file in provider.unread.values() if file.kind == "wheel"]
-        return Missing(pages=problem.pages, directs=problem.directs, metadata=tuple(wheels))
+        wheels = {name: file for name, file in provider.unread.items() if file.kind == "wheel"}
+        metadata = tuple((wheels | provider.ahead).values())
+        return Missing(pages=problem.pages, directs=problem.directs, metadata=metadata)
     except ResolutionImpossible as problem:
         # Metadata that is not known yet can only add requirements.
         causes = [cause.requirement for cause in problem.causes]
@@ -126,8 +127,8 @@ def resolve(
     except ResolutionTooDeep as problem:
         raise RequirementError("the requirements cannot be resolved: too many ways") from problem
     resolution = _told(result)
-    if unread := [file for file in resolution.files if file.filename in provider.unread]:
-        return Missing(metadata=tuple(unread))
+    if unread := {f.filename: f for f in resolution.files if f.filename in provider.unread}:
+        return Missing(metadata=tuple((unread | provider.ahead).values()))
     return resolution
 
 

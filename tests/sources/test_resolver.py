@@ -344,3 +344,17 @@ def test_it_is_told_who_asked_and_what_each_brings(world: World) -> None:
     assert [str(need) for need in answer.by[c]] == ['b 1 needs c; extra == "x"']
     assert answer.closure([a]) == {a, b, c}
     assert answer.closure([b]) == {b, c}
+
+
+def test_versions_that_need_what_was_ruled_out_are_not_tried_one_by_one(world: World) -> None:
+    for number in range(1, 40):
+        world.has(wheel("a", f"1.{number}"))
+        world.has(wheel("b", f"2.{number}"), "a>=2")
+    refused = world.refusal("a<2", "b")
+    assert "the project needs b; b 2.39 needs a>=2 (and 38 more versions the like)" in refused
+    assert "the project needs a<2" in refused
+    # The older they are, the more of them are looked at together.
+    world.has(wheel("b", "1"), "a")
+    answer, asked = world.answer("a<2", "b")
+    assert [str(choice) for choice in answer.choices] == ["a 1.39", "b 1"]
+    assert len(asked) < 12
