@@ -21,6 +21,7 @@ from pool.model import Outcome, Phase
 from pool.obtain import obtained
 from pool.sources import archive, wheelfile
 from pool.sources.project import read_project
+from pool.sources.target import RequirementTarget
 from pool.work import Tree, Work
 from pool.workplace import copy
 
@@ -86,6 +87,7 @@ def _taken(source: Obtained, job: Job, settings: Settings) -> Built:
         sha256=source.fingerprint.split(":")[1],
         bytes=source.path.stat().st_size,
         outcome=Outcome.FETCHED,
+        remark="there is no sdist" if isinstance(job.source, RequirementTarget) else "",
         direct_url=source.direct_url,
     )
 

@@ -219,6 +219,7 @@ class Builders:
             wheel=str(built.wheel) if published else None,
             sha256=built.sha256 or None,
             bytes=built.bytes or None,
+            message=built.remark,
         )
 
     def _bad(self, job: Job, failure: Failure, seat: Seat) -> BuildFinished:

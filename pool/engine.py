@@ -206,7 +206,7 @@ class Pool:
     ) -> Kit:
         settings, run = self._settings, self.header.run
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
-        search = Search(index, self._interpreter)
+        search = Search(index, self._interpreter, errand.on_page)
         requirements = Requirements(
             search=search,
             fetcher=fetcher,

@@ -18,8 +18,10 @@ from pool.events.vocabulary import (
     EnvironmentFailed,
     ResolveFailed,
     ResolveFinished,
+    ResolveProgress,
     ResolveStarted,
 )
+from pool.failure import in_words
 from pool.finder import ClosureFinder, described, static_metadata
 from pool.furnishing import Piece, StaleError
 from pool.job import Order
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Errand"]
 
+_BETWEEN_SECONDS = 0.25
 _TRIES = 5
 """So often is a set made anew because the environment was changed by others meanwhile."""
 
@@ -79,6 +82,8 @@ class Errand:
         """Versions were found, for the first time at least."""
         self._provided: dict[NormalizedName, _Provided] = {}
         self._bringing = asyncio.Lock()
+        self._resolving = False
+        self._told = 0.0
 
     def begin(self, kit: Kit, crew: Crew, furnishing: Furnishing | None) -> None:
         """Get to know what it works with; once, before `run`.
@@ -100,9 +105,12 @@ class Errand:
         except PoolError as problem:
             self._tell(problem)
             return False
+        except OSError as problem:
+            self._tell(in_words(problem))
+            return False
         except asyncio.CancelledError:
             if self._furnishing is not None:
-                self._tell(InstallError("nothing was installed: the run was ended"))
+                self._tell(InstallError("the run was ended"))
             raise
         return True
 
@@ -140,6 +148,12 @@ class Errand:
 
     # Versions
 
+    def on_page(self, pages: int) -> None:
+        """Tell how many pages are known, while versions are looked for, a few times a second."""
+        if self._resolving and (now := self._kit.bus.elapsed) >= self._told + _BETWEEN_SECONDS:
+            self._told = now
+            self._kit.bus.emit(ResolveProgress(pages=pages))
+
     async def _begin(self) -> None:
         """Build what the user points at, and find out what it requires."""
         wishes = self._wishlist.pointed
@@ -176,8 +190,11 @@ class Errand:
         before = {choice.name: choice.version for choice in self._resolution.choices}
         asked = self._wishlist.asked(self._directs, kept, before)
         self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.needs))))
-        search = self._kit.search
-        self._resolution = await search.find(asked, self._finder)
+        search, self._resolving = self._kit.search, True
+        try:
+            self._resolution = await search.find(asked, self._finder)
+        finally:
+            self._resolving = False
         picked = picks(self._resolution, asked, search.facts, self._kit.interpreter)
         self._kit.bus.emit(ResolveFinished(picked=picked))
 

@@ -15,13 +15,19 @@ from pool.sources.page import IndexFile
 if TYPE_CHECKING:
     from pool.job import Job
 
-__all__ = ["Failure", "SkippedError", "explained"]
+__all__ = ["Failure", "SkippedError", "SystemTroubleError", "explained", "in_words"]
 
 
 class SkippedError(PoolError):
     """Something that the build needs was not built."""
 
     reference = "skipped"
+
+
+class SystemTroubleError(PoolError):
+    """The system did not let us: no space, no permission, no such file."""
+
+    reference = "system"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +61,8 @@ def explained(problem: BaseException, job: Job) -> Failure:
                 hint=problem.hint,
                 rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
             )
-        case OSError(errno=int(code)):
-            return _of_the_system(problem, code, job)
+        case OSError(errno=int()):
+            return explained(in_words(problem), job)
         case _:
             return _of_ours(problem)
 
@@ -68,18 +74,18 @@ def _again(job: Job) -> str:
     return shlex.join(["wheelpool", "build", source.label])
 
 
-def _of_the_system(problem: OSError, code: int, job: Job) -> Failure:
+def in_words(problem: OSError) -> SystemTroubleError:
+    """Say what the system refused, and a way out where there is one."""
     where = f": {problem.filename}" if problem.filename else ""
-    full = code in (errno.ENOSPC, errno.EDQUOT)
-    return Failure(
-        outcome=Outcome.FAILED,
-        reference="disk-full" if full else "system",
-        message=f"{(problem.strerror or str(problem)).lower()}{where}",
+    full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    told = SystemTroubleError(
+        f"{(problem.strerror or str(problem)).lower()}{where}",
         hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
         if full
         else "",
-        rerun=_again(job),
     )
+    told.reference = "disk-full" if full else "system"
+    return told
 
 
 def _of_ours(problem: BaseException) -> Failure:

@@ -51,6 +51,8 @@ class Built:
     sha256: str = ""
     bytes: int = 0
     outcome: Outcome = Outcome.BUILT
+    remark: str = ""
+    """What there is to say of how it came about."""
     direct_url: Mapping[str, object] | None = None
     """Where it came from, if that was no index (PEP 610)."""
     stored: StoredWheel | None = None
@@ -147,8 +149,8 @@ def identity(source: Source) -> tuple[str, str | None]:
     match source:
         case TreeTarget(path=path):
             return _of_tree(path)
-        case IndexFile(filename=filename, version=version):
-            return _of_file(filename)[0], version
+        case IndexFile(project=project, version=version):
+            return project, version
         case RequirementTarget(parsed=parsed):
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None

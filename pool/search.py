@@ -14,7 +14,7 @@ from pool.once import Once
 from pool.sources.resolver import Facts, Missing, Resolution, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from packaging.requirements import Requirement
 
@@ -38,10 +38,19 @@ class Finder(Protocol):
 
 
 class Search:
-    """Resolutions for one interpreter, on facts that are kept for the whole run."""
+    """Resolutions for one interpreter, on facts that are kept for the whole run.
 
-    def __init__(self, index: PackageIndex, interpreter: Interpreter) -> None:
+    Args:
+        index: where pages come from.
+        interpreter: whose markers and tags count.
+        on_page: told how many pages are known whenever there is one more.
+    """
+
+    def __init__(
+        self, index: PackageIndex, interpreter: Interpreter, on_page: Callable[[int], None]
+    ) -> None:
         self._index = index
+        self._on_page = on_page
         self._interpreter = interpreter
         self._pages: Once[str, None] = Once()
         self.facts = Facts()
@@ -67,6 +76,7 @@ class Search:
     async def _page(self, project: str) -> None:
         async def ask() -> None:
             self.facts.pages[project] = await self._index.files(project)
+            self._on_page(len(self.facts.pages))
 
         await self._pages.get(project, ask)
 

@@ -4,8 +4,6 @@ A scan reads folder names only; what is in the files is read when it is asked fo
 without import paths: what ``.pth`` files bring in is not part of the environment.
 """
 
-# ruff: noqa: PTH110, PTH118, PTH208 - three hundred folders in a few ms; a Path for each takes longer
-
 from __future__ import annotations
 
 import csv

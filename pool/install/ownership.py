@@ -89,7 +89,7 @@ class Ownership:
         # All in there is its own, whoever wrote it.
         for folder, _, names in os.walk(one.info_dir):
             for name in names:
-                if path := self._root.file(os.path.join(folder, name)):  # noqa: PTH118 - of every file
+                if path := self._root.file(os.path.join(folder, name)):
                     yield path
 
     def _add(self, path: str, index: int) -> None:

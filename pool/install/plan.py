@@ -14,8 +14,6 @@ each distribution, before the next one begins:
 Making a plan changes nothing, and refuses what must not be done.
 """
 
-# ruff: noqa: PTH208 - thousands of files; a Path for each takes longer
-
 from __future__ import annotations
 
 import filecmp

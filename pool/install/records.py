@@ -3,8 +3,6 @@
 They are read ahead, without the environment's lock; under it only those that changed since.
 """
 
-# ruff: noqa: PTH116 - hundreds of files; a Path for each takes longer
-
 from __future__ import annotations
 
 import os

@@ -3,8 +3,6 @@
 A hook sees each before it is done: that is where tests kill the process.
 """
 
-# ruff: noqa: PTH102, PTH104, PTH106, PTH108 - each is exactly one system call, told apart by name
-
 from __future__ import annotations
 
 import ctypes
@@ -64,7 +62,7 @@ class Disk:
     def write(self, path: str, content: bytes) -> None:
         """Make a file; it may be torn if this is killed."""
         self._step(f"write {path}")
-        with open(path, "wb") as file:  # noqa: PTH123 - see above
+        with open(path, "wb") as file:
             file.write(content)
 
     def mkdir(self, path: str) -> None:

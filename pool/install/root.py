@@ -3,8 +3,6 @@
 So a file has one name, however a wheel or a RECORD spells it (``lib64`` is a link to ``lib``).
 """
 
-# ruff: noqa: PTH114 - asked for thousands of paths; a Path for each takes longer
-
 from __future__ import annotations
 
 import os

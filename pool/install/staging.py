@@ -5,8 +5,6 @@ process holds a ``flock`` on it for as long as it lives, so that others can tell
 Nothing here looks at what is installed, or changes it: no lock of the environment is needed.
 """
 
-# ruff: noqa: PTH102 - links thousands of files; a Path for each takes longer than the link
-
 from __future__ import annotations
 
 import fcntl
@@ -196,7 +194,7 @@ class _Layer:
         if file.content is None:
             _link(file.source, target, copy=self._copy)
             return
-        with open(target, "xb") as written:  # noqa: PTH123 - see above
+        with open(target, "xb") as written:
             written.write(file.content)
             if file.mode:
                 os.fchmod(written.fileno(), file.mode)

@@ -42,7 +42,6 @@ def test_no_words_are_a_cry_for_help(capsys: pytest.CaptureFixture[str]) -> None
     ("words", "told"),
     [
         (["frob"], "No such command 'frob'."),
-        (["build"], "Missing argument 'TARGET...'."),
         (["build", "--bogus", "x"], "No such option '--bogus'"),
         (["build", "x", "-j"], "Option '-j' requires an argument."),
         (["runs", "-n", "0"], "0 is not in the range x>=1"),
@@ -61,12 +60,20 @@ def test_bad_usage_is_told_with_the_way_to_help(
     assert hint.endswith("--help tells more")
 
 
+def test_naming_nothing_is_told_with_what_can_be_named(home: Home) -> None:
+    for command in ("build", "install"):
+        done = home.run(command)
+        assert done.returncode == 2
+        assert "no target is named" in done.stderr
+        assert "-r, --pylock or --group" in done.stderr
+
+
 def test_all_bad_targets_are_told_and_nothing_starts(home: Home) -> None:
-    done = home.run("build", home.tree("good"), "./nope", "six==", "http://u:secret@x.test/a.zip")
+    done = home.run("build", home.tree("good"), "./nope", "six==", "hg+http://u:secret@x.test/a")
     assert done.returncode == 2
     told = [line for line in done.stderr.splitlines() if line.startswith("wheelpool: ")]
     assert [line.split()[1].strip(":'") for line in told] == [
-        "./nope", "six==", "http://***@x.test/a.zip",
+        "./nope", "six==", "hg+http://***@x.test/a",
     ]  # fmt: skip
     assert not (home.state / "runs").exists()
     assert not (home.root / "wheelhouse").exists()
