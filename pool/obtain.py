@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 
-from pool.errors import HashMismatchError, TargetError
+from pool.errors import TargetError
 from pool.events.vocabulary import BuildPhase, BuildWaiting
 from pool.model import Phase, WaitFor
-from pool.sources import wheelfile
+from pool.sources.digests import Expected
+from pool.sources.filecache import checked
 from pool.sources.page import IndexFile
-from pool.sources.secret import masked
 from pool.sources.target import (
     GitTarget,
     RequirementTarget,
@@ -65,7 +65,7 @@ async def obtained(job: Job, place: Place, kit: Kit) -> Obtained:
             info = DirInfo(editable=job.purpose == "editable")
             return Obtained(kind="tree", path=path, direct_url=_url(path.as_uri(), dir_info=info))
         case SdistTarget(path=path) | WheelTarget(path=path):
-            return await _local(path, job, kit)
+            return await _local(path, job)
         case IndexFile() as file:
             fetched = await _fetched(file, job, kit)
             return _file(fetched.path, fetched.sha256)
@@ -109,24 +109,20 @@ def _url(
     subdirectory: str | None = None,
 ) -> Mapping[str, object]:
     direct = DirectUrl(
-        url=masked(url),
+        url=url,
         dir_info=dir_info,
         archive_info=archive_info,
         vcs_info=vcs_info,
         subdirectory=subdirectory,
     )
-    return direct.to_dict()
+    # Whoever reads the environment must not learn the user's credentials.
+    return direct.to_dict(generate_legacy_hash=True, strip_user_password=True)
 
 
-async def _local(path: Path, job: Job, kit: Kit) -> Obtained:
-    sha256 = await kit.in_thread(wheelfile.sha256, path)
-    if job.order.hashes and f"sha256:{sha256}" not in job.order.hashes:
-        wanted = " or ".join(sorted(job.order.hashes))
-        raise HashMismatchError(
-            f"{path.name}: its sha256 is {sha256}, but {wanted} was demanded",
-            hint="it is not the file that was meant; it is not used",
-        )
-    return _file(path, sha256, url=path.as_uri())
+async def _local(path: Path, job: Job) -> Obtained:
+    expected = Expected(filename=path.name, demanded=job.order.hashes)
+    file = await checked(path, expected)
+    return _file(path, file.sha256, url=path.as_uri())
 
 
 async def _found(job: Job, kit: Kit) -> IndexFile:
