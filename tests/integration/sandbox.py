@@ -20,6 +20,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pool
+from tests.makers import make_tree
 
 BIN = Path(sys.executable).parent
 
@@ -41,6 +42,28 @@ while until.exists() and time.monotonic() < deadline:
 time.sleep(float(os.environ.get("NAP", "0.05")))
 setup(name=NAME, version="1.0", py_modules=[NAME])
 """
+
+EDITABLE = """
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    stem = WHEEL.partition("-")[0]
+    for name in [name for name in FILES if ".dist-info/" not in name]:
+        del FILES[name]
+    FILES[f"__editable__.{stem}.pth"] = os.getcwd() + "\\n"
+    return build_wheel(wheel_directory)
+"""
+
+
+def linked_tree(
+    folder: Path, name: str, requires: tuple[str, ...] = (), *, backend: str = ""
+) -> Path:
+    """Make a tree that can be installed as a link (PEP 660) and needs nothing to be built."""
+    return make_tree(
+        folder,
+        name,
+        requires=requires,
+        backend=EDITABLE + backend,
+        files={f"{name}.py": "value = 1\n"},
+    )
 
 
 def wheel_of_installed(name: str, folder: Path) -> Path:
@@ -152,8 +175,10 @@ class Sandbox:
         self.log = self.root / f"run{self.runs}.jsonl"
         given = [str(argument) for argument in arguments]
         command = [str(BIN / "wheelpool"), *given]
+        if given[0] in ("build", "install"):
+            command += ["--log", str(self.log), "--no-ui", "--json"]
         if given[0] == "build":
-            command += ["--log", str(self.log), "-o", str(self.out), "--no-ui", "--json"]
+            command += ["-o", str(self.out)]
         return command
 
     def start(self, *arguments: str | Path, **environ: str) -> subprocess.Popen[str]:
