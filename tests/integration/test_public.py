@@ -1,18 +1,23 @@
-"""Real sdists of the public index: every common backend, C, Cython, another interpreter."""
+"""Real sdists of the public index: every common backend, C, Cython, another interpreter.
+
+And a whole set: fifty distributions, pinned with hashes, as a requirements file and as a lock.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import pool
-from tests.integration.sandbox import Sandbox
+from tests.integration.sandbox import BIN, Done, Sandbox
 
 pytestmark = pytest.mark.public
 
@@ -31,6 +36,9 @@ SDISTS = [
     "pyyaml",
     "frozenlist",
 ]
+
+
+PINNED = Path(__file__).parent / "data" / "pinned.txt"
 
 
 @pytest.fixture
@@ -114,3 +122,46 @@ def test_a_compiled_package_for_another_interpreter(public: Sandbox) -> None:
         archive.extractall(unpacked)
     code = f"import sys; sys.path.insert(0, {str(unpacked)!r}); import markupsafe._speedups"
     subprocess.run([python, "-I", "-c", code], check=True)
+
+
+def outcomes(done: Done) -> Counter[pool.Outcome | None]:
+    """Count how the builds ended that the user asked for."""
+    return Counter(build.outcome for build in done.state.builds.values() if not build.nested)
+
+
+def installs(sandbox: Sandbox, wheelhouse: Path, pins: str) -> None:
+    """See that pip installs the pins from a folder alone, into a fresh environment."""
+    environment = wheelhouse.with_suffix(".venv")
+    requirements = wheelhouse.with_suffix(".txt")
+    requirements.write_text(pins)
+    subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, environment], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(environment)]
+    isolated = {**sandbox.environ, "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    install = ["install", "-q", "--no-index", "--find-links", wheelhouse, "-r", requirements]
+    subprocess.run([*pip, *map(str, install)], check=True, env=isolated)
+    subprocess.run([*pip, "check"], check=True, env=isolated)
+    code = "import sphinx, flask, httpx, pytest, yaml._yaml, markupsafe._speedups, build, h2"
+    subprocess.run([environment / "bin" / "python", "-I", "-c", code], check=True)
+
+
+def test_a_pinned_set_of_fifty_builds_and_pip_installs_from_it(public: Sandbox) -> None:
+    """As a requirements file with hashes; then as a lock, with everything built before."""
+    count = 50
+    # The hashes are those of what the index has: what was built here has others.
+    pins = re.sub(r" \\\n\s+--hash=\S+", "", PINNED.read_text())
+    done = public.run("build", "-r", PINNED, "-j", "2")
+    assert done.code == 0, done.err
+    assert outcomes(done) == {pool.Outcome.BUILT: count}
+    installs(public, public.out, pins)
+
+    lock = public.root / "pylock.toml"
+    compile_ = ["pip", "compile", "-q", "--universal", "--python-version", "3.11", PINNED]
+    uv = [BIN / "uv", *compile_, "--format", "pylock.toml", "-o", lock]
+    index = pool.index_settings({**os.environ})
+    found = {"UV_DEFAULT_INDEX": index.index_url, "UV_FIND_LINKS": ",".join(index.find_links)}
+    subprocess.run(uv, check=True, env={**public.environ, **found}, cwd=public.root)
+    public.out = public.root / "locked"
+    done = public.run("build", "--pylock", lock, "-j", "2")
+    assert done.code == 0, done.err
+    assert outcomes(done) == {pool.Outcome.CACHED: count}
+    installs(public, public.out, pins)
