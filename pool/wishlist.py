@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pool.errors import RequirementError
 from pool.job import Order
 from pool.sources.asked import Asked, Need
 from pool.sources.marker import holds, marker_holds
 from pool.sources.target import GitTarget, RequirementTarget, UrlTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.version import Version
 
@@ -33,7 +34,7 @@ class Wishlist:
     """What of a request counts for one interpreter.
 
     Raises:
-        RequirementError: a marker without meaning.
+        RequirementError: a marker without meaning; hashes that contradict each other.
     """
 
     def __init__(self, request: Request, settings: Settings, interpreter: Interpreter) -> None:
@@ -52,6 +53,8 @@ class Wishlist:
             if isinstance(wish.target, RequirementTarget):
                 name = canonicalize_name(wish.target.parsed.name)
                 self._by_name.setdefault(name, []).append(wish)
+        self.hashes = self._allowed()
+        """What the files of names must have; where two wishes tell, what both allow."""
 
     def __len__(self) -> int:
         return len(self._wishes)
@@ -151,19 +154,24 @@ class Wishlist:
             preferred=preferred or {},
         )
 
-    @property
-    def hashes(self) -> dict[NormalizedName, frozenset[str]]:
-        """What the files of names must have; where two wishes tell, what both allow."""
+    def _allowed(self) -> dict[NormalizedName, frozenset[str]]:
         hashes: dict[NormalizedName, frozenset[str]] = {}
-        for name, wishes in self._by_name.items():
-            for wish in wishes:
-                if wish.hashes:
-                    hashes[name] = hashes.get(name, wish.hashes) & wish.hashes
-        for one in self._constraints:
-            name = canonicalize_name(one.requirement.name)
-            if one.hashes:
-                hashes[name] = hashes.get(name, one.hashes) & one.hashes
+        for name, demanded in self._demands():
+            hashes[name] = hashes.get(name, demanded) & demanded
+            if not hashes[name]:
+                # None at all would mean that any file is good.
+                raise RequirementError(
+                    f"{name}: the hashes that are demanded of it contradict each other",
+                    hint="of two places that name its hashes, both must allow the file",
+                )
         return hashes
+
+    def _demands(self) -> Iterator[tuple[NormalizedName, frozenset[str]]]:
+        for name, wishes in self._by_name.items():
+            yield from ((name, wish.hashes) for wish in wishes if wish.hashes)
+        for one in self._constraints:
+            if one.hashes:
+                yield canonicalize_name(one.requirement.name), one.hashes
 
     def config_settings(self, name: NormalizedName) -> dict[str, str | list[str]]:
         """Return what was said for the backend of a name."""
