@@ -24,6 +24,7 @@ from pool.errors import (
 )
 from pool.events import vocabulary as events
 from pool.events.codec import decode, encode, encode_header
+from pool.events.fold import fold, fold_all
 from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
 from pool.events.state import (
     BuildState,
@@ -33,8 +34,6 @@ from pool.events.state import (
     Resolve,
     State,
     Status,
-    fold,
-    fold_all,
 )
 from pool.model import (
     BuildId,

@@ -9,7 +9,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pool.events.state import State, Status, fold, fold_all
+from pool.events.fold import fold, fold_all
+from pool.events.state import State, Status
 from pool.events.vocabulary import (
     BuildFinished,
     BuildOutput,
