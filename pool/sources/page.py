@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Literal, TypeAlias
 from urllib.parse import unquote, urljoin
 
 import msgspec
 from packaging.utils import (
-    InvalidWheelFilename,
     NormalizedName,
     canonicalize_name,
-    parse_wheel_filename,
 )
 from packaging.version import InvalidVersion, Version
 
@@ -197,7 +197,7 @@ def _file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None
     if found is None:
         return None
     try:
-        url = urljoin(base, entry.url)
+        url = _joined(base, entry.url)
     except ValueError:
         return None
     return msgspec.structs.replace(
@@ -211,6 +211,22 @@ def _file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None
     )
 
 
+def _joined(base: str, link: str) -> str:
+    """Return what `urljoin` does; the links of a page begin in few ways, which are remembered."""
+    if link.startswith(("http://", "https://")) and "[" not in link:
+        return link
+    climb = len(link) - len(link.lstrip("./"))
+    rest = link[climb:]
+    if not climb or link[climb - 1] != "/" or link.startswith("//") or _ODD.search(rest):
+        return urljoin(base, link)
+    return _beginning(base, link[:climb]) + rest
+
+
+_ODD = re.compile(r"(^|/)(\.\.?)?(?=/|$)|[?;]")
+"""Steps in a path that are no folders, and what is no path."""
+_beginning = lru_cache(maxsize=1 << 10)(urljoin)
+
+
 def file_of(filename: str, project: NormalizedName) -> IndexFile | None:
     """Recognise a wheel or sdist of a project by its name alone; None for anything else."""
     if filename.endswith(".whl"):
@@ -221,7 +237,7 @@ def file_of(filename: str, project: NormalizedName) -> IndexFile | None:
     stem = filename.removesuffix(suffix)
     # Names may have dashes, and so may old versions: the project tells where the name ends.
     for at in (at for at, letter in enumerate(stem) if letter == "-"):
-        if canonicalize_name(stem[:at]) == project and (version := _version(stem[at + 1 :])):
+        if _name(stem[:at]) == project and (version := _version(stem[at + 1 :])):
             return IndexFile(
                 filename=filename, project=project, url="", kind="sdist", version=version
             )
@@ -229,15 +245,24 @@ def file_of(filename: str, project: NormalizedName) -> IndexFile | None:
 
 
 def _wheel(filename: str, project: NormalizedName) -> IndexFile | None:
-    try:
-        name, version, _, _ = parse_wheel_filename(filename)
-    except (InvalidWheelFilename, InvalidVersion):
+    """Recognise a wheel (PEP 427); its tags are looked at by those who choose.
+
+    By hand: `packaging` takes the tags apart as well, and pages have thousands of files.
+    """
+    name, *parts = filename.removesuffix(".whl").split("-")
+    if len(parts) not in (4, 5) or "/" in filename or _name(name) != project:
         return None
-    if name != project:
+    if len(parts) == 5 and not parts[1][:1].isdigit():
         return None
-    return IndexFile(filename=filename, project=name, url="", kind="wheel", version=str(version))
+    if (version := _version(parts[0])) is None:
+        return None
+    return IndexFile(filename=filename, project=project, url="", kind="wheel", version=version)
 
 
+_name = lru_cache(maxsize=1 << 10)(canonicalize_name)
+
+
+@lru_cache(maxsize=1 << 14)
 def _version(text: str) -> str | None:
     try:
         return str(Version(text))
