@@ -87,7 +87,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = server.root / self.path.partition("?")[0].strip("/")
             with suppress(ConnectionError):
-                if self.path.startswith("/files/"):
+                if self.path.startswith("/files/") and path.is_file():
                     with server.counted(path.name, self.headers.get("Range")):
                         self._file(path)
                 else:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -105,6 +106,22 @@ def sdist(folder: Path, tree: Path, version: str = "1.0") -> Path:
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(tree, f"{tree.name}-{version}")
     return archive
+
+
+def other_python() -> str | None:
+    """Return an interpreter of another version that has headers to compile with."""
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    versions = Path.home() / ".pyenv" / "versions"
+    found = [str(path) for path in sorted(versions.glob("3.*/bin/python3"), reverse=True)]
+    found += [path for minor in range(9, 16) if (path := shutil.which(f"python3.{minor}"))]
+    for python in found:
+        ask = "import sys, sysconfig, os; print('%d.%d' % sys.version_info[:2], os.path.exists(sysconfig.get_paths()['include'] + '/Python.h'))"
+        told = subprocess.run(
+            [python, "-I", "-c", ask], capture_output=True, text=True, check=False
+        ).stdout.split()
+        if told and told[0] != mine and told[1] == "True" and int(told[0].split(".")[1]) >= 9:
+            return python
+    return None
 
 
 def most_at_once(times: Path) -> int:

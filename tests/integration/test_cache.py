@@ -15,7 +15,7 @@ import pytest
 
 import pool
 from pool.events import vocabulary as v
-from tests.integration.sandbox import BIN, Done, Sandbox, sdist, setuptools_tree
+from tests.integration.sandbox import BIN, Done, Sandbox, other_python, sdist, setuptools_tree
 from tests.integration.terminal import until
 from tests.makers import make_sdist, make_tree
 
@@ -146,14 +146,18 @@ def test_what_the_backend_asks_for_counts(sandbox: Sandbox, rebuilds: Callable[.
     rebuilds("app")
 
 
-def test_the_interpreter_counts(sandbox: Sandbox, rebuilds: Callable[..., None]) -> None:
-    """Two environments of one Python are two: what is beside them may differ."""
+def test_another_interpreter_counts_and_another_environment_of_one_does_not(
+    sandbox: Sandbox, rebuilds: Callable[..., None]
+) -> None:
     tree = make_tree(sandbox.root / "src", "app")
     rebuilds(tree)
-    subprocess.run(
-        [BIN / "uv", "venv", "-q", "--python", sys.executable, sandbox.root / "venv"], check=True
-    )
-    rebuilds(tree, "--python", sandbox.root / "venv" / "bin" / "python")
+    venv = sandbox.root / "venv"
+    subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
+    done = good(sandbox.run("build", tree, "--python", venv / "bin" / "python"))
+    assert outcomes(done) == {"app": CACHED}
+    if (other := other_python()) is None:
+        pytest.skip("this machine has no other Python with headers")
+    rebuilds(tree, "--python", other)
     assert outcomes(good(sandbox.run("build", tree))) == {"app": CACHED}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import pool
-from tests.integration.sandbox import BIN, Done, Sandbox
+from tests.integration.sandbox import BIN, Done, Sandbox, other_python
 
 pytestmark = pytest.mark.public
 
@@ -85,22 +84,6 @@ def test_sdists_of_all_common_backends_build(public: Sandbox) -> None:
         [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(target)!r}); {code}"],
         check=True,
     )
-
-
-def other_python() -> str | None:
-    """Return an interpreter of another version that has headers to compile with."""
-    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
-    versions = Path.home() / ".pyenv" / "versions"
-    found = [str(path) for path in sorted(versions.glob("3.*/bin/python3"), reverse=True)]
-    found += [path for minor in range(9, 16) if (path := shutil.which(f"python3.{minor}"))]
-    for python in found:
-        ask = "import sys, sysconfig, os; print('%d.%d' % sys.version_info[:2], os.path.exists(sysconfig.get_paths()['include'] + '/Python.h'))"
-        told = subprocess.run(
-            [python, "-I", "-c", ask], capture_output=True, text=True, check=False
-        ).stdout.split()
-        if told and told[0] != mine and told[1] == "True" and int(told[0].split(".")[1]) >= 9:
-            return python
-    return None
 
 
 def test_a_compiled_package_for_another_interpreter(public: Sandbox) -> None:
