@@ -19,7 +19,7 @@ from pool.alone import Lockable
 from pool.backend import environment
 from pool.backend.hooks import HookCall, MissingHookError
 from pool.byhand import by_hand
-from pool.errors import BackendError
+from pool.errors import BackendError, ProjectError
 from pool.events.vocabulary import BuildChose, BuildPhase, BuildWaiting, Remark
 from pool.job import Built
 from pool.lookup import Lookup
@@ -87,6 +87,8 @@ class Work:
 
     async def done(self) -> Built:
         """Return what the job is for."""
+        if self.project.name and (other := self._other_than(self.project.name)):
+            raise ProjectError(f"it is the source of {self.project.name}, not of {other}")
         requires = applicable(self.project.requires, self.kit.interpreter)
         if not self.kit.settings.isolates(self.job.key):
             return await self._made(await self._on_the_ground(requires))
@@ -95,6 +97,13 @@ class Work:
             return await self._made(await self._prepared(requires, wheels))
         known = await self._known(lookup, requires, wheels)
         return known or await self._first(lookup, await self._prepared(requires, wheels))
+
+    def _other_than(self, name: str) -> str | None:
+        """Return the name that something should have, if it is not the one it has."""
+        for expected in (self.job.expected_name, self.project.name):
+            if expected and canonicalize_name(expected) != canonicalize_name(name):
+                return expected
+        return None
 
     # The environment
 
@@ -182,6 +191,8 @@ class Work:
             self.kit.bus.emit(Remark(build=self.job.id, text=text))
         if not isinstance(found, CachedWheel):
             return None
+        if other := self._other_than(found.name):
+            raise BackendError(f"it makes a wheel of {found.name}, not of {other}")
         return await self.kit.in_thread(self._taken_again, found)
 
     def _taken_again(self, known: CachedWheel) -> Built:
@@ -282,9 +293,8 @@ class Work:
             BackendError: the file is no wheel, or one of another project.
         """
         facts = wheelfile.read(wheel)
-        expected = self.project.name or self.job.expected_name
-        if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
-            raise BackendError(f"the backend built a wheel of {facts.name}, not of {expected}")
+        if other := self._other_than(facts.name):
+            raise BackendError(f"the backend built a wheel of {facts.name}, not of {other}")
         sha256, size = wheelfile.sha256(wheel), wheel.stat().st_size
         remark = keep(wheel, facts) if keep else ""
         built = Built(
