@@ -10,19 +10,18 @@ Needs the package index once, to fetch the sdists and to warm the caches.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from statistics import median
 
 import pool
+from tests.benchmarks.contest import BIN, Contest, table, turns
 
 SDISTS = [
     "six==1.17.0",
@@ -36,41 +35,16 @@ SDISTS = [
     "pytest==9.0.3",
     "tqdm==4.67.1",
 ]
-BIN = Path(sys.executable).parent
-
 Tool = Callable[[list[Path], Path], None]
 
 
-class Bench:
+class Bench(Contest):
     """One place with the sdists and a cache per tool."""
 
     def __init__(self, root: Path, slots: int) -> None:
-        self.root = root
+        super().__init__(root, UV_CONCURRENT_BUILDS=str(slots))
         self.slots = slots
-        self.environ = {
-            **os.environ,
-            "XDG_CACHE_HOME": str(root / "cache"),
-            "XDG_STATE_HOME": str(root / "state"),
-            "UV_CACHE_DIR": str(root / "uv-cache"),
-            "UV_CONCURRENT_BUILDS": str(slots),
-            "UV_LINK_MODE": "hardlink",
-            "PIP_CACHE_DIR": str(root / "pip-cache"),
-            # uv takes index settings from here only; pip's configuration is not read by it.
-            **uv_index(),
-        }
         self.journal = root / "run.jsonl"
-
-    def call(self, *argv: str | Path) -> None:
-        done = subprocess.run(
-            [str(arg) for arg in argv],
-            env=self.environ,
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise SystemExit(f"{argv[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
     def fetched(self) -> list[Path]:
         """Have wheelpool download the sdists, and return them from its cache."""
@@ -113,15 +87,6 @@ class Bench:
             return time.perf_counter() - start
 
 
-def uv_index() -> dict[str, str]:
-    """Hand pip's configuration to uv."""
-    settings = pool.index_settings(dict(os.environ))
-    return {
-        "UV_DEFAULT_INDEX": settings.index_url,
-        "UV_FIND_LINKS": ",".join(settings.find_links),
-    }
-
-
 def phases(journal: Path) -> dict[str, float]:
     """Seconds per phase, summed over all builds of the last run."""
     state = pool.State()
@@ -143,27 +108,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-builds-") as folder:
         bench = Bench(Path(folder), given.slots)
         sdists = bench.fetched()
-        tools = {name: getattr(bench, name) for name in given.tools.split(",")}
-        for tool in tools.values():
-            bench.timed(tool, sdists)
-        times: dict[str, list[float]] = {name: [] for name in tools}
-        for _ in range(given.rounds):
-            for name, tool in tools.items():
-                times[name].append(bench.timed(tool, sdists))
-        report(times, len(sdists), given.slots, phases(bench.journal))
-
-
-def report(times: dict[str, list[float]], count: int, slots: int, spent: dict[str, float]) -> None:
-    base = median(times["wheelpool"])
-    print(f"{count} sdists, {slots} at a time, {len(times['wheelpool'])} rounds in turns")
-    for name, seconds in times.items():
-        middle = median(seconds)
-        print(
-            f"  {name:10} {middle:6.2f} s  ({min(seconds):.2f} to {max(seconds):.2f})"
-            f"   wheelpool/{name} = {base / middle:.2f}"
-        )
-    print("  wheelpool, seconds per phase over all builds:")
-    print("   ", "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in spent.items()))
+        tools = {
+            name: partial(bench.timed, getattr(bench, name), sdists)
+            for name in given.tools.split(",")
+        }
+        times = turns(tools, given.rounds)
+        print(f"{len(sdists)} sdists, {given.slots} at a time, {given.rounds} rounds in turns")
+        print(table(times))
+        print("  wheelpool, seconds per phase over all builds:")
+        spent = phases(bench.journal)
+        print("   ", "  ".join(f"{phase} {seconds:.2f}" for phase, seconds in spent.items()))
 
 
 if __name__ == "__main__":
