@@ -11,7 +11,7 @@ import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from pool.alone import Alone, Lockable
 from pool.errors import ProjectError
@@ -51,7 +51,7 @@ async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
     """
     source = await obtained(job, place, kit)
     if source.kind == "wheel":
-        return await kit.in_thread(_taken, source, job, kit.settings)
+        return await kit.in_thread(_taken, source, job, kit)
     await seat.take()
     alone = Alone(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
     async with _opened(source, job, place, kit, alone) as tree:
@@ -68,17 +68,22 @@ async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
         return await work.done()
 
 
-def _taken(source: Obtained, job: Job, settings: Settings) -> Built:
+def _taken(source: Obtained, job: Job, kit: Kit) -> Built:
     """Take a wheel that exists as it is.
 
     Raises:
-        PoolError: it is no wheel, or one of another project.
+        PoolError: it is no wheel, one of another project, or for other machines.
     """
     facts = wheelfile.read(source.path)
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
-    out_dir = settings.out_dir if job.published else None
+    tags = parse_wheel_filename(source.path.name)[3]
+    if tags.isdisjoint(kit.interpreter.tags):
+        raise ProjectError(
+            f"{source.path.name} is not for this platform and Python {kit.interpreter.version}"
+        )
+    out_dir = kit.settings.out_dir if job.published else None
     return Built(
         name=facts.name,
         version=facts.version,

@@ -23,13 +23,14 @@ __all__ = [
     "by_version",
     "runs_on",
     "usable",
+    "version_of",
     "why_none",
 ]
 
 _NAMED = 5
 """So many versions or files are named in a message."""
 # One parse for each version that pages tell of, however often they are looked through.
-_version = lru_cache(maxsize=1 << 16)(Version)
+version_of = lru_cache(maxsize=1 << 16)(Version)
 
 
 class TargetPython(Protocol):
@@ -63,7 +64,7 @@ def by_version(
     groups: dict[Version, list[IndexFile]] = {}
     for file in files:
         if pinned or not file.yanked:
-            groups.setdefault(_version(file.version), []).append(file)
+            groups.setdefault(version_of(file.version), []).append(file)
     fitting = specifier.filter(groups, prereleases=pre or None)
     return {version: groups[version] for version in sorted(fitting, reverse=True)}
 
@@ -143,7 +144,7 @@ def _other_python(file: IndexFile, python_version: str) -> str:
 
 
 def _no_version(specifier: SpecifierSet, files: Iterable[IndexFile]) -> str:
-    versions = sorted({_version(file.version) for file in files}, reverse=True)
+    versions = sorted({version_of(file.version) for file in files}, reverse=True)
     if yanked := [str(version) for version in specifier.filter(versions)]:
         return f"all such versions were yanked: {_listed(yanked)}; only == takes one"
     return f"no such version; there are {_listed([str(version) for version in versions])}"

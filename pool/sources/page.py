@@ -224,7 +224,11 @@ def _joined(base: str, link: str) -> str:
 
 _ODD = re.compile(r"(^|/)(\.\.?)?(?=/|$)|[?;]")
 """Steps in a path that are no folders, and what is no path."""
-_beginning = lru_cache(maxsize=1 << 10)(urljoin)
+
+
+@lru_cache(maxsize=1 << 10)
+def _beginning(base: str, climb: str) -> str:
+    return urljoin(base, climb)
 
 
 def file_of(filename: str, project: NormalizedName) -> IndexFile | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from packaging.version import Version
-
 from pool.events.vocabulary import Picked
 from pool.sources.asked import Direct, Kept
-from pool.sources.candidates import runs_on, usable
+from pool.sources.candidates import runs_on, usable, version_of
 from pool.sources.page import IndexFile
 from pool.sources.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packaging.version import Version
 
     from pool.sources.asked import Asked, Choice, Need
     from pool.sources.candidates import TargetPython
@@ -61,7 +61,7 @@ def _passed_over(choice: Choice, by: Sequence[Need], provider: Provider) -> tupl
     page = provider.facts.pages.get(choice.name, ())
     newer: dict[Version, list[IndexFile]] = {}
     for file in page:
-        if (version := Version(file.version)) > choice.version:
+        if (version := version_of(file.version)) > choice.version:
             newer.setdefault(version, []).append(file)
     told = [
         f"{version}: {_reason(version, newer[version], by, choice, provider)}"
