@@ -21,11 +21,11 @@ from pool.events.vocabulary import (
     ResolveProgress,
     ResolveStarted,
 )
-from pool.failure import in_words
+from pool.failure import SkippedError, in_words
 from pool.finder import ClosureFinder, described, static_metadata
 from pool.furnishing import Piece, StaleError
 from pool.job import Order
-from pool.search import side_by_side
+from pool.search import first_of, side_by_side
 from pool.sources.asked import Direct, Kept
 from pool.sources.page import IndexFile
 from pool.sources.picks import picks
@@ -78,8 +78,13 @@ class Errand:
         self._vague: dict[Wish, Job] = {}
         """What is pointed at and can tell what it requires only when it is built."""
         self._resolution = Resolution(choices=())
-        self._found = asyncio.Event()
-        """Versions were found, for the first time at least."""
+        self._guesses: dict[NormalizedName, Job] = {}
+        """What was chosen without knowing what it requires; its build will tell."""
+        self._rounds = 0
+        """How often versions were found."""
+        self._news = asyncio.Event()
+        """Set when they are found once more, or will not be; then there is another one."""
+        self._over = False
         self._provided: dict[NormalizedName, _Provided] = {}
         self._bringing = asyncio.Lock()
         self._resolving = False
@@ -112,12 +117,15 @@ class Errand:
             if self._furnishing is not None:
                 self._tell(InstallError("the run was ended"))
             raise
+        finally:
+            self._over = True
+            self._tell_waiting()
         return True
 
     def _tell(self, problem: PoolError) -> None:
         """Say that versions cannot be found, or that the environment stays as it was."""
         message = masked(str(problem))
-        if self._furnishing is None or not self._found.is_set():
+        if self._furnishing is None or not self._rounds:
             self._kit.bus.emit(
                 ResolveFailed(reference=problem.reference, message=message, hint=problem.hint)
             )
@@ -182,8 +190,10 @@ class Errand:
         while True:
             await self._resolve()
             self._provide()
-            if not await self._learned_more():
+            if not self._guesses:
                 return
+            # Not all of them: one may be waiting for what another one requires.
+            await first_of(*(self._hear(name, job) for name, job in self._guesses.items()))
 
     async def _resolve(self) -> None:
         kept = await self._furnishing.kept() if self._furnishing is not None else {}
@@ -208,7 +218,21 @@ class Errand:
             direct = self._kit.search.facts.directs.get(url)
             if direct is not None:
                 self._provided[direct.name] = _Provided(url, job)
-        self._found.set()
+        self._guesses = self._guessed()
+        self._rounds += 1
+        self._tell_waiting()
+
+    def _guessed(self) -> dict[NormalizedName, Job]:
+        later = self._finder.later.keys()
+        chosen = (choice.name for choice in self._resolution.choices)
+        known = {name: self._provided[name] for name in chosen if name in self._provided}
+        unread = {name: one.job for name, one in known.items() if one.origin in later}
+        return unread | {job.key: job for job in self._vague.values()}
+
+    def _tell_waiting(self) -> None:
+        """Wake those who wait for versions."""
+        self._news.set()
+        self._news = asyncio.Event()
 
     def _is_fresh(self, choice: Choice) -> bool:
         known = self._provided.get(choice.name)
@@ -226,31 +250,26 @@ class Errand:
             config_settings=self._wishlist.config_settings(choice.name),
         )
 
-    async def _learned_more(self) -> bool:
-        """Wait for those that could not tell before; return whether there were any."""
-        facts, later = self._kit.search.facts, dict(self._finder.later)
-        vague = dict(self._vague)
-        for wish, job in vague.items():
-            built = await self._crew.good(job)
+    async def _hear(self, name: NormalizedName, job: Job) -> None:
+        """Take in what a build tells of something that was chosen without knowing it."""
+        built = await self._crew.good(job)
+        for wish in [wish for wish, vague in self._vague.items() if vague is job]:
             self._point(wish, described(url_of(wish.target), built.metadata), job)
-        for filename, file in later.items():
-            built = await self._crew.good(self._provided[file.project].job)
-            facts.metadata[filename] = built.metadata
-        self._vague.clear()
-        self._finder.later.clear()
-        return bool(vague or later)
+            del self._vague[wish]
+        filename = self._provided[name].origin
+        if self._finder.later.pop(filename, None):
+            self._kit.search.facts.metadata[filename] = built.metadata
 
     # The environment
 
     async def _furnish(self, furnishing: Furnishing) -> None:
         """Put all that was chosen in place, but for what is there already."""
-        names = [
-            choice.name
-            for choice in self._resolution.choices
-            if not isinstance(choice.origin, Kept) and choice.name not in furnishing.placed
-        ]
-        kept = [one.origin for one in self._resolution.choices if isinstance(one.origin, Kept)]
-        pieces = await self._pieces(names)
+        choices = self._resolution.choices
+        fresh = [one.name for one in choices if not isinstance(one.origin, Kept)]
+        kept = [one.origin for one in choices if isinstance(one.origin, Kept)]
+        await self._pieces(fresh)
+        # What builds without isolation needed was put there in the meantime.
+        pieces = await self._pieces(name for name in fresh if name not in furnishing.placed)
         await furnishing.put(pieces, {one.name: one.version for one in kept})
 
     async def _pieces(self, names: Iterable[NormalizedName]) -> list[Piece]:
@@ -272,7 +291,11 @@ class Errand:
         """Tell whether all that this run provides of build requirements is in place."""
         if self._furnishing is None:
             return True
-        return self._found.is_set() and not self._lacking(requires, job)
+        return not (self._waits_for_versions(job) or self._lacking(requires, job))
+
+    def _waits_for_versions(self, job: Job, after: int = 0) -> bool:
+        # What a requirement points at is built to find them: it takes what there is.
+        return self._rounds <= after and job not in self._finder.pointed_at.values()
 
     def _lacking(self, requires: Sequence[str], job: Job) -> list[NormalizedName]:
         """Return what this run provides for a build, and has not put in place."""
@@ -289,13 +312,29 @@ class Errand:
         Raises:
             PoolError: it cannot be had, or needs the build in turn.
         """
-        await self._found.wait()
-        for name in self._lacking(requires, job):
-            await self._crew.awaited(self._provided[name].job, job)
+        await self._until_versions(job)
+        while lacking := self._lacking(requires, job):
+            rounds = self._rounds
+            for name in lacking:
+                await self._crew.awaited(self._provided[name].job, job)
+            if self._guesses.keys().isdisjoint(lacking):
+                break
+            await self._until_versions(job, after=rounds)
         async with self._bringing:
             names = self._lacking(requires, job)
             if names and self._furnishing is not None:
                 await self._furnishing.put(await self._pieces(names), {})
+
+    async def _until_versions(self, job: Job, after: int = 0) -> None:
+        """Wait until versions were found, or found once more.
+
+        Raises:
+            SkippedError: they will not be.
+        """
+        while self._waits_for_versions(job, after):
+            if self._over:
+                raise SkippedError("what it is built with will not be there")
+            await self._news.wait()
 
 
 def _origin(choice: Choice) -> str:

@@ -25,7 +25,7 @@ from pool.events.vocabulary import (
 from pool.install.check import broken
 from pool.install.installed import installed
 from pool.install.layout import Item
-from pool.install.staging import discard, stage
+from pool.install.staging import HOME, discard, stage
 from pool.install.transaction import commit, recover, tidy
 from pool.sources.asked import Kept
 
@@ -112,6 +112,8 @@ class Furnishing:
 
     async def mend(self) -> None:
         """Finish what a killed process began here, and remove what it left; say so."""
+        if not (self._environment.prefix / HOME).exists():
+            return  # Nobody is waited for then: builds can begin.
         async with self._alone():
             notes = await self._kit.in_thread(recover, self._environment)
         await self._kit.in_thread(tidy, self._environment)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pool.sources.asked import Asked, Direct
     from pool.sources.index import IndexFile, PackageIndex
 
-__all__ = ["Finder", "Search", "side_by_side"]
+__all__ = ["Finder", "Search", "first_of", "side_by_side"]
 
 
 class Finder(Protocol):
@@ -95,3 +95,16 @@ async def side_by_side(*work: Coroutine[None, None, None]) -> None:
                 group.create_task(one)
     except ExceptionGroup as troubles:
         raise troubles.exceptions[0] from None
+
+
+async def first_of(*work: Coroutine[None, None, None]) -> None:
+    """Do all until one is done, then end the others; its trouble is raised as it is."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -51,7 +51,7 @@ class Target:
 
     def command(self, name: str, *arguments: str) -> str:
         """Run one of its scripts and return what that prints."""
-        argv = [self.path / "bin" / name, *arguments]
+        argv = [str(self.path / "bin" / name), *arguments]
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
     def check(self) -> None:
