@@ -20,7 +20,7 @@ from app.tui.app import WheelpoolApp
 from app.tui.table import BuildTable
 
 HERE = Path(__file__).parent
-RECORDING = HERE.parent / "tests" / "recordings" / "day.jsonl"
+RECORDINGS = HERE.parent / "tests" / "recordings"
 
 Prepare = Callable[[WheelpoolApp, Pilot[None]], Awaitable[None]]
 
@@ -57,19 +57,25 @@ async def locked(app: WheelpoolApp, pilot: Pilot[None]) -> None:
     await select(app, pilot, "my-core")
 
 
-PICTURES: dict[str, tuple[float, tuple[int, int], Prepare]] = {
-    "dashboard": (9.6, (120, 36), dashboard),
-    "failed-log": (5.9, (120, 30), failed_log),
-    "locked": (9.6, (100, 30), locked),
-    "narrow": (9.6, (80, 24), dashboard),
+async def installing(app: WheelpoolApp, pilot: Pilot[None]) -> None:
+    await select(app, pilot, "my-core")
+
+
+PICTURES: dict[str, tuple[str, float, tuple[int, int], Prepare]] = {
+    "dashboard": ("day", 9.6, (120, 36), dashboard),
+    "failed-log": ("day", 5.9, (120, 30), failed_log),
+    "locked": ("day", 9.6, (100, 30), locked),
+    "narrow": ("day", 9.6, (80, 24), dashboard),
+    "resolving": ("install", 5.0, (100, 24), installing),
+    "installing": ("install", 36.0, (110, 30), installing),
 }
-"""For each picture: seconds into the recording, columns and lines, and what is pressed."""
+"""For each picture: recording, seconds into it, columns and lines, and what is pressed."""
 
 
 async def take(name: str) -> str:
     """Replay to a moment and return the screen as SVG."""
-    seconds, size, prepare = PICTURES[name]
-    source = ReplaySource(RECORDING, Standing())
+    recording, seconds, size, prepare = PICTURES[name]
+    source = ReplaySource(RECORDINGS / f"{recording}.jsonl", Standing())
     app = WheelpoolApp(source, clock=Standing())
     async with app.run_test(size=size) as pilot:
         source.seek(seconds)
