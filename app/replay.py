@@ -197,7 +197,11 @@ def _checked(reader: pool.JournalReader) -> list[pool.events.Event]:
 
 def _mark(event: pool.events.Event) -> Mark | None:
     match event:
-        case pool.events.BuildFinished(outcome=pool.Outcome.FAILED):
+        case (
+            pool.events.BuildFinished(outcome=pool.Outcome.FAILED)
+            | pool.events.ResolveFailed()
+            | pool.events.EnvironmentFailed()
+        ):
             return Mark(t=event.t, kind="failure")
         case pool.events.LimitChanged():
             return Mark(t=event.t, kind="cap")
