@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,3 +36,17 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sandbox(tmp_path: Path, backends: Path) -> Sandbox:
     """A home, caches and an index for one test."""
     return Sandbox(root=tmp_path, wheels=backends)
+
+
+@pytest.fixture
+def public(sandbox: Sandbox) -> Sandbox:
+    """The sandbox with pip's configuration of this machine instead of the local folder."""
+    for name in ("PIP_CONFIG_FILE", "PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        del sandbox.environ[name]
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("PIP_", "UV_", "XDG_CONFIG"))
+    }
+    sandbox.environ.update(ours)
+    return sandbox

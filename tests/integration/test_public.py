@@ -40,20 +40,6 @@ SDISTS = [
 PINNED = Path(__file__).parent / "data" / "pinned.txt"
 
 
-@pytest.fixture
-def public(sandbox: Sandbox) -> Sandbox:
-    """The sandbox with pip's configuration of this machine instead of the local folder."""
-    for name in ("PIP_CONFIG_FILE", "PIP_NO_INDEX", "PIP_FIND_LINKS"):
-        del sandbox.environ[name]
-    ours = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("PIP_", "UV_", "XDG_CONFIG"))
-    }
-    sandbox.environ.update(ours)
-    return sandbox
-
-
 def test_sdists_of_all_common_backends_build(public: Sandbox) -> None:
     done = public.run("build", *SDISTS, "-j", "2")
     outcomes = {
