@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -54,18 +55,17 @@ async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
         return await kit.in_thread(_taken, source, job, kit)
     await seat.take()
     alone = Alone(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
+    work = partial(Work, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source)
+    known = kit.cache.project(source.fingerprint) if kit.cache and source.fingerprint else None
+    if known is not None:
+        unopened = work(tree=Tree(path=place.source), project=known)
+        if (built := await unopened.remembered()) is not None:
+            return built
     async with _opened(source, job, place, kit, alone) as tree:
-        work = Work(
-            job=job,
-            seat=seat,
-            place=place,
-            kit=kit,
-            alone=alone,
-            source=source,
-            tree=tree,
-            project=read_project(tree.path),
-        )
-        return await work.done()
+        project = read_project(tree.path)
+        if kit.cache and source.fingerprint and known is None:
+            kit.cache.note_project(source.fingerprint, project)
+        return await work(tree=tree, project=project).done()
 
 
 def _taken(source: Obtained, job: Job, kit: Kit) -> Built:

@@ -32,7 +32,12 @@ __all__ = ["KINDS", "Item", "chosen", "in_use", "items", "live_runs", "prune"]
 _BUILDS = "build folders"
 KINDS = {
     "built wheels": ("built-1/wheels/*",),
-    "notes of builds": ("built-1/keys/*", "built-1/asked/*", "built-1/locks/*"),
+    "notes of builds": (
+        "built-1/keys/*",
+        "built-1/asked/*",
+        "built-1/projects/*",
+        "built-1/locks/*",
+    ),
     "downloaded files": ("files/*",),
     "unpacked wheels": ("wheels/*/*",),
     "index pages": ("pages-2/*",),

@@ -9,6 +9,7 @@ same wheel is not built twice; without it the cache stays right, only the work i
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pool.sources.project import Project
 from pool.sources.wheelfile import sha256
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class WheelCache:
         root = cache_dir / FOLDER
         self._asked, self._keys = root / "asked", root / "keys"
         self._wheels, self._locks = root / "wheels", root / "locks"
+        self._projects = root / "projects"
         self._clock = clock
 
     def lock_path(self, recipe: Recipe) -> Path:
@@ -106,6 +109,30 @@ class WheelCache:
             return None
         _touch(place)
         return extra
+
+    def project(self, source: str) -> Project | None:
+        """Return what a source that never changes says of itself; None if that is not known."""
+        place = self._project_place(source)
+        try:
+            project = msgspec.json.decode(place.read_bytes(), type=Project)
+        except (OSError, msgspec.DecodeError):
+            return None
+        _touch(place)
+        return project
+
+    def note_project(self, source: str, project: Project) -> None:
+        """Keep what a source says of itself, so that it need not be opened the next time.
+
+        Args:
+            source: the fingerprint of an archive or a commit.
+            project: what was read in it.
+        """
+        # The next time it is opened again, and that is all.
+        with suppress(OSError):
+            _write(self._project_place(source), msgspec.json.encode(project))
+
+    def _project_place(self, source: str) -> Path:
+        return self._projects / hashlib.sha256(source.encode()).hexdigest()
 
     def find(self, key: str) -> CachedWheel | Damaged | None:
         """Return the wheel of a recipe's final key, its digest checked; None if there is none."""

@@ -87,9 +87,7 @@ class Work:
 
     async def done(self) -> Built:
         """Return what the job is for."""
-        if self.project.name and (other := self._other_than(self.project.name)):
-            raise ProjectError(f"it is the source of {self.project.name}, not of {other}")
-        requires = applicable(self.project.requires, self.kit.interpreter)
+        requires = self._required()
         if not self.kit.settings.isolates(self.job.key):
             return await self._made(await self._on_the_ground(requires))
         wheels = await self._provided(requires)
@@ -97,6 +95,21 @@ class Work:
             return await self._made(await self._prepared(requires, wheels))
         known = await self._known(lookup, requires, wheels)
         return known or await self._first(lookup, await self._prepared(requires, wheels))
+
+    async def remembered(self) -> Built | None:
+        """Return the wheel of an earlier build; the tree may be one that is not opened yet."""
+        if not self.kit.settings.isolates(self.job.key):
+            return None
+        requires = self._required()
+        wheels = await self._provided(requires)
+        lookup = await self._lookup(wheels)
+        return await self._known(lookup, requires, wheels) if lookup else None
+
+    def _required(self) -> Sequence[str]:
+        """Return the static build requirements; a project of another name is not built."""
+        if self.project.name and (other := self._other_than(self.project.name)):
+            raise ProjectError(f"it is the source of {self.project.name}, not of {other}")
+        return applicable(self.project.requires, self.kit.interpreter)
 
     def _other_than(self, name: str) -> str | None:
         """Return the name that something should have, if it is not the one it has."""

@@ -15,6 +15,7 @@ from pool.backend.wheelstore import StoredWheel
 from pool.limits.lockfile import LockFile
 from pool.limits.locks import Locks
 from pool.recipe import Recipe, read_by_builds
+from pool.sources.project import Project
 from pool.wheelcache import FOLDER, CachedWheel, Damaged, WheelCache
 from tests.limits.holding import ignore
 from tests.makers import make_wheel
@@ -326,3 +327,20 @@ async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: P
     held = await other.acquire(path, on_wait=ignore)
     found(cache)
     held.release()
+
+
+# What sources say of themselves
+
+
+def test_what_a_source_says_of_itself_is_kept_by_its_fingerprint(cache: WheelCache) -> None:
+    project = Project(requires=("setuptools",), backend="b", backend_path=(".",), name="some")
+    cache.note_project("sha256:1:sub/folder", project)
+    assert cache.project("sha256:1:sub/folder") == project
+    assert cache.project("sha256:1:") is None
+
+
+def test_a_broken_note_is_as_none(cache: WheelCache, tmp_path: Path) -> None:
+    cache.note_project("sha256:1:", Project(requires=(), backend="b"))
+    (note,) = (tmp_path / "cache" / FOLDER / "projects").iterdir()
+    note.write_text("{")
+    assert cache.project("sha256:1:") is None

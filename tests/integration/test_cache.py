@@ -63,6 +63,7 @@ def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: S
     assert set(outcomes(done).values()) == {CACHED}
     assert digests(sandbox) == first
     assert not sandbox.times.exists(), "no setup.py was run"
+    assert not any("unpack" in build.phases for build in done.state.builds.values())
     assert all(
         build.sha256 == first[Path(build.wheel or "").name] for build in done.state.builds.values()
     )
