@@ -167,14 +167,14 @@ def parse_named(text: str, cwd: Path, *, bare_folders: bool = True) -> Named:
     if _DIRECT.match(text):
         return _direct(text, cwd)
     try:
-        return _path(text, cwd, bare_folders=bare_folders) or _required(text)
+        return _path(text, cwd, bare_folders=bare_folders) or _required(text, cwd)
     except RuntimeError as problem:
         raise TargetError(f"{text}: there is no such user") from problem
     except OSError as problem:
         # A requirement may be longer than a file's name can be.
         if _looks_like_path(text) or problem.errno != errno.ENAMETOOLONG:
             raise TargetError(f"{text}: {(problem.strerror or str(problem)).lower()}") from problem
-    return _required(text)
+    return _required(text, cwd)
 
 
 def is_project(path: Path) -> bool:
@@ -315,8 +315,10 @@ def local_target(
     return SdistTarget(path=path.resolve(), name=name, label=shown)
 
 
-def _required(text: str) -> Named:
-    return Named(target=RequirementTarget(parsed=_requirement(text)))
+def _required(text: str, cwd: Path) -> Named:
+    parsed = _requirement(text)
+    # Without spaces around its @ it did not look like a reference.
+    return _direct(text, cwd) if parsed.url else Named(target=RequirementTarget(parsed=parsed))
 
 
 def _requirement(text: str) -> Requirement:

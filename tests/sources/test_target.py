@@ -233,3 +233,11 @@ def test_only_folders_are_editable(tmp_path: Path) -> None:
     ]:
         with pytest.raises(TargetError, match=reason):
             parse_wish(text, tmp_path, editable=True)
+
+
+def test_a_reference_needs_no_spaces(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="x@y: no such file or directory"):
+        parse_target("x@y", tmp_path)
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y" / "setup.py").touch()
+    assert parse_target("x@y", tmp_path) == TreeTarget(path=tmp_path / "y")
