@@ -25,10 +25,11 @@ NAMES = [
     "black",  # commands, compiled with mypyc
     "cffi",
     "coverage",  # a .pth file
-    "docutils",  # many commands, and modules that do not compile
+    "docutils",  # many commands
     "googleapis-common-protos",  # the namespace google
     "greenlet",  # headers
     "ipykernel",  # data files
+    "jmespath",  # a script of its own
     "jupyter-core",  # jupyter.py beside a package
     "jupyterlab-widgets",  # data alone
     "markupsafe",
@@ -105,6 +106,7 @@ def seen(target: Target) -> Furnished:
         record.parent.name: {
             path: (digest, size)
             for path, digest, size in csv.reader(record.read_text().splitlines())
+            if not useless(path)
         }
         for record in target.site.glob("*.dist-info/RECORD")
     }
@@ -114,9 +116,14 @@ def seen(target: Target) -> Furnished:
     files = {
         name: read(path)
         for name, path in names.items()
-        if name not in old | {".lock"} and path.is_file()
+        if name not in old | {".lock"} and path.is_file() and not useless(name)
     }
     return Furnished(files=files, records=records)
+
+
+def useless(path: str) -> bool:
+    """Return whether a file is bytecode of a script: pip makes it, and nothing ever reads it."""
+    return "bin/__pycache__/" in path
 
 
 def read(path: Path) -> Put:
@@ -204,7 +211,7 @@ def compare(ours: Furnished, theirs: Furnished) -> None:
 
 
 def test_what_is_named_is_installed_as_pip_installs_it(public: Sandbox, wheels: Path) -> None:
-    what = (*NAMES, "--find-links", wheels)
+    what = (*NAMES, "--find-links", str(wheels))
     theirs = by_pip(public, *what)
     compare(by_wheelpool(public, *what), theirs)
 
