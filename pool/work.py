@@ -93,8 +93,12 @@ class Work:
         wheels = await self._provided(requires)
         if (lookup := await self._lookup(wheels)) is None:
             return await self._made(await self._prepared(requires, wheels))
-        known = await self._known(lookup, requires, wheels)
-        return known or await self._first(lookup, await self._prepared(requires, wheels))
+        if (known := await self._known(lookup, requires, wheels)) is not None:
+            return known
+        room = await self._prepared(requires, wheels)
+        return await (
+            self._made(room) if self.job.purpose == "metadata" else self._first(lookup, room)
+        )
 
     async def remembered(self) -> Built | None:
         """Return the wheel of an earlier build; the tree may be one that is not opened yet."""
@@ -180,7 +184,7 @@ class Work:
 
     async def _lookup(self, wheels: Sequence[StoredWheel]) -> Lookup | None:
         """Read the source, to see whether it was built before; None where that does not count."""
-        if self.kit.cache is None or self.job.purpose != "wheel":
+        if self.kit.cache is None or self.job.purpose == "editable":
             return None
         self.phase(Phase.LOOKUP)
         return await self.kit.in_thread(
@@ -210,11 +214,12 @@ class Work:
 
     def _taken_again(self, known: CachedWheel) -> Built:
         out_dir = self._out_dir
+        wheel = copy(known.path, out_dir) if out_dir else known.path
         return Built(
             name=known.name,
             version=known.version,
             metadata=wheelfile.read(known.path).metadata,
-            wheel=copy(known.path, out_dir) if out_dir else known.path,
+            wheel=None if self.job.purpose == "metadata" else wheel,
             sha256=known.sha256,
             bytes=known.bytes,
             outcome=Outcome.CACHED,

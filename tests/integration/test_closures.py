@@ -98,6 +98,10 @@ def test_dynamic_metadata_is_a_build_under_the_cap(sandbox: Sandbox, links: Path
     wanted = [(name, what) for name in ("app", *names) for what in ("metadata", "wheel")]
     assert purposes(done) == wanted
     assert most_at_once(sandbox.times) <= cap
+    sandbox.times.unlink()
+    done = good(sandbox.run("build", "app", "--deps"))
+    assert {build.outcome for build in done.state.builds.values()} == {pool.Outcome.CACHED}
+    assert not sandbox.times.exists(), "a wheel that was built before tells its metadata"
 
 
 def test_metadata_of_a_real_backend_is_had_with_what_it_is_built_with(
