@@ -54,16 +54,26 @@ class Alone:
         """
         held, waited = what.locks.try_hold(what.path), False
         if held is None:
-            waited = True
-            why = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=what.label)
-            async with self.seat.left(why):
-                held = await self._turn(what)
+            held, waited = await self._awaited(what), True
         self.bus.emit(LockAcquired(build=self.job.id, lock=what.label))
         try:
             yield held, waited
         finally:
             self.bus.emit(LockReleased(build=self.job.id, lock=what.label))
             held.release()
+
+    async def _awaited(self, what: Lockable) -> Held:
+        """Wait for a lock without the slot; who does not get a slot again has no lock either."""
+        held = None
+        why = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=what.label)
+        try:
+            async with self.seat.left(why):
+                held = await self._turn(what)
+        except BaseException:
+            if held is not None:
+                held.release()
+            raise
+        return held
 
     async def _turn(self, what: Lockable) -> Held:
         def tell(holder: Holder | None) -> None:
