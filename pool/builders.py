@@ -163,14 +163,20 @@ class Builders:
             self._tell(job, self._ended(job, seat, Outcome.CANCELLED))
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
-            self._tell(job, self._bad(job, explained(problem, job), seat))
+            failure = explained(problem, job)
+            self._tell(job, self._bad(job, failure, seat))
+            self._not_unpacked(job, f": {failure.message}")
         finally:
             seat.release()
-            if not job.result.done():
-                job.result.set_exception(
-                    SkippedError(f"needs {job.title}, which cannot be unpacked")
-                )
+            self._not_unpacked(job)
             await self._kit.in_thread(self._tidy, job, place)
+
+    def _not_unpacked(self, job: Job, why: str = "") -> None:
+        """Tell those who wait for a good build that nothing more comes of it."""
+        if not job.result.done():
+            job.result.set_exception(
+                SkippedError(f"needs {job.title}, which cannot be unpacked{why}")
+            )
 
     async def _after(self, job: Job, built: Built, seat: Seat) -> None:
         """What follows a good build, without a slot."""
@@ -273,6 +279,8 @@ class Builders:
 
     async def awaited(self, job: Job, by: Job) -> Built:
         """Let one build wait for another; one that only others wanted ends when none does."""
+        while job.again.done():
+            job = job.again.result()
         self._check_circle(by, job)
         by.waits_on.add(job.id)
         job.needed_by.add(by.id)
@@ -288,7 +296,13 @@ class Builders:
         finally:
             by.waits_on.discard(job.id)
             if job.nested and not self._roster.wanted(job):
-                self.cancel(job)
+                self._give_up(job)
+
+    def _give_up(self, job: Job) -> None:
+        """End a build that nobody waits for any more; who needs it later has one of its own."""
+        if job.id not in self._roster.outcomes:
+            self._inside.pop(label_of(job.source), None)
+            self.cancel(job)
 
     async def good(self, job: Job) -> Built:
         """Return what came out of a build; wait on where one that went wrong may be tried again.
@@ -300,7 +314,8 @@ class Builders:
             try:
                 return await asyncio.shield(job.result)
             except SkippedError:
-                if not self._linger:
+                # A good one that cannot be unpacked is not tried again.
+                if not self._linger or self._roster.outcomes[job.id].outcome.good:
                     raise
             job = await asyncio.shield(job.again)
 
