@@ -206,6 +206,38 @@ def _run(targets: tuple[str, ...], flags: dict[str, Any], *, install: bool) -> i
 
 
 @root.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--into", metavar="ENV", help="The environment. [default: the active one]")
+@click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long.")
+def uninstall(names: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Take distributions out of an environment, all of them or none.
+
+    What was installed with them stays; what needs them is told.
+    """
+    from pathlib import Path
+
+    import pool
+    from app.view import held_by
+
+    said = _said(flags)
+
+    def tell(holder: pool.Holder | None) -> None:
+        line = pool.clean_line(f"wheelpool: waiting for the environment: {held_by(holder)}")
+        print(line, file=sys.stderr, flush=True)
+
+    lines = pool.uninstall(
+        names,
+        said.path("into", Path.cwd()),
+        said.environ,
+        on_wait=tell,
+        timeout=said.seconds("lock_timeout"),
+    )
+    for line in lines:
+        print(pool.clean_line(line, longest=4000))
+    return 0
+
+
+@root.command()
 @click.argument("log")
 @click.option(
     "--speed",

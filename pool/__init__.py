@@ -49,6 +49,7 @@ from pool.model import (
 if TYPE_CHECKING:
     from pool.backend.output import clean_line
     from pool.engine import Pool
+    from pool.removal import uninstall
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.groups import group_requirements, parse_group
     from pool.sources.pipconfig import (
@@ -126,6 +127,7 @@ __all__ = [
     "pip_rules",
     "read_requirements",
     "text_fetcher",
+    "uninstall",
 ]
 
 _LAZY = {
@@ -149,6 +151,7 @@ _LAZY = {
     "pip_rules": "pool.sources.pipconfig",
     "read_requirements": "pool.sources.requirementsfile",
     "text_fetcher": "pool.sources.remotetext",
+    "uninstall": "pool.removal",
 }
 """Where each is, and under what name if that is another."""
 
