@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pool.watch import Watch
     from pool.wheelcache import WheelCache
 
-__all__ = ["Ground", "Kit"]
+__all__ = ["Ground", "Kit", "in_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,12 +70,26 @@ class Kit:
     executor: Executor
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do blocking file work beside the loop; it is let finish when the build is cancelled."""
-        future = asyncio.get_running_loop().run_in_executor(
-            self.executor, partial(work, *args, **kwargs)
-        )
+        """Do blocking file work beside the loop, as the function `in_thread` does."""
+        return await in_thread(self.executor, work, *args, **kwargs)
+
+
+async def in_thread(
+    executor: Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Do blocking file work beside the loop; however often it is cancelled, it is let finish.
+
+    What is locked, or thrown away, for its sake is so until the thread has come to its end.
+    """
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(executor, partial(work, *args, **kwargs))
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
         try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
             await asyncio.wait([future])
-            raise
+        except asyncio.CancelledError as problem:
+            cancelled = problem
+    if cancelled is not None:
+        future.exception()  # Looked at, so that nobody is told that nobody did.
+        raise cancelled
+    return future.result()

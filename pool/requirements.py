@@ -7,7 +7,6 @@ for once, however many builds want it; nobody who waits in here holds a slot.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from packaging.utils import canonicalize_name
 from pool.backend.wheelstore import unpack
 from pool.events.vocabulary import InstallFinished, InstallStarted
 from pool.job import Order
+from pool.kit import in_thread
 from pool.once import Once
 from pool.sources.asked import Asked, Direct
 from pool.sources.page import IndexFile
@@ -132,7 +132,7 @@ class Requirements:
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))
             ok = False
             try:
-                stored = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+                stored = await in_thread(self._executor, work)
                 ok = True
             finally:
                 bus.emit(
