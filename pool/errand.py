@@ -34,7 +34,7 @@ from pool.sources.secret import masked
 from pool.wishlist import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
@@ -175,7 +175,8 @@ class Errand:
         if text is None and not self._kit.settings.isolates(job.key):
             # Its backend may need what this run has yet to install: it is asked afterwards.
             self._vague[wish] = job
-            unknown = Direct(url=url, name=job.key, version=job.version or "0", metadata="")
+            version = job.version or "0"
+            unknown = Direct(url=url, name=job.key, version=version, metadata="", known=False)
             self._point(wish, unknown, job)
         else:
             text = text or (await self._crew.good(job)).metadata
@@ -214,10 +215,9 @@ class Errand:
         jobs = self._crew.submit([self._order(choice) for choice in fresh])
         for choice, job in zip(fresh, jobs, strict=True):
             self._provided[choice.name] = _Provided(_origin(choice), job)
-        for url, job in self._finder.pointed_at.items():
-            direct = self._kit.search.facts.directs.get(url)
-            if direct is not None:
-                self._provided[direct.name] = _Provided(url, job)
+        for choice in self._resolution.choices:
+            if (pointed_at := self._finder.pointed_at.get(_origin(choice))) is not None:
+                self._provided[choice.name] = _Provided(_origin(choice), pointed_at)
         self._guesses = self._guessed()
         self._rounds += 1
         self._tell_waiting()
@@ -269,8 +269,20 @@ class Errand:
         kept = [one.origin for one in choices if isinstance(one.origin, Kept)]
         await self._pieces(fresh)
         # What builds without isolation needed was put there in the meantime.
-        pieces = await self._pieces(name for name in fresh if name not in furnishing.placed)
+        pieces = await self._pieces(self._unplaced(fresh, furnishing))
         await furnishing.put(pieces, {one.name: one.version for one in kept})
+
+    def _unplaced(
+        self, names: Iterable[NormalizedName], furnishing: Furnishing
+    ) -> list[NormalizedName]:
+        """Return those of which this run has not put in place what was chosen."""
+        chosen = {choice.name: str(choice.version) for choice in self._resolution.choices}
+        placed = furnishing.placed
+        return [
+            name
+            for name in names
+            if name not in placed or placed[name] != chosen.get(name, placed[name])
+        ]
 
     async def _pieces(self, names: Iterable[NormalizedName]) -> list[Piece]:
         """Return what builds have made; what others need comes first.
@@ -294,8 +306,11 @@ class Errand:
         return not (self._waits_for_versions(job) or self._lacking(requires, job))
 
     def _waits_for_versions(self, job: Job, after: int = 0) -> bool:
-        # What a requirement points at is built to find them: it takes what there is.
-        return self._rounds <= after and job not in self._finder.pointed_at.values()
+        return self._rounds <= after and not self._is_pointed_at(job)
+
+    def _is_pointed_at(self, job: Job) -> bool:
+        """Tell whether it is built, or built again, to find versions."""
+        return any(one.order is job.order for one in self._finder.pointed_at.values())
 
     def _lacking(self, requires: Sequence[str], job: Job) -> list[NormalizedName]:
         """Return what this run provides for a build, and has not put in place."""
@@ -303,8 +318,11 @@ class Errand:
             return []
         wanted = {need.name for need in build_needs(requires, self._kit.interpreter)}
         mine = wanted & self._provided.keys() - {job.key}
-        closure = self._resolution.closure(mine) & self._provided.keys()
-        return sorted(closure - self._furnishing.placed - {job.key})
+        closure = set(self._resolution.closure(mine) & self._provided.keys() - {job.key})
+        if self._is_pointed_at(job):
+            # Versions wait for it, so it must not wait for who waits for versions.
+            closure = {n for n in closure if self._kit.settings.isolates(self._provided[n].job.key)}
+        return sorted(self._unplaced(closure, self._furnishing))
 
     async def bring(self, requires: Sequence[str], job: Job) -> None:
         """Put what a build without isolation is built with in place before it begins.
@@ -314,16 +332,26 @@ class Errand:
         """
         await self._until_versions(job)
         while lacking := self._lacking(requires, job):
-            rounds = self._rounds
-            for name in lacking:
-                await self._crew.awaited(self._provided[name].job, job)
-            if self._guesses.keys().isdisjoint(lacking):
-                break
-            await self._until_versions(job, after=rounds)
+            rounds, made = self._rounds, {name: self._provided[name] for name in lacking}
+            for provided in made.values():
+                await self._crew.awaited(provided.job, job)
+            if not self._guesses.keys().isdisjoint(lacking):
+                await self._until_versions(job, after=rounds)
+            elif await self._brought(requires, job, made):
+                return
+
+    async def _brought(
+        self, requires: Sequence[str], job: Job, made: Mapping[NormalizedName, _Provided]
+    ) -> bool:
+        """Put what is made in place; return whether that was still what is lacking."""
         async with self._bringing:
             names = self._lacking(requires, job)
+            # Nobody waits for a build in here: that build may want to come in, too.
+            if any(made.get(name) != self._provided[name] for name in names):
+                return False
             if names and self._furnishing is not None:
                 await self._furnishing.put(await self._pieces(names), {})
+            return True
 
     async def _until_versions(self, job: Job, after: int = 0) -> None:
         """Wait until versions were found, or found once more.
@@ -338,4 +366,11 @@ class Errand:
 
 
 def _origin(choice: Choice) -> str:
-    return choice.origin.filename if isinstance(choice.origin, IndexFile) else str(choice)
+    """Return a file's name or a URL; empty for what is there already."""
+    match choice.origin:
+        case IndexFile(filename=filename):
+            return filename
+        case Direct(url=url):
+            return url
+        case _:
+            return ""

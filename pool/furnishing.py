@@ -65,8 +65,8 @@ class Furnishing:
         self._environment = environment
         self._kit = kit
         self._turn = asyncio.Lock()
-        self.placed: set[NormalizedName] = set()
-        """What this run has put there."""
+        self.placed: dict[NormalizedName, str] = {}
+        """What this run has put there, and of which version."""
 
     @property
     def path(self) -> Path:
@@ -106,7 +106,8 @@ class Furnishing:
                     committed = await kit.in_thread(commit, staged)
             finally:
                 await kit.in_thread(discard, staged)
-        self.placed |= {canonicalize_name(piece.built.name) for piece in pieces}
+        for built in (piece.built for piece in pieces):
+            self.placed[canonicalize_name(built.name)] = str(Version(built.version))
         self._tell(committed, pieces, locked.seconds)
         self._remark((*committed.notes, *await self._missing(committed.changes)))
 

@@ -54,6 +54,8 @@ class Direct:
     name: NormalizedName
     version: str
     metadata: str
+    known: bool = True
+    """Whether that is what it has; else only its build will tell, and any version fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

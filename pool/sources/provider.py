@@ -215,7 +215,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         directs = [self.facts.directs[one.url or ""] for one in said]
         version = _version(directs[0].version)
         fits = len({direct.url for direct in directs}) == 1 and directs[0].name == name
-        fits = fits and all(_allows(need, version) for need in needs)
+        fits = fits and (not directs[0].known or all(_allows(need, version) for need in needs))
         return [(version, directs[0])] if fits else []
 
     def _index(
@@ -257,13 +257,11 @@ class Provider(AbstractProvider[Need, Choice, Key]):
 
     def is_satisfied_by(self, requirement: Need, candidate: Choice) -> bool:
         """Tell whether a choice fits one more requirement."""
-        return _allows(requirement, candidate.version) and (
-            not requirement.requirement.url
-            or (
-                isinstance(candidate.origin, Direct)
-                and candidate.origin.url == requirement.requirement.url
-            )
-        )
+        url, origin = requirement.requirement.url, candidate.origin
+        if isinstance(origin, Direct):
+            fits = not origin.known or _allows(requirement, candidate.version)
+            return fits and url in (None, origin.url)
+        return not url and _allows(requirement, candidate.version)
 
     def get_dependencies(self, candidate: Choice) -> Iterable[Need]:
         """Return what a choice requires in turn."""

@@ -327,3 +327,15 @@ def test_the_active_environment_is_the_default(
     done = sandbox.run("install", "top", "--find-links", shelf, VIRTUAL_ENV=str(target.path))
     assert done.code == 0, done.err
     assert target.versions() == {"top": "1.0"}
+
+
+def test_what_was_pointed_at_on_the_way_is_not_taken_for_what_was_chosen(
+    sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
+) -> None:
+    tree = make_tree(tmp_path / "trees", "foo", "5.0")
+    make_wheel(shelf, "top", "2.0", requires=[f"foo @ {tree.as_uri()}", "helper>=2"])
+    make_wheel(shelf, "top", "1.0", requires=["foo"])
+    make_wheel(shelf, "foo", "1.0")
+    make_wheel(shelf, "helper", "1.0")
+    good(sandbox, target, "top")
+    assert target.versions() == {"top": "1.0", "foo": "1.0"}

@@ -163,3 +163,45 @@ def test_what_is_nowhere_is_said(sandbox: Sandbox, target: Target, shelf: Path) 
     assert "No module named 'torch'" in build.message
     assert build.message in done.err
     assert target.versions() == {}
+
+
+def test_a_version_that_only_a_build_tells_fits_until_it_is_known(
+    sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
+) -> None:
+    dynamic = make_tree(
+        tmp_path / "trees", "torch", "2.0", requires=["symbols"], files=DYNAMIC_TORCH
+    )
+    make_wheel(shelf, "top", requires=["torch>=2"])
+    done = put(sandbox, target, dynamic, "top", "--no-build-isolation")
+    assert done.code == 0, done.err
+    assert target.versions() == {"torch": "2.0", "symbols": "1.0", "top": "1.0"}
+
+
+def test_what_was_brought_gives_way_to_what_fits(
+    sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
+) -> None:
+    for version in ("1.0", "2.0"):
+        make_wheel(shelf, "torch", version, requires=["symbols"])
+    ext = make_tree(
+        tmp_path / "trees", "ext", build_requires=["torch"], requires=["torch<2"], files=DYNAMIC
+    )
+    done = put(sandbox, target, ext, "torch", "--no-build-isolation")
+    assert done.code == 0, done.err
+    assert target.versions() == {"torch": "1.0", "symbols": "1.0", "ext": "1.0"}
+    target.check()
+
+
+def test_what_a_requirement_points_at_waits_for_nobody_who_waits_for_it(
+    sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
+) -> None:
+    torch = make_tree(tmp_path / "trees", "torch", requires=["symbols"], files=DYNAMIC_TORCH)
+    ext = make_tree(tmp_path / "trees", "ext", build_requires=["torch"], backend=NEEDS_TORCH)
+    make_wheel(shelf, "top", requires=[f"ext @ {ext.as_uri()}"])
+    done = put(sandbox, target, torch, "top", "--no-build-isolation")
+    assert done.code == 1
+    assert "No module named 'torch'" in last_message(done, "ext")
+
+
+def last_message(done: Done, name: str) -> str:
+    """Return what the last build of a name came to."""
+    return [build for build in done.state.builds.values() if build.name == name][-1].message
