@@ -118,7 +118,7 @@ class _Reader:
 
     def _check_hashes(self) -> None:
         """See that all have hashes, where one file or flag says that all must."""
-        if not (self._require_hashes or any(file.require_hashes for file in self._files)):
+        if not self._all_need_hashes:
             return
         without = [wish for wish in self.wishes if not wish.hashes]
         if without:
@@ -128,6 +128,10 @@ class _Reader:
                 hint="give each a --hash=sha256:... in a requirements file",
             )
 
+    @property
+    def _all_need_hashes(self) -> bool:
+        return self._require_hashes or any(file.require_hashes for file in self._files)
+
     def asking(self) -> Asking:
         constraints = (one for file in self._files for one in file.constraints)
         return Asking(
@@ -136,6 +140,7 @@ class _Reader:
                 constraints=tuple(constraints),
                 formats=self._formats,
                 pre=self._pre,
+                require_hashes=self._all_need_hashes,
                 locks=tuple(self.locks),
             ),
             index=reduce(_added, self._files, pool.IndexOverrides()),

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pool.kit import Kit
     from pool.roster import Roster
     from pool.settings import Settings
-    from pool.sources.page import IndexFile
     from pool.workplace import Place, Workplace
 
 __all__ = ["Builders"]
@@ -263,9 +262,9 @@ class Builders:
             raise AssertionError(f"{job.title} is not unpacked")
         return built.stored
 
-    async def described(self, file: IndexFile) -> str:
-        """Return the metadata of an sdist, as its backend tells it."""
-        order, key = Order(source=file, purpose="metadata"), f"metadata of {file.filename}"
+    async def described(self, order: Order) -> str:
+        """Return the metadata that an order is for, as a backend tells it."""
+        key = f"metadata of {label_of(order.source)}"
         job = self._announce(order, (GOES_ON, 0.0, len(self._inside)), inside=True)
         self._inside[key] = job
         self._start(job)

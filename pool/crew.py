@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pool.job import Built, Job, Order
-    from pool.sources.page import IndexFile
 
 __all__ = ["Crew"]
 
@@ -20,8 +19,8 @@ class Crew(Protocol):
         """Announce builds and let them begin, the longest expected first."""
         ...
 
-    async def described(self, file: IndexFile) -> str:
-        """Return the metadata of an sdist, as its backend tells it."""
+    async def described(self, order: Order) -> str:
+        """Return the metadata that an order is for, as a backend tells it."""
         ...
 
     async def good(self, job: Job) -> Built:

@@ -70,28 +70,31 @@ class ClosureFinder:
     async def _of_wheel(self, file: IndexFile) -> str:
         if (text := await self._kit.fetcher.index.metadata(file)) is not None:
             return text
-        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file))
+        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file.project))
         facts = await self._kit.in_thread(wheelfile.read, fetched.path)
         return facts.metadata
 
     async def _of_sdist(self, file: IndexFile) -> str:
-        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file))
+        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file.project))
         static = await self._kit.in_thread(sdistfile.static_metadata, fetched.path)
         if static is not None:
             return static
         if not self._kit.settings.isolates(file.project):
             self.later[file.filename] = file
             return _UNKNOWN
-        return await self._described.get(file.filename, lambda: self._crew.described(file))
+        order = Order(source=file, purpose="metadata", hashes=self._demanded(file.project))
+        return await self._described.get(file.filename, lambda: self._crew.described(order))
 
-    def _demanded(self, file: IndexFile) -> frozenset[str]:
-        return self._hashes.get(file.project, frozenset())
+    def _demanded(self, name: NormalizedName) -> frozenset[str]:
+        return self._hashes.get(name, frozenset())
 
     async def direct(self, requirement: Requirement) -> Direct:
         """Return what a requirement with a URL points at, building it."""
         url = requirement.url or ""
         wish = parse_wish(str(requirement), Path("/"))
-        order = Order(source=wish.target, hashes=wish.hashes)
+        # Where both tell and agree in nothing, it is the user's word that counts.
+        demanded = self._demanded(canonicalize_name(requirement.name))
+        order = Order(source=wish.target, hashes=wish.hashes & demanded or demanded or wish.hashes)
         job = self.pointed_at[url] = self._crew.submit([order])[0]
         built = await self._crew.good(job)
         return described(url, built.metadata)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 
-from pool.errors import TargetError
+from pool.errors import HashMismatchError, TargetError
 from pool.events.vocabulary import BuildPhase, BuildWaiting
 from pool.model import Phase, WaitFor
 from pool.sources.digests import Expected
@@ -60,6 +60,8 @@ async def obtained(job: Job, place: Place, kit: Kit) -> Obtained:
     Raises:
         PoolError: it cannot be had, or is not what it has to be.
     """
+    if job.order.hashes and isinstance(job.source, TreeTarget | GitTarget):
+        raise HashMismatchError(f"{job.source.label}: a hash is demanded, but it is no file")
     match job.source:
         case TreeTarget(path=path):
             info = DirInfo(editable=job.purpose == "editable")

@@ -150,6 +150,7 @@ class Wishlist:
                 if wish.files
             },
             hashes=self.hashes,
+            require_hashes=self._request.require_hashes,
             kept=kept or {},
             preferred=preferred or {},
         )

@@ -101,6 +101,8 @@ class Asked:
     """Instead of an index's page, where a lock file names the files."""
     hashes: Mapping[NormalizedName, frozenset[str]] = field(default_factory=dict)
     """``sha256:<digest>``, one of which a project's file must have."""
+    require_hashes: bool = False
+    """Whether no file may be taken for which there is none."""
     kept: Mapping[NormalizedName, Kept] = field(default_factory=dict)
     """Taken before all others where they fit."""
     preferred: Mapping[NormalizedName, Version] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider
 
+from pool.errors import RequirementError
 from pool.sources.asked import Choice, Direct, Kept, Need
 from pool.sources.candidates import by_version, usable
 from pool.sources.marker import holds
@@ -228,6 +229,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         kept = self.asked.kept.get(name)
         if kept is not None and wanted.contains(kept.version, prereleases=True):
             yield _version(kept.version), kept
+        self._require_hash(name, needs)
         files = self._grouped(name, wanted)
         first = self.asked.preferred.get(name)
         if first in files and (file := self._usable(name, files[first])):
@@ -237,6 +239,20 @@ class Provider(AbstractProvider[Need, Choice, Key]):
             for version, group in files.items():
                 if file := self._usable(name, group, source_only=only):
                     yield version, file
+
+    def _require_hash(self, name: NormalizedName, needs: Sequence[Need]) -> None:
+        """See that a file which nobody has named is allowed to come.
+
+        Raises:
+            RequirementError: all files need hashes, and of it none is demanded.
+        """
+        asked = self.asked
+        if asked.require_hashes and not (name in asked.hashes or name in asked.files):
+            raise RequirementError(
+                f"{needs[0]}, and no hash of it is demanded",
+                hint="all must have hashes, as one has, or --require-hashes says: what comes along"
+                " as well",
+            )
 
     def _grouped(
         self, name: NormalizedName, wanted: SpecifierSet
@@ -308,11 +324,14 @@ class Provider(AbstractProvider[Need, Choice, Key]):
             MissingFactsError: of some, nothing is.
         """
         wanted = [need for need in needs if not need.python]
-        directs = [
-            need.requirement
+        pointing = [
+            need
             for need in wanted
             if need.requirement.url and need.requirement.url not in self.facts.directs
         ]
+        for need in pointing:
+            self._require_hash(need.name, [need])
+        directs = [need.requirement for need in pointing]
         pages = [need.name for need in wanted if not self._known(need)]
         if pages or directs:
             raise MissingFactsError(pages, directs)

@@ -113,6 +113,8 @@ class Request:
     formats: Formats = field(default_factory=Formats)
     pre: bool = False
     """Pre-releases count as any other version."""
+    require_hashes: bool = False
+    """What comes along must have demanded hashes, too."""
     locks: tuple[Path, ...] = ()
     """Lock files (PEP 751); what of them is wanted depends on the interpreter."""
 

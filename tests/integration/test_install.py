@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -339,3 +340,15 @@ def test_what_was_pointed_at_on_the_way_is_not_taken_for_what_was_chosen(
     make_wheel(shelf, "helper", "1.0")
     good(sandbox, target, "top")
     assert target.versions() == {"top": "1.0", "foo": "1.0"}
+
+
+def test_where_one_has_a_hash_nothing_comes_along_without(
+    sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
+) -> None:
+    make_wheel(shelf, "dep")
+    digest = hashlib.sha256(make_wheel(shelf, "top", requires=["dep"]).read_bytes()).hexdigest()
+    (tmp_path / "r.txt").write_text(f"top==1.0 --hash=sha256:{digest}\n")
+    done = put(sandbox, target, "-r", tmp_path / "r.txt")
+    assert done.code == 1
+    assert "top 1.0 needs dep, and no hash of it is demanded" in done.err
+    assert target.versions() == {}

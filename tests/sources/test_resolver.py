@@ -358,3 +358,18 @@ def test_versions_that_need_what_was_ruled_out_are_not_tried_one_by_one(world: W
     answer, asked = world.answer("a<2", "b")
     assert [str(choice) for choice in answer.choices] == ["a 1.39", "b 1"]
     assert len(asked) < 12
+
+
+@pytest.mark.parametrize("dep", ["dep", "dep @ https://x.test/dep-1.zip"])
+def test_where_all_need_hashes_so_does_what_comes_along(world: World, dep: str) -> None:
+    world.has(wheel("top", "1"), dep)
+    world.has(wheel("dep", "1"))
+    world.points("https://x.test/dep-1.zip", "dep", "1")
+    top, along = ({canonicalize_name(n): frozenset({"sha256:1"})} for n in ("top", "dep"))
+    said = world.refusal("top", require_hashes=True, hashes=top)
+    assert f"top 1 needs {dep}, and no hash of it is demanded" in said
+    assert world.chosen("top", require_hashes=True, hashes=top | along) == ["dep 1", "top 1"]
+    there = {"dep": Kept(name=canonicalize_name("dep"), version="1", metadata="")}
+    if "@" not in dep:
+        chosen = world.chosen("top", require_hashes=True, hashes=top, kept=there)
+        assert chosen == ["dep 1", "top 1"], "what is there already does not come"
