@@ -98,11 +98,11 @@ def test_requirements_nobody_has(sandbox: Sandbox) -> None:
 
 
 def test_a_requirement_without_an_sdist(sandbox: Sandbox) -> None:
+    build = failed(sandbox, "setuptools", flags=("--no-binary", "setuptools"))
+    assert "there are only wheels, and --no-binary forbids to take one" in build.message
     done = sandbox.run("build", "setuptools")
     assert (done.code, done.outcome("setuptools")) == (0, pool.Outcome.FETCHED)
     assert "there is no sdist" in done.err
-    build = failed(sandbox, "setuptools", flags=("--no-binary", "setuptools"))
-    assert "there are only wheels, and --no-binary forbids to take one" in build.message
 
 
 def test_a_wrong_hash(sandbox: Sandbox) -> None:
