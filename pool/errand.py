@@ -124,17 +124,17 @@ class Errand:
 
     def _tell(self, problem: PoolError) -> None:
         """Say that versions cannot be found, or that the environment stays as it was."""
-        message = masked(str(problem))
+        message, hint = masked(str(problem)), masked(problem.hint)
         if self._furnishing is None or not self._rounds:
             self._kit.bus.emit(
-                ResolveFailed(reference=problem.reference, message=message, hint=problem.hint)
+                ResolveFailed(reference=problem.reference, message=message, hint=hint)
             )
         else:
             failed = EnvironmentFailed(
                 environment=str(self._furnishing.path),
                 reference=problem.reference,
                 message=message,
-                hint=problem.hint,
+                hint=hint,
             )
             self._kit.bus.emit(failed)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pool.errors import BackendError, PoolError
 from pool.model import Outcome
 from pool.sources.page import IndexFile
+from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from pool.job import Job
@@ -51,14 +52,14 @@ def explained(problem: BaseException, job: Job) -> Failure:
             return explained(first, job)
         case SkippedError():
             return Failure(
-                outcome=Outcome.SKIPPED, reference=problem.reference, message=str(problem)
+                outcome=Outcome.SKIPPED, reference=problem.reference, message=masked(str(problem))
             )
         case PoolError():
             return Failure(
                 outcome=Outcome.FAILED,
                 reference=problem.reference,
-                message=str(problem),
-                hint=problem.hint,
+                message=masked(str(problem)),
+                hint=masked(problem.hint),
                 rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
             )
         case OSError(errno=int()):
@@ -92,7 +93,7 @@ def _of_ours(problem: BaseException) -> Failure:
     return Failure(
         outcome=Outcome.FAILED,
         reference="internal",
-        message=f"an error of wheelpool's own: {type(problem).__name__}: {problem}",
+        message=masked(f"an error of wheelpool's own: {type(problem).__name__}: {problem}"),
         hint="the traceback is at the end of the build's log",
-        details="".join(traceback.format_exception(problem)),
+        details=masked("".join(traceback.format_exception(problem))),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pool.events.vocabulary import DownloadFinished, DownloadProgress, DownloadStarted
+from pool.sources.filecache import name_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,8 +51,7 @@ class Fetcher:
 
     async def fetch_url(self, url: str, job: Job, demanded: frozenset[str]) -> Fetched:
         """Download what a URL points at, as `fetch` does."""
-        name = url.partition("?")[0].rstrip("/").rpartition("/")[2]
-        async with self._told(name, None, job) as progress:
+        async with self._told(name_in(url), None, job) as progress:
             return await self.index.fetch_url(url, on_progress=progress, demanded=demanded)
 
     @asynccontextmanager

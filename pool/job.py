@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion
 
 from pool.errors import ProjectError
 from pool.model import Outcome
+from pool.sources.filecache import name_in
 from pool.sources.page import IndexFile
 from pool.sources.project import read_project
 from pool.sources.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
@@ -155,7 +156,7 @@ def identity(source: Source) -> tuple[str, str | None]:
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None
         case UrlTarget(url=url, name=name):
-            found, known = _of_file(url.partition("?")[0].rpartition("/")[2])
+            found, known = _of_file(name_in(url))
             return name or found, known
         case GitTarget(url=url, name=name):
             return name or url.rstrip("/").rpartition("/")[2].removesuffix(".git"), None

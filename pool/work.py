@@ -26,6 +26,7 @@ from pool.lookup import Lookup
 from pool.model import Outcome, Phase, WaitFor
 from pool.sources import wheelfile
 from pool.sources.resolver import applicable
+from pool.sources.secret import masked
 from pool.wheelcache import CachedWheel, Damaged
 from pool.workplace import copy, publish
 
@@ -135,7 +136,7 @@ class Work:
     async def _in_place(self, requires: Sequence[str]) -> None:
         ground = self.kit.ground
         if not ground.has(requires, self.job):
-            on = "what it is built with: " + ", ".join(requires)
+            on = masked("what it is built with: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
             async with self.seat.left(why):
                 await ground.bring(requires, self.job)
@@ -144,7 +145,7 @@ class Work:
         """Have the wheels for the environment; leave the slot if they are not at hand."""
         wheels = self.kit.requirements.ready(requires)
         if wheels is None:
-            on = "build requirements: " + ", ".join(requires)
+            on = masked("build requirements: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DOWNLOAD, on=on)
             async with self.seat.left(why):
                 wheels = await self.kit.requirements.provide(requires, self.job)

@@ -111,6 +111,23 @@ async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path
     assert "../evil.py" in state.environment.message
 
 
+async def test_no_credentials_are_told(tmp_path: Path) -> None:
+    host = "https://me:hidden@127.0.0.1:9"
+    pointing = make_tree(tmp_path, "pointing", build_requires=[f"x @ {host}/x-1.zip"])
+    wrong = make_tree(tmp_path, "wrong", build_requires=[f"x @ {host}/x y"])
+    wishes = (pointing, wrong, host, f"{host}/?name=x", f"y @ {host}/y-1.zip")
+
+    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+        # What nobody listens for is tried again and again.
+        return pool.Stop(now=True) if isinstance(event, v.DownloadStarted) else None
+
+    how = settings(tmp_path, builds=5)
+    assert (await ran(how, *wishes, seen=seen))[0] == 130
+    told = (tmp_path / "run.jsonl").read_text()
+    assert "127.0.0.1" in told
+    assert "hidden" not in told
+
+
 async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     fails = f"\nassert __import__('os').path.exists({str(flag)!r})\n"
