@@ -103,11 +103,13 @@ def _kept(problem: Exception) -> str:
     import tempfile  # noqa: PLC0415 - never in a good run
     import traceback  # noqa: PLC0415 - never in a good run
 
+    from pool.sources.secret import masked  # noqa: PLC0415 - never in a good run
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        traceback.print_exception(problem, file=file)
-    what = f"{type(problem).__name__}: {problem}"
+        file.write(masked("".join(traceback.format_exception(problem))))
+    what = masked(f"{type(problem).__name__}: {problem}")
     return f"an error of wheelpool's own: {what} (traceback: {file.name})"
 
 

@@ -178,9 +178,9 @@ class LiveSession:
 def _kept(problem: Exception, folder: Path) -> str:
     """Write a traceback where the run's logs are; return one line about it."""
     file = folder / "traceback.txt"
-    what = f"an error of wheelpool's own: {type(problem).__name__}: {problem}"
+    what = pool.masked(f"an error of wheelpool's own: {type(problem).__name__}: {problem}")
     try:
-        file.write_text("".join(traceback.format_exception(problem)))
+        file.write_text(pool.masked("".join(traceback.format_exception(problem))))
     except OSError as refused:
         return f"{what} (no traceback kept: {refused})"
     return f"{what} (traceback: {file})"

@@ -117,7 +117,7 @@ class BrokenPool:
         pool.logs_of(self.journal).mkdir(parents=True)
 
     async def run(self) -> int:
-        raise ZeroDivisionError("oh")
+        raise ZeroDivisionError("oh https://me:hidden@host.test/")
 
 
 def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
@@ -133,3 +133,4 @@ def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
     assert session.trouble.startswith("an error of wheelpool's own: ZeroDivisionError: oh")
     assert str(kept) in session.trouble
     assert "Traceback" in kept.read_text()
+    assert "hidden" not in session.trouble + kept.read_text()
