@@ -178,7 +178,10 @@ class LiveSession:
 def _kept(problem: Exception, folder: Path) -> str:
     """Write a traceback where the run's logs are; return one line about it."""
     file = folder / "traceback.txt"
-    what = pool.masked(f"an error of wheelpool's own: {type(problem).__name__}: {problem}")
+    first = problem
+    while isinstance(first, ExceptionGroup):  # Groups of tasks say no more than how many there are.
+        first = first.exceptions[0]
+    what = pool.masked(f"an error of wheelpool's own: {type(first).__name__}: {first}")
     try:
         file.write_text(pool.masked("".join(traceback.format_exception(problem))))
     except OSError as refused:

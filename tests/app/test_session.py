@@ -117,7 +117,8 @@ class BrokenPool:
         pool.logs_of(self.journal).mkdir(parents=True)
 
     async def run(self) -> int:
-        raise ZeroDivisionError("oh https://me:hidden@host.test/")
+        bug = ZeroDivisionError("oh https://me:hidden@host.test/")
+        raise ExceptionGroup("a group of tasks", [bug])
 
 
 def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
