@@ -6,15 +6,20 @@ Deliberately knows nothing of threads: the engine has its own, and is polled.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
+from textual.command import CommandPalette
+from textual.widgets import Input, OptionList
 
 from app.tui.dashboard import Dashboard
 from app.tui.feed import Feed
 from pool import SystemClock
 
 if TYPE_CHECKING:
+    from textual.await_complete import AwaitComplete
+    from textual.message import Message
+
     import pool
     from app.session import EventSource
 
@@ -41,6 +46,27 @@ class WheelpoolApp(App[None]):
         self.feed = Feed(source, clock or SystemClock())
         self._ascii = ascii_only
 
+    def action_command_palette(self) -> None:
+        """Show all commands by name."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(_Palette(id="--command-palette"))
+
     def get_default_screen(self) -> Dashboard:
         """Return the one screen that is always there."""
         return Dashboard(self.feed, ascii_only=self._ascii)
+
+
+class _Palette(CommandPalette):
+    """A palette that runs a command once: Enter may come again before it has closed."""
+
+    _left = False
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - as the base has it
+        """Close; nothing is chosen from here on."""
+        self._left = True
+        return super().dismiss(result)
+
+    async def _dispatch_message(self, message: Message) -> None:
+        choosing = isinstance(message, OptionList.OptionSelected | Input.Submitted)
+        if not (self._left and choosing):
+            await super()._dispatch_message(message)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -385,3 +386,18 @@ async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None
     source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
     feed.advance()
     assert feed.idle
+
+
+async def test_a_command_runs_once_however_often_enter_comes() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("ctrl+p", *"downloads 3")
+        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
+        for _ in range(6):
+            app.post_message(events.Key("enter", "\r"))
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
+        await pilot.pause(0.1)
+        assert len(source.sent) == 1
