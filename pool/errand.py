@@ -114,7 +114,7 @@ class Errand:
             self._tell(in_words(problem))
             return False
         except asyncio.CancelledError:
-            if self._furnishing is not None:
+            if self._furnishing is not None and not self._is_done(self._furnishing):
                 self._tell(InstallError("the run was ended"))
             raise
         finally:
@@ -264,13 +264,23 @@ class Errand:
 
     async def _furnish(self, furnishing: Furnishing) -> None:
         """Put all that was chosen in place, but for what is there already."""
-        choices = self._resolution.choices
-        fresh = [one.name for one in choices if not isinstance(one.origin, Kept)]
-        kept = [one.origin for one in choices if isinstance(one.origin, Kept)]
+        origins = [choice.origin for choice in self._resolution.choices]
+        kept = [origin for origin in origins if isinstance(origin, Kept)]
+        fresh = self._fresh()
         await self._pieces(fresh)
         # What builds without isolation needed was put there in the meantime.
         pieces = await self._pieces(self._unplaced(fresh, furnishing))
         await furnishing.put(pieces, {one.name: one.version for one in kept})
+
+    def _fresh(self) -> list[NormalizedName]:
+        """Return what was chosen and is not kept as it is."""
+        choices = self._resolution.choices
+        return [choice.name for choice in choices if not isinstance(choice.origin, Kept)]
+
+    def _is_done(self, furnishing: Furnishing) -> bool:
+        """Tell whether all that was chosen is in place, and nothing else can turn up."""
+        settled = self._rounds and not self._guesses
+        return bool(settled and not self._unplaced(self._fresh(), furnishing))
 
     def _unplaced(
         self, names: Iterable[NormalizedName], furnishing: Furnishing

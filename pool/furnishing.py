@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from pool.install.plan import Change
+    from pool.install.staging import Staged
     from pool.install.target import Environment
     from pool.install.transaction import Committed
     from pool.job import Built
@@ -98,18 +99,22 @@ class Furnishing:
         """
         kit, env = self._kit, self._environment
         items = [_item(piece) for piece in pieces]
+        staged: list[Staged] = []
+        committed: list[Committed] = []
         async with self._turn:
-            staged = await kit.in_thread(stage, env, items)
             try:
+                await kit.in_thread(lambda: staged.append(stage(env, items)))
                 async with self._alone() as locked:
                     await self._compare(counted_on)
-                    committed = await kit.in_thread(commit, staged)
+                    await kit.in_thread(lambda: committed.append(commit(staged[0])))
             finally:
-                await kit.in_thread(discard, staged)
-        for built in (piece.built for piece in pieces):
-            self.placed[canonicalize_name(built.name)] = str(Version(built.version))
-        self._tell(committed, pieces, locked.seconds)
-        self._remark((*committed.notes, *await self._missing(committed.changes)))
+                # A thread comes to its end though we are cancelled: what it did, it did.
+                for left in staged:
+                    await kit.in_thread(discard, left)
+                for done in committed:
+                    self._tell(done, pieces, locked.seconds)
+        for done in committed:
+            self._remark((*done.notes, *await self._missing(done.changes)))
 
     async def mend(self) -> None:
         """Finish what a killed process began here, and remove what it left; say so."""
@@ -167,6 +172,8 @@ class Furnishing:
             )
             for change in committed.changes
         )
+        for built in (piece.built for piece in pieces):
+            self.placed[canonicalize_name(built.name)] = str(Version(built.version))
         path = str(self._environment.prefix)
         self._kit.bus.emit(EnvironmentChanged(environment=path, changes=changes, locked=seconds))
 

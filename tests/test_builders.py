@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import pool
+from pool import furnishing
 from pool.events import vocabulary as v
 from tests.integration.target import Target
 from tests.makers import make_sdist, make_tree, make_wheel
@@ -109,6 +112,35 @@ async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path
     assert state.environment is not None
     assert "evil 1.0, which cannot be unpacked: " in state.environment.message
     assert "../evil.py" in state.environment.message
+
+
+@pytest.mark.parametrize("moment", ["stage", "commit"])
+async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    make_wheel(tmp_path / "links", "top")
+    work, stopped = getattr(furnishing, moment), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(*given: Any) -> Any:
+        loop.call_soon_threadsafe(control)
+        assert stopped.wait(PATIENCE_SECONDS)
+        return work(*given)
+
+    def control() -> None:
+        the_pool.control(pool.Stop())
+        loop.call_soon(loop.call_soon, stopped.set)
+
+    monkeypatch.setattr(furnishing, moment, stop)
+    told: list[v.KnownEvent] = []
+    wish = pool.parse_wish("top", tmp_path)
+    how = settings(tmp_path, **into(tmp_path / "env"))
+    the_pool = pool.Pool(how, pool.Request(wishes=(wish,)), told.append)
+    assert await the_pool.run() == 130
+    assert not (tmp_path / "env" / ".wheelpool").exists()
+    kinds = (v.EnvironmentChanged, v.EnvironmentFailed)
+    (changed,) = (event for event in told if isinstance(event, kinds))
+    assert isinstance(changed, v.EnvironmentFailed) == (moment == "stage")
 
 
 async def test_no_credentials_are_told(tmp_path: Path) -> None:
