@@ -188,7 +188,12 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         kept = self.asked.kept.get(need.name)
         if kept is not None and wanted.contains(kept.version, prereleases=True):
             return None
-        return None if self.facts.grouped(need.name, wanted, pre=True) else firm[0]
+        if self.facts.grouped(need.name, wanted, pre=True):
+            return None
+        # They count as soon as something that is chosen later pins them.
+        yanked = (file for file in self.facts.pages[need.name] if file.yanked)
+        pinned = any(wanted.contains(file.version, prereleases=True) for file in yanked)
+        return None if pinned else firm[0]
 
     def _read_ahead(self, matches: Iterable[Match], hopeless: int) -> None:
         """After versions that were hopeless, ask for the metadata of the next ones at once."""

@@ -373,3 +373,12 @@ def test_where_all_need_hashes_so_does_what_comes_along(world: World, dep: str) 
     if "@" not in dep:
         chosen = world.chosen("top", require_hashes=True, hashes=top, kept=there)
         assert chosen == ["dep 1", "top 1"], "what is there already does not come"
+
+
+def test_a_yanked_version_is_not_ruled_out_while_another_may_pin_it(world: World) -> None:
+    world.has(wheel("base", "1"))
+    world.pages["base"] = [msgspec.structs.replace(world.pages["base"][0], yanked=True)]
+    world.has(wheel("base", "2"))
+    world.has(wheel("pins", "1"), "base==1")
+    world.has(wheel("top", "1"), "base<2")
+    assert world.chosen("base>=1", "top", "pins") == ["base 1", "pins 1", "top 1"]
