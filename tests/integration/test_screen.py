@@ -60,10 +60,10 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     terminal.type("C-p")
     terminal.shows("Search for commands")
     terminal.type("builds 3")
-    terminal.shows("set the cap of builds to 3")
+    terminal.shows("builds: set the cap to 3")
     terminal.type("Enter")
     time.sleep(0.2)
-    if "set the cap of builds" in terminal.screen():
+    if "builds: set the cap" in terminal.screen():
         terminal.type("Enter")
     in_a_second(sandbox, 3)
     terminal.type("-", "-")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from pool.errors import PackageIndexError, RequirementsFileError
 from pool.sources.request import Formats
@@ -422,6 +424,7 @@ CORPUS = [
 ]
 
 
+@pytest.mark.skipif(Version(version("pip")) < Version("26"), reason="its pip is older than 26")
 @pytest.mark.parametrize("text", CORPUS)
 def test_pip_takes_a_file_for_the_same(
     tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
