@@ -5,6 +5,7 @@ Nothing in here holds a slot of the builds; what comes over the network holds on
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
@@ -172,10 +173,11 @@ async def _cloned(target: GitTarget, job: Job, place: Place, kit: Kit) -> Obtain
     info = VcsInfo(
         vcs="git", commit_id=checkout.commit, requested_revision=target.reference or None
     )
+    tags = hashlib.sha256(checkout.tags.encode()).hexdigest()
     return Obtained(
         kind="checkout",
         path=checkout.path,
-        fingerprint=f"git:{checkout.commit}:{target.subdirectory}",
+        fingerprint=f"git:{checkout.commit}:{tags}:{target.subdirectory}",
         subdirectory=target.subdirectory,
         direct_url=_url(target.url, vcs_info=info, subdirectory=target.subdirectory or None),
     )

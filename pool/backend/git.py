@@ -91,6 +91,8 @@ class Checkout:
     path: Path
     commit: str
     """Hexadecimal, in full."""
+    tags: str = ""
+    """Those that lead to it or to a commit before it: versions are made of them."""
 
 
 class Git:
@@ -142,7 +144,9 @@ class Git:
         await work.do("checkout", "--quiet", "--detach", commit, cwd=into)
         if (into / ".gitmodules").exists():
             await work.do("submodule", "update", "--init", "--recursive", cwd=into)
-        return Checkout(path=into, commit=commit)
+        reached = ("for-each-ref", f"--merged={commit}", "--format=%(refname) %(objectname)")
+        tags = await work.ask(*reached, "refs/tags", cwd=into)
+        return Checkout(path=into, commit=commit, tags=tags)
 
     def _work(self, url: str, into: Path, build: BuildId, log: Path) -> _Work:
         program = shutil.which("git", path=self._environ.get("PATH", os.defpath))

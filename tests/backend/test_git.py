@@ -121,6 +121,25 @@ async def test_plugins_can_ask_for_the_distance_to_a_tag(cloner: Cloner, origin:
     assert git(made.path, "status", "--porcelain") == ""
 
 
+async def test_of_tags_those_are_told_that_versions_are_made_of(
+    cloner: Cloner, origin: Path
+) -> None:
+    before = await cloner.checkout(origin, "main")
+    assert before.tags.split()[0] == "refs/tags/v1.0"
+    git(origin, "switch", "-c", "later")
+    commit(origin, "later")
+    git(origin, "tag", "v3.0")
+    assert await same_tags(cloner, origin, before), "a tag of what comes later changes nothing"
+    git(origin, "tag", "v2.0", before.commit)
+    assert not await same_tags(cloner, origin, before)
+
+
+async def same_tags(cloner: Cloner, origin: Path, before: Checkout) -> bool:
+    now = await cloner.checkout(origin, "main")
+    assert now.commit == before.commit
+    return now.tags == before.tags
+
+
 async def test_a_branch_that_moved_is_followed_even_if_it_was_rewritten(
     cloner: Cloner, origin: Path
 ) -> None:
