@@ -248,6 +248,10 @@ class Builders:
         Raises:
             PoolError: it cannot be had, or a circle would close.
         """
+        for other in self._roster.running():
+            # It holds the lock of its tree, for which a second build of it would wait.
+            if other.source == order.source:
+                self._check_circle(by, other)
         key = label_of(order.source)
         if (job := self._inside.get(key)) is None:
             priority = (GOES_ON, 0.0, len(self._inside))

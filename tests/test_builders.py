@@ -100,6 +100,17 @@ def get_requires_for_build_wheel(config_settings=None):
     assert last(state, "second").outcome is pool.Outcome.BUILT, last(state, "second").message
 
 
+async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
+    hen, egg = tmp_path / "hen-1.0", tmp_path / "egg-1.0"
+    make_tree(tmp_path, "hen", build_requires=[f"egg @ {egg.as_uri()}"])
+    make_tree(tmp_path, "egg", build_requires=[f"hen @ {hen.as_uri()}"])
+    own = make_tree(tmp_path, "own", build_requires=[f"own @ {(tmp_path / 'own-1.0').as_uri()}"])
+    code, state = await ran(settings(tmp_path), hen, own)
+    assert code == 1
+    assert "egg needs hen needs egg" in last(state, "egg").message
+    assert "own needs own" in last(state, "own").message
+
+
 async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", "evil", files={"../evil.py": ""})
 
