@@ -86,7 +86,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a build before its backend runs."""
 
     source: str
-    """A fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with its tags and the folder."""
+    """A fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with tags and folder."""
     config_settings: dict[str, str | list[str]]
     python: _Python
     requirements: tuple[_Ingredient, ...]
