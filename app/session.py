@@ -160,7 +160,7 @@ class LiveSession:
         try:
             with asyncio.Runner() as runner:
                 self.exit_code = runner.run(self._run())
-        except Exception as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
+        except BaseException as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
             self.trouble = _kept(problem, pool.logs_of(self.journal))
             self.exit_code = OWN_ERROR
         finally:
@@ -175,11 +175,13 @@ class LiveSession:
             self._loop = None
 
 
-def _kept(problem: Exception, folder: Path) -> str:
+def _kept(problem: BaseException, folder: Path) -> str:
     """Write a traceback where the run's logs are; return one line about it."""
     file = folder / "traceback.txt"
     first = problem
-    while isinstance(first, ExceptionGroup):  # Groups of tasks say no more than how many there are.
+    while isinstance(
+        first, BaseExceptionGroup
+    ):  # Groups of tasks say no more than how many there are.
         first = first.exceptions[0]
     what = pool.masked(f"an error of wheelpool's own: {type(first).__name__}: {first}")
     try:

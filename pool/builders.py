@@ -108,7 +108,6 @@ class Builders:
     ) -> Job:
         build_id, (name, known) = self._roster.next_id(), identity(order.source)
         log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
-        run_settings = {} if inside else self._settings.config_settings
         job = Job(
             id=build_id,
             order=order,
@@ -119,7 +118,6 @@ class Builders:
             nested=inside,
             result=_looked_at(asyncio.get_running_loop().create_future()),
             again=asyncio.get_running_loop().create_future(),
-            config_settings={**run_settings, **order.config_settings},
         )
         self._roster.jobs[build_id] = job
         queued = BuildQueued(

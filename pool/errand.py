@@ -101,7 +101,7 @@ class Errand:
         self._kit = kit
         self._crew = crew
         self._furnishing = furnishing
-        self._finder = ClosureFinder(kit, crew, self._wishlist.hashes)
+        self._finder = ClosureFinder(kit, crew, self._wishlist)
 
     async def run(self) -> bool:
         """Do it; return whether all went well, apart from builds that failed."""

@@ -20,8 +20,6 @@ from pool.sources.request import parse_wish
 from pool.sources.target import SdistTarget, TreeTarget, WheelTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from pool.kit import Kit
     from pool.sources.page import IndexFile
     from pool.sources.target import Target
+    from pool.wishlist import Wishlist
 
 __all__ = ["ClosureFinder", "described", "static_metadata"]
 
@@ -43,18 +42,18 @@ class ClosureFinder:
     Args:
         kit: for files.
         crew: for builds.
-        hashes: what files must have, by name.
+        wishlist: what files must have, and what their backends are told, by name.
     """
 
     def __init__(
         self,
         kit: Kit,
         crew: Crew,
-        hashes: Mapping[NormalizedName, frozenset[str]],
+        wishlist: Wishlist,
     ) -> None:
         self._kit = kit
         self._crew = crew
-        self._hashes = hashes
+        self._wishlist = wishlist
         self._described: Once[str, str] = Once()
         self.later: dict[str, IndexFile] = {}
         """Sdists that can tell only when what they are built with is in place."""
@@ -82,11 +81,16 @@ class ClosureFinder:
         if not self._kit.settings.isolates(file.project):
             self.later[file.filename] = file
             return _UNKNOWN
-        order = Order(source=file, purpose="metadata", hashes=self._demanded(file.project))
+        order = Order(
+            source=file,
+            purpose="metadata",
+            hashes=self._demanded(file.project),
+            config_settings=self._wishlist.config_settings(file.project),
+        )
         return await self._described.get(file.filename, lambda: self._crew.described(order))
 
     def _demanded(self, name: NormalizedName) -> frozenset[str]:
-        return self._hashes.get(name, frozenset())
+        return self._wishlist.hashes.get(name, frozenset())
 
     async def direct(self, requirement: Requirement) -> Direct:
         """Return what a requirement with a URL points at, building it."""

@@ -98,7 +98,6 @@ class Job:
     """Where others wait for the next try, if it went wrong."""
     nested: bool = False
     """Whether only other builds, or the search for versions, asked for it."""
-    config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     needed_by: set[BuildId] = field(default_factory=set)
     """The builds that ever waited for it."""

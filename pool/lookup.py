@@ -63,7 +63,7 @@ class Lookup:
         recipe = Recipe.of(
             what,
             name=job.name,
-            config_settings=job.config_settings,
+            config_settings=job.order.config_settings,
             interpreter=kit.interpreter,
             wheels=wheels,
             environ=settings.environ,

@@ -101,7 +101,7 @@ class Wishlist:
             purpose="editable" if editable else "wheel",
             origin=wish.origin,
             hashes=wish.hashes,
-            config_settings=wish.config_settings,
+            config_settings={**self._settings.config_settings, **wish.config_settings},
         )
 
     def asked(
@@ -175,9 +175,14 @@ class Wishlist:
                 yield canonicalize_name(one.requirement.name), one.hashes
 
     def config_settings(self, name: NormalizedName) -> dict[str, str | list[str]]:
-        """Return what was said for the backend of a name."""
-        said: dict[str, str | list[str]] = {}
-        for wish in self._by_name.get(name, ()):
+        """Return what was said for the backend of a name; what nobody named gets nothing.
+
+        So have it pip and uv: what only others require is built as it is everywhere.
+        """
+        if name not in self._by_name:
+            return {}
+        said = dict(self._settings.config_settings)
+        for wish in self._by_name[name]:
             said |= wish.config_settings
         return said
 

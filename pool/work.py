@@ -25,6 +25,7 @@ from pool.job import Built
 from pool.lookup import Lookup
 from pool.model import Outcome, Phase, WaitFor
 from pool.sources import wheelfile
+from pool.sources.page import IndexFile
 from pool.sources.resolver import applicable
 from pool.sources.secret import masked
 from pool.wheelcache import CachedWheel, Damaged
@@ -284,7 +285,7 @@ class Work:
             backend=self.project.backend,
             backend_path=self.project.backend_path,
             hook=hook,
-            config_settings=job.config_settings,
+            config_settings=job.order.config_settings,
             output=self.place.wheels,
             log=job.log,
             fds=self.tree.fds,
@@ -314,6 +315,11 @@ class Work:
         facts = wheelfile.read(wheel)
         if other := self._other_than(facts.name):
             raise BackendError(f"the backend built a wheel of {facts.name}, not of {other}")
+        source = self.job.source
+        if isinstance(source, IndexFile) and Version(facts.version) != Version(source.version):
+            raise BackendError(
+                f"the backend built version {facts.version}, not {source.version} as its sdist says"
+            )
         sha256, size = wheelfile.sha256(wheel), wheel.stat().st_size
         remark = keep(wheel, facts) if keep else ""
         built = Built(

@@ -51,13 +51,15 @@ def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> ClosureFinder:
         in_thread=in_thread,
         settings=SimpleNamespace(isolates=lambda _: True),
     )
-    return ClosureFinder(kit, crew, {FOO: hashes})
+    wishlist: Any = SimpleNamespace(hashes={FOO: hashes}, config_settings=lambda _: {"k": "v"})
+    return ClosureFinder(kit, crew, wishlist)
 
 
 def test_a_backend_is_asked_only_in_the_file_that_is_demanded(tmp_path: Path) -> None:
     crew, sdist = Crew(), make_sdist(tmp_path, "foo")
     asyncio.run(finder(crew, sdist, MINE).metadata(offered(sdist.name)))
-    assert [(order.purpose, order.hashes) for order in crew.orders] == [("metadata", MINE)]
+    (order,) = crew.orders
+    assert (order.purpose, order.hashes, order.config_settings) == ("metadata", MINE, {"k": "v"})
 
 
 def test_what_a_requirement_points_at_has_the_hashes_of_both(tmp_path: Path) -> None:

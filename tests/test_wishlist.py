@@ -124,3 +124,11 @@ def test_every_kind_of_target_has_a_url(tmp_path: Path) -> None:
     assert url_of(wish("https://h.test/x-1.tar.gz#egg=x").target) == "https://h.test/x-1.tar.gz"
     git = wish("git+https://h.test/x@v1#subdirectory=s").target
     assert url_of(git) == "git+https://h.test/x@v1#subdirectory=s"
+
+
+def test_settings_of_the_run_are_for_what_was_named() -> None:
+    listed = wishlist(wish("a", config_settings={"k": "a"}), config_settings={"k": "v", "l": "w"})
+    assert listed.config_settings(A) == {"k": "a", "l": "w"}
+    assert listed.config_settings(B) == {}
+    pointed = wishlist(wish("https://h.test/x-1.0.tar.gz"), config_settings={"k": "v"})
+    assert pointed.orders()[0].config_settings == {"k": "v"}
