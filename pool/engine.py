@@ -39,7 +39,7 @@ from pool.record import begin
 from pool.requirements import Requirements
 from pool.roster import Roster
 from pool.sampler import Sampler
-from pool.search import Search
+from pool.search import Pages, Search
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.index import PackageIndex
 from pool.sources.lockfile import read_lock
@@ -206,9 +206,9 @@ class Pool:
     ) -> Kit:
         settings, run = self._settings, self.header.run
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
-        search = Search(index, self._interpreter, errand.on_page)
+        pages = Pages(index, errand.on_page)
         requirements = Requirements(
-            search=search,
+            search=Search(pages, self._interpreter),
             fetcher=fetcher,
             installs=self._caps.installs,
             store=WheelStore(settings.cache_dir / "wheels"),
@@ -222,7 +222,7 @@ class Pool:
             interpreter=self._interpreter,
             bus=self._bus,
             fetcher=fetcher,
-            search=search,
+            search=Search(pages, self._interpreter),
             requirements=requirements,
             locks=TreeLocks(environ=settings.environ),
             file_locks=Locks(LockFile),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pool.sources.asked import Asked, Direct
     from pool.sources.index import IndexFile, PackageIndex
 
-__all__ = ["Finder", "Search", "first_of", "side_by_side"]
+__all__ = ["Finder", "Pages", "Search", "first_of", "side_by_side"]
 
 
 class Finder(Protocol):
@@ -37,23 +37,50 @@ class Finder(Protocol):
         ...
 
 
+class Pages:
+    """The index pages of a run, each read once.
+
+    Args:
+        index: where they come from.
+        on_page: told how many are known whenever there is one more.
+    """
+
+    def __init__(self, index: PackageIndex, on_page: Callable[[int], None]) -> None:
+        self._index = index
+        self._on_page = on_page
+        self._asked: Once[str, None] = Once()
+        self.known: dict[str, tuple[IndexFile, ...]] = {}
+
+    @property
+    def described(self) -> str:
+        """The places asked, for messages."""
+        return self._index.described
+
+    async def read(self, project: str) -> None:
+        """See that a project's page is known."""
+
+        async def ask() -> None:
+            self.known[project] = await self._index.files(project)
+            self._on_page(len(self.known))
+
+        await self._asked.get(project, ask)
+
+
 class Search:
     """Resolutions for one interpreter, on facts that are kept for the whole run.
 
+    What is asked for and what builds are made with are searched for apart: of an sdist that can
+    tell what it requires only later, the first is content with not knowing. Pages are shared.
+
     Args:
-        index: where pages come from.
+        pages: which files there are.
         interpreter: whose markers and tags count.
-        on_page: told how many pages are known whenever there is one more.
     """
 
-    def __init__(
-        self, index: PackageIndex, interpreter: Interpreter, on_page: Callable[[int], None]
-    ) -> None:
-        self._index = index
-        self._on_page = on_page
+    def __init__(self, pages: Pages, interpreter: Interpreter) -> None:
+        self._pages = pages
         self._interpreter = interpreter
-        self._pages: Once[str, None] = Once()
-        self.facts = Facts()
+        self.facts = Facts(pages=pages.known)
 
     async def find(self, asked: Asked, finder: Finder) -> Resolution:
         """Return versions for all that is asked.
@@ -61,24 +88,17 @@ class Search:
         Raises:
             PoolError: nothing goes together, or something cannot be found out.
         """
-        where = self._index.described
+        where = self._pages.described
         while isinstance(answer := resolve(asked, self.facts, self._interpreter, where), Missing):
             await self._find_out(answer, finder)
         return answer
 
     async def _find_out(self, missing: Missing, finder: Finder) -> None:
         await side_by_side(
-            *(self._page(project) for project in missing.pages),
+            *(self._pages.read(project) for project in missing.pages),
             *(self._metadata(file, finder) for file in missing.metadata),
             *(self._direct(requirement, finder) for requirement in missing.directs),
         )
-
-    async def _page(self, project: str) -> None:
-        async def ask() -> None:
-            self.facts.pages[project] = await self._index.files(project)
-            self._on_page(len(self.facts.pages))
-
-        await self._pages.get(project, ask)
 
     async def _metadata(self, file: IndexFile, finder: Finder) -> None:
         self.facts.metadata[file.filename] = await finder.metadata(file)
