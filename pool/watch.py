@@ -46,6 +46,8 @@ class Watch:
         self._sampler = sampler
         self._executor = executor
         self._builds: dict[BuildId, _Watched] = {}
+        self.machine: MachineMemory | None = None
+        """What the machine had when last looked at, with hooks running."""
 
     def begin(self, build: BuildId, log: Path, pid: int) -> None:
         """A hook of the build has started."""
@@ -63,6 +65,10 @@ class Watch:
         """Count what a hook's largest process had: short ones end before any sample."""
         if (watched := self._builds.get(build)) is not None:
             watched.peak = max(watched.peak, peak)
+
+    def peak(self, build: BuildId) -> int:
+        """Return the most that was seen of a build so far, in bytes."""
+        return watched.peak if (watched := self._builds.get(build)) else 0
 
     def forget(self, build: BuildId) -> int:
         """The build has ended; return its peak in bytes."""
@@ -106,8 +112,12 @@ class Watch:
                 watched.sampled = True
                 builds.append(
                     BuildSample(
-                        build=build, processes=tree.processes, rss=tree.rss, peak=watched.peak
+                        build=build,
+                        processes=tree.processes,
+                        rss=tree.rss,
+                        peak=watched.peak,
+                        pss=tree.pss,
                     )
                 )
-        machine = MachineMemory(total=sample.total, available=sample.available)
+        machine = self.machine = MachineMemory(total=sample.total, available=sample.available)
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))

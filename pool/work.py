@@ -27,6 +27,7 @@ from pool.model import Outcome, Phase, WaitFor
 from pool.sources import wheelfile
 from pool.sources.resolver import applicable
 from pool.wheelcache import CachedWheel, Damaged
+from pool.witness import Witness
 from pool.workplace import copy, publish
 
 if TYPE_CHECKING:
@@ -289,10 +290,14 @@ class Work:
             fds=self.tree.fds,
             environ=env.environ(kit.settings.environ),
         )
+        witness = Witness(hook)
         try:
             result = await kit.hooks.call(call, on_start=partial(kit.watch.begin, job.id, job.log))
         except BackendError as problem:
-            problem.rerun = by_hand(call)
+            named = witness.named(problem, used=kit.watch.peak(job.id), machine=kit.watch.machine)
+            (named or problem).rerun = by_hand(call)
+            if named is not None:
+                raise named from problem
             raise
         finally:
             kit.watch.end(job.id)

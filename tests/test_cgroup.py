@@ -33,17 +33,14 @@ ONE = {
 
 
 @pytest.mark.parametrize(
-    ("files", "version", "limit", "used", "kills"),
-    [(TWO, 2, 1_000_000, 4096, 2), (ONE, 1, 2_000_000, 8192, 5)],
+    ("files", "facts"), [(TWO, (2, 1_000_000, 4096, 2)), (ONE, (1, 2_000_000, 8192, 5))]
 )
 def test_limit_use_and_kills_are_read(
-    tmp_path: Path, files: dict[str, str], version: int, limit: int, used: int, kills: int
+    tmp_path: Path, files: dict[str, str], facts: tuple[int, int, int, int]
 ) -> None:
     cgroup = own_cgroup(machine(tmp_path, files))
     assert cgroup is not None
-    assert (cgroup.version, cgroup.limit(), cgroup.used(), cgroup.kills()) == (
-        version, limit, used, kills,
-    )  # fmt: skip
+    assert facts == (cgroup.version, cgroup.limit(), cgroup.used(), cgroup.kills())
 
 
 def test_a_cgroup_without_a_limit_has_none(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "telling_line"]
+__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines", "telling_line"]
 
 LONGEST = 400
 """Characters of a line that are shown."""
@@ -47,18 +47,22 @@ def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def telling_line(log: Path) -> str:
-    """Return the line of a failed build's log that most likely says why, cleaned.
+def last_lines(log: Path) -> list[str]:
+    """Return the lines near the end of a log that show something, cleaned; none without a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+            return [shown for line in file if (shown := clean_line(line))]
+    except OSError:
+        return []
+
+
+def telling_line(lines: list[str]) -> str:
+    """Return the line of a failed build's last ones that most likely says why.
 
     That is the first of a compiler's errors near the end, or else the last line: tracebacks and
     most tools end with what was wrong.
     """
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
-            lines = [shown for line in file if (shown := clean_line(line))]
-    except OSError:
-        return ""
     errors = [line for line in lines if _COMPILER_ERROR.search(line)]
     return (errors or lines[-1:] or [""])[0]
 
