@@ -367,6 +367,9 @@ def _(event: Sample, state: State) -> Dirty:
         build.processes = sample.processes
         build.rss = sample.rss
         build.peak = max(build.peak, sample.peak)
+        if sample.pss is not None:
+            build.pss = sample.pss
+            build.pss_peak = max(build.pss_peak, sample.pss)
     return frozenset([sample.build for sample in event.builds])
 
 
@@ -386,6 +389,7 @@ def _leave_slot(state: State, build: BuildState) -> None:
         # Processes run only with a slot.
         build.processes = ()
         build.rss = 0
+        build.pss = None
 
 
 def _no_wait(build: BuildState) -> None:

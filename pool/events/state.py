@@ -155,6 +155,9 @@ class BuildState:
     processes: tuple[ProcessSample, ...] = ()
     rss: int = 0
     peak: int = 0
+    pss: int | None = None
+    """As it was weighed last, every few seconds; None where it never was."""
+    pss_peak: int = 0
 
     outcome: Outcome | None = None
     seconds: float = 0.0

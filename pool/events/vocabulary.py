@@ -314,7 +314,7 @@ class InstallFinished(_Event, frozen=True, tag="install.finished"):
     """None where no single build is what it is for."""
 
 
-class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
+class BuildSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one build costs at one tick."""
 
     build: BuildId
@@ -324,6 +324,8 @@ class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, summed over the tree."""
     peak: int
     """Bytes, the largest such sum so far."""
+    pss: int | None = None
+    """Bytes, shared pages counted once; None where the tree was not weighed at this tick."""
 
 
 class MachineMemory(msgspec.Struct, frozen=True, kw_only=True):
