@@ -93,9 +93,9 @@ class Jobs(Generic[K]):
         return self.ceiling - self.used
 
     @property
-    def wanting(self) -> bool:
-        """Whether somebody waits, or may want a token and has none to read."""
-        return bool(self._waiting) or any(holding.wants for holding in self._inside.values())
+    def wanted(self) -> int:
+        """How many wait to come in, or may want a token and have none to read."""
+        return len(self._waiting) + sum(holding.wants for holding in self._inside.values())
 
     def held(self, who: K) -> int:
         """Return how many tokens somebody has taken or leased; 0 for one who is not inside."""
@@ -142,7 +142,7 @@ class Jobs(Generic[K]):
         for who, holding in self._inside.items():
             _note(holding, unread[who])
         pressed = bool(self._waiting) or self.free < 0
-        starving = self.free <= 0 and any(each.wants for each in self._inside.values())
+        starving = self.free <= 0 and self.wanted > 0
         surplus = {}
         for who, holding in self._inside.items():
             bored = holding.idle > PATIENCE and (starving or self.backed is not None)

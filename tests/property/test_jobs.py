@@ -103,7 +103,7 @@ class Builds(RuleBasedStateMachine):
         if self.jobs.cap <= self.jobs.used:
             return
         self.turn()
-        assert self.jobs.free == 0 or not self.jobs.wanting
+        assert self.jobs.free == 0 or not self.jobs.wanted
 
 
 TestBuilds = Builds.TestCase
@@ -135,7 +135,7 @@ def test_an_outer_jobserver_pays_for_all_but_the_first() -> None:
     jobs.request("a", most=8)
     jobs.request("b", most=8)
     assert jobs.admit() == ["a"]
-    assert jobs.wanting
+    assert jobs.wanted == 2
     assert jobs.grant() == []
     jobs.backed = 1
     assert jobs.admit() == ["b"]
