@@ -82,6 +82,10 @@ class Jobserver:
         """Return how many tokens a build has beside its first job."""
         return self._jobs.held(build)
 
+    def allowed(self, build: BuildId) -> int:
+        """Return how many jobs a build may run: its first, its tokens, and what it may read."""
+        return self._jobs.allowed(build)
+
     @asynccontextmanager
     async def admitted(
         self,

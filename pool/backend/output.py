@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines", "telling_line"]
@@ -78,10 +79,11 @@ class Tail:
 
 
 class LogTail:
-    """Follows one growing log file, reading each byte once."""
+    """Follows one growing log file, reading each byte once; ``on_bytes`` gets them all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_bytes: Callable[[bytes], None] | None = None) -> None:
         self._path = path
+        self._on_bytes = on_bytes
         self._lines = 0
         self._bytes = 0
         self._last = ""
@@ -105,6 +107,8 @@ class LogTail:
 
     def _take(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
+        if self._on_bytes is not None:
+            self._on_bytes(chunk)
         self._lines += chunk.count(b"\n")
         # A line without an end may grow for ever; what is kept of it does not.
         self._recent = (self._recent + chunk)[-_LAST_BYTES:]

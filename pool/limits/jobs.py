@@ -102,6 +102,11 @@ class Jobs(Generic[K]):
         holding = self._inside.get(who)
         return holding.leased + holding.granted - holding.unread if holding else 0
 
+    def allowed(self, who: K) -> int:
+        """Return how many jobs somebody may run before the next look; 0 if not inside."""
+        holding = self._inside.get(who)
+        return holding.jobs if holding else 0
+
     def leased(self, who: K) -> int:
         """Return how many tokens are set aside for somebody inside."""
         return self._inside[who].leased
