@@ -48,6 +48,9 @@ _REFUSED = re.compile(
 )
 """What compilers, linkers (GNU ld, rustc, LLVM), make and Python say when they get no memory."""
 
+_CODE = re.compile(r"^\s*\d+ \||\b(?:raise|except|throw|catch|import|return)\b")
+"""Lines that only quote source: compilers and tracebacks show what stands where it went wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -93,7 +96,9 @@ def judged(evidence: Evidence) -> Finding:
         found = _of_a_killed(victim, evidence)
         if found.verdict != "no":
             return found
-    if quote := _first(_REFUSED, evidence.tail):
+    said = [line for line in evidence.tail if not _CODE.search(line)]
+    # The last one: a traceback ends with what was raised.
+    if quote := _first(_REFUSED, said[::-1]):
         return _of_a_refused(quote, evidence)
     return Finding(verdict="no", victim=victim, reasons=tuple(_shortage(evidence)))
 

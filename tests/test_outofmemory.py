@@ -93,7 +93,15 @@ def test_a_kill_is_judged_by_what_else_is_known(
 
 @pytest.mark.parametrize(
     "line",
-    ["error: invalid syntax", "RuntimeError: CUDA out of memory.", "signal 11", "Killed Bill", ""],
+    [
+        "error: invalid syntax",
+        "    except MemoryError:",
+        "   12 |   throw std::bad_alloc();",
+        "RuntimeError: CUDA out of memory.",
+        "signal 11",
+        "Killed Bill",
+        "",
+    ],
 )
 def test_other_failures_are_none_of_it(line: str) -> None:
     assert found(1, line, kernel_kills=4, used=8 * GIB, limit=8 * GIB) == "no"
