@@ -31,7 +31,7 @@ from pool.witness import Witness
 from pool.workplace import copy, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pool.alone import Alone
@@ -47,6 +47,14 @@ if TYPE_CHECKING:
     from pool.workplace import Place
 
 __all__ = ["Tree", "Work"]
+
+_PHASES: dict[Hook, Phase] = {
+    "get_requires_for_build_wheel": Phase.GET_REQUIRES,
+    "get_requires_for_build_editable": Phase.GET_REQUIRES,
+    "prepare_metadata_for_build_wheel": Phase.METADATA,
+    "build_wheel": Phase.BUILD,
+    "build_editable": Phase.BUILD,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +182,6 @@ class Work:
 
     async def _asked_for(self, env: BuildEnvironment, have: Sequence[str]) -> tuple[str, ...]:
         """Return what the backend wants beside the static requirements."""
-        self.phase(Phase.GET_REQUIRES)
         hook: Hook = "get_requires_for_build_wheel"
         if self.job.purpose == "editable":
             hook = "get_requires_for_build_editable"
@@ -261,11 +268,9 @@ class Work:
     ) -> Built:
         """Let the backend make what the job is for."""
         if self.job.purpose == "metadata":
-            self.phase(Phase.METADATA)
             with suppress(MissingHookError):
                 name = await self._hook(room.env, "prepare_metadata_for_build_wheel")
                 return _described(self.place.wheels / str(name), self.source)
-        self.phase(Phase.BUILD)
         editable = self.job.purpose == "editable"
         name = await self._hook(room.env, "build_editable" if editable else "build_wheel")
         self.phase(Phase.CHECK)
@@ -275,6 +280,16 @@ class Work:
         return built
 
     async def _hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
+        """Run one hook with a job of its own."""
+        waits = partial(self.phase, Phase.AWAIT_JOB)
+        allotment = self.kit.allotment.of(self.job, env, self.place, on_wait=waits)
+        async with allotment as environ:
+            self.phase(_PHASES[hook])
+            return await self._watched(env, hook, environ)
+
+    async def _watched(
+        self, env: BuildEnvironment, hook: Hook, environ: Mapping[str, str]
+    ) -> str | Sequence[str]:
         """Run one hook, with its output and its processes watched."""
         kit, job = self.kit, self.job
         call = HookCall(
@@ -288,7 +303,7 @@ class Work:
             output=self.place.wheels,
             log=job.log,
             fds=self.tree.fds,
-            environ=env.environ(kit.settings.environ),
+            environ=environ,
         )
         witness = Witness(hook)
         try:

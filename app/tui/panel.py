@@ -67,6 +67,8 @@ class BuildPanel(Vertical):
             facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
             facts.append(f"took {duration(build.expected)} before")
+        if build.expected_peak is not None and build.status is not pool.Status.DONE:
+            facts.append(f"came to {size(build.expected_peak)} before")
         facts += _memory(build)
         facts += [f"note: {remark}" for remark in build.remarks]
         return Text.assemble((f" {title(build)}  ", "bold"), "   ".join(facts))
