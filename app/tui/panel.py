@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
-from app.view import clock, describe, duration, size, title
+from app.view import clock, count, describe, duration, size, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,6 +70,8 @@ class BuildPanel(Vertical):
         if build.expected_peak is not None and build.status is not pool.Status.DONE:
             facts.append(f"came to {size(build.expected_peak)} before")
         facts += _memory(build)
+        if build.processes:
+            facts.append(f"jobs: its own and {count(build.tokens, 'token')}")
         facts += [f"note: {remark}" for remark in build.remarks]
         return Text.assemble((f" {title(build)}  ", "bold"), "   ".join(facts))
 
