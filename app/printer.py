@@ -90,13 +90,16 @@ class Printer:
 
     @_say.register
     def _(self, event: events.RunStarted) -> Iterable[Line]:
-        header = self.state.header
+        header, budget = self.state.header, event.limits.get(pool.LimitName.MEMORY)
         facts = [
             f"wheelpool {header.wheelpool if header else ''}",
             count(event.targets, "target"),
             *([f"into {event.environment}"] if event.environment else []),
-            *(f"{limit} {cap}" for limit, cap in event.limits.items()),
-            *([f"memory {size(header.host.memory)}"] if header else []),
+            *(
+                f"{limit} {size(cap) if limit is pool.LimitName.MEMORY else cap}"
+                for limit, cap in event.limits.items()
+            ),
+            *([f"memory {size(header.host.memory)}"] if header and not budget else []),
             f"logs {event.logs}",
         ]
         yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
