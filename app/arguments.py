@@ -106,6 +106,9 @@ _CAPS = _all(
     click.option(
         "--installs", metavar="N", help="Wheels unpacked at once. [default: the processors]"
     ),
+    click.option(
+        "--jobs", metavar="N", help="Compilers of all builds at once. [default: the processors]"
+    ),
 )
 _WAYS = _all(
     click.option(
@@ -132,6 +135,14 @@ _WAYS = _all(
     click.option("--find-links", multiple=True, metavar="DIR|URL", help="A folder or page."),
     click.option("--no-index", is_flag=True, help="Ask no index; only --find-links."),
     click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long."),
+    click.option(
+        "--memory",
+        metavar="SIZE",
+        help="For all builds together: 8G, 50%, auto, off. [default: auto]",
+    ),
+    click.option(
+        "--retries", metavar="N", help="Tries after running out of memory, 0 to 2. [default: 2]"
+    ),
     click.option("--fail-fast/--no-fail-fast", default=None, help="End all when one build fails."),
 )
 _SHOWING = _all(
@@ -278,6 +289,25 @@ def list_runs(count: int) -> None:
     from app.config import state_dir
 
     for line in runs.table(runs.saved(state_dir(), count)):
+        print(line)
+
+
+@root.command()
+@click.option("--json", "as_json", is_flag=True, help="An array of findings, for machines.")
+def doctor(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """Say what this machine offers to builds, and what wheelpool would use of it.
+
+    Interpreters, programs, memory and what limits it, indexes (without credentials), what is
+    known of earlier builds. It changes nothing, and ends with 0 whatever it finds.
+    """
+    from app import caches, doctor
+    from app.config import environment, state_dir
+
+    found = doctor.findings(caches.folder(), state_dir(), environment())
+    if as_json:
+        print(doctor.as_json(found))
+        return
+    for line in doctor.as_lines(found, ascii_only=_ascii_only()):
         print(line)
 
 

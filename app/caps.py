@@ -1,4 +1,4 @@
-"""The three caps of a run in words: how much goes on under each, and what downloads bring.
+"""The caps of a run in words: how much goes on under each, and what downloads bring.
 
 Pure, as `app.view` is. Deliberately without a word on what a cap does: the engine decides that.
 """
@@ -11,18 +11,28 @@ from app.view import size, size_of
 from pool import LimitName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pool
 
-__all__ = ["CAPS", "caps_for", "limits", "next_cap", "traffic"]
+__all__ = ["CAPS", "budget", "caps_for", "limits", "next_cap", "traffic"]
 
-CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS)
+CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS, LimitName.JOBS)
 """In the order of the header."""
 _NAMES = (
     {name: f"{name.value} " for name in CAPS},
-    {LimitName.BUILDS: "bld ", LimitName.DOWNLOADS: "dl ", LimitName.INSTALLS: "inst "},
-    {LimitName.BUILDS: "b", LimitName.DOWNLOADS: "d", LimitName.INSTALLS: "i"},
+    {
+        LimitName.BUILDS: "bld ",
+        LimitName.DOWNLOADS: "dl ",
+        LimitName.INSTALLS: "inst ",
+        LimitName.JOBS: "jobs ",
+    },
+    {
+        LimitName.BUILDS: "b",
+        LimitName.DOWNLOADS: "d",
+        LimitName.INSTALLS: "i",
+        LimitName.JOBS: "j",
+    },
 )
 """For a screen, a narrow one, and one of a few cells."""
 
@@ -44,6 +54,19 @@ def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
         if sum(len(text) + 2 for text in said.values()) <= width:
             break
     return said
+
+
+def budget(state: pool.State) -> tuple[int, int, int] | None:
+    """Return what builds use, have set aside, and may have, in bytes; None without a budget.
+
+    Who uses more than was set aside has that much set aside.
+    """
+    limit = state.limits.get(LimitName.MEMORY)
+    if limit is None or not limit.cap:
+        return None
+    builds = [state.builds[build] for build in state.slots.values()]
+    reserved = sum(max(build.reserved, build.rss) for build in builds)
+    return sum(build.rss for build in builds), reserved, limit.cap
 
 
 def next_cap(state: pool.State, after: LimitName) -> LimitName:
@@ -81,15 +104,25 @@ def _running(state: pool.State, name: LimitName) -> int:
             return len(state.slots)
         case LimitName.DOWNLOADS:
             return len(state.downloads)
+        case LimitName.JOBS:
+            return sum(1 + build.tokens for build in _with_processes(state))
         case _:
             return len(state.installs)
 
 
+def _with_processes(state: pool.State) -> Iterator[pool.BuildState]:
+    """Yield the builds whose processes run."""
+    for build in state.slots.values():
+        if state.builds[build].processes:
+            yield state.builds[build]
+
+
 def _said(word: str, name: LimitName, state: pool.State) -> str:
     running, cap = _running(state, name), state.limits[name].cap
+    why = "" if state.limits[name].lowered_from is None else " memory"
     if cap == 0:
         return f"{word}paused ({running} finishing)" if running else f"{word}paused"
-    return f"{word}{running} -> {cap}" if running > cap else f"{word}{running}/{cap}"
+    return f"{word}{running} -> {cap}{why}" if running > cap else f"{word}{running}/{cap}{why}"
 
 
 def _padded(word: str, name: LimitName, state: pool.State) -> str:

@@ -48,6 +48,7 @@ class Flags:
     builds: str | None = None
     downloads: str | None = None
     installs: str | None = None
+    jobs: str | None = None
     out_dir: str | None = None
     python: str | None = None
     requirement: tuple[str, ...] = ()
@@ -75,6 +76,8 @@ class Flags:
     no_ui: bool | None = None
     json: bool | None = None
     fail_fast: bool | None = None
+    retries: str | None = None
+    memory: str | None = None
     copy: bool | None = None
     lock_timeout: str | None = None
     verbose: bool | None = None
@@ -89,6 +92,7 @@ class ConfigFile(
     builds: int | None = None
     downloads: int | None = None
     installs: int | None = None
+    jobs: int | None = None
     out_dir: str | None = None
     python: str | None = None
     no_binary: list[str] = []
@@ -105,6 +109,8 @@ class ConfigFile(
     no_index: bool | None = None
     no_ui: bool | None = None
     fail_fast: bool | None = None
+    retries: int | None = None
+    memory: str | int | None = None
     copy: bool | None = None
     lock_timeout: float | None = None
     verbose: bool | None = None
@@ -195,20 +201,28 @@ class Said:
                 return variable, text
         return f"{name.replace('_', '-')} in wheelpool.toml", getattr(self.file, name, None)
 
-    def count(self, name: str, default: int) -> int:
-        """Return a cap."""
+    def count(self, name: str, default: int, *, least: int = 1, most: int = pool.MAX_BUILDS) -> int:
+        """Return a cap, or another number of things."""
         where, value = self._first(name)
         if value is None:
             return default
         try:
             number = int(str(value))
         except ValueError:
-            number = 0
-        if not 1 <= number <= pool.MAX_BUILDS:
+            number = -1
+        if not least <= number <= most:
             raise pool.SettingsError(
-                f"{where}: {str(value)!r} is not a whole number from 1 to {pool.MAX_BUILDS}"
+                f"{where}: {str(value)!r} is not a whole number from {least} to {most}"
             )
         return number
+
+    def memory(self) -> int | None:
+        """Return the budget in bytes, worked out for this machine; None for none."""
+        where, value = self._first("memory")
+        try:
+            return pool.budget_of("auto" if value is None else str(value))
+        except pool.SettingsError as problem:
+            raise pool.SettingsError(f"{where}: {problem}", hint=problem.hint) from problem
 
     def seconds(self, name: str) -> float | None:
         """Return a duration; None where nobody said one."""

@@ -19,7 +19,7 @@ from app.story import change, folder, resolved
 from app.summary import asked_for, sums
 from app.view import count, describe, duration, size, title
 from app.wholelog import RULE, whole_log
-from pool import Outcome, Status, WaitFor, events
+from pool import LimitName, Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,13 +90,16 @@ class Printer:
 
     @_say.register
     def _(self, event: events.RunStarted) -> Iterable[Line]:
-        header = self.state.header
+        header, budget = self.state.header, event.limits.get(pool.LimitName.MEMORY)
         facts = [
             f"wheelpool {header.wheelpool if header else ''}",
             count(event.targets, "target"),
             *([f"into {event.environment}"] if event.environment else []),
-            *(f"{limit} {cap}" for limit, cap in event.limits.items()),
-            *([f"memory {size(header.host.memory)}"] if header else []),
+            *(
+                f"{limit} {size(cap) if limit is pool.LimitName.MEMORY else cap}"
+                for limit, cap in event.limits.items()
+            ),
+            *([f"memory {size(header.host.memory)}"] if header and not budget else []),
             f"logs {event.logs}",
         ]
         yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
@@ -114,6 +117,11 @@ class Printer:
     @_say.register
     def _(self, event: events.LimitChanged) -> Iterable[Line]:
         match event:
+            case events.LimitChanged(limit=LimitName.MEMORY, new=0):
+                text = f"{'memory':<9} no budget"
+            case events.LimitChanged(limit=LimitName.MEMORY):
+                before = size(event.old) if event.old else "none"
+                text = f"{'memory':<9} budget {before} -> {size(event.new)}  {event.why}"
             case events.LimitChanged(new=0):
                 running = len(self.state.slots)
                 text = f"{'paused':<9} {event.limit}: {running} finishing, nothing more begins"
@@ -131,7 +139,10 @@ class Printer:
 
     @_say.register
     def _(self, event: events.BuildQueued) -> Iterable[Line]:
-        if event.retry_of is not None:
+        before = event.retry_of and self.state.builds[event.retry_of]
+        if before and before.status is not Status.DONE:
+            return  # An automatic try, announced as the one before ends: a note follows.
+        if before:
             yield from self._normal(self._about("again", event.build))
         elif event.needed_by:
             for_ = ", ".join(title(self.state.builds[build]) for build in event.needed_by)
@@ -208,7 +219,7 @@ class Printer:
     def _(self, event: events.BuildFinished) -> Iterable[Line]:
         build = self.state.builds[event.build]
         line = self._about(event.outcome, event.build, "  ".join(self._facts(build)))
-        if event.outcome is Outcome.FAILED:
+        if event.outcome is Outcome.FAILED and build.superseded_by is None:
             yield line
             yield from self._failure(build)
         else:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from app.caps import limits, traffic
+from app.caps import budget, limits, traffic
 from app.story import told
 from app.view import duration, size_of
 from pool import LimitName, State, Status, SystemClock
@@ -101,7 +101,9 @@ def progress(state: State, elapsed: float, width: int) -> str:
         parts.append(f"{caps[LimitName.DOWNLOADS]}  {coming}")
     if (about := told(state, now)) is not None and about.kind in ("working", "waiting"):
         parts.append(about.lines[0])
-    if state.machine is not None:
+    if (known := budget(state)) is not None:
+        parts.append(f"memory {size_of(known[0], known[2])}")
+    elif state.machine is not None:
         used = state.machine.total - state.machine.available
         parts.append(f"memory {size_of(used, state.machine.total)}")
     while len(parts) > 1 and len("  ".join([*parts, end])) > width:

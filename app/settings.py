@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["settings"]
 
 DEFAULT_DOWNLOADS = 8
+DEFAULT_RETRIES = 2
 
 
 def settings(
@@ -52,6 +53,7 @@ def settings(
         builds=said.count("builds", _processors()),
         downloads=said.count("downloads", DEFAULT_DOWNLOADS),
         installs=said.count("installs", _processors()),
+        jobs=said.count("jobs", _processors()),
         out_dir=None if install else said.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
         state_dir=_made(state_dir(), "XDG_STATE_HOME"),
@@ -69,6 +71,8 @@ def settings(
         config_settings=_config_settings(said),
         copy=said.truth("copy"),
         fail_fast=said.truth("fail_fast"),
+        memory=said.memory(),
+        retries=said.count("retries", DEFAULT_RETRIES, least=0, most=DEFAULT_RETRIES),
         lock_timeout=said.seconds("lock_timeout"),
     )
 

@@ -96,6 +96,8 @@ class Row:
     time: str
     memory: str
     peak: str
+    jobs: str
+    """How many it may run at once just now."""
     last: str
 
 
@@ -308,6 +310,7 @@ def row(build: BuildState, state: State, now: float, place: int | None = None) -
         time=_time(build, now),
         memory=size(build.rss) if build.rss else "-",
         peak=size(build.peak) if build.peak else "-",
+        jobs=str(1 + build.tokens) if build.processes else "-",
         last=_last(build),
     )
 

@@ -49,6 +49,7 @@ from pool.model import (
 if TYPE_CHECKING:
     from pool.backend.output import clean_line
     from pool.engine import Pool
+    from pool.limits.budget import budget_of
     from pool.removal import uninstall
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.groups import group_requirements, parse_group
@@ -110,6 +111,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "Wish",
+    "budget_of",
     "clean_line",
     "decode",
     "encode",
@@ -142,6 +144,7 @@ _LAZY = {
     "RequirementsFile": "pool.sources.requirementsfile:Requirements",
     "Settings": "pool.settings",
     "Wish": "pool.sources.request",
+    "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",
     "group_requirements": "pool.sources.groups",
     "index_settings": "pool.sources.pipconfig",

@@ -12,16 +12,22 @@ from dataclasses import replace as changed
 from statistics import median
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from pool.backend.output import clean_line
+from pool import ending
 from pool.build import build
 from pool.errors import RequirementError
-from pool.events.vocabulary import BuildFinished, BuildNeeded, BuildQueued, BuildWaiting
+from pool.events.vocabulary import (
+    BuildFinished,
+    BuildNeeded,
+    BuildQueued,
+    BuildWaiting,
+    Remark,
+)
 from pool.failure import Failure, SkippedError, explained
+from pool.history import Past
 from pool.job import Built, Job, Order, identity, label_of
 from pool.model import BuildId, Outcome, WaitFor
-from pool.seat import FRESH, GOES_ON, Priority, Seat
+from pool.seat import FRESH, GOES_ON, LAST, Priority, Seat
+from pool.secondtry import next_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,10 +38,14 @@ if TYPE_CHECKING:
     from pool.history import History
     from pool.kit import Kit
     from pool.roster import Roster
+    from pool.secondtry import Attempt
     from pool.settings import Settings
     from pool.workplace import Place, Workplace
 
 __all__ = ["Builders"]
+
+METADATA_PEAK = 96 << 20
+"""Bytes that are expected where a backend is only asked for metadata."""
 
 
 class Builders:
@@ -84,13 +94,13 @@ class Builders:
 
     def submit(self, orders: Sequence[Order]) -> list[Job]:
         """Announce builds and let them begin, the longest expected first."""
-        expected = self._history.expected([identity(order.source) for order in orders])
-        usual = median([seconds for seconds in expected if seconds is not None] or [0.0])
+        pasts = self._history.expected([identity(order.source) for order in orders])
+        usual = median([past.seconds for past in pasts if past.seconds is not None] or [0.0])
         jobs = []
-        for order, seconds in zip(orders, expected, strict=True):
-            weight = usual if seconds is None else seconds
+        for order, past in zip(orders, pasts, strict=True):
+            weight = usual if past.seconds is None else past.seconds
             priority = (FRESH, -weight, len(self._roster.jobs))
-            jobs.append(self._announce(order, priority, expected=seconds))
+            jobs.append(self._announce(order, priority, past=past))
         # Whoever comes first takes a free slot at once: they come in the order of priority.
         for job in sorted(jobs, key=lambda job: job.priority):
             self._start(job)
@@ -101,10 +111,11 @@ class Builders:
         order: Order,
         priority: Priority,
         *,
-        expected: float | None = None,
+        past: Past | None = None,
         inside: bool = False,
         needed_by: tuple[BuildId, ...] = (),
         retry_of: BuildId | None = None,
+        attempt: Attempt | None = None,
     ) -> Job:
         build_id, (name, known) = self._roster.next_id(), identity(order.source)
         log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
@@ -118,8 +129,12 @@ class Builders:
             nested=inside,
             result=_looked_at(asyncio.get_running_loop().create_future()),
             again=asyncio.get_running_loop().create_future(),
+            attempt=attempt,
+            most_jobs=attempt.jobs if attempt else None,
         )
         self._roster.jobs[build_id] = job
+        past = past or self._past(job)
+        self._caps.memory.ledger.expect(build_id, past.peak)
         queued = BuildQueued(
             build=build_id,
             name=name,
@@ -130,10 +145,17 @@ class Builders:
             purpose=order.purpose,
             needed_by=needed_by,
             retry_of=retry_of,
-            expected=expected,
+            expected=past.seconds,
+            expected_peak=past.peak,
         )
         self._kit.bus.emit(queued)
         return job
+
+    def _past(self, job: Job) -> Past:
+        if job.purpose == "metadata":
+            # Most backends read a file or two for it; building the wheel is another build.
+            return Past(peak=METADATA_PEAK)
+        return self._history.expected([(job.name, job.version)])[0]
 
     def _start(self, job: Job) -> None:
         job.task = self._group.create_task(self._story(job), name=job.id)
@@ -149,7 +171,8 @@ class Builders:
     async def _story(self, job: Job) -> None:
         """Run a build and tell its outcome while it still has its slot."""
         place = self._workplace.place(job.id)
-        seat = Seat(job.id, self._caps.builds, self._kit.bus, job.priority)
+        alone = job.attempt is not None
+        seat = Seat(job.id, self._caps.builds, self._kit.bus, job.priority, alone=alone)
         try:
             place.make()
             built = await build(job, seat, place, self._kit)
@@ -202,11 +225,17 @@ class Builders:
         """Emit the one outcome of a build; a second one is not told."""
         if job.id in self._roster.outcomes:
             return
+        # Announced before the end is told: who hears of the end can tell that it is none.
+        again = self._second_try(job, event)
         self._roster.outcomes[job.id] = event
+        self._caps.memory.forget(job.id, peak=event.peak, well=event.outcome is Outcome.BUILT)
         self._kit.bus.emit(event)
+        if again is not None and again.attempt is not None:
+            self._begin_again(job, again)
+            self._kit.bus.emit(Remark(build=again.id, text=again.attempt.words))
         if not event.outcome.good:
-            job.result.set_exception(SkippedError(f"needs {job.title}, which {_became(event)}"))
-        if event.outcome is Outcome.FAILED:
+            job.result.set_exception(SkippedError(ending.in_need(job, event)))
+        if event.outcome is Outcome.FAILED and again is None:
             self._on_failure()
 
     def _ended(self, job: Job, seat: Seat, outcome: Outcome) -> BuildFinished:
@@ -216,27 +245,38 @@ class Builders:
 
     def _good(self, job: Job, built: Built, seat: Seat) -> BuildFinished:
         published = job.published and self._settings.out_dir is not None
-        return replace(
-            self._ended(job, seat, built.outcome),
-            version=built.version,
-            wheel=str(built.wheel) if published else None,
-            sha256=built.sha256 or None,
-            bytes=built.bytes or None,
-            message=built.remark,
-        )
+        return ending.good(self._ended(job, seat, built.outcome), built, published=published)
 
     def _bad(self, job: Job, failure: Failure, seat: Seat) -> BuildFinished:
         if failure.details:
             self.broken = True
             with suppress(OSError), job.log.open("a") as log:
                 log.write(failure.details)
-        return replace(
-            self._ended(job, seat, failure.outcome),
-            reference=failure.reference,
-            message=clean_line(failure.message),
-            hint=failure.hint,
-            rerun=failure.rerun,
+        return ending.bad(self._ended(job, seat, failure.outcome), failure)
+
+    # Again
+
+    def _second_try(self, job: Job, ended: BuildFinished) -> Job | None:
+        """Announce another try of what ran out of memory, alone and with fewer jobs."""
+        settings = self._settings
+        attempt = next_attempt(ended.reference, job.attempt, settings.jobs, settings.retries)
+        if attempt is None:
+            return None
+        return self._announce(
+            job.order,
+            job.priority if job.nested else (LAST, *job.priority[1:]),
+            inside=job.nested,
+            needed_by=tuple(sorted(job.needed_by)),
+            retry_of=job.id,
+            attempt=attempt,
         )
+
+    def _begin_again(self, bad: Job, again: Job) -> None:
+        """Put another try in the place of one that went wrong."""
+        self._roster.superseded.add(bad.id)
+        self._inside.update({key: again for key, job in self._inside.items() if job is bad})
+        bad.again.set_result(again)
+        self._start(again)
 
     # What others need
 
@@ -270,7 +310,7 @@ class Builders:
         job = self._announce(order, (GOES_ON, 0.0, len(self._inside)), inside=True)
         self._inside[key] = job
         self._start(job)
-        return (await asyncio.shield(job.result)).metadata
+        return (await self._tried(job)).metadata
 
     def _check_circle(self, by: Job, job: Job) -> None:
         if cycle := self._roster.cycle(by, job):
@@ -278,10 +318,31 @@ class Builders:
                 "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
             )
 
+    async def _tried(self, job: Job) -> Built:
+        """Return what comes of a build, or of the automatic tries after it."""
+        while True:
+            try:
+                return await asyncio.shield(job.result)
+            except SkippedError:
+                if not job.again.done():
+                    raise
+                job = job.again.result()
+
     async def awaited(self, job: Job, by: Job) -> Built:
-        """Let one build wait for another; one that only others wanted ends when none does."""
-        while job.again.done():
-            job = job.again.result()
+        """Let one build wait for another, or for the next try of it, as long as there is one.
+
+        One that only others wanted ends when none does.
+        """
+        while True:
+            while job.again.done():
+                job = job.again.result()
+            try:
+                return await self._waited(job, by)
+            except SkippedError:
+                if not job.again.done():
+                    raise
+
+    async def _waited(self, job: Job, by: Job) -> Built:
         self._check_circle(by, job)
         by.waits_on.add(job.id)
         job.needed_by.add(by.id)
@@ -316,7 +377,8 @@ class Builders:
                 return await asyncio.shield(job.result)
             except SkippedError:
                 # A good one that cannot be unpacked is not tried again.
-                if not self._linger or self._roster.outcomes[job.id].outcome.good:
+                hopeless = not self._linger or self._roster.outcomes[job.id].outcome.good
+                if hopeless and not job.again.done():
                     raise
             job = await asyncio.shield(job.again)
 
@@ -333,10 +395,7 @@ class Builders:
         if again_all:
             self._forget_bad()
         for bad in again_all:
-            self._roster.superseded.add(bad.id)
-            again = self._announce(bad.order, bad.priority, retry_of=bad.id)
-            bad.again.set_result(again)
-            self._start(again)
+            self._begin_again(bad, self._announce(bad.order, bad.priority, retry_of=bad.id))
 
     def _forget_bad(self) -> None:
         bad = [
@@ -346,10 +405,6 @@ class Builders:
         ]
         for key in bad:
             del self._inside[key]
-
-
-def _became(event: BuildFinished) -> str:
-    return "was cancelled" if event.outcome is Outcome.CANCELLED else "was not built"
 
 
 def _looked_at(future: asyncio.Future[Built]) -> asyncio.Future[Built]:

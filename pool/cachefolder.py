@@ -42,6 +42,7 @@ KINDS = {
     "unpacked wheels": ("wheels/*/*",),
     "index pages": ("pages-2/*",),
     "git repositories": ("git/*",),
+    "shims": ("shims/*",),
     _BUILDS: ("builds/*/*",),
 }
 """What there is in a cache, and where; whatever else lies in it is one kind more."""

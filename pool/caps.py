@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pool.backend.jobserver import Jobserver, Outer
 from pool.events.vocabulary import LimitChanged
 from pool.limits.gate import Gate
+from pool.limits.jobs import Jobs
+from pool.memory import Memory
 from pool.model import LimitName
 from pool.settings import MAX_BUILDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pool.controls import Resize
     from pool.events.bus import Bus
+    from pool.events.vocabulary import BuildSample
     from pool.settings import Settings
 
 __all__ = ["Caps"]
@@ -22,28 +28,42 @@ class Caps:
 
     def __init__(self, settings: Settings, bus: Bus) -> None:
         self._bus = bus
-        self.builds = Gate(settings.builds)
+        self.memory = Memory(settings.memory, bus)
+        self.builds = Gate(settings.builds, self.memory)
+        self._asked = settings.builds
+        """The cap of builds that the user wants; want of memory may have lowered it."""
         self.downloads = Gate(settings.downloads)
         self.installs = Gate(settings.installs)
+        self.jobs = Jobserver(Jobs(settings.jobs), Outer.found(settings.environ))
 
     @property
-    def _gates(self) -> dict[LimitName, Gate]:
+    def _gates(self) -> dict[LimitName, Gate | Jobserver]:
         return {
             LimitName.BUILDS: self.builds,
             LimitName.DOWNLOADS: self.downloads,
             LimitName.INSTALLS: self.installs,
+            LimitName.JOBS: self.jobs,
         }
 
     def values(self) -> dict[LimitName, int]:
-        """Return the caps by name."""
-        return {name: gate.cap for name, gate in self._gates.items()}
+        """Return the caps by name, and the memory budget if there is one."""
+        caps = {name: gate.cap for name, gate in self._gates.items()}
+        return (
+            caps if self.memory.budget is None else {**caps, LimitName.MEMORY: self.memory.budget}
+        )
 
     def resize(self, control: Resize) -> None:
-        """Set a cap between 1 and the hard maximum; a kind that is not capped is ignored."""
+        """Set a cap between 1 and the hard maximum, or the memory budget, where 0 is no end."""
         if (gate := self._gates.get(control.limit)) is None:
+            old = self.memory.budget or 0
+            budget = control.value if control.value is not None else old + control.by
+            self.memory.resize(budget if budget > 0 else None)
+            self.builds.reconsider()
             return
         wanted = control.value if control.value is not None else gate.cap + control.by
         new, old = max(1, min(wanted, MAX_BUILDS)), gate.cap
+        if gate is self.builds:
+            self._asked = new
         if new == old:
             return
         # While paused, the old value is what resuming brings back.
@@ -52,6 +72,16 @@ class Caps:
         else:
             self._tell(control.limit, old, new, "user")
         gate.resize(new)
+
+    def sampled(self, samples: Sequence[BuildSample]) -> None:
+        """See what builds use now: step back for want of memory, or let in who fits."""
+        self.memory.saw(samples)
+        if not self.builds.paused:
+            new, old = min(self.memory.cap(self.builds), self._asked), self.builds.cap
+            if new != old:
+                self._tell(LimitName.BUILDS, old, new, "memory")
+                self.builds.resize(new)
+        self.builds.reconsider()
 
     def pause(self) -> None:
         """Let no build begin or go on from a wait; what holds a slot goes on."""

@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
+from pool.allotment import Allotment
 from pool.backend.environment import BuildEnvironment
 from pool.backend.git import Git
 from pool.backend.hooks import Hooks
 from pool.backend.interpreter import probe
+from pool.backend.shims import Shims
 from pool.backend.wheelstore import WheelStore
 from pool.builders import Builders
 from pool.cachefolder import in_use
@@ -121,8 +123,10 @@ class Pool:
             stack.callback(self._writer.close)
             errand = self._set_up(stack)
             self._tell_start()
+            self._kit.allotment.tell(self._bus)
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
+                broker = crew.create_task(self._caps.jobs.run())
                 async with asyncio.TaskGroup() as group:
                     self._builders.begin(self._kit, self._workplace, group)
                     if not self._stop.is_set():
@@ -133,6 +137,7 @@ class Pool:
                 # From here on there is nothing that could be tried again.
                 self._stop.set()
                 watching.cancel()
+                broker.cancel()
             return self._told_end()
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
@@ -230,7 +235,16 @@ class Pool:
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=errand,
-            watch=Watch(self._bus, Sampler(run), executor),
+            watch=Watch(
+                self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled
+            ),
+            allotment=Allotment(
+                self._caps.jobs,
+                Shims(settings.environ, settings.cache_dir / "shims"),
+                settings.environ,
+                executor,
+                at_work=lambda: min(self._caps.builds.cap, len(self._roster.running())),
+            ),
             executor=executor,
         )
 

@@ -19,6 +19,7 @@ __all__ = [
     "LockError",
     "LockFileError",
     "LockTimeoutError",
+    "OutOfMemoryError",
     "OutputError",
     "PackageIndexError",
     "PoolError",
@@ -160,3 +161,9 @@ class BackendError(PoolError):
     reference = "backend"
     rerun: str = ""
     """A shell command that runs the hook again by hand, set by whoever called it."""
+
+
+class OutOfMemoryError(BackendError):
+    """A hook that failed because there was no more memory (`pool.outofmemory`)."""
+
+    reference = "out-of-memory"

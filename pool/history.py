@@ -1,4 +1,4 @@
-"""How long builds took in earlier runs: the ground for "longest first" and for estimates.
+"""What builds took in earlier runs, in time and memory: the ground for order and estimates.
 
 One SQLite file in the user state directory, shared by all processes. It only ever helps: where
 it cannot be read or written, builds go on in the order given.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["History"]
+__all__ = ["History", "Known", "Past"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS builds (
@@ -27,7 +28,29 @@ CREATE TABLE IF NOT EXISTS builds (
 CREATE INDEX IF NOT EXISTS builds_by_name ON builds (name, version);
 """
 _RECENT = 5
-"""So many of the newest durations count; older machines and versions fade out."""
+"""So many of the newest builds count; older machines and versions fade out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What is known of a build before it begins."""
+
+    seconds: float | None = None
+    """What it usually takes."""
+    peak: int | None = None
+    """Bytes: the most that one of the newest came to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the history has in all."""
+
+    names: int
+    largest: str
+    peak: int
+    """Bytes, of the largest."""
+    slowest: str
+    seconds: float
 
 
 class History:
@@ -36,19 +59,19 @@ class History:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[float | None]:
-        """Return the seconds that builds, by name and version, usually take.
+    def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[Past]:
+        """Return what builds, by name and version, usually take.
 
         Earlier builds of the same version count first, then those of the same name.
         """
         try:
             with closing(self._connect()) as db:
                 return [
-                    _median(db, name, version) or _median(db, name, None)
+                    _past(db, name, version) or _past(db, name, None) or Past()
                     for name, version in builds
                 ]
         except (sqlite3.Error, OSError):
-            return [None] * len(builds)
+            return [Past()] * len(builds)
 
     def record(self, name: str, version: str, *, seconds: float, peak: int) -> None:
         """Remember one good build; ``peak`` in bytes."""
@@ -61,6 +84,21 @@ class History:
         except (sqlite3.Error, OSError):
             return
 
+    def known(self) -> Known | None:
+        """Return what there is in all; None where there is nothing, or it cannot be read."""
+        if not self._path.is_file():
+            return None
+        try:
+            with closing(self._connect()) as db:
+                (names,) = db.execute("SELECT count(DISTINCT name) FROM builds").fetchone()
+                largest, peak = db.execute("SELECT name, max(peak) FROM builds").fetchone()
+                slowest, seconds = db.execute("SELECT name, max(seconds) FROM builds").fetchone()
+        except (sqlite3.Error, OSError):
+            return None
+        if not names:
+            return None
+        return Known(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)
+
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self._path, timeout=5.0)
@@ -69,10 +107,14 @@ class History:
         return db
 
 
-def _median(db: sqlite3.Connection, name: str, version: str | None) -> float | None:
+def _past(db: sqlite3.Connection, name: str, version: str | None) -> Past | None:
     rows = db.execute(
-        "SELECT seconds FROM builds WHERE name = ?1 AND (?2 IS NULL OR version = ?2)"
+        "SELECT seconds, peak FROM builds WHERE name = ?1 AND (?2 IS NULL OR version = ?2)"
         " ORDER BY rowid DESC LIMIT ?3",
         (canonicalize_name(name), version, _RECENT),
     ).fetchall()
-    return median(row[0] for row in rows) if rows else None
+    if not rows:
+        return None
+    seconds, peaks = zip(*rows, strict=True)
+    # No peak was seen where it is 0.
+    return Past(seconds=median(seconds), peak=max(peaks) or None)

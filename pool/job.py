@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pool.backend.wheelstore import StoredWheel
     from pool.model import BuildId
     from pool.seat import Priority
+    from pool.secondtry import Attempt
     from pool.sources.asked import Asked
 
 __all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of"]
@@ -98,6 +99,10 @@ class Job:
     """Where others wait for the next try, if it went wrong."""
     nested: bool = False
     """Whether only other builds, or the search for versions, asked for it."""
+    most_jobs: int | None = None
+    """How many compilers it may run at once; None for as many as there are."""
+    attempt: Attempt | None = None
+    """Where it is an automatic try, which."""
     task: asyncio.Task[None] | None = None
     needed_by: set[BuildId] = field(default_factory=set)
     """The builds that ever waited for it."""

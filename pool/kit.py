@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
+    from pool.allotment import Allotment
     from pool.backend.environment import BuildEnvironment
     from pool.backend.git import Git
     from pool.backend.hooks import Hooks
@@ -67,6 +68,7 @@ class Kit:
     """None where nothing is taken from it or put into it."""
     ground: Ground
     watch: Watch
+    allotment: Allotment
     executor: Executor
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

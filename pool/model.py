@@ -55,6 +55,8 @@ class Phase(StrEnum):
     LOOKUP = "lookup"
     """Whether it was built before: the source is read, the cache looked into."""
     ENVIRONMENT = "environment"
+    AWAIT_JOB = "await_job"
+    """Until one of the jobs is free for its next hook; the slot is kept."""
     GET_REQUIRES = "get_requires"
     METADATA = "metadata"
     BUILD = "build"
@@ -78,6 +80,8 @@ class LimitName(StrEnum):
     BUILDS = "builds"
     DOWNLOADS = "downloads"
     INSTALLS = "installs"
+    JOBS = "jobs"
+    """Compilers and the like, of all builds together."""
     MEMORY = "memory"
 
 

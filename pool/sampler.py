@@ -22,6 +22,7 @@ import psutil
 from pool.clock import Clock, SystemClock
 from pool.commandline import plain, shown
 from pool.model import BuildId, ProcessSample
+from pool.scales import Scales
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,8 @@ class BuildCost:
     """Parents before their children."""
     rss: int
     """Bytes, summed: pages that are shared count in every process."""
+    pss: int | None = None
+    """Bytes, shared pages counted once; None where it was not weighed this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Sample:
     available: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Process:
     pid: int
     ppid: int
@@ -92,14 +95,20 @@ class Sampler:
         run: whose markers count.
         clock: what percentages are measured by.
         source: who answers; by default the system's own way.
+        scales: weighs the trees; by default the system's own way.
     """
 
     def __init__(
-        self, run: RunId, clock: Clock | None = None, source: _Source | None = None
+        self,
+        run: RunId,
+        clock: Clock | None = None,
+        source: _Source | None = None,
+        scales: Scales | None = None,
     ) -> None:
         self._run = run
         self._clock = clock or SystemClock()
         self._source = source or (_Proc() if sys.platform == "linux" else _Psutil())
+        self._scales = scales or Scales(self._clock)
         # With its name: what a process says of itself changes when it becomes another program.
         self._known: dict[tuple[int, float, str], _Known] = {}
         self._cpu: dict[tuple[int, float], float] = {}
@@ -112,10 +121,13 @@ class Sampler:
         processes = {process.pid: process for process in self._source.processes()}
         families = self._families(processes, roots)
         seen = [process for family in families.values() for process in family]
+        pids = {build: [process.pid for process in family] for build, family in families.items()}
+        pss = self._scales.weighed(pids)
         builds = {
             build: BuildCost(
                 processes=tuple(self._shown(process, seconds) for process in family),
                 rss=sum(process.rss for process in family),
+                pss=pss.get(build),
             )
             for build, family in families.items()
         }
@@ -181,8 +193,14 @@ class _Proc:
         with os.scandir("/proc") as entries:
             pids = [entry.name for entry in entries if entry.name.isdigit()]
         for pid in pids:
-            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-                yield self._parsed(pid, file.read())
+            # A file object would cost more than the reading: this is done for each process.
+            with suppress(OSError):
+                fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    stat = os.read(fd, _MOST_READ)
+                finally:
+                    os.close(fd)
+                yield self._parsed(pid, stat)
 
     def _parsed(self, pid: str, stat: bytes) -> _Process:
         head, _, tail = stat.rpartition(b")")

@@ -18,23 +18,37 @@ if TYPE_CHECKING:
     from pool.events.bus import Bus
     from pool.limits.gate import Gate
 
-__all__ = ["Priority", "Seat"]
+__all__ = ["FRESH", "GOES_ON", "LAST", "Priority", "Seat"]
 
 Priority = tuple[int, float, int]
 """Rank, then the longest expected first (negative seconds), then the order given."""
 
-FRESH, GOES_ON = 1, 0
-"""The ranks: what others wait for, or what has begun already, goes before what has not."""
+LAST, FRESH, GOES_ON = 2, 1, 0
+"""The ranks: what others wait for, or what has begun already, goes before what has not.
+
+What must be alone is best last: it costs the same then, and holds nobody up.
+"""
 
 
 class Seat:
-    """One build's way in and out of its slot; at most one slot at a time."""
+    """One build's way in and out of its slot; at most one slot at a time.
 
-    def __init__(self, build: BuildId, gate: Gate, bus: Bus, priority: Priority) -> None:
+    Args:
+        build: whose it is.
+        gate: where it is taken.
+        bus: where that is told.
+        priority: at the gate, until it has begun.
+        alone: whether nobody else may have a slot at the same time.
+    """
+
+    def __init__(
+        self, build: BuildId, gate: Gate, bus: Bus, priority: Priority, *, alone: bool = False
+    ) -> None:
         self._build = build
         self._gate = gate
         self._bus = bus
         self._priority = priority
+        self._alone = alone
         self._worked = 0.0
         self._since: float | None = None
 
@@ -46,10 +60,11 @@ class Seat:
 
     async def take(self) -> None:
         """Wait for a slot."""
-        slot = await self._gate.acquire(self._build, self._priority)
+        slot = await self._gate.acquire(self._build, self._priority, alone=self._alone)
         self._since = self._bus.elapsed
         self._priority = (GOES_ON, *self._priority[1:])
-        self._bus.emit(BuildStarted(build=self._build, slot=slot))
+        reserved = self._gate.reserved(self._build)
+        self._bus.emit(BuildStarted(build=self._build, slot=slot, reserved=reserved))
 
     def release(self) -> None:
         """Give the slot back, if there is one; whoever calls this has told why."""

@@ -34,6 +34,8 @@ class Settings:
     downloads: int
     installs: int
     """How many wheels are unpacked, checked and compiled at once."""
+    jobs: int
+    """How many compilers and the like all builds together may run."""
     out_dir: Path | None
     """Where wheels go, made when the first one does; None where none is to be left."""
     cache_dir: Path
@@ -66,6 +68,10 @@ class Settings:
     copy: bool = False
     """Build each tree in a copy of its own, without a lock."""
     fail_fast: bool = False
+    memory: int | None = None
+    """Bytes that all builds together may have at the start; None for no end."""
+    retries: int = 2
+    """How often what ran out of memory is tried again, with less each time; 0 to 2."""
     lock_timeout: float | None = None
     """Seconds; None waits for ever."""
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.backend.output import LogTail
-from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Sample
+from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Remark, Sample
+from pool.offence import Offence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from pool.backend.jobserver import Jobserver
     from pool.events.bus import Bus
     from pool.model import BuildId
     from pool.sampler import Sampler
@@ -27,7 +30,7 @@ _TICK_SECONDS = 0.2
 _TICKS_PER_SAMPLE = 5
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Watched:
     """A build that has run at least one hook."""
 
@@ -36,22 +39,43 @@ class _Watched:
     peak: int = 0
     sampled: bool = False
     """Whether its running hook was looked at."""
+    offence: Offence
 
 
 class Watch:
     """One for the pool; `run` is its only task."""
 
-    def __init__(self, bus: Bus, sampler: Sampler, executor: Executor) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        sampler: Sampler,
+        executor: Executor,
+        jobs: Jobserver,
+        on_sample: Callable[[Sequence[BuildSample]], None],
+    ) -> None:
         self._bus = bus
         self._sampler = sampler
         self._executor = executor
+        self._jobs = jobs
+        self._on_sample = on_sample
         self._builds: dict[BuildId, _Watched] = {}
+        self.machine: MachineMemory | None = None
+        """What the machine had when last looked at, with hooks running."""
 
     def begin(self, build: BuildId, log: Path, pid: int) -> None:
         """A hook of the build has started."""
-        watched = self._builds.setdefault(build, _Watched(LogTail(log)))
+        if (watched := self._builds.get(build)) is None:
+            watched = self._builds[build] = self._new(build, log)
         watched.pid = pid
         watched.sampled = False
+
+    def _new(self, build: BuildId, log: Path) -> _Watched:
+        offence = Offence()
+
+        def printed(chunk: bytes) -> None:
+            self._tell(build, offence.printed(chunk))
+
+        return _Watched(tail=LogTail(log, printed), offence=offence)
 
     def end(self, build: BuildId) -> None:
         """The hook has ended; tell the last of its output."""
@@ -63,6 +87,10 @@ class Watch:
         """Count what a hook's largest process had: short ones end before any sample."""
         if (watched := self._builds.get(build)) is not None:
             watched.peak = max(watched.peak, peak)
+
+    def peak(self, build: BuildId) -> int:
+        """Return the most that was seen of a build so far, in bytes."""
+        return watched.peak if (watched := self._builds.get(build)) else 0
 
     def forget(self, build: BuildId) -> int:
         """The build has ended; return its peak in bytes."""
@@ -91,9 +119,14 @@ class Watch:
                 BuildOutput(build=build, lines=seen.lines, bytes=seen.bytes, last=seen.last)
             )
 
+    def _tell(self, build: BuildId, remarks: Iterable[str]) -> None:
+        for text in remarks:
+            self._bus.emit(Remark(build=build, text=text))
+
     async def _sample(self) -> None:
         roots = {build: seen.pid for build, seen in self._builds.items() if seen.pid is not None}
         if not roots:
+            self._on_sample(())
             return
         sample = await asyncio.get_running_loop().run_in_executor(
             self._executor, self._sampler.sample, roots
@@ -106,8 +139,16 @@ class Watch:
                 watched.sampled = True
                 builds.append(
                     BuildSample(
-                        build=build, processes=tree.processes, rss=tree.rss, peak=watched.peak
+                        build=build,
+                        processes=tree.processes,
+                        rss=tree.rss,
+                        peak=watched.peak,
+                        pss=tree.pss,
+                        tokens=self._jobs.held(build),
                     )
                 )
-        machine = MachineMemory(total=sample.total, available=sample.available)
+                names = [process.name for process in tree.processes]
+                self._tell(build, watched.offence.sampled(names, self._jobs.allowed(build)))
+        machine = self.machine = MachineMemory(total=sample.total, available=sample.available)
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
+        self._on_sample(builds)

@@ -29,10 +29,11 @@ from pool.sources.page import IndexFile
 from pool.sources.resolver import applicable
 from pool.sources.secret import masked
 from pool.wheelcache import CachedWheel, Damaged
+from pool.witness import Witness
 from pool.workplace import copy, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pool.alone import Alone
@@ -48,6 +49,14 @@ if TYPE_CHECKING:
     from pool.workplace import Place
 
 __all__ = ["Tree", "Work"]
+
+_PHASES: dict[Hook, Phase] = {
+    "get_requires_for_build_wheel": Phase.GET_REQUIRES,
+    "get_requires_for_build_editable": Phase.GET_REQUIRES,
+    "prepare_metadata_for_build_wheel": Phase.METADATA,
+    "build_wheel": Phase.BUILD,
+    "build_editable": Phase.BUILD,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +184,6 @@ class Work:
 
     async def _asked_for(self, env: BuildEnvironment, have: Sequence[str]) -> tuple[str, ...]:
         """Return what the backend wants beside the static requirements."""
-        self.phase(Phase.GET_REQUIRES)
         hook: Hook = "get_requires_for_build_wheel"
         if self.job.purpose == "editable":
             hook = "get_requires_for_build_editable"
@@ -262,11 +270,9 @@ class Work:
     ) -> Built:
         """Let the backend make what the job is for."""
         if self.job.purpose == "metadata":
-            self.phase(Phase.METADATA)
             with suppress(MissingHookError):
                 name = await self._hook(room.env, "prepare_metadata_for_build_wheel")
                 return _described(self.place.wheels / str(name), self.source)
-        self.phase(Phase.BUILD)
         editable = self.job.purpose == "editable"
         name = await self._hook(room.env, "build_editable" if editable else "build_wheel")
         self.phase(Phase.CHECK)
@@ -276,6 +282,16 @@ class Work:
         return built
 
     async def _hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
+        """Run one hook with a job of its own."""
+        waits = partial(self.phase, Phase.AWAIT_JOB)
+        allotment = self.kit.allotment.of(self.job, env, self.place, on_wait=waits)
+        async with allotment as environ:
+            self.phase(_PHASES[hook])
+            return await self._watched(env, hook, environ)
+
+    async def _watched(
+        self, env: BuildEnvironment, hook: Hook, environ: Mapping[str, str]
+    ) -> str | Sequence[str]:
         """Run one hook, with its output and its processes watched."""
         kit, job = self.kit, self.job
         call = HookCall(
@@ -289,12 +305,16 @@ class Work:
             output=self.place.wheels,
             log=job.log,
             fds=self.tree.fds,
-            environ=env.environ(kit.settings.environ),
+            environ=environ,
         )
+        witness = Witness(hook)
         try:
             result = await kit.hooks.call(call, on_start=partial(kit.watch.begin, job.id, job.log))
         except BackendError as problem:
-            problem.rerun = by_hand(call)
+            named = witness.named(problem, used=kit.watch.peak(job.id), machine=kit.watch.machine)
+            (named or problem).rerun = by_hand(call)
+            if named is not None:
+                raise named from problem
             raise
         finally:
             kit.watch.end(job.id)

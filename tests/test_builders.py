@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60
 def settings(root: Path, **more: Any) -> pool.Settings:
     environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
     overrides = pool.IndexOverrides(no_index=True, find_links=(str(root / "links"),))
-    given: dict[str, Any] = {"builds": 2, "out_dir": root / "out", **more}
+    given: dict[str, Any] = {"builds": 2, "jobs": 2, "out_dir": root / "out", **more}
     return pool.Settings(
         downloads=1, installs=1, cache_dir=root / "cache", state_dir=root / "state",
         journal=root / "run.jsonl", environ=environ, argv=("test",),

@@ -12,10 +12,10 @@ from app.view import GLYPHS, PLAIN, Row
 
 __all__ = ["Column", "columns", "texts", "titles"]
 
-Name = Literal["name", "state", "time", "memory", "peak", "last"]
+Name = Literal["name", "state", "time", "memory", "peak", "jobs", "last"]
 
 FULL, MEDIUM, NARROW = 100, 64, 40
-"""Widths from which all columns are shown, all but peak and last line, and a time at all."""
+"""Widths from which all columns are shown, all but peak, jobs and last line, and a time at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ def columns(width: int) -> tuple[Column, ...]:
         fixed.append(Column("memory", "memory", 8, right=True))
     if width >= FULL:
         fixed.append(Column("peak", "peak", 8, right=True))
+        fixed.append(Column("jobs", "jobs", 4, right=True))
     left = max(8, width - 3 - sum(column.width + 1 for column in fixed))
     name = max(6, min(22, left * 2 // 5))
     last = (left - name - 2) * 2 // 5 if width >= FULL else 0
@@ -63,6 +64,7 @@ def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
         "time": row.time,
         "memory": row.memory,
         "peak": row.peak,
+        "jobs": row.jobs,
         "last": row.last,
     }
     glyph = GLYPHS[row.kind][ascii_only]

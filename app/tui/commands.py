@@ -30,7 +30,12 @@ class BuildCommands(Provider):
     async def search(self, query: str) -> Hits:
         """Find commands, caps and builds by what was typed."""
         matcher = self.matcher(query)
-        for name, about, action in (*self._actions(), *self._caps(query), *self._builds()):
+        for name, about, action in (
+            *self._actions(),
+            *self._caps(query),
+            *self._budget(query),
+            *self._builds(),
+        ):
             if (score := matcher.match(name)) > 0:
                 yield Hit(score, matcher.highlight(name), action, help=about)
 
@@ -49,6 +54,7 @@ class BuildCommands(Provider):
                 up, down = (partial(dashboard.move_cap, limit, by) for by in (1, -1))
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; ends nobody", down
+            yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
             yield "next cap", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "builds that run go on", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
@@ -60,6 +66,13 @@ class BuildCommands(Provider):
             for limit in CAPS:
                 resize = partial(self._dashboard.resize, limit, int(number[0]))
                 yield f"{limit}: set the cap to {number[0]}", "", resize
+
+    def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Offer the size that was typed."""
+        typed = re.search(r"\b\d+(\.\d+)?\s?([KMGT](i?B)?\b|%)", query, re.IGNORECASE)
+        if self._dashboard.live and typed:
+            resize = partial(self._dashboard.set_budget, typed[0])
+            yield f"memory: set the budget to {typed[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         for build in order(self._dashboard.feed.state)[:1000]:

@@ -10,7 +10,7 @@ from textual.widgets import Footer, Input
 
 import pool
 from app.tui.commands import BuildCommands
-from app.tui.dialogs import CapScreen, HelpScreen, QuitScreen
+from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
 from app.tui.header import RunHeader
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
@@ -156,6 +156,25 @@ class Dashboard(Screen[None]):
 
         known = self.feed.state.limits.get(limit)
         self.app.push_screen(CapScreen(limit, known.cap if known else None), answered)
+
+    def ask_budget(self) -> None:
+        """Ask for the memory that builds may have together."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.set_budget(text)
+
+        known = self.feed.state.limits.get(pool.LimitName.MEMORY)
+        self.app.push_screen(BudgetScreen(known.cap if known else 0), answered)
+
+    def set_budget(self, text: str) -> None:
+        """Set the memory budget to a size, a share, ``auto`` or ``off``."""
+        try:
+            budget = pool.budget_of(text)
+        except pool.SettingsError as problem:
+            self.notify(str(problem), severity="error", markup=False)
+            return
+        self.resize(pool.LimitName.MEMORY, budget or 0)
 
     def action_cap(self, by: int) -> None:
         """Raise or lower the selected cap."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.validation import Integer
+from textual.validation import Function, Integer
 from textual.widgets import Input, Static
 
 import pool
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["CapScreen", "HelpScreen", "QuitScreen"]
+__all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen"]
 
 _KEYS = """\
  j k  arrows  g G  pages   move
@@ -93,6 +93,40 @@ class CapScreen(ModalScreen[int | None]):
         """Close with the number, if it is one that a cap can have."""
         if event.validation_result is not None and event.validation_result.is_valid:
             self.dismiss(int(event.value))
+
+
+class BudgetScreen(ModalScreen[str | None]):
+    """Asks for the memory that all builds may have together."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="budget.close")
+    ]
+
+    def __init__(self, budget: int) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        now = f"{self._budget >> 20}M" if self._budget else "off"
+        with Vertical(classes="dialog"):
+            yield Static("memory: set the budget to", classes="dialog-title")
+            yield Input(now, validators=Function(_is_budget), validate_on=["submitted"], id="cap")
+            yield Static(" 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the text, if it is an amount of memory."""
+        if event.validation_result is not None and event.validation_result.is_valid:
+            self.dismiss(event.value)
+
+
+def _is_budget(text: str) -> bool:
+    try:
+        pool.budget_of(text)
+    except pool.SettingsError:
+        return False
+    return True
 
 
 class QuitScreen(ModalScreen[bool]):

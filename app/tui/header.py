@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.caps import caps_for, next_cap, traffic
-from app.view import PLAIN, clock, counts, size_of
+from app.caps import budget, caps_for, next_cap, traffic
+from app.view import PLAIN, clock, counts, size, size_of
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -65,18 +65,30 @@ class RunHeader(Widget):
         )
 
     def _memory(self, room: int) -> str:
-        """Say how much of the machine's memory is used, as far as there is room."""
-        machine = self._feed.state.machine
-        if machine is None:
-            return ""
-        used = machine.total - machine.available
-        said = f"memory {size_of(used, machine.total)}"
-        full = round(_BAR * used / machine.total)
-        done, rest = ("#", ".") if self._ascii else ("█", "·")
-        for text in (f"{said}  {done * full}{rest * (_BAR - full)}", said):
+        """Say how much of the budget, or of the machine's memory, is used, if there is room."""
+        for text in self._memories():
             if len(text) <= room:
                 return text
         return ""
+
+    def _memories(self) -> tuple[str, ...]:
+        """Return that from long to short."""
+        machine = self._feed.state.machine
+        if (known := budget(self._feed.state)) is not None:
+            used, reserved, whole = known
+            said = f"memory {size_of(used, whole)}"
+            aside = f"{said}, {size(reserved)} reserved"
+            return f"{aside}  {self._bar(used / whole)}", aside, said
+        if machine is None:
+            return ()
+        used = machine.total - machine.available
+        said = f"memory {size_of(used, machine.total)}"
+        return f"{said}  {self._bar(used / machine.total)}", said
+
+    def _bar(self, part: float) -> str:
+        full = min(_BAR, round(_BAR * part))
+        done, rest = ("#", ".") if self._ascii else ("█", "·")
+        return done * full + rest * (_BAR - full)
 
     def _second(self) -> str:
         left, width = f" {counts(self._feed.numbers)}", self.size.width

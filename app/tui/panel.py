@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
-from app.view import clock, describe, duration, size, title
+from app.view import clock, count, describe, duration, size, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,6 +67,11 @@ class BuildPanel(Vertical):
             facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
             facts.append(f"took {duration(build.expected)} before")
+        if build.expected_peak is not None and build.status is not pool.Status.DONE:
+            facts.append(f"came to {size(build.expected_peak)} before")
+        facts += _memory(build)
+        if build.processes:
+            facts.append(f"jobs: its own and {count(build.tokens, 'token')}")
         facts += [f"note: {remark}" for remark in build.remarks]
         return Text.assemble((f" {title(build)}  ", "bold"), "   ".join(facts))
 
@@ -93,6 +98,14 @@ class _Lines(Widget):
     def render(self) -> Text:
         title, *rest = (set_cell_size(line, self.size.width) for line in self._lines or [""])
         return Text.assemble((title, "dim"), *(f"\n{line}" for line in rest), no_wrap=True)
+
+
+def _memory(build: pool.BuildState) -> list[str]:
+    """Say what the whole tree has with shared pages counted once; the table counts them often."""
+    if not build.pss_peak:
+        return []
+    now = "" if build.pss is None else f"{size(build.pss)}, "
+    return [f"shared pages counted once: {now}peak {size(build.pss_peak)}"]
 
 
 def _processes(build: pool.BuildState, height: int) -> list[str]:

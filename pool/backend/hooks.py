@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
-from pool.backend.output import telling_line
+from pool.backend.output import last_lines, telling_line
 from pool.backend.process import Command, Process, Processes
 from pool.errors import BackendError, ProjectError
 
@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 
     from pool.model import BuildId, RunId
 
-__all__ = ["Hook", "HookCall", "HookResult", "Hooks", "MissingHookError"]
+__all__ = [
+    "Hook",
+    "HookCall",
+    "HookEnd",
+    "HookFailedError",
+    "HookResult",
+    "Hooks",
+    "MissingHookError",
+]
 
 Hook = Literal[
     "get_requires_for_build_wheel",
@@ -42,6 +50,14 @@ Hook = Literal[
 
 class MissingHookError(BackendError):
     """The backend has no such hook; there may be another way."""
+
+
+class HookFailedError(BackendError):
+    """A hook's process ended badly; how it did, for whoever looks for the cause."""
+
+    def __init__(self, message: str, *, hint: str, ended: HookEnd) -> None:
+        super().__init__(message, hint=hint)
+        self.ended = ended
 
 
 T = TypeVar("T")
@@ -79,6 +95,20 @@ class HookResult:
     """The wheel's file name, or a list of requirements."""
     peak: int
     """Bytes: the largest resident size of any one of its processes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookEnd:
+    """How a hook's process ended that did not end well."""
+
+    code: int
+    """The exit code; negative for a signal."""
+    tail: Sequence[str]
+    """The last lines of the log, cleaned."""
+    peak: int
+    """As in `HookResult`."""
+    ours: bool
+    """Whether we had told it to end."""
 
 
 class Hooks:
@@ -245,8 +275,24 @@ class _Call:
             fds=self.call.fds,
         )
         if code := self.running.run(command):
-            raise _failed(code, self.call)
+            raise self._failed(code)
         _keep_warnings(Path(cmd[-1]) / "output.json", self.call.log)
+
+    def _failed(self, code: int) -> HookFailedError:
+        hook, tail, running = self.call.hook, last_lines(self.call.log), self.running
+        # What went wrong comes first: lines are cut at their end.
+        if code < 0:
+            message = f"{hook} was killed by {_signal_name(-code)}"
+        elif reason := telling_line(tail):
+            message = f"{reason} ({hook}, exit code {code})"
+        else:
+            message = f"{hook} failed with exit code {code}"
+        peak = running.process.peak if running.process else 0
+        return HookFailedError(
+            message,
+            hint=_KILLED if code == -signal.SIGKILL else "",
+            ended=HookEnd(code=code, tail=tail, peak=peak, ours=running.ended),
+        )
 
 
 def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCaller:
@@ -263,20 +309,6 @@ def _no_such_hook(call: HookCall) -> MissingHookError:
     if call.hook == "build_editable":
         hint = "it knows no editable installs (PEP 660): a newer version may, or install without -e"
     return MissingHookError(f"the backend {call.backend} has no {call.hook} hook", hint=hint)
-
-
-def _failed(code: int, call: HookCall) -> BackendError:
-    # What went wrong comes first: lines are cut at their end.
-    if code < 0:
-        message = f"{call.hook} was killed by {_signal_name(-code)}"
-    elif reason := telling_line(call.log):
-        message = f"{reason} ({call.hook}, exit code {code})"
-    else:
-        message = f"{call.hook} failed with exit code {code}"
-    return BackendError(
-        message,
-        hint=_KILLED if code == -signal.SIGKILL else "",
-    )
 
 
 def _signal_name(number: int) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "telling_line"]
+__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines", "telling_line"]
 
 LONGEST = 400
 """Characters of a line that are shown."""
@@ -47,18 +48,22 @@ def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def telling_line(log: Path) -> str:
-    """Return the line of a failed build's log that most likely says why, cleaned.
+def last_lines(log: Path) -> list[str]:
+    """Return the lines near the end of a log that show something, cleaned; none without a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+            return [shown for line in file if (shown := clean_line(line))]
+    except OSError:
+        return []
+
+
+def telling_line(lines: list[str]) -> str:
+    """Return the line of a failed build's last ones that most likely says why.
 
     That is the first of a compiler's errors near the end, or else the last line: tracebacks and
     most tools end with what was wrong.
     """
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
-            lines = [shown for line in file if (shown := clean_line(line))]
-    except OSError:
-        return ""
     errors = [line for line in lines if _COMPILER_ERROR.search(line)]
     return (errors or lines[-1:] or [""])[0]
 
@@ -74,10 +79,11 @@ class Tail:
 
 
 class LogTail:
-    """Follows one growing log file, reading each byte once."""
+    """Follows one growing log file, reading each byte once; ``on_bytes`` gets them all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_bytes: Callable[[bytes], None] | None = None) -> None:
         self._path = path
+        self._on_bytes = on_bytes
         self._lines = 0
         self._bytes = 0
         self._last = ""
@@ -101,6 +107,8 @@ class LogTail:
 
     def _take(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
+        if self._on_bytes is not None:
+            self._on_bytes(chunk)
         self._lines += chunk.count(b"\n")
         # A line without an end may grow for ever; what is kept of it does not.
         self._recent = (self._recent + chunk)[-_LAST_BYTES:]

@@ -121,6 +121,11 @@ def _(event: RunFinished, state: State) -> Dirty:
 @_fold.register
 def _(event: LimitChanged, state: State) -> Dirty:
     limit = state.limits.setdefault(event.limit, Limit(cap=event.old, before_pause=event.old))
+    if event.why == "memory":
+        before = event.old if limit.lowered_from is None else limit.lowered_from
+        limit.lowered_from = None if event.new >= before else before
+    elif event.why == "user" or (event.why == "pause" and event.old != limit.cap):
+        limit.lowered_from = None
     limit.cap = event.new
     limit.why = event.why
     limit.before_pause = event.new or event.old or limit.before_pause
@@ -140,6 +145,7 @@ def _(event: BuildQueued, state: State) -> Dirty:
         needed_by=event.needed_by,
         retry_of=event.retry_of,
         expected=event.expected,
+        expected_peak=event.expected_peak,
         queued_at=event.t,
         since=event.t,
     )
@@ -177,6 +183,7 @@ def _(event: BuildStarted, state: State) -> Dirty:
     _no_wait(build)
     build.status = Status.BUILDING
     build.slot = event.slot
+    build.reserved = event.reserved
     build.since = event.t
     if build.started_at is None:
         build.started_at = event.t
@@ -366,7 +373,11 @@ def _(event: Sample, state: State) -> Dirty:
         build = state.builds[sample.build]
         build.processes = sample.processes
         build.rss = sample.rss
+        build.tokens = sample.tokens
         build.peak = max(build.peak, sample.peak)
+        if sample.pss is not None:
+            build.pss = sample.pss
+            build.pss_peak = max(build.pss_peak, sample.pss)
     return frozenset([sample.build for sample in event.builds])
 
 
@@ -386,6 +397,9 @@ def _leave_slot(state: State, build: BuildState) -> None:
         # Processes run only with a slot.
         build.processes = ()
         build.rss = 0
+        build.pss = None
+        build.reserved = 0
+        build.tokens = 0
 
 
 def _no_wait(build: BuildState) -> None:

@@ -45,6 +45,8 @@ class Limit:
     before_pause: int
     """The cap that comes back on resume; equal to ``cap`` while not paused."""
     why: str = "start"
+    lowered_from: int | None = None
+    """What it was before want of memory lowered it; None while that is not so."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +157,15 @@ class BuildState:
     processes: tuple[ProcessSample, ...] = ()
     rss: int = 0
     peak: int = 0
+    pss: int | None = None
+    """As it was weighed last, every few seconds; None where it never was."""
+    pss_peak: int = 0
+    reserved: int = 0
+    """Bytes of the memory budget set aside for it while it has a slot."""
+    expected_peak: int | None = None
+    """Bytes it came to in earlier runs."""
+    tokens: int = 0
+    """Jobs that it may run beside its first one."""
 
     outcome: Outcome | None = None
     seconds: float = 0.0

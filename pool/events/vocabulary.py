@@ -132,7 +132,7 @@ class RunFinished(_Event, frozen=True, tag="run.finished"):
 
 
 class LimitChanged(_Event, frozen=True, tag="limit.changed"):
-    """A cap has a new value; 0 means paused."""
+    """A cap has a new value; 0 means paused, and for memory, whose values are bytes, no budget."""
 
     limit: LimitName
     old: int
@@ -160,6 +160,8 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     retry_of: BuildId | None = None
     expected: float | None = None
     """Seconds it took in earlier runs."""
+    expected_peak: int | None = None
+    """Bytes it came to in earlier runs."""
 
 
 class BuildNeeded(_Event, frozen=True, tag="build.needed"):
@@ -188,6 +190,8 @@ class BuildStarted(_Event, frozen=True, tag="build.started"):
     build: BuildId
     slot: int
     """From 1; the lowest one free."""
+    reserved: int = 0
+    """Bytes of the memory budget set aside for it."""
 
 
 class BuildPhase(_Event, frozen=True, tag="build.phase"):
@@ -314,7 +318,7 @@ class InstallFinished(_Event, frozen=True, tag="install.finished"):
     """None where no single build is what it is for."""
 
 
-class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
+class BuildSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one build costs at one tick."""
 
     build: BuildId
@@ -324,6 +328,10 @@ class BuildSample(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, summed over the tree."""
     peak: int
     """Bytes, the largest such sum so far."""
+    pss: int | None = None
+    """Bytes, shared pages counted once; None where the tree was not weighed at this tick."""
+    tokens: int = 0
+    """Jobs that it may run beside its first one: tokens taken, and those leased to it."""
 
 
 class MachineMemory(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,14 @@ from pool.sources.secret import masked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["IndexOverrides", "IndexSettings", "PipRules", "index_settings", "pip_rules"]
+__all__ = [
+    "IndexOverrides",
+    "IndexSettings",
+    "PipRules",
+    "found_files",
+    "index_settings",
+    "pip_rules",
+]
 
 DEFAULT_TIMEOUT = 15.0
 _SECTIONS = ("global", "download", "install", "wheel")
@@ -176,6 +183,11 @@ def _key(name: str) -> str:
 
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home())
+
+
+def found_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return those of pip's configuration files that there are."""
+    return tuple(path for path in _files(environ) if path.is_file())
 
 
 def _files(environ: Mapping[str, str]) -> Iterator[Path]:

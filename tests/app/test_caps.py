@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pool
-from app.caps import caps_for, limits, next_cap, traffic
+from app.caps import budget, caps_for, limits, next_cap, traffic
 from app.progress import progress
 from pool.events import vocabulary as v
 from pool.model import BuildId, LimitName
@@ -35,6 +35,36 @@ def test_the_drain_and_the_pause_are_said() -> None:
     assert limits(state(*both, lowered))[LimitName.BUILDS] == "builds 2 -> 1"
     assert limits(state(*both, paused))[LimitName.BUILDS] == "builds paused (2 finishing)"
     assert limits(state(paused))[LimitName.BUILDS] == "builds paused"
+
+
+def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
+    def memory(old: int, new: int) -> v.LimitChanged:
+        return v.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="memory")
+
+    both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
+    user = v.LimitChanged(limit=LimitName.BUILDS, old=1, new=1, why="user")
+    said = [
+        limits(state(*both, *events))[LimitName.BUILDS]
+        for events in ([memory(2, 1)], [memory(2, 1), memory(1, 2)], [memory(2, 1), user])
+    ]
+    assert said == ["builds 2 -> 1 memory", "builds 2/2", "builds 2 -> 1"]
+
+
+def test_the_budget_is_said_with_what_is_used_and_reserved() -> None:
+    given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=1000, why="user")
+    none = v.LimitChanged(limit=LimitName.MEMORY, old=1000, new=0, why="user")
+    both = (
+        v.BuildStarted(build=A, slot=1, reserved=300),
+        v.BuildStarted(build=B, slot=2, reserved=300),
+    )
+    samples = [v.BuildSample(build=b, processes=(), rss=r, peak=r) for b, r in ((A, 50), (B, 500))]
+    used = v.Sample(builds=tuple(samples), machine=v.MachineMemory(total=9, available=5))
+    left = v.BuildFinished(build=B, outcome=pool.Outcome.BUILT)
+    assert budget(state()) is None
+    assert budget(state(given, *both)) == (0, 600, 1000)
+    assert budget(state(given, *both, used)) == (550, 800, 1000)
+    assert budget(state(given, *both, used, left)) == (50, 300, 1000)
+    assert budget(state(given, none)) is None
 
 
 def test_downloads_and_installs_drain_as_builds_do() -> None:

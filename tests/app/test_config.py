@@ -78,6 +78,26 @@ def test_a_timeout_is_a_number_of_seconds(value: str) -> None:
         said(Flags(lock_timeout=value)).seconds("lock_timeout")
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (said(Flags(memory="8G"), {"WHEELPOOL_MEMORY": "off"}), 8 << 30),
+        (said(environ={"WHEELPOOL_MEMORY": "1200M"}, file=ConfigFile(memory="1G")), 1200 << 20),
+        (said(file=ConfigFile(memory="512MiB")), 512 << 20),
+        (said(file=ConfigFile(memory=1 << 30)), 1 << 30),
+        (said(file=ConfigFile(memory="off")), None),
+    ],
+)
+def test_the_memory_budget_can_be_said_anywhere(asked: Said, expected: int | None) -> None:
+    assert asked.memory() == expected
+
+
+def test_a_budget_that_is_none_is_refused_by_where_it_was_said() -> None:
+    assert (said().memory() or 0) > 0, "auto is the default"
+    with pytest.raises(pool.SettingsError, match="--memory: 'much' is no amount of memory"):
+        said(Flags(memory="much")).memory()
+
+
 def test_json_needs_no_screen() -> None:
     how = manner(said(Flags(json=True)))
     assert how.no_ui

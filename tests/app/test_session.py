@@ -24,6 +24,7 @@ def settings(root: Path) -> pool.Settings:
         builds=2,
         downloads=2,
         installs=2,
+        jobs=2,
         out_dir=root / "out",
         cache_dir=root / "cache",
         state_dir=root / "state",

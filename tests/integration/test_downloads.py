@@ -63,7 +63,7 @@ async def running(
     """Run a pool that wants all of the index."""
     environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
     settings = pool.Settings(
-        builds=2, downloads=downloads, installs=2, out_dir=root / "out",
+        builds=2, downloads=downloads, installs=2, jobs=2, out_dir=root / "out",
         cache_dir=root / "cache", state_dir=root / "state", journal=root / "run.jsonl",
         index=pool.index_settings(environ, pool.IndexOverrides(index_url=server.index)),
         environ=environ, argv=("test",),

@@ -23,7 +23,7 @@ def settings(root: Path, links: Path, builds: int) -> pool.Settings:
     environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
     overrides = pool.IndexOverrides(no_index=True, find_links=(str(links),))
     return pool.Settings(
-        builds=builds, downloads=2, installs=2, out_dir=root / "out", cache_dir=root / "cache",
+        builds=builds, downloads=2, installs=2, jobs=2, out_dir=root / "out", cache_dir=root / "cache",
         state_dir=root / "state", journal=root / "run.jsonl", environ=environ, argv=("test",),
         index=pool.index_settings(environ, overrides),
     )  # fmt: skip

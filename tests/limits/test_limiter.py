@@ -85,3 +85,35 @@ def test_waiters_who_withdrew_are_not_kept_for_ever() -> None:
         limiter.request(who, (0,))
         limiter.leave(who)
     assert len(limiter._heap) < 100
+
+
+def test_who_asks_to_be_alone_waits_for_all_and_is_passed_by_nobody_behind() -> None:
+    limiter: Limiter[str] = Limiter(3)
+    for who in "ab":
+        limiter.request(who, (0,))
+    assert limiter.request("x", (1,), alone=True) == []
+    assert limiter.request("c", (0,)) == ["c"], "before it in the line"
+    assert limiter.request("d", (2,)) == []
+    assert [limiter.leave(who) for who in "abc"] == [[], [], ["x"]]
+    assert limiter.request("e", (0,)) == limiter.resize(5) == []
+    assert limiter.leave("x") == ["e", "d"]
+
+
+def test_two_who_want_to_be_alone_go_one_after_the_other() -> None:
+    limiter: Limiter[str] = Limiter(2)
+    limiter.request("x", (0,), alone=True)
+    limiter.request("y", (0,), alone=True)
+    limiter.request("a", (0,))
+    assert list(limiter.running) == ["x"]
+    assert limiter.leave("x") == ["y"]
+    assert limiter.leave("y") == ["a"]
+
+
+def test_who_wanted_to_be_alone_and_withdrew_is_in_nobodys_way() -> None:
+    limiter: Limiter[str] = Limiter(2)
+    limiter.request("a", (0,))
+    limiter.request("x", (0,), alone=True)
+    limiter.request("b", (1,))
+    assert limiter.leave("x") == ["b"]
+    assert limiter.resize(3) == []
+    assert limiter.request("x", (0,)) == ["x"], "next time not alone"

@@ -294,6 +294,41 @@ async def test_the_palette_asks_for_a_number() -> None:
         assert len(source.sent) == 1
 
 
+async def test_the_palette_sets_the_memory_budget_to_what_is_typed() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("ctrl+p", *"memory 6G")
+        await until(pilot, lambda: "memory: set the budget to 6G" in text(app))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        if not source.sent:
+            await pilot.press("enter")
+        budget = pool.Resize(limit=LimitName.MEMORY, value=6 << 30)
+        await until(pilot, lambda: source.sent == [budget])
+
+
+async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved() -> None:
+    source = run()
+    given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user")
+    tree = v.BuildSample(build=A, processes=(), rss=3 << 29, peak=3 << 29)
+    machine = v.MachineMemory(total=16 << 30, available=9 << 30)
+    source.say(given, v.BuildStarted(build=B, slot=2, reserved=1 << 30))
+    source.say(v.Sample(builds=(tree,), machine=machine))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(140, 36)) as pilot:
+        await until(pilot, lambda: "memory 1.5 of 8.0 GiB, 2.5 GiB reserved" in text(app))
+        dashboard = app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.ask_budget()
+        await until(pilot, lambda: "memory: set the budget to" in text(app))
+        await pilot.press("x", "enter")
+        assert not source.sent, "that is no amount of memory"
+        await pilot.press(*["backspace"] * 6, *"off", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.MEMORY, value=0)])
+
+
 async def test_the_strip_tells_what_goes_on_around_builds() -> None:
     source = install()
     clock = ManualClock()

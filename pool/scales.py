@@ -1,0 +1,85 @@
+"""What process trees weigh: the proportional set size, in which shared pages count once.
+
+A sum of RSS counts a page as often as it is shared, so it is more than the tree has. The true
+figure (``smaps_rollup``, proc(5)) costs the kernel a walk over all pages: about 3 ms for 300 MiB.
+So each build is weighed every few seconds only, the longest unweighed first, and all of them
+together take no more than half a hundredth of a core: of many large trees the figures just come
+less often.
+
+Linux only; elsewhere nothing is weighed.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pool.clock import Clock
+    from pool.model import BuildId
+
+__all__ = ["Scales", "pss_of"]
+
+EVERY_SECONDS = 5.0
+"""Between two weighings of one build."""
+SHARE = 0.005
+"""Of a core."""
+_MOST_SAVED = 0.05
+"""Seconds of work that may be saved up while little is to be done."""
+
+
+class Scales:
+    """Weighs the trees of running builds, as far as the allowance goes.
+
+    Args:
+        clock: what the work is measured by.
+        pss: weighs one process, in bytes; None for one that is gone or not ours to look at.
+    """
+
+    def __init__(self, clock: Clock, pss: Callable[[int], int | None] | None = None) -> None:
+        self._clock = clock
+        self._pss = pss or pss_of
+        self._last: dict[BuildId, float] = {}
+        self._allowance = _MOST_SAVED
+        self._at = clock.monotonic()
+
+    def weighed(self, trees: Mapping[BuildId, Sequence[int]]) -> dict[BuildId, int]:
+        """Return the bytes of those trees, given as pids, whose turn it is."""
+        now = self._clock.monotonic()
+        earned = (now - self._at) * SHARE
+        self._allowance, self._at = min(_MOST_SAVED, self._allowance + earned), now
+        self._last = {build: at for build, at in self._last.items() if build in trees}
+        found = {}
+        for build in self._due(trees, now):
+            if self._allowance <= 0:
+                break
+            if (pss := self._sum(trees[build])) is not None:
+                found[build] = pss
+            self._last[build] = now
+        return found
+
+    def _due(self, trees: Mapping[BuildId, Sequence[int]], now: float) -> list[BuildId]:
+        since = {build: now - self._last.get(build, -EVERY_SECONDS) for build in trees}
+        due = [build for build in trees if build not in self._last or since[build] >= EVERY_SECONDS]
+        return sorted(due, key=since.__getitem__, reverse=True)
+
+    def _sum(self, pids: Sequence[int]) -> int | None:
+        """Weigh one tree; what that takes comes off the allowance, even below nothing."""
+        begun = self._clock.monotonic()
+        sizes = [size for pid in pids if (size := self._pss(pid)) is not None]
+        self._allowance -= self._clock.monotonic() - begun
+        return sum(sizes) if sizes else None
+
+
+def pss_of(pid: int) -> int | None:
+    """Return the bytes of one process, each shared page divided by those who share it."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,69 @@
+"""What trees weigh: how often they are weighed, and what that may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pool.model import BuildId
+from pool.scales import EVERY_SECONDS, SHARE, Scales, pss_of
+from tests.fakes import ManualClock
+
+B1, B2 = BuildId("b1"), BuildId("b2")
+
+
+class Kernel:
+    """Processes that weigh what their pid says, and take time to weigh."""
+
+    def __init__(self, clock: ManualClock, seconds: float = 0.0) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self.asked: list[int] = []
+
+    def pss(self, pid: int) -> int | None:
+        self.asked.append(pid)
+        self.clock.seconds += self.seconds
+        return pid if pid > 0 else None
+
+
+def test_a_tree_is_the_sum_of_what_can_be_read_of_it() -> None:
+    clock = ManualClock()
+    scales = Scales(clock, Kernel(clock).pss)
+    assert scales.weighed({B1: [3, -1, 4], B2: [-1]}) == {B1: 7}
+
+
+def test_each_build_is_weighed_every_few_seconds() -> None:
+    clock = ManualClock()
+    scales = Scales(clock, Kernel(clock).pss)
+    assert scales.weighed({B1: [3]}) == {B1: 3}
+    clock.seconds += EVERY_SECONDS - 0.5
+    assert scales.weighed({B1: [3], B2: [4]}) == {B2: 4}
+    clock.seconds += 0.5
+    assert scales.weighed({B1: [3], B2: [4]}) == {B1: 3}
+
+
+def test_large_trees_take_no_more_than_their_share_and_all_have_their_turn() -> None:
+    clock = ManualClock()
+    kernel = Kernel(clock, seconds=0.1)
+    scales = Scales(clock, kernel.pss)
+    builds = {BuildId(f"b{number}"): [number] for number in range(1, 17)}
+    for _ in range(600):
+        clock.seconds += 1.0
+        scales.weighed(builds)
+    assert len(kernel.asked) * kernel.seconds <= clock.seconds * SHARE + 0.2
+    assert set(kernel.asked) == set(range(1, 17))
+
+
+def test_who_is_gone_weighs_nothing() -> None:
+    assert pss_of(2**22 + 1) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="no smaps_rollup here")
+def test_the_systems_own_way_agrees_with_psutil() -> None:
+    import psutil
+
+    ours = pss_of(os.getpid())
+    assert ours is not None
+    assert ours == pytest.approx(psutil.Process().memory_full_info().pss, rel=0.1)
