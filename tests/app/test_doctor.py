@@ -6,6 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from app.cli import run
 from app.doctor import as_json, as_lines
 from pool.checkup import Checkup, Finding
 from pool.history import History
@@ -66,3 +69,11 @@ def test_findings_are_lines_or_json() -> None:
         "state": "missing",
         "text": "not on PATH",
     }
+
+
+def test_the_command_ends_well_and_has_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found["python"]["state"] == "ok"
+    assert run(["doctor"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(found)
