@@ -49,11 +49,13 @@ def settings(
         SettingsError: a value that cannot be used, named by where it was said.
         OutputError: a folder of ours that cannot be made.
     """
+    builds = said.count("builds", _processors())
     return pool.Settings(
-        builds=said.count("builds", _processors()),
+        builds=builds,
         downloads=said.count("downloads", DEFAULT_DOWNLOADS),
         installs=said.count("installs", _processors()),
-        jobs=said.count("jobs", _processors()),
+        # Who asks for more builds than processors means it; each needs a job.
+        jobs=said.count("jobs", max(_processors(), builds)),
         out_dir=None if install else said.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
         state_dir=_made(state_dir(), "XDG_STATE_HOME"),

@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING
 from pool import ending
 from pool.build import build
 from pool.errors import RequirementError
-from pool.events.vocabulary import (
-    BuildFinished,
-    BuildNeeded,
-    BuildQueued,
-    BuildWaiting,
-    Remark,
-)
+from pool.events.vocabulary import BuildFinished, BuildNeeded, BuildQueued, BuildWaiting, Remark
 from pool.failure import Failure, SkippedError, explained
 from pool.history import Past
-from pool.job import Built, Job, Order, identity, label_of
+from pool.job import Built, Job, Order, identity, label_of, looked_at
 from pool.model import BuildId, Outcome, WaitFor
 from pool.seat import FRESH, GOES_ON, LAST, Priority, Seat
 from pool.secondtry import next_attempt
@@ -127,7 +121,7 @@ class Builders:
             log=log,
             priority=priority,
             nested=inside,
-            result=_looked_at(asyncio.get_running_loop().create_future()),
+            result=looked_at(asyncio.get_running_loop().create_future()),
             again=asyncio.get_running_loop().create_future(),
             attempt=attempt,
             most_jobs=attempt.jobs if attempt else None,
@@ -405,9 +399,3 @@ class Builders:
         ]
         for key in bad:
             del self._inside[key]
-
-
-def _looked_at(future: asyncio.Future[Built]) -> asyncio.Future[Built]:
-    """Let nobody be told that nobody looked at its exception."""
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return future

@@ -235,9 +235,7 @@ class Pool:
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=errand,
-            watch=Watch(
-                self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled
-            ),
+            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled),
             allotment=Allotment(
                 self._caps.jobs,
                 Shims(settings.environ, settings.cache_dir / "shims"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pool.secondtry import Attempt
     from pool.sources.asked import Asked
 
-__all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of"]
+__all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of", "looked_at"]
 
 Source: TypeAlias = Target | IndexFile
 """What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
@@ -142,6 +142,12 @@ class Job:
     def title(self) -> str:
         """The name, with the version where it is known."""
         return f"{self.name} {self.version}" if self.version else self.name
+
+
+def looked_at(future: asyncio.Future[Built]) -> asyncio.Future[Built]:
+    """Let nobody be told that nobody looked at its exception."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 def label_of(source: Source) -> str:

@@ -41,15 +41,21 @@ _KILLED = re.compile(
     r"|\b(?:exit|returned)(?: non-zero)?(?: exit)? (?:code|status):? (?:137|-9)\b"
 )
 _REFUSED = re.compile(
-    r"\bstd::bad_alloc\b|virtual memory exhausted|\bmemory exhausted\b|MemoryError\b"
-    r"|Cannot allocate memory|memory allocation of \d+ bytes failed|\bENOMEM\b"
-    r"|(?<!CUDA )\bout of memory\b",
+    r"(?:instance of '|what\(\): +|^(?:\S+: )?)std::bad_alloc"
+    r"|^(?:[\w.]+\.)?\w*MemoryError(?::|$)|\bspawn ENOMEM\b|\[Errno 12\]"
+    r"|virtual memory exhausted|\bmemory exhausted\b|cannot allocate memory"
+    r"|memory allocation of \d+ bytes failed|(?<!CUDA )\bout of memory\b",
     re.IGNORECASE,
 )
-"""What compilers, linkers (GNU ld, rustc, LLVM), make and Python say when they get no memory."""
+"""What compilers, linkers (GNU ld, rustc, LLVM), make, node and Python say when they get none.
 
-_CODE = re.compile(r"^\s*\d+ \||\b(?:raise|except|throw|catch|import|return)\b")
-"""Lines that only quote source: compilers and tracebacks show what stands where it went wrong."""
+Only as they say it: the words alone are in the names of files and symbols as well.
+"""
+_CODE = re.compile(
+    r"^\s*\d+ \||\b(?:raise|except|throw|catch|import|return)\b|^(?:checking|--) |\bwarning:",
+    re.IGNORECASE,
+)
+"""Lines that only quote source, or tell of checks: no cause of a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,5 +200,5 @@ def test_settings_come_from_flags_environment_and_file(home: Home) -> None:
     done = home.run("build", tree, "--json", "-j", "5", WHEELPOOL_CONCURRENT_INSTALLS="6")
     started = json.loads(done.stdout.splitlines()[1])
     assert started["limits"].pop("memory") > 0, "as much as there is"
-    assert started["limits"] == {"builds": 5, "downloads": 8, "installs": 6, "jobs": 2}
+    assert started["limits"] == {"builds": 5, "downloads": 8, "installs": 6, "jobs": 5}
     assert started["out_dir"] == str(home.root / "from-file")

@@ -6,9 +6,13 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from app.cli import run
 from app.doctor import as_json, as_lines
 from pool.checkup import Checkup, Finding
 from pool.history import History
+from tests.fakes import ManualClock
 
 
 def looked(root: Path, **environ: str) -> dict[str, Finding]:
@@ -66,3 +70,29 @@ def test_findings_are_lines_or_json() -> None:
         "state": "missing",
         "text": "not on PATH",
     }
+
+
+def test_the_command_ends_well_and_has_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--json"]) == 0
+    found = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found["python"]["state"] == "ok"
+    assert run(["doctor"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(found)
+
+
+def test_a_cache_is_measured_each_file_once_and_not_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "cache/wheels").mkdir(parents=True)
+    (tmp_path / "cache/wheels/one").write_bytes(b"x" * (5 << 20))
+    (tmp_path / "cache/two").hardlink_to(tmp_path / "cache/wheels/one")
+    assert looked(tmp_path)["cache content"].text == "5 MiB"
+
+    class Late(ManualClock):
+        def monotonic(self) -> float:
+            self.seconds += 1.0
+            return self.seconds
+
+    hurried = Checkup(
+        cache_dir=tmp_path / "cache", state_dir=tmp_path, environ={}, root=tmp_path, clock=Late()
+    )
+    found = {one.what: one.text for one in hurried.findings()}
+    assert found["cache content"].startswith("more than 0 MiB")

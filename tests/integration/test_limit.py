@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("cap", [1, 3])
 def test_twelve_trees_never_overlap_more_than_the_cap(sandbox: Sandbox, cap: int) -> None:
     trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(12)]
-    done = sandbox.run("build", *trees, "-j", str(cap))
+    done = sandbox.run("build", *trees, "-j", str(cap), NAP="0.2")
     assert done.code == 0, done.err
     assert most_at_once(sandbox.times) == cap
     assert len(list(sandbox.out.glob("*.whl"))) == 12
