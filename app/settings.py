@@ -56,6 +56,7 @@ def settings(
         installs=said.count("installs", _processors()),
         # Who asks for more builds than processors means it; each needs a job.
         jobs=said.count("jobs", max(_processors(), builds)),
+        jobs_follow=not said.count("jobs", 0),
         out_dir=None if install else said.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
         state_dir=_made(state_dir(), "XDG_STATE_HOME"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pool.backend.jobserver import Jobserver, Outer
+from pool.controls import Resize
 from pool.events.vocabulary import LimitChanged
 from pool.limits.gate import Gate
 from pool.limits.jobs import Jobs
@@ -15,7 +16,6 @@ from pool.settings import MAX_BUILDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pool.controls import Resize
     from pool.events.bus import Bus
     from pool.events.vocabulary import BuildSample
     from pool.settings import Settings
@@ -34,6 +34,7 @@ class Caps:
         """The cap of builds that the user wants; want of memory may have lowered it."""
         self.downloads = Gate(settings.downloads)
         self.installs = Gate(settings.installs)
+        self._jobs_follow = settings.jobs_follow
         self.jobs = Jobserver(Jobs(settings.jobs), Outer.found(settings.environ))
 
     @property
@@ -72,6 +73,8 @@ class Caps:
         else:
             self._tell(control.limit, old, new, "user")
         gate.resize(new)
+        if gate is self.builds and self._jobs_follow and new > self.jobs.cap:
+            self.resize(Resize(limit=LimitName.JOBS, value=new))
 
     def sampled(self, samples: Sequence[BuildSample]) -> None:
         """See what builds use now: step back for want of memory, or let in who fits."""

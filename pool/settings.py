@@ -49,6 +49,8 @@ class Settings:
     """What hooks inherit, before it is cleaned; also where TMPDIR for uv's lock comes from."""
     argv: tuple[str, ...]
     """The command line, for the journal's header; credentials are masked by the reader of flags."""
+    jobs_follow: bool = False
+    """Whether a raised cap of builds raises them, as nobody said a number; each build needs one."""
     python: Path | None = None
     """The target interpreter; None for the one that runs wheelpool, or the environment's."""
     deps: bool = False
