@@ -141,6 +141,8 @@ class Builders:
             retry_of=retry_of,
             expected=past.seconds,
             expected_peak=past.peak,
+            priority=priority,
+            alone=attempt is not None,
         )
         self._kit.bus.emit(queued)
         return job

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pool.backend.output import LogTail
 from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Remark, Sample
+from pool.limits.pressure import stalled
 from pool.offence import Offence
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ class Watch:
                 )
                 names = [process.name for process in tree.processes]
                 self._tell(build, watched.offence.sampled(names, self._jobs.allowed(build)))
-        machine = self.machine = MachineMemory(total=sample.total, available=sample.available)
+        machine = self.machine = MachineMemory(
+            total=sample.total, available=sample.available, stall=stalled()
+        )
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
         self._on_sample(builds)

@@ -146,6 +146,8 @@ def _(event: BuildQueued, state: State) -> Dirty:
         retry_of=event.retry_of,
         expected=event.expected,
         expected_peak=event.expected_peak,
+        priority=event.priority,
+        alone=event.alone,
         queued_at=event.t,
         since=event.t,
     )
@@ -173,6 +175,7 @@ def _(event: BuildWaiting, state: State) -> Dirty:
     build.waiting_on = event.on
     build.holder = event.holder
     build.waiting_builds = event.builds
+    build.needs, build.free = event.needs, event.free
     build.since = build.since if same else event.t
     return frozenset((event.build,))
 
@@ -407,6 +410,7 @@ def _no_wait(build: BuildState) -> None:
     build.waiting_on = ""
     build.holder = None
     build.waiting_builds = ()
+    build.needs = build.free = 0
 
 
 def _end_phase(build: BuildState, t: float) -> None:
