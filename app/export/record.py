@@ -1,0 +1,120 @@
+"""A saved run as reports take it: all of its events, what they add up to, and its logs.
+
+The events are read and folded once; every format is made from this. Logs of builds are read when
+they are asked for, only their ends, cleaned and without credentials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import pool
+from app.summary import asked_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pool import events
+
+__all__ = ["Record", "read"]
+
+_TAIL_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run, from its first event to its last."""
+
+    header: events.Header
+    events: Sequence[events.Event]
+    state: pool.State
+    """After the last event; nobody changes it any more."""
+    logs: Path
+    """The folder of the builds' logs; some may be missing."""
+    peak: int
+    """Bytes that all builds used together at one moment, at most, as sampled; 0 is unknown."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end; a killed one did not."""
+        return self.state.finished
+
+    @property
+    def asked(self) -> list[pool.BuildState]:
+        """What the user asked for, and what failed inside: last tries, worst last."""
+        return asked_for(self.state)
+
+    @property
+    def failed(self) -> list[pool.BuildState]:
+        """The builds that failed for good."""
+        return [build for build in self.asked if build.outcome is pool.Outcome.FAILED]
+
+    def tries_before(self, build: pool.BuildState) -> list[pool.BuildState]:
+        """Return the earlier tries of a build, the first one first."""
+        tries: list[pool.BuildState] = []
+        while build.retry_of is not None:
+            build = self.state.builds[build.retry_of]
+            tries.append(build)
+        return tries[::-1]
+
+    def missing_logs(self) -> list[str]:
+        """Return the names of logs that had lines in them and are not there."""
+        builds = self.state.builds.values()
+        return [one.log for one in builds if one.lines and not self.log_of(one).is_file()]
+
+    def log_of(self, build: pool.BuildState) -> Path:
+        """Return where a build's log is, if it is there: never outside of the folder of logs."""
+        return self.logs / PurePath(build.log).name
+
+    def tail(self, build: pool.BuildState, lines: int) -> list[str]:
+        """Return the last lines of a build's log that show something; none without a log."""
+        shown = list(_from_the_end(self.log_of(build), lines))
+        return shown[::-1]
+
+
+def read(path: Path) -> Record:
+    """Read a journal.
+
+    Args:
+        path: its file, or a run's folder.
+
+    Raises:
+        JournalError: it is no journal, it is empty, or has a line that does not belong there.
+    """
+    with pool.JournalReader(path) as reader:
+        happened = list(reader.read())
+    if not happened:
+        raise pool.JournalError(f"{reader.path}: there are no events in it")
+    state, peak = pool.State(header=reader.header), 0
+    for event in happened:
+        try:
+            pool.fold(state, event)
+        except KeyError as problem:
+            raise pool.JournalError(
+                f"{reader.path}: event {event.seq} is about {problem}, which is not known by then"
+            ) from problem
+        if isinstance(event, pool.events.Sample):
+            peak = max(peak, sum(sample.rss for sample in event.builds))
+    return Record(
+        header=reader.header,
+        events=happened,
+        state=state,
+        logs=pool.logs_of(reader.path),
+        peak=peak,
+    )
+
+
+def _from_the_end(log: Path, lines: int) -> Iterator[str]:
+    """Yield so many of the last lines, the last one first."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            text = file.read()
+    except (OSError, ValueError):  # A name that no file can have.
+        return
+    cleaned = (pool.masked(pool.clean_line(line)) for line in reversed(text.split(b"\n")))
+    yield from islice(filter(None, cleaned), lines)
