@@ -19,6 +19,7 @@ from pool.errors import (
     PoolError,
     RequirementError,
     RequirementsFileError,
+    RunError,
     SettingsError,
     TargetError,
 )
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from pool.sources.requirementsfile import Requirements as RequirementsFile
     from pool.sources.requirementsfile import read_requirements
     from pool.sources.secret import masked
+    from pool.visit import ask
 
 __all__ = [
     "ALL",
@@ -101,6 +103,7 @@ __all__ = [
     "Resolve",
     "Resume",
     "Retry",
+    "RunError",
     "RunId",
     "Settings",
     "SettingsError",
@@ -111,6 +114,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "Wish",
+    "ask",
     "budget_of",
     "clean_line",
     "decode",
@@ -144,6 +148,7 @@ _LAZY = {
     "RequirementsFile": "pool.sources.requirementsfile:Requirements",
     "Settings": "pool.settings",
     "Wish": "pool.sources.request",
+    "ask": "pool.visit",
     "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",
     "group_requirements": "pool.sources.groups",

@@ -25,10 +25,11 @@ from pool.cachefolder import in_use
 from pool.caps import Caps
 from pool.clock import Clock, SystemClock
 from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
+from pool.door import Door
 from pool.errand import Errand
 from pool.events.bus import Bus
 from pool.events.journal import logs_of
-from pool.events.vocabulary import KnownEvent, RunFinished, RunStarted, RunStopping
+from pool.events.vocabulary import KnownEvent, Remark, RunFinished, RunStarted, RunStopping
 from pool.fetcher import Fetcher
 from pool.furnishing import Furnishing
 from pool.history import History
@@ -37,6 +38,7 @@ from pool.kit import Kit
 from pool.limits.lockfile import LockFile
 from pool.limits.locks import Locks
 from pool.limits.treelock import TreeLocks
+from pool.objection import objection
 from pool.record import begin
 from pool.requirements import Requirements
 from pool.roster import Roster
@@ -124,6 +126,10 @@ class Pool:
             errand = self._set_up(stack)
             self._tell_start()
             self._kit.allotment.tell(self._bus)
+            door = Door(self.journal, self._asked, lambda: self._bus.seq)
+            stack.callback(door.close)
+            if trouble := await door.open():
+                self._bus.emit(Remark(text=trouble))
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
                 broker = crew.create_task(self._caps.jobs.run())
@@ -266,6 +272,13 @@ class Pool:
                 self._end(why="interrupted", now=now)
             case _:
                 assert_never(control)
+
+    def _asked(self, control: Control) -> str:
+        """Obey a command from outside; return why not, if it makes no sense."""
+        refused = objection(control, self._roster, stopping=self._stop.is_set())
+        if not refused:
+            self.control(control)
+        return refused
 
     def _build_failed(self) -> None:
         if self._settings.fail_fast:
