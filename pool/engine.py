@@ -126,10 +126,6 @@ class Pool:
             errand = self._set_up(stack)
             self._tell_start()
             self._kit.allotment.tell(self._bus)
-            door = Door(self.journal, self._asked, lambda: self._bus.seq)
-            stack.callback(door.close)
-            if trouble := await door.open():
-                self._bus.emit(Remark(text=trouble))
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
                 broker = crew.create_task(self._caps.jobs.run())
@@ -138,6 +134,7 @@ class Pool:
                     if not self._stop.is_set():
                         self._errand = group.create_task(errand.run())
                         self._errand.add_done_callback(self._errand_ended)
+                    await self._let_visitors_in(stack)
                     if self._linger:
                         await self._stop.wait()
                 # From here on there is nothing that could be tried again.
@@ -145,6 +142,12 @@ class Pool:
                 watching.cancel()
                 broker.cancel()
             return self._told_end()
+
+    async def _let_visitors_in(self, stack: AsyncExitStack) -> None:
+        door = Door(self.journal, self._asked, lambda: self._bus.seq)
+        stack.callback(door.close)
+        if trouble := await door.open():
+            self._bus.emit(Remark(text=trouble))
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
         self._all_well = not errand.cancelled() and not errand.exception() and errand.result()

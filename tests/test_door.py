@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -65,7 +64,7 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
     assert not run.door.path.exists()
 
 
-ALL = [
+ALL: list[pool.Control] = [
     pool.Resize(limit=LimitName.BUILDS, value=3),
     pool.Resize(limit=LimitName.MEMORY, value=0),
     pool.Resize(limit=LimitName.JOBS, by=-1),
@@ -85,12 +84,12 @@ async def test_a_command_arrives_as_it_was_sent(run: Run, control: pool.Control)
 
 async def test_a_refusal_is_told(run: Run) -> None:
     run.refuses = "there is no build b1"
-    assert (await run.asked(ALL[5])).refused == "there is no build b1"
+    assert (await run.asked(pool.Cancel(build=BuildId("b1")))).refused == "there is no build b1"
 
 
 async def test_long_words_come_back_short_enough_to_be_read(run: Run) -> None:
     run.refuses = "\x1b" * 4000
-    assert (await run.asked(ALL[3])).refused == "\x1b" * 500
+    assert (await run.asked(pool.Pause())).refused == "\x1b" * 500
 
 
 async def test_it_is_for_its_owner_alone(run: Run) -> None:
@@ -245,7 +244,7 @@ async def test_where_everybody_may_write_there_is_no_door(tmp_path: Path) -> Non
 async def test_a_socket_that_took_its_place_is_left(tmp_path: Path) -> None:
     run = Run(tmp_path / "events.jsonl")
     await run.door.open()
-    os.rename(run.door.path, tmp_path / "moved")
+    run.door.path.rename(tmp_path / "moved")
     abandoned(run.door.path)
     run.door.close()
     assert run.door.path.exists()
