@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from app.caps import CAPS
-from app.view import order
+from app.sorting import ORDERS, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +47,8 @@ class BuildCommands(Provider):
         dashboard = self._dashboard
         yield "open log", "of the selected build, full screen", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
+        for by in ORDERS:
+            yield f"sort by {by}", "again: the other way round", partial(dashboard.table.sort, by)
         if dashboard.live:
             for limit in CAPS:
                 set_to = partial(dashboard.ask_cap, limit)
@@ -75,5 +77,5 @@ class BuildCommands(Provider):
             yield f"memory: set the budget to {typed[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        for build in order(self._dashboard.feed.state)[:1000]:
+        for build in listed(self._dashboard.feed.state)[:1000]:
             yield f"go to {build.label}", "", partial(self._dashboard.go_to, build.id)

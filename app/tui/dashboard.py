@@ -99,7 +99,7 @@ class Dashboard(Screen[None]):
         """Stack the parts."""
         yield RunHeader(self.feed, ascii_only=self._ascii)
         yield StatusStrip(self.feed, ascii_only=self._ascii)
-        yield Titles(id="titles")
+        yield Titles(ascii_only=self._ascii)
         yield BuildTable(self.feed, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
         yield BuildPanel(self.feed)
@@ -217,6 +217,14 @@ class Dashboard(Screen[None]):
         """A build was clicked twice."""
         self.action_open_log()
 
+    def on_build_table_rearranged(self) -> None:
+        """Mark what is sorted by."""
+        self.query_one(Titles).show(self.table.wanted)
+
+    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+        """Sort by the title that was clicked."""
+        self.table.sort(event.by)
+
     def on_build_table_selected(self) -> None:
         """Show the newly selected build at once."""
         self.query_one(BuildPanel).show(self.table.selected)
@@ -229,8 +237,7 @@ class Dashboard(Screen[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        self.table.needle = event.value
-        self.table.put_in_order()
+        self.table.show(needle=event.value)
 
     def on_input_submitted(self) -> None:
         """Go back to the rows; the filter stays."""

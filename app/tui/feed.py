@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pool
 from app.view import kind_of
+from app.waitingline import WaitingLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,8 @@ class Feed:
         """The builds that have changed since the table looked."""
         self.numbers: Counter[Kind] = Counter()
         """How many builds are of each kind."""
+        self.line = WaitingLine()
+        """Who waits for a slot, the next one first."""
         self._kinds: dict[pool.BuildId, Kind] = {}
         self._ended = 0.0
         """When the last build ended."""
@@ -48,6 +51,7 @@ class Feed:
             self.changed.clear()
             self.numbers.clear()
             self._kinds.clear()
+            self.line = WaitingLine()
             self._ended = 0.0
         if events:
             self._take_in(pool.fold_all(self.state, events))
@@ -55,6 +59,7 @@ class Feed:
 
     def _take_in(self, dirty: frozenset[pool.BuildId]) -> None:
         self.changed |= dirty
+        self.line.update(self.state, dirty)
         for build in dirty:
             self._ended = max(self._ended, self.state.builds[build].finished_at or 0.0)
             kind = kind_of(self.state.builds[build])

@@ -76,7 +76,7 @@ async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "paused" in text(app))
-        await pilot.press("p", "G", "r")
+        await pilot.press("p", "j", "r")
         await until(pilot, lambda: source.sent == [pool.Resume(), pool.Retry(build=C)])
 
 
@@ -124,9 +124,9 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
         await until(pilot, lambda: "name-b3" in text(app))
-        await pilot.click(BuildTable, offset=(5, 2))
+        await pilot.click(BuildTable, offset=(5, 1))
         await until(pilot, lambda: bool(table.selected and table.selected.id == C))
-        await pilot.click(BuildTable, offset=(5, 2), times=2)
+        await pilot.click(BuildTable, offset=(5, 1), times=2)
         await until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
