@@ -31,6 +31,7 @@ class FakeSource:
     """A live run that says what it is told to say, and keeps the commands it gets."""
 
     live = True
+    attached = False
     generation = 0
     header = None
     done = False
