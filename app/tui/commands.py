@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from app.caps import CAPS
+from app.caps import CAPS, step_of
 from app.sorting import ORDERS, listed
+from app.view import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,9 @@ class BuildCommands(Provider):
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; ends nobody", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
+            step = size(step_of(dashboard.feed.state))
+            yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
+            yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "builds that run go on", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel

@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 import pool
+from app.caps import budget_after
 from app.tui.commands import BuildCommands
 from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
 from app.tui.header import RunHeader
@@ -33,7 +34,7 @@ _PANEL_LINES = 28
 _CAPS = Binding.Group("caps")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
-_LIVE = frozenset(("cap", "next_cap", "pause", "cancel", "retry"))
+_LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
 _REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
 
 
@@ -45,6 +46,10 @@ class Dashboard(Screen[None]):
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
         Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
         Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
+        *(
+            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}")
+            for key in "123456789"
+        ),
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
@@ -147,17 +152,17 @@ class Dashboard(Screen[None]):
         """Raise or lower a cap."""
         self.feed.source.send(pool.Resize(limit=limit, by=by))
 
-    def ask_cap(self, limit: pool.LimitName) -> None:
-        """Ask for the number a cap is set to."""
+    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> None:
+        """Ask for the number a cap is set to; what was typed already is its beginning."""
 
         def answered(value: int | None) -> None:
             if value is not None:
                 self.resize(limit, value)
 
         known = self.feed.state.limits.get(limit)
-        self.app.push_screen(CapScreen(limit, known.cap if known else None), answered)
+        self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
 
-    def ask_budget(self) -> None:
+    def ask_budget(self, typed: str = "") -> None:
         """Ask for the memory that builds may have together."""
 
         def answered(text: str | None) -> None:
@@ -165,7 +170,7 @@ class Dashboard(Screen[None]):
                 self.set_budget(text)
 
         known = self.feed.state.limits.get(pool.LimitName.MEMORY)
-        self.app.push_screen(BudgetScreen(known.cap if known else 0), answered)
+        self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
 
     def set_budget(self, text: str) -> None:
         """Set the memory budget to a size, a share, ``auto`` or ``off``."""
@@ -176,9 +181,24 @@ class Dashboard(Screen[None]):
             return
         self.resize(pool.LimitName.MEMORY, budget or 0)
 
+    def move_budget(self, steps: int) -> None:
+        """Raise or lower the memory budget."""
+        if (budget := budget_after(self.feed.state, steps)) is not None:
+            self.resize(pool.LimitName.MEMORY, budget)
+
     def action_cap(self, by: int) -> None:
         """Raise or lower the selected cap."""
-        self.move_cap(self.query_one(RunHeader).selected, by)
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            self.move_budget(by)
+        else:
+            self.move_cap(selected, by)
+
+    def action_type_cap(self, digit: int) -> None:
+        """Begin to type the number of the selected cap."""
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            self.ask_budget(str(digit))
+        else:
+            self.ask_cap(selected, str(digit))
 
     def action_next_cap(self) -> None:
         """Select the next cap."""

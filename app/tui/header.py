@@ -52,15 +52,20 @@ class RunHeader(Widget):
         width = self.size.width
         right = clock(self._feed.now)
         left = " wheelpool  " if width >= _ROOMY else ""
-        left += self._caps(width - len(left) - len(right) - 2) or " starting"
+        # The cap that keys change is always there; of the others the memory goes first.
+        kept = min(map(len, self._memories()), default=0) if self._chosen(LimitName.MEMORY) else 0
+        left += self._caps(width - len(left) - len(right) - 2 - kept) or " starting"
         memory = self._memory(width - len(left) - len(right) - 4)
         return _spread(left, f"{memory}   {right} ", width)
 
+    def _chosen(self, name: LimitName) -> bool:
+        """Tell whether keys change a cap; in a replay they change none."""
+        return self._feed.source.live and name is self.selected
+
     def _caps(self, room: int) -> str:
         """Put the caps side by side; the one that keys change is in brackets."""
-        chosen = self.selected if self._feed.source.live else None
         return "".join(
-            f"[{text.rstrip()}]".ljust(len(text) + 2) if name is chosen else f" {text} "
+            f"[{text.rstrip()}]".ljust(len(text) + 2) if self._chosen(name) else f" {text} "
             for name, text in caps_for(self._feed.state, room).items()
         )
 
@@ -71,18 +76,25 @@ class RunHeader(Widget):
                 return text
         return ""
 
-    def _memories(self) -> tuple[str, ...]:
-        """Return that from long to short."""
+    def _memories(self) -> list[str]:
+        """Return that from long to short, in brackets while keys change it."""
+        texts = self._amounts()
+        return [f"[{text}]" for text in texts] if self._chosen(LimitName.MEMORY) else list(texts)
+
+    def _amounts(self) -> tuple[str, ...]:
         machine = self._feed.state.machine
         if (known := budget(self._feed.state)) is not None:
             used, reserved, whole = known
             said = f"memory {size_of(used, whole)}"
             aside = f"{said}, {size(reserved)} reserved"
-            return f"{aside}  {self._bar(used / whole)}", aside, said
+            short = f"mem {size_of(used, whole)}"
+            return f"{aside}  {self._bar(used / whole)}", aside, said, short
         if machine is None:
-            return ()
+            return ("memory, no budget",) if self._chosen(LimitName.MEMORY) else ()
         used = machine.total - machine.available
         said = f"memory {size_of(used, machine.total)}"
+        if self._chosen(LimitName.MEMORY):
+            return f"{said}, no budget", "memory, no budget", "no budget"
         return f"{said}  {self._bar(used / machine.total)}", said
 
     def _bar(self, part: float) -> str:

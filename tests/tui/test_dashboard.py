@@ -244,7 +244,7 @@ async def test_keys_go_to_the_next_cap_and_change_that_one() -> None:
         await until(pilot, lambda: "[builds 0/4] downloads 0/8" in text(app))
         await pilot.press("c")
         await until(pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in text(app))
-        await pilot.press("plus", "c", "minus", "c")
+        await pilot.press("plus", "c", "minus", "c", "c")
         await until(pilot, lambda: "[builds 0/4]" in text(app))
     assert source.sent == [
         pool.Resize(limit=LimitName.DOWNLOADS, by=1),
