@@ -48,6 +48,7 @@ from pool.model import (
 )
 
 if TYPE_CHECKING:
+    from pool.backend.diagnosis import Diagnosis, diagnose
     from pool.backend.output import clean_line
     from pool.engine import Pool
     from pool.limits.budget import budget_of
@@ -76,6 +77,7 @@ __all__ = [
     "Cancel",
     "Clock",
     "Control",
+    "Diagnosis",
     "Download",
     "EnvironmentState",
     "Formats",
@@ -118,6 +120,7 @@ __all__ = [
     "budget_of",
     "clean_line",
     "decode",
+    "diagnose",
     "encode",
     "encode_header",
     "events",
@@ -138,6 +141,7 @@ __all__ = [
 
 _LAZY = {
     "ALL": "pool.sources.request",
+    "Diagnosis": "pool.backend.diagnosis",
     "Formats": "pool.sources.request",
     "IndexOverrides": "pool.sources.pipconfig",
     "IndexSettings": "pool.sources.pipconfig",
@@ -151,6 +155,7 @@ _LAZY = {
     "ask": "pool.visit",
     "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",
+    "diagnose": "pool.backend.diagnosis",
     "group_requirements": "pool.sources.groups",
     "index_settings": "pool.sources.pipconfig",
     "masked": "pool.sources.secret",
