@@ -81,8 +81,10 @@ class Dashboard(Screen[None]):
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
         Binding("question_mark", "help", "help", key_display="?", id="help"),
         Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
         # Above all widgets, so that it also works while something is typed.
         Binding("ctrl+c", "quit", show=False, id="quit.interrupt", priority=True),
+        Binding("ctrl+c", "detach", show=False, id="detach.interrupt", priority=True),
     ]
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
@@ -140,6 +142,8 @@ class Dashboard(Screen[None]):
             return self.live
         if action in _REPLAY:
             return not self.live
+        if action in ("quit", "detach"):
+            return (action == "detach") is self.feed.detachable
         return True
 
     # Commands to the run
@@ -272,7 +276,7 @@ class Dashboard(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(HelpScreen(replay=not self.live))
+        self.app.push_screen(HelpScreen(replay=not self.live, detachable=self.feed.detachable))
 
     def action_quit(self) -> None:
         """Leave; ask first while builds run."""
@@ -284,6 +288,10 @@ class Dashboard(Screen[None]):
             self.app.exit()
         else:
             self.app.push_screen(QuitScreen(left), self._quit)
+
+    def action_detach(self) -> None:
+        """Leave a run that goes on in another process, which does not notice."""
+        self.app.exit()
 
     def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
         if sure:

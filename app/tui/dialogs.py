@@ -32,6 +32,7 @@ _KEYS = """\
  ?                         this help
  q                         quit\
 """
+_DETACHABLE = _KEYS.removesuffix("quit") + "detach: the run goes on"
 _REPLAY_KEYS = """\
  space                     pause, go on
  [ ]                       slower, faster
@@ -52,13 +53,14 @@ class HelpScreen(ModalScreen[None]):
         )
     ]
 
-    def __init__(self, *, replay: bool) -> None:
+    def __init__(self, *, replay: bool, detachable: bool = False) -> None:
         super().__init__()
         self._replay = replay
+        self._keys = _DETACHABLE if detachable else _KEYS
 
     def compose(self) -> ComposeResult:
         """Make the list."""
-        text = f"{_KEYS}\n\n Replay\n{_REPLAY_KEYS}" if self._replay else _KEYS
+        text = f"{_KEYS}\n\n Replay\n{_REPLAY_KEYS}" if self._replay else self._keys
         with Vertical(classes="dialog"):
             yield Static("Keys", classes="dialog-title")
             yield Static(text, markup=False)

@@ -74,9 +74,14 @@ class Feed:
         """Seconds since the start of the run, going on between events."""
         if self.replay is not None:
             return self.replay.position
-        if self.state.finished or self.idle:
+        if self.state.finished or self.idle or self.source.done:
             return self.state.now
         return self.state.now + self._clock.monotonic() - self._heard
+
+    @property
+    def detachable(self) -> bool:
+        """Whether the run is another process's, and goes on when the screen is left."""
+        return self.source.attached and not self.source.done
 
     @property
     def replay(self) -> ReplayControls | None:

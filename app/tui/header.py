@@ -114,8 +114,13 @@ class RunHeader(Widget):
             return ("stopping",)
         if coming := traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
+        if feed.source.live and feed.source.done and not feed.state.finished:
+            return ("the run was killed, q quits", "killed")
         if feed.source.live and feed.idle:
-            return ("all done, q quits",)
+            return ("all done, q detaches" if feed.detachable else "all done, q quits",)
+        if feed.source.attached:
+            header = feed.source.header
+            return (f"attached to {header.run}" if header else "attached", "attached")
         return ("replay",) if feed.replay is not None else ()
 
     def render(self) -> RenderResult:
