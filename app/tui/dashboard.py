@@ -127,7 +127,10 @@ class Dashboard(Screen[None]):
 
     def tick(self) -> None:
         """Take in what has happened and draw what has changed, in one go."""
+        detachable = self.feed.detachable
         self.feed.advance()
+        if self.feed.detachable != detachable:
+            self.refresh_bindings()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
             self.query_one(StatusStrip).tick()

@@ -115,12 +115,16 @@ class RunHeader(Widget):
         if coming := traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
         if feed.source.live and feed.source.done and not feed.state.finished:
-            return ("the run was killed, q quits", "killed")
+            return ("the run ended early, q quits", "ended early")
         if feed.source.live and feed.idle:
             return ("all done, q detaches" if feed.detachable else "all done, q quits",)
-        if feed.source.attached:
-            header = feed.source.header
-            return (f"attached to {header.run}" if header else "attached", "attached")
+        return self._kind()
+
+    def _kind(self) -> tuple[str, ...]:
+        """Say what is looked at, where it is no run of this process."""
+        feed = self._feed
+        if feed.source.attached and feed.source.header is not None:
+            return f"attached to {feed.source.header.run}", "attached"
         return ("replay",) if feed.replay is not None else ()
 
     def render(self) -> RenderResult:
