@@ -246,9 +246,9 @@ class Printer:
             yield line_of("", build.hint)
         log = self._logs / build.log
         if build.lines or log.is_file():
-            yield Line(text=f"{RULE} {build.label}: the log {RULE}")
+            yield Line(word="log", text=f"{RULE} {build.label}: the log {RULE}")
             yield from (Line(text=line) for line in whole_log(log))
-            yield Line(text=f"{RULE} {build.label}: end of the log {RULE}")
+            yield Line(word="log.end", text=f"{RULE} {build.label}: end of the log {RULE}")
         if build.rerun:
             yield Line(text=f"run it again by hand: {build.rerun}")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.summary import asked_for
+from app.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from pool import events
 
-__all__ = ["Record", "read"]
+__all__ = ["Record", "missing_logs", "read"]
 
 _TAIL_BYTES = 1 << 16
 
@@ -35,8 +36,13 @@ class Record:
     """After the last event; nobody changes it any more."""
     logs: Path
     """The folder of the builds' logs; some may be missing."""
-    peak: int
-    """Bytes that all builds used together at one moment, at most, as sampled; 0 is unknown."""
+    timeline: Timeline
+    """What every build did and waited for, and memory and caps over time."""
+
+    @property
+    def peak(self) -> int:
+        """Bytes that all builds used together at one moment, at most; 0 is unknown."""
+        return self.timeline.series["used"].peak
 
     @property
     def finished(self) -> bool:
@@ -61,14 +67,9 @@ class Record:
             tries.append(build)
         return tries[::-1]
 
-    def missing_logs(self) -> list[str]:
-        """Return the names of logs that had lines in them and are not there."""
-        builds = self.state.builds.values()
-        return [one.log for one in builds if one.lines and not self.log_of(one).is_file()]
-
     def log_of(self, build: pool.BuildState) -> Path:
         """Return where a build's log is, if it is there: never outside of the folder of logs."""
-        return self.logs / PurePath(build.log).name
+        return _place(self.logs, build)
 
     def tail(self, build: pool.BuildState, lines: int) -> list[str]:
         """Return the last lines of a build's log that show something; none without a log."""
@@ -89,23 +90,32 @@ def read(path: Path) -> Record:
         happened = list(reader.read())
     if not happened:
         raise pool.JournalError(f"{reader.path}: there are no events in it")
-    state, peak = pool.State(header=reader.header), 0
+    state, timeline = pool.State(header=reader.header), Timeline()
     for event in happened:
         try:
             pool.fold(state, event)
+            timeline.see(event, state)
         except KeyError as problem:
             raise pool.JournalError(
                 f"{reader.path}: event {event.seq} is about {problem}, which is not known by then"
             ) from problem
-        if isinstance(event, pool.events.Sample):
-            peak = max(peak, sum(sample.rss for sample in event.builds))
     return Record(
         header=reader.header,
         events=happened,
         state=state,
         logs=pool.logs_of(reader.path),
-        peak=peak,
+        timeline=timeline,
     )
+
+
+def missing_logs(state: pool.State, logs: Path) -> list[str]:
+    """Return the names of logs that had lines in them and are not in their folder."""
+    builds = state.builds.values()
+    return [build.log for build in builds if build.lines and not _place(logs, build).is_file()]
+
+
+def _place(logs: Path, build: pool.BuildState) -> Path:
+    return logs / PurePath(build.log).name
 
 
 def _from_the_end(log: Path, lines: int) -> Iterator[str]:
