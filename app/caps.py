@@ -21,7 +21,6 @@ __all__ = [
     "budget_after",
     "caps_for",
     "draining",
-    "jobs_running",
     "limits",
     "next_cap",
     "step_of",
@@ -117,11 +116,6 @@ def draining(state: pool.State, name: LimitName) -> int:
     """Return how many have to end before no more run than a cap allows."""
     limit = state.limits.get(name)
     return 0 if limit is None else max(0, _running(state, name) - limit.cap)
-
-
-def jobs_running(state: pool.State) -> int:
-    """Return how many compilers and the like may run just now, of all builds."""
-    return _running(state, LimitName.JOBS)
 
 
 def traffic(state: pool.State, now: float) -> str:

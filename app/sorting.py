@@ -7,13 +7,14 @@ that has ended, however much of it, ever pushes running builds off a screen.
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from app.view import describe, kind_of
 from pool import Outcome, Status
 
 if TYPE_CHECKING:
-    from pool import BuildState, State
+    from pool import BuildId, BuildState, State
 
 __all__ = [
     "ORDERS",
@@ -22,6 +23,7 @@ __all__ = [
     "Section",
     "listed",
     "matches",
+    "number",
     "place_of",
     "priority_of",
     "section_of",
@@ -113,6 +115,13 @@ def priority_of(build: BuildState) -> tuple[int, float, int]:
         0,
     )
     return (rank if build.started_at is None else _GOES_ON), weight, number
+
+
+def number(numbers: dict[BuildId, int], state: State) -> None:
+    """Give those that are new the next numbers, in the order of announcement."""
+    if len(numbers) < len(state.builds):
+        for build in islice(state.builds, len(numbers), None):
+            numbers[build] = len(numbers)
 
 
 def listed(state: State, needle: str = "") -> list[BuildState]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from app.sorting import priority_of
+from app.sorting import number, priority_of
 from pool import Status, WaitFor
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class WaitingLine:
 
     def update(self, state: State, changed: Iterable[BuildId]) -> None:
         """Put those that have changed where they stand now."""
+        number(self._numbers, state)
         for name in changed:
             build = state.builds[name]
-            number = self._numbers.setdefault(name, len(self._numbers))
-            ticket = (priority_of(build), number) if _at_gate(build) else None
+            ticket = (priority_of(build), self._numbers[name]) if _at_gate(build) else None
             if ticket != (old := self._tickets.pop(name, None)):
                 if old is not None:
                     del self._line[bisect_left(self._line, (old, name))]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.grouping import Group, Layout, Manner
-from app.sorting import Order, Place, Section, matches, place_of
+from app.sorting import Order, Place, Section, matches, number, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,11 +68,11 @@ class Arrangement:
         return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
 
     def _fill(self) -> None:
-        for number, build in enumerate(self.state.builds.values()):
-            self._numbers[build.id] = number
+        number(self._numbers, self.state)
+        for build in self.state.builds.values():
             if (place := self._place(build)) is not None:
                 self._places[build.id] = place
-                self._rows.append((place, number, build.id))
+                self._rows.append((place, self._numbers[build.id], build.id))
         self._rows.sort()
 
     def _place(self, build: BuildState) -> Place | None:
@@ -87,15 +87,15 @@ class Arrangement:
             changed: those.
             kept: one that stays a row of its own whatever becomes of it.
         """
+        number(self._numbers, self.state)
         for build in changed:
-            number = self._numbers.setdefault(build, len(self._numbers))
             place = self._place(self.state.builds[build])
             if place != (old := self._places.get(build)):
                 if old is not None:
-                    del self._rows[bisect_left(self._rows, (old, number, build))]
+                    del self._rows[bisect_left(self._rows, (old, self._numbers[build], build))]
                     del self._places[build]
                 if place is not None:
-                    insort(self._rows, (place, number, build))
+                    insort(self._rows, (place, self._numbers[build], build))
                     self._places[build] = place
         self.keep(kept)
 

@@ -12,6 +12,7 @@ import pool
 from app.caps import budget_after
 from app.tui.commands import BuildCommands
 from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
+from app.tui.graphs import Graphs
 from app.tui.header import RunHeader
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
@@ -31,6 +32,7 @@ __all__ = ["Dashboard"]
 _TICK = 1 / 10
 _PANEL_LINES = 28
 """The panel is shown on screens with at least so many lines."""
+_GRAPH_LINES = 18
 _CAPS = Binding.Group("caps")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
@@ -105,6 +107,7 @@ class Dashboard(Screen[None]):
     def compose(self) -> ComposeResult:
         """Stack the parts."""
         yield RunHeader(self.feed, ascii_only=self._ascii)
+        yield Graphs(self.feed, ascii_only=self._ascii)
         yield StatusStrip(self.feed, ascii_only=self._ascii)
         yield Titles(ascii_only=self._ascii)
         yield BuildTable(self.feed, ascii_only=self._ascii)
@@ -122,8 +125,9 @@ class Dashboard(Screen[None]):
         self.tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out the panel where there is no room for it."""
+        """Leave out the panel, then the graphs, where there is no room for them."""
         self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
+        self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
 
     def tick(self) -> None:
         """Take in what has happened and draw what has changed, in one go."""
@@ -133,6 +137,7 @@ class Dashboard(Screen[None]):
             self.refresh_bindings()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
+            self.query_one(Graphs).tick()
             self.query_one(StatusStrip).tick()
             self.table.tick()
             self.query_one(BuildPanel).show(self.table.selected)

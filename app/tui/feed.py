@@ -9,10 +9,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import pool
+from app.timeline import Timeline
 from app.view import kind_of
 from app.waitingline import WaitingLine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.replay import ReplayControls
@@ -34,6 +36,8 @@ class Feed:
         """How many builds are of each kind."""
         self.line = WaitingLine()
         """Who waits for a slot, the next one first."""
+        self.timeline = Timeline()
+        """What has happened so far."""
         self._kinds: dict[pool.BuildId, Kind] = {}
         self._ended = 0.0
         """When the last build ended."""
@@ -52,12 +56,17 @@ class Feed:
             self.numbers.clear()
             self._kinds.clear()
             self.line = WaitingLine()
+            self.timeline = Timeline()
             self._ended = 0.0
         if events:
-            self._take_in(pool.fold_all(self.state, events))
+            self._take_in(events)
             self._heard = self._clock.monotonic()
 
-    def _take_in(self, dirty: frozenset[pool.BuildId]) -> None:
+    def _take_in(self, events: Sequence[pool.events.Event]) -> None:
+        dirty: set[pool.BuildId] = set()
+        for event in events:
+            dirty |= pool.fold(self.state, event)
+            self.timeline.see(event, self.state)
         self.changed |= dirty
         self.line.update(self.state, dirty)
         for build in dirty:

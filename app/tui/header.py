@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.caps import budget, caps_for, next_cap, traffic
+from app.estimate import longest, time_left
 from app.view import PLAIN, clock, counts, size, size_of
 from pool import LimitName
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from textual.app import RenderResult
 
     from app.tui.feed import Feed
+    from pool import State
 
 __all__ = ["RunHeader"]
 
@@ -31,6 +33,7 @@ class RunHeader(Widget):
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
+        self._estimate: tuple[tuple[int, State], str] | None = None
         self.selected = LimitName.BUILDS
         """The cap that is raised and lowered."""
 
@@ -112,6 +115,9 @@ class RunHeader(Widget):
         feed = self._feed
         if feed.state.stopping and not feed.state.finished:
             return ("stopping",)
+        left, slow = self._left(), longest(feed.state, feed.now)
+        if left or slow:
+            return "   ".join(filter(None, (slow, left))), left or slow
         if coming := traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
         if feed.source.live and feed.source.done and not feed.state.finished:
@@ -126,6 +132,13 @@ class RunHeader(Widget):
         if feed.source.attached and feed.source.header is not None:
             return f"attached to {feed.source.header.run}", "attached"
         return ("replay",) if feed.replay is not None else ()
+
+    def _left(self) -> str:
+        """Say how long it will still take: looked at once a second, for it looks at all builds."""
+        moment = int(self._feed.now), self._feed.state
+        if self._estimate is None or self._estimate[0] != moment:
+            self._estimate = moment, time_left(self._feed.state, self._feed.now)
+        return self._estimate[1]
 
     def render(self) -> RenderResult:
         """Return both lines."""

@@ -347,9 +347,9 @@ class MachineMemory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     total: int
     available: int
-    stall: float = 0.0
-    """Percent of the last ten seconds in which some process waited for memory; 0 where the kernel
-    does not tell (`pool.limits.pressure.stalled`)."""
+    stall: float | None = None
+    """Percent of the last ten seconds in which some process waited for memory, as
+    `pool.limits.pressure.stalled` has it; None in older journals."""
 
 
 class Sample(_Event, frozen=True, tag="sample"):

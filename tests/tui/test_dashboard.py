@@ -379,7 +379,7 @@ async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "name-b1" in text(app))
-        assert text(app).splitlines()[2].split()[:2] == ["build", "state"]
+        assert text(app).splitlines()[3].split()[:2] == ["build", "state"]
 
 
 async def test_leaving_asks_while_an_environment_is_changed() -> None:
