@@ -74,6 +74,11 @@ class AttachedSource:
         self._reader.close()
 
     @property
+    def parting_code(self) -> int:
+        """The exit code for who leaves: the run's own; 1 if it was killed, 0 while it goes on."""
+        return int(self._ended) if self.exit_code is None else self.exit_code
+
+    @property
     def done(self) -> bool:
         """Whether the run has ended, or was killed, and all has been polled."""
         return self._ended and not self._ahead
