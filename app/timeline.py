@@ -275,7 +275,8 @@ class Timeline:
         working = sum(1 + build.tokens for build in event.builds if build.processes)
         self.series["working"].put(event.t, working)
         self.series["available"].put(event.t, event.machine.available)
-        self.series["stall"].put(event.t, round(event.machine.stall))
+        if event.machine.stall is not None:
+            self.series["stall"].put(event.t, round(event.machine.stall))
 
     def _limited(self, event: events.RunStarted | events.LimitChanged, state: pool.State) -> None:
         measures: dict[LimitName, Measure] = {
