@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app import __version__
+from app.remotecommands import COMMANDS
 
 if TYPE_CHECKING:
+    from app.attach import AttachedSource
     from app.config import Manner, Said
     from app.session import LiveSession
 
@@ -64,6 +66,15 @@ Examples:
   wheelpool report --junit junit.xml --summary summary.md
   wheelpool report 20261121-0312 --trace trace.json --html report.html
   wheelpool report run.jsonl --summary - | less
+"""
+_ATTACH_EXAMPLES = """\b
+Examples:
+  wheelpool attach                          the run that goes on, if there is one
+  wheelpool attach 20261121-0312            by the beginning of its id
+  wheelpool attach run.jsonl --no-ui        one with --log run.jsonl, in lines
+
+\b
+Exit codes: the run's, if it has ended meanwhile; 0 detached, 1 it was killed.
 """
 _SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -351,6 +362,35 @@ def export_run(run: str, file: str) -> None:
     print(report.export(state_dir(), run, Path(file)))
 
 
+@root.command(epilog=_ATTACH_EXAMPLES)
+@click.argument("run", required=False)
+@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
+@click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui.")
+@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks.")
+@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum.")
+def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Show a run that goes on in another terminal or in the background, and command it.
+
+    RUN is an id from `wheelpool runs` or its beginning, or a log. Leaving detaches: the run goes
+    on. The same commands, from a shell: wheelpool limit, pause, resume, cancel, retry, stop.
+    """
+    from app import headless, runs
+    from app.attach import AttachedSource
+    from app.config import manner, state_dir
+    from pool import SystemClock
+
+    said = _said(flags)
+    how = manner(said)
+    with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
+        if how.no_ui or not _on_a_terminal(said):
+            return headless.attend(source, how)
+        return _attached(source)
+
+
+for _command in COMMANDS:
+    root.add_command(_command)
+
+
 @root.command()
 @click.option("--json", "as_json", is_flag=True, help="An array of findings, for machines.")
 def doctor(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
@@ -462,6 +502,22 @@ def _headless(session: LiveSession, how: Manner) -> int:
     from app import headless
 
     return headless.follow(session, how)
+
+
+def _attached(source: AttachedSource) -> int:
+    """Show the screen of another process's run until the user leaves it."""
+    from app import headless
+    from app.tui.app import WheelpoolApp
+
+    screen = WheelpoolApp(source, ascii_only=_ascii_only())
+
+    def tell(refusal: str) -> None:
+        screen.notify(refusal, severity="warning", markup=False)
+
+    source.tell = tell
+    with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
+        screen.run()
+    return headless.part(source)
 
 
 def _on_screen(session: LiveSession) -> int:

@@ -74,6 +74,12 @@ class AttachedSource:
         self._reader.close()
 
     @property
+    def name(self) -> str:
+        """What finds the run again: its id, or its log where that is somewhere else."""
+        run = self.header.run
+        return run if self.journal.parent.name == run else str(self.journal)
+
+    @property
     def parting_code(self) -> int:
         """The exit code for who leaves: the run's own; 1 if it was killed, 0 while it goes on."""
         return int(self._ended) if self.exit_code is None else self.exit_code
@@ -100,8 +106,12 @@ class AttachedSource:
             self._read()
 
     def send(self, control: pool.Control) -> None:
-        """Pass a command on: from any thread, at any time; in order, and without waiting."""
-        self._commands.put(control)
+        """Pass a command on: from any thread, at any time; in order, and without waiting.
+
+        One that comes after the run's end is nobody's.
+        """
+        if not self._ended:
+            self._commands.put(control)
 
     def _deliver(self) -> None:
         while (control := self._commands.get()) is not None:

@@ -173,7 +173,7 @@ def _say_parting(source: AttachedSource, state: pool.State) -> None:
     if source.done:
         outlet.write(ends_early(state))
     else:
-        back = f"wheelpool attach {source.header.run} comes back"
+        back = f"wheelpool attach {source.name} comes back"
         outlet.write(line_of("detached", f"the run goes on; {back}"))
 
 

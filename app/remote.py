@@ -73,8 +73,11 @@ class Remote:
             yield f"{limit} {_said(limit, after.get(limit, 0))} already{self._but(limit)}"
 
     def _caps(self) -> dict[pool.LimitName, int]:
-        """Return the caps that are wanted; those of a pause are not."""
-        return {name: limit.before_pause for name, limit in self._state.limits.items()}
+        """Return the caps that are wanted: a pause is none, but no memory budget is."""
+        return {
+            name: limit.cap if name is pool.LimitName.MEMORY else limit.before_pause
+            for name, limit in self._state.limits.items()
+        }
 
     def _but(self, limit: pool.LimitName) -> str:
         """Say what keeps a cap from being so at once."""
