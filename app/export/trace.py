@@ -11,7 +11,7 @@ counters (``C``), instants (``i``) and metadata (``M``), since they cannot be un
 
 from __future__ import annotations
 
-from itertools import chain, groupby
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -46,17 +46,20 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _RUN, _SLOTS, _WAITS = 1, 2, 3
 """The processes; the run's has one thread, for what is about no single build."""
-_COUNTERS: dict[Measure, str] = {
-    "used": "memory used (bytes)",
-    "reserved": "memory reserved (bytes)",
-    "budget": "memory budget (bytes)",
-    "available": "memory available (bytes)",
-    "running": "running builds",
-    "cap": "cap of builds",
-    "tokens": "job tokens",
-    "jobs": "cap of jobs",
-    "downloads": "downloads",
+_COUNTERS: dict[Measure, tuple[str, str]] = {
+    "used": ("memory used", "bytes"),
+    "reserved": ("memory reserved", "bytes"),
+    "budget": ("memory budget", "bytes"),
+    "available": ("memory available", "bytes"),
+    "running": ("running", "builds"),
+    "cap": ("cap of", "builds"),
+    "tokens": ("job", "tokens"),
+    "working": ("working", "jobs"),
+    "jobs": ("cap of all", "jobs"),
+    "downloads": ("open", "downloads"),
+    "stall": ("stalled for want of memory", "percent"),
 }
+"""A counter's name, and that of its value: Perfetto shows both, ``running builds``."""
 
 
 def trace(record: Record) -> str:
@@ -112,11 +115,11 @@ def _run(record: Record) -> Iterator[_Event]:
     """Yield what is about no single build: slices, counters, instants."""
     for span in _apart(record.timeline.around, record.state.now):
         yield _slice(_RUN, _RUN, WORDS[span.kind], span, record)
-    for measure, name in _COUNTERS.items():
+    for measure, (name, unit) in _COUNTERS.items():
         if (series := record.timeline.series.get(measure)) is not None:
             for t, value in zip(series.times, series.values, strict=True):
                 at = _micros(t)
-                yield _Event(ph="C", name=name, pid=_RUN, tid=_RUN, ts=at, args={"value": value})
+                yield _Event(ph="C", name=name, pid=_RUN, tid=_RUN, ts=at, args={unit: value})
     for mark in record.timeline.landmarks:
         yield _Event(
             ph="i",
@@ -132,18 +135,27 @@ def _run(record: Record) -> Iterator[_Event]:
 
 def _slots(record: Record) -> Iterator[_Event]:
     for slot, spans in record.timeline.slots.items():
-        held = list(_apart(spans, record.state.now))
-        for number, together in groupby(held, key=lambda span: span.build):
-            own = list(together)
-            build = record.state.builds[number] if number is not None else None
-            if build is None:
-                continue
-            whole = Span(build=number, kind="work", since=own[0].since, until=own[-1].until)
-            tid = _tid(_SLOTS, slot)
-            yield _slice(_SLOTS, tid, title(build), whole, record, cat="build")
-            for span in own:
+        tid = _tid(_SLOTS, slot)
+        for held in _tenures(_apart(spans, record.state.now)):
+            build, until = held[0].build, held[-1].until
+            whole = Span(build=build, kind="work", since=held[0].since, until=until)
+            name = title(record.state.builds[build]) if build is not None else ""
+            yield _slice(_SLOTS, tid, name, whole, record, cat="build")
+            for span in held:
                 if span.kind != "work":
                     yield _slice(_SLOTS, tid, WORDS[span.kind], span, record, cat="phase")
+
+
+def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Part a slot's spans where it was handed back, even to the build that had it."""
+    held: list[Span] = []
+    for span in spans:
+        if held and (span.build != held[-1].build or span.since != held[-1].until):
+            yield held
+            held = []
+        held.append(span)
+    if held:
+        yield held
 
 
 def _waits(record: Record) -> Iterator[_Event]:
