@@ -83,6 +83,10 @@ class _Finding:
         return " ".join(" ".join([self.cause, *self.body]).split())
 
 
+_LEADS_TO_IT = re.compile(
+    r"\bin function\b|: In |included from|required from|nstantiat|found: NO|-- Checking for"
+)
+"""What lines before an error look like that say where it is."""
 _SOURCE = re.compile(r"^\s+(?:\d+ )?\|")
 _INDENTED = re.compile(r"^\s*$|^\s")
 _NOT_BLANK = re.compile(r"\S")
@@ -210,7 +214,7 @@ class _Scan:
         if kind is None or _PROBE.search(line):
             return
         before = [*self._before][-kind.before :] if kind.before else []
-        near = [(at, text) for at, text in before if number - at <= kind.before + 1]
+        near = [(at, text) for at, text in before if _LEADS_TO_IT.search(text)]
         self._keep(_Finding(kind.grade, line.strip(), [*near, (number, line)], number, kind,
                             kind.most))  # fmt: skip
 

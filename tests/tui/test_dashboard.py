@@ -16,7 +16,8 @@ from app.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.dashboard import Dashboard
 from app.tui.feed import Feed
-from app.tui.logview import LogFile, LogView
+from app.tui.logfile import LogFile
+from app.tui.logview import LogView
 from app.tui.table import BuildTable
 from pool.events import vocabulary as v
 from pool.model import BuildId, LimitName, Outcome, WaitFor
