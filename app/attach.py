@@ -50,6 +50,8 @@ class AttachedSource:
         self.header = self._reader.header
         self.exit_code: int | None = None
         """The run's; None while it goes on, and if it was killed."""
+        self.trouble: str | None = None
+        """Why the log cannot be followed any more."""
         self.tell: Callable[[str], None] = _ignore
         """Gets each command's refusal, on the thread that polls."""
         self._started = datetime.fromisoformat(self.header.started)
@@ -81,7 +83,7 @@ class AttachedSource:
 
     @property
     def parting_code(self) -> int:
-        """The exit code for who leaves: the run's own; 1 if it was killed, 0 while it goes on."""
+        """The exit code for who leaves: the run's; 1 if nobody knows it, 0 while it goes on."""
         return int(self._ended) if self.exit_code is None else self.exit_code
 
     @property
@@ -126,10 +128,14 @@ class AttachedSource:
         if self._ended:
             return
         before = self._seq
-        self._take()
-        if self._seq == before and not self._ended and self._gone():
-            # What it wrote between our last look at the file and its end.
+        try:
             self._take()
+            if self._seq == before and not self._ended and self._gone():
+                # What it wrote between our last look at the file and its end.
+                self._take()
+                self._ended = True
+        except pool.JournalError as problem:
+            self.trouble = problem.message
             self._ended = True
 
     def _take(self) -> None:

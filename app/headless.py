@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from app.config import Manner
     from app.attach import AttachedSource
+    from app.config import Manner
     from app.replay import ReplaySource
     from app.session import LiveSession
     from pool import events
@@ -170,7 +170,9 @@ def part(source: AttachedSource) -> int:
 
 def _say_parting(source: AttachedSource, state: pool.State) -> None:
     outlet = PlainOutlet(sys.stderr)
-    if source.done:
+    if source.trouble is not None:
+        outlet.write(line_of("detached", pool.clean_line(source.trouble)))
+    elif source.done:
         outlet.write(ends_early(state))
     else:
         back = f"wheelpool attach {source.name} comes back"
