@@ -18,6 +18,7 @@ import msgspec
 
 from app.timeline import WORDS, Measure, Span
 from app.view import size, title
+from pool import WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,7 +163,8 @@ def _waits(record: Record) -> Iterator[_Event]:
     for tid, build in enumerate(record.state.builds.values(), 1):
         for span in _apart(_without_slot(record, build), record.state.now):
             track = _tid(_WAITS, tid)
-            yield _slice(_WAITS, track, WORDS[span.kind], span, record, cat=str(span.kind))
+            cat = "wait" if isinstance(span.kind, WaitFor) else "phase"
+            yield _slice(_WAITS, track, WORDS[span.kind], span, record, cat=cat)
 
 
 def _without_slot(record: Record, build: pool.BuildState) -> list[Span]:

@@ -83,7 +83,7 @@ def test_waits_are_on_the_builds_own_track_and_say_for_what(tmp_path: Path) -> N
         events.BuildStarted(build=A, slot=1, t=6.0),
     )
     assert slices(found, 3) == [("wait for a lock", 1, 2), ("wait for memory", 3, 3)]
-    (lock,) = (one for one in found if one.get("cat") == "lock")
+    (lock,) = (one for one in found if one["name"] == "wait for a lock")
     assert lock["args"]["on"] == '/t, by pid 7 "uv build"'
     named = {one["tid"]: one["args"]["name"] for one in found if one["name"] == "thread_name"}
     assert named[lock["tid"]] == "tree"
