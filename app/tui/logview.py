@@ -268,10 +268,10 @@ class LogView(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Stop following when the user scrolls up, and begin again at the end."""
         super().watch_scroll_y(old_value, new_value)
-        if new_value < old_value:
-            self.follow = False
-        elif new_value >= self.max_scroll_y:
+        if new_value >= self.max_scroll_y:
             self.follow = True
+        elif new_value < old_value:
+            self.follow = False
 
     def on_resize(self) -> None:
         """Lay the lines out anew."""
