@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from app.grouping import Group, Layout, Manner
 from app.sorting import Order, Place, Section, matches, number, place_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pool import BuildId, BuildState, State
 
 __all__ = ["Arrangement", "Wanted"]
+
+_Row: TypeAlias = "tuple[Place, int, BuildId]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,10 @@ class Wanted:
         everything = bool(self.needle)
         return Manner(opened=self.opened, everything=everything, backwards=self.backwards)
 
+    def like(self, other: Wanted) -> bool:
+        """Tell whether builds are in the same order, whatever is shown of them."""
+        return self.by == other.by and self.newest_first == other.newest_first
+
     @property
     def newest_first(self) -> bool:
         """Whether a few failures are shown: then those of the last minutes."""
@@ -45,18 +51,31 @@ class Wanted:
 
 
 class Arrangement:
-    """Builds and groups by their line."""
+    """Builds and groups by their line; at first all that a state has, as `Wanted` is by default."""
 
-    def __init__(
-        self, state: State, wanted: Wanted | None = None, kept: BuildId | None = None
-    ) -> None:
+    def __init__(self, state: State) -> None:
         self.state = state
-        self.wanted = wanted or Wanted()
+        self.wanted = Wanted()
         self._places: dict[BuildId, Place] = {}
         self._numbers: dict[BuildId, int] = {}
         """The order of announcement, which decides between equal places."""
-        self._rows: list[tuple[Place, int, BuildId]] = []
+        self._all: list[_Row] = []
         self._fill()
+        self._rows = self._all
+        """Those that the filter shows."""
+        self.keep(None)
+
+    def show(self, wanted: Wanted, kept: BuildId | None) -> None:
+        """Show something else, or in another order.
+
+        Args:
+            wanted: what, and how.
+            kept: a build that stays a row of its own whatever becomes of it.
+        """
+        before, self.wanted = self.wanted, wanted
+        if not before.like(wanted):
+            self._fill()
+        self._rows = self._filtered(before)
         self.keep(kept)
 
     def __len__(self) -> int:
@@ -69,34 +88,39 @@ class Arrangement:
 
     def _fill(self) -> None:
         number(self._numbers, self.state)
+        self._all = []
         for build in self.state.builds.values():
-            if (place := self._place(build)) is not None:
-                self._places[build.id] = place
-                self._rows.append((place, self._numbers[build.id], build.id))
-        self._rows.sort()
+            place = self._places[build.id] = self._place(build)
+            self._all.append((place, self._numbers[build.id], build.id))
+        self._all.sort()
 
-    def _place(self, build: BuildState) -> Place | None:
-        if not matches(build, self.state, self.wanted.needle):
-            return None
+    def _place(self, build: BuildState) -> Place:
         return place_of(build, self.wanted.by, newest_first=self.wanted.newest_first)
 
-    def update(self, changed: Iterable[BuildId], kept: BuildId | None) -> None:
-        """Put the builds that have changed where they belong now.
+    def _filtered(self, before: Wanted) -> list[_Row]:
+        """Return the rows that the filter shows; what a part of it hid stays hidden."""
+        if not (needle := self.wanted.needle):
+            return self._all
+        narrower = before.like(self.wanted) and before.needle in needle
+        rows = self._rows if narrower else self._all
+        return [row for row in rows if matches(self.state.builds[row[2]], self.state, needle)]
 
-        Args:
-            changed: those.
-            kept: one that stays a row of its own whatever becomes of it.
-        """
+    def update(self, changed: Iterable[BuildId], kept: BuildId | None) -> None:
+        """Put the builds that have changed where they belong now; ``kept`` as `show` has it."""
         number(self._numbers, self.state)
-        for build in changed:
-            place = self._place(self.state.builds[build])
-            if place != (old := self._places.get(build)):
-                if old is not None:
-                    del self._rows[bisect_left(self._rows, (old, self._numbers[build], build))]
-                    del self._places[build]
-                if place is not None:
-                    insort(self._rows, (place, self._numbers[build], build))
-                    self._places[build] = place
+        for name in changed:
+            build = self.state.builds[name]
+            old, new = self._places.get(name), self._place(build)
+            before = None if old is None else (old, self._numbers[name], name)
+            self._places[name] = new
+            after = (new, self._numbers[name], name)
+            if after != before:
+                _move(self._all, before, after)
+            if self._rows is not self._all:
+                there = before is not None and _has(self._rows, before)
+                shown = matches(build, self.state, self.wanted.needle)
+                if there != shown or after != before:
+                    _move(self._rows, before if there else None, after if shown else None)
         self.keep(kept)
 
     def keep(self, kept: BuildId | None) -> None:
@@ -110,7 +134,8 @@ class Arrangement:
     def _index(self, build: BuildId | None) -> int | None:
         if build is None or (place := self._places.get(build)) is None:
             return None
-        return bisect_left(self._rows, (place, self._numbers[build], build))
+        row = (place, self._numbers[build], build)
+        return bisect_left(self._rows, row) if _has(self._rows, row) else None
 
     def line_of(self, build: BuildId) -> int | None:
         """Return the line of a build; None where the filter or a group hides it."""
@@ -123,5 +148,16 @@ class Arrangement:
 
     def section(self, build: BuildId) -> Section | None:
         """Return the section of a build; None where the filter hides it."""
-        place = self._places.get(build)
-        return None if place is None else place[0]
+        return None if self._index(build) is None else self._places[build][0]
+
+
+def _has(rows: list[_Row], row: _Row) -> bool:
+    at = bisect_left(rows, row)
+    return at < len(rows) and rows[at] == row
+
+
+def _move(rows: list[_Row], old: _Row | None, new: _Row | None) -> None:
+    if old is not None:
+        del rows[bisect_left(rows, old)]
+    if new is not None:
+        insort(rows, new)

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import pool
+from app.estimate import Estimate
 from app.timeline import Timeline
 from app.view import kind_of
 from app.waitingline import WaitingLine
@@ -36,6 +37,8 @@ class Feed:
         """How many builds are of each kind."""
         self.line = WaitingLine()
         """Who waits for a slot, the next one first."""
+        self.estimate = Estimate()
+        """How long it will still take."""
         self.timeline = Timeline()
         """What has happened so far."""
         self._kinds: dict[pool.BuildId, Kind] = {}
@@ -56,6 +59,7 @@ class Feed:
             self.numbers.clear()
             self._kinds.clear()
             self.line = WaitingLine()
+            self.estimate = Estimate()
             self.timeline = Timeline()
             self._ended = 0.0
         if events:
@@ -69,6 +73,7 @@ class Feed:
             self.timeline.see(event, self.state)
         self.changed |= dirty
         self.line.update(self.state, dirty)
+        self.estimate.update(self.state, dirty)
         for build in dirty:
             self._ended = max(self._ended, self.state.builds[build].finished_at or 0.0)
             kind = kind_of(self.state.builds[build])

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.caps import budget, caps_for, next_cap, traffic
-from app.estimate import longest, time_left
+from app.estimate import longest
 from app.view import PLAIN, clock, counts, size, size_of
 from pool import LimitName
 
@@ -33,7 +33,7 @@ class RunHeader(Widget):
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
-        self._estimate: tuple[tuple[int, State], str] | None = None
+        self._estimated: tuple[tuple[int, State], str] | None = None
         self.selected = LimitName.BUILDS
         """The cap that is raised and lowered."""
 
@@ -134,11 +134,12 @@ class RunHeader(Widget):
         return ("replay",) if feed.replay is not None else ()
 
     def _left(self) -> str:
-        """Say how long it will still take: looked at once a second, for it looks at all builds."""
+        """Say how long it will still take: once a second, for eyes need it to hold still."""
         moment = int(self._feed.now), self._feed.state
-        if self._estimate is None or self._estimate[0] != moment:
-            self._estimate = moment, time_left(self._feed.state, self._feed.now)
-        return self._estimate[1]
+        if self._estimated is None or self._estimated[0] != moment:
+            words = self._feed.estimate.left(self._feed.state, self._feed.now)
+            self._estimated = moment, words
+        return self._estimated[1]
 
     def render(self) -> RenderResult:
         """Return both lines."""

@@ -116,10 +116,12 @@ class BuildTable(ScrollView, can_focus=True):
         """Put the rows in order; what is selected stays selected, wherever it goes."""
         before, group = self.selected, self.group
         kept = before.id if before else None
-        if self._builds.state is self._feed.state and self._builds.wanted == self.wanted:
+        if self._builds.state is self._feed.state:
             self._builds.update(self._feed.changed, kept)
         else:
-            self._builds = Arrangement(self._feed.state, self.wanted, kept)
+            self._builds = Arrangement(self._feed.state)
+        if self._builds.wanted != self.wanted:
+            self._builds.show(self.wanted, kept)
         self._feed.changed.clear()
         line = self._builds.line_of_group(group.section) if group else None
         self._cursor = self._line(kept) if line is None else line
