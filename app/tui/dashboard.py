@@ -19,6 +19,7 @@ from app.tui.panel import BuildPanel
 from app.tui.replaybar import ReplayBar
 from app.tui.strip import StatusStrip
 from app.tui.table import BuildTable, Titles
+from app.tui.timeline import TimelineScreen
 
 if TYPE_CHECKING:
     from textual import events
@@ -56,6 +57,7 @@ class Dashboard(Screen[None]):
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
         Binding("l,enter", "open_log", "log", id="open_log"),
+        Binding("t", "timeline", "timeline", id="timeline"),
         Binding("space", "play", "pause", id="replay.play"),
         Binding(
             "left_square_bracket",
@@ -238,6 +240,15 @@ class Dashboard(Screen[None]):
         """Select a build."""
         self.action_clear_filter()
         self.table.select(build)
+
+    def action_timeline(self) -> None:
+        """Show what happened over time."""
+        screen = TimelineScreen(self.feed, self._open_selected, ascii_only=self._ascii)
+        self.app.push_screen(screen)
+
+    def _open_selected(self, build: pool.BuildId) -> None:
+        self.go_to(build)
+        self.action_open_log()
 
     def action_open_log(self) -> None:
         """Show the selected build's log."""

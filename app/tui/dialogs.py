@@ -22,6 +22,7 @@ _KEYS = """\
  j k  arrows  g G  pages   move
  l  Enter  double click    the log, full screen; of a group: its builds
  + -  1 to 9              raise, lower the cap in brackets; type its number
+ t                         the timeline: slots, builds and memory over time
  c                         brackets around the next cap; memory is the last
  s S                       sort by the next column; the other way round
  p                         pause, resume builds
