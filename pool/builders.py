@@ -141,6 +141,7 @@ class Builders:
             retry_of=retry_of,
             expected=past.seconds,
             expected_peak=past.peak,
+            config_settings=order.told_settings,
             priority=priority,
             alone=attempt is not None,
         )

@@ -46,6 +46,8 @@ class BuildCommands(Provider):
 
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         dashboard = self._dashboard
+        yield "open build", "all about the selected build", dashboard.action_open_build
+        yield "what needs what", "the builds as a tree", dashboard.action_tree
         yield "open log", "of the selected build, full screen", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
         for by in ORDERS:

@@ -10,6 +10,7 @@ from textual.widgets import Footer, Input
 
 import pool
 from app.caps import budget_after
+from app.tui.buildscreen import BuildScreen
 from app.tui.commands import BuildCommands
 from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
 from app.tui.graphs import Graphs
@@ -20,6 +21,7 @@ from app.tui.replaybar import ReplayBar
 from app.tui.strip import StatusStrip
 from app.tui.table import BuildTable, Titles
 from app.tui.timeline import TimelineScreen
+from app.tui.treescreen import TreeScreen
 
 if TYPE_CHECKING:
     from textual import events
@@ -56,7 +58,9 @@ class Dashboard(Screen[None]):
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
-        Binding("l,enter", "open_log", "log", id="open_log"),
+        Binding("enter", "open_build", "build", id="open_build"),
+        Binding("l", "open_log", "log", id="open_log"),
+        Binding("T", "tree", "tree", key_display="T", id="tree"),
         Binding("t", "timeline", "timeline", id="timeline"),
         Binding("space", "play", "pause", id="replay.play"),
         Binding(
@@ -248,7 +252,19 @@ class Dashboard(Screen[None]):
 
     def _open_selected(self, build: pool.BuildId) -> None:
         self.go_to(build)
-        self.action_open_log()
+        self.action_open_build()
+
+    def action_open_build(self) -> None:
+        """Show all there is to know about the selected build."""
+        if (build := self.table.selected) is not None:
+            self._show(build)
+
+    def _show(self, build: pool.BuildState) -> None:
+        self.app.push_screen(BuildScreen(self.feed, build, ascii_only=self._ascii))
+
+    def action_tree(self) -> None:
+        """Show what needs what."""
+        self.app.push_screen(TreeScreen(self.feed, self._show, ascii_only=self._ascii))
 
     def action_open_log(self) -> None:
         """Show the selected build's log."""
@@ -258,7 +274,7 @@ class Dashboard(Screen[None]):
 
     def on_build_table_opened(self) -> None:
         """A build was clicked twice."""
-        self.action_open_log()
+        self.action_open_build()
 
     def on_build_table_rearranged(self) -> None:
         """Mark what is sorted by."""

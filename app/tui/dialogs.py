@@ -20,7 +20,9 @@ __all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen"]
 
 _KEYS = """\
  j k  arrows  g G  pages   move
- l  Enter  double click    the log, full screen; of a group: its builds
+ Enter  double click       all about the build; of a group: its builds
+ l                         its log, full screen: / n N e w f # y
+ T                         the tree: what needs what
  + -  1 to 9              raise, lower the cap in brackets; type its number
  t                         the timeline: slots, builds and memory over time
  c                         brackets around the next cap; memory is the last

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pool
 from app.estimate import Estimate
+from app.memorytrail import MemoryTrail
 from app.timeline import Timeline
 from app.view import kind_of
 from app.waitingline import WaitingLine
@@ -41,6 +42,8 @@ class Feed:
         """How long it will still take."""
         self.timeline = Timeline()
         """What has happened so far."""
+        self.memory = MemoryTrail()
+        """What each build had of memory so far."""
         self._kinds: dict[pool.BuildId, Kind] = {}
         self._ended = 0.0
         """When the last build ended."""
@@ -61,6 +64,7 @@ class Feed:
             self.line = WaitingLine()
             self.estimate = Estimate()
             self.timeline = Timeline()
+            self.memory = MemoryTrail()
             self._ended = 0.0
         if events:
             self._take_in(events)
@@ -71,6 +75,7 @@ class Feed:
         for event in events:
             dirty |= pool.fold(self.state, event)
             self.timeline.see(event, self.state)
+            self.memory.see(event)
         self.changed |= dirty
         self.line.update(self.state, dirty)
         self.estimate.update(self.state, dirty)

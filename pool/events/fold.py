@@ -146,6 +146,7 @@ def _(event: BuildQueued, state: State) -> Dirty:
         retry_of=event.retry_of,
         expected=event.expected,
         expected_peak=event.expected_peak,
+        config_settings=event.config_settings,
         priority=event.priority,
         alone=event.alone,
         queued_at=event.t,

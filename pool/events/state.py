@@ -158,6 +158,8 @@ class BuildState:
     """When it first held a slot."""
     finished_at: float | None = None
 
+    config_settings: tuple[str, ...] = ()
+    """What its hooks are given, as ``KEY=VALUE``."""
     requirements: tuple[str, ...] = ()
     lines: int = 0
     bytes: int = 0

@@ -162,6 +162,8 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     """Seconds it took in earlier runs."""
     expected_peak: int | None = None
     """Bytes it came to in earlier runs."""
+    config_settings: tuple[str, ...] = ()
+    """What its hooks are given, as ``KEY=VALUE``; what looks like a secret is masked."""
     priority: tuple[int, float, int] | None = None
     """At the gate, until it has begun: see `pool.seat`. None in older journals."""
     alone: bool = False
