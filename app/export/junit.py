@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["junit"]
 
 _EXTRACT, _OUTPUT, _GLANCE = 40, 200, 10
-"""So many last lines of the log are in a failure, in its output, and in that of other builds."""
+"""So many lines that say why are in a failure, so many last ones in its output, and in that of
+builds that did not fail."""
 _SECONDS = len("2026-11-21T03:12:05")
 """Readers differ over what may follow."""
 _INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -127,7 +128,7 @@ def _earlier(record: Record, build: pool.BuildState, tag: str) -> ET.Element:
 
 
 def _extract(record: Record, build: pool.BuildState) -> list[str]:
-    lines = record.tail(build, _EXTRACT)
+    lines = record.extract(build, _EXTRACT)
     return [*lines, *([f"run it again by hand: {build.rerun}"] if build.rerun else [])]
 
 

@@ -17,6 +17,7 @@ from app.story import sentences
 from app.summary import sums
 from app.timeline import WORDS
 from app.view import count, duration, size, title
+from app.wholelog import RULE
 from pool import Outcome, WaitFor
 
 if TYPE_CHECKING:
@@ -98,11 +99,16 @@ def _why(build: pool.BuildState) -> str:
 
 
 def _extract(record: Record, build: pool.BuildState) -> Iterator[str]:
-    lines = record.tail(build, _EXTRACT)
-    if not lines:
+    lines, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
+    if not end:
         return
+    if lines and lines != end[-len(lines) :]:
+        lines += ["", f"{RULE} the end of the log {RULE}"]
+        lines += end
+    else:
+        lines = end
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
-    yield f"<details><summary>{_escaped(title(build))}: the end of its log</summary>"
+    yield f"<details><summary>{_escaped(title(build))}: from its log</summary>"
     yield from ("", f"{fence}text", *lines, fence)
     if build.rerun:
         yield from ("", f"Again by hand: {_code(build.rerun)}")

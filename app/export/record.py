@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "missing_logs", "read"]
 
-_TAIL_BYTES = 1 << 16
+_TAIL_BYTES = 1 << 18
+"""So much of a log's end is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +74,14 @@ class Record:
 
     def tail(self, build: pool.BuildState, lines: int) -> list[str]:
         """Return the last lines of a build's log that show something; none without a log."""
-        shown = list(_from_the_end(self.log_of(build), lines))
+        shown = list(islice(_from_the_end(self.log_of(build)), lines))
         return shown[::-1]
+
+    def extract(self, build: pool.BuildState, lines: int) -> list[str]:
+        """Return the lines of a failed build's log that say why, as far as they can be told."""
+        shown = list(_from_the_end(self.log_of(build)))
+        found = pool.diagnose(shown[::-1])
+        return [text for _, text in found.lines[:lines]] if found is not None else []
 
 
 def read(path: Path) -> Record:
@@ -118,8 +125,8 @@ def _place(logs: Path, build: pool.BuildState) -> Path:
     return logs / PurePath(build.log).name
 
 
-def _from_the_end(log: Path, lines: int) -> Iterator[str]:
-    """Yield so many of the last lines, the last one first."""
+def _from_the_end(log: Path) -> Iterator[str]:
+    """Yield the last lines that show something, the last one first."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -127,4 +134,4 @@ def _from_the_end(log: Path, lines: int) -> Iterator[str]:
     except (OSError, ValueError):  # A name that no file can have.
         return
     cleaned = (pool.masked(pool.clean_line(line)) for line in reversed(text.split(b"\n")))
-    yield from islice(filter(None, cleaned), lines)
+    yield from filter(None, cleaned)
