@@ -20,7 +20,8 @@ STARTED = events.RunStarted(limits={}, targets=0, out_dir="w", logs="logs")
 
 
 def save(home: Home, run: str, exit_code: int = 0) -> Path:
-    story = [STARTED, events.RunFinished(exit_code=exit_code, totals={}, t=float(exit_code or 1))]
+    story: list[events.KnownEvent] = [STARTED]
+    story += [events.RunFinished(exit_code=exit_code, totals={}, t=float(exit_code or 1))]
     return write_journal(home.state / "runs" / run, story, run)
 
 
