@@ -113,21 +113,28 @@ class RunHeader(Widget):
     def _aside(self) -> tuple[str, ...]:
         """Return what is most worth a word beside the counts, in long and in short."""
         feed = self._feed
-        if feed.state.stopping and not feed.state.finished:
-            return ("stopping",)
+        if ended := self._ended():
+            return ended
         left, slow = self._left(), longest(feed.state, feed.now)
         if left or slow:
             return "   ".join(filter(None, (slow, left))), left or slow
         if coming := traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
-        if feed.source.live and feed.source.done and not feed.state.finished:
-            return ("the run ended early, q quits", "ended early")
-        if feed.source.live and feed.idle:
-            return ("all done, q detaches" if feed.detachable else "all done, q quits",)
         return self._kind()
 
+    def _ended(self) -> tuple[str, ...]:
+        """Say that there is nothing more to come, or soon."""
+        feed = self._feed
+        if feed.state.stopping and not feed.state.finished:
+            return ("stopping",)
+        if feed.source.live and feed.source.done and not feed.state.finished:
+            return "the run ended early, q quits", "ended early"
+        if feed.source.live and feed.idle:
+            return ("all done, q detaches" if feed.detachable else "all done, q quits",)
+        return ()
+
     def _kind(self) -> tuple[str, ...]:
-        """Say what is looked at, where it is no run of this process."""
+        """Say what is looked at, where that is no run of this process."""
         feed = self._feed
         if feed.source.attached and feed.source.header is not None:
             return f"attached to {feed.source.header.run}", "attached"
