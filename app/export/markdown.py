@@ -45,6 +45,7 @@ def markdown(record: Record) -> str:
     """Return the page."""
     parts = [
         _head(record),
+        _unfinished(record),
         _failures(record),
         _slowest(record),
         _largest(record),
@@ -79,6 +80,30 @@ def _cap(name: pool.LimitName, cap: int) -> str:
     if name != "memory":
         return str(cap) if cap else "paused"
     return size(cap) if cap else "off"
+
+
+def _unfinished(record: Record) -> Iterator[str]:
+    """Yield what was going on when the log broke off."""
+    builds = [build for build in record.state.builds.values() if build.outcome is None]
+    if record.finished or not builds:
+        return
+    spans = ((build, record.timeline.builds[build.id][-1]) for build in builds[:_LISTED])
+    rows = (
+        (
+            title(build),
+            WORDS[span.kind],
+            duration(record.state.now - span.since),
+            _last(build, span),
+        )
+        for build, span in spans
+    )
+    yield from ("### Unfinished", "")
+    yield from _table(("build", "in", "since", "last"), rows)
+    yield from _more(len(builds) - _LISTED, "build")
+
+
+def _last(build: pool.BuildState, span: Span) -> str:
+    return span.words or build.last
 
 
 def _failures(record: Record) -> Iterator[str]:

@@ -88,6 +88,7 @@ def test_a_killed_run_says_so(tmp_path: Path) -> None:
     )
     assert text.startswith("## wheelpool: nothing built in 2.0 s, unfinished\n")
     assert "before the run did: 1 build unfinished**" in text
+    assert "| a | between phases | 0.0 s |  |" in text
 
 
 def test_a_page_of_ten_thousand_failures_is_one_that_github_takes(tmp_path: Path) -> None:
