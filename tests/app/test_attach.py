@@ -239,7 +239,7 @@ def test_the_only_one_that_goes_on_is_meant(tmp_path: Path) -> None:
     assert runs.going_on(tmp_path, str(growing.path)) == growing.path
     growing.write(*STORY[2:])
     growing.writer.close()
-    with pytest.raises(pool.RunError, match="^no run goes on$"):
+    with pytest.raises(pool.RunError, match=r"^no run goes on$"):
         runs.going_on(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run has ended") as told:
         runs.going_on(tmp_path, growing.run)
@@ -252,7 +252,7 @@ def test_of_several_one_has_to_be_named(tmp_path: Path) -> None:
     other.parent.mkdir()
     other.write_bytes(one.path.read_bytes())
     one.writer.close()
-    with pytest.raises(pool.RunError, match=f"2 runs go on.*{one.run} {other.parent.name}$"):
+    with pytest.raises(pool.RunError, match=rf"2 runs go on.*{one.run} {other.parent.name}$"):
         runs.going_on(tmp_path, None)
 
 
