@@ -14,6 +14,7 @@ import pool
 from app.lines import Line
 from app.story import folder
 from app.view import title
+from app.wholelog import RULE
 from pool import Outcome, events
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Commands:
         match line.word:
             case "log":
                 self._in_log = True
-                yield from (_command("group", line.text), self._stop)
+                yield from (_command("group", line.text.strip(f"{RULE} ")), self._stop)
             case "log.end":
                 self._in_log = False
                 yield from (self._resume, _command("endgroup", ""))

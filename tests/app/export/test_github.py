@@ -25,7 +25,7 @@ def state_with(*story: events.KnownEvent) -> pool.State:
 
 def test_a_log_is_a_group_in_which_nothing_is_obeyed() -> None:
     told = around(
-        Line(word="log", text="a: the log"),
+        Line(word="log", text="┄┄┄┄ a: the log ┄┄┄┄"),
         Line(text="::add-path::x"),
         Line(text="fine"),
         Line(word="log.end", text="a: end of the log"),
