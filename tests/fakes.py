@@ -33,7 +33,7 @@ class FakeSource:
     live = True
     attached = False
     generation = 0
-    header = None
+    header: pool.events.Header | None = None
     done = False
 
     def __init__(self, journal: Path | None = None) -> None:

@@ -62,10 +62,11 @@ class Held:
         return done.stdout
 
     def close(self) -> None:
-        for process in (self.process, *(visitor.process for visitor in self.visitors)):
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+        for visitor in self.visitors:
+            visitor.process.kill()
+            visitor.process.wait()
+        self.process.kill()
+        self.process.communicate()
 
 
 class Visitor:
