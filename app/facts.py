@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.view import clock, count, describe, duration, size, title
+from app.view import count, describe, duration, size, title
 from app.waits import why
 from pool import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pool
     from app.waitingline import WaitingLine
 
-__all__ = ["Fact", "facts", "tries"]
+__all__ = ["Fact", "command", "facts", "tries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,26 @@ class Fact:
 
 
 def facts(
-    build: pool.BuildState, state: pool.State, now: float, line: WaitingLine
+    build: pool.BuildState,
+    state: pool.State,
+    now: float,
+    line: WaitingLine,
+    before: Mapping[pool.Phase, float],
 ) -> Iterator[Fact]:
-    """Yield what is known about a build; nothing is said of what does not apply."""
+    """Yield what is known about a build; nothing is said of what does not apply.
+
+    Args:
+        build: one of the state's builds.
+        state: the run.
+        now: seconds since its start.
+        line: who waits for a slot.
+        before: seconds of its phases in an earlier run; may be empty.
+    """
     for about, text in (
         ("why", build.message or why(build, state, now, line)),
         ("way out", build.hint),
         ("again", build.rerun),
-        ("phases", _phases(build, now)),
+        ("phases", "   ".join(_phases(build, now, before))),
         ("time", _time(build, now)),
         ("memory", _memory(build)),
         ("jobs", f"its own and {count(build.tokens, 'token')}" if build.processes else ""),
@@ -69,11 +81,25 @@ def tries(build: pool.BuildState, state: pool.State) -> list[pool.BuildState]:
     return found
 
 
-def _phases(build: pool.BuildState, now: float) -> str:
-    told = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
+def command(process: pool.ProcessSample) -> str:
+    """Return a command as people call it: without the path of its program."""
+    words = [word.rpartition("/")[2] for word in process.command.split()]
+    if len(words) > 2 and words[1] == "_in_process.py":
+        # The hook is what counts, not how it is called.
+        words = [words[0], words[2]]
+    return " ".join(words) or process.name
+
+
+def _phases(
+    build: pool.BuildState, now: float, before: Mapping[pool.Phase, float]
+) -> Iterator[str]:
+    spent = dict(build.phases)
     if build.phase is not None and build.phase_since is not None:
-        told.append(f"{build.phase} {clock(now - build.phase_since)} so far")
-    return "  ".join(told)
+        spent[build.phase] = spent.get(build.phase, 0.0) + now - build.phase_since
+    for phase, seconds in spent.items():
+        told = f"{phase} {duration(seconds)}"
+        told += " so far" if phase is build.phase else ""
+        yield f"{told} (before {duration(before[phase])})" if phase in before else told
 
 
 def _time(build: pool.BuildState, now: float) -> str:

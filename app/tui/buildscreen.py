@@ -12,7 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 import pool
-from app.facts import facts
+from app.earlier import earlier_phases
+from app.facts import command, facts
 from app.memorytrail import columns
 from app.sparkline import sparkline
 from app.tui.logscreen import LogScreen
@@ -20,7 +21,7 @@ from app.tui.logview import LogView
 from app.view import PLAIN, clock, describe, size, title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -34,6 +35,8 @@ _TICK = 1 / 5
 _ABOUT = 11
 """Cells of what a line is about."""
 _GRAPH = 24
+_WIDEST = 80
+"""So many cells a graph of the whole build has at most."""
 _SECONDS = 120.0
 """So far back the graphs of processes go."""
 _MOST_PROCESSES = 12
@@ -56,7 +59,7 @@ class BuildScreen(Screen[None]):
         Binding("y", "copy", "copy command", id="build.copy"),
         Binding("x", "cancel", "cancel", id="build.cancel"),
         Binding("r", "retry", "retry", id="build.retry"),
-        Binding("tab", "app.focus_next", "facts, log", id="build.focus"),
+        Binding("tab", "app.focus_next", "facts, log", show=False, id="build.focus"),
     ]
 
     def __init__(self, feed: Feed, build: pool.BuildState, *, ascii_only: bool) -> None:
@@ -66,6 +69,7 @@ class BuildScreen(Screen[None]):
         self._first = build
         self._ascii = ascii_only
         self._shown: tuple[Text, Text, Text] | None = None
+        self._before: Mapping[pool.Phase, float] = {}
         self._why: Text | None = None
         """The lines of a failed build's log that matter; None until they were looked for."""
 
@@ -78,8 +82,8 @@ class BuildScreen(Screen[None]):
         """Stack the parts."""
         yield Static(id="title", markup=False)
         with VerticalScroll(id="facts"):
-            yield Static(id="about", markup=False)
             yield Static(id="why", markup=False)
+            yield Static(id="about", markup=False)
             yield Static(id="processes", markup=False)
         if (path := self._feed.log(self.build)) is not None:
             yield LogView(path)
@@ -90,7 +94,13 @@ class BuildScreen(Screen[None]):
         for view in self.query(LogView):
             self.set_focus(view)
         self.set_interval(_TICK, self.tick)
-        self.call_after_refresh(self.tick)
+        self.tick()
+        # Logs of earlier runs may be large: meanwhile the screen goes on.
+        self.run_worker(self._look_back, thread=True)
+
+    def _look_back(self) -> None:
+        if (journal := self._feed.source.journal) is not None:
+            self._before = earlier_phases(journal, self._first)
 
     def on_resize(self) -> None:
         """Draw for another width."""
@@ -104,15 +114,17 @@ class BuildScreen(Screen[None]):
         self._find_why(build)
         line = describe(build, self._feed.state, self._feed.now)
         head = set_cell_size(
-            f" {title(build)}   {line.word} {line.detail}", max(1, self.size.width)
+            f" {title(build)}   {line.word} {line.detail}", max(1, self.app.size.width)
         )
         self.query_one("#title", Static).update(self._plain(head), layout=False)
-        shown = (self._about(build), self._why or Text(), self._processes(build))
+        shown = (self._why or Text(), self._about(build), self._processes(build))
         if shown != self._shown:
             # A new layout costs: only where there is something new to see.
             self._shown = shown
-            for name, text in zip(("about", "why", "processes"), shown, strict=True):
-                self.query_one(f"#{name}", Static).update(text)
+            for name, text in zip(("why", "about", "processes"), shown, strict=True):
+                part = self.query_one(f"#{name}", Static)
+                part.display = bool(text)
+                part.update(text)
         self.refresh_bindings()
 
     def _plain(self, text: str) -> str:
@@ -121,8 +133,9 @@ class BuildScreen(Screen[None]):
     def _about(self, build: pool.BuildState) -> Text:
         """Put the facts one below the other, long ones over several lines."""
         lines = Text()
-        told = facts(build, self._feed.state, self._feed.now, self._feed.line)
-        room = max(20, self.size.width - _ABOUT - 3)
+        feed = self._feed
+        told = facts(build, feed.state, feed.now, feed.line, self._before)
+        room = max(20, self.app.size.width - _ABOUT - 3)
         for fact in told:
             parts = Text(self._plain(fact.text)).wrap(self.app.console, room) or [Text()]
             for number, part in enumerate(parts):
@@ -144,6 +157,9 @@ class BuildScreen(Screen[None]):
                 for number, text in found.lines:
                     self._why.append(f" {f'line {number:,}':<{_ABOUT}}", "dim")
                     self._why.append(f"{self._plain(text)}\n", "bold")
+                if found.hint and not build.hint:
+                    # Its journal is from before hints were told.
+                    self._why.append(f" {'way out':<{_ABOUT}}{found.hint}\n", "dim")
         self._why.rstrip()
 
     # Processes
@@ -153,10 +169,12 @@ class BuildScreen(Screen[None]):
         trail = self._feed.memory.builds.get(build.id)
         if trail is not None and build.started_at is not None:
             until = build.finished_at or self._feed.now
-            graph = self._graph(trail, max(build.peak, 1), build.started_at, until)
-            span = clock(until - build.started_at)
-            text.append(f" {'memory over':<{_ABOUT}}", "dim").append(graph)
-            text.append(f"  {span}, the top is {size(build.peak)}", "dim")
+            told = f"  {clock(until - build.started_at)}, the top is {size(build.peak)}"
+            room = max(_GRAPH, self.app.size.width - _ABOUT - len(told) - 4)
+            values = columns(trail, min(room, _WIDEST), build.started_at, until)
+            text.append(f" {'over time':<{_ABOUT}}", "dim")
+            text.append(sparkline(values, max(build.peak, 1), ascii_only=self._ascii))
+            text.append(told, "dim")
         if not build.processes:
             return text
         text.append(f"\n {'pid':>{_ABOUT - 3}}  {'memory':>8}  {'cpu':>5}  ", "dim")
@@ -176,9 +194,9 @@ class BuildScreen(Screen[None]):
             trail, now = self._feed.memory.process(build.id, process.pid), self._feed.now
             line = (
                 f" {process.pid:>{_ABOUT - 3}}  {size(process.rss):>8}  {process.cpu:>3.0f} %  "
-                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{process.command}"
+                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{command(process)}"
             )
-            yield set_cell_size(line, max(1, self.size.width - 2)).rstrip()
+            yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()
 
     def _graph(self, trail: Series, most: int, since: float, until: float) -> str:
         values = columns(trail, _GRAPH, since, until)

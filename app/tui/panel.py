@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
+from app.facts import command
 from app.view import clock, count, describe, duration, size, slowness, title
 from app.waits import why
 
@@ -131,7 +132,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         branch = "  " * (depth - 1) + "└ " if depth else ""
         lines.append(
             f"{process.pid:>8}  {size(process.rss):>8}  {process.cpu:>3.0f} %"
-            f"  {branch}{_shown(process)}"
+            f"  {branch}{command(process)}"
         )
     if len(lines) == 1:
         lines.append("       -  no process runs")
@@ -139,15 +140,6 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         hidden = len(lines) - height + 1
         lines[height - 1 :] = [f"{'':8}  and {hidden} more"]
     return lines
-
-
-def _shown(process: pool.ProcessSample) -> str:
-    """Return a command as people call it: without the path of its program."""
-    words = [word.rpartition("/")[2] for word in process.command.split()]
-    if len(words) > 2 and words[1] == "_in_process.py":
-        # The hook is what counts, not how it is called.
-        words = [words[0], words[2]]
-    return " ".join(words) or process.name
 
 
 def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[str]:
