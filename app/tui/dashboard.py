@@ -99,6 +99,7 @@ class Dashboard(Screen[None]):
         super().__init__()
         self.feed = feed
         self._ascii = ascii_only
+        self._detachable = feed.detachable
 
     @property
     def live(self) -> bool:
@@ -137,9 +138,9 @@ class Dashboard(Screen[None]):
 
     def tick(self) -> None:
         """Take in what has happened and draw what has changed, in one go."""
-        detachable = self.feed.detachable
         self.feed.advance()
-        if self.feed.detachable != detachable:
+        if self.feed.detachable != self._detachable:
+            self._detachable = self.feed.detachable
             self.refresh_bindings()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
