@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pool
@@ -70,7 +71,7 @@ def every_state(path: Path) -> None:
     ]
     lines = [pool.encode_header(HEADER)]
     for number, event in enumerate(story, 1):
-        stamped = v.msgspec.structs.replace(event, seq=number, t=number / 1000)
+        stamped = msgspec.structs.replace(event, seq=number, t=number / 1000)
         lines.append(pool.encode(stamped))
     path.write_bytes(b"\n".join(lines) + b"\n")
 
