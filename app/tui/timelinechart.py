@@ -136,10 +136,11 @@ class TimelineChart(ScrollView, can_focus=True):
         return self._picked if self._picked in shown else shown[-1] if shown else None
 
     def _builds_in(self, row: Row) -> list[pool.BuildId]:
-        """Return the builds of a row that are shown, each once, the first one first."""
+        """Return the builds of a row that are shown, each once, the last one last."""
         cells = bars(row.spans, self._part, self._feed.now)
-        builds = (span.build for span in cells if span is not None and span.build is not None)
-        return list(dict.fromkeys(builds))
+        builds = [span.build for span in cells if span is not None and span.build is not None]
+        # Many have the slot for a moment first, and then for long.
+        return list(dict.fromkeys(reversed(builds)))[::-1]
 
     # Drawing
 
