@@ -1,6 +1,6 @@
 """The commands that change another process's run from a shell, as click has them.
 
-They join those of `app.arguments`. As there, everything but click is imported inside them.
+Everything but click is imported inside them.
 """
 
 from __future__ import annotations
