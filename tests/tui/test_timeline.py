@@ -31,7 +31,8 @@ widths = st.integers(1, 250)
 @st.composite
 def rows(draw: st.DrawFn) -> list[Span]:
     """One slot's spans, one after the other; the last may go on."""
-    at, spans = 0.0, []
+    at = 0.0
+    spans: list[Span] = []
     for _ in range(draw(st.integers(0, 30))):
         at += draw(st.sampled_from([0.0, 0.0, 0.3, 5.0]))
         until = at + draw(st.floats(0.01, 20))
@@ -39,7 +40,8 @@ def rows(draw: st.DrawFn) -> list[Span]:
         build = draw(st.sampled_from([A, B]))
         spans.append(Span(build=build, kind=kind, since=at, until=until, slot=1))
         at = until
-    if spans and draw(st.booleans()):
+    goes_on = draw(st.booleans())
+    if spans and goes_on:
         spans[-1].until = None
     return spans
 

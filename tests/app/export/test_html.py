@@ -99,7 +99,7 @@ def test_nothing_is_fetched_and_no_script_is_run() -> None:
 
 def test_hostile_names_messages_and_logs_are_only_text(tmp_path: Path) -> None:
     holder = pool.Holder(pid=1, command=HOSTILE)
-    story = [
+    story: list[events.KnownEvent] = [
         STARTED,
         queued(HOSTILE),
         events.BuildWaiting(build=A, for_=WaitFor.LOCK, on=HOSTILE, holder=holder),
