@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SavedRun", "find", "newest", "saved", "table"]
+__all__ = ["SavedRun", "find", "logged", "newest", "saved", "table"]
 
 _TAIL_BYTES = 1 << 16
 _RUNNING = "running"
@@ -58,10 +58,16 @@ def newest(state_dir: Path) -> Path:
     Raises:
         JournalError: there is none.
     """
-    folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
+    folders = logged(state_dir)
     if not folders:
         raise pool.JournalError("no saved runs yet", hint="name the log of one: a file or a folder")
-    return max(folders, key=lambda folder: folder.name)
+    return folders[-1]
+
+
+def logged(state_dir: Path) -> list[Path]:
+    """Return the folders of the runs that have a log, the newest last."""
+    folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
+    return sorted(folders, key=lambda folder: folder.name)
 
 
 def find(state_dir: Path, text: str) -> Path:

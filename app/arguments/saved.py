@@ -136,7 +136,9 @@ def diff(
         else:
             from app.tui.diffscreen import DiffApp
 
-            comparison = DiffApp(*paths, limit, ascii_only=ascii_only()).compared()
+            screen = DiffApp(*paths, limit, ascii_only=ascii_only())
+            screen.run()
+            comparison = screen.comparison
         return int(exit_code and comparison.worse)
 
 
