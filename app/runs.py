@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SavedRun", "find", "logged", "newest", "saved", "table"]
+__all__ = ["SavedRun", "find", "goes_on", "going_on", "logged", "newest", "saved", "table"]
 
 _TAIL_BYTES = 1 << 16
 _RUNNING = "running"
