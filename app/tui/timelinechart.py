@@ -90,6 +90,7 @@ class TimelineChart(ScrollView, can_focus=True):
         self._ascii = ascii_only
         self._rows: list[Row] = []
         self._drawn: dict[int, _Seen] = {}
+        self._made_for: tuple[int, bool, int, bool] | None = None
         self._cursor = 0
         self._picked: pool.BuildId | None = None
         self._label = 12
@@ -116,6 +117,12 @@ class TimelineChart(ScrollView, can_focus=True):
 
     def _those_there(self) -> list[Row]:
         timeline = self._feed.timeline
+        count = len(timeline.builds) if self.by_build else len(timeline.slots)
+        key = (id(timeline), self.by_build, count, bool(timeline.around))
+        # With ten thousand builds, their rows are not made anew at every look.
+        if key == self._made_for:
+            return self._rows
+        self._made_for = key
         around = [Row(timeline.around)] if timeline.around else []
         if self.by_build:
             return around + [Row(spans, build=one) for one, spans in timeline.builds.items()]
