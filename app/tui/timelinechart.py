@@ -229,7 +229,8 @@ class TimelineChart(ScrollView, can_focus=True):
         self.tick(self._part, self._label)
         self._picked = build
         self._go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
-        self.refresh()
+        # How far one can scroll is known when the new rows have been laid out.
+        self.call_after_refresh(self._reveal)
 
     def _has(self, row: Row, build: pool.BuildId | None) -> bool:
         if self.by_build:
@@ -251,12 +252,16 @@ class TimelineChart(ScrollView, can_focus=True):
         if not self._rows:
             return
         self._cursor = min(max(to, 0), len(self._rows) - 1)
+        self._reveal()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def _reveal(self) -> None:
+        """Scroll to the selected row."""
         top, height = int(self.scroll_y), max(1, self.size.height)
         if not top <= self._cursor < top + height:
             y = self._cursor if self._cursor < top else self._cursor - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
-        self.refresh()
-        self.post_message(self.Moved())
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""

@@ -277,6 +277,21 @@ async def test_a_replay_is_walked_through() -> None:
         assert not source.playing
 
 
+async def test_the_selected_build_is_in_sight_after_a_turn() -> None:
+    clock = ManualClock()
+    source = ReplaySource(RECORDING, clock)
+    source.seek(source.length)
+    app = WheelpoolApp(source, clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("t")
+        await until(pilot, lambda: "frozenlist" in text(app))
+        await pilot.press("b")
+        # The last one in slot 1 is the last one of the run.
+        await until(pilot, lambda: "▸✗ old-thing" in text(app))
+        await pilot.press("g")
+        await until(pilot, lambda: "▸↻ old-thing" in text(app))
+
+
 async def test_a_click_on_a_bar_selects_its_build() -> None:
     clock = ManualClock()
     source = ReplaySource(RECORDING, clock)
