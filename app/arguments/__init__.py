@@ -13,6 +13,8 @@ import click
 from app import __version__
 from app.arguments.attach import attach
 from app.arguments.build import build, install, uninstall
+from app.arguments.completion import completion
+from app.arguments.help import Group
 from app.arguments.machine import cache, doctor
 from app.arguments.remote import COMMANDS
 from app.arguments.saved import diff, replay, report, saved_runs
@@ -27,29 +29,16 @@ Examples:
   wheelpool install -e ./core -e ./plugin --into .venv
   wheelpool replay run.jsonl
 """
-_SETTINGS: dict[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "max_content_width": 100,
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+_PARTS = {
+    "Wheels and environments": (build, install, uninstall),
+    "A run that goes on": (attach, *COMMANDS),
+    "Saved runs": (saved_runs, replay, report, diff),
+    "This machine": (cache, doctor, completion),
 }
 
 
-@click.group(context_settings=_SETTINGS, epilog=_EXAMPLES)
+@click.group(cls=Group, parts=_PARTS, context_settings=_SETTINGS, epilog=_EXAMPLES)
 @click.version_option(__version__, message="wheelpool %(version)s")
 def root() -> None:
     """Build Python wheels from source, many at a time, under one limiter that holds."""
-
-
-for _command in (
-    build,
-    install,
-    uninstall,
-    replay,
-    report,
-    diff,
-    saved_runs,
-    attach,
-    *COMMANDS,
-    doctor,
-    cache,
-):
-    root.add_command(_command)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.arguments.completion import running
 from app.arguments.faces import ascii_only, on_a_terminal, said_by
+from app.arguments.help import Command
+from app.arguments.options import LOOKS
 
 if TYPE_CHECKING:
     from app.attach import AttachedSource
@@ -15,7 +18,7 @@ __all__ = ["attach"]
 
 _ATTACH_EXAMPLES = """\b
 Examples:
-  wheelpool attach                          the run that goes on, if there is one
+  wheelpool attach                          the one run that goes on
   wheelpool attach 20261121-0312            by the beginning of its id
   wheelpool attach run.jsonl --no-ui        one with --log run.jsonl, in lines
 
@@ -24,17 +27,15 @@ Exit codes: the run's, if it has ended meanwhile; 0 detached, 1 it was killed.
 """
 
 
-@click.command(epilog=_ATTACH_EXAMPLES)
-@click.argument("run", required=False)
-@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
-@click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui.")
-@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks.")
-@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum.")
+@click.command(cls=Command, epilog=_ATTACH_EXAMPLES)
+@click.argument("run", required=False, shell_complete=running)
+@LOOKS
 def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
-    """Show a run that goes on in another terminal or in the background, and command it.
+    """Show a run that another process has, and command it.
 
-    RUN is an id from `wheelpool runs` or its beginning, or a log. Leaving detaches: the run goes
-    on. The same commands, from a shell: wheelpool limit, pause, resume, cancel, retry, stop.
+    One in another terminal, or in the background of a CI job. RUN is an id from `wheelpool runs` or
+    its beginning, or a log. Leaving detaches: the run goes on. The same commands, from a shell:
+    wheelpool limit, pause, resume, cancel, retry, stop.
     """
     from app import headless, runs
     from app.attach import AttachedSource

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.arguments.completion import files, folders
 from app.arguments.faces import ascii_only, on_a_terminal, said_by
-from app.arguments.options import CAPS, NAMING, SHOWING, WAYS
+from app.arguments.help import Command
+from app.arguments.options import (
+    CAPS,
+    NAMING,
+    PLACES,
+    SHOWING,
+    WAYS,
+    how,
+    what,
+    where,
+)
 
 if TYPE_CHECKING:
     from app.config import Manner
@@ -18,12 +29,12 @@ __all__ = ["build", "install", "uninstall"]
 
 _BUILD_EXAMPLES = """\b
 Examples:
-  wheelpool build ./liba ./libb markupsafe     as many at once as there are processors
-  wheelpool build ./tree -j 1 -C editable=no   one at a time, with a setting for the backend
-  wheelpool build numpy==2.4.6 --json          events as lines of JSON on stdout
+  wheelpool build ./liba ./libb markupsafe     as many at once as processors
+  wheelpool build ./tree -j 1 -C editable=no   with a setting for the backend
+  wheelpool build numpy==2.4.6 --json          events as JSON on stdout
   wheelpool build -r requirements.txt -c constraints.txt -o wheelhouse
-  wheelpool build --deps 'pydantic-settings'   a wheel for all that it requires, too
-  wheelpool build 'x @ git+https://host/x@v1'  a commit; a tag or a branch is looked up
+  wheelpool build --deps 'pydantic-settings'   what it requires, too
+  wheelpool build 'x @ git+https://host/x@v1'  a tag or a branch is looked up
 
 \b
 Exit codes: 0 all built, 1 a build failed, 2 bad input and nothing started,
@@ -34,44 +45,68 @@ _INSTALL_EXAMPLES = """\b
 Examples:
   wheelpool install -r requirements.txt --into .venv --builds 4
   wheelpool install -e ./core -e './plugin[test]' --into .venv
-  wheelpool install torch ./ext --no-build-isolation-package ext    torch goes first
+  wheelpool install torch ./ext --no-build-isolation-package ext
 
 \b
 Exit codes and signals are those of wheelpool build.
 """
+_UNINSTALL_EXAMPLES = """\b
+Examples:
+  wheelpool uninstall core plugin --into .venv
+"""
 
 
-@click.command(epilog=_BUILD_EXAMPLES)
+@click.command(cls=Command, epilog=_BUILD_EXAMPLES)
 @NAMING
-@click.option(
-    "--deps/--no-deps", default=None, help="What they require as well. [default: --no-deps]"
-)
-@click.option("-o", "--out-dir", metavar="DIR", help="Where wheels go. [default: ./wheelhouse]")
-@click.option("--python", metavar="PATH", help="Build for this interpreter, not for the own one.")
+@what("--deps/--no-deps", default=None, help="What they require as well. [default: --no-deps]")
 @CAPS
+@where(
+    "-o",
+    "--out-dir",
+    metavar="DIR",
+    shell_complete=folders,
+    help="Where wheels go. [default: ./wheelhouse]",
+)
+@PLACES
+@how(
+    "--python",
+    metavar="PATH",
+    shell_complete=files,
+    help="Build for this interpreter, not for the own one.",
+)
 @WAYS
 @SHOWING
 def build(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
-    """Build wheels for TARGETs: project directories, archives, URLs, git URLs, requirements.
+    """Build wheels from source, many at a time.
 
-    What has a name is built from its newest sdist; where there is none, the wheel is taken.
-    Each flag has a variable: WHEELPOOL_CONCURRENT_BUILDS for --builds, WHEELPOOL_OUT_DIR for
-    --out-dir, and so on; and a key in wheelpool.toml in the user's configuration directory.
+    TARGETs are project directories, archives, URLs, git URLs and requirements. What has a name is
+    built from its newest sdist; where there is none, the wheel is taken. Each flag has a variable:
+    WHEELPOOL_CONCURRENT_BUILDS for --builds, WHEELPOOL_OUT_DIR for --out-dir, and so on; and a key
+    in wheelpool.toml in the user's configuration directory.
     """
     return _run(targets, flags, install=False)
 
 
-@click.command(epilog=_INSTALL_EXAMPLES)
+@click.command(cls=Command, epilog=_INSTALL_EXAMPLES)
 @NAMING
-@click.option(
-    "-e", "--editable", multiple=True, metavar="TREE", help="Install as a link to the tree."
+@what(
+    "-e",
+    "--editable",
+    multiple=True,
+    metavar="TREE",
+    shell_complete=folders,
+    help="Install as a link to the tree.",
 )
-@click.option("--into", metavar="ENV", help="The environment. [default: the active one]")
-@click.option(
-    "-U", "--upgrade", is_flag=True, default=None, help="Newer versions of what is named."
-)
-@click.option("--deps/--no-deps", default=None, help="What they require too. [default: --deps]")
+@what("-U", "--upgrade", is_flag=True, default=None, help="Newer versions of what is named.")
+@what("--deps/--no-deps", default=None, help="What they require too. [default: --deps]")
 @CAPS
+@where(
+    "--into",
+    metavar="ENV",
+    shell_complete=folders,
+    help="The environment. [default: the active one]",
+)
+@PLACES
 @WAYS
 @SHOWING
 def install(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
@@ -146,9 +181,14 @@ def _on_screen(session: LiveSession) -> int:
     return code
 
 
-@click.command()
+@click.command(cls=Command, epilog=_UNINSTALL_EXAMPLES)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--into", metavar="ENV", help="The environment. [default: the active one]")
+@click.option(
+    "--into",
+    metavar="ENV",
+    shell_complete=folders,
+    help="The environment. [default: the active one]",
+)
 @click.option("--lock-timeout", metavar="SECONDS", help="Fail after waiting so long.")
 def uninstall(names: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
     """Take distributions out of an environment, all of them or none.
