@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.memorytrail import MemoryTrail
-from app.timeline import Timeline
+from app.timeline import Span, Timeline
 
 if TYPE_CHECKING:
-    from app.timeline import Span
     from pool import events
 
 __all__ = ["Moment", "Moments"]
 
-_APART = 4096
+_APART = 16384
 """Events from one moment to the next, at first."""
 _MOST = 32
 """So many moments are kept; when there are more every second one goes."""
@@ -130,15 +129,29 @@ def _timeline(timeline: Timeline) -> Timeline:
     def spans(those: list[Span]) -> list[Span]:
         if not those or those[-1].until is not None:
             return those
-        last = twins.setdefault(id(those[-1]), copy(those[-1]))
-        return [*those[:-1], last]
+        last = those[-1]
+        if id(last) not in twins:
+            twins[id(last)] = _span(last)
+        return [*those[:-1], twins[id(last)]]
 
     twin = Timeline()
     # Of a build whose last bar has ended there are no more; of a slot there are.
     twin.builds = {build: spans(those) for build, those in timeline.builds.items()}
     twin.slots = {slot: list(spans(those)) for slot, those in timeline.slots.items()}
-    twin.around = [copy(span) for span in timeline.around]
+    twin.around = [_span(span) for span in timeline.around]
     for measure, series in timeline.series.items():
         twin.series[measure] = series.copy()
     twin.landmarks = list(timeline.landmarks)
     return twin
+
+
+def _span(span: Span) -> Span:
+    # Five times as fast as `copy`; every build that waits has one that goes on.
+    return Span(
+        build=span.build,
+        kind=span.kind,
+        since=span.since,
+        until=span.until,
+        slot=span.slot,
+        words=span.words,
+    )

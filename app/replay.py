@@ -6,16 +6,19 @@ moment that is kept a few thousand events before (`app.moments`).
 
 from __future__ import annotations
 
+import gc
 from bisect import bisect_right
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import pool
 from app.moments import Moments
+from app.replaytime import time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from app.moments import Moment
@@ -103,7 +106,7 @@ class ReplaySource:
     attached = False
 
     def __init__(self, path: Path, clock: pool.Clock, *, speed: float = 1.0) -> None:
-        with pool.JournalReader(path) as reader:
+        with pool.JournalReader(path) as reader, _nothing_collected():
             self.journal = reader.path
             self.header = reader.header
             self._moments = Moments(reader.header)
@@ -180,6 +183,15 @@ class ReplaySource:
         """Go on, or back where negative."""
         self.seek(self.position + seconds)
 
+    def stand_still(self, at: str) -> None:
+        """Go to where a user names, and pause.
+
+        Raises:
+            SettingsError: that is no time of this run.
+        """
+        self.seek(time_of(at, 0.0, self.length, self.marks))
+        self._paused = True
+
     def seek(self, seconds: float) -> None:
         """Go to a time; beyond the ends is the nearest end."""
         to = min(max(seconds, 0.0), self.length)
@@ -194,6 +206,18 @@ class ReplaySource:
     def _hold(self) -> None:
         """Count what has passed so far as passed, before the way of counting changes."""
         self._anchor = (self._clock.monotonic(), self.position)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Make many objects that all stay: looking for garbage among them takes half of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _checked(reader: pool.JournalReader, moments: Moments) -> list[pool.events.Event]:

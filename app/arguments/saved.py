@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import click
@@ -12,12 +13,6 @@ from app.arguments.help import Command, Group
 
 __all__ = ["diff", "replay", "report", "saved_runs"]
 
-_REPLAY_EXAMPLES = """\b
-Examples:
-  wheelpool replay 20261121-0312            by the beginning of its id
-  wheelpool replay run.jsonl --speed 8      its last hour in eight minutes
-  wheelpool replay run.zip --no-ui          the words that the live run printed
-"""
 _RUNS_EXAMPLES = """\b
 Examples:
   wheelpool runs
@@ -28,6 +23,14 @@ _EXPORT_EXAMPLES = """\b
 Examples:
   wheelpool runs export 20261121-0312 -o run.zip
   wheelpool runs export run.jsonl -o run.zip
+"""
+_REPLAY_EXAMPLES = """\b
+Examples:
+  wheelpool replay 20261121-0312            by the beginning of its id
+  wheelpool replay run.jsonl --speed 8      its last hour in eight minutes
+  wheelpool replay run.jsonl --at 12:30     as it was then; space goes on
+  wheelpool replay run.zip --at failure     when something failed first
+  wheelpool replay run.zip --no-ui          the words that the live run printed
 """
 _REPORT_EXAMPLES = """\b
 Examples:
@@ -60,10 +63,16 @@ allows.
     show_default=True,
     help="How fast time goes.",
 )
+@click.option("--at", metavar="TIME", help="Stand still there: 12:30, 90, 50%, failure, end.")
 @click.option("--no-ui", is_flag=True, default=None, help="All the lines at once, not a screen.")
 @click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
 @click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
-def replay(log: str, speed: float, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+def replay(
+    log: str,
+    speed: float,
+    at: str | None,
+    **flags: Any,  # noqa: ANN401 - click's; Flags checks them
+) -> int:
     """Show a saved run again, at its true times.
 
     LOG is a file, a run's folder, or an id from `wheelpool runs` or its beginning.
@@ -77,6 +86,10 @@ def replay(log: str, speed: float, **flags: Any) -> int:  # noqa: ANN401 - click
     how = manner(said)
     with bundle.opened(runs.find(state_dir(), log)) as path:
         source = ReplaySource(path, SystemClock(), speed=speed)
+        # Of a long run there may be millions, and none of them ever goes.
+        gc.freeze()
+        if at is not None:
+            source.stand_still(at)
         if how.no_ui or not on_a_terminal(said):
             from app import headless
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
 from app.tui.dashboard import Dashboard
 from app.tui.feed import Feed
+from app.tui.replaykeys import ReplayApp
 from pool import SystemClock
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["WheelpoolApp"]
 
 
-class WheelpoolApp(App[None]):
+class WheelpoolApp(ReplayApp):
     """The screens of a run or of a replay.
 
     Args:

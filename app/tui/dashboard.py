@@ -40,7 +40,6 @@ _CAPS = Binding.Group("caps")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
 _LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
-_REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
 
 
 class Dashboard(Screen[None]):
@@ -62,10 +61,10 @@ class Dashboard(Screen[None]):
         Binding("l", "open_log", "log", id="open_log"),
         Binding("T", "tree", "tree", key_display="T", id="tree"),
         Binding("t", "timeline", "timeline", id="timeline"),
-        Binding("space", "play", "pause", id="replay.play"),
+        Binding("space", "app.play", "pause", id="replay.play"),
         Binding(
             "left_square_bracket",
-            "slower",
+            "app.slower",
             "slower",
             key_display="[",
             id="replay.slower",
@@ -73,18 +72,20 @@ class Dashboard(Screen[None]):
         ),
         Binding(
             "right_square_bracket",
-            "faster",
+            "app.faster",
             "faster",
             key_display="]",
             id="replay.faster",
             group=_SPEED,
         ),
-        Binding("comma,left", "step(-5)", "back", key_display=",", id="replay.back", group=_STEPS),
-        Binding("full_stop,right", "step(5)", "on", key_display=".", id="replay.on", group=_STEPS),
-        Binding("less_than_sign", "step(-30)", show=False, id="replay.far_back"),
-        Binding("greater_than_sign", "step(30)", show=False, id="replay.far_on"),
-        Binding("f", "next_failure", "failure", id="replay.failure"),
-        Binding("0", "restart", show=False, id="replay.restart"),
+        Binding(
+            "comma,left", "app.step(-5)", "back", key_display=",", id="replay.back", group=_STEPS
+        ),
+        Binding(
+            "full_stop,right", "app.step(5)", "on", key_display=".", id="replay.on", group=_STEPS
+        ),
+        Binding("f", "app.failure(1)", "failure", id="replay.failure"),
+        Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask"),
         Binding("slash", "filter", "filter", key_display="/", id="filter"),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
         Binding("question_mark", "help", "help", key_display="?", id="help"),
@@ -152,11 +153,9 @@ class Dashboard(Screen[None]):
                 bar.tick()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what makes sense: caps in a run, time in a replay."""
+        """Offer only what makes sense: caps in a run; time in a replay is the app's."""
         if action in _LIVE:
             return self.live
-        if action in _REPLAY:
-            return not self.live
         if action in ("quit", "detach"):
             return (action == "detach") is self.feed.detachable
         return True
@@ -332,37 +331,3 @@ class Dashboard(Screen[None]):
     def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
         if sure:
             self.app.exit()
-
-    # Time in a replay
-
-    def action_play(self) -> None:
-        """Pause the replay, or go on."""
-        if self.feed.replay is not None:
-            self.feed.replay.toggle()
-
-    def action_faster(self) -> None:
-        """Let time go faster."""
-        if self.feed.replay is not None:
-            self.feed.replay.faster()
-
-    def action_slower(self) -> None:
-        """Let time go slower."""
-        if self.feed.replay is not None:
-            self.feed.replay.slower()
-
-    def action_step(self, seconds: float) -> None:
-        """Go on or back in time."""
-        if self.feed.replay is not None:
-            self.feed.replay.step(seconds)
-
-    def action_next_failure(self) -> None:
-        """Go to where the next build fails."""
-        if (replay := self.feed.replay) is not None:
-            failures = (mark.t for mark in replay.marks if mark.kind == "failure")
-            later = [at for at in failures if at > replay.position + 0.001]
-            replay.seek(later[0] if later else replay.length)
-
-    def action_restart(self) -> None:
-        """Go back to the beginning."""
-        if self.feed.replay is not None:
-            self.feed.replay.seek(0.0)

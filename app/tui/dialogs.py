@@ -11,12 +11,16 @@ from textual.validation import Function, Integer
 from textual.widgets import Input, Static
 
 import pool
+from app.replaytime import EXAMPLES, time_of
+from app.view import clock
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen"]
+    from app.replay import ReplayControls
+
+__all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen", "TimeScreen"]
 
 _KEYS = """\
  j k  arrows  g G  pages   move
@@ -41,8 +45,9 @@ _REPLAY_KEYS = """\
  [ ]                       slower, faster
  , .  left right           5 seconds back, on
  < >                       30 seconds back, on
- f                         the next failure
- 0                         the beginning\
+ f F                       the next failure; the one before
+ :                         go to a time: 12:30, 90, +30, -30, 50%
+ 0 $                       the beginning, the end\
 """
 
 
@@ -147,6 +152,37 @@ def _is_budget(text: str) -> bool:
     except pool.SettingsError:
         return False
     return True
+
+
+class TimeScreen(ModalScreen[float | None]):
+    """Asks for the moment of a replay to go to."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="time.close")
+    ]
+
+    def __init__(self, replay: ReplayControls) -> None:
+        super().__init__()
+        self._replay = replay
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        with Vertical(classes="dialog"):
+            yield Static(f"go to, of {clock(self._replay.length)}", classes="dialog-title")
+            yield Input(placeholder="12:30", id="cap")
+            yield Static(f" {EXAMPLES}", id="answer", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the time, or say why there is none."""
+        replay = self._replay
+        try:
+            at = time_of(event.value, replay.position, replay.length, replay.marks)
+        except pool.SettingsError as problem:
+            told = "\n ".join(filter(None, (problem.message, problem.hint)))
+            self.query_one("#answer", Static).update(f" {told}")
+        else:
+            self.dismiss(at)
 
 
 class QuitScreen(ModalScreen[bool]):

@@ -7,6 +7,7 @@ events since, folded. Aim: 1 s at the worst with 1,000,000 events.
 
 from __future__ import annotations
 
+import gc
 import random
 import resource
 import tempfile
@@ -73,6 +74,7 @@ def main() -> None:
             start = time.process_time()
             source = ReplaySource(path, pool.SystemClock())
             opened = time.process_time() - start
+            gc.freeze()  # As the command does.
             source.toggle()
             feed = Feed(source, pool.SystemClock())
             times = []
