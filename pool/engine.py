@@ -30,7 +30,9 @@ from pool.events.bus import Bus
 from pool.events.journal import logs_of
 from pool.events.vocabulary import KnownEvent, RunFinished, RunStarted, RunStopping
 from pool.fetcher import Fetcher
+from pool.finder import ClosureFinder
 from pool.furnishing import Furnishing
+from pool.ground import Ground
 from pool.history import History
 from pool.install.target import find_environment
 from pool.kit import Kit
@@ -42,6 +44,7 @@ from pool.requirements import Requirements
 from pool.roster import Roster
 from pool.sampler import Sampler
 from pool.search import Pages, Search
+from pool.selection import Selection
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.index import PackageIndex
 from pool.sources.lockfile import read_lock
@@ -109,7 +112,7 @@ class Pool:
             history=History(settings.state_dir / "history.sqlite"),
             logs=logs_of(self.journal),
             linger=linger,
-            on_failure=self._build_failed,
+            on_failure=self._went_wrong,
         )
         self._hooks: Hooks | None = None
         self._errand: asyncio.Task[bool] | None = None
@@ -141,7 +144,10 @@ class Pool:
             return self._told_end()
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
-        self._all_well = not errand.cancelled() and not errand.exception() and errand.result()
+        ended = not errand.cancelled() and not errand.exception()
+        self._all_well = ended and errand.result()
+        if ended and not self._all_well:
+            self._went_wrong()
 
     def _tell_start(self) -> None:
         settings, environment = self._settings, self._environment
@@ -190,24 +196,34 @@ class Pool:
         stack.push_async_callback(index.aclose)
         self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS)
         stack.callback(hooks.close)
-        errand = Errand(self._wishlist, self._ground())
-        self._kit = self._made_kit(index, hooks, executor, errand)
+        chosen = Selection()
+        chosen.named |= self._wishlist.named
+        errand, ground = Errand(self._wishlist, chosen), self._made_ground(chosen)
+        self._kit = kit = self._made_kit(index, hooks, executor, errand, ground)
         furnishing = None
         if self._environment is not None:
-            furnishing = Furnishing(self._environment, self._kit)
-        errand.begin(self._kit, self._builders, furnishing)
+            furnishing = Furnishing(self._environment, kit)
+        finder = ClosureFinder(kit, self._builders, self._wishlist)
+        errand.begin(kit, self._builders, finder, furnishing)
+        ground.begin(self._builders, finder, furnishing)
         return errand
 
-    def _ground(self) -> BuildEnvironment:
-        """Return where builds without isolation run: what is filled, else what is pointed at."""
+    def _made_ground(self, chosen: Selection) -> Ground:
+        """Builds without isolation run in what is filled, else in what is pointed at."""
         if self._environment is not None:
             path = self._environment.prefix
         else:
             path = _active(self._settings)
-        return BuildEnvironment(path=path, interpreter=self._interpreter)
+        environment = BuildEnvironment(path=path, interpreter=self._interpreter)
+        return Ground(environment, self._settings.isolates, chosen)
 
     def _made_kit(
-        self, index: PackageIndex, hooks: Hooks, executor: ThreadPoolExecutor, errand: Errand
+        self,
+        index: PackageIndex,
+        hooks: Hooks,
+        executor: ThreadPoolExecutor,
+        errand: Errand,
+        ground: Ground,
     ) -> Kit:
         settings, run = self._settings, self.header.run
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
@@ -234,7 +250,7 @@ class Pool:
             hooks=hooks,
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
-            ground=errand,
+            ground=ground,
             watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled),
             allotment=Allotment(
                 self._caps.jobs,
@@ -267,7 +283,7 @@ class Pool:
             case _:
                 assert_never(control)
 
-    def _build_failed(self) -> None:
+    def _went_wrong(self) -> None:
         if self._settings.fail_fast:
             self._end(why="fail-fast")
 
