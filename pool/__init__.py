@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pool.clock import Clock, SystemClock
-from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
+from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
 from pool.errors import (
     JournalError,
     OutputError,
@@ -85,6 +85,7 @@ __all__ = [
     "JournalWriter",
     "Limit",
     "LimitName",
+    "Look",
     "Outcome",
     "OutputError",
     "Pause",

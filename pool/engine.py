@@ -24,7 +24,7 @@ from pool.builders import Builders
 from pool.cachefolder import in_use
 from pool.caps import Caps
 from pool.clock import Clock, SystemClock
-from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
+from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
 from pool.errand import Errand
 from pool.events.bus import Bus
 from pool.events.journal import logs_of
@@ -278,6 +278,8 @@ class Pool:
             case Retry(build=build_id):
                 if not self._stop.is_set():
                     self._builders.retry(self._roster.jobs[build_id])
+            case Look(build=build_id):
+                self._kit.watch.look(build_id)
             case Stop(now=now):
                 self._end(why="interrupted", now=now)
             case _:

@@ -55,9 +55,15 @@ class Machine:
 
 
 def process(
-    pid: int, ppid: int, session: int = 0, *, cpu: float = 0.0, name: str = "cc"
+    pid: int,
+    ppid: int,
+    session: int = 0,
+    *,
+    cpu: float = 0.0,
+    name: str = "cc",
+    age: float = 100.0,
 ) -> _Process:
-    return _Process(pid, ppid, session or pid, name, rss=pid << 20, cpu=cpu, started=1.0)
+    return _Process(pid, ppid, session or pid, name, pid << 20, cpu, started=1.0, age=age)
 
 
 @pytest.fixture
@@ -127,26 +133,28 @@ def test_percentages_are_of_one_core_since_the_tick_before(
         return sampler.sample({B1: 20}).builds[B1].processes[0].cpu
 
     machine.there = [process(20, US, cpu=7.0)]
-    assert percent() == 0.0
+    assert percent() == 7.0, "at first all that it did counts, for all its life"
     clock.at += 2.0
     machine.there = [process(20, US, cpu=8.0)]
     assert percent() == 50.0
     assert percent() == 0.0
     clock.at += 1.0
-    machine.there = [replace(process(20, US, cpu=3.0), started=9.0)]
-    assert percent() == 0.0, "a reused pid is seen for the first time"
+    machine.there = [replace(process(20, US, cpu=3.0, age=1.5), started=9.0)]
+    assert percent() == 200.0, "a reused pid is seen for the first time"
+    machine.there = [replace(process(20, US, cpu=0.02, age=0.0), started=10.0)]
+    assert percent() == 20.0, "of one that has just begun there is little to say"
 
 
-def test_each_process_is_asked_once_until_it_becomes_another_program(
+def test_each_process_is_asked_twice_until_it_becomes_another_program(
     sampler: Sampler, machine: Machine
 ) -> None:
     machine.there = [process(20, US), process(25, 1)]
-    for _ in range(3):
+    for _ in range(4):
         pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 25]
+    assert sorted(machine.asked) == [20, 20, 25, 25]
     machine.there = [process(20, US, name="ld"), process(25, 1)]
     pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 20, 25]
+    assert sorted(machine.asked) == [20, 20, 20, 25, 25]
     machine.there = []
     pids(sampler, B1, b1=20)
     assert sampler._known == {}

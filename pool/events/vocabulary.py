@@ -1,7 +1,8 @@
 """The closed union of everything that can happen in a run.
 
-An event is a fact in the past tense, complete in itself, and safe to show and to keep: text in it
-is already cleaned of terminal escapes and secrets. Output of builds is deliberately not in here;
+An event is a fact in the past tense, complete in itself (samples alone leave out what is as it was
+in the one before), and safe to show and to keep: text in it is already cleaned of terminal escapes
+and secrets. Output of builds is deliberately not in here;
 it stays in per-build log files, and events carry only counts and the last line.
 
 The bus stamps ``seq`` and ``t``; whoever makes an event leaves them at their defaults. Readers
@@ -14,13 +15,13 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from pool.events.processes import ProcessNews
 from pool.model import (
     BuildId,
     Holder,
     LimitName,
     Outcome,
     Phase,
-    ProcessSample,
     RunId,
     WaitFor,
 )
@@ -66,7 +67,7 @@ __all__ = [
     "Unknown",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a reader of the old schema would misread a new journal."""
 
 
@@ -322,8 +323,8 @@ class BuildSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What one build costs at one tick."""
 
     build: BuildId
-    processes: tuple[ProcessSample, ...]
-    """Parents before their children."""
+    processes: tuple[ProcessNews, ...]
+    """All there are, parents before their children; of each what is new."""
     rss: int
     """Bytes, summed over the tree."""
     peak: int
