@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["BuildCost", "Sample", "Sampler"]
 
 _MOST_READ = 4096
+_LONGEST_COMMAND = 400
+"""Characters: what is compiled comes late in a compiler's, and a hook's has two long paths."""
 _SHORTEST_AGE = 0.1
 """Seconds: of a process that has just begun, percentages say nothing."""
 
@@ -241,7 +243,7 @@ class _Proc:
         with suppress(OSError):
             with (folder / "cmdline").open("rb") as file:
                 words = file.read(_MOST_READ).rstrip(b"\0").decode("utf-8", "replace").split("\0")
-            command = shown(words) if words != [""] else ""
+            command = shown(words, _LONGEST_COMMAND) if words != [""] else ""
         with suppress(OSError):
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(b"WHEELPOOL_BUILD="):
@@ -275,5 +277,5 @@ class _Psutil:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
             mark = process.environ().get("WHEELPOOL_BUILD", "")
-            return _Known(shown(process.cmdline()), mark)
+            return _Known(shown(process.cmdline(), _LONGEST_COMMAND), mark)
         return _Known("", "")

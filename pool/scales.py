@@ -12,6 +12,7 @@ Linux only; elsewhere nothing is weighed.
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
@@ -38,12 +39,19 @@ class Scales:
     """Weighs the trees of running builds, as far as the allowance goes.
 
     Args:
-        clock: what the work is measured by.
+        clock: whose turn it is.
         pss: weighs one process, in bytes; None for one that is gone or not ours to look at.
+        used: what the work is measured by; a processor's time, for on a busy machine we also wait.
     """
 
-    def __init__(self, clock: Clock, pss: Callable[[int], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        pss: Callable[[int], int | None] | None = None,
+        used: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._clock = clock
+        self._used = used
         self._pss = pss or pss_of
         self._last: dict[BuildId, float] = {}
         self._closely: BuildId | None = None
@@ -91,9 +99,9 @@ class Scales:
 
     def _sum(self, pids: Sequence[int]) -> int | None:
         """Weigh one tree; what that takes comes off the allowance, even below nothing."""
-        begun = self._clock.monotonic()
+        begun = self._used()
         sizes = [size for pid in pids if (size := self._pss(pid)) is not None]
-        self._allowance -= self._clock.monotonic() - begun
+        self._allowance -= self._used() - begun
         return sum(sizes) if sizes else None
 
 

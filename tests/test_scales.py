@@ -47,7 +47,7 @@ def test_each_build_is_weighed_every_few_seconds() -> None:
 def test_large_trees_take_no_more_than_their_share_and_all_have_their_turn() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
-    scales = Scales(clock, kernel.pss)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
     builds = {BuildId(f"b{number}"): [number] for number in range(1, 17)}
     for _ in range(600):
         clock.seconds += 1.0
@@ -72,7 +72,7 @@ def test_the_systems_own_way_agrees_with_psutil() -> None:
 def test_who_is_looked_at_is_weighed_at_once_and_each_second() -> None:
     clock = ManualClock()
     kernel = Kernel(clock)
-    scales = Scales(clock, kernel.pss)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
     trees = {B1: [3], B2: [4]}
     scales.weighed(trees)
     clock.seconds += 0.2
@@ -86,7 +86,7 @@ def test_who_is_looked_at_is_weighed_at_once_and_each_second() -> None:
 def test_who_is_looked_at_does_not_wait_for_the_allowance_and_starves_nobody() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
-    scales = Scales(clock, kernel.pss)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
     trees = {BuildId(f"b{number}"): [number] for number in range(1, 9)}
     scales.weighed(trees)
     clock.seconds += 1.0
