@@ -28,7 +28,7 @@ from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, S
 from pool.errand import Errand
 from pool.events.bus import Bus
 from pool.events.journal import logs_of
-from pool.events.vocabulary import KnownEvent, RunFinished, RunStarted, RunStopping
+from pool.events.vocabulary import KnownEvent, Remark, RunFinished, RunStarted, RunStopping
 from pool.fetcher import Fetcher
 from pool.finder import ClosureFinder
 from pool.furnishing import Furnishing
@@ -54,8 +54,9 @@ from pool.wishlist import Wishlist
 from pool.workplace import Workplace, check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from pool.events.vocabulary import BuildSample
     from pool.install.target import Environment
     from pool.sources.request import Request
 
@@ -105,11 +106,12 @@ class Pool:
         self._bus = Bus(clock, self._writer, listener)
         self._caps = Caps(settings, self._bus)
         self._roster = Roster()
+        self._history = History(settings.state_dir / "history.sqlite")
         self._builders = Builders(
             settings=settings,
             roster=self._roster,
             caps=self._caps,
-            history=History(settings.state_dir / "history.sqlite"),
+            history=self._history,
             logs=logs_of(self.journal),
             linger=linger,
             on_failure=self._went_wrong,
@@ -161,6 +163,8 @@ class Pool:
         self._bus.emit(started)
 
     def _told_end(self) -> int:
+        if self._history.trouble:
+            self._bus.emit(Remark(text=self._history.trouble))
         code = self._exit_code()
         trouble = self._bus.trouble
         warning = f"the log is incomplete: {trouble.strerror}" if trouble else ""
@@ -251,7 +255,7 @@ class Pool:
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=ground,
-            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled),
+            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._sampled),
             allotment=Allotment(
                 self._caps.jobs,
                 Shims(settings.environ, settings.cache_dir / "shims"),
@@ -261,6 +265,10 @@ class Pool:
             ),
             executor=executor,
         )
+
+    def _sampled(self, samples: Sequence[BuildSample]) -> None:
+        if why := self._caps.sampled(samples):
+            self._builders.make_room(why)
 
     # Controls
 
