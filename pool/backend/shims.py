@@ -101,7 +101,7 @@ class Shims:
         self._environ = environ
         self._folder = folder
         self._versions: dict[Path, tuple[int, int] | None] = {}
-        self._make_folders: tuple[Path, ...] | None = None
+        self._make_folders: tuple[tuple[str, Path], ...] | None = None
 
     def tools(self, env: BuildEnvironment) -> Tools:
         """Look at what a build would find."""
@@ -109,14 +109,17 @@ class Shims:
             self._make_folders = tuple(self._makes())
         has = dict(_installed(env))
         ninja = self._old_ninja(env, has) if uses_ninja(has, self._environ) else None
-        folders = self._make_folders
+        # A make of the build's own requirements is found before the user's; so it stays.
+        folders = tuple(
+            folder for name, folder in self._make_folders if not (env.bin / name).exists()
+        )
         if ninja is not None and (shim := self._ninja(ninja)) is not None:
             folders = (*folders, shim)
         leased = ninja is not None or uses_numpy_distutils(has, env.interpreter.version)
         return Tools(folders=folders, leased=leased, ninja=ninja)
 
-    def _makes(self) -> Iterator[Path]:
-        """Yield the folders with shims for make and gmake, where they are needed."""
+    def _makes(self) -> Iterator[tuple[str, Path]]:
+        """Yield the names and folders of shims for make and gmake, where they are needed."""
         for name in ("make", "gmake"):
             program = self._found(name)
             version = self._version(program) if program else None
@@ -129,7 +132,7 @@ class Shims:
                     quoted=shlex.quote(str(program)),
                 )
                 if (folder := self._written(name, script)) is not None:
-                    yield folder
+                    yield name, folder
 
     def _ninja(self, program: Path) -> Path | None:
         found = self._found("ninja") or program

@@ -86,6 +86,18 @@ def test_with_another_jobserver_or_none_it_is_the_make(
     )
 
 
+def test_a_make_of_the_build_requirements_is_the_one_that_runs(
+    tmp_path: Path, env: BuildEnvironment
+) -> None:
+    program(tmp_path / "bin", "make", "GNU Make 4.3")
+    program(tmp_path / "bin", "gmake", "GNU Make 4.3")
+    program(env.bin, "make", "GNU Make 4.4.1")
+    shims = Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
+    assert [[one.name for one in folder.iterdir()] for folder in shims.tools(env).folders] == [
+        ["gmake"]
+    ]
+
+
 def test_an_old_ninja_that_would_be_called_is_told_its_lease(
     tmp_path: Path, env: BuildEnvironment
 ) -> None:

@@ -211,12 +211,8 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
     process = sandbox.start(
         "build", doomed, goes_on, "--jobs", "3", "--builds", "2", "--json", **environ(compilers)
     )
-    until(lambda: compilers.most() == 3)
-    hook = next(
-        int(pid.name)
-        for pid in Path("/proc").iterdir()
-        if pid.name.isdigit() and _is_make_in(pid, doomed)
-    )
+    until(lambda: compilers.most() == 3 and {"doomed"} <= {t for _, _, t in compilers.moments()})
+    hook = _makes_in(doomed)[0]
     os.kill(os.getpgid(hook), signal.SIGKILL)
     os.killpg(os.getpgid(hook), signal.SIGKILL)
     killed = time.monotonic()
@@ -227,6 +223,11 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
     later = [at for at, step, _ in compilers.moments() if step == 1 and at > killed + 2 * NAP]
     pace = (len(later) - 1) * NAP / (later[-1] - later[0])
     assert pace > 2.4, "three at once again"
+
+
+def _makes_in(tree: Path) -> list[int]:
+    found = (pid for pid in Path("/proc").iterdir() if pid.name.isdigit())
+    return [int(pid.name) for pid in found if _is_make_in(pid, tree)]
 
 
 def _is_make_in(pid: Path, tree: Path) -> bool:
