@@ -47,6 +47,7 @@ from pool.model import (
 )
 
 if TYPE_CHECKING:
+    from pool.amount import amount_of
     from pool.backend.output import clean_line
     from pool.engine import Pool
     from pool.limits.budget import budget_of
@@ -112,6 +113,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "Wish",
+    "amount_of",
     "budget_of",
     "clean_line",
     "decode",
@@ -145,6 +147,7 @@ _LAZY = {
     "RequirementsFile": "pool.sources.requirementsfile:Requirements",
     "Settings": "pool.settings",
     "Wish": "pool.sources.request",
+    "amount_of": "pool.amount",
     "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",
     "group_requirements": "pool.sources.groups",

@@ -49,7 +49,7 @@ def test_half_the_jobs_and_then_one(jobs: int, most: int, tries: list[int]) -> N
 
 def test_other_failures_are_not_tried_again() -> None:
     assert next_attempt("backend", None, 8, 2) is None
-    assert next_attempt("", Attempt(number=1, jobs=4), 8, 2) is None
+    assert next_attempt("", Attempt(jobs=4, failed=1), 8, 2) is None
 
 
 async def test_the_last_try_counts(tmp_path: Path) -> None:
