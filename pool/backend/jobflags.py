@@ -5,16 +5,21 @@ Pure. Whether a tool speaks the jobserver's protocol decides:
 ==============================  =============================================================
 make, gmake >= 4.4              by itself, through the FIFO
 make, gmake < 4.4               through a shim first on PATH (`pool.backend.shims`)
-ninja >= 1.13                   by itself; also when cmake, meson or torch call it
+ninja >= 1.13                   by itself; also when cmake or meson call it
 cargo, rustc, gcc -flto         by themselves; cargo reads CARGO_MAKEFLAGS first
 ninja < 1.13                    not at all: a lease of k jobs, ``-jk`` by a shim
+torch's extensions              not at all: a lease, MAX_JOBS
 numpy.distutils                 not at all: a lease, NPY_NUM_BUILD_JOBS
 setuptools, cython, nvcc        not at all, but nothing makes them parallel that we could set
 ==============================  =============================================================
 
 A ninja counts as used if it would be found and something that calls it is in the build
 environment, or CMAKE_GENERATOR asks for it. numpy.distutils is there with numpy and setuptools
-before Python 3.12, where meson-python is not.
+before Python 3.12, where meson-python is not. Extensions of torch would let ninja speak, but many
+(flash-attn, vllm) count processors and say ``-jN`` outright where MAX_JOBS is unset.
+
+What is not counted: threads within one compiler. ``nvcc --threads``, NVCC_THREADS and rustc's
+own codegen are such; rustc asks the jobserver for its.
 
 With a lease MAX_JOBS, CMAKE_BUILD_PARALLEL_LEVEL, NPY_NUM_BUILD_JOBS and CARGO_BUILD_JOBS say k.
 Without one they are unset: each becomes a ``-jN`` somewhere, and that switches the jobserver off.
@@ -38,6 +43,7 @@ __all__ = [
     "NINJA_SPEAKS",
     "job_flags",
     "own_bounds",
+    "uses_max_jobs",
     "uses_ninja",
     "uses_numpy_distutils",
 ]
@@ -65,6 +71,15 @@ def uses_ninja(requirements: Mapping[str, str], environ: Mapping[str, str]) -> b
     """
     asked = "ninja" in environ.get("CMAKE_GENERATOR", "").lower()
     return asked or not _NINJA_CALLERS.isdisjoint(requirements)
+
+
+def uses_max_jobs(requirements: Mapping[str, str]) -> bool:
+    """Tell whether a build would count processors where MAX_JOBS is unset.
+
+    Args:
+        requirements: what the build environment has, by canonical name.
+    """
+    return "torch" in requirements
 
 
 def uses_numpy_distutils(requirements: Mapping[str, str], python: str) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pool.backend.jobflags import NINJA_SPEAKS, uses_ninja, uses_numpy_distutils
+from pool.backend.jobflags import NINJA_SPEAKS, uses_max_jobs, uses_ninja, uses_numpy_distutils
 from pool.backend.process import answer_of
 
 if TYPE_CHECKING:
@@ -108,14 +108,19 @@ class Shims:
         if self._make_folders is None:
             self._make_folders = tuple(self._makes())
         has = dict(_installed(env))
-        ninja = self._old_ninja(env, has) if uses_ninja(has, self._environ) else None
+        any_ninja = self._any_ninja(env) if uses_ninja(has, self._environ) else None
+        ninja = any_ninja if any_ninja and self._is_old(any_ninja, env, has) else None
         # A make of the build's own requirements is found before the user's; so it stays.
         folders = tuple(
             folder for name, folder in self._make_folders if not (env.bin / name).exists()
         )
         if ninja is not None and (shim := self._ninja(ninja)) is not None:
             folders = (*folders, shim)
-        leased = ninja is not None or uses_numpy_distutils(has, env.interpreter.version)
+        leased = (
+            ninja is not None
+            or (any_ninja is not None and uses_max_jobs(has))
+            or uses_numpy_distutils(has, env.interpreter.version)
+        )
         return Tools(folders=folders, leased=leased, ninja=ninja)
 
     def _makes(self) -> Iterator[tuple[str, Path]]:
@@ -138,16 +143,19 @@ class Shims:
         found = self._found("ninja") or program
         return self._written("ninja", _NINJA.replace("QUOTED", shlex.quote(str(found))))
 
-    def _old_ninja(self, env: BuildEnvironment, has: Mapping[str, str]) -> Path | None:
-        """Return the ninja that a build would find, if it knows no jobserver."""
+    def _any_ninja(self, env: BuildEnvironment) -> Path | None:
+        """Return the ninja that a build would find."""
         path = os.pathsep.join([str(env.bin), self._environ.get("PATH", os.defpath)])
-        if (found := shutil.which("ninja", path=path)) is None:
-            return None
-        if Path(found).parent == env.bin and "ninja" in has:
+        found = shutil.which("ninja", path=path)
+        return Path(found) if found else None
+
+    def _is_old(self, ninja: Path, env: BuildEnvironment, has: Mapping[str, str]) -> bool:
+        """Tell whether a ninja knows no jobserver; one that does not say its version does."""
+        if ninja.parent == env.bin and "ninja" in has:
             version = _version_in(has["ninja"])
         else:
-            version = self._version(Path(found))
-        return Path(found) if version is not None and version < NINJA_SPEAKS else None
+            version = self._version(ninja)
+        return version is not None and version < NINJA_SPEAKS
 
     def _found(self, name: str) -> Path | None:
         """Return the real program, by PATH without our own shims."""
