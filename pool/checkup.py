@@ -22,6 +22,7 @@ import psutil
 
 from pool.amount import in_units
 from pool.backend.interpreter import probe
+from pool.cachefolder import statuses
 from pool.cgroup import own_cgroup
 from pool.clock import Clock, SystemClock
 from pool.errors import PoolError
@@ -40,9 +41,11 @@ State: TypeAlias = Literal["ok", "note", "missing"]
 _PYTHON = re.compile(r"python3\.\d+")
 _NEEDED = ("git", "make", "cc", "c++")
 """Without these something that people build cannot be built; the others come with wheels."""
+_PRESSURE = re.compile(r"some avg10=([\d.]+) avg60=[\d.]+ avg300=([\d.]+) ")
+"""How the kernel tells (PSI) for how much of the time some task waited for memory."""
 _FEW_FILES = 4096
 _LITTLE_SPACE = 2 << 30
-_MEASURING_SECONDS = 0.4
+_MEASURING_SECONDS = 0.3
 """A cache can have a million files; all of it is said in a second."""
 
 
@@ -124,18 +127,19 @@ class Checkup:
     def _cached(self) -> tuple[State, str]:
         until = self.clock.monotonic() + _MEASURING_SECONDS
         total, seen = 0, set[int]()
-        for folder, _, names in os.walk(self.cache_dir):
-            if self.clock.monotonic() > until:
-                return "ok", f"more than {in_units(total)}: wheelpool cache info tells all"
-            for name in names:
-                with suppress(OSError):
-                    file = Path(folder, name).lstat()
-                    total += 0 if file.st_ino in seen else file.st_size
-                    seen.add(file.st_ino)
+        with suppress(OSError):
+            for about in statuses(os.fspath(self.cache_dir)):
+                if self.clock.monotonic() > until:
+                    return "ok", f"more than {in_units(total)}: wheelpool cache info tells all"
+                total += 0 if about.st_ino in seen else about.st_size
+                seen.add(about.st_ino)
         return "ok", in_units(total)
 
     def _history(self) -> tuple[State, str]:
-        known = History(self.state_dir / "history.sqlite").known()
+        history = History(self.state_dir / "history.sqlite")
+        known = history.known()
+        if history.trouble:
+            return "note", history.trouble
         if known is None:
             return "note", "nothing is known yet: the first builds are not expected to take long"
         return "ok", (
@@ -202,10 +206,12 @@ class Checkup:
 
     def _pressure(self) -> tuple[State, str]:
         try:
-            some = (self.root / "proc/pressure/memory").read_text().splitlines()[0]
-        except (OSError, IndexError):
+            some = _PRESSURE.match((self.root / "proc/pressure/memory").read_text())
+        except OSError:
+            some = None
+        if some is None:
             return "note", "the kernel does not tell (PSI): available memory counts alone"
-        return "ok", f"memory: {some}"
+        return "ok", f"memory was waited for {some[1]} % of 10 s, {some[2]} % of 5 min"
 
     def _files(self) -> tuple[State, str]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
