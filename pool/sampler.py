@@ -5,7 +5,8 @@ lines and markers only at the first two looks: at the first one it may be a fork
 what it will be, and shows its parent's. Elsewhere psutil answers the same questions.
 
 A process belongs to a build if it descends from the hook, is of the hook's session, or has the
-build's marker in its environment (it was daemonised, and pid 1 or the pool adopted it).
+build's marker in its environment (it was daemonised, and pid 1 or the pool adopted it). Daemons
+that clean their environment are known if an earlier look has seen them below the hook.
 """
 
 from __future__ import annotations
@@ -76,7 +77,12 @@ class _Process:
     """Seconds since then."""
 
     @property
+    def life(self) -> tuple[int, float]:
+        return (self.pid, self.started)
+
+    @property
     def identity(self) -> tuple[int, float, str]:
+        """The program that it is now."""
         return (self.pid, self.started, self.name)
 
 
@@ -122,6 +128,7 @@ class Sampler:
         self._seen: set[tuple[int, float, str]] = set()
         """Who was there at the look before, strangers included."""
         self._cpu: dict[tuple[int, float], float] = {}
+        self._whose: dict[tuple[int, float], BuildId] = {}
         self._at = self._clock.monotonic()
 
     def sample(self, roots: Mapping[BuildId, int], closely: BuildId | None = None) -> Sample:
@@ -146,7 +153,10 @@ class Sampler:
             )
             for build, family in families.items()
         }
-        self._cpu = {(process.pid, process.started): process.cpu for process in seen}
+        self._cpu = {process.life: process.cpu for process in seen}
+        self._whose = {
+            process.life: build for build, family in families.items() for process in family
+        }
         # The command lines of the dead go; what was asked about strangers stays while they live.
         alive = {process.identity for process in processes.values()}
         self._known = {key: self._known[key] for key in self._known.keys() & alive & self._seen}
@@ -166,8 +176,12 @@ class Sampler:
         # Only orphans can belong to a build without descending from its hook.
         for orphan in [*children[1], *children[os.getpid()]]:
             if orphan.pid not in by_session:
-                build = by_session.get(orphan.session) or whose.get(self._about(orphan).mark)
-                if build is not None:
+                build = (
+                    by_session.get(orphan.session)
+                    or whose.get(self._about(orphan).mark)
+                    or self._whose.get(orphan.life)
+                )
+                if build in tops:
                     tops[build].append(orphan)
         return {build: list(_below(top, children)) for build, top in tops.items()}
 
@@ -177,7 +191,7 @@ class Sampler:
         return known
 
     def _shown(self, process: _Process, seconds: float) -> ProcessSample:
-        before = self._cpu.get((process.pid, process.started))
+        before = self._cpu.get(process.life)
         if before is None:
             # Most compilers live for a look or two: all they did counts, for the time they had.
             before, seconds = 0.0, max(process.age, _SHORTEST_AGE)

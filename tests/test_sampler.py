@@ -118,6 +118,26 @@ def test_orphans_are_known_by_session_then_by_marker(sampler: Sampler, machine: 
     assert pids(sampler, B1, b1=20) == [20, 22, 21, 23, 24]
 
 
+def test_a_daemon_without_a_marker_is_known_if_it_was_seen_below_the_hook(
+    sampler: Sampler, machine: Machine
+) -> None:
+    machine.there = [process(20, US), process(21, 20, session=21), process(30, US)]
+    assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
+    machine.there = [process(20, US), process(21, 1, session=21), process(30, US)]
+    assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
+    machine.there[1] = replace(machine.there[1], started=7.0)
+    assert pids(sampler, B1, b1=20, b2=30) == [20], "its pid is somebody else's by now"
+
+
+def test_who_is_left_of_a_build_that_runs_no_hook_is_nobodys(
+    sampler: Sampler, machine: Machine
+) -> None:
+    machine.there = [process(20, US), process(21, 20, session=21)]
+    assert pids(sampler, B1, b1=20) == [20, 21]
+    machine.there = [process(21, 1, session=21), process(30, US)]
+    assert pids(sampler, B2, b2=30) == [30]
+
+
 def test_a_hook_that_is_gone_leaves_nothing_or_its_orphans(
     sampler: Sampler, machine: Machine
 ) -> None:
@@ -221,6 +241,16 @@ async def test_a_real_tree_is_seen(tmp_path: Path, source: type[_Proc | _Psutil]
         psutil.Process(shown.pid).kill()
     assert len(family) == 3
     reap(root)
+
+
+async def test_a_zombie_has_nothing_but_its_name() -> None:
+    zombie = subprocess.Popen(["true"], start_new_session=True)
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    sample = Sampler(RunId("run")).sample({B1: zombie.pid})
+    (shown,) = sample.builds[B1].processes
+    assert (shown.command, shown.rss) == (shown.name, 0)
+    assert sample.builds[B1].rss == 0
+    reap(zombie)
 
 
 def reap(root: subprocess.Popen[bytes]) -> None:
