@@ -160,8 +160,8 @@ class Watch:
                     )
                 )
                 watched.told = tree.processes
-                names = [process.name for process in tree.processes]
-                self._tell(build, watched.offence.sampled(names, self._jobs.allowed(build)))
+                jobs = self._jobs.allowed(build)
+                self._tell(build, watched.offence.sampled(tree.processes, jobs))
         machine = self.machine = MachineMemory(total=sample.total, available=sample.available)
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
         self._on_sample(builds)

@@ -21,8 +21,10 @@ before Python 3.12, where meson-python is not. Extensions of torch would let nin
 What is not counted: threads within one compiler. ``nvcc --threads``, NVCC_THREADS and rustc's
 own codegen are such; rustc asks the jobserver for its.
 
-With a lease MAX_JOBS, CMAKE_BUILD_PARALLEL_LEVEL, NPY_NUM_BUILD_JOBS and CARGO_BUILD_JOBS say k.
-Without one they are unset: each becomes a ``-jN`` somewhere, and that switches the jobserver off.
+With a lease MAX_JOBS, NPY_NUM_BUILD_JOBS and CARGO_BUILD_JOBS say k. Without one they are unset:
+each becomes a ``-jN`` somewhere, and that switches the jobserver off. CMAKE_BUILD_PARALLEL_LEVEL
+says k only where the old ninja is one of the build requirements, which is called by its path, past
+a shim: otherwise it would switch off the jobserver for a make that cmake calls.
 
 A user's own value of these, and a ``-jN`` in MAKEFLAGS, is the most jobs of any one build; all
 builds together keep to ``--jobs``. So both hold, which a value handed on would not: four builds
@@ -108,7 +110,7 @@ def own_bounds(environ: Mapping[str, str]) -> dict[str, int]:
 
 
 def job_flags(
-    environ: Mapping[str, str], *, fifo: Path, most: int, lease: int | None
+    environ: Mapping[str, str], *, fifo: Path, most: int, lease: int | None, by_path: bool = False
 ) -> dict[str, str]:
     """Return an environment with the variables of the jobserver, and without what defeats it.
 
@@ -117,10 +119,12 @@ def job_flags(
         fifo: the build's own.
         most: jobs that it may ever have at once.
         lease: jobs for tools that know no jobserver; None where there are none such.
+        by_path: whether cmake may call such a one by its path.
     """
     kept = {name: value for name, value in environ.items() if name not in COUNTS}
     ours = f"-j{most} --jobserver-auth=fifo:{fifo}"
-    counts = {} if lease is None else dict.fromkeys(COUNTS, str(lease))
+    told = [name for name in COUNTS if by_path or name != "CMAKE_BUILD_PARALLEL_LEVEL"]
+    counts = {} if lease is None else dict.fromkeys(told, str(lease))
     return {
         **kept,
         **counts,
