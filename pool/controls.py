@@ -16,7 +16,7 @@ class _Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control"):
 
 
 class Resize(_Control, frozen=True, tag="resize"):
-    """Set a cap, or move it: running builds are never evicted."""
+    """Set a cap, or move it: no running build is ended for it, but for much too much memory."""
 
     limit: LimitName
     value: int | None = None

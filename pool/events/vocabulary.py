@@ -139,7 +139,7 @@ class LimitChanged(_Event, frozen=True, tag="limit.changed"):
     old: int
     new: int
     why: str
-    """``user``, ``pause``, ``resume`` or ``memory``."""
+    """``user``, ``pause``, ``resume``, ``memory``, or ``machine``: it offers more or less of it."""
 
 
 class BuildQueued(_Event, frozen=True, tag="build.queued"):
@@ -162,7 +162,7 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     expected: float | None = None
     """Seconds it took in earlier runs."""
     expected_peak: int | None = None
-    """Bytes it came to in earlier runs."""
+    """Bytes it came to in earlier runs, or before it was ended to make room."""
 
 
 class BuildNeeded(_Event, frozen=True, tag="build.needed"):
