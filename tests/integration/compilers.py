@@ -12,13 +12,13 @@ import subprocess
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from tests.integration.sandbox import Sandbox
 
@@ -89,9 +89,12 @@ class Compilers:
         told = [line.split() for line in lines]
         return sorted((float(at), 1 if w == "start" else -1, u.split("-")[1]) for w, at, u in told)
 
-    def most(self) -> int:
-        """How many there ever were at once."""
-        return max([0, *accumulate(step for _, step, _ in self.moments())])
+    def most(self, between: tuple[float, float] = (0.0, float("inf"))) -> int:
+        """How many there ever were at once, or after some start or end between two times."""
+        moments, (begin, end) = self.moments(), between
+        running = accumulate(step for _, step, _ in moments)
+        pairs = zip(moments, running, strict=True)
+        return max([0, *(now for (at, _, _), now in pairs if begin < at < end)])
 
     def average(self, builds: int) -> float:
         """How many there were while so many builds, and no more, had files left to compile."""
@@ -155,7 +158,13 @@ NINJA = "ninja>=1.13"
 
 
 def native_tree(
-    sandbox: Sandbox, name: str, how: str, *, files: int = FILES, ninja: str = NINJA
+    sandbox: Sandbox,
+    name: str,
+    how: str,
+    *,
+    files: int = FILES,
+    ninja: str = NINJA,
+    requires: Sequence[str] = (),
 ) -> Path:
     """Make a project that has some files compiled.
 
@@ -165,6 +174,7 @@ def native_tree(
         how: a key of WORK, or of BACKENDS.
         files: how many.
         ninja: the requirement of those who call it.
+        requires: what else it needs to be built.
     """
     tree = sandbox.root / "odd 'place" / name
     units = [f"unit-{name}-{number}" for number in range(files)]
@@ -173,11 +183,11 @@ def native_tree(
     for number, unit in enumerate(units):
         (native / f"{unit}.c").write_text(f"int unit{number};\n")
     DESCRIBED.get(how, _for_cmake)(native, name, units)
-    backend, requires = BACKENDS.get(how, ("setuptools.build_meta", ["setuptools"]))
+    backend, needs = BACKENDS.get(how, ("setuptools.build_meta", ["setuptools"]))
     calls_ninja = how not in ("make", "cmake", "cargo") and ninja
-    requires = [*requires, *([ninja] if calls_ninja else [])]
+    needs = [*needs, *requires, *([ninja] if calls_ninja else [])]
     (tree / "pyproject.toml").write_text(
-        f"[build-system]\nrequires = {requires}\nbuild-backend = '{backend}'\n"
+        f"[build-system]\nrequires = {needs}\nbuild-backend = '{backend}'\n"
         + (f"[project]\nname = '{name}'\nversion = '1.0'\n" if how in BACKENDS else "")
     )
     if how in WORK:
@@ -236,10 +246,33 @@ DESCRIBED: dict[str, Callable[[Path, str, list[str]], None]] = {
 }
 
 
+def pids_in(tree: Path, *names: str) -> list[int]:
+    """Return the processes that are called so and work in a tree."""
+    found = (pid for pid in Path("/proc").iterdir() if pid.name.isdigit())
+    return sorted(int(pid.name) for pid in found if _works_in(pid, tree, names))
+
+
+def _works_in(pid: Path, tree: Path, names: tuple[str, ...]) -> bool:
+    try:
+        name = (pid / "comm").read_text().strip()
+        return name in names and (pid / "cwd").resolve().is_relative_to(tree)
+    except OSError:
+        return False
+
+
 def environ(compilers: Compilers) -> dict[str, str]:
     """What a build needs to be counted."""
     wrapper = str(compilers.wrapper)
     return {"CC": wrapper, "RUSTC_WRAPPER": wrapper, "MAX_JOBS": ""}
+
+
+def pace(compilers: Compilers, since: float) -> float:
+    """Return how many there were at once, judged by how often one began.
+
+    Those that were killed did not tell their end, so only what began later counts.
+    """
+    later = [at for at, step, _ in compilers.moments() if step == 1 and at > since + 2 * NAP]
+    return (len(later) - 1) * NAP / (later[-1] - later[0])
 
 
 def counted(compilers: Compilers, builds: int) -> None:

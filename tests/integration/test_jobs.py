@@ -7,19 +7,21 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import pool
-from tests.integration.compilers import NAP, counted, environ, native_tree
+from tests.integration.compilers import counted, environ, native_tree, pace, pids_in
 from tests.integration.terminal import until
 
 if TYPE_CHECKING:
     from tests.integration.compilers import Compilers
     from tests.integration.sandbox import Sandbox
 
+large = pytest.mark.skipif(
+    os.environ.get("WHEELPOOL_STRESS", "1") == "1", reason="takes long: WHEELPOOL_STRESS"
+)
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 needs_cmake = pytest.mark.skipif(
     not (shutil.which("cmake") and shutil.which("make")), reason="there is no cmake with make here"
@@ -27,7 +29,7 @@ needs_cmake = pytest.mark.skipif(
 
 
 @needs_make
-@pytest.mark.parametrize("builds", [2, 4])
+@pytest.mark.parametrize("builds", [pytest.param(2, marks=large), 4])
 def test_makes_of_several_builds_share_three_jobs(
     sandbox: Sandbox, compilers: Compilers, builds: int
 ) -> None:
@@ -70,30 +72,14 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
         "build", doomed, goes_on, "--jobs", "3", "--builds", "2", "--json", **environ(compilers)
     )
     until(lambda: compilers.most() == 3 and {"doomed"} <= {t for _, _, t in compilers.moments()})
-    hook = _makes_in(doomed)[0]
+    hook = pids_in(doomed, "make")[0]
     os.kill(os.getpgid(hook), signal.SIGKILL)
     os.killpg(os.getpgid(hook), signal.SIGKILL)
     killed = time.monotonic()
     done = sandbox.finish(process)
     assert done.outcome("doomed") is pool.Outcome.FAILED
     assert done.outcome("goes_on") is pool.Outcome.BUILT
-    # Those that were killed did not tell their end: only what began later counts.
-    later = [at for at, step, _ in compilers.moments() if step == 1 and at > killed + 2 * NAP]
-    pace = (len(later) - 1) * NAP / (later[-1] - later[0])
-    assert pace > 2.4, "three at once again"
-
-
-def _makes_in(tree: Path) -> list[int]:
-    found = (pid for pid in Path("/proc").iterdir() if pid.name.isdigit())
-    return [int(pid.name) for pid in found if _is_make_in(pid, tree)]
-
-
-def _is_make_in(pid: Path, tree: Path) -> bool:
-    try:
-        name = (pid / "comm").read_text().strip()
-        return name == "make" and (pid / "cwd").resolve().is_relative_to(tree)
-    except OSError:
-        return False
+    assert pace(compilers, killed) > 2.4, "three at once again"
 
 
 @needs_make
@@ -105,6 +91,24 @@ def test_a_make_with_its_own_number_is_marked(sandbox: Sandbox, compilers: Compi
     assert done.code == 0, done.err
     (build,) = done.state.builds.values()
     assert any("-j of its own" in remark for remark in build.remarks)
+
+
+@needs_make
+def test_the_full_number_comes_again_when_one_compiler_is_killed(
+    sandbox: Sandbox, compilers: Compilers
+) -> None:
+    tree = native_tree(sandbox, "struck", "make", files=24)
+    # Killed, a compiler is as good as any other: make goes on with the next.
+    rules = (tree / "native dir" / "Makefile").read_text()
+    (tree / "native dir" / "Makefile").write_text(rules.replace("\t$(CC)", "\t-$(CC)"))
+    process = sandbox.start("build", tree, "--jobs", "3", **environ(compilers))
+    until(lambda: compilers.most() == 3)
+    for pid in pids_in(tree, "counting-cc")[:1]:
+        os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    done = sandbox.finish(process)
+    assert done.code == 0, done.err
+    assert pace(compilers, killed) > 2.4
 
 
 @needs_make
