@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app import __version__
+from app.remotecommands import COMMANDS
 
 if TYPE_CHECKING:
+    from app.attach import AttachedSource
     from app.config import Manner, Said
     from app.session import LiveSession
 
@@ -57,6 +59,22 @@ Examples:
 
 \b
 Exit codes and signals are those of wheelpool build.
+"""
+_REPORT_EXAMPLES = """\b
+Examples:
+  wheelpool report                               how the newest run went, in words
+  wheelpool report --junit junit.xml --summary summary.md
+  wheelpool report 20261121-0312 --trace trace.json --html report.html
+  wheelpool report run.jsonl --summary - | less
+"""
+_ATTACH_EXAMPLES = """\b
+Examples:
+  wheelpool attach                          the run that goes on, if there is one
+  wheelpool attach 20261121-0312            by the beginning of its id
+  wheelpool attach run.jsonl --no-ui        one with --log run.jsonl, in lines
+
+\b
+Exit codes: the run's, if it has ended meanwhile; 0 detached, 1 it was killed.
 """
 _SETTINGS: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -151,6 +169,11 @@ _SHOWING = _all(
     click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui."),
     click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks."),
     click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum."),
+    click.option(
+        "--github/--no-github",
+        default=None,
+        help="Groups, annotations and a job summary. [default: inside GitHub Actions]",
+    ),
 )
 
 
@@ -262,34 +285,110 @@ def uninstall(names: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - cl
 @click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
 def replay(log: str, speed: float, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
     """Show a saved run again: LOG is a file, a run's folder, or an id from `wheelpool runs`."""
-    from app import runs
+    from app import bundle, runs
     from app.config import manner, state_dir
     from app.replay import ReplaySource
     from pool import SystemClock
 
     said = _said(flags)
     how = manner(said)
-    source = ReplaySource(runs.find(state_dir(), log), SystemClock(), speed=speed)
-    if how.no_ui or not _on_a_terminal(said):
-        from app import headless
+    with bundle.opened(runs.find(state_dir(), log)) as path:
+        source = ReplaySource(path, SystemClock(), speed=speed)
+        if how.no_ui or not _on_a_terminal(said):
+            from app import headless
 
-        headless.reprint(source, how.verbosity)
-    else:
-        from app.tui.app import WheelpoolApp
+            headless.reprint(source, how)
+        else:
+            from app.tui.app import WheelpoolApp
 
-        WheelpoolApp(source, ascii_only=_ascii_only()).run()
+            WheelpoolApp(source, ascii_only=_ascii_only()).run()
     return 0
 
 
-@root.command(name="runs")
+@root.command(epilog=_REPORT_EXAMPLES)
+@click.argument("log", required=False)
+@click.option("--trace", metavar="FILE", help="Chrome trace events; Perfetto opens them.")
+@click.option("--junit", metavar="FILE", help="JUnit XML: a case for each build.")
+@click.option("--summary", metavar="FILE", help="A summary in Markdown.")
+@click.option("--html", metavar="FILE", help="One page that needs nothing else.")
+def report(log: str | None, **files: str | None) -> None:
+    """Write reports of a saved run; without any flag, say how it went.
+
+    LOG is what replay takes; the newest run where it is left out. - is stdout. A run that was
+    killed has reports, too: what was going on ends with its log and is marked as unfinished.
+    """
+    from app import report
+    from app.config import state_dir
+
+    wanted = {name: _named(name, to) for name, to in files.items() if to is not None}
+    if [*wanted.values()].count("-") > 1:
+        raise click.UsageError("only one report can be written to stdout")
+    report.report(state_dir(), log, wanted)
+
+
+def _named(name: str, file: str) -> str:
+    if not file:
+        raise click.UsageError(f"--{name}: the name of the file is empty")
+    return file
+
+
+@root.group(name="runs", invoke_without_command=True)
 @click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True)
-def list_runs(count: int) -> None:
+@click.pass_context
+def saved_runs(context: click.Context, count: int) -> None:
     """List saved runs, newest first."""
+    if context.invoked_subcommand:
+        return
     from app import runs
     from app.config import state_dir
 
     for line in runs.table(runs.saved(state_dir(), count)):
         print(line)
+
+
+@saved_runs.command(name="export")
+@click.argument("run")
+@click.option("-o", "file", metavar="FILE", required=True, help="Where it goes: a zip.")
+def export_run(run: str, file: str) -> None:
+    """Pack a run into one file to be sent: its log, and those of its builds without credentials.
+
+    wheelpool replay and wheelpool report open such a file.
+    """
+    from pathlib import Path
+
+    from app import report
+    from app.config import state_dir
+
+    print(report.export(state_dir(), run, Path(file)))
+
+
+@root.command(epilog=_ATTACH_EXAMPLES)
+@click.argument("run", required=False)
+@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
+@click.option("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui.")
+@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks.")
+@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum.")
+def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Show a run that goes on in another terminal or in the background, and command it.
+
+    RUN is an id from `wheelpool runs` or its beginning, or a log. Leaving detaches: the run goes
+    on. The same commands, from a shell: wheelpool limit, pause, resume, cancel, retry, stop.
+    """
+    from app import headless, runs
+    from app.attach import AttachedSource
+    from app.config import manner, state_dir
+    from pool import SystemClock
+
+    said = _said(flags)
+    how = manner(said)
+    with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
+        if how.no_ui or not _on_a_terminal(said):
+            return headless.attend(source, how)
+        return _attached(source)
+
+
+for _command in COMMANDS:
+    root.add_command(_command)
 
 
 @root.command()
@@ -403,6 +502,22 @@ def _headless(session: LiveSession, how: Manner) -> int:
     from app import headless
 
     return headless.follow(session, how)
+
+
+def _attached(source: AttachedSource) -> int:
+    """Show the screen of another process's run until the user leaves it."""
+    from app import headless
+    from app.tui.app import WheelpoolApp
+
+    screen = WheelpoolApp(source, ascii_only=_ascii_only())
+
+    def tell(refusal: str) -> None:
+        screen.notify(refusal, severity="warning", markup=False)
+
+    source.tell = tell
+    with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
+        screen.run()
+    return headless.part(source)
 
 
 def _on_screen(session: LiveSession) -> int:

@@ -15,10 +15,23 @@ if TYPE_CHECKING:
 
     import pool
 
-__all__ = ["CAPS", "budget", "caps_for", "limits", "next_cap", "traffic"]
+__all__ = [
+    "CAPS",
+    "budget",
+    "budget_after",
+    "caps_for",
+    "draining",
+    "limits",
+    "next_cap",
+    "step_of",
+    "traffic",
+]
 
 CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS, LimitName.JOBS)
-"""In the order of the header."""
+"""In the order of the header, which has memory after them."""
+_STEPS = 16
+"""So many steps of the memory budget make up the machine's memory, more or less."""
+_LEAST_STEP = 128 << 20
 _NAMES = (
     {name: f"{name.value} " for name in CAPS},
     {
@@ -70,10 +83,39 @@ def budget(state: pool.State) -> tuple[int, int, int] | None:
 
 
 def next_cap(state: pool.State, after: LimitName) -> LimitName:
-    """Return the cap that follows one, around in a circle."""
-    known = _known(state)
+    """Return the cap that follows one, around in a circle; the last one is memory."""
+    known = [*_known(state), LimitName.MEMORY]
     at = known.index(after) if after in known else -1
-    return known[(at + 1) % len(known)] if known else after
+    return known[(at + 1) % len(known)]
+
+
+def step_of(state: pool.State) -> int:
+    """Return by how many bytes a key changes the memory budget: a power of two."""
+    whole = _machine(state)
+    return max(_LEAST_STEP, 1 << (whole // _STEPS).bit_length() - 1) if whole else _LEAST_STEP
+
+
+def budget_after(state: pool.State, steps: int) -> int | None:
+    """Return the budget after some steps, in whole steps; None where it is not to change.
+
+    Where there is none, the first step down is to all of the machine's memory. It is never less
+    than a step, for that would end it.
+    """
+    limit, step, whole = state.limits.get(LimitName.MEMORY), step_of(state), _machine(state)
+    if limit is None or not limit.cap:
+        return whole if steps < 0 and whole else None
+    # What was set to an odd figure comes to an even one, and to the next in that direction.
+    at = limit.cap // step if steps > 0 else -(-limit.cap // step)
+    wanted = max(step, (at + steps) * step)
+    if whole and wanted > max(whole, limit.cap):
+        wanted = max(whole, limit.cap)
+    return None if wanted == limit.cap else wanted
+
+
+def draining(state: pool.State, name: LimitName) -> int:
+    """Return how many have to end before no more run than a cap allows."""
+    limit = state.limits.get(name)
+    return 0 if limit is None else max(0, _running(state, name) - limit.cap)
 
 
 def traffic(state: pool.State, now: float) -> str:
@@ -92,6 +134,13 @@ def traffic(state: pool.State, now: float) -> str:
     else:
         amount = size(come)
     return f"{amount}  {size(state.traffic.rate(now), fine=True)}/s"
+
+
+def _machine(state: pool.State) -> int:
+    """Return the machine's bytes; 0 while they are unknown."""
+    if state.machine is not None:
+        return state.machine.total
+    return state.header.host.memory if state.header is not None else 0
 
 
 def _known(state: pool.State) -> Sequence[LimitName]:

@@ -82,6 +82,7 @@ class Flags:
     lock_timeout: str | None = None
     verbose: bool | None = None
     quiet: bool | None = None
+    github: bool | None = None
 
 
 class ConfigFile(
@@ -171,6 +172,10 @@ class Manner:
     json: bool
     """Events on stdout instead of the paths of wheels."""
     verbosity: Verbosity
+    github: bool = False
+    """Whether GitHub's runner reads along: groups and annotations for it."""
+    job_summary: Path | None = None
+    """Where GitHub takes a summary in Markdown from."""
 
 
 def manner(said: Said) -> Manner:
@@ -181,7 +186,15 @@ def manner(said: Said) -> Manner:
     """
     json, quiet, verbose = said.truth("json"), said.truth("quiet"), said.truth("verbose")
     verbosity: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
-    return Manner(no_ui=json or said.truth("no_ui"), json=json, verbosity=verbosity)
+    github = said.truth("github", otherwise=said.environ.get("GITHUB_ACTIONS") == "true")
+    summary = said.environ.get("GITHUB_STEP_SUMMARY", "") if github else ""
+    return Manner(
+        no_ui=json or said.truth("no_ui"),
+        json=json,
+        verbosity=verbosity,
+        github=github,
+        job_summary=Path(summary) if summary else None,
+    )
 
 
 class Said:

@@ -6,24 +6,29 @@ one more line, drawn by Rich, follows the progress below the others; Rich is not
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
-from app.lines import Line
+from app.export.github import Commands, errors
+from app.lines import Line, line_of
 from app.printer import Printer, ends_early
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import FrameType
 
-    from app.config import Manner, Verbosity
+    from app.attach import AttachedSource
+    from app.config import Manner
     from app.replay import ReplaySource
     from app.session import LiveSession
+    from pool import events
 
-__all__ = ["exit_code", "follow", "obeying_signals", "reprint", "wind_up"]
+__all__ = ["attend", "exit_code", "follow", "obeying_signals", "part", "reprint", "wind_up"]
 
 _TICK_SECONDS = 0.25
 """How often the progress line is drawn while nothing happens."""
@@ -61,6 +66,21 @@ class PlainOutlet:
         """Do nothing: a log is no place for what is overwritten."""
 
 
+class _GithubOutlet:
+    """Lines that GitHub's runner reads along, with its commands around them."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._commands = Commands(secrets.token_hex(16))
+
+    def write(self, line: Line) -> None:
+        for one in self._commands.around(line):
+            self._outlet.write(one)
+
+    def draw(self, state: pool.State) -> None:
+        self._outlet.draw(state)
+
+
 def follow(session: LiveSession, manner: Manner) -> int:
     """Start a run, tell what happens until it has ended, and return its exit code."""
     printer = Printer(manner.verbosity, session.header, pool.logs_of(session.journal))
@@ -68,7 +88,7 @@ def follow(session: LiveSession, manner: Manner) -> int:
     def end(asked: int) -> None:
         session.send(pool.Stop(now=asked > 1))
 
-    with _outlet() as outlet, obeying_signals(session.send, end):
+    with _outlet(manner) as outlet, obeying_signals(session.send, end):
         # Not before: the outlet may put a stdout of its own in place of the terminal.
         results = _Results(sys.stdout, json=manner.json)
         results.header(session.header)
@@ -77,15 +97,86 @@ def follow(session: LiveSession, manner: Manner) -> int:
             while not session.done:
                 session.wait(_TICK_SECONDS)
                 for event in session.poll():
-                    for line in printer.lines(event):
-                        outlet.write(line)
+                    _tell(event, printer, outlet, manner)
                     results.event(event, printer.state)
                 results.flush()
                 outlet.draw(printer.state)
         finally:
             session.send(pool.Stop(now=True))
             session.join()
+    if manner.job_summary is not None:
+        _add_summary(session.journal, manner.job_summary)
     return exit_code(session)
+
+
+def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: Manner) -> None:
+    for line in printer.lines(event):
+        outlet.write(line)
+    if manner.github:
+        for line in errors(event, printer.state):
+            outlet.write(line)
+
+
+def _add_summary(journal: Path, to: Path) -> None:
+    """Add the run to the summary of GitHub's job, which other steps may have begun."""
+    from app.export.markdown import markdown  # noqa: PLC0415 - only here in a run
+    from app.export.record import read  # noqa: PLC0415 - only here in a run
+
+    try:
+        with to.open("a", encoding="utf-8") as file:
+            file.write(markdown(read(journal)))
+    except (OSError, pool.PoolError) as problem:
+        print(f"wheelpool: no job summary: {problem}", file=sys.stderr)
+
+
+def attend(source: AttachedSource, manner: Manner) -> int:
+    """Tell what has happened and happens in another process's run, until it ends or we leave."""
+    printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
+    left = False
+
+    def leave(_asked: int) -> None:
+        nonlocal left
+        left = True
+
+    with _outlet(manner) as outlet, obeying_signals(source.send, leave):
+        results = _Results(sys.stdout, json=manner.json)
+        results.header(source.header)
+        while not source.done and not left:
+            source.wait(_TICK_SECONDS)
+            for event in source.poll():
+                _tell(event, printer, outlet, manner)
+                results.event(event, printer.state)
+            results.flush()
+            outlet.draw(printer.state)
+    if source.exit_code is None:
+        _say_parting(source, printer.state)
+    return source.parting_code
+
+
+def part(source: AttachedSource) -> int:
+    """Say, once its screen has closed, how another process's run went, or that it goes on."""
+    printer = Printer("normal", source.header, pool.logs_of(source.journal))
+    with pool.JournalReader(source.journal) as reader:
+        for event in reader.read():
+            printer.follow(event)
+    if source.exit_code is None:
+        _say_parting(source, printer.state)
+    else:
+        outlet = PlainOutlet(sys.stderr)
+        for line in printer.in_short():
+            outlet.write(line)
+    return source.parting_code
+
+
+def _say_parting(source: AttachedSource, state: pool.State) -> None:
+    outlet = PlainOutlet(sys.stderr)
+    if source.trouble is not None:
+        outlet.write(line_of("detached", pool.clean_line(source.trouble)))
+    elif source.done:
+        outlet.write(ends_early(state))
+    else:
+        back = f"wheelpool attach {source.name} comes back"
+        outlet.write(line_of("detached", f"the run goes on; {back}"))
 
 
 def exit_code(session: LiveSession) -> int:
@@ -95,15 +186,17 @@ def exit_code(session: LiveSession) -> int:
     return 0 if session.exit_code is None else session.exit_code
 
 
-def reprint(source: ReplaySource, verbosity: Verbosity) -> None:
+def reprint(source: ReplaySource, manner: Manner) -> None:
     """Say all of a saved run at once."""
-    printer = Printer(verbosity, source.header, pool.logs_of(source.journal))
-    outlet = PlainOutlet(sys.stderr)
+    printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
+    outlet = _reading_along(PlainOutlet(sys.stderr), manner)
     for event in source.rest():
-        for line in printer.lines(event):
-            outlet.write(line)
+        _tell(event, printer, outlet, manner)
     if not printer.state.finished:
         outlet.write(ends_early(printer.state))
+    from app.report import say_missing  # noqa: PLC0415 - a live run needs no reports
+
+    say_missing(printer.state, pool.logs_of(source.journal))
 
 
 def wind_up(session: LiveSession) -> int:
@@ -169,16 +262,20 @@ class _Results:
             print(f"wheelpool: stdout: {problem.strerror}", file=sys.stderr)
 
 
+def _reading_along(outlet: Outlet, manner: Manner) -> Outlet:
+    return _GithubOutlet(outlet) if manner.github else outlet
+
+
 @contextmanager
-def _outlet() -> Iterator[Outlet]:
+def _outlet(manner: Manner) -> Iterator[Outlet]:
     """Open what lines go to: a terminal with a progress line, or a plain stream."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield PlainOutlet(sys.stderr)
+        yield _reading_along(PlainOutlet(sys.stderr), manner)
         return
     from app.progress import TerminalOutlet  # noqa: PLC0415 - rich is loaded only here
 
     with TerminalOutlet() as outlet:
-        yield outlet
+        yield _reading_along(outlet, manner)
 
 
 @contextmanager

@@ -22,7 +22,10 @@ class Line:
     """One line: what it is about, and the text."""
 
     word: str = ""
-    """Its first word, which says the kind; empty for lines of logs and such."""
+    """Its first word, which says the kind; empty for lines of logs and such.
+
+    ``log`` and ``log.end`` are around a build's log, ``command`` is for the program that reads on.
+    """
     text: str
 
 

@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pool
+from app.caps import draining, limits
 from app.lines import Line, line_of, picks, trouble
 from app.story import change, folder, resolved
 from app.summary import asked_for, sums
@@ -48,11 +49,21 @@ class Printer:
         self._stopping = ""
         """Why the run was last said to stop."""
         self._peak = 0
+        self._draining = 0
+        """How many builds have to end before no more run than the cap allows."""
 
     def lines(self, event: events.Event) -> Iterator[Line]:
         """Fold one event and yield what is to be said about it."""
         self.follow(event)
         yield from map(_cleaned, self._say(event))
+        yield from self._drained()
+
+    def _drained(self) -> Iterator[Line]:
+        """Say that a lowered cap, or a pause, is what runs at last."""
+        before, self._draining = self._draining, draining(self.state, LimitName.BUILDS)
+        if before and not self._draining and self.state.stopping is None:
+            words = f"{'drained':<9} {limits(self.state)[LimitName.BUILDS]}"
+            yield from self._normal(Line(word="cap", text=words))
 
     def follow(self, event: events.Event) -> None:
         """Fold one event and say nothing, but remember what the summary will say."""
@@ -129,6 +140,8 @@ class Printer:
                 text = f"{'resumed':<9} {event.limit} {event.new}"
             case _:
                 text = f"{'cap':<9} {event.limit} {event.old} -> {event.new}  {event.why}"
+                if left := draining(self.state, event.limit):
+                    text += f", {left} to end first"
         yield from self._normal(Line(word="cap", text=text))
 
     @_say.register
@@ -153,12 +166,9 @@ class Printer:
     @_say.register
     def _(self, event: events.BuildWaiting) -> Iterable[Line]:
         match event.for_:
-            case WaitFor.DEPENDENCY:
-                build = self.state.builds[event.build]
-                detail = describe(build, self.state, event.t).detail
-                yield from self._waits("needs", event.build, event.on, detail)
-            case WaitFor.MEMORY:
-                yield from self._waits("memory", event.build, event.on, event.on)
+            case WaitFor.DEPENDENCY | WaitFor.MEMORY:
+                told = describe(self.state.builds[event.build], self.state, event.t)
+                yield from self._waits(told.word, event.build, event.on, told.detail)
             case WaitFor.DOWNLOAD:
                 yield from self._verbose(self._about("fetching", event.build, event.on))
             case WaitFor.LOCK | WaitFor.SLOT | WaitFor.PAUSED:
@@ -246,9 +256,9 @@ class Printer:
             yield line_of("", build.hint)
         log = self._logs / build.log
         if build.lines or log.is_file():
-            yield Line(text=f"{RULE} {build.label}: the log {RULE}")
+            yield Line(word="log", text=f"{RULE} {build.label}: the log {RULE}")
             yield from (Line(text=line) for line in whole_log(log))
-            yield Line(text=f"{RULE} {build.label}: end of the log {RULE}")
+            yield Line(word="log.end", text=f"{RULE} {build.label}: end of the log {RULE}")
         if build.rerun:
             yield Line(text=f"run it again by hand: {build.rerun}")
 

@@ -93,6 +93,7 @@ class ReplaySource:
     """
 
     live = False
+    attached = False
 
     def __init__(self, path: Path, clock: pool.Clock, *, speed: float = 1.0) -> None:
         with pool.JournalReader(path) as reader:

@@ -1,4 +1,4 @@
-"""Saved runs: which there are, how each went, and where the log of one is.
+"""Saved runs: which there are, which go on, how each went, and where the log of one is.
 
 Reads the beginning and the end of a journal, not what is between: a listing of many long runs
 stays quick. Deliberately forgiving: a log that is broken is listed as that.
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SavedRun", "find", "saved", "table"]
+__all__ = ["SavedRun", "find", "newest", "saved", "table"]
 
 _TAIL_BYTES = 1 << 16
+_RUNNING = "running"
 _NAMED = 3
 """So many targets are named in the listing."""
 
@@ -51,6 +52,18 @@ def saved(state_dir: Path, count: int) -> list[SavedRun]:
     return [_read(folder) for folder in folders[:count]]
 
 
+def newest(state_dir: Path) -> Path:
+    """Return the folder of the newest run.
+
+    Raises:
+        JournalError: there is none.
+    """
+    folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
+    if not folders:
+        raise pool.JournalError("no saved runs yet", hint="name the log of one: a file or a folder")
+    return max(folders, key=lambda folder: folder.name)
+
+
 def find(state_dir: Path, text: str) -> Path:
     """Return the log a user named: a file, a run's folder, or a run's id or its beginning.
 
@@ -73,6 +86,61 @@ def find(state_dir: Path, text: str) -> Path:
             )
         case several:
             raise pool.JournalError(f"{text}: {len(several)} runs begin like that")
+
+
+def going_on(state_dir: Path, text: str | None) -> Path:
+    """Return the journal of the run that goes on which a user named, or of the only one.
+
+    Raises:
+        JournalError: no run has that name, or several begin with it, or its log is broken.
+        RunError: it has ended, or none or several go on and none was named.
+    """
+    if text is not None:
+        return _still_going(find(state_dir, text))
+    runs = (_read(folder) for folder in _folders(state_dir) if _pid_is_there(folder.name))
+    match [run.id for run in runs if run.remark == _RUNNING]:
+        case [one]:
+            return pool.journal_path(state_dir / "runs" / one)
+        case []:
+            hint = "wheelpool runs lists saved runs; one with --log FILE is named by its file"
+            raise pool.RunError("no run goes on", hint=hint)
+        case several:
+            names = " ".join(sorted(several))
+            raise pool.RunError(f"{len(several)} runs go on, name one of them: {names}")
+
+
+def _still_going(path: Path) -> Path:
+    with pool.JournalReader(path) as reader:
+        journal, header = reader.path, reader.header
+    hint = f"wheelpool replay {path} shows it"
+    if isinstance(_last(journal), pool.events.RunFinished):
+        raise pool.RunError(f"{header.run}: the run has ended", hint=hint)
+    if not goes_on(header.run, datetime.fromisoformat(header.started)):
+        raise pool.RunError(f"{header.run}: the run was killed", hint=hint)
+    return journal
+
+
+def goes_on(run: str, started: datetime) -> bool:
+    """Tell whether the process of a run is there; its pid may be somebody else's by now."""
+    try:
+        process = psutil.Process(_pid(run))
+        # A dead one whose parent has not asked for it yet still has a pid.
+        dead = process.status() == psutil.STATUS_ZOMBIE
+        return not dead and process.create_time() <= started.timestamp()
+    except (ValueError, psutil.Error):
+        return False
+
+
+def _pid_is_there(run: str) -> bool:
+    """Tell whether it is worth while to read a log: most runs have ended long ago."""
+    try:
+        return psutil.pid_exists(_pid(run))
+    except ValueError:
+        return False
+
+
+def _pid(run: str) -> int:
+    return int(run.rpartition("-")[2])
 
 
 def table(runs: Sequence[SavedRun]) -> Iterator[str]:
@@ -111,7 +179,7 @@ def _read(folder: Path) -> SavedRun:
         asked=sum(asked),
         seconds=last.t if last else 0.0,
         totals=last.totals if isinstance(last, pool.events.RunFinished) else {},
-        remark="" if ended else "running" if _runs(folder.name, started) else "ended early",
+        remark="" if ended else _RUNNING if goes_on(folder.name, started) else "ended early",
     )
 
 
@@ -122,15 +190,6 @@ def _last(journal: Path) -> pool.events.Event | None:
         whole = file.read().rpartition(b"\n")[0]
     line = whole.rpartition(b"\n")[2]
     return None if line.startswith(b'{"wheelpool"') else pool.decode(line)
-
-
-def _runs(run: str, started: datetime) -> bool:
-    """Tell whether the process of a run is there; its pid may be somebody else's by now."""
-    pid = run.rpartition("-")[2]
-    try:
-        return psutil.Process(int(pid)).create_time() <= started.timestamp()
-    except (ValueError, psutil.Error):
-        return False
 
 
 def _when(run: SavedRun) -> str:

@@ -2,8 +2,8 @@
 
 A face (screen or printer) polls an `EventSource`, folds what it gets into a `State` of its own,
 and sends `Control` values back. It cannot tell a live run from a replay but by `live`.
-`LiveSession` is the live one: the engine in a thread of its own with a loop of its own, so that
-neither can make the other stutter.
+`LiveSession` is the own one: the engine in a thread of its own with a loop of its own, so that
+neither can make the other stutter. That of another process is in `app.attach`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ class EventSource(Protocol):
     @property
     def live(self) -> bool:
         """Whether controls act (a run) or only tell (a replay)."""
+        ...
+
+    @property
+    def attached(self) -> bool:
+        """Whether the run is another process's, which goes on when nobody looks any more."""
         ...
 
     @property
@@ -80,6 +85,7 @@ class LiveSession:
     """
 
     live = True
+    attached = False
     generation = 0
 
     def __init__(

@@ -7,10 +7,9 @@ before colour, so that every state can be told without either.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from pool import BuildState, LimitName, Outcome, State, Status, WaitFor
+from pool import BuildState, LimitName, Outcome, Phase, State, Status, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GLYPHS",
     "PLAIN",
-    "RANKS",
     "Kind",
     "Line",
-    "Place",
     "Row",
     "clock",
     "count",
@@ -32,14 +29,13 @@ __all__ = [
     "duration",
     "held_by",
     "kind_of",
-    "matches",
-    "order",
-    "place_of",
     "row",
     "size",
     "size_of",
+    "slowness",
     "title",
-    "usual_seconds",
+    "word_of",
+    "worked",
 ]
 
 Kind = Literal[
@@ -62,15 +58,16 @@ GLYPHS: dict[Kind, tuple[str, str]] = {
 }
 """For each kind, a glyph, and one for terminals that have none."""
 
-_ORDER: tuple[Kind, ...] = (
-    "building", "waiting", "queued", "failed", "skipped", "cancelled", "built", "cached", "fetched",
-    "retried",
-)  # fmt: skip
-RANKS = {kind: rank for rank, kind in enumerate(_ORDER)}
-"""Where the rows of a kind are, from the top."""
-Place = tuple[int, bool, float]
 PLAIN = str.maketrans({"·": ",", "…": "~"})
 """For terminals that have no more than ASCII."""
+_WAITS = {
+    WaitFor.LOCK: "locked",
+    WaitFor.DEPENDENCY: "needs",
+    WaitFor.DOWNLOAD: "fetching",
+    WaitFor.MEMORY: "memory",
+}
+_SLOW, _WORTH_SAYING = 1.5, 10.0
+"""How often its usual time a build takes before that is told; and how many seconds more."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -157,31 +154,31 @@ def title(build: BuildState) -> str:
             return build.label
 
 
-def describe(build: BuildState, state: State, now: float, place: int | None = None) -> Line:
+def describe(build: BuildState, state: State, now: float, in_line: str = "") -> Line:
     """Say what a build is doing, or what became of it.
 
     Args:
         build: one of the state's builds.
         state: the run.
         now: seconds since its start.
-        place: how many are before it in the queue, where that is known.
+        in_line: where it stands in the queue, if it does and that is known (`app.waits`).
     """
-    line = _described(build, state, now, place)
+    line = _described(build, state, now, in_line)
     if build.purpose == "wheel":
         return line
     return replace(line, detail=" · ".join(filter(None, (build.purpose, line.detail))))
 
 
-def _described(build: BuildState, state: State, now: float, place: int | None) -> Line:
+def _described(build: BuildState, state: State, now: float, in_line: str) -> Line:
     match build.status:
         case Status.DONE:
             return _ended(build)
         case Status.BUILDING:
-            return Line("building", "building", build.phase or "starting")
+            return Line("building", "building", _doing(build, state, now))
         case Status.WAITING:
             return _waiting(build, state, now)
         case Status.QUEUED:
-            return Line("queued", "queued", _queued(build, state, place))
+            return Line("queued", "queued", _queued(build, state, in_line))
 
 
 def _ended(build: BuildState) -> Line:
@@ -204,7 +201,7 @@ def _waiting(build: BuildState, state: State, now: float) -> Line:
         case WaitFor.DOWNLOAD:
             return Line("waiting", "fetching", _fetching(build, state))
         case WaitFor.MEMORY:
-            return Line("waiting", "memory", build.waiting_on)
+            return Line("waiting", "memory", _missing(build))
         case _:
             return Line("waiting", "waiting", build.waiting_on)
 
@@ -216,10 +213,49 @@ def held_by(holder: pool.Holder | None) -> str:
     return f'by pid {holder.pid} "{holder.command}"' if holder.command else f"by pid {holder.pid}"
 
 
+def _doing(build: BuildState, state: State, now: float) -> str:
+    jobs = state.limits.get(LimitName.JOBS)
+    if build.phase is Phase.AWAIT_JOB and jobs is not None:
+        return f"waits for one of {count(jobs.cap, 'job')}"
+    doing = build.phase or "starting"
+    return f"{doing}, {slow}" if (slow := slowness(build, now)) else doing
+
+
+def worked(build: BuildState, now: float) -> float:
+    """Return the seconds a build has had a slot, as far as its phases tell; without waits."""
+    phases = dict(build.phases)
+    if build.phase is not None and build.phase_since is not None:
+        phases[build.phase] = phases.get(build.phase, 0.0) + max(0.0, now - build.phase_since)
+    return sum(seconds for phase, seconds in phases.items() if phase is not Phase.FETCH)
+
+
+def slowness(build: BuildState, now: float) -> str:
+    """Say that a build takes much longer than it did before; empty where it does not."""
+    if not build.expected or (so_far := worked(build, now)) < build.expected + _WORTH_SAYING:
+        return ""
+    times = so_far / build.expected
+    return f"{times:.1f}x its usual time" if times >= _SLOW else ""
+
+
+def _missing(build: BuildState) -> str:
+    if not build.needs:
+        return build.waiting_on
+    return f"{size(max(0, build.needs - build.free))} missing, needs {size(build.needs)}"
+
+
 def _needed(build: BuildState, state: State) -> str:
     nested = (state.builds.get(one) for one in build.waiting_builds)
-    told = [f"{title(one)} ({one.status})" for one in nested if one is not None]
+    told = [f"{title(one)} ({word_of(one)})" for one in nested if one is not None]
     return ", ".join(told) or build.waiting_on
+
+
+def word_of(build: BuildState) -> str:
+    """Return the one word for what a build is doing."""
+    if build.status is Status.DONE:
+        return _ended(build).word
+    if build.status is Status.WAITING and build.waiting_for is not None:
+        return _WAITS.get(build.waiting_for, "waiting")
+    return build.status
 
 
 def _fetching(build: BuildState, state: State) -> str:
@@ -233,50 +269,17 @@ def _fetching(build: BuildState, state: State) -> str:
     for owner, wheel in state.installs:
         if owner == build.id:
             return f"unpacking {wheel}"
+    cap = state.limits.get(LimitName.DOWNLOADS)
+    if build.phase is Phase.FETCH and cap is not None and len(state.downloads) >= cap.cap > 0:
+        return f"{count(len(state.downloads), 'download')} before it  {build.waiting_on}"
     return build.waiting_on
 
 
-def _queued(build: BuildState, state: State, place: int | None) -> str:
+def _queued(build: BuildState, state: State, in_line: str) -> str:
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
         return "paused"
-    if place is None:
-        return "to go on" if build.started_at is not None else ""
-    return "next" if place == 0 else f"{_ordinal(place + 1)} in line"
-
-
-def _ordinal(number: int) -> str:
-    ending = (
-        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{ending}"
-
-
-def order(state: State, needle: str = "") -> list[BuildState]:
-    """Return the builds in the order of a table: what goes on first, what is done last.
-
-    Finished builds never push running ones off the screen. ``needle`` keeps only builds whose
-    name, state, reason or last line has it, whatever the case.
-    """
-    usual = usual_seconds(state)
-    builds = [build for build in state.builds.values() if matches(build, state, needle)]
-    return sorted(builds, key=lambda build: place_of(build, usual))
-
-
-def usual_seconds(state: State) -> float:
-    """Return what is expected of builds that nothing is known about."""
-    known = [build.expected for build in state.builds.values() if build.expected is not None]
-    return median(known or [0.0])
-
-
-def matches(build: BuildState, state: State, needle: str) -> bool:
-    """Tell whether a filter shows a build."""
-    return not needle or needle.casefold() in _haystack(build, state)
-
-
-def _haystack(build: BuildState, state: State) -> str:
-    line = describe(build, state, state.now)
-    return f"{build.label} {line.word} {line.detail} {build.last}".casefold()
+    return in_line or ("to go on" if build.started_at is not None else "")
 
 
 def kind_of(build: BuildState) -> Kind:
@@ -286,22 +289,9 @@ def kind_of(build: BuildState) -> Kind:
     return "waiting" if build.status is Status.WAITING else "building" if build.slot else "queued"
 
 
-def place_of(build: BuildState, usual: float) -> Place:
-    """Return what rows are sorted by: the rank of the kind first."""
-    kind = kind_of(build)
-    if build.status is Status.DONE:
-        # The newest first: what has just ended is what one looks for.
-        return RANKS[kind], False, -(build.finished_at or 0.0)
-    if kind == "queued":
-        # As the pool admits: what others need or what has begun, then the longest expected.
-        fresh = build.started_at is None and not build.nested
-        return RANKS[kind], fresh, -(usual if build.expected is None else build.expected)
-    return RANKS[kind], False, build.started_at or build.queued_at
-
-
-def row(build: BuildState, state: State, now: float, place: int | None = None) -> Row:
+def row(build: BuildState, state: State, now: float, in_line: str = "") -> Row:
     """Return a build as a table shows it."""
-    line = describe(build, state, now, place)
+    line = describe(build, state, now, in_line)
     return Row(
         kind=line.kind,
         name=build.label,

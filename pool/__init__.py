@@ -19,6 +19,7 @@ from pool.errors import (
     PoolError,
     RequirementError,
     RequirementsFileError,
+    RunError,
     SettingsError,
     TargetError,
 )
@@ -48,6 +49,7 @@ from pool.model import (
 
 if TYPE_CHECKING:
     from pool.amount import amount_of
+    from pool.backend.diagnosis import Diagnosis, diagnose
     from pool.backend.output import clean_line
     from pool.engine import Pool
     from pool.limits.budget import budget_of
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from pool.sources.requirementsfile import Requirements as RequirementsFile
     from pool.sources.requirementsfile import read_requirements
     from pool.sources.secret import masked
+    from pool.visit import ask
 
 __all__ = [
     "ALL",
@@ -75,6 +78,7 @@ __all__ = [
     "Cancel",
     "Clock",
     "Control",
+    "Diagnosis",
     "Download",
     "EnvironmentState",
     "Formats",
@@ -103,6 +107,7 @@ __all__ = [
     "Resolve",
     "Resume",
     "Retry",
+    "RunError",
     "RunId",
     "Settings",
     "SettingsError",
@@ -114,9 +119,11 @@ __all__ = [
     "WaitFor",
     "Wish",
     "amount_of",
+    "ask",
     "budget_of",
     "clean_line",
     "decode",
+    "diagnose",
     "encode",
     "encode_header",
     "events",
@@ -137,6 +144,7 @@ __all__ = [
 
 _LAZY = {
     "ALL": "pool.sources.request",
+    "Diagnosis": "pool.backend.diagnosis",
     "Formats": "pool.sources.request",
     "IndexOverrides": "pool.sources.pipconfig",
     "IndexSettings": "pool.sources.pipconfig",
@@ -148,8 +156,10 @@ _LAZY = {
     "Settings": "pool.settings",
     "Wish": "pool.sources.request",
     "amount_of": "pool.amount",
+    "ask": "pool.visit",
     "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",
+    "diagnose": "pool.backend.diagnosis",
     "group_requirements": "pool.sources.groups",
     "index_settings": "pool.sources.pipconfig",
     "masked": "pool.sources.secret",

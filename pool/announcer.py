@@ -103,6 +103,9 @@ class Announcer:
             retry_of=retry_of,
             expected=past.seconds,
             expected_peak=max(past.peak or 0, seen) or None,
+            config_settings=order.told_settings,
+            priority=priority,
+            alone=attempt is not None and attempt.alone,
         )
         self._bus.emit(queued)
         return job

@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from pool.alone import Alone, Lockable
 from pool.errors import ProjectError
-from pool.events.vocabulary import BuildPhase
+from pool.events.vocabulary import BuildPhase, BuildWaiting
 from pool.job import Built
-from pool.model import Outcome, Phase
+from pool.model import Outcome, Phase, WaitFor
 from pool.obtain import obtained
 from pool.sources import archive, wheelfile
 from pool.sources.project import read_project
@@ -53,6 +53,9 @@ async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
     source = await obtained(job, place, kit)
     if source.kind == "wheel":
         return await kit.in_thread(_taken, source, job, kit)
+    if source.kind != "tree":
+        # What was fetched waits for a slot now, not for a download any more.
+        kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
     await seat.take()
     alone = Alone(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
     work = partial(Work, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source)

@@ -25,6 +25,7 @@ from pool.cachefolder import in_use
 from pool.caps import Caps
 from pool.clock import Clock, SystemClock
 from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
+from pool.door import Door
 from pool.errand import Errand
 from pool.events.bus import Bus
 from pool.events.journal import logs_of
@@ -39,6 +40,7 @@ from pool.kit import Kit
 from pool.limits.lockfile import LockFile
 from pool.limits.locks import Locks
 from pool.limits.treelock import TreeLocks
+from pool.objection import objection
 from pool.record import begin
 from pool.requirements import Requirements
 from pool.roster import Roster
@@ -137,6 +139,7 @@ class Pool:
                     if not self._stop.is_set():
                         self._errand = group.create_task(errand.run())
                         self._errand.add_done_callback(self._errand_ended)
+                    await self._let_visitors_in(stack)
                     if self._linger:
                         await self._stop.wait()
                 # From here on there is nothing that could be tried again.
@@ -144,6 +147,12 @@ class Pool:
                 watching.cancel()
                 broker.cancel()
             return self._told_end()
+
+    async def _let_visitors_in(self, stack: AsyncExitStack) -> None:
+        door = Door(self.journal, self._asked, lambda: self._bus.seq)
+        stack.callback(door.close)
+        if trouble := await door.open():
+            self._bus.emit(Remark(text=trouble))
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
         ended = not errand.cancelled() and not errand.exception()
@@ -292,6 +301,13 @@ class Pool:
                 self._end(why="interrupted", now=now)
             case _:
                 assert_never(control)
+
+    def _asked(self, control: Control) -> str:
+        """Obey a command from outside; return why not, if it makes no sense."""
+        refused = objection(control, self._roster, stopping=self._stop.is_set())
+        if not refused:
+            self.control(control)
+        return refused
 
     def _went_wrong(self) -> None:
         if self._settings.fail_fast:

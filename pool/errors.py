@@ -26,6 +26,7 @@ __all__ = [
     "ProjectError",
     "RequirementError",
     "RequirementsFileError",
+    "RunError",
     "SettingsError",
     "TargetError",
 ]
@@ -78,6 +79,13 @@ class JournalError(PoolError):
     """A log that cannot be read: not a journal, a torn line in the middle, a newer schema."""
 
     reference = "bad-log"
+    exit_code = 2
+
+
+class RunError(PoolError):
+    """A run that does not go on, cannot be reached, or refuses a command."""
+
+    reference = "bad-run"
     exit_code = 2
 
 

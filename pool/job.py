@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -15,11 +16,13 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion
 
+from pool.backend.output import clean_line
 from pool.errors import ProjectError
 from pool.model import Outcome
 from pool.sources.filecache import name_in
 from pool.sources.page import IndexFile
 from pool.sources.project import read_project
+from pool.sources.secret import masked
 from pool.sources.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ __all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of",
 Source: TypeAlias = Target | IndexFile
 """What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
 Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
+_SECRET = re.compile("token|passw|secret|credential|api.?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,15 @@ class Order:
     hashes: frozenset[str] = frozenset()
     """``sha256:<digest>``, one of which the source's file must have."""
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
+
+    @property
+    def told_settings(self) -> tuple[str, ...]:
+        """The settings as ``KEY=VALUE``, fit to be shown and kept."""
+        return tuple(
+            clean_line(f"{key}={'***' if _SECRET.search(key) else masked(value)}")
+            for key, said in self.config_settings.items()
+            for value in ([said] if isinstance(said, str) else said)
+        )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

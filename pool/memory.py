@@ -88,7 +88,8 @@ class Memory:
             if before is None or _differ(before, (needs, free), needs):
                 self._told[build] = (needs, free)
                 on = f"needs {in_units(needs)}, {in_units(free)} free"
-                self._bus.emit(BuildWaiting(build=build, for_=WaitFor.MEMORY, on=on))
+                why = BuildWaiting(build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free)
+                self._bus.emit(why)
 
     # What it is told
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pool.backend.output import LogTail
 from pool.events.processes import news_of
 from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Remark, Sample
+from pool.limits.budget import stalled
 from pool.offence import Offence
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class Watch:
                 watched.told = tree.processes
                 jobs = self._jobs.allowed(build)
                 self._tell(build, watched.offence.sampled(tree.processes, jobs))
-        machine = self.machine = MachineMemory(total=sample.total, available=sample.available)
+        machine = self.machine = MachineMemory(
+            total=sample.total, available=sample.available, stall=stalled()
+        )
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
         self._on_sample(builds)

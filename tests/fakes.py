@@ -31,8 +31,9 @@ class FakeSource:
     """A live run that says what it is told to say, and keeps the commands it gets."""
 
     live = True
+    attached = False
     generation = 0
-    header = None
+    header: pool.events.Header | None = None
     done = False
 
     def __init__(self, journal: Path | None = None) -> None:

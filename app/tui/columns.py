@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import set_cell_size
 
-from app.view import GLYPHS, PLAIN, Row
+from app.sorting import Section
+from app.view import GLYPHS, PLAIN, Kind, Row
 
-__all__ = ["Column", "columns", "texts", "titles"]
+if TYPE_CHECKING:
+    from app.grouping import Group
+    from app.sorting import Order
+
+__all__ = ["Column", "columns", "group_row", "order_at", "texts", "titles"]
 
 Name = Literal["name", "state", "time", "memory", "peak", "jobs", "last"]
 
-FULL, MEDIUM, NARROW = 100, 64, 40
-"""Widths from which all columns are shown, all but peak, jobs and last line, and a time at all."""
+_FROM: dict[Name, int] = {"time": 40, "memory": 56, "peak": 92, "jobs": 98, "last": 104}
+"""From which width of the table a column is there: the last line goes first, the time last."""
+_WIDE = 140
+"""From which width on there is room for longer names."""
+_ORDERS: dict[Name, Order] = {
+    "name": "name", "state": "state", "time": "time", "memory": "memory",
+}  # fmt: skip
+"""What a click on a title sorts by."""
+_GROUPS: dict[Section, tuple[Kind, str]] = {
+    Section.FAILED: ("failed", "more failed"),
+    Section.NOT_BUILT: ("skipped", "not built"),
+    Section.FINISHED: ("built", "finished"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +44,61 @@ class Column:
     right: bool = False
 
 
+_FIXED = (
+    Column("time", "time", 9, right=True),
+    Column("memory", "memory", 8, right=True),
+    Column("peak", "peak", 8, right=True),
+    Column("jobs", "jobs", 4, right=True),
+)
+
+
 @lru_cache(maxsize=64)
 def columns(width: int) -> tuple[Column, ...]:
     """Return the columns for a width; the name and the state are always there.
 
     The glyph takes three cells and each column is followed by one.
     """
-    fixed: list[Column] = []
-    if width >= NARROW:
-        fixed.append(Column("time", "time", 9, right=True))
-    if width >= MEDIUM:
-        fixed.append(Column("memory", "memory", 8, right=True))
-    if width >= FULL:
-        fixed.append(Column("peak", "peak", 8, right=True))
-        fixed.append(Column("jobs", "jobs", 4, right=True))
+    fixed = [column for column in _FIXED if width >= _FROM[column.name]]
     left = max(8, width - 3 - sum(column.width + 1 for column in fixed))
-    name = max(6, min(22, left * 2 // 5))
-    last = (left - name - 2) * 2 // 5 if width >= FULL else 0
+    name = max(6, min(32 if width >= _WIDE else 22, left * 2 // 5))
+    last = (left - name - 2) * 2 // 5 if width >= _FROM["last"] else 0
     state = max(1, left - name - 2 - last - (1 if last else 0))
     shown = [Column("name", "build", name), Column("state", "state", state), *fixed]
     return (*shown, *([Column("last", "last line", last)] if last else []))
 
 
-def titles(width: int) -> str:
-    """Return the line above the rows."""
-    cells = [_fitted(column.title, column) for column in columns(width)]
+def titles(
+    width: int, by: Order = "state", *, backwards: bool = False, ascii_only: bool = False
+) -> str:
+    """Return the line above the rows; the column that is sorted by is marked."""
+    mark = ("v^" if ascii_only else "▾▴")[backwards]
+    cells = [
+        _fitted(
+            f"{column.title} {mark}" if _ORDERS.get(column.name) == by else column.title, column
+        )
+        for column in columns(width)
+    ]
     return set_cell_size("   " + " ".join(cells), width)
+
+
+def order_at(width: int, x: int) -> Order | None:
+    """Return what a click on a cell of the titles sorts by; None where it means nothing."""
+    left = 3
+    for column in columns(width):
+        if left <= x < left + column.width:
+            return _ORDERS.get(column.name)
+        left += column.width + 1
+    return None
+
+
+def group_row(group: Group) -> Row:
+    """Return the row that stands for some builds."""
+    kind, word = _GROUPS[group.section]
+    word = f"{group.hidden or group.count} {word}"
+    act = "Enter shows them" if group.hidden else "Enter hides them"
+    return Row(
+        kind=kind, name=word, word=act, detail="", time="", memory="", peak="", jobs="", last=""
+    )
 
 
 def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:

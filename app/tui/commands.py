@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from app.caps import CAPS
-from app.view import order
+from app.caps import CAPS, step_of
+from app.sorting import ORDERS, listed
+from app.view import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,8 +46,12 @@ class BuildCommands(Provider):
 
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         dashboard = self._dashboard
+        yield "open build", "all about the selected build", dashboard.action_open_build
+        yield "what needs what", "the builds as a tree", dashboard.action_tree
         yield "open log", "of the selected build, full screen", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
+        for by in ORDERS:
+            yield f"sort by {by}", "again: the other way round", partial(dashboard.table.sort, by)
         if dashboard.live:
             for limit in CAPS:
                 set_to = partial(dashboard.ask_cap, limit)
@@ -55,6 +60,9 @@ class BuildCommands(Provider):
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; ends nobody", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
+            step = size(step_of(dashboard.feed.state))
+            yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
+            yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "builds that run go on", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
@@ -75,5 +83,5 @@ class BuildCommands(Provider):
             yield f"memory: set the budget to {typed[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        for build in order(self._dashboard.feed.state)[:1000]:
+        for build in listed(self._dashboard.feed.state)[:1000]:
             yield f"go to {build.label}", "", partial(self._dashboard.go_to, build.id)

@@ -9,14 +9,19 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 import pool
+from app.caps import budget_after
+from app.tui.buildscreen import BuildScreen
 from app.tui.commands import BuildCommands
 from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
+from app.tui.graphs import Graphs
 from app.tui.header import RunHeader
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
 from app.tui.replaybar import ReplayBar
 from app.tui.strip import StatusStrip
 from app.tui.table import BuildTable, Titles
+from app.tui.timeline import TimelineScreen
+from app.tui.treescreen import TreeScreen
 
 if TYPE_CHECKING:
     from textual import events
@@ -30,10 +35,11 @@ __all__ = ["Dashboard"]
 _TICK = 1 / 10
 _PANEL_LINES = 28
 """The panel is shown on screens with at least so many lines."""
+_GRAPH_LINES = 18
 _CAPS = Binding.Group("caps")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
-_LIVE = frozenset(("cap", "next_cap", "pause", "cancel", "retry"))
+_LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
 _REPLAY = frozenset(("play", "faster", "slower", "step", "next_failure", "restart"))
 
 
@@ -45,10 +51,17 @@ class Dashboard(Screen[None]):
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
         Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
         Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
+        *(
+            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}")
+            for key in "123456789"
+        ),
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
-        Binding("l,enter", "open_log", "log", id="open_log"),
+        Binding("enter", "open_build", "build", id="open_build"),
+        Binding("l", "open_log", "log", id="open_log"),
+        Binding("T", "tree", "tree", key_display="T", id="tree"),
+        Binding("t", "timeline", "timeline", id="timeline"),
         Binding("space", "play", "pause", id="replay.play"),
         Binding(
             "left_square_bracket",
@@ -76,8 +89,10 @@ class Dashboard(Screen[None]):
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
         Binding("question_mark", "help", "help", key_display="?", id="help"),
         Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
         # Above all widgets, so that it also works while something is typed.
         Binding("ctrl+c", "quit", show=False, id="quit.interrupt", priority=True),
+        Binding("ctrl+c", "detach", show=False, id="detach.interrupt", priority=True),
     ]
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
@@ -85,6 +100,7 @@ class Dashboard(Screen[None]):
         self.feed = feed
         self._ascii = ascii_only
         self._looked_at: pool.BuildId | None = None
+        self._detachable = feed.detachable
 
     @property
     def live(self) -> bool:
@@ -99,8 +115,9 @@ class Dashboard(Screen[None]):
     def compose(self) -> ComposeResult:
         """Stack the parts."""
         yield RunHeader(self.feed, ascii_only=self._ascii)
+        yield Graphs(self.feed, ascii_only=self._ascii)
         yield StatusStrip(self.feed, ascii_only=self._ascii)
-        yield Titles(id="titles")
+        yield Titles(ascii_only=self._ascii)
         yield BuildTable(self.feed, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
         yield BuildPanel(self.feed)
@@ -116,14 +133,19 @@ class Dashboard(Screen[None]):
         self.tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out the panel where there is no room for it."""
+        """Leave out the panel, then the graphs, where there is no room for them."""
         self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
+        self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
 
     def tick(self) -> None:
         """Take in what has happened and draw what has changed, in one go."""
         self.feed.advance()
+        if self.feed.detachable != self._detachable:
+            self._detachable = self.feed.detachable
+            self.refresh_bindings()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
+            self.query_one(Graphs).tick()
             self.query_one(StatusStrip).tick()
             self.table.tick()
             self._look()
@@ -136,6 +158,8 @@ class Dashboard(Screen[None]):
             return self.live
         if action in _REPLAY:
             return not self.live
+        if action in ("quit", "detach"):
+            return (action == "detach") is self.feed.detachable
         return True
 
     # Commands to the run
@@ -148,17 +172,17 @@ class Dashboard(Screen[None]):
         """Raise or lower a cap."""
         self.feed.source.send(pool.Resize(limit=limit, by=by))
 
-    def ask_cap(self, limit: pool.LimitName) -> None:
-        """Ask for the number a cap is set to."""
+    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> None:
+        """Ask for the number a cap is set to; what was typed already is its beginning."""
 
         def answered(value: int | None) -> None:
             if value is not None:
                 self.resize(limit, value)
 
         known = self.feed.state.limits.get(limit)
-        self.app.push_screen(CapScreen(limit, known.cap if known else None), answered)
+        self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
 
-    def ask_budget(self) -> None:
+    def ask_budget(self, typed: str = "") -> None:
         """Ask for the memory that builds may have together."""
 
         def answered(text: str | None) -> None:
@@ -166,7 +190,7 @@ class Dashboard(Screen[None]):
                 self.set_budget(text)
 
         known = self.feed.state.limits.get(pool.LimitName.MEMORY)
-        self.app.push_screen(BudgetScreen(known.cap if known else 0), answered)
+        self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
 
     def set_budget(self, text: str) -> None:
         """Set the memory budget to a size, a share, ``auto`` or ``off``."""
@@ -177,9 +201,24 @@ class Dashboard(Screen[None]):
             return
         self.resize(pool.LimitName.MEMORY, budget or 0)
 
+    def move_budget(self, steps: int) -> None:
+        """Raise or lower the memory budget."""
+        if (budget := budget_after(self.feed.state, steps)) is not None:
+            self.resize(pool.LimitName.MEMORY, budget)
+
     def action_cap(self, by: int) -> None:
         """Raise or lower the selected cap."""
-        self.move_cap(self.query_one(RunHeader).selected, by)
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            self.move_budget(by)
+        else:
+            self.move_cap(selected, by)
+
+    def action_type_cap(self, digit: int) -> None:
+        """Begin to type the number of the selected cap."""
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            self.ask_budget(str(digit))
+        else:
+            self.ask_cap(selected, str(digit))
 
     def action_next_cap(self) -> None:
         """Select the next cap."""
@@ -208,6 +247,27 @@ class Dashboard(Screen[None]):
         self.action_clear_filter()
         self.table.select(build)
 
+    def action_timeline(self) -> None:
+        """Show what happened over time."""
+        screen = TimelineScreen(self.feed, self._open_selected, ascii_only=self._ascii)
+        self.app.push_screen(screen)
+
+    def _open_selected(self, build: pool.BuildId) -> None:
+        self.go_to(build)
+        self.action_open_build()
+
+    def action_open_build(self) -> None:
+        """Show all there is to know about the selected build."""
+        if (build := self.table.selected) is not None:
+            self._show(build)
+
+    def _show(self, build: pool.BuildState) -> None:
+        self.app.push_screen(BuildScreen(self.feed, build, ascii_only=self._ascii))
+
+    def action_tree(self) -> None:
+        """Show what needs what."""
+        self.app.push_screen(TreeScreen(self.feed, self._show, ascii_only=self._ascii))
+
     def action_open_log(self) -> None:
         """Show the selected build's log."""
         build = self.table.selected
@@ -216,7 +276,15 @@ class Dashboard(Screen[None]):
 
     def on_build_table_opened(self) -> None:
         """A build was clicked twice."""
-        self.action_open_log()
+        self.action_open_build()
+
+    def on_build_table_rearranged(self) -> None:
+        """Mark what is sorted by."""
+        self.query_one(Titles).show(self.table.wanted)
+
+    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+        """Sort by the title that was clicked."""
+        self.table.sort(event.by)
 
     def on_build_table_selected(self) -> None:
         """Show the newly selected build at once."""
@@ -238,8 +306,7 @@ class Dashboard(Screen[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        self.table.needle = event.value
-        self.table.put_in_order()
+        self.table.show(needle=event.value)
 
     def on_input_submitted(self) -> None:
         """Go back to the rows; the filter stays."""
@@ -254,7 +321,7 @@ class Dashboard(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(HelpScreen(replay=not self.live))
+        self.app.push_screen(HelpScreen(replay=not self.live, detachable=self.feed.detachable))
 
     def action_quit(self) -> None:
         """Leave; ask first while builds run."""
@@ -266,6 +333,10 @@ class Dashboard(Screen[None]):
             self.app.exit()
         else:
             self.app.push_screen(QuitScreen(left), self._quit)
+
+    def action_detach(self) -> None:
+        """Leave a run that goes on in another process, which does not notice."""
+        self.app.exit()
 
     def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
         if sure:

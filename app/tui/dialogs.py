@@ -20,9 +20,13 @@ __all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen"]
 
 _KEYS = """\
  j k  arrows  g G  pages   move
- l  Enter  double click    the log, full screen
- + -                       raise, lower the cap in brackets
- c                         brackets around the next cap
+ Enter  double click       all about the build; of a group: its builds
+ l                         its log, full screen: / n N e w f # y
+ T                         the tree: what needs what
+ + -  1 to 9              raise, lower the cap in brackets; type its number
+ t                         the timeline: slots, builds and memory over time
+ c                         brackets around the next cap; memory is the last
+ s S                       sort by the next column; the other way round
  p                         pause, resume builds
  x                         cancel the selected build
  r                         build a failed one again
@@ -31,6 +35,7 @@ _KEYS = """\
  ?                         this help
  q                         quit\
 """
+_DETACHABLE = _KEYS.removesuffix("quit") + "detach: the run goes on"
 _REPLAY_KEYS = """\
  space                     pause, go on
  [ ]                       slower, faster
@@ -51,13 +56,14 @@ class HelpScreen(ModalScreen[None]):
         )
     ]
 
-    def __init__(self, *, replay: bool) -> None:
+    def __init__(self, *, replay: bool, detachable: bool = False) -> None:
         super().__init__()
         self._replay = replay
+        self._keys = _DETACHABLE if detachable else _KEYS
 
     def compose(self) -> ComposeResult:
         """Make the list."""
-        text = f"{_KEYS}\n\n Replay\n{_REPLAY_KEYS}" if self._replay else _KEYS
+        text = f"{_KEYS}\n\n Replay\n{_REPLAY_KEYS}" if self._replay else self._keys
         with Vertical(classes="dialog"):
             yield Static("Keys", classes="dialog-title")
             yield Static(text, markup=False)
@@ -71,17 +77,19 @@ class CapScreen(ModalScreen[int | None]):
         Binding("escape", "dismiss", "close", show=False, id="cap.close")
     ]
 
-    def __init__(self, limit: pool.LimitName, cap: int | None) -> None:
+    def __init__(self, limit: pool.LimitName, cap: int | None, typed: str = "") -> None:
         super().__init__()
         self._limit = limit
         self._cap = cap
+        self._typed = typed
 
     def compose(self) -> ComposeResult:
         """Make the question."""
         with Vertical(classes="dialog"):
             yield Static(f"{self._limit}: set the cap to", classes="dialog-title")
             yield Input(
-                str(self._cap or ""),
+                self._typed or str(self._cap or ""),
+                select_on_focus=not self._typed,
                 type="integer",
                 validators=Integer(1, pool.MAX_BUILDS),
                 validate_on=["submitted"],
@@ -103,27 +111,39 @@ class BudgetScreen(ModalScreen[str | None]):
         Binding("escape", "dismiss", "close", show=False, id="budget.close")
     ]
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, typed: str = "") -> None:
         super().__init__()
         self._budget = budget
+        self._typed = typed
 
     def compose(self) -> ComposeResult:
         """Make the question."""
         now = f"{self._budget >> 20}M" if self._budget else "off"
         with Vertical(classes="dialog"):
             yield Static("memory: set the budget to", classes="dialog-title")
-            yield Input(now, validators=Function(_is_budget), validate_on=["submitted"], id="cap")
-            yield Static(" 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
+            yield Input(
+                self._typed or now,
+                select_on_focus=not self._typed,
+                validators=Function(_is_budget),
+                validate_on=["submitted"],
+                id="cap",
+            )
+            yield Static(" 8 or 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with the text, if it is an amount of memory."""
         if event.validation_result is not None and event.validation_result.is_valid:
-            self.dismiss(event.value)
+            self.dismiss(_with_unit(event.value))
+
+
+def _with_unit(text: str) -> str:
+    """Take a mere number for GiB: nobody means bytes."""
+    return f"{text.strip()}G" if text.strip().replace(".", "", 1).isdigit() else text
 
 
 def _is_budget(text: str) -> bool:
     try:
-        pool.budget_of(text)
+        pool.budget_of(_with_unit(text))
     except pool.SettingsError:
         return False
     return True

@@ -9,9 +9,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 import pool
+from app.estimate import Estimate
+from app.memorytrail import MemoryTrail
+from app.timeline import Timeline
 from app.view import kind_of
+from app.waitingline import WaitingLine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.replay import ReplayControls
@@ -31,6 +36,14 @@ class Feed:
         """The builds that have changed since the table looked."""
         self.numbers: Counter[Kind] = Counter()
         """How many builds are of each kind."""
+        self.line = WaitingLine()
+        """Who waits for a slot, the next one first."""
+        self.estimate = Estimate()
+        """How long it will still take."""
+        self.timeline = Timeline()
+        """What has happened so far."""
+        self.memory = MemoryTrail()
+        """What each build had of memory so far."""
         self._kinds: dict[pool.BuildId, Kind] = {}
         self._ended = 0.0
         """When the last build ended."""
@@ -48,13 +61,24 @@ class Feed:
             self.changed.clear()
             self.numbers.clear()
             self._kinds.clear()
+            self.line = WaitingLine()
+            self.estimate = Estimate()
+            self.timeline = Timeline()
+            self.memory = MemoryTrail()
             self._ended = 0.0
         if events:
-            self._take_in(pool.fold_all(self.state, events))
+            self._take_in(events)
             self._heard = self._clock.monotonic()
 
-    def _take_in(self, dirty: frozenset[pool.BuildId]) -> None:
+    def _take_in(self, events: Sequence[pool.events.Event]) -> None:
+        dirty: set[pool.BuildId] = set()
+        for event in events:
+            dirty |= pool.fold(self.state, event)
+            self.timeline.see(event, self.state)
+            self.memory.see(event)
         self.changed |= dirty
+        self.line.update(self.state, dirty)
+        self.estimate.update(self.state, dirty)
         for build in dirty:
             self._ended = max(self._ended, self.state.builds[build].finished_at or 0.0)
             kind = kind_of(self.state.builds[build])
@@ -69,9 +93,14 @@ class Feed:
         """Seconds since the start of the run, going on between events."""
         if self.replay is not None:
             return self.replay.position
-        if self.state.finished or self.idle:
+        if self.state.finished or self.idle or self.source.done:
             return self.state.now
         return self.state.now + self._clock.monotonic() - self._heard
+
+    @property
+    def detachable(self) -> bool:
+        """Whether the run is another process's, and goes on when the screen is left."""
+        return self.source.attached and not self.source.done
 
     @property
     def replay(self) -> ReplayControls | None:

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.caps import budget, caps_for, next_cap, traffic
+from app.estimate import longest
 from app.view import PLAIN, clock, counts, size, size_of
 from pool import LimitName
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from textual.app import RenderResult
 
     from app.tui.feed import Feed
+    from pool import State
 
 __all__ = ["RunHeader"]
 
@@ -31,6 +33,7 @@ class RunHeader(Widget):
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
+        self._estimated: tuple[tuple[int, State], str] | None = None
         self.selected = LimitName.BUILDS
         """The cap that is raised and lowered."""
 
@@ -52,15 +55,20 @@ class RunHeader(Widget):
         width = self.size.width
         right = clock(self._feed.now)
         left = " wheelpool  " if width >= _ROOMY else ""
-        left += self._caps(width - len(left) - len(right) - 2) or " starting"
+        # The cap that keys change is always there; of the others the memory goes first.
+        kept = min(map(len, self._memories()), default=0) if self._chosen(LimitName.MEMORY) else 0
+        left += self._caps(width - len(left) - len(right) - 2 - kept) or " starting"
         memory = self._memory(width - len(left) - len(right) - 4)
         return _spread(left, f"{memory}   {right} ", width)
 
+    def _chosen(self, name: LimitName) -> bool:
+        """Tell whether keys change a cap; in a replay they change none."""
+        return self._feed.source.live and name is self.selected
+
     def _caps(self, room: int) -> str:
         """Put the caps side by side; the one that keys change is in brackets."""
-        chosen = self.selected if self._feed.source.live else None
         return "".join(
-            f"[{text.rstrip()}]".ljust(len(text) + 2) if name is chosen else f" {text} "
+            f"[{text.rstrip()}]".ljust(len(text) + 2) if self._chosen(name) else f" {text} "
             for name, text in caps_for(self._feed.state, room).items()
         )
 
@@ -71,18 +79,25 @@ class RunHeader(Widget):
                 return text
         return ""
 
-    def _memories(self) -> tuple[str, ...]:
-        """Return that from long to short."""
+    def _memories(self) -> list[str]:
+        """Return that from long to short, in brackets while keys change it."""
+        texts = self._amounts()
+        return [f"[{text}]" for text in texts] if self._chosen(LimitName.MEMORY) else list(texts)
+
+    def _amounts(self) -> tuple[str, ...]:
         machine = self._feed.state.machine
         if (known := budget(self._feed.state)) is not None:
             used, reserved, whole = known
             said = f"memory {size_of(used, whole)}"
             aside = f"{said}, {size(reserved)} reserved"
-            return f"{aside}  {self._bar(used / whole)}", aside, said
+            short = f"mem {size_of(used, whole)}"
+            return f"{aside}  {self._bar(used / whole)}", aside, said, short
         if machine is None:
-            return ()
+            return ("memory, no budget",) if self._chosen(LimitName.MEMORY) else ()
         used = machine.total - machine.available
         said = f"memory {size_of(used, machine.total)}"
+        if self._chosen(LimitName.MEMORY):
+            return f"{said}, no budget", "memory, no budget", "no budget"
         return f"{said}  {self._bar(used / machine.total)}", said
 
     def _bar(self, part: float) -> str:
@@ -98,13 +113,40 @@ class RunHeader(Widget):
     def _aside(self) -> tuple[str, ...]:
         """Return what is most worth a word beside the counts, in long and in short."""
         feed = self._feed
-        if feed.state.stopping and not feed.state.finished:
-            return ("stopping",)
+        if ended := self._ended():
+            return ended
+        left, slow = self._left(), longest(feed.state, feed.now)
+        if left or slow:
+            return "   ".join(filter(None, (slow, left))), left or slow
         if coming := traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
+        return self._kind()
+
+    def _ended(self) -> tuple[str, ...]:
+        """Say that there is nothing more to come, or soon."""
+        feed = self._feed
+        if feed.state.stopping and not feed.state.finished:
+            return ("stopping",)
+        if feed.source.live and feed.source.done and not feed.state.finished:
+            return "the run ended early, q quits", "ended early"
         if feed.source.live and feed.idle:
-            return ("all done, q quits",)
+            return ("all done, q detaches" if feed.detachable else "all done, q quits",)
+        return ()
+
+    def _kind(self) -> tuple[str, ...]:
+        """Say what is looked at, where that is no run of this process."""
+        feed = self._feed
+        if feed.source.attached and feed.source.header is not None:
+            return f"attached to {feed.source.header.run}", "attached"
         return ("replay",) if feed.replay is not None else ()
+
+    def _left(self) -> str:
+        """Say how long it will still take: once a second, for eyes need it to hold still."""
+        moment = int(self._feed.now), self._feed.state
+        if self._estimated is None or self._estimated[0] != moment:
+            words = self._feed.estimate.left(self._feed.state, self._feed.now)
+            self._estimated = moment, words
+        return self._estimated[1]
 
     def render(self) -> RenderResult:
         """Return both lines."""

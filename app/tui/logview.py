@@ -1,85 +1,40 @@
-"""A log file as far as it has grown, however large: only an index of line starts is in memory.
-
-Lines are read and cleaned when they are drawn, so a log costs nothing until it is looked at.
-"""
+"""A log on the screen: only the lines that are seen are read, whatever there is in all."""
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from rich.segment import Segment
+from rich.cells import chop_cells
+from rich.text import Text
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 import pool
+from app.tui.logfile import LogFile, Search
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.binding import BindingType
+    from textual.selection import Selection
 
-__all__ = ["LogFile", "LogView"]
+__all__ = ["LogView"]
 
-_PER_POLL = 1 << 24
-_LONGEST = 2000
+_FOR_CAUSE = 1 << 21
+"""Bytes at the end in which the reason for a failure is looked for."""
+_MOST_COPIED = 1 << 20
+"""Bytes: terminals refuse more."""
 
 
-class LogFile:
-    """Line starts of a growing file."""
+class _Row(NamedTuple):
+    """One line of the screen: a part of a line of the log."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self._starts = array("Q", [0])
-        self._end = 0
-
-    def poll(self, until: int | None = None) -> bool:
-        """Index what is new, so much at a time; tell whether there was anything.
-
-        Args:
-            until: the log's size at the moment that is replayed; None for all there is.
-        """
-        if self._file is None:
-            try:
-                self._file = self._path.open("rb")
-            except OSError:
-                return False
-        self._file.seek(self._end)
-        most = _PER_POLL if until is None else min(_PER_POLL, max(0, until - self._end))
-        chunk = self._file.read(most)
-        at = chunk.find(b"\n")
-        while at >= 0:
-            self._starts.append(self._end + at + 1)
-            at = chunk.find(b"\n", at + 1)
-        self._end += len(chunk)
-        return bool(chunk)
-
-    def __len__(self) -> int:
-        return len(self._starts) - (self._starts[-1] == self._end)
-
-    def line(self, number: int) -> str:
-        """Return a line, cleaned; numbers count from 0."""
-        if self._file is None:
-            return ""
-        start = self._starts[number]
-        end = self._starts[number + 1] if number + 1 < len(self._starts) else self._end
-        self._file.seek(start)
-        return pool.clean_line(self._file.read(min(end - start, 16 * _LONGEST)), longest=_LONGEST)
-
-    def find(self, needle: str, after: int, step: int) -> int | None:
-        """Return the next line, forward or backward (step 1 or -1), that has a text."""
-        folded = needle.casefold()
-        numbers = range(after + step, len(self) if step > 0 else -1, step)
-        return next((n for n in numbers if folded in self.line(n).casefold()), None)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    number: int
+    start: int
+    stop: int
+    line: str
 
 
 class LogView(ScrollView, can_focus=True):
@@ -93,67 +48,212 @@ class LogView(ScrollView, can_focus=True):
         Binding("space,ctrl+f", "page_down", show=False, id="log.page_down"),
         Binding("b,ctrl+b", "page_up", show=False, id="log.page_up"),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--number"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--found", "log--here", "log--number"}
 
     def __init__(self, path: Path) -> None:
         super().__init__(id="log")
         self._log = LogFile(path)
-        self.follow = True
-        self.needle = ""
-        self._found: int | None = None
+        self._search: Search | None = None
+        self._wanted: tuple[int, int] | None = None
+        """From where and which way the next line is wanted that has what is searched."""
+        self._here: int | None = None
+        """The line that was gone to last."""
+        self._rows: tuple[tuple[int, ...], list[_Row]] = ((), [])
         self._widest = 0
+        self.follow = True
+        self.wrap = False
+        self.numbers = False
 
     @property
     def lines(self) -> int:
         """How many lines there are so far."""
         return len(self._log)
 
+    @property
+    def place(self) -> str:
+        """Which of the lines that were searched for is shown: ``3 of 17``."""
+        return self._search.place(self._here) if self._search else ""
+
     def tick(self, until: int | None) -> None:
         """Take in what is new, up to a size of the log; see `LogFile.poll`."""
-        if self._log.poll(until):
+        grown = self._log.poll(until)
+        if self._search is not None and (grown or self._wanted or not self._search.done):
+            self._search.advance()
+            self._go_on()
+        if grown:
             self._lay_out()
+        elif self.follow and self.scroll_y < self.max_scroll_y:
+            # Only after a layout it is known whether there are scrollbars, and so where the end is.
+            self.scroll_end(animate=False, immediate=True)
 
     def _lay_out(self) -> None:
-        width = max(self.scrollable_content_region.width, self._widest)
-        self.virtual_size = Size(width, len(self._log))
+        height = len(self._log)
+        if self.wrap:
+            height = self._last_top() + self.size.height
+        self.virtual_size = Size(0 if self.wrap else self._widest + self._gutter, height)
         if self.follow:
-            # Only then is it known whether there are scrollbars, and so where the end is.
             self.call_after_refresh(self.scroll_end, animate=False, immediate=True)
         self.refresh()
 
+    # Lines on the screen
+
+    @property
+    def _gutter(self) -> int:
+        return len(str(len(self._log))) + 1 if self.numbers else 0
+
+    @property
+    def _room(self) -> int:
+        return max(1, self.scrollable_content_region.width - self._gutter)
+
+    def _parts(self, number: int) -> list[_Row]:
+        """Return a line as the lines of the screen it takes."""
+        line = self._log.line(number)
+        if not self.wrap:
+            return [_Row(number, 0, len(line), line)]
+        rows, at = [], 0
+        for part in chop_cells(line, self._room) or [""]:
+            rows.append(_Row(number, at, at + len(part), line))
+            at += len(part)
+        return rows
+
+    def _last_top(self) -> int:
+        """Return the line from which on the rest of the log just fits on the screen."""
+        left, number = self.size.height, len(self._log)
+        while number > 0 and (left := left - len(self._parts(number - 1))) >= 0:
+            number -= 1
+        return min(number, max(0, len(self._log) - 1))
+
+    def _visible(self) -> list[_Row]:
+        """Return the lines of the screen, made once for each place."""
+        top, height = int(self.scroll_y), self.size.height
+        key = (top, height, self._room, self.wrap, self._log.end)
+        if self._rows[0] != key:
+            rows: list[_Row] = []
+            while len(rows) < height and top < len(self._log):
+                rows += self._parts(top)
+                top += 1
+            self._rows = (key, rows)
+        return self._rows[1]
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        number, width = int(self.scroll_y) + y, self.scrollable_content_region.width
-        if number >= len(self._log):
+        rows, width = self._visible(), self.scrollable_content_region.width
+        if y >= len(rows):
             return Strip.blank(width, self.rich_style)
-        style = self.rich_style
-        if number == self._found:
-            style += self.get_component_rich_style("log--found", partial=True)
-        strip = Strip([Segment(self._log.line(number), style)])
-        self._widest = max(self._widest, strip.cell_length)
-        left = int(self.scroll_x)
-        return strip.crop(left, left + width).adjust_cell_length(width, style)
+        row = rows[y]
+        left = 0 if self.wrap else int(self.scroll_x)
+        strip = Strip(self._text(row).render(self.app.console))
+        if not self.wrap and strip.cell_length > self._widest:
+            self._widest = strip.cell_length
+            self.call_later(self._lay_out)
+        strip = strip.crop(left, left + self._room).adjust_cell_length(self._room, self.rich_style)
+        strip = strip.apply_offsets(row.start + left, row.number)
+        if not self.numbers:
+            return strip
+        number = f"{row.number + 1:>{self._gutter - 1}} " if row.start == 0 else " " * self._gutter
+        style = self.rich_style + self.get_component_rich_style("log--number", partial=True)
+        return Strip.join([Strip(Text(number, style=style).render(self.app.console)), strip])
 
-    def search(self, needle: str) -> bool:
-        """Look for a text from the top of the screen on."""
-        self.needle = needle
-        self._found = int(self.scroll_y) - 1
-        return self.next_found(1)
+    def _text(self, row: _Row) -> Text:
+        text = Text(row.line, style=self.rich_style, end="", no_wrap=True)
+        if row.number == self._here:
+            text.stylize(self.get_component_rich_style("log--here", partial=True))
+        if self._search is not None:
+            found = self.get_component_rich_style("log--found", partial=True)
+            for match in self._search.pattern.finditer(row.line):
+                text.stylize(found, match.start(), match.end())
+        if (chosen := self.text_selection) and (span := chosen.get_span(row.number)):
+            stop = len(row.line) if span[1] == -1 else span[1]
+            text.stylize(self.screen.get_component_rich_style("screen--selection"), span[0], stop)
+        part = text[row.start : row.stop]
+        part.end = ""
+        return part
 
-    def next_found(self, step: int) -> bool:
-        """Go to the next line that has the text, or the one before; wrap around at the ends."""
-        if not self.needle:
-            return False
-        here = self._found if self._found is not None else int(self.scroll_y) - 1
-        found = self._log.find(self.needle, here, step)
-        if found is None:
-            found = self._log.find(self.needle, -1 if step > 0 else len(self._log), step)
-        self._found = found
-        if found is not None:
-            self.follow = False
-            self.scroll_to(y=max(0, found - self.size.height // 2), animate=False, immediate=True)
+    # Finding
+
+    def search(self, needle: str) -> None:
+        """Look for a text from the top of the screen on; nothing where it is empty."""
+        self._search = Search(self._log, needle) if needle else None
+        self._here = None
+        self._wanted = None
         self.refresh()
-        return found is not None
+
+    def next_found(self, step: int) -> None:
+        """Go to the next line that has the text, or the one before; wrap around at the ends."""
+        if self._search is None:
+            return
+        top = int(self.scroll_y)
+        here = self._here if self._here is not None else top - 1 if step > 0 else top
+        self._wanted = (here, step)
+        self._search.advance()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Go where the user wants to, as soon as it is known where that is."""
+        if self._search is None or self._wanted is None:
+            return
+        here, step = self._wanted
+        found = self._search.after(here, step)
+        around = found is None or (found - here) * step <= 0
+        if around and not self._search.done:
+            return
+        self._wanted = None
+        if found is not None:
+            self.go_to(found)
+
+    def go_to(self, line: int) -> None:
+        """Show a line, from 0, in the middle of the screen."""
+        self.follow = False
+        self._here = line
+        self.scroll_to(y=max(0, line - self.size.height // 2), animate=False, immediate=True)
+        self.refresh()
+
+    def diagnosis(self) -> pool.Diagnosis | None:
+        """Return what in the log says why the build failed; its lines count from 1."""
+        first, lines = self._log.last(_FOR_CAUSE)
+        return pool.diagnose(lines, first + 1)
+
+    # Copying
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return what was marked with the mouse, as far as it can be copied."""
+        first = selection.start.y if selection.start else 0
+        last = selection.end.y if selection.end else len(self._log) - 1
+        parts: list[str] = []
+        size = 0
+        for number in range(first, min(last, len(self._log) - 1) + 1):
+            line = self._log.line(number)
+            if (span := selection.get_span(number)) is not None:
+                line = line[span[0] :] if span[1] == -1 else line[span[0] : span[1]]
+            parts.append(line)
+            if (size := size + len(line) + 1) > _MOST_COPIED:
+                break
+        return "\n".join(parts), "\n"
+
+    def whole(self) -> tuple[str, bool]:
+        """Return the log's text, of a long one the end, and whether that is all."""
+        first, lines = self._log.last(_MOST_COPIED)
+        return "\n".join(lines), first == 0
+
+    # Moving
+
+    def toggle_wrap(self) -> None:
+        """Fold long lines, or let them go on to the right."""
+        self.wrap = not self.wrap
+        self.scroll_to(x=0, animate=False, immediate=True)
+        self._lay_out()
+
+    def toggle_numbers(self) -> None:
+        """Show the numbers of lines, or not."""
+        self.numbers = not self.numbers
+        self._lay_out()
+
+    def toggle_follow(self) -> None:
+        """Go to the end and stay there, or stay here."""
+        if self.follow:
+            self.follow = False
+        else:
+            self.action_bottom()
 
     def action_top(self) -> None:
         """Go to the first line."""

@@ -11,7 +11,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
-from app.view import clock, count, describe, duration, size, title
+from app.facts import command
+from app.view import clock, count, describe, duration, size, slowness, title
+from app.waits import why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildPanel"]
 
 _TAIL_BYTES = 1 << 15
-_REASONED = ("waiting", "failed", "skipped", "cached", "fetched")
+_REASONED = ("failed", "skipped", "cached", "fetched")
 
 
 class BuildPanel(Vertical):
@@ -44,7 +46,10 @@ class BuildPanel(Vertical):
 
     def show(self, build: pool.BuildState | None) -> None:
         """Show a build as it is now."""
-        if build is None or not self.display:
+        if not self.display:
+            return
+        if build is None:
+            self._blank()
             return
         if (facts := self._facts(build)) != self._shown:
             # It may take a line more or less, and a new layout costs: not for nothing.
@@ -54,19 +59,29 @@ class BuildPanel(Vertical):
         processes.show(_processes(build, processes.size.height))
         tail.show(self._tail(build, tail.size.height))
 
+    def _blank(self) -> None:
+        """Show that no single build is selected."""
+        self._shown = Text(" no build is selected", "dim")
+        self.query_one("#facts", Static).update(self._shown)
+        for part in self.query(_Lines):
+            part.show([])
+
     def _facts(self, build: pool.BuildState) -> Text:
         phases = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
         if build.phase is not None and build.phase_since is not None:
             phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
         line = describe(build, self._feed.state, self._feed.now)
         # The rows of the table cut a long reason short; here is room for it.
-        facts = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
+        reason = why(build, self._feed.state, self._feed.now, self._feed.line)
+        said = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
+        facts = [reason] if reason else said
         facts += [" · ".join(phases)] if phases else []
         names = [title(self._feed.state.builds[one]) for one in build.needed_by]
         if asked := [build.origin] * bool(build.origin) + names:
             facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
-            facts.append(f"took {duration(build.expected)} before")
+            slow = slowness(build, self._feed.now)
+            facts.append(f"took {duration(build.expected)} before" + (f": {slow}" if slow else ""))
         if build.expected_peak is not None and build.status is not pool.Status.DONE:
             facts.append(f"came to {size(build.expected_peak)} before")
         facts += _memory(build)
@@ -117,7 +132,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         branch = "  " * (depth - 1) + "└ " if depth else ""
         lines.append(
             f"{process.pid:>8}  {size(process.rss):>8}  {process.cpu:>3.0f} %"
-            f"  {branch}{_shown(process)}"
+            f"  {branch}{command(process)}"
         )
     if len(lines) == 1:
         lines.append("       -  no process runs")
@@ -125,15 +140,6 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         hidden = len(lines) - height + 1
         lines[height - 1 :] = [f"{'':8}  and {hidden} more"]
     return lines
-
-
-def _shown(process: pool.ProcessSample) -> str:
-    """Return a command as people call it: without the path of its program."""
-    words = [word.rpartition("/")[2] for word in process.command.split()]
-    if len(words) > 2 and words[1] == "_in_process.py":
-        # The hook is what counts, not how it is called.
-        words = [words[0], words[2]]
-    return " ".join(words) or process.name
 
 
 def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[str]:

@@ -6,7 +6,8 @@ times as much of a core.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding
@@ -15,14 +16,18 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from app.tui.arrangement import Arrangement
-from app.tui.columns import texts, titles
-from app.view import RANKS, Row, kind_of, row
+from app.grouping import Group
+from app.sorting import ORDERS
+from app.tui.arrangement import Arrangement, Wanted
+from app.tui.columns import group_row, order_at, texts, titles
+from app.view import Row, row
+from app.waits import in_line
 
 if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
+    from app.sorting import Order
     from app.tui.feed import Feed
     from pool import BuildId, BuildState
 
@@ -46,6 +51,9 @@ class BuildTable(ScrollView, can_focus=True):
         Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, id="table.page_up"),
         Binding("home,g", "move(-1000000000)", "first", show=False, id="table.first"),
         Binding("end,G", "move(1000000000)", "last", show=False, id="table.last"),
+        Binding("enter", "open_group", "show", show=False, id="table.toggle"),
+        Binding("s", "sort", "sort", id="table.sort"),
+        Binding("S", "reverse", "reverse", show=False, id="table.reverse"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--dim", "table--selected", *(f"table--{kind}" for kind in _KINDS),
@@ -53,6 +61,9 @@ class BuildTable(ScrollView, can_focus=True):
 
     class Selected(Message):
         """Another build is selected."""
+
+    class Rearranged(Message):
+        """It is sorted or filtered in another way."""
 
     class Opened(Message):
         """The user wants to see a build's log."""
@@ -66,13 +77,24 @@ class BuildTable(ScrollView, can_focus=True):
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
         self._cursor = 0
         self._ticks = 0
-        self.needle = ""
-        """Only builds that have it are shown."""
+        self.wanted = Wanted()
+        """What is shown, and in which order."""
 
     @property
     def selected(self) -> BuildState | None:
-        """The build under the cursor."""
-        return self._builds[self._cursor] if self._cursor < len(self._builds) else None
+        """The build under the cursor; None where there is a group."""
+        there = self._there
+        return None if isinstance(there, Group) else there
+
+    @property
+    def group(self) -> Group | None:
+        """The group under the cursor."""
+        there = self._there
+        return there if isinstance(there, Group) else None
+
+    @property
+    def _there(self) -> BuildState | Group | None:
+        return self._builds.at(self._cursor) if self._cursor < len(self._builds) else None
 
     def tick(self) -> None:
         """Look at the state again; called some ten times a second."""
@@ -83,27 +105,41 @@ class BuildTable(ScrollView, can_focus=True):
             self.put_in_order()
         self._refresh_changed()
 
+    def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `Wanted`
+        """Show something else, or in another order; the selected build stays selected."""
+        self.wanted = replace(self.wanted, **changes)
+        self.put_in_order()
+        self._go(self._cursor)
+        self.post_message(self.Rearranged())
+
     def put_in_order(self) -> None:
-        """Put the rows in order; the selected build stays selected, wherever it goes."""
-        before = self.selected
-        if self._builds.state is self._feed.state and self._builds.needle == self.needle:
-            self._builds.update(self._feed.changed)
+        """Put the rows in order; what is selected stays selected, wherever it goes."""
+        before, group = self.selected, self.group
+        kept = before.id if before else None
+        if self._builds.state is self._feed.state:
+            self._builds.update(self._feed.changed, kept)
         else:
-            self._builds = Arrangement(self._feed.state, self.needle)
+            self._builds = Arrangement(self._feed.state)
+        if self._builds.wanted != self.wanted:
+            self._builds.show(self.wanted, kept)
         self._feed.changed.clear()
-        self._cursor = self._index(before.id if before else None)
+        line = self._builds.line_of_group(group.section) if group else None
+        self._cursor = self._line(kept) if line is None else line
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
-        if (selected := self.selected) is not None and (before is None or selected.id != before.id):
+        if (now := self.selected) is not before and (not now or not before or now.id != before.id):
             self.post_message(self.Selected())
         self._refresh_changed()
 
-    def _index(self, build: BuildId | None) -> int:
-        found = None if build is None else self._builds.index(build)
+    def _line(self, build: BuildId | None) -> int:
+        found = None if build is None else self._builds.line_of(build)
         return min(self._cursor, max(0, len(self._builds) - 1)) if found is None else found
 
     def select(self, build: BuildId) -> None:
-        """Move the cursor to a build, if it is shown."""
-        self._go(self._index(build))
+        """Move the cursor to a build, if the filter shows it."""
+        section = self._builds.section(build)
+        if section is not None and self._builds.line_of(build) is None:
+            self.show(opened=self.wanted.opened | {section})
+        self._go(self._line(build))
 
     def _refresh_changed(self) -> None:
         top = int(self.scroll_y)
@@ -113,10 +149,11 @@ class BuildTable(ScrollView, can_focus=True):
                 self.refresh_line(y)
 
     def _row(self, y: int) -> Row:
-        build = self._builds[y]
-        queued = kind_of(build) == "queued" and not self.needle
-        place = y - self._builds.first(RANKS["queued"]) if queued else None
-        return row(build, self._feed.state, self._feed.now, place)
+        there = self._builds.at(y)
+        if isinstance(there, Group):
+            return group_row(there)
+        state = self._feed.state
+        return row(there, state, self._feed.now, in_line(there, state, self._feed.line))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -152,7 +189,7 @@ class BuildTable(ScrollView, can_focus=True):
     # What hands do
 
     def _go(self, to: int) -> None:
-        if not self._builds:
+        if not len(self._builds):
             return
         self._cursor = min(max(to, 0), len(self._builds) - 1)
         top, height = int(self.scroll_y), max(1, self.size.height)
@@ -161,6 +198,27 @@ class BuildTable(ScrollView, can_focus=True):
             self.scroll_to(y=y, animate=False, immediate=True)
         self.refresh()
         self.post_message(self.Selected())
+
+    def sort(self, by: Order) -> None:
+        """Sort by something; by the same again: the other way round."""
+        self.show(by=by, backwards=by == self.wanted.by and not self.wanted.backwards)
+
+    def action_sort(self) -> None:
+        """Sort by the next thing there is to sort by."""
+        self.show(by=ORDERS[(ORDERS.index(self.wanted.by) + 1) % len(ORDERS)], backwards=False)
+
+    def action_reverse(self) -> None:
+        """Turn the order round, within each section."""
+        self.show(backwards=not self.wanted.backwards)
+
+    def action_open_group(self) -> None:
+        """Show the builds of the selected group, or group them away again."""
+        if (group := self.group) is not None:
+            self.show(opened=self.wanted.opened ^ {group.section})
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Enter to the screen unless a group is selected."""
+        return self.group is not None if action == "open_group" else True
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
@@ -175,7 +233,9 @@ class BuildTable(ScrollView, can_focus=True):
         line = int(self.scroll_y) + event.y
         if line < len(self._builds):
             self._go(line)
-            if event.chain > 1:
+            if self.group is not None:
+                self.action_open_group()
+            elif event.chain > 1:
                 self.post_message(self.Opened())
 
     def on_resize(self) -> None:
@@ -185,8 +245,32 @@ class BuildTable(ScrollView, can_focus=True):
 
 
 class Titles(ScrollView):
-    """The titles of the columns."""
+    """The titles of the columns; the one that is sorted by is marked, a click sorts."""
+
+    class Chosen(Message):
+        """A title was clicked."""
+
+        def __init__(self, by: Order) -> None:
+            super().__init__()
+            self.by = by
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__(id="titles")
+        self._ascii = ascii_only
+        self._wanted = Wanted()
+
+    def show(self, wanted: Wanted) -> None:
+        """Mark another order."""
+        self._wanted = wanted
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw the one line."""
-        return Strip([Segment(titles(self.size.width), self.rich_style)])
+        by, backwards = self._wanted.by, self._wanted.backwards
+        text = titles(self.size.width, by, backwards=backwards, ascii_only=self._ascii)
+        return Strip([Segment(text, self.rich_style)])
+
+    def on_click(self, event: events.Click) -> None:
+        """Say what was clicked, if one can sort by it."""
+        if (by := order_at(self.size.width, event.x)) is not None:
+            self.post_message(self.Chosen(by))

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
-from pool.backend.output import last_lines, telling_line
+from pool.backend.diagnosis import diagnose
+from pool.backend.output import last_lines
 from pool.backend.process import Command, Process, Processes
 from pool.errors import BackendError, ProjectError
 
@@ -62,6 +63,8 @@ class HookFailedError(BackendError):
 
 T = TypeVar("T")
 
+_READ_FOR_CAUSE = 1 << 20
+"""Bytes at the end of a log in which the reason for a failure is looked for."""
 GRACE_SECONDS = 2.0
 """Between asking a hook to end and killing it."""
 _MISSING = re.compile(r"No module named '([^']+)'")
@@ -280,17 +283,19 @@ class _Call:
 
     def _failed(self, code: int) -> HookFailedError:
         hook, tail, running = self.call.hook, last_lines(self.call.log), self.running
+        found = diagnose(last_lines(self.call.log, _READ_FOR_CAUSE))
+        hint = _KILLED if code == -signal.SIGKILL else ""
         # What went wrong comes first: lines are cut at their end.
         if code < 0:
             message = f"{hook} was killed by {_signal_name(-code)}"
-        elif reason := telling_line(tail):
-            message = f"{reason} ({hook}, exit code {code})"
+        elif found is not None:
+            message, hint = f"{found.cause} ({hook}, exit code {code})", found.hint
         else:
             message = f"{hook} failed with exit code {code}"
         peak = running.process.peak if running.process else 0
         return HookFailedError(
             message,
-            hint=_KILLED if code == -signal.SIGKILL else "",
+            hint=hint,
             ended=HookEnd(code=code, tail=tail, peak=peak, ours=running.ended),
         )
 

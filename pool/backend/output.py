@@ -13,16 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines", "telling_line"]
+__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines"]
 
 LONGEST = 400
 """Characters of a line that are shown."""
 _CHUNK = 1 << 17
 _LAST_BYTES = 1 << 16
 _LAST_LINES = 300
-_COMPILER_ERROR = re.compile(
-    r":\d+(:\d+)?: (fatal )?error: |^error\[E\d+\]|^CMake Error|undefined reference"
-)
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and their kin
@@ -48,24 +45,14 @@ def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def last_lines(log: Path) -> list[str]:
-    """Return the lines near the end of a log that show something, cleaned; none without a log."""
+def last_lines(log: Path, most: int = _LAST_BYTES) -> list[str]:
+    """Return the lines in the last bytes of a log that show something; none without a log."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+            file.seek(max(0, log.stat().st_size - most))
             return [shown for line in file if (shown := clean_line(line))]
     except OSError:
         return []
-
-
-def telling_line(lines: list[str]) -> str:
-    """Return the line of a failed build's last ones that most likely says why.
-
-    That is the first of a compiler's errors near the end, or else the last line: tracebacks and
-    most tools end with what was wrong.
-    """
-    errors = [line for line in lines if _COMPILER_ERROR.search(line)]
-    return (errors or lines[-1:] or [""])[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

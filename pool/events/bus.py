@@ -42,6 +42,11 @@ class Bus:
         """Seconds since the start of the run."""
         return self._clock.monotonic() - self._start
 
+    @property
+    def seq(self) -> int:
+        """The number of the newest event."""
+        return self._seq
+
     def emit(self, event: KnownEvent) -> None:
         """Stamp, write and show one event."""
         self._seq += 1

@@ -147,6 +147,9 @@ def _(event: BuildQueued, state: State) -> Dirty:
         retry_of=event.retry_of,
         expected=event.expected,
         expected_peak=event.expected_peak,
+        config_settings=event.config_settings,
+        priority=event.priority,
+        alone=event.alone,
         queued_at=event.t,
         since=event.t,
     )
@@ -174,6 +177,7 @@ def _(event: BuildWaiting, state: State) -> Dirty:
     build.waiting_on = event.on
     build.holder = event.holder
     build.waiting_builds = event.builds
+    build.needs, build.free = event.needs, event.free
     build.since = build.since if same else event.t
     return frozenset((event.build,))
 
@@ -408,6 +412,7 @@ def _no_wait(build: BuildState) -> None:
     build.waiting_on = ""
     build.holder = None
     build.waiting_builds = ()
+    build.needs = build.free = 0
 
 
 def _end_phase(build: BuildState, t: float) -> None:

@@ -93,6 +93,10 @@ class JournalReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no more."""
         self._file.close()
 
     def read(self) -> Iterator[Event]:

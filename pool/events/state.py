@@ -130,6 +130,10 @@ class BuildState:
     superseded_by: BuildId | None = None
     """The build that tries again."""
     expected: float | None = None
+    priority: tuple[int, float, int] | None = None
+    """At the gate, as announced (`pool.seat.Priority`); None where the journal does not tell."""
+    alone: bool = False
+    """Whether nothing may run beside it."""
 
     status: Status = Status.QUEUED
     since: float = 0.0
@@ -138,6 +142,10 @@ class BuildState:
     waiting_on: str = ""
     holder: Holder | None = None
     waiting_builds: tuple[BuildId, ...] = ()
+    needs: int = 0
+    """Bytes of memory that it waits for; 0 while it does not, or where that is not told."""
+    free: int = 0
+    """Bytes of the budget that were free when it was told to wait."""
     slot: int | None = None
     lock: str | None = None
     """The tree, or the cached wheel, that it holds."""
@@ -150,6 +158,8 @@ class BuildState:
     """When it first held a slot."""
     finished_at: float | None = None
 
+    config_settings: tuple[str, ...] = ()
+    """What its hooks are given, as ``KEY=VALUE``."""
     requirements: tuple[str, ...] = ()
     lines: int = 0
     bytes: int = 0

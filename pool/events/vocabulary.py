@@ -163,6 +163,12 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     """Seconds it took in earlier runs."""
     expected_peak: int | None = None
     """Bytes it came to in earlier runs, or before it was ended to make room."""
+    config_settings: tuple[str, ...] = ()
+    """What its hooks are given, as ``KEY=VALUE``; what looks like a secret is masked."""
+    priority: tuple[int, float, int] | None = None
+    """At the gate, until it has begun: see `pool.seat`. None in older journals."""
+    alone: bool = False
+    """Whether nothing may run beside it: it is tried again, as it ran out of memory."""
 
 
 class BuildNeeded(_Event, frozen=True, tag="build.needed"):
@@ -183,6 +189,10 @@ class BuildWaiting(_Event, frozen=True, tag="build.waiting"):
     """Of the lock, where it waits for one and the system tells."""
     builds: tuple[BuildId, ...] = ()
     """The nested builds, where it waits for some."""
+    needs: int = 0
+    """Bytes, where it waits for memory."""
+    free: int = 0
+    """Bytes of the budget that nobody had set aside then."""
 
 
 class BuildStarted(_Event, frozen=True, tag="build.started"):
@@ -335,11 +345,14 @@ class BuildSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Jobs that it may run beside its first one: tokens taken, and those leased to it."""
 
 
-class MachineMemory(msgspec.Struct, frozen=True, kw_only=True):
+class MachineMemory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the machine has; bytes."""
 
     total: int
     available: int
+    stall: float | None = None
+    """Percent of the last ten seconds in which some process waited for memory, as
+    `pool.limits.budget.stalled` has it; None where the kernel does not tell."""
 
 
 class Sample(_Event, frozen=True, tag="sample"):

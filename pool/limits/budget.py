@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.cgroup import Level
 
-__all__ = ["Offer", "budget_of", "offered"]
+__all__ = ["Offer", "budget_of", "offered", "stalled"]
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SCARCE = 0.05
@@ -85,7 +85,7 @@ def offered(root: Path = _ROOT) -> Offer:
     for level in _levels(root):
         left.append(max(0, level.limit - level.used))
         scarce = scarce or left[-1] < _SCARCE * level.limit
-    return Offer(free=min(left), scarce=scarce, stall=_stall(root))
+    return Offer(free=min(left), scarce=scarce, stall=stalled(root) or 0.0)
 
 
 def _whole(root: Path) -> int:
@@ -106,10 +106,13 @@ def _meminfo(root: Path) -> dict[str, int]:
     return {"MemTotal": int(memory.total), "MemAvailable": int(memory.available)}
 
 
-def _stall(root: Path) -> float:
-    """Return ``some avg10``; 0.0 where the kernel does not tell (Documentation/accounting/psi)."""
+def stalled(root: Path = _ROOT) -> float | None:
+    """Return in how many percent of the last ten seconds some process waited for memory.
+
+    None where the kernel does not tell (``some avg10``, Documentation/accounting/psi).
+    """
     with suppress(OSError, ValueError, IndexError):
         for line in (root / "proc/pressure/memory").read_text().splitlines():
             if line.startswith("some "):
                 return float(line.split()[1].partition("=")[2])
-    return 0.0
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pool
+from app import caps
 from app.caps import budget, caps_for, limits, next_cap, traffic
 from app.progress import progress
 from pool.events import vocabulary as v
@@ -96,13 +97,13 @@ def test_what_begins_or_ends_moves_no_neighbour() -> None:
 def test_the_next_cap_goes_around_and_knows_old_runs() -> None:
     run = state()
     around = [LimitName.BUILDS]
-    for _ in range(3):
+    for _ in range(4):
         around.append(next_cap(run, around[-1]))
-    assert around == [*CAPS, LimitName.BUILDS]
+    assert around == [*CAPS, LimitName.MEMORY, LimitName.BUILDS]
     old = pool.State()
-    assert next_cap(old, LimitName.BUILDS) is LimitName.BUILDS
+    assert next_cap(old, LimitName.BUILDS) is LimitName.MEMORY
     pool.fold(old, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"))
-    assert next_cap(old, LimitName.BUILDS) is LimitName.BUILDS
+    assert next_cap(old, LimitName.MEMORY) is LimitName.BUILDS
     assert list(limits(old)) == [LimitName.BUILDS]
 
 
@@ -153,3 +154,47 @@ def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow()
 def test_the_progress_line_says_what_goes_on_around_builds() -> None:
     resolving = v.ResolveStarted(requirements=("a", "b"), t=1.0)
     assert "resolving 2 requirements · 0:04" in progress(state(resolving), 5.0, 120)
+
+
+def budgeted(cap: int) -> pool.State:
+    state = pool.State()
+    limits = {LimitName.BUILDS: 4} | ({LimitName.MEMORY: cap} if cap else {})
+    machine = v.MachineMemory(total=16 << 30, available=8 << 30)
+    pool.fold(state, v.RunStarted(limits=limits, targets=1, out_dir="o", logs="l"))
+    pool.fold(state, v.Sample(builds=(), machine=machine))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("cap", "steps", "after"),
+    [
+        (8 << 30, 1, 9 << 30),
+        (8 << 30, -1, 7 << 30),
+        ((8 << 30) + 5, 1, 9 << 30),
+        ((8 << 30) + 5, -1, 8 << 30),
+        (1 << 30, -1, None),
+        (16 << 30, 1, None),
+        (0, 1, None),
+        (0, -1, 16 << 30),
+    ],
+)
+def test_the_memory_budget_goes_by_whole_steps(cap: int, steps: int, after: int | None) -> None:
+    assert caps.step_of(budgeted(cap)) == 1 << 30
+    assert caps.budget_after(budgeted(cap), steps) == after
+
+
+def test_memory_is_the_last_cap_before_the_first() -> None:
+    state = budgeted(0)
+    assert caps.next_cap(state, LimitName.BUILDS) is LimitName.MEMORY
+    assert caps.next_cap(state, LimitName.MEMORY) is LimitName.BUILDS
+
+
+def test_who_has_to_end_is_counted() -> None:
+    state = budgeted(0)
+    assert caps.draining(state, LimitName.BUILDS) == 0
+    for number in (1, 2):
+        build = BuildId(f"d{number}")
+        pool.fold(state, v.BuildQueued(build=build, name="d", target="d", log="d"))
+        pool.fold(state, v.BuildStarted(build=build, slot=number))
+    pool.fold(state, v.LimitChanged(limit=LimitName.BUILDS, old=4, new=1, why="user"))
+    assert caps.draining(state, LimitName.BUILDS) == 1

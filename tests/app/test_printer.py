@@ -124,6 +124,26 @@ def test_caps_are_said(old: int, new: int, line: str) -> None:
     assert said(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
 
 
+def test_a_lowered_cap_says_who_has_to_end_and_when_they_have() -> None:
+    lowered = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
+    both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
+    left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
+    assert said(*both, lowered, left)[2:] == [
+        "cap       builds 2 -> 1  user, 1 to end first",
+        "drained   builds 1/1",
+    ]
+    paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
+    gone = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
+    assert said(both[0], paused, gone)[2:] == ["drained   builds paused"]
+
+
+def test_want_of_memory_is_said_as_on_the_screen() -> None:
+    waits = events.BuildWaiting(
+        build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
+    )
+    assert said(waits, waits) == ["memory    liba 1.0  3.0 GiB missing, needs 4.0 GiB"]
+
+
 def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"one\n\x1b[31mtwo\x1b[0m\r\n\xff\n")
     assert said(failed(A), logs=tmp_path) == [

@@ -23,9 +23,9 @@ def state(*events: v.KnownEvent) -> pool.State:
     return state
 
 
-def said(*events: v.KnownEvent, now: float = 0.0, place: int | None = None) -> str:
+def said(*events: v.KnownEvent, now: float = 0.0, in_line: str = "") -> str:
     run = state(*events)
-    line = view.describe(run.builds[A], run, now, place)
+    line = view.describe(run.builds[A], run, now, in_line)
     return f"{line.kind}: {line.word} {line.detail}".rstrip()
 
 
@@ -72,8 +72,8 @@ def test_every_state_has_its_words() -> None:
     lock = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/t", holder=holder, t=10.0)
     nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="helper", builds=(C,))
     started = v.BuildStarted(build=A, slot=1)
-    assert said(place=0) == "queued: queued next"
-    assert said(place=11) == "queued: queued 12th in line"
+    assert said() == "queued: queued"
+    assert said(in_line="12th in line") == "queued: queued 12th in line"
     assert (
         said(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
         == "queued: queued paused"
@@ -95,15 +95,6 @@ def test_downloads_say_how_far_they_are() -> None:
     begun = v.DownloadStarted(build=A, file="core-1.tar.gz", total=200)
     part = v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=50, total=200)
     assert said(waiting, begun, part) == "waiting: fetching 25 % of 200 B  core-1.tar.gz"
-
-
-def test_finished_builds_never_push_running_ones_down() -> None:
-    run = state(
-        v.BuildFinished(build=A, outcome=Outcome.FAILED, t=2.0),
-        v.BuildStarted(build=C, slot=1, t=1.0),
-    )
-    assert [build.id for build in view.order(run)] == [C, B, A]
-    assert [build.id for build in view.order(run, "FAIL")] == [A]
 
 
 def test_counts_leave_out_what_is_not_there() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.backend.output import LONGEST, LogTail, clean_line, last_lines, telling_line
+from pool.backend.output import LONGEST, LogTail, clean_line, last_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,22 +120,11 @@ def test_a_line_that_never_ends_is_not_kept_whole(log: Path) -> None:
     assert len(tail._recent) <= 1 << 16
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (b"", ""),
-        (b"\n\n", ""),
-        (b"Traceback\n  File x\nValueError: \x1b[31mbad\n\n", "ValueError: bad"),
-        (
-            b"a.c:3:10: fatal error: Python.h: No such file\ncompilation terminated.\nerror: gcc failed\n",
-            "a.c:3:10: fatal error: Python.h: No such file",
-        ),
-    ],
-)
-def test_the_line_that_says_why_is_found(log: Path, text: bytes, told: str) -> None:
-    append(log, text)
-    assert telling_line(last_lines(log)) == told
+def test_the_last_lines_are_those_that_show_something(log: Path) -> None:
+    append(log, b"one\n\n\x1b[31mtwo\x1b[0m\n\n")
+    assert last_lines(log) == ["one", "two"]
+    assert last_lines(log, most=2) == []
 
 
-def test_no_log_says_nothing(log: Path) -> None:
-    assert telling_line(last_lines(log)) == ""
+def test_no_log_has_no_last_lines(log: Path) -> None:
+    assert last_lines(log) == []

@@ -38,6 +38,8 @@ def plain(kind: Any) -> st.SearchStrategy[Any]:
             return st.one_of([plain(each) for each in types])
         case msgspec.inspect.VarTupleType(item_type=item):
             return st.lists(plain(item), max_size=3).map(tuple)
+        case msgspec.inspect.TupleType(item_types=items):
+            return st.tuples(*map(plain, items))
         case msgspec.inspect.DictType(key_type=key, value_type=value):
             return st.dictionaries(plain(key), plain(value), max_size=3)
         case msgspec.inspect.StructType(cls=cls, fields=fields):

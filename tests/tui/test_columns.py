@@ -26,5 +26,6 @@ def test_cells_are_as_wide_as_their_columns(row: Row, width: int, plain: bool) -
 def test_name_and_state_are_always_there(width: int) -> None:
     names = [column.name for column in columns(width)]
     assert names[:2] == ["name", "state"]
-    assert ("last" in names) == (width >= 100)
+    assert ("last" in names) == (width >= 104)
+    assert "memory" in names or width < 56, "80 columns keep build, state, time and memory"
     assert len(titles(width)) == width

@@ -16,7 +16,8 @@ from app.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.dashboard import Dashboard
 from app.tui.feed import Feed
-from app.tui.logview import LogFile, LogView
+from app.tui.logfile import LogFile
+from app.tui.logview import LogView
 from app.tui.table import BuildTable
 from pool.events import vocabulary as v
 from pool.model import BuildId, LimitName, Outcome, WaitFor
@@ -88,7 +89,7 @@ async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "paused" in text(app))
-        await pilot.press("p", "G", "r")
+        await pilot.press("p", "j", "r")
         await until(pilot, lambda: source.sent == [pool.Resume(), pool.Retry(build=C)])
 
 
@@ -136,9 +137,9 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
         await until(pilot, lambda: "name-b3" in text(app))
-        await pilot.click(BuildTable, offset=(5, 2))
+        await pilot.click(BuildTable, offset=(5, 1))
         await until(pilot, lambda: bool(table.selected and table.selected.id == C))
-        await pilot.click(BuildTable, offset=(5, 2), times=2)
+        await pilot.click(BuildTable, offset=(5, 1), times=2)
         await until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
@@ -256,7 +257,7 @@ async def test_keys_go_to_the_next_cap_and_change_that_one() -> None:
         await until(pilot, lambda: "[builds 0/4] downloads 0/8" in text(app))
         await pilot.press("c")
         await until(pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in text(app))
-        await pilot.press("plus", "c", "minus", "c")
+        await pilot.press("plus", "c", "minus", "c", "c")
         await until(pilot, lambda: "[builds 0/4]" in text(app))
     assert source.sent == [
         pool.Resize(limit=LimitName.DOWNLOADS, by=1),
@@ -391,7 +392,7 @@ async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "name-b1" in text(app))
-        assert text(app).splitlines()[2].split()[:2] == ["build", "state"]
+        assert text(app).splitlines()[3].split()[:2] == ["build", "state"]
 
 
 async def test_leaving_asks_while_an_environment_is_changed() -> None:
@@ -448,3 +449,129 @@ async def test_a_command_runs_once_however_often_enter_comes() -> None:
         await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
         await pilot.pause(0.1)
         assert len(source.sent) == 1
+
+
+def many(failed: int, finished: int) -> FakeSource:
+    """One building, one queued, and many that have ended."""
+    source = run()
+    ends = [*[Outcome.FAILED] * failed, *[Outcome.BUILT] * finished]
+    for number, outcome in enumerate(ends, 10):
+        build = BuildId(f"b{number}")
+        source.say(
+            v.BuildQueued(build=build, name=f"{outcome}-{number}", target="x", log="x"),
+            v.BuildFinished(build=build, outcome=outcome, message="why"),
+            t=float(number),
+        )
+    return source
+
+
+async def test_what_has_ended_is_grouped_away_and_opened_by_enter() -> None:
+    app = WheelpoolApp(many(30, 30), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "30 finished" in text(app))
+        lines = [line.split() for line in text(app).splitlines()[4:]]
+        assert [line[1] for line in lines[:4]] == ["name-b1", "failed-39", "failed-38", "failed-37"]
+        assert " ".join(lines[4]) == "✗ 28 more failed Enter shows them"
+        assert [lines[5][1], " ".join(lines[6][1:3])] == ["name-b2", "30 finished"]
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "Enter hides them" in text(app))
+        assert "built-69" in text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "built-69" not in text(app))
+        await pilot.press("slash", *"failed-12")
+        await until(pilot, lambda: "failed-12 " in text(app))
+
+
+async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> None:
+    source = run()
+    source.say(
+        v.BuildQueued(build=BuildId("b9"), name="aaa", target="x", log="x"),
+        v.BuildStarted(build=BuildId("b9"), slot=2),
+        t=3.0,
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = app.screen.query_one(BuildTable)
+
+        def first() -> str:
+            return text(app).splitlines()[4].split()[1]
+
+        await until(pilot, lambda: "state ▾" in text(app) and first() == "name-b1")
+        await pilot.press("s", "s", "s")
+        await until(pilot, lambda: "build ▾" in text(app) and first() == "aaa")
+        assert table.selected
+        assert table.selected.id == A
+        await pilot.press("S")
+        await until(pilot, lambda: "build ▴" in text(app) and first() == "name-b1")
+        await pilot.click("Titles", offset=(30, 0))
+        await until(pilot, lambda: "state ▾" in text(app))
+        await pilot.press("ctrl+p", *"sort by memory")
+        await until(pilot, lambda: len(app.screen_stack) > 1 and "again: the other" in text(app))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        if len(app.screen_stack) > 1:
+            await pilot.press("enter")
+        await until(pilot, lambda: "memory ▾" in text(app))
+
+
+async def test_the_memory_budget_is_changed_like_a_cap() -> None:
+    source = run()
+    machine = v.MachineMemory(total=16 << 30, available=9 << 30)
+    source.say(
+        v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user"),
+        v.Sample(builds=(), machine=machine),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "memory 0 B of 8.0 GiB" in text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "[memory 0 B of 8.0 GiB" in text(app))
+        await pilot.press("plus", "minus", "6")
+        await until(pilot, lambda: "set the budget to" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(source.sent) == 3)
+    values = [9 << 30, 7 << 30, 6 << 30]
+    assert source.sent == [pool.Resize(limit=LimitName.MEMORY, value=one) for one in values]
+
+
+async def test_a_number_that_is_typed_sets_the_cap() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "[builds 1/2]" in text(app))
+        await pilot.press("1")
+        await until(pilot, lambda: "builds: set the cap to" in text(app))
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+
+
+async def test_a_drain_is_shown_until_it_is_over() -> None:
+    source = run()
+    source.say(
+        v.BuildStarted(build=B, slot=2),
+        v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user"),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "builds 2 -> 1" in text(app))
+        source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT))
+        await until(pilot, lambda: "builds 1/1" in text(app))
+        source.say(v.LimitChanged(limit=LimitName.BUILDS, old=1, new=0, why="pause"))
+        await until(pilot, lambda: "builds paused (1 finishing)" in text(app))
+
+
+async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes() -> None:
+    source = FakeSource()
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 1}, targets=2, out_dir="o", logs="l"),
+        *[
+            v.BuildQueued(build=b, name=f"name-{b}", target="x", log="x", expected=120.0)
+            for b in (A, B)
+        ],
+        v.BuildStarted(build=A, slot=1),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "about 4 min left" in text(app))
+        await pilot.press("j")
+        await until(pilot, lambda: "waits for a slot, and is the next to get one" in text(app))
