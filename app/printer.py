@@ -23,7 +23,7 @@ from app.wholelog import RULE, whole_log
 from pool import LimitName, Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from app.config import Verbosity
@@ -32,6 +32,8 @@ __all__ = ["Printer", "ends_early"]
 
 _LONGEST_NAME = 32
 _LONGEST_COMMAND = 80
+_LONG_LOG = 40
+"""From so many lines on, what matters of a failed build's log is said again below it."""
 _LONGEST_LINE = 4000
 """Characters: of our own lines, which have paths in them."""
 
@@ -257,8 +259,10 @@ class Printer:
         log = self._logs / build.log
         if build.lines or log.is_file():
             yield Line(word="log", text=f"{RULE} {build.label}: the log {RULE}")
-            yield from (Line(text=line) for line in whole_log(log))
+            shown = list(whole_log(log))
+            yield from (Line(text=line) for line in shown)
             yield Line(word="log.end", text=f"{RULE} {build.label}: end of the log {RULE}")
+            yield from _what_matters(shown)
         if build.rerun:
             yield Line(text=f"run it again by hand: {build.rerun}")
 
@@ -328,6 +332,13 @@ class Printer:
 def ends_early(state: pool.State) -> Line:
     """Return what is said of a log that has no end."""
     return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
+
+
+def _what_matters(log: Sequence[str]) -> Iterator[Line]:
+    """Yield again what matters of a log that is longer than a screen."""
+    if len(log) > _LONG_LOG and (found := pool.diagnose(log)) is not None:
+        yield Line(text="what matters of it:")
+        yield from (Line(text=f"  {line}") for _, line in found.lines if line)
 
 
 def _worth_a_row(build: pool.BuildState) -> bool:

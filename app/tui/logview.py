@@ -138,6 +138,9 @@ class LogView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
         rows, width = self._visible(), self.scrollable_content_region.width
+        if y == 0 and not rows:
+            empty = Text("nothing was printed yet", style=self.rich_style, end="")
+            return Strip(empty.render(self.app.console)).adjust_cell_length(width, self.rich_style)
         if y >= len(rows):
             return Strip.blank(width, self.rich_style)
         row = rows[y]

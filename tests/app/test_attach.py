@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 import pool
@@ -19,7 +21,7 @@ from app.attach import AttachedSource
 from pool import events
 from pool.door import Door
 from pool.events.codec import encode
-from tests.app.conftest import HEADER, numbered
+from tests.app.conftest import HEADER, numbered, until
 from tests.fakes import ManualClock
 
 B = pool.BuildId("b1")
@@ -264,3 +266,14 @@ def test_a_killed_one_is_no_choice(tmp_path: Path) -> None:
         runs.going_on(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run was killed"):
         runs.going_on(tmp_path, growing.run)
+
+
+def test_a_dead_process_that_nobody_has_asked_for_does_not_go_on() -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    run = f"20261121-031205-{process.pid}"
+    assert runs.goes_on(run, datetime.now(UTC))
+    process.kill()
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    assert not runs.goes_on(run, datetime.now(UTC))
+    process.wait()
+    assert not runs.goes_on(run, datetime.now(UTC))

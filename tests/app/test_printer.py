@@ -158,6 +158,16 @@ def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     ]
 
 
+def test_of_a_long_log_what_matters_is_said_again_below(tmp_path: Path) -> None:
+    lines = ["fine"] * 50 + ["a.c:1:1: error: bad", "    1 | code"] + ["noise"] * 50
+    (tmp_path / "a.log").write_text("\n".join(lines))
+    told = said(failed(A), logs=tmp_path)
+    end = told.index("┄┄┄┄ liba 1.0: end of the log ┄┄┄┄")
+    assert told[end + 1 : end + 4] == [
+        "what matters of it:", "  a.c:1:1: error: bad", "      1 | code",
+    ]  # fmt: skip
+
+
 def test_a_log_that_is_gone_is_said_to_be() -> None:
     output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
     assert "(no log: /nowhere/a.log: no such file or directory)" in said(output, failed(A))
