@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory"]
 
+_AHEAD_SECONDS = 2.0
+"""If at the pace of builds nothing is left by then, it is too late at the next look or after it."""
 _WORTH_TELLING = 0.05
 """By what part of the need a figure has changed before it is told again."""
 
@@ -56,6 +58,9 @@ class Memory:
         self._allowance = None if asked is None else Allowance(asked, self._offer.free)
         self.ledger: Ledger[BuildId] = Ledger(_now(self._allowance))
         self._pressure = Pressure()
+        self._seen_at = bus.elapsed
+        self._pace = 0.0
+        """Bytes a second by which builds have grown."""
         self._told: dict[BuildId, tuple[int, int]] = {}
         """Who was told to wait: needs and free."""
 
@@ -95,11 +100,15 @@ class Memory:
 
     def saw(self, samples: Sequence[BuildSample]) -> None:
         """Take one look at all running builds, and at the machine."""
+        before, at = self.ledger.used, self._bus.elapsed
         self.ledger.saw({sample.build: sample.rss for sample in samples})
+        if at > self._seen_at:
+            self._pace = (self.ledger.used - before) / (at - self._seen_at)
+        self._seen_at = at
         self._offer = self._look()
         if self._allowance is not None:
             free, used = self._offer.free, self.ledger.used
-            self._set(self._allowance.saw(self._bus.elapsed, free, used), "machine")
+            self._set(self._allowance.saw(at, free, used), "machine")
 
     def forget(self, build: BuildId, *, peak: int, well: bool) -> None:
         """A build has ended; ``peak`` in bytes, ``well`` if it was really built."""
@@ -146,11 +155,12 @@ class Memory:
     def _strain(self) -> Strain | None:
         if self._allowance is None:
             return None
-        used, offer = self.ledger.used, self._offer
+        used, offer, budget = self.ledger.used, self._offer, self._allowance.now
+        soon_gone = used > budget and offer.free < self._pace * _AHEAD_SECONDS
         return Strain(
-            load=used / self._allowance.now,
+            load=used / budget,
             over=used / self._allowance.asked,
-            scarce=offer.scarce,
+            scarce=offer.scarce or soon_gone,
             stall=offer.stall,
         )
 

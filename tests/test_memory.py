@@ -67,6 +67,24 @@ def test_it_is_said_why_a_build_has_to_end(
     assert [machine.look(*uses) for _ in range(seconds)] == [""] * (seconds - 1) + [words]
 
 
+def test_where_soon_nothing_is_left_one_ends_before_that() -> None:
+    machine = Machine(64 * GIB, free=10)
+    ends = []
+    for second in range(8):
+        machine.offers(free=10 - 1.2 * second)
+        if machine.look(0.6 * second, 0.6 * second):
+            ends.append(second)
+    assert ends == [], "it is not above the budget"
+    machine.offers(free=0.8)
+    assert machine.look(5, 4.2) == "819 MiB of memory left"
+
+
+def test_what_grows_fast_in_its_budget_ends_nobody() -> None:
+    machine = Machine(64 * GIB, free=10)
+    machine.offers(free=3)
+    assert not machine.look(4, 3)
+
+
 def test_without_a_budget_nobody_has_to() -> None:
     machine = Machine(None, free=0.1, scarce=True, stall=90.0)
     assert not any(machine.look(50, 50) for _ in range(20))

@@ -40,7 +40,7 @@ class Strain:
     over: float
     """Use as a part of the budget that was asked for."""
     scarce: bool = False
-    """Whether nearly nothing is left, whoever has it."""
+    """Whether nearly nothing is left, whoever has it, or will be in a moment."""
     stall: float = 0.0
     """Percent of time in which some process waited for memory."""
 
