@@ -50,7 +50,6 @@ def facts(
     for about, text in (
         ("why", build.message or why(build, state, now, line)),
         ("way out", build.hint),
-        ("again", build.rerun),
         ("phases", "   ".join(_phases(build, now, before))),
         ("time", _time(build, now)),
         ("memory", _memory(build)),
@@ -65,6 +64,8 @@ def facts(
         ("lock", build.lock or ""),
         ("wheel", _wheel(build)),
         *(("note", remark) for remark in build.remarks),
+        # It is long, and there is a key to copy it.
+        ("again", build.rerun),
     ):
         if text:
             yield Fact(about, text)

@@ -44,6 +44,15 @@ class MemoryTrail:
                 now[process.pid].put(t, process.rss)
         self._processes[sample.build] = now
 
+    def copy(self) -> MemoryTrail:
+        """Return the same, for somebody else to go on with; what has ended is shared."""
+        twin = MemoryTrail()
+        for build, series in self.builds.items():
+            twin.builds[build] = series.copy() if build in self._processes else series
+        for build, processes in self._processes.items():
+            twin._processes[build] = {pid: series.copy() for pid, series in processes.items()}
+        return twin
+
     def process(self, build: pool.BuildId, pid: int) -> Series:
         """Return the memory of one process; an empty series where it is not known."""
         return self._processes.get(build, {}).get(pid) or Series()

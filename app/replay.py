@@ -1,7 +1,7 @@
 """A saved run as an `EventSource`: its events come at their own times, by a clock handed in.
 
-Time can be paused, stretched and moved. Going back starts the stream over: folding a hundred
-thousand events takes a fifth of a second, which is cheaper than states kept for every moment.
+Time can be paused, stretched and moved. Going back, or far ahead, starts the stream over, from a
+moment that is kept a few thousand events before (`app.moments`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import pool
+from app.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from app.moments import Moment
 
 __all__ = ["SPEEDS", "Mark", "ReplayControls", "ReplaySource"]
 
@@ -59,6 +62,10 @@ class ReplayControls(Protocol):
         """Failures and changed caps, in order."""
         ...
 
+    def moment(self) -> Moment:
+        """Return what there was before the events that come; to be folded on from."""
+        ...
+
     def toggle(self) -> None:
         """Pause or go on; at the end, start over."""
         ...
@@ -99,10 +106,13 @@ class ReplaySource:
         with pool.JournalReader(path) as reader:
             self.journal = reader.path
             self.header = reader.header
-            self._events = _checked(reader)
+            self._moments = Moments(reader.header)
+            self._events = _checked(reader, self._moments)
         self._times = list(accumulate((event.t for event in self._events), max))
         self._clock = clock
         self._next = 0
+        self._moment = self._moments.before(0)
+        """Where the stream has begun."""
         self._anchor = (clock.monotonic(), 0.0)
         """A moment of the clock, and the position at that moment."""
         self._paused = False
@@ -137,8 +147,12 @@ class ReplaySource:
 
     def rest(self) -> Sequence[pool.events.Event]:
         """Return all that was not polled yet, whatever its time."""
-        self.seek(self.length)
+        self._anchor = (self._clock.monotonic(), self.length)
         return self.poll()
+
+    def moment(self) -> Moment:
+        """Return what there was before the events that come; to be folded on from."""
+        return self._moment.copy()
 
     def send(self, control: pool.Control) -> None:
         """Do nothing: what happened has happened."""
@@ -170,8 +184,11 @@ class ReplaySource:
         """Go to a time; beyond the ends is the nearest end."""
         to = min(max(seconds, 0.0), self.length)
         self._anchor = (self._clock.monotonic(), to)
-        if self._next and to < self._times[self._next - 1]:
-            self._next = 0
+        moment = self._moments.before(bisect_right(self._times, to))
+        back = self._next and to < self._times[self._next - 1]
+        if back or moment.events > self._next:
+            self._moment = moment
+            self._next = moment.events
             self.generation += 1
 
     def _hold(self) -> None:
@@ -179,13 +196,12 @@ class ReplaySource:
         self._anchor = (self._clock.monotonic(), self.position)
 
 
-def _checked(reader: pool.JournalReader) -> list[pool.events.Event]:
+def _checked(reader: pool.JournalReader, moments: Moments) -> list[pool.events.Event]:
     """Read all events; fold them once, so that a face never meets one that makes no sense."""
     events: list[pool.events.Event] = []
-    state = pool.State()
     for event in reader.read():
         try:
-            pool.fold(state, event)
+            moments.see(event)
         except KeyError as problem:
             raise pool.JournalError(
                 f"{reader.path}: event {event.seq} is about {problem}, which is not known by then"

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SavedRun", "find", "newest", "saved", "table"]
+__all__ = [
+    "SavedRun",
+    "find",
+    "goes_on",
+    "going_on",
+    "logged",
+    "newest",
+    "running",
+    "saved",
+    "table",
+]
 
 _TAIL_BYTES = 1 << 16
 _RUNNING = "running"
@@ -46,9 +56,10 @@ class SavedRun:
     """Why there are no totals: it runs, it was killed, or the log is broken."""
 
 
-def saved(state_dir: Path, count: int) -> list[SavedRun]:
-    """Read the newest runs below the state directory, newest first."""
-    folders = sorted(_folders(state_dir), key=lambda folder: folder.name, reverse=True)
+def saved(state_dir: Path, count: int, *, beginning: str = "") -> list[SavedRun]:
+    """Read the newest runs below the state directory whose ids begin so, newest first."""
+    fitting = (folder for folder in _folders(state_dir) if folder.name.startswith(beginning))
+    folders = sorted(fitting, key=lambda folder: folder.name, reverse=True)
     return [_read(folder) for folder in folders[:count]]
 
 
@@ -58,10 +69,16 @@ def newest(state_dir: Path) -> Path:
     Raises:
         JournalError: there is none.
     """
-    folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
+    folders = logged(state_dir)
     if not folders:
         raise pool.JournalError("no saved runs yet", hint="name the log of one: a file or a folder")
-    return max(folders, key=lambda folder: folder.name)
+    return folders[-1]
+
+
+def logged(state_dir: Path) -> list[Path]:
+    """Return the folders of the runs that have a log, the newest last."""
+    folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
+    return sorted(folders, key=lambda folder: folder.name)
 
 
 def find(state_dir: Path, text: str) -> Path:
@@ -97,16 +114,22 @@ def going_on(state_dir: Path, text: str | None) -> Path:
     """
     if text is not None:
         return _still_going(find(state_dir, text))
-    runs = (_read(folder) for folder in _folders(state_dir) if _pid_is_there(folder.name))
-    match [run.id for run in runs if run.remark == _RUNNING]:
+    match [run.id for run in running(state_dir)]:
         case [one]:
             return pool.journal_path(state_dir / "runs" / one)
         case []:
             hint = "wheelpool runs lists saved runs; one with --log FILE is named by its file"
             raise pool.RunError("no run goes on", hint=hint)
         case several:
-            names = " ".join(sorted(several))
+            names = " ".join(reversed(several))
             raise pool.RunError(f"{len(several)} runs go on, name one of them: {names}")
+
+
+def running(state_dir: Path) -> list[SavedRun]:
+    """Read the runs that go on, newest first."""
+    runs = (_read(folder) for folder in _folders(state_dir) if _pid_is_there(folder.name))
+    going_on = (run for run in runs if run.remark == _RUNNING)
+    return sorted(going_on, key=lambda run: run.id, reverse=True)
 
 
 def _still_going(path: Path) -> Path:

@@ -140,6 +140,10 @@ class Series:
         first = max(0, bisect_right(self.times, since) - 1)
         return max(self.values[first : bisect_left(self.times, until)], default=None)
 
+    def copy(self) -> Series:
+        """Return the same, for somebody else to go on with."""
+        return Series(list(self.times), list(self.values), self.extreme)
+
     @property
     def peak(self) -> int:
         """The largest value of all; 0 where there is none."""

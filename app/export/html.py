@@ -194,13 +194,22 @@ def _failure(what: str, message: str, hint: str) -> ET.Element:
 
 
 def _details(record: Record, build: pool.BuildState, *, extract: bool) -> Iterator[ET.Element]:
-    lines = (record.extract(build, _EXTRACT) or record.tail(build, _EXTRACT)) if extract else []
-    if lines:
-        text = "\n".join(map(_short, lines))
-        log = element("pre", text, tabindex="0")
-        yield element("details", element("summary", "from its log"), log, open="open")
+    if extract:
+        why, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
+        if why and why != end[-len(why) :]:
+            yield _log("why, from its log", why, open="open")
+            yield _log("the end of its log", end)
+        elif end:
+            yield _log("the end of its log", end, open="open")
     if build.rerun:
         yield element("p", "Again by hand: ", element("code", _short(build.rerun)))
+
+
+def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:
+    text = "\n".join(map(_short, lines))
+    return element(
+        "details", element("summary", what), element("pre", text, tabindex="0"), **attributes
+    )
 
 
 # Tables

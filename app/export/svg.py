@@ -45,15 +45,16 @@ SHADES: Mapping[Kind, str] = {
 }
 """The class of a bar, for each kind of span."""
 
-_WIDTH, _LEFT, _RIGHT = 1000, 110, 10
+_WIDTH, _LEFT, _RIGHT = 1000, 130, 10
 """Of the picture, and of what is left and right of time, in its own units: pixels, unscaled."""
 _ROW, _GRAPH, _GAP, _AXIS = 22, 54, 12, 18
 _BARS = 6000
 """So many bars at most."""
-_NARROWEST = 0.4
-_LETTER, _NAMED = 6.6, 30
+_NARROWEST, _SPECK = 0.4, 1.2
+"""Narrower spans have one bar together with their neighbours; and how wide a bar is at least."""
+_LETTER, _NAMED = 7.2, 36
 """About what a letter is wide, and how wide a bar must be to have its name in it."""
-_LABEL = 15
+_LABEL = 18
 """Letters of a row's name."""
 _TICKS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200,
@@ -151,17 +152,36 @@ def _builds(record: Record, most: int) -> Iterator[_Row]:
 def _bars(
     record: Record, row: _Row, scale: _Scale, y: int, narrowest: float
 ) -> Iterator[ET.Element]:
-    """Yield a row's name and its bars; what adds less than the narrowest one is left out."""
+    """Yield a row's name and its bars; one for spans that are too narrow to have their own."""
     yield _text(4, y + 15, _cut(row.label, _LABEL), "label", row.label)
-    drawn_to = 0.0
-    for span in row.spans:
-        left, right = scale.x(span.since), scale.x(span.end(record.state.now))
-        if right - max(left, drawn_to) < narrowest:
-            continue
-        drawn_to = right
-        bar = _box(left, y + 2, right - left, _ROW - 4, SHADES[span.kind])
-        bar.append(element("title", _told(record, span)))
+    now = record.state.now
+    for group in _grouped(row.spans, scale, now, narrowest):
+        left, right = scale.x(group[0].since), scale.x(group[-1].end(now))
+        longest = max(group, key=lambda span: span.end(now) - span.since)
+        width = max(right - left, _SPECK)
+        bar = _box(left, y + 2, width, _ROW - 4, SHADES[longest.kind])
+        bar.append(element("title", _told(record, longest)))
         yield bar
+
+
+def _grouped(
+    spans: Sequence[Span], scale: _Scale, now: float, narrowest: float
+) -> Iterator[list[Span]]:
+    """Yield spans that share a bar: no more bars come of it than there is room for."""
+    group: list[Span] = []
+    begin = end = 0.0
+    for span in spans:
+        left, right = scale.x(span.since), scale.x(span.end(now))
+        apart = end - begin >= narrowest or left - end > narrowest or right - left >= narrowest
+        if group and apart:
+            yield group
+            group = []
+        if not group:
+            begin = left
+        group.append(span)
+        end = right
+    if group:
+        yield group
 
 
 def _names(record: Record, row: _Row, scale: _Scale, y: int) -> Iterator[ET.Element]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, cast
 import pool
 from app.estimate import Estimate
 from app.memorytrail import MemoryTrail
+from app.moments import Moment
 from app.timeline import Timeline
 from app.view import kind_of
 from app.waitingline import WaitingLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from app.replay import ReplayControls
@@ -56,19 +57,24 @@ class Feed:
         events = self.source.poll()
         started_over = self._generation != self.source.generation
         if started_over:
-            self._generation = self.source.generation
-            self.state = pool.State(header=self.source.header)
-            self.changed.clear()
-            self.numbers.clear()
-            self._kinds.clear()
-            self.line = WaitingLine()
-            self.estimate = Estimate()
-            self.timeline = Timeline()
-            self.memory = MemoryTrail()
-            self._ended = 0.0
+            self._start_over()
         if events:
             self._take_in(events)
             self._heard = self._clock.monotonic()
+
+    def _start_over(self) -> None:
+        """Go on from where the source goes on: from the beginning, or a moment of a replay."""
+        self._generation = self.source.generation
+        moment = Moment() if self.replay is None else self.replay.moment()
+        self.state, self.timeline, self.memory = moment.state, moment.timeline, moment.memory
+        self.state.header = self.source.header
+        self.changed.clear()
+        self.numbers.clear()
+        self._kinds.clear()
+        self.line = WaitingLine()
+        self.estimate = Estimate()
+        self._ended = 0.0
+        self._recount(self.state.builds.keys())
 
     def _take_in(self, events: Sequence[pool.events.Event]) -> None:
         dirty: set[pool.BuildId] = set()
@@ -77,6 +83,10 @@ class Feed:
             self.timeline.see(event, self.state)
             self.memory.see(event)
         self.changed |= dirty
+        self._recount(dirty)
+
+    def _recount(self, dirty: Collection[pool.BuildId]) -> None:
+        """Bring up to date what is counted."""
         self.line.update(self.state, dirty)
         self.estimate.update(self.state, dirty)
         for build in dirty:

@@ -140,12 +140,12 @@ class LogView(ScrollView, can_focus=True):
         rows, width = self._visible(), self.scrollable_content_region.width
         if y == 0 and not rows:
             empty = Text("nothing was printed yet", style=self.rich_style, end="")
-            return Strip(empty.render(self.app.console)).adjust_cell_length(width, self.rich_style)
+            return self._drawn(empty).adjust_cell_length(width, self.rich_style)
         if y >= len(rows):
             return Strip.blank(width, self.rich_style)
         row = rows[y]
         left = 0 if self.wrap else int(self.scroll_x)
-        strip = Strip(self._text(row).render(self.app.console))
+        strip = self._drawn(self._text(row))
         if not self.wrap and strip.cell_length > self._widest:
             self._widest = strip.cell_length
             self.call_later(self._lay_out)
@@ -155,7 +155,11 @@ class LogView(ScrollView, can_focus=True):
             return strip
         number = f"{row.number + 1:>{self._gutter - 1}} " if row.start == 0 else " " * self._gutter
         style = self.rich_style + self.get_component_rich_style("log--number", partial=True)
-        return Strip.join([Strip(Text(number, style=style).render(self.app.console)), strip])
+        return Strip.join([self._drawn(Text(number, style=style, end="")), strip])
+
+    def _drawn(self, text: Text) -> Strip:
+        # Without a style of its own a text's parts have none, and NO_COLOR's filter wants one.
+        return Strip(text.render(self.app.console)).apply_style(self.rich_style)
 
     def _text(self, row: _Row) -> Text:
         text = Text(row.line, style=self.rich_style, end="", no_wrap=True)

@@ -20,6 +20,7 @@ from app.view import PLAIN, clock, describe, duration, title
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -35,6 +36,8 @@ _PAN = 0.25
 """Of a screen, at a key."""
 _WIDE, _LABEL, _LONG_LABEL = 120, 14, 26
 """From how many columns on the names of rows have more cells, and how many they have."""
+_GRAPHS_LINES, _LEGEND_LINES = 14, 10
+"""From how many lines on there are graphs, and what the glyphs mean."""
 _PANS = Binding.Group("pan", compact=True)
 _ZOOMS = Binding.Group("zoom", compact=True)
 _REPLAY = frozenset(("play", "step"))
@@ -113,8 +116,10 @@ class TimelineScreen(Screen[None]):
         self.set_interval(_TICK, self.tick)
         self.tick()
 
-    def on_resize(self) -> None:
-        """Lay out for another width."""
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out what is above and below the rows where there is no room for it."""
+        self.query_one(TimelineGraphs).display = event.size.height >= _GRAPHS_LINES
+        self.query_one("#legend").display = event.size.height >= _LEGEND_LINES
         self.tick()
 
     def tick(self) -> None:
@@ -152,11 +157,12 @@ class TimelineScreen(Screen[None]):
             last = row.spans[-1] if row.spans else None
             return f" {_told(last, now)}" if last is not None else ""
         one = self._feed.state.builds[build]
-        line = describe(one, self._feed.state, now)
         spans = self._feed.timeline.builds[build]
-        parts = [title(one), f"{line.word} {line.detail}".strip()]
-        parts += [_told(spans[-1], now)] if spans else []
-        return " " + "   ".join(parts)
+        line = describe(one, self._feed.state, now)
+        # What goes on is told by its last span, with the reason; what has ended by its outcome.
+        going_on = one.outcome is None and spans
+        doing = _told(spans[-1], now) if going_on else f"{line.word} {line.detail}".strip()
+        return f" {title(one)}   {doing}"
 
     def _legend(self) -> Text:
         text = Text(no_wrap=True)

@@ -90,6 +90,7 @@ class TimelineChart(ScrollView, can_focus=True):
         self._ascii = ascii_only
         self._rows: list[Row] = []
         self._drawn: dict[int, _Seen] = {}
+        self._made_for: tuple[int, bool, int, bool] | None = None
         self._cursor = 0
         self._picked: pool.BuildId | None = None
         self._label = 12
@@ -116,6 +117,12 @@ class TimelineChart(ScrollView, can_focus=True):
 
     def _those_there(self) -> list[Row]:
         timeline = self._feed.timeline
+        count = len(timeline.builds) if self.by_build else len(timeline.slots)
+        key = (id(timeline), self.by_build, count, bool(timeline.around))
+        # With ten thousand builds, their rows are not made anew at every look.
+        if key == self._made_for:
+            return self._rows
+        self._made_for = key
         around = [Row(timeline.around)] if timeline.around else []
         if self.by_build:
             return around + [Row(spans, build=one) for one, spans in timeline.builds.items()]
@@ -136,10 +143,11 @@ class TimelineChart(ScrollView, can_focus=True):
         return self._picked if self._picked in shown else shown[-1] if shown else None
 
     def _builds_in(self, row: Row) -> list[pool.BuildId]:
-        """Return the builds of a row that are shown, each once, the first one first."""
+        """Return the builds of a row that are shown, each once, the last one last."""
         cells = bars(row.spans, self._part, self._feed.now)
-        builds = (span.build for span in cells if span is not None and span.build is not None)
-        return list(dict.fromkeys(builds))
+        builds = [span.build for span in cells if span is not None and span.build is not None]
+        # Many have the slot for a moment first, and then for long.
+        return list(dict.fromkeys(reversed(builds)))[::-1]
 
     # Drawing
 
@@ -221,7 +229,8 @@ class TimelineChart(ScrollView, can_focus=True):
         self.tick(self._part, self._label)
         self._picked = build
         self._go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
-        self.refresh()
+        # How far one can scroll is known when the new rows have been laid out.
+        self.call_after_refresh(self._reveal)
 
     def _has(self, row: Row, build: pool.BuildId | None) -> bool:
         if self.by_build:
@@ -243,12 +252,16 @@ class TimelineChart(ScrollView, can_focus=True):
         if not self._rows:
             return
         self._cursor = min(max(to, 0), len(self._rows) - 1)
+        self._reveal()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def _reveal(self) -> None:
+        """Scroll to the selected row."""
         top, height = int(self.scroll_y), max(1, self.size.height)
         if not top <= self._cursor < top + height:
             y = self._cursor if self._cursor < top else self._cursor - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
-        self.refresh()
-        self.post_message(self.Moved())
 
     def action_move(self, lines: int) -> None:
         """Move the cursor."""

@@ -6,6 +6,7 @@ The scale of a graph is fixed: the budget, or the machine's memory; the highest 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import set_cell_size
@@ -25,6 +26,8 @@ __all__ = ["TimelineGraphs"]
 
 _LOW, _HIGH, _TALL = 2, 4, 40
 """Lines of a graph, on screens with fewer lines than ``_TALL``, and on others."""
+_RULES = "╌_"
+"""What caps are drawn with, and where there is only ASCII; graphs have neither."""
 _MACHINE = 1 << 30
 """The scale of memory where neither a budget nor the machine's memory is known."""
 
@@ -66,8 +69,9 @@ class TimelineGraphs(Widget):
         self._part, self._label = part, label
         now = Text("\n", no_wrap=True).join([*self._graphs(), self._marks(), self._axis()])
         if now != self._shown:
+            taller = now.plain.count("\n") != self._shown.plain.count("\n")
             self._shown = now
-            self.refresh(layout=True)
+            self.refresh(layout=taller)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """Return the lines of two graphs, the marks and the axis."""
@@ -86,8 +90,8 @@ class TimelineGraphs(Widget):
             notes = [f" {graph.name}", *[""] * (self._rows - 2), f" {graph.now}"]
             for note, row in zip(notes, drawn, strict=True):
                 line = Text(set_cell_size(note, self._label), no_wrap=True)
-                for glyph in row:
-                    line.append(glyph, rule if glyph in "╌-" else fill)
+                for ruled, glyphs in groupby(row, key=_RULES.__contains__):
+                    line.append("".join(glyphs), rule if ruled else fill)
                 lines.append(line)
         return lines
 
@@ -161,4 +165,4 @@ class TimelineGraphs(Widget):
 
 def _rule(cap: int | None, row: int, step: float, *, ascii_only: bool) -> str:
     there = cap and row * step < cap <= (row + 1) * step + 1e-9 * step
-    return ("-" if ascii_only else "╌") if there else " "
+    return _RULES[ascii_only] if there else " "

@@ -101,7 +101,8 @@ class _Tree(ScrollView, can_focus=True):
         text = self._text(self.twigs[line], width)
         if line == self.cursor:
             text.stylize(self.get_component_rich_style("tree--selected", partial=True))
-        return Strip(text.render(self.app.console)).adjust_cell_length(width, self.rich_style)
+        strip = Strip(text.render(self.app.console)).apply_style(self.rich_style)
+        return strip.adjust_cell_length(width, self.rich_style)
 
     def _text(self, twig: Twig, width: int) -> Text:
         feed = self._feed

@@ -90,6 +90,21 @@ async def test_the_tree_shows_what_needs_what_folds_and_opens(tmp_path: Path) ->
         await until(pilot, lambda: isinstance(app.screen, BuildScreen) and "ffi.h" in text(app))
 
 
+async def test_without_colour_all_of_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "outer" in text(app))
+        await pilot.press("T")
+        await until(pilot, lambda: "└─ inner" in text(app))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: "libffi-dev" in text(app))
+        await pilot.press("l", "number_sign")
+        await until(pilot, lambda: "1 fine" in text(app))
+
+
 async def test_a_replay_has_the_same_views() -> None:
     clock = ManualClock()
     app = WheelpoolApp(ReplaySource(RECORDING, clock), clock=clock, ascii_only=True)

@@ -1,6 +1,6 @@
 """The commands that change another process's run from a shell, as click has them.
 
-They join those of `app.arguments`. As there, everything but click is imported inside them.
+Everything but click is imported inside them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 import click
+
+from app.arguments.completion import cancellable, limits, retriable
+from app.arguments.help import Command
+from app.arguments.options import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,21 +33,41 @@ Examples:
 """
 _NAP_SECONDS = 0.05
 _NAPS = 600
+_PAUSE_EXAMPLES = """\b
+Examples:
+  wheelpool pause
+  wheelpool pause --run 20261121-0312
+"""
+_RESUME_EXAMPLES = """\b
+Examples:
+  wheelpool resume
+  wheelpool resume --run run.jsonl          one with --log run.jsonl
+"""
+_CANCEL_EXAMPLES = """\b
+Examples:
+  wheelpool cancel numpy
+  wheelpool cancel b3 --run 20261121-0312
+"""
+_RETRY_EXAMPLES = """\b
+Examples:
+  wheelpool retry numpy
+  wheelpool retry numpy==2.4.6 --run 20261121-0312
+"""
+_STOP_EXAMPLES = """\b
+Examples:
+  wheelpool stop                  builds may still clean up
+  wheelpool stop --now
+"""
 
-_RUN = click.option(
-    "--run",
-    metavar="RUN",
-    help="An id from wheelpool runs, its beginning, or a log. [default: the one that goes on]",
-)
 
-
-@click.command(epilog=_LIMIT_EXAMPLES)
-@click.argument("words", nargs=-1, metavar="[LIMIT] [NUMBER]")
-@_RUN
+@click.command(cls=Command, epilog=_LIMIT_EXAMPLES)
+@click.argument("words", nargs=-1, metavar="[LIMIT] [NUMBER]", shell_complete=limits)
+@RUN
 def limit(words: tuple[str, ...], run: str | None) -> None:
-    """Show or set a cap of a run that goes on: builds, downloads, installs, jobs, memory.
+    """Show or set a cap of a run that goes on.
 
-    A lowered cap ends nobody: what runs goes on to its end.
+    There are builds (meant where none is named), downloads, installs, jobs and memory. A lowered
+    cap ends nobody: what runs goes on to its end.
     """
     import pool
 
@@ -75,47 +99,47 @@ def _set(run: str | None, limit: pool.LimitName, text: str) -> None:
     _done(run, lambda remote: remote.resized(limit, value))
 
 
-@click.command()
-@_RUN
+@click.command(cls=Command, epilog=_PAUSE_EXAMPLES)
+@RUN
 def pause(run: str | None) -> None:
-    """Let no build begin in a run that goes on; what runs goes on to its end."""
+    """Let no build begin; what runs goes on to its end."""
     _done(run, lambda remote: remote.paused())
 
 
-@click.command()
-@_RUN
+@click.command(cls=Command, epilog=_RESUME_EXAMPLES)
+@RUN
 def resume(run: str | None) -> None:
     """Let builds begin again, under the cap from before the pause."""
     _done(run, lambda remote: remote.resumed())
 
 
-@click.command()
-@click.argument("build")
-@_RUN
+@click.command(cls=Command, epilog=_CANCEL_EXAMPLES)
+@click.argument("build", shell_complete=cancellable)
+@RUN
 def cancel(build: str, run: str | None) -> None:
-    """End one BUILD of a run that goes on, and its processes; the others go on.
+    """End one build of a run that goes on; the others go on.
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
     _done(run, lambda remote: remote.cancelled(build, _naps()))
 
 
-@click.command()
-@click.argument("build")
-@_RUN
+@click.command(cls=Command, epilog=_RETRY_EXAMPLES)
+@click.argument("build", shell_complete=retriable)
+@RUN
 def retry(build: str, run: str | None) -> None:
-    """Build BUILD again that failed, was cancelled or skipped, in a run that goes on.
+    """Build again what failed, was cancelled or skipped.
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
     _done(run, lambda remote: remote.retried(build))
 
 
-@click.command()
+@click.command(cls=Command, epilog=_STOP_EXAMPLES)
 @click.option("--now", is_flag=True, help="Kill its processes instead of asking them first.")
-@_RUN
+@RUN
 def stop(now: bool, run: str | None) -> None:  # noqa: FBT001 - click passes it by name
-    """End a run that goes on: what runs and what waits is cancelled."""
+    """End a run: what runs and what waits is cancelled."""
     _done(run, lambda remote: remote.stopped(now=now))
 
 

@@ -1,0 +1,66 @@
+"""The command that shows the run of another process: attach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.arguments.completion import running
+from app.arguments.faces import ascii_only, on_a_terminal, said_by
+from app.arguments.help import Command
+from app.arguments.options import LOOKS
+
+if TYPE_CHECKING:
+    from app.attach import AttachedSource
+
+__all__ = ["attach"]
+
+_ATTACH_EXAMPLES = """\b
+Examples:
+  wheelpool attach                          the one run that goes on
+  wheelpool attach 20261121-0312            by the beginning of its id
+  wheelpool attach run.jsonl --no-ui        one with --log run.jsonl, in lines
+
+\b
+Exit codes: the run's, if it has ended meanwhile; 0 detached, 1 it was killed.
+"""
+
+
+@click.command(cls=Command, epilog=_ATTACH_EXAMPLES)
+@click.argument("run", required=False, shell_complete=running)
+@LOOKS
+def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Flags checks them
+    """Show a run that another process has, and command it.
+
+    One in another terminal, or in the background of a CI job. RUN is an id from `wheelpool runs` or
+    its beginning, or a log. Leaving detaches: the run goes on. The same commands, from a shell:
+    wheelpool limit, pause, resume, cancel, retry, stop.
+    """
+    from app import headless, runs
+    from app.attach import AttachedSource
+    from app.config import manner, state_dir
+    from pool import SystemClock
+
+    said = said_by(flags)
+    how = manner(said)
+    with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
+        if how.no_ui or not on_a_terminal(said):
+            return headless.attend(source, how)
+        return _attached(source)
+
+
+def _attached(source: AttachedSource) -> int:
+    """Show the screen of another process's run until the user leaves it."""
+    from app import headless
+    from app.tui.app import WheelpoolApp
+
+    screen = WheelpoolApp(source, ascii_only=ascii_only())
+
+    def tell(refusal: str) -> None:
+        screen.notify(refusal, severity="warning", markup=False)
+
+    source.tell = tell
+    with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
+        screen.run()
+    return headless.part(source)

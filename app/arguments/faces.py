@@ -1,0 +1,31 @@
+"""What commands share that show something: who says what, and what the terminal is able to."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.config import Said
+
+__all__ = ["ascii_only", "on_a_terminal", "said_by"]
+
+
+def said_by(flags: dict[str, Any]) -> Said:
+    """Return who says what: flags, environment, configuration."""
+    from app import config
+
+    file = config.read_file(config.configuration_path())
+    return config.Said(config.Flags(**flags), config.environment(), file)
+
+
+def on_a_terminal(said: Said) -> bool:
+    """Tell whether a screen can be shown, and keys be pressed."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    able = said.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    return able and all(stream is not None and stream.isatty() for stream in streams)
+
+
+def ascii_only() -> bool:
+    """Tell whether the terminal's encoding has no glyphs."""
+    return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")

@@ -1,0 +1,346 @@
+"""Two saved runs side by side: a table of builds with what both had of them, worst first.
+
+Each run is a replay that stands at its end, so that what opens one build of it is the same screen
+as everywhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.text import Text
+from textual.app import App
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.screen import Screen
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Footer, Input, Static
+
+import pool
+from app.comparison import Side, compare, difference, growth
+from app.diff import headline
+from app.replay import ReplaySource
+from app.tui.buildscreen import BuildScreen
+from app.tui.diffcolumns import ORDERS, arranged, cells, marks, titles
+from app.tui.feed import Feed
+from app.tui.logscreen import LogScreen
+from app.view import PLAIN, count, duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from app.comparison import Comparison, Facts, Kind, Pair, Threshold, Totals
+    from app.tui.diffcolumns import Order
+
+__all__ = ["DiffApp"]
+
+_SHADES: dict[Kind, str] = {
+    "failed": "bad", "unfinished": "bad", "slower": "more", "memory": "more", "waited": "more",
+    "tries": "more", "outcome": "other", "version": "other", "new": "other", "missing": "other",
+    "mended": "good", "faster": "good",
+}  # fmt: skip
+_ABOUT_LINES = 20
+"""What differs about the selected build is told on screens with at least so many lines."""
+
+
+class DiffApp(App[None]):
+    """The screens that compare two runs.
+
+    Args:
+        a: the journal of the run before.
+        b: that of the run that is compared with it.
+        threshold: how much more is worth telling.
+        ascii_only: no glyphs beyond ASCII.
+
+    Raises:
+        JournalError: one of them cannot be read.
+    """
+
+    CSS_PATH = Path(__file__).with_name("diffscreen.tcss")
+    TITLE = "wheelpool"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, a: Path, b: Path, threshold: Threshold, *, ascii_only: bool) -> None:
+        super().__init__()
+        self.feeds = _at_its_end(a), _at_its_end(b)
+        one, other = map(_side, self.feeds)
+        self.comparison = compare(one, other, threshold)
+        self._ascii = ascii_only
+
+    def get_default_screen(self) -> DiffScreen:
+        """Return the one screen that is always there."""
+        return DiffScreen(self.feeds, self.comparison, ascii_only=self._ascii)
+
+
+def _at_its_end(journal: Path) -> Feed:
+    clock = pool.SystemClock()
+    source = ReplaySource(journal, clock)
+    source.seek(source.length)
+    feed = Feed(source, clock)
+    feed.advance()
+    return feed
+
+
+def _side(feed: Feed) -> Side:
+    header = feed.state.header
+    assert header is not None, "a replay has read it"  # noqa: S101 - for the type alone
+    return Side(header=header, state=feed.state, timeline=feed.timeline)
+
+
+class DiffScreen(Screen[None]):
+    """Both runs, and what differs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,b", "open(1)", "B's build", key_display="Enter", id="diff.open_b"),
+        Binding("a", "open(0)", "A's build", id="diff.open_a"),
+        Binding("l", "log(1)", "B's log", id="diff.log_b"),
+        Binding("L", "log(0)", "A's log", key_display="L", id="diff.log_a"),
+        Binding("s", "sort", "sort", id="diff.sort"),
+        Binding("S", "reverse", "reverse", show=False, id="diff.reverse"),
+        Binding("slash", "filter", "filter", key_display="/", id="diff.filter"),
+        Binding("escape", "clear_filter", show=False, id="diff.clear"),
+        Binding("q", "app.quit", "quit", id="diff.quit"),
+        Binding("ctrl+c", "app.quit", show=False, id="diff.interrupt", priority=True),
+    ]
+
+    def __init__(
+        self, feeds: tuple[Feed, Feed], comparison: Comparison, *, ascii_only: bool
+    ) -> None:
+        super().__init__()
+        self._feeds = feeds
+        self._comparison = comparison
+        self._ascii = ascii_only
+        self._by: Order = "difference"
+        self._backwards = False
+
+    @property
+    def pairs(self) -> _Pairs:
+        """The table."""
+        return self.query_one(_Pairs)
+
+    def compose(self) -> ComposeResult:
+        """Stack the parts."""
+        yield Static(id="runs", markup=False)
+        yield Static(id="titles", markup=False)
+        yield _Pairs(ascii_only=self._ascii)
+        yield Input(placeholder="name, state or what differs", id="needle")
+        yield Static(id="about", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show all of it."""
+        self.query_one(Input).display = False
+        self.set_focus(self.pairs)
+        self._say("#runs", "\n".join(self._heads()))
+        self._arrange()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out what is below the rows where there is no room for it."""
+        self.query_one("#about").display = event.size.height >= _ABOUT_LINES
+        self._entitle()
+
+    def _say(self, where: str, text: str) -> None:
+        said = text.translate(PLAIN) if self._ascii else text
+        self.query_one(where, Static).update(Text(said, no_wrap=True, overflow="ellipsis"))
+
+    def _heads(self) -> Iterator[str]:
+        """Yield which runs these are, and what they come to."""
+        for name, feed, totals in zip("AB", self._feeds, self._sums, strict=True):
+            if (header := feed.state.header) is not None:
+                yield f" {headline(name, header, totals)}"
+        a, b = self._sums
+        parts = [f"{duration(a.wall)} -> {duration(b.wall)}  {difference(a.wall, b.wall)}"]
+        if a.peak and b.peak:
+            parts.append(f"peak {size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}")
+        if (a.locks or b.locks) and difference(a.locks, b.locks) != "the same":
+            parts.append(f"waiting for locks {duration(a.locks)} -> {duration(b.locks)}")
+        parts += [f"{name} {one} -> {other}" for name, one, other in self._comparison.around]
+        yield f"    {'   '.join(parts)}"
+
+    @property
+    def _sums(self) -> tuple[Totals, Totals]:
+        return self._comparison.a, self._comparison.b
+
+    def _arrange(self) -> None:
+        """Show the rows that are wanted, in the order that is wanted."""
+        needle = self.query_one(Input).value
+        pairs = self._comparison.pairs
+        self.pairs.show(arranged(pairs, needle, self._by, backwards=self._backwards))
+        self._entitle()
+        self._tell()
+
+    def _entitle(self) -> None:
+        text = titles(
+            self.size.width - 1, self._by, backwards=self._backwards, ascii_only=self._ascii
+        )
+        self._say("#titles", text)
+
+    def _tell(self) -> None:
+        """Say all that differs about the selected build."""
+        pair = self.pairs.selected
+        if pair is None:
+            found = self._comparison.pairs
+            self._say("#about", f" none of {count(len(found), 'build')}" if found else " no builds")
+            return
+        lines = [f"{change.kind:<10} {change.text}" for change in pair.changes]
+        lines = lines or ["nothing differs that is worth telling"]
+        self._say("#about", "\n".join(f" {line}" for line in (pair.title, *lines)))
+
+    # What hands do
+
+    def on_pairs_moved(self) -> None:
+        """Another build is selected."""
+        self._tell()
+
+    def on_pairs_opened(self) -> None:
+        """A row was clicked twice."""
+        self.action_open(1)
+
+    def _found(self, side: int) -> tuple[Feed, pool.BuildState] | None:
+        """Return the selected build in one of the runs, or in the other if it is not there."""
+        pair = self.pairs.selected
+        if pair is None:
+            return None
+        both: list[tuple[Feed, Facts | None]] = [*zip(self._feeds, (pair.a, pair.b), strict=True)]
+        for feed, facts in (both[side], both[1 - side]):
+            if facts is not None:
+                return feed, feed.state.builds[facts.build]
+        return None
+
+    def action_open(self, side: int) -> None:
+        """Show all about the selected build in one of the runs."""
+        if (found := self._found(side)) is not None:
+            self.app.push_screen(BuildScreen(*found, ascii_only=self._ascii))
+
+    def action_log(self, side: int) -> None:
+        """Show the selected build's log in one of the runs."""
+        if (found := self._found(side)) is not None and (path := found[0].log(found[1])):
+            self.app.push_screen(LogScreen(*found, path))
+
+    def action_sort(self) -> None:
+        """Sort by the next thing there is to sort by."""
+        self._by = ORDERS[(ORDERS.index(self._by) + 1) % len(ORDERS)]
+        self._backwards = False
+        self._arrange()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._backwards = not self._backwards
+        self._arrange()
+
+    def action_filter(self) -> None:
+        """Ask for what rows must have in them."""
+        asked = self.query_one(Input)
+        asked.display = True
+        self.set_focus(asked)
+
+    def on_input_changed(self) -> None:
+        """Filter while it is typed."""
+        self._arrange()
+
+    def on_input_submitted(self) -> None:
+        """Go back to the rows; the filter stays."""
+        self.set_focus(self.pairs)
+
+    def action_clear_filter(self) -> None:
+        """Show all builds again."""
+        asked = self.query_one(Input)
+        asked.value = ""
+        asked.display = False
+        self.set_focus(self.pairs)
+
+
+class _Pairs(ScrollView, can_focus=True):
+    """A line for each pair; one of them is selected."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "down", show=False, id="pairs.down"),
+        Binding("up,k", "move(-1)", "up", show=False, id="pairs.up"),
+        Binding("pagedown,ctrl+f", "page(1)", show=False, id="pairs.page_down"),
+        Binding("pageup,ctrl+b", "page(-1)", show=False, id="pairs.page_up"),
+        Binding("home,g", "move(-1000000000)", show=False, id="pairs.first"),
+        Binding("end,G", "move(1000000000)", show=False, id="pairs.last"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "pairs--dim", "pairs--selected", *(f"pairs--{shade}" for shade in _SHADES.values()),
+    }  # fmt: skip
+
+    class Moved(Message, namespace="pairs"):
+        """Another row is selected."""
+
+    class Opened(Message, namespace="pairs"):
+        """The user wants to see a build."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__(id="pairs")
+        self._ascii = ascii_only
+        self._shown: Sequence[Pair] = ()
+        self._cursor = 0
+
+    @property
+    def selected(self) -> Pair | None:
+        """The pair under the cursor."""
+        return self._shown[self._cursor] if self._cursor < len(self._shown) else None
+
+    def show(self, pairs: Sequence[Pair]) -> None:
+        """Show other rows; the selected pair stays selected where it is among them."""
+        before = self.selected
+        self._shown = pairs
+        found = (line for line, pair in enumerate(pairs) if pair is before)
+        self.virtual_size = Size(self.scrollable_content_region.width, len(pairs))
+        self._go(next(found, 0))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        line, width = int(self.scroll_y) + y, self.scrollable_content_region.width
+        base = self.rich_style
+        if line >= len(self._shown):
+            return Strip.blank(width, base)
+        if line == self._cursor:
+            base += self.get_component_rich_style("pairs--selected", partial=True)
+        pair = self._shown[line]
+        shade = _SHADES[pair.changes[0].kind] if pair.changes else "dim"
+        style = base + self.get_component_rich_style(f"pairs--{shade}", partial=True)
+        name, differs, *rest = cells(pair, width, ascii_only=self._ascii)
+        mark = marks(pair, ascii_only=self._ascii)
+        segments = [Segment(f" {mark} ", style), Segment(name, base), Segment(differs, style)]
+        segments += [Segment(text, base if pair.changes else style) for text in rest]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _go(self, to: int) -> None:
+        self._cursor = min(max(to, 0), max(0, len(self._shown) - 1))
+        top, height = int(self.scroll_y), max(1, self.size.height)
+        if not top <= self._cursor < top + height:
+            y = self._cursor if self._cursor < top else self._cursor - height + 1
+            self.scroll_to(y=y, animate=False, immediate=True)
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self._go(self._cursor + lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screens."""
+        self._go(self._cursor + pages * max(1, self.size.height - 1))
+
+    def on_click(self, event: events.Click) -> None:
+        """Select what is clicked; open it at a double click."""
+        line = int(self.scroll_y) + event.y
+        if line < len(self._shown):
+            self._go(line)
+            if event.chain > 1:
+                self.post_message(self.Opened())
+
+    def on_resize(self) -> None:
+        """Lay the rows out anew."""
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._shown))
+        self._go(self._cursor)
