@@ -25,9 +25,6 @@ __all__ = ["choice", "contents", "folder", "pruned", "would_prune"]
 DEFAULT_DAYS = 30.0
 """What is pruned where nobody says: what was not used for so long."""
 
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
-
 
 def folder() -> Path:
     """Return where the cache is, whether or not it is there."""
@@ -109,11 +106,11 @@ def _days(text: str) -> float:
 
 
 def _size(text: str) -> int:
-    if not (match := _SIZE.fullmatch(text.strip())):
+    if (size := pool.amount_of(text)) is None:
         raise pool.SettingsError(
             f"--max-size: {text!r} is not a size", hint="such as 500M, 1.5GiB, or a number of bytes"
         )
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    return size
 
 
 def pruned(

@@ -40,7 +40,8 @@ class MemoryTrail:
         before = self._processes.get(sample.build, {})
         now = {process.pid: before.get(process.pid) or Series() for process in sample.processes}
         for process in sample.processes:
-            now[process.pid].put(t, process.rss)
+            if process.rss is not None:
+                now[process.pid].put(t, process.rss)
         self._processes[sample.build] = now
 
     def copy(self) -> MemoryTrail:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pool.clock import Clock, SystemClock
-from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
+from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
 from pool.errors import (
     JournalError,
     OutputError,
@@ -48,6 +48,7 @@ from pool.model import (
 )
 
 if TYPE_CHECKING:
+    from pool.amount import amount_of
     from pool.backend.diagnosis import Diagnosis, diagnose
     from pool.backend.output import clean_line
     from pool.engine import Pool
@@ -89,6 +90,7 @@ __all__ = [
     "JournalWriter",
     "Limit",
     "LimitName",
+    "Look",
     "Outcome",
     "OutputError",
     "Pause",
@@ -116,6 +118,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "Wish",
+    "amount_of",
     "ask",
     "budget_of",
     "clean_line",
@@ -152,6 +155,7 @@ _LAZY = {
     "RequirementsFile": "pool.sources.requirementsfile:Requirements",
     "Settings": "pool.settings",
     "Wish": "pool.sources.request",
+    "amount_of": "pool.amount",
     "ask": "pool.visit",
     "budget_of": "pool.limits.budget",
     "clean_line": "pool.backend.output",

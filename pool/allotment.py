@@ -87,4 +87,5 @@ class Allotment:
                 fifo=granted.fifo,
                 most=min(cap, most),
                 lease=granted.fixed if tools.leased else None,
+                by_path=tools.ninja is not None and tools.ninja.parent == env.bin,
             )

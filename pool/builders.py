@@ -13,14 +13,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from pool import ending
+from pool.announcer import Announcer
 from pool.build import build
 from pool.errors import RequirementError
-from pool.events.vocabulary import BuildFinished, BuildNeeded, BuildQueued, BuildWaiting, Remark
+from pool.events.vocabulary import BuildFinished, BuildNeeded, BuildWaiting, Remark
 from pool.failure import Failure, SkippedError, explained
-from pool.history import Past
-from pool.job import Built, Job, Order, identity, label_of, looked_at
-from pool.model import BuildId, Outcome, WaitFor
-from pool.seat import FRESH, GOES_ON, LAST, Priority, Seat
+from pool.job import Built, Job, Order, identity, label_of
+from pool.limits.room import AtWork, youngest
+from pool.model import Outcome, WaitFor
+from pool.seat import FRESH, GOES_ON, LAST, Seat
 from pool.secondtry import next_attempt
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from pool.workplace import Place, Workplace
 
 __all__ = ["Builders"]
-
-METADATA_PEAK = 96 << 20
-"""Bytes that are expected where a backend is only asked for metadata."""
 
 
 class Builders:
@@ -80,6 +78,14 @@ class Builders:
 
     def begin(self, kit: Kit, workplace: Workplace, group: asyncio.TaskGroup) -> None:
         """Let them work; once, before anything is submitted."""
+        announcer = Announcer(
+            roster=self._roster,
+            ledger=self._caps.memory.ledger,
+            history=self._history,
+            logs=self._logs,
+            bus=kit.bus,
+        )
+        self._announce = announcer.announce
         self._kit = kit
         self._workplace = workplace
         self._group = group
@@ -100,60 +106,6 @@ class Builders:
             self._start(job)
         return jobs
 
-    def _announce(
-        self,
-        order: Order,
-        priority: Priority,
-        *,
-        past: Past | None = None,
-        inside: bool = False,
-        needed_by: tuple[BuildId, ...] = (),
-        retry_of: BuildId | None = None,
-        attempt: Attempt | None = None,
-    ) -> Job:
-        build_id, (name, known) = self._roster.next_id(), identity(order.source)
-        log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
-        job = Job(
-            id=build_id,
-            order=order,
-            name=name,
-            version=known,
-            log=log,
-            priority=priority,
-            nested=inside,
-            result=looked_at(asyncio.get_running_loop().create_future()),
-            again=asyncio.get_running_loop().create_future(),
-            attempt=attempt,
-            most_jobs=attempt.jobs if attempt else None,
-        )
-        self._roster.jobs[build_id] = job
-        past = past or self._past(job)
-        self._caps.memory.ledger.expect(build_id, past.peak)
-        queued = BuildQueued(
-            build=build_id,
-            name=name,
-            version=known,
-            target=label_of(order.source),
-            log=log.name,
-            origin=order.origin,
-            purpose=order.purpose,
-            needed_by=needed_by,
-            retry_of=retry_of,
-            expected=past.seconds,
-            expected_peak=past.peak,
-            config_settings=order.told_settings,
-            priority=priority,
-            alone=attempt is not None,
-        )
-        self._kit.bus.emit(queued)
-        return job
-
-    def _past(self, job: Job) -> Past:
-        if job.purpose == "metadata":
-            # Most backends read a file or two for it; building the wheel is another build.
-            return Past(peak=METADATA_PEAK)
-        return self._history.expected([(job.name, job.version)])[0]
-
     def _start(self, job: Job) -> None:
         job.task = self._group.create_task(self._story(job), name=job.id)
         job.task.add_done_callback(lambda _: self._never_began(job))
@@ -168,8 +120,9 @@ class Builders:
     async def _story(self, job: Job) -> None:
         """Run a build and tell its outcome while it still has its slot."""
         place = self._workplace.place(job.id)
-        alone = job.attempt is not None
+        alone = job.attempt is not None and job.attempt.alone
         seat = Seat(job.id, self._caps.builds, self._kit.bus, job.priority, alone=alone)
+        job.seat = seat
         try:
             place.make()
             built = await build(job, seat, place, self._kit)
@@ -177,7 +130,8 @@ class Builders:
             seat.release()
             await self._after(job, built, seat)
         except asyncio.CancelledError:
-            self._tell(job, self._ended(job, seat, Outcome.CANCELLED))
+            ended = self._ended(job, seat, Outcome.CANCELLED)
+            self._tell(job, ending.made_room(ended, job.makes_room) if job.makes_room else ended)
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
             failure = explained(problem, job)
@@ -222,14 +176,17 @@ class Builders:
         """Emit the one outcome of a build; a second one is not told."""
         if job.id in self._roster.outcomes:
             return
+        settings, jobs = self._settings, self._caps.jobs.cap
+        attempt = next_attempt(event.reference, job.attempt, jobs, settings.retries)
         # Announced before the end is told: who hears of the end can tell that it is none.
-        again = self._second_try(job, event)
+        again = self._next_try(job, attempt, event.peak) if attempt else None
+        event = ending.followed(event, attempt) if attempt else event
         self._roster.outcomes[job.id] = event
         self._caps.memory.forget(job.id, peak=event.peak, well=event.outcome is Outcome.BUILT)
         self._kit.bus.emit(event)
-        if again is not None and again.attempt is not None:
+        if again and attempt:
             self._begin_again(job, again)
-            self._kit.bus.emit(Remark(build=again.id, text=again.attempt.words))
+            self._kit.bus.emit(Remark(build=again.id, text=attempt.words))
         if not event.outcome.good:
             job.result.set_exception(SkippedError(ending.in_need(job, event)))
         if event.outcome is Outcome.FAILED and again is None:
@@ -253,12 +210,8 @@ class Builders:
 
     # Again
 
-    def _second_try(self, job: Job, ended: BuildFinished) -> Job | None:
-        """Announce another try of what ran out of memory, alone and with fewer jobs."""
-        settings = self._settings
-        attempt = next_attempt(ended.reference, job.attempt, settings.jobs, settings.retries)
-        if attempt is None:
-            return None
+    def _next_try(self, job: Job, attempt: Attempt, peak: int) -> Job:
+        """Announce another try of what did not end well for want of memory."""
         return self._announce(
             job.order,
             job.priority if job.nested else (LAST, *job.priority[1:]),
@@ -266,6 +219,7 @@ class Builders:
             needed_by=tuple(sorted(job.needed_by)),
             retry_of=job.id,
             attempt=attempt,
+            seen=peak,
         )
 
     def _begin_again(self, bad: Job, again: Job) -> None:
@@ -384,6 +338,26 @@ class Builders:
     def cancel(self, job: Job) -> None:
         """End a build that has not ended."""
         if job.task is not None and job.id not in self._roster.outcomes:
+            # It may be ending to make room just now: then it is not built again.
+            job.makes_room = ""
+            job.task.cancel()
+
+    def make_room(self, why: str) -> None:
+        """End the youngest build that may be ended; it is built again when there is room."""
+        uses = self._caps.memory.ledger.uses
+        at_work = [
+            AtWork(
+                who=job,
+                worked=job.seat.worked,
+                uses=uses[job.id],
+                nested=job.nested,
+                awaited=self._roster.wanted(job),
+            )
+            for job in self._roster.running()
+            if job.seat is not None and job.id in uses and not job.makes_room
+        ]
+        if (job := youngest(at_work)) is not None and job.task is not None:
+            job.makes_room = why
             job.task.cancel()
 
     def retry(self, job: Job) -> None:

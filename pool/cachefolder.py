@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["KINDS", "Item", "chosen", "in_use", "items", "live_runs", "prune"]
+__all__ = ["KINDS", "Item", "chosen", "in_use", "items", "live_runs", "prune", "statuses"]
 
 _BUILDS = "build folders"
 KINDS = {
@@ -159,7 +159,7 @@ def _measured(path: Path, seen: set[tuple[int, int]]) -> tuple[int, float]:
     and then, its atime; and whoever notes a use touches the folder.
     """
     size, used = 0, 0.0
-    for about in _statuses(os.fspath(path)):
+    for about in statuses(os.fspath(path)):
         used = max(used, about.st_mtime)
         if not stat.S_ISDIR(about.st_mode):
             used = max(used, about.st_atime, about.st_ctime)
@@ -169,7 +169,7 @@ def _measured(path: Path, seen: set[tuple[int, int]]) -> tuple[int, float]:
     return size, used
 
 
-def _statuses(path: str) -> Iterator[os.stat_result]:
+def statuses(path: str) -> Iterator[os.stat_result]:
     """Yield what the system says of a file, or of a folder and all in it; links are not followed.
 
     Plain strings: a Path for each of a hundred thousand files takes longer than looking at it.

@@ -76,8 +76,12 @@ class Caps:
         if gate is self.builds and self._jobs_follow and new > self.jobs.cap:
             self.resize(Resize(limit=LimitName.JOBS, value=new))
 
-    def sampled(self, samples: Sequence[BuildSample]) -> None:
-        """See what builds use now: step back for want of memory, or let in who fits."""
+    def sampled(self, samples: Sequence[BuildSample]) -> str:
+        """See what builds use now: step back for want of memory, or let in who fits.
+
+        Returns:
+            Why one of them has to end to make room; empty if none has to.
+        """
         self.memory.saw(samples)
         if not self.builds.paused:
             new, old = min(self.memory.cap(self.builds), self._asked), self.builds.cap
@@ -85,6 +89,7 @@ class Caps:
                 self._tell(LimitName.BUILDS, old, new, "memory")
                 self.builds.resize(new)
         self.builds.reconsider()
+        return self.memory.shortage()
 
     def pause(self) -> None:
         """Let no build begin or go on from a wait; what holds a slot goes on."""

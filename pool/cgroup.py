@@ -2,7 +2,7 @@
 
 Reads a few small files each time it is asked; writes none. Where there is no such cgroup, or it
 cannot be read (macOS, odd containers), it says so instead of failing. A parent's limit counts as
-well; what is above the root of our namespace nobody can see.
+well, with what all below it use; what is above the root of our namespace nobody can see.
 """
 
 from __future__ import annotations
@@ -14,10 +14,24 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cgroup", "KillCount", "count_kills", "own_cgroup"]
+__all__ = ["Cgroup", "KillCount", "Level", "count_kills", "own_cgroup"]
 
 _NO_LIMIT = 1 << 60
 """Version 1 writes "no limit" as the largest number of whole pages."""
+_DROPPED = {
+    1: ("total_inactive_file", "total_active_file"),
+    2: ("inactive_file", "active_file", "slab_reclaimable"),
+}
+"""What the kernel takes back before it kills anybody, by its names in memory.stat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A cgroup around us that has a limit; bytes."""
+
+    limit: int
+    used: int
+    """Less the files and the like that are only kept while there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +45,28 @@ class Cgroup:
 
     def limit(self) -> int | None:
         """Return the bytes it and its parents allow, the least of them; None for no limit."""
+        return min((level.limit for level in self.levels()), default=None)
+
+    def levels(self) -> Iterator[Level]:
+        """Yield it and its parents, as far as they have a limit."""
         name = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
-        limits = [number for folder in self._upwards() if (number := _number(folder / name))]
-        return min((limit for limit in limits if limit < _NO_LIMIT), default=None)
+        for folder in self._upwards():
+            limit = _number(folder / name)
+            if limit is not None and limit < _NO_LIMIT:
+                used = (self._used(folder) or 0) - self._dropped(folder)
+                yield Level(limit=limit, used=max(0, used))
 
     def used(self) -> int | None:
         """Return the bytes that count against the limit, files that are kept in memory included."""
+        return self._used(self.path)
+
+    def _used(self, folder: Path) -> int | None:
         name = "memory.current" if self.version == 2 else "memory.usage_in_bytes"
-        return _number(self.path / name)
+        return _number(folder / name)
+
+    def _dropped(self, folder: Path) -> int:
+        names = _DROPPED[self.version]
+        return sum(_field(folder / "memory.stat", name) or 0 for name in names)
 
     def kills(self) -> int | None:
         """Return how many of its processes the kernel has ever killed for want of memory."""

@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 import psutil
 
+from pool.amount import in_units
 from pool.backend.interpreter import probe
+from pool.cachefolder import statuses
 from pool.cgroup import own_cgroup
 from pool.clock import Clock, SystemClock
 from pool.errors import PoolError
 from pool.history import History
-from pool.limits.budget import budget_of
+from pool.limits.allowance import Allowance
+from pool.limits.budget import offered
 from pool.programs import PROGRAMS, asked, uv_agrees
 from pool.sources.pipconfig import found_files, index_settings
 
@@ -38,9 +41,11 @@ State: TypeAlias = Literal["ok", "note", "missing"]
 _PYTHON = re.compile(r"python3\.\d+")
 _NEEDED = ("git", "make", "cc", "c++")
 """Without these something that people build cannot be built; the others come with wheels."""
+_PRESSURE = re.compile(r"some avg10=([\d.]+) avg60=[\d.]+ avg300=([\d.]+) ")
+"""How the kernel tells (PSI) for how much of the time some task waited for memory."""
 _FEW_FILES = 4096
 _LITTLE_SPACE = 2 << 30
-_MEASURING_SECONDS = 0.4
+_MEASURING_SECONDS = 0.3
 """A cache can have a million files; all of it is said in a second."""
 
 
@@ -117,28 +122,29 @@ class Checkup:
         if not os.access(there, os.W_OK):
             return "missing", f"{folder}  cannot be written: choose another with {variable}"
         free = shutil.disk_usage(there).free
-        return "ok" if free >= _LITTLE_SPACE else "note", f"{folder}  {_size(free)} free"
+        return "ok" if free >= _LITTLE_SPACE else "note", f"{folder}  {in_units(free)} free"
 
     def _cached(self) -> tuple[State, str]:
         until = self.clock.monotonic() + _MEASURING_SECONDS
         total, seen = 0, set[int]()
-        for folder, _, names in os.walk(self.cache_dir):
-            if self.clock.monotonic() > until:
-                return "ok", f"more than {_size(total)}: wheelpool cache info tells all"
-            for name in names:
-                with suppress(OSError):
-                    file = Path(folder, name).lstat()
-                    total += 0 if file.st_ino in seen else file.st_size
-                    seen.add(file.st_ino)
-        return "ok", _size(total)
+        with suppress(OSError):
+            for about in statuses(os.fspath(self.cache_dir)):
+                if self.clock.monotonic() > until:
+                    return "ok", f"more than {in_units(total)}: wheelpool cache info tells all"
+                total += 0 if about.st_ino in seen else about.st_size
+                seen.add(about.st_ino)
+        return "ok", in_units(total)
 
     def _history(self) -> tuple[State, str]:
-        known = History(self.state_dir / "history.sqlite").known()
+        history = History(self.state_dir / "history.sqlite")
+        known = history.known()
+        if history.trouble:
+            return "note", history.trouble
         if known is None:
             return "note", "nothing is known yet: the first builds are not expected to take long"
         return "ok", (
             f"{known.names} distributions known;"
-            f" largest {known.largest} ({_size(known.peak)}),"
+            f" largest {known.largest} ({in_units(known.peak)}),"
             f" slowest {known.slowest} ({known.seconds:.1f} s)"
         )
 
@@ -175,15 +181,16 @@ class Checkup:
         return "ok", f"{ours} of {there}: --builds {ours}, --jobs {ours}"
 
     def _memory(self) -> tuple[State, str]:
-        memory, budget = psutil.virtual_memory(), budget_of("auto", self.root)
-        text = f"{_size(memory.available)} of {_size(memory.total)} available"
-        return "ok", f"{text}: --memory auto is {_size(budget or 0)}"
+        memory = psutil.virtual_memory()
+        auto = Allowance(memory.total, offered(self.root).free).now
+        text = f"{in_units(memory.available)} of {in_units(memory.total)} available"
+        return "ok", f"{text}: --memory auto is {in_units(auto)} now"
 
     def _swap(self) -> tuple[State, str]:
         swap = psutil.swap_memory()
         if not swap.total:
             return "note", "none: what does not fit is killed"
-        return "ok", f"{_size(swap.free)} of {_size(swap.total)} free"
+        return "ok", f"{in_units(swap.free)} of {in_units(swap.total)} free"
 
     def _cgroup(self) -> tuple[State, str]:
         if (cgroup := own_cgroup(self.root)) is None:
@@ -191,18 +198,20 @@ class Checkup:
         limit, used, kills = cgroup.limit(), cgroup.used(), cgroup.kills()
         said = [
             f"version {cgroup.version}",
-            "no limit" if limit is None else f"limit {_size(limit)}",
-            "" if used is None else f"{_size(used)} used",
+            "no limit" if limit is None else f"limit {in_units(limit)}",
+            "" if used is None else f"{in_units(used)} used",
             "kills are not counted" if kills is None else f"{kills} oom kills so far",
         ]
         return "note" if kills is None else "ok", ", ".join(filter(None, said))
 
     def _pressure(self) -> tuple[State, str]:
         try:
-            some = (self.root / "proc/pressure/memory").read_text().splitlines()[0]
-        except (OSError, IndexError):
+            some = _PRESSURE.match((self.root / "proc/pressure/memory").read_text())
+        except OSError:
+            some = None
+        if some is None:
             return "note", "the kernel does not tell (PSI): available memory counts alone"
-        return "ok", f"memory: {some}"
+        return "ok", f"memory was waited for {some[1]} % of 10 s, {some[2]} % of 5 min"
 
     def _files(self) -> tuple[State, str]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -213,7 +222,7 @@ class Checkup:
         soft, _ = resource.getrlimit(resource.RLIMIT_AS)
         if soft == resource.RLIM_INFINITY:
             return "ok", "no limit"
-        return "note", f"each process may have {_size(soft)} (ulimit -v)"
+        return "note", f"each process may have {in_units(soft)} (ulimit -v)"
 
     def _indexes(self) -> tuple[State, str]:
         try:
@@ -226,9 +235,3 @@ class Checkup:
 
 def _bound(number: int) -> str:
     return "any number" if number == resource.RLIM_INFINITY else str(number)
-
-
-def _size(number: float) -> str:
-    if number < 1 << 30:
-        return f"{number / (1 << 20):.0f} MiB"
-    return f"{number / (1 << 30):.1f} GiB"

@@ -22,7 +22,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
-def shown(words: Sequence[str]) -> str:
+def shown(words: Sequence[str], longest: int = _LONGEST) -> str:
     """Return a command line for a shell, the values of options that are secrets starred out."""
     masked, hide = [], False
     for word in words:
@@ -32,9 +32,9 @@ def shown(words: Sequence[str]) -> str:
         else:
             masked.append("***" if hide else shlex.quote(word))
         hide = option is not None and not option[2]
-    return plain(" ".join(masked))
+    return plain(" ".join(masked), longest)
 
 
-def plain(text: str) -> str:
-    """Return text without controls and without the userinfo of URLs, at most 200 characters."""
-    return _USERINFO.sub("***@", _CONTROLS.sub(" ", text))[:_LONGEST]
+def plain(text: str, longest: int = _LONGEST) -> str:
+    """Return text without controls and without the userinfo of URLs, at most so long."""
+    return _USERINFO.sub("***@", _CONTROLS.sub(" ", text))[:longest]

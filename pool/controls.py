@@ -8,7 +8,7 @@ import msgspec
 
 from pool.model import BuildId, LimitName
 
-__all__ = ["Cancel", "Control", "Pause", "Resize", "Resume", "Retry", "Stop"]
+__all__ = ["Cancel", "Control", "Look", "Pause", "Resize", "Resume", "Retry", "Stop"]
 
 
 class _Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control"):
@@ -16,7 +16,7 @@ class _Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control"):
 
 
 class Resize(_Control, frozen=True, tag="resize"):
-    """Set a cap, or move it: running builds are never evicted."""
+    """Set a cap, or move it: no running build is ended for it, but for much too much memory."""
 
     limit: LimitName
     value: int | None = None
@@ -52,4 +52,13 @@ class Stop(_Control, frozen=True, tag="stop"):
     """Kill at once instead of asking first."""
 
 
-Control: TypeAlias = Resize | Pause | Resume | Cancel | Retry | Stop
+class Look(_Control, frozen=True, tag="look"):
+    """Weigh this build's processes at once and then every second: somebody looks at it.
+
+    It holds for the build that was asked for last, and changes nothing but how often it is weighed.
+    """
+
+    build: BuildId
+
+
+Control: TypeAlias = Resize | Pause | Resume | Cancel | Retry | Stop | Look

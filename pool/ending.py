@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from pool.events.vocabulary import BuildFinished
     from pool.failure import Failure
     from pool.job import Built, Job
+    from pool.secondtry import Attempt
 
-__all__ = ["bad", "good", "in_need"]
+__all__ = ["MADE_ROOM", "bad", "followed", "good", "in_need", "made_room"]
+
+MADE_ROOM = "made-room"
+"""The reference of what was ended because memory did not suffice for all."""
 
 
 def good(ended: BuildFinished, built: Built, *, published: bool) -> BuildFinished:
@@ -41,6 +45,18 @@ def bad(ended: BuildFinished, failure: Failure) -> BuildFinished:
         hint=failure.hint,
         rerun=failure.rerun,
     )
+
+
+def made_room(ended: BuildFinished, why: str) -> BuildFinished:
+    """Add that it was ended for others, and why."""
+    return replace(ended, reference=MADE_ROOM, message=f"ended to make room: {why}")
+
+
+def followed(ended: BuildFinished, attempt: Attempt) -> BuildFinished:
+    """Add that it is built again; a failure says so by itself, in the next try's remark."""
+    if ended.reference != MADE_ROOM:
+        return ended
+    return replace(ended, message=f"{ended.message}; built again {attempt.how}")
 
 
 def in_need(job: Job, ended: BuildFinished) -> str:

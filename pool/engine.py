@@ -24,14 +24,16 @@ from pool.builders import Builders
 from pool.cachefolder import in_use
 from pool.caps import Caps
 from pool.clock import Clock, SystemClock
-from pool.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop
+from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
 from pool.door import Door
 from pool.errand import Errand
 from pool.events.bus import Bus
 from pool.events.journal import logs_of
 from pool.events.vocabulary import KnownEvent, Remark, RunFinished, RunStarted, RunStopping
 from pool.fetcher import Fetcher
+from pool.finder import ClosureFinder
 from pool.furnishing import Furnishing
+from pool.ground import Ground
 from pool.history import History
 from pool.install.target import find_environment
 from pool.kit import Kit
@@ -44,6 +46,7 @@ from pool.requirements import Requirements
 from pool.roster import Roster
 from pool.sampler import Sampler
 from pool.search import Pages, Search
+from pool.selection import Selection
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.index import PackageIndex
 from pool.sources.lockfile import read_lock
@@ -53,8 +56,9 @@ from pool.wishlist import Wishlist
 from pool.workplace import Workplace, check_out_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from pool.events.vocabulary import BuildSample
     from pool.install.target import Environment
     from pool.sources.request import Request
 
@@ -104,14 +108,15 @@ class Pool:
         self._bus = Bus(clock, self._writer, listener)
         self._caps = Caps(settings, self._bus)
         self._roster = Roster()
+        self._history = History(settings.state_dir / "history.sqlite")
         self._builders = Builders(
             settings=settings,
             roster=self._roster,
             caps=self._caps,
-            history=History(settings.state_dir / "history.sqlite"),
+            history=self._history,
             logs=logs_of(self.journal),
             linger=linger,
-            on_failure=self._build_failed,
+            on_failure=self._went_wrong,
         )
         self._hooks: Hooks | None = None
         self._errand: asyncio.Task[bool] | None = None
@@ -150,7 +155,10 @@ class Pool:
             self._bus.emit(Remark(text=trouble))
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
-        self._all_well = not errand.cancelled() and not errand.exception() and errand.result()
+        ended = not errand.cancelled() and not errand.exception()
+        self._all_well = ended and errand.result()
+        if ended and not self._all_well:
+            self._went_wrong()
 
     def _tell_start(self) -> None:
         settings, environment = self._settings, self._environment
@@ -164,6 +172,8 @@ class Pool:
         self._bus.emit(started)
 
     def _told_end(self) -> int:
+        if self._history.trouble:
+            self._bus.emit(Remark(text=self._history.trouble))
         code = self._exit_code()
         trouble = self._bus.trouble
         warning = f"the log is incomplete: {trouble.strerror}" if trouble else ""
@@ -199,24 +209,34 @@ class Pool:
         stack.push_async_callback(index.aclose)
         self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS)
         stack.callback(hooks.close)
-        errand = Errand(self._wishlist, self._ground())
-        self._kit = self._made_kit(index, hooks, executor, errand)
+        chosen = Selection()
+        chosen.named |= self._wishlist.named
+        errand, ground = Errand(self._wishlist, chosen), self._made_ground(chosen)
+        self._kit = kit = self._made_kit(index, hooks, executor, errand, ground)
         furnishing = None
         if self._environment is not None:
-            furnishing = Furnishing(self._environment, self._kit)
-        errand.begin(self._kit, self._builders, furnishing)
+            furnishing = Furnishing(self._environment, kit)
+        finder = ClosureFinder(kit, self._builders, self._wishlist)
+        errand.begin(kit, self._builders, finder, furnishing)
+        ground.begin(self._builders, finder, furnishing)
         return errand
 
-    def _ground(self) -> BuildEnvironment:
-        """Return where builds without isolation run: what is filled, else what is pointed at."""
+    def _made_ground(self, chosen: Selection) -> Ground:
+        """Builds without isolation run in what is filled, else in what is pointed at."""
         if self._environment is not None:
             path = self._environment.prefix
         else:
             path = _active(self._settings)
-        return BuildEnvironment(path=path, interpreter=self._interpreter)
+        environment = BuildEnvironment(path=path, interpreter=self._interpreter)
+        return Ground(environment, self._settings.isolates, chosen)
 
     def _made_kit(
-        self, index: PackageIndex, hooks: Hooks, executor: ThreadPoolExecutor, errand: Errand
+        self,
+        index: PackageIndex,
+        hooks: Hooks,
+        executor: ThreadPoolExecutor,
+        errand: Errand,
+        ground: Ground,
     ) -> Kit:
         settings, run = self._settings, self.header.run
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
@@ -243,8 +263,8 @@ class Pool:
             hooks=hooks,
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
-            ground=errand,
-            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._caps.sampled),
+            ground=ground,
+            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._sampled),
             allotment=Allotment(
                 self._caps.jobs,
                 Shims(settings.environ, settings.cache_dir / "shims"),
@@ -254,6 +274,10 @@ class Pool:
             ),
             executor=executor,
         )
+
+    def _sampled(self, samples: Sequence[BuildSample]) -> None:
+        if why := self._caps.sampled(samples):
+            self._builders.make_room(why)
 
     # Controls
 
@@ -271,6 +295,8 @@ class Pool:
             case Retry(build=build_id):
                 if not self._stop.is_set():
                     self._builders.retry(self._roster.jobs[build_id])
+            case Look(build=build_id):
+                self._kit.watch.look(build_id)
             case Stop(now=now):
                 self._end(why="interrupted", now=now)
             case _:
@@ -283,7 +309,7 @@ class Pool:
             self.control(control)
         return refused
 
-    def _build_failed(self) -> None:
+    def _went_wrong(self) -> None:
         if self._settings.fail_fast:
             self._end(why="fail-fast")
 

@@ -3,14 +3,14 @@
 The engine builds; this decides what. Without dependencies every wish is a build of its own. With
 them, what the user points at is built at once, versions for all the rest are looked for
 together, and what was chosen is fetched or built. An environment gets all of it in one go, and
-nothing if something is missing; only what others are built with, without isolation, goes before.
+nothing if something is missing; what others are built with, without isolation, goes before
+(`pool.ground`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.errors import InstallError, PoolError
@@ -21,28 +21,27 @@ from pool.events.vocabulary import (
     ResolveProgress,
     ResolveStarted,
 )
-from pool.failure import SkippedError, in_words
-from pool.finder import ClosureFinder, described, static_metadata
-from pool.furnishing import Piece, StaleError
+from pool.failure import in_words
+from pool.finder import described, static_metadata
+from pool.furnishing import StaleError
 from pool.job import Order
 from pool.search import first_of, side_by_side
-from pool.sources.asked import Direct, Kept
+from pool.selection import Provided
+from pool.sources.asked import Direct
 from pool.sources.page import IndexFile
 from pool.sources.picks import picks
-from pool.sources.resolver import Resolution, build_needs
 from pool.sources.secret import masked
 from pool.wishlist import url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from packaging.utils import NormalizedName
 
-    from pool.backend.environment import BuildEnvironment
     from pool.crew import Crew
+    from pool.finder import ClosureFinder
     from pool.furnishing import Furnishing
     from pool.job import Job
     from pool.kit import Kit
+    from pool.selection import Selection
     from pool.sources.asked import Choice
     from pool.sources.request import Wish
     from pool.wishlist import Wishlist
@@ -54,54 +53,38 @@ _TRIES = 5
 """So often is a set made anew because the environment was changed by others meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Provided:
-    """The build that provides a choice."""
-
-    origin: str
-    """A file's name, or a URL."""
-    job: Job
-
-
 class Errand:
     """One request on its way; belongs to the engine's loop.
 
     Args:
         wishlist: what was asked for.
-        environment: where builds without isolation run.
+        chosen: what is chosen of it; filled here.
     """
 
-    def __init__(self, wishlist: Wishlist, environment: BuildEnvironment) -> None:
+    def __init__(self, wishlist: Wishlist, chosen: Selection) -> None:
         self._wishlist = wishlist
-        self.environment = environment
+        self._chosen = chosen
         self._directs: dict[Wish, Direct] = {}
         self._vague: dict[Wish, Job] = {}
         """What is pointed at and can tell what it requires only when it is built."""
-        self._resolution = Resolution(choices=())
-        self._guesses: dict[NormalizedName, Job] = {}
-        """What was chosen without knowing what it requires; its build will tell."""
-        self._rounds = 0
-        """How often versions were found."""
-        self._news = asyncio.Event()
-        """Set when they are found once more, or will not be; then there is another one."""
-        self._over = False
-        self._provided: dict[NormalizedName, _Provided] = {}
-        self._bringing = asyncio.Lock()
         self._resolving = False
         self._told = 0.0
 
-    def begin(self, kit: Kit, crew: Crew, furnishing: Furnishing | None) -> None:
+    def begin(
+        self, kit: Kit, crew: Crew, finder: ClosureFinder, furnishing: Furnishing | None
+    ) -> None:
         """Get to know what it works with; once, before `run`.
 
         Args:
             kit: what builds stand on.
             crew: those who build.
+            finder: what has the metadata of versions.
             furnishing: the environment to fill; None where wheels are the aim.
         """
         self._kit = kit
         self._crew = crew
+        self._finder = finder
         self._furnishing = furnishing
-        self._finder = ClosureFinder(kit, crew, self._wishlist)
 
     async def run(self) -> bool:
         """Do it; return whether all went well, apart from builds that failed."""
@@ -118,14 +101,13 @@ class Errand:
                 self._tell(InstallError("the run was ended"))
             raise
         finally:
-            self._over = True
-            self._tell_waiting()
+            self._chosen.close()
         return True
 
     def _tell(self, problem: PoolError) -> None:
         """Say that versions cannot be found, or that the environment stays as it was."""
         message, hint = masked(str(problem)), masked(problem.hint)
-        if self._furnishing is None or not self._rounds:
+        if self._furnishing is None or not self._chosen.rounds:
             self._kit.bus.emit(
                 ResolveFailed(reference=problem.reference, message=message, hint=hint)
             )
@@ -184,58 +166,52 @@ class Errand:
 
     def _point(self, wish: Wish, direct: Direct, job: Job) -> None:
         self._directs[wish] = self._kit.search.facts.directs[direct.url] = direct
-        self._provided[direct.name] = _Provided(direct.url, job)
+        self._chosen.provided[direct.name] = Provided(direct.url, job)
+        self._chosen.named.add(direct.name)
 
     async def _settle(self) -> None:
         """Find versions and have them built or fetched, until nothing more turns up."""
         while True:
             await self._resolve()
             self._provide()
-            if not self._guesses:
+            if not (guesses := self._chosen.guesses):
                 return
             # Not all of them: one may be waiting for what another one requires.
-            await first_of(*(self._hear(name, job) for name, job in self._guesses.items()))
+            await first_of(*(self._hear(name, job) for name, job in guesses.items()))
 
     async def _resolve(self) -> None:
         kept = await self._furnishing.kept() if self._furnishing is not None else {}
-        before = {choice.name: choice.version for choice in self._resolution.choices}
+        before = {choice.name: choice.version for choice in self._chosen.resolution.choices}
         asked = self._wishlist.asked(self._directs, kept, before)
         self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.needs))))
         search, self._resolving = self._kit.search, True
         try:
-            self._resolution = await search.find(asked, self._finder)
+            self._chosen.resolution = await search.find(asked, self._finder)
         finally:
             self._resolving = False
-        picked = picks(self._resolution, asked, search.facts, self._kit.interpreter)
+        picked = picks(self._chosen.resolution, asked, search.facts, self._kit.interpreter)
         self._kit.bus.emit(ResolveFinished(picked=picked))
 
     def _provide(self) -> None:
         """Have every choice built or fetched that is not yet."""
-        fresh = [choice for choice in self._resolution.choices if self._is_fresh(choice)]
+        fresh = [choice for choice in self._chosen.resolution.choices if self._is_fresh(choice)]
         jobs = self._crew.submit([self._order(choice) for choice in fresh])
         for choice, job in zip(fresh, jobs, strict=True):
-            self._provided[choice.name] = _Provided(_origin(choice), job)
-        for choice in self._resolution.choices:
+            self._chosen.provided[choice.name] = Provided(_origin(choice), job)
+        for choice in self._chosen.resolution.choices:
             if (pointed_at := self._finder.pointed_at.get(_origin(choice))) is not None:
-                self._provided[choice.name] = _Provided(_origin(choice), pointed_at)
-        self._guesses = self._guessed()
-        self._rounds += 1
-        self._tell_waiting()
+                self._chosen.provided[choice.name] = Provided(_origin(choice), pointed_at)
+        self._chosen.found(self._guessed())
 
     def _guessed(self) -> dict[NormalizedName, Job]:
         later = self._finder.later.keys()
-        chosen = (choice.name for choice in self._resolution.choices)
-        known = {name: self._provided[name] for name in chosen if name in self._provided}
-        unread = {name: one.job for name, one in known.items() if one.origin in later}
+        provided = self._chosen.provided
+        chosen = [one.name for one in self._chosen.resolution.choices if one.name in provided]
+        unread = {n: provided[n].job for n in chosen if provided[n].origin in later}
         return unread | {job.key: job for job in self._vague.values()}
 
-    def _tell_waiting(self) -> None:
-        """Wake those who wait for versions."""
-        self._news.set()
-        self._news = asyncio.Event()
-
     def _is_fresh(self, choice: Choice) -> bool:
-        known = self._provided.get(choice.name)
+        known = self._chosen.provided.get(choice.name)
         return isinstance(choice.origin, IndexFile) and (
             known is None or known.origin != choice.origin.filename
         )
@@ -256,7 +232,7 @@ class Errand:
         for wish in [wish for wish, vague in self._vague.items() if vague is job]:
             self._point(wish, described(url_of(wish.target), built.metadata), job)
             del self._vague[wish]
-        filename = self._provided[name].origin
+        filename = self._chosen.provided[name].origin
         if self._finder.later.pop(filename, None):
             self._kit.search.facts.metadata[filename] = built.metadata
 
@@ -264,115 +240,19 @@ class Errand:
 
     async def _furnish(self, furnishing: Furnishing) -> None:
         """Put all that was chosen in place, but for what is there already."""
-        origins = [choice.origin for choice in self._resolution.choices]
-        kept = [origin for origin in origins if isinstance(origin, Kept)]
-        fresh = self._fresh()
-        await self._pieces(fresh)
+        chosen = self._chosen
+        kept, fresh = chosen.kept, chosen.fresh
+        await chosen.pieces(fresh, self._crew)
         # What builds without isolation needed was put there in the meantime.
-        pieces = await self._pieces(self._unplaced(fresh, furnishing))
-        await furnishing.put(pieces, {one.name: one.version for one in kept})
-
-    def _fresh(self) -> list[NormalizedName]:
-        """Return what was chosen and is not kept as it is."""
-        choices = self._resolution.choices
-        return [choice.name for choice in choices if not isinstance(choice.origin, Kept)]
+        unplaced = chosen.unplaced(fresh, furnishing.placed)
+        pieces = await chosen.pieces(unplaced, self._crew)
+        await furnishing.put(pieces, {name: one.version for name, one in kept.items()})
 
     def _is_done(self, furnishing: Furnishing) -> bool:
         """Tell whether all that was chosen is in place, and nothing else can turn up."""
-        settled = self._rounds and not self._guesses
-        return bool(settled and not self._unplaced(self._fresh(), furnishing))
-
-    def _unplaced(
-        self, names: Iterable[NormalizedName], furnishing: Furnishing
-    ) -> list[NormalizedName]:
-        """Return those of which this run has not put in place what was chosen."""
-        chosen = {choice.name: str(choice.version) for choice in self._resolution.choices}
-        placed = furnishing.placed
-        return [
-            name
-            for name in names
-            if name not in placed or placed[name] != chosen.get(name, placed[name])
-        ]
-
-    async def _pieces(self, names: Iterable[NormalizedName]) -> list[Piece]:
-        """Return what builds have made; what others need comes first.
-
-        Raises:
-            PoolError: one of them failed, so there is nothing to put in place.
-        """
-        named = self._wishlist.named | {direct.name for direct in self._directs.values()}
-        pieces = []
-        for name in names:
-            built = await self._crew.good(self._provided[name].job)
-            pieces.append(Piece(built=built, requested=name in named))
-        return pieces
-
-    # Builds without isolation
-
-    def has(self, requires: Sequence[str], job: Job) -> bool:
-        """Tell whether all that this run provides of build requirements is in place."""
-        if self._furnishing is None:
-            return True
-        return not (self._waits_for_versions(job) or self._lacking(requires, job))
-
-    def _waits_for_versions(self, job: Job, after: int = 0) -> bool:
-        return self._rounds <= after and not self._is_pointed_at(job)
-
-    def _is_pointed_at(self, job: Job) -> bool:
-        """Tell whether it is built, or built again, to find versions."""
-        return any(one.order is job.order for one in self._finder.pointed_at.values())
-
-    def _lacking(self, requires: Sequence[str], job: Job) -> list[NormalizedName]:
-        """Return what this run provides for a build, and has not put in place."""
-        if self._furnishing is None:
-            return []
-        wanted = {need.name for need in build_needs(requires, self._kit.interpreter)}
-        mine = wanted & self._provided.keys() - {job.key}
-        closure = set(self._resolution.closure(mine) & self._provided.keys() - {job.key})
-        if self._is_pointed_at(job):
-            # Versions wait for it, so it must not wait for who waits for versions.
-            closure = {n for n in closure if self._kit.settings.isolates(self._provided[n].job.key)}
-        return sorted(self._unplaced(closure, self._furnishing))
-
-    async def bring(self, requires: Sequence[str], job: Job) -> None:
-        """Put what a build without isolation is built with in place before it begins.
-
-        Raises:
-            PoolError: it cannot be had, or needs the build in turn.
-        """
-        await self._until_versions(job)
-        while lacking := self._lacking(requires, job):
-            rounds, made = self._rounds, {name: self._provided[name] for name in lacking}
-            for provided in made.values():
-                await self._crew.awaited(provided.job, job)
-            if not self._guesses.keys().isdisjoint(lacking):
-                await self._until_versions(job, after=rounds)
-            elif await self._brought(requires, job, made):
-                return
-
-    async def _brought(
-        self, requires: Sequence[str], job: Job, made: Mapping[NormalizedName, _Provided]
-    ) -> bool:
-        """Put what is made in place; return whether that was still what is lacking."""
-        async with self._bringing:
-            names = self._lacking(requires, job)
-            # Nobody waits for a build in here: that build may want to come in, too.
-            if any(made.get(name) != self._provided[name] for name in names):
-                return False
-            if names and self._furnishing is not None:
-                await self._furnishing.put(await self._pieces(names), {})
-            return True
-
-    async def _until_versions(self, job: Job, after: int = 0) -> None:
-        """Wait until versions were found, or found once more.
-
-        Raises:
-            SkippedError: they will not be.
-        """
-        while self._waits_for_versions(job, after):
-            if self._over:
-                raise SkippedError("what it is built with will not be there")
-            await self._news.wait()
+        chosen = self._chosen
+        settled = chosen.rounds and not chosen.guesses
+        return bool(settled and not chosen.unplaced(chosen.fresh, furnishing.placed))
 
 
 def _origin(choice: Choice) -> str:

@@ -1,24 +1,26 @@
 """What builds took in earlier runs, in time and memory: the ground for order and estimates.
 
 One SQLite file in the user state directory, shared by all processes. It only ever helps: where
-it cannot be read or written, builds go on in the order given.
+it cannot be read or written, `History.trouble` says why, and builds go on in the order given.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 __all__ = ["History", "Known", "Past"]
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS builds (
@@ -27,6 +29,10 @@ CREATE TABLE IF NOT EXISTS builds (
 );
 CREATE INDEX IF NOT EXISTS builds_by_name ON builds (name, version);
 """
+_VERSION = 1
+"""Of the schema, as the file has it (``PRAGMA user_version``); 0 is one that has none yet."""
+_PATIENCE_SECONDS = 5.0
+"""With others that write."""
 _RECENT = 5
 """So many of the newest builds count; older machines and versions fade out."""
 
@@ -58,53 +64,68 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.trouble = ""
+        """Why it is not used any more, in words: waiting once for a locked file is enough."""
 
     def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[Past]:
         """Return what builds, by name and version, usually take.
 
         Earlier builds of the same version count first, then those of the same name.
         """
-        try:
-            with closing(self._connect()) as db:
-                return [
-                    _past(db, name, version) or _past(db, name, None) or Past()
-                    for name, version in builds
-                ]
-        except (sqlite3.Error, OSError):
-            return [Past()] * len(builds)
+
+        def looked_up(db: sqlite3.Connection) -> list[Past]:
+            return [
+                _past(db, name, version) or _past(db, name, None) or Past()
+                for name, version in builds
+            ]
+
+        return self._done(looked_up) or [Past()] * len(builds)
 
     def record(self, name: str, version: str, *, seconds: float, peak: int) -> None:
         """Remember one good build; ``peak`` in bytes."""
         row = (canonicalize_name(name), version, seconds, peak)
-        try:
-            with closing(self._connect()) as db, db:
-                db.execute(
-                    "INSERT INTO builds (name, version, seconds, peak) VALUES (?,?,?,?)", row
-                )
-        except (sqlite3.Error, OSError):
-            return
+        insert = "INSERT INTO builds (name, version, seconds, peak) VALUES (?,?,?,?)"
+        self._done(lambda db: db.execute(insert, row))
 
     def known(self) -> Known | None:
         """Return what there is in all; None where there is nothing, or it cannot be read."""
-        if not self._path.is_file():
+        return self._done(_known) if self._path.exists() else None
+
+    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Let something be done in one transaction; None where the file cannot be used."""
+        if self.trouble:
             return None
         try:
-            with closing(self._connect()) as db:
-                (names,) = db.execute("SELECT count(DISTINCT name) FROM builds").fetchone()
-                largest, peak = db.execute("SELECT name, max(peak) FROM builds").fetchone()
-                slowest, seconds = db.execute("SELECT name, max(seconds) FROM builds").fetchone()
-        except (sqlite3.Error, OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=_PATIENCE_SECONDS)) as db, db:
+                _prepare(db)
+                return work(db)
+        except (sqlite3.Error, OSError) as problem:
+            why = problem.strerror if isinstance(problem, OSError) else problem
+            self.trouble = f"what builds took before is not used: {self._path}: {why}"
             return None
-        if not names:
-            return None
-        return Known(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)
 
-    def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=5.0)
-        # No fsync per build: losing the newest row to a power cut costs nothing.
-        db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
-        return db
+
+def _prepare(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise sqlite3.NotSupportedError("a newer wheelpool wrote it")
+    # No fsync per build: losing the newest row to a power cut costs nothing.
+    db.execute("PRAGMA synchronous=NORMAL")
+    if version < _VERSION:
+        # The change of mode does not wait for others that do the same, and one of them is enough.
+        with suppress(sqlite3.OperationalError):
+            db.execute("PRAGMA journal_mode=WAL")
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+
+
+def _known(db: sqlite3.Connection) -> Known | None:
+    (names,) = db.execute("SELECT count(DISTINCT name) FROM builds").fetchone()
+    if not names:
+        return None
+    largest, peak = db.execute("SELECT name, max(peak) FROM builds").fetchone()
+    slowest, seconds = db.execute("SELECT name, max(seconds) FROM builds").fetchone()
+    return Known(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)
 
 
 def _past(db: sqlite3.Connection, name: str, version: str | None) -> Past | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pool.backend.wheelstore import StoredWheel
     from pool.model import BuildId
-    from pool.seat import Priority
+    from pool.seat import Priority, Seat
     from pool.secondtry import Attempt
     from pool.sources.asked import Asked
 
@@ -116,6 +116,10 @@ class Job:
     """How many compilers it may run at once; None for as many as there are."""
     attempt: Attempt | None = None
     """Where it is an automatic try, which."""
+    seat: Seat | None = None
+    """Where it sits, once it has begun."""
+    makes_room: str = ""
+    """Why it is being ended to make room for others, if it is."""
     task: asyncio.Task[None] | None = None
     needed_by: set[BuildId] = field(default_factory=set)
     """The builds that ever waited for it."""

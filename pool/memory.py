@@ -9,15 +9,20 @@ could have memory set aside for which there is no slot; after, a slot would idle
 may not use it. Whoever leaves the slot in the middle gives the memory back as well, for processes
 run only with a slot. What a build found in the cache would not need is asked for all the same:
 it is not known yet, and given back in a moment.
+
+The budget is what was asked for, and less while the machine offers less: others count as well.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from pool.amount import in_units
 from pool.events.vocabulary import BuildWaiting, LimitChanged
+from pool.limits.allowance import Allowance
+from pool.limits.budget import offered
 from pool.limits.memory import Ledger
-from pool.limits.pressure import Pressure, stalled
+from pool.limits.pressure import Pressure, Strain
 from pool.model import LimitName, WaitFor
 
 if TYPE_CHECKING:
@@ -25,11 +30,14 @@ if TYPE_CHECKING:
 
     from pool.events.bus import Bus
     from pool.events.vocabulary import BuildSample
+    from pool.limits.budget import Offer
     from pool.limits.gate import Gate
     from pool.model import BuildId
 
 __all__ = ["Memory"]
 
+_AHEAD_SECONDS = 2.0
+"""If at the pace of builds nothing is left by then, it is too late at the next look or after it."""
 _WORTH_TELLING = 0.05
 """By what part of the need a figure has changed before it is told again."""
 
@@ -38,22 +46,27 @@ class Memory:
     """Judges who fits, as the gate's judge; tells who does not.
 
     Args:
-        budget: bytes; None for no end.
+        asked: the most bytes for all builds; None for no end.
         bus: where waiting and changes are told.
-        stall: reads how much processes wait for memory, in percent.
+        look: sees what the machine offers.
     """
 
-    def __init__(self, budget: int | None, bus: Bus, stall: Callable[[], float] = stalled) -> None:
-        self.ledger: Ledger[BuildId] = Ledger(budget)
+    def __init__(self, asked: int | None, bus: Bus, look: Callable[[], Offer] = offered) -> None:
         self._bus = bus
-        self._stall = stall
+        self._look = look
+        self._offer = look()
+        self._allowance = None if asked is None else Allowance(asked, self._offer.free)
+        self.ledger: Ledger[BuildId] = Ledger(_now(self._allowance))
         self._pressure = Pressure()
+        self._seen_at = bus.elapsed
+        self._pace = 0.0
+        """Bytes a second by which builds have grown."""
         self._told: dict[BuildId, tuple[int, int]] = {}
         """Who was told to wait: needs and free."""
 
     @property
     def budget(self) -> int | None:
-        """Bytes; None for no end."""
+        """Bytes, as it is now; None for no end."""
         return self.ledger.budget
 
     # As the judge of a gate
@@ -79,51 +92,84 @@ class Memory:
             before = self._told.get(build)
             if before is None or _differ(before, (needs, free), needs):
                 self._told[build] = (needs, free)
-                on = f"needs {_size(needs)}, {_size(free)} free"
+                on = f"needs {in_units(needs)}, {in_units(free)} free"
                 why = BuildWaiting(build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free)
                 self._bus.emit(why)
 
     # What it is told
 
     def saw(self, samples: Sequence[BuildSample]) -> None:
-        """Take one look at all running builds."""
+        """Take one look at all running builds, and at the machine."""
+        before, at = self.ledger.used, self._bus.elapsed
         self.ledger.saw({sample.build: sample.rss for sample in samples})
+        if at > self._seen_at:
+            self._pace = (self.ledger.used - before) / (at - self._seen_at)
+        self._seen_at = at
+        self._offer = self._look()
+        if self._allowance is not None:
+            free, used = self._offer.free, self.ledger.used
+            self._set(self._allowance.saw(at, free, used), "machine")
 
     def forget(self, build: BuildId, *, peak: int, well: bool) -> None:
         """A build has ended; ``peak`` in bytes, ``well`` if it was really built."""
         self._told.pop(build, None)
         self.ledger.forget(build, peak=peak, well=well)
 
-    def resize(self, budget: int | None) -> None:
-        """Set another budget; nobody is ended for it."""
-        old = self.ledger.budget
-        if budget == old:
-            return
-        self.ledger.budget = budget
-        changed = LimitChanged(limit=LimitName.MEMORY, old=old or 0, new=budget or 0, why="user")
-        self._bus.emit(changed)
-        if budget is None:
+    def resize(self, asked: int | None) -> None:
+        """Set another budget; what uses too much for it has time to end (`Pressure`)."""
+        there = self._look().free + self.ledger.used
+        self._allowance = None if asked is None else Allowance(asked, there)
+        self._set(_now(self._allowance), "user")
+        if asked is None:
             for build in self._told:
                 self._bus.emit(BuildWaiting(build=build, for_=WaitFor.SLOT))
             self._told.clear()
 
+    def _set(self, budget: int | None, why: str) -> None:
+        old = self.ledger.budget
+        if budget != old:
+            self.ledger.budget = budget
+            changed = LimitChanged(limit=LimitName.MEMORY, old=old or 0, new=budget or 0, why=why)
+            self._bus.emit(changed)
+
+    # What it answers
+
     def cap(self, gate: Gate) -> int:
         """Return what the cap of builds should be, for all that memory says."""
-        if self.budget is None:
+        if (strain := self._strain()) is None:
             return gate.cap + 1
-        load = self.ledger.used / self.budget
         running = len(gate.running)
-        now = self._bus.elapsed
-        return self._pressure.cap(now, load, self._stall(), running=running, cap=gate.cap)
+        return self._pressure.cap(self._bus.elapsed, strain, running=running, cap=gate.cap)
+
+    def shortage(self) -> str:
+        """Say why a build has to end to make room; empty if none has to."""
+        strain = self._strain()
+        if strain is None or not self._pressure.ends(self._bus.elapsed, strain):
+            return ""
+        if strain.over > 1 and self._allowance:
+            return f"memory {in_units(self.ledger.used)} of {in_units(self._allowance.asked)}"
+        if strain.scarce:
+            return f"{in_units(self._offer.free)} of memory left"
+        return f"processes waited for memory {strain.stall:.0f} % of the time"
+
+    def _strain(self) -> Strain | None:
+        if self._allowance is None:
+            return None
+        used, offer, budget = self.ledger.used, self._offer, self._allowance.now
+        soon_gone = used > budget and offer.free < self._pace * _AHEAD_SECONDS
+        return Strain(
+            load=used / budget,
+            over=used / self._allowance.asked,
+            scarce=offer.scarce or soon_gone,
+            stall=offer.stall,
+        )
+
+
+def _now(allowance: Allowance | None) -> int | None:
+    return allowance.now if allowance else None
 
 
 def _differ(before: tuple[int, int], now: tuple[int, int], needs: int) -> bool:
     return any(
         abs(new - old) > needs * _WORTH_TELLING for old, new in zip(before, now, strict=True)
     )
-
-
-def _size(count: int) -> str:
-    if count < 1000 << 20:
-        return f"{count / (1 << 20):.0f} MiB"
-    return f"{count / (1 << 30):.1f} GiB"

@@ -106,4 +106,4 @@ class ProcessSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     rss: int
     """Bytes."""
     cpu: float
-    """Percent of one core since the tick before; 0.0 at the first sight."""
+    """Percent of one core, since the tick before or since it began."""

@@ -6,10 +6,13 @@ the user's will, and nothing is ended for it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pool.model import ProcessSample
 
 __all__ = ["Offence"]
 
@@ -25,6 +28,10 @@ _SAYINGS = (
     (b"also configured with an external jobserver", "cargo was given a -j, and leaves it aside"),
 )
 """What tools print: GNU make's and cargo's own words."""
+_RUNNERS = frozenset(("ninja", "ninja-build", "samu"))
+"""What goes on in silence with the number that it was given; make says so itself."""
+_NUMBER = re.compile(r"\s-j\s*(\d+)(?=\s|$)")
+_LONGEST_SHOWN = 60
 _LONGEST = max(len(words) for words, _ in _SAYINGS)
 
 
@@ -42,14 +49,18 @@ class Offence:
         found = [(words, what) for words, what in _SAYINGS if words in text]
         return self._new(f'{what}: "{words.decode()}" in its log' for words, what in found)
 
-    def sampled(self, names: Iterable[str], jobs: int) -> list[str]:
+    def sampled(self, processes: Iterable[ProcessSample], jobs: int) -> list[str]:
         """Return what a look at a build's processes tells, in words for the user.
 
         Args:
-            names: of all its processes.
+            processes: all that it has.
             jobs: how many it may run.
         """
-        running = sum(name in COMPILERS for name in names)
+        seen = tuple(processes)
+        numbered = self._new(_numbered(seen, jobs)) if not self._told else []
+        return [*numbered, *self._counted(sum(one.name in COMPILERS for one in seen), jobs)]
+
+    def _counted(self, running: int, jobs: int) -> list[str]:
         # A job may end and another begin while we look: once is nothing.
         above, self._before = min(self._before, running - jobs) > 0, running - jobs
         if not above or any("compilers" in told for told in self._told):
@@ -60,3 +71,11 @@ class Offence:
         new = [text for text in dict.fromkeys(found) if text not in self._told]
         self._told.update(new)
         return new
+
+
+def _numbered(processes: Iterable[ProcessSample], jobs: int) -> Iterable[str]:
+    for one in processes:
+        number = _NUMBER.search(one.command) if one.name in _RUNNERS else None
+        if number and int(number[1]) > jobs:
+            short = one.command[:_LONGEST_SHOWN]
+            yield f"a ninja was given a -j of its own: {short}"

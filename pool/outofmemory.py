@@ -12,6 +12,8 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pool.amount import in_units
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -137,7 +139,7 @@ def _of_a_killed(victim: str, evidence: Evidence) -> Finding:
 def _of_a_refused(quote: str, evidence: Evidence) -> Finding:
     proof = tuple(_counted(evidence))
     if evidence.address_space:
-        proof += (f"the limit on address space (ulimit -v) is {_size(evidence.address_space)}",)
+        proof += (f"the limit on address space (ulimit -v) is {in_units(evidence.address_space)}",)
     reasons = (f'its output says "{quote}"', *(proof or _shortage(evidence)))
     return Finding(verdict="certain" if proof else "probable", reasons=reasons)
 
@@ -154,9 +156,9 @@ def _shortage(evidence: Evidence) -> Iterator[str]:
     """Yield what speaks for a shortage, where nobody counted."""
     limit, available = evidence.limit, evidence.available
     if limit and evidence.used >= _NEAR * limit:
-        yield f"it used {_size(evidence.used)}, {evidence.limit_is} {_size(limit)}"
+        yield f"it used {in_units(evidence.used)}, {evidence.limit_is} {in_units(limit)}"
     elif limit and available is not None and available < _LOW * limit:
-        yield f"memory was low: {_size(available)} left, {evidence.limit_is} {_size(limit)}"
+        yield f"memory was low: {in_units(available)} left, {evidence.limit_is} {in_units(limit)}"
 
 
 def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
@@ -169,9 +171,3 @@ def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
 
 def _kills(number: int) -> str:
     return "1 oom kill" if number == 1 else f"{number} oom kills"
-
-
-def _size(number: float) -> str:
-    if number < 1 << 30:
-        return f"{number / (1 << 20):.0f} MiB"
-    return f"{number / (1 << 30):.1f} GiB"

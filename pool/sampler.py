@@ -1,16 +1,19 @@
 """What builds cost: one look at all processes of the machine serves all builds.
 
 On Linux it reads ``/proc/PID/stat`` once for each process, some ten microseconds each; command
-lines and markers only once in a process's life. Elsewhere psutil answers the same questions.
+lines and markers only at the first two looks: at the first one it may be a fork that has not become
+what it will be, and shows its parent's. Elsewhere psutil answers the same questions.
 
 A process belongs to a build if it descends from the hook, is of the hook's session, or has the
-build's marker in its environment (it was daemonised, and pid 1 or the pool adopted it).
+build's marker in its environment (it was daemonised, and pid 1 or the pool adopted it). Daemons
+that clean their environment are known if an earlier look has seen them below the hook.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["BuildCost", "Sample", "Sampler"]
 
 _MOST_READ = 4096
+_LONGEST_COMMAND = 400
+"""Characters: what is compiled comes late in a compiler's, and a hook's has two long paths."""
+_SHORTEST_AGE = 0.1
+"""Seconds: of a process that has just begun, percentages say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +73,22 @@ class _Process:
     """Seconds used so far."""
     started: float
     """With the pid, it is a process's own for ever."""
+    age: float
+    """Seconds since then."""
+
+    @property
+    def life(self) -> tuple[int, float]:
+        return (self.pid, self.started)
 
     @property
     def identity(self) -> tuple[int, float, str]:
+        """The program that it is now."""
         return (self.pid, self.started, self.name)
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is asked only once about a process."""
+    """What is asked only at the first looks at a process."""
 
     command: str
     mark: str
@@ -111,18 +125,26 @@ class Sampler:
         self._scales = scales or Scales(self._clock)
         # With its name: what a process says of itself changes when it becomes another program.
         self._known: dict[tuple[int, float, str], _Known] = {}
+        self._seen: set[tuple[int, float, str]] = set()
+        """Who was there at the look before, strangers included."""
         self._cpu: dict[tuple[int, float], float] = {}
+        self._whose: dict[tuple[int, float], BuildId] = {}
         self._at = self._clock.monotonic()
 
-    def sample(self, roots: Mapping[BuildId, int]) -> Sample:
-        """Look once; ``roots`` has the pid of each build's running hook."""
+    def sample(self, roots: Mapping[BuildId, int], closely: BuildId | None = None) -> Sample:
+        """Look once.
+
+        Args:
+            roots: the pid of each build's running hook.
+            closely: the build that somebody looks at.
+        """
         now = self._clock.monotonic()
         seconds, self._at = now - self._at, now
         processes = {process.pid: process for process in self._source.processes()}
         families = self._families(processes, roots)
         seen = [process for family in families.values() for process in family]
         pids = {build: [process.pid for process in family] for build, family in families.items()}
-        pss = self._scales.weighed(pids)
+        pss = self._scales.weighed(pids, closely)
         builds = {
             build: BuildCost(
                 processes=tuple(self._shown(process, seconds) for process in family),
@@ -131,10 +153,14 @@ class Sampler:
             )
             for build, family in families.items()
         }
-        self._cpu = {(process.pid, process.started): process.cpu for process in seen}
+        self._cpu = {process.life: process.cpu for process in seen}
+        self._whose = {
+            process.life: build for build, family in families.items() for process in family
+        }
         # The command lines of the dead go; what was asked about strangers stays while they live.
         alive = {process.identity for process in processes.values()}
-        self._known = {key: known for key, known in self._known.items() if key in alive}
+        self._known = {key: self._known[key] for key in self._known.keys() & alive & self._seen}
+        self._seen = alive
         memory = psutil.virtual_memory()
         return Sample(builds=builds, total=memory.total, available=memory.available)
 
@@ -150,8 +176,12 @@ class Sampler:
         # Only orphans can belong to a build without descending from its hook.
         for orphan in [*children[1], *children[os.getpid()]]:
             if orphan.pid not in by_session:
-                build = by_session.get(orphan.session) or whose.get(self._about(orphan).mark)
-                if build is not None:
+                build = (
+                    by_session.get(orphan.session)
+                    or whose.get(self._about(orphan).mark)
+                    or self._whose.get(orphan.life)
+                )
+                if build in tops:
                     tops[build].append(orphan)
         return {build: list(_below(top, children)) for build, top in tops.items()}
 
@@ -161,7 +191,10 @@ class Sampler:
         return known
 
     def _shown(self, process: _Process, seconds: float) -> ProcessSample:
-        before = self._cpu.get((process.pid, process.started), process.cpu)
+        before = self._cpu.get(process.life)
+        if before is None:
+            # Most compilers live for a look or two: all they did counts, for the time they had.
+            before, seconds = 0.0, max(process.age, _SHORTEST_AGE)
         percent = 100.0 * (process.cpu - before) / seconds if seconds > 0 else 0.0
         return ProcessSample(
             pid=process.pid,
@@ -169,7 +202,8 @@ class Sampler:
             name=process.name,
             command=self._about(process).command or process.name,
             rss=process.rss,
-            cpu=round(max(0.0, percent), 1),
+            # The kernel counts in hundredths of a second: more digits would only be noise.
+            cpu=float(round(max(0.0, percent))),
         )
 
 
@@ -192,6 +226,7 @@ class _Proc:
     def processes(self) -> Iterator[_Process]:
         with os.scandir("/proc") as entries:
             pids = [entry.name for entry in entries if entry.name.isdigit()]
+        since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
         for pid in pids:
             # A file object would cost more than the reading: this is done for each process.
             with suppress(OSError):
@@ -200,9 +235,9 @@ class _Proc:
                     stat = os.read(fd, _MOST_READ)
                 finally:
                     os.close(fd)
-                yield self._parsed(pid, stat)
+                yield self._parsed(pid, stat, since_boot)
 
-    def _parsed(self, pid: str, stat: bytes) -> _Process:
+    def _parsed(self, pid: str, stat: bytes, since_boot: float) -> _Process:
         head, _, tail = stat.rpartition(b")")
         fields = tail.split()
         return _Process(
@@ -213,6 +248,7 @@ class _Proc:
             rss=int(fields[21]) * self._page,
             cpu=(int(fields[11]) + int(fields[12])) / self._hertz,
             started=float(fields[19]),
+            age=since_boot - int(fields[19]) / self._hertz,
         )
 
     def about(self, pid: int) -> _Known:
@@ -221,7 +257,7 @@ class _Proc:
         with suppress(OSError):
             with (folder / "cmdline").open("rb") as file:
                 words = file.read(_MOST_READ).rstrip(b"\0").decode("utf-8", "replace").split("\0")
-            command = shown(words) if words != [""] else ""
+            command = shown(words, _LONGEST_COMMAND) if words != [""] else ""
         with suppress(OSError):
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(b"WHEELPOOL_BUILD="):
@@ -232,7 +268,11 @@ class _Proc:
 class _Psutil:
     """Other systems: the same by way of psutil."""
 
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+
     def processes(self) -> Iterator[_Process]:
+        now = self._clock.now().timestamp()
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError), process.oneshot():
                 times = process.cpu_times()
@@ -244,11 +284,12 @@ class _Psutil:
                     rss=process.memory_info().rss,
                     cpu=times.user + times.system,
                     started=process.create_time(),
+                    age=now - process.create_time(),
                 )
 
     def about(self, pid: int) -> _Known:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
             mark = process.environ().get("WHEELPOOL_BUILD", "")
-            return _Known(shown(process.cmdline()), mark)
+            return _Known(shown(process.cmdline(), _LONGEST_COMMAND), mark)
         return _Known("", "")

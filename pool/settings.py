@@ -71,7 +71,7 @@ class Settings:
     """Build each tree in a copy of its own, without a lock."""
     fail_fast: bool = False
     memory: int | None = None
-    """Bytes that all builds together may have at the start; None for no end."""
+    """The most bytes that all builds together may have at the start; None for no end."""
     retries: int = 2
     """How often what ran out of memory is tried again, with less each time; 0 to 2."""
     lock_timeout: float | None = None

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.backend.output import LogTail
+from pool.events.processes import news_of
 from pool.events.vocabulary import BuildOutput, BuildSample, MachineMemory, Remark, Sample
-from pool.limits.pressure import stalled
+from pool.limits.budget import stalled
 from pool.offence import Offence
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pool.backend.jobserver import Jobserver
     from pool.events.bus import Bus
-    from pool.model import BuildId
+    from pool.model import BuildId, ProcessSample
     from pool.sampler import Sampler
 
 __all__ = ["Watch"]
@@ -40,6 +41,8 @@ class _Watched:
     peak: int = 0
     sampled: bool = False
     """Whether its running hook was looked at."""
+    told: tuple[ProcessSample, ...] = ()
+    """The hook's processes as they were told last."""
     offence: Offence
 
 
@@ -60,6 +63,7 @@ class Watch:
         self._jobs = jobs
         self._on_sample = on_sample
         self._builds: dict[BuildId, _Watched] = {}
+        self._looked_at: BuildId | None = None
         self.machine: MachineMemory | None = None
         """What the machine had when last looked at, with hooks running."""
 
@@ -69,6 +73,8 @@ class Watch:
             watched = self._builds[build] = self._new(build, log)
         watched.pid = pid
         watched.sampled = False
+        # What is known is forgotten where the build leaves its slot between two hooks.
+        watched.told = ()
 
     def _new(self, build: BuildId, log: Path) -> _Watched:
         offence = Offence()
@@ -77,6 +83,12 @@ class Watch:
             self._tell(build, offence.printed(chunk))
 
         return _Watched(tail=LogTail(log, printed), offence=offence)
+
+    def look(self, build: BuildId) -> None:
+        """Somebody looks at this build: weigh it soon and often, and no other one so."""
+        self._looked_at = build
+        if (watched := self._builds.get(build)) is not None:
+            watched.sampled = False
 
     def end(self, build: BuildId) -> None:
         """The hook has ended; tell the last of its output."""
@@ -130,26 +142,27 @@ class Watch:
             self._on_sample(())
             return
         sample = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._sampler.sample, roots
+            self._executor, self._sampler.sample, roots, self._looked_at
         )
         builds = []
         for build, tree in sample.builds.items():
-            # It may have ended while we looked; its last word is already told.
-            if (watched := self._builds.get(build)) is not None and watched.pid is not None:
+            # The hook may have ended while we looked; its last word is already told.
+            if (watched := self._builds.get(build)) is not None and watched.pid == roots[build]:
                 watched.peak = max(watched.peak, tree.rss)
                 watched.sampled = True
                 builds.append(
                     BuildSample(
                         build=build,
-                        processes=tree.processes,
+                        processes=news_of(tree.processes, watched.told),
                         rss=tree.rss,
                         peak=watched.peak,
                         pss=tree.pss,
                         tokens=self._jobs.held(build),
                     )
                 )
-                names = [process.name for process in tree.processes]
-                self._tell(build, watched.offence.sampled(names, self._jobs.allowed(build)))
+                watched.told = tree.processes
+                jobs = self._jobs.allowed(build)
+                self._tell(build, watched.offence.sampled(tree.processes, jobs))
         machine = self.machine = MachineMemory(
             total=sample.total, available=sample.available, stall=stalled()
         )

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from pool.alone import Lockable
 from pool.backend import environment
-from pool.backend.hooks import HookCall, MissingHookError
+from pool.backend.hooks import HookCall, HookFailedError, MissingHookError
 from pool.byhand import by_hand
 from pool.errors import BackendError, ProjectError
 from pool.events.vocabulary import BuildChose, BuildPhase, BuildWaiting, Remark
@@ -311,6 +311,8 @@ class Work:
         try:
             result = await kit.hooks.call(call, on_start=partial(kit.watch.begin, job.id, job.log))
         except BackendError as problem:
+            if isinstance(problem, HookFailedError):
+                kit.watch.weigh(job.id, problem.ended.peak)
             named = witness.named(problem, used=kit.watch.peak(job.id), machine=kit.watch.machine)
             (named or problem).rerun = by_hand(call)
             if named is not None:

@@ -39,6 +39,8 @@ class FakeSource:
     def __init__(self, journal: Path | None = None) -> None:
         self.journal = journal
         self.sent: list[pool.Control] = []
+        """All commands but looks."""
+        self.looked_at: list[pool.BuildId] = []
         self._waiting: list[vocabulary.KnownEvent] = []
         self._seq = 0
 
@@ -53,4 +55,7 @@ class FakeSource:
         return batch
 
     def send(self, control: pool.Control) -> None:
-        self.sent.append(control)
+        if isinstance(control, pool.Look):
+            self.looked_at.append(control.build)
+        else:
+            self.sent.append(control)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from pool.model import ProcessSample
 from pool.offence import Offence
+
+
+def processes(*commands: str) -> list[ProcessSample]:
+    return [
+        ProcessSample(pid=n, ppid=1, name=command.split()[0], command=command, rss=0, cpu=0.0)
+        for n, command in enumerate(commands)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -26,16 +34,24 @@ def test_words_of_tools_are_known_wherever_the_log_is_cut(line: bytes) -> None:
 
 def test_compilers_count_when_two_looks_in_a_row_see_too_many() -> None:
     offence = Offence()
-    assert offence.sampled(["python", "make", "cc1", "cc1plus"], 1) == []
-    assert offence.sampled(["cc1"], 1) == []
-    assert offence.sampled(["cc1", "rustc", "cc1"], 1) == []
-    assert offence.sampled(["cc1", "rustc", "as"], 1) == [
+    assert offence.sampled(processes("python", "make", "cc1", "cc1plus"), 1) == []
+    assert offence.sampled(processes("cc1"), 1) == []
+    assert offence.sampled(processes("cc1", "rustc", "cc1"), 1) == []
+    assert offence.sampled(processes("cc1", "rustc", "as"), 1) == [
         "it runs more compilers than it has jobs: 2 of 1"
     ]
-    assert offence.sampled(["cc1", "rustc", "cc1"], 1) == []
+    assert offence.sampled(processes("cc1", "rustc", "cc1"), 1) == []
 
 
 def test_what_waits_for_a_compiler_is_none() -> None:
     offence = Offence()
     for _ in range(3):
-        assert offence.sampled(["gcc", "collect2", "make", "ninja", "cargo"], 1) == []
+        assert offence.sampled(processes("gcc", "collect2", "make", "ninja", "cargo"), 1) == []
+
+
+def test_a_ninja_that_was_given_a_higher_number_is_named_at_once() -> None:
+    offence = Offence()
+    assert offence.sampled(processes("ninja -v -j 2", "make -j8 all", "ninja -v"), 2) == []
+    (told,) = offence.sampled(processes("ninja -v -j 8 all"), 2)
+    assert told == "a ninja was given a -j of its own: ninja -v -j 8 all"
+    assert offence.sampled(processes("ninja -v -j 8 all"), 2) == []

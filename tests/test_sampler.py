@@ -55,9 +55,15 @@ class Machine:
 
 
 def process(
-    pid: int, ppid: int, session: int = 0, *, cpu: float = 0.0, name: str = "cc"
+    pid: int,
+    ppid: int,
+    session: int = 0,
+    *,
+    cpu: float = 0.0,
+    name: str = "cc",
+    age: float = 100.0,
 ) -> _Process:
-    return _Process(pid, ppid, session or pid, name, rss=pid << 20, cpu=cpu, started=1.0)
+    return _Process(pid, ppid, session or pid, name, pid << 20, cpu, started=1.0, age=age)
 
 
 @pytest.fixture
@@ -112,6 +118,26 @@ def test_orphans_are_known_by_session_then_by_marker(sampler: Sampler, machine: 
     assert pids(sampler, B1, b1=20) == [20, 22, 21, 23, 24]
 
 
+def test_a_daemon_without_a_marker_is_known_if_it_was_seen_below_the_hook(
+    sampler: Sampler, machine: Machine
+) -> None:
+    machine.there = [process(20, US), process(21, 20, session=21), process(30, US)]
+    assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
+    machine.there = [process(20, US), process(21, 1, session=21), process(30, US)]
+    assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
+    machine.there[1] = replace(machine.there[1], started=7.0)
+    assert pids(sampler, B1, b1=20, b2=30) == [20], "its pid is somebody else's by now"
+
+
+def test_who_is_left_of_a_build_that_runs_no_hook_is_nobodys(
+    sampler: Sampler, machine: Machine
+) -> None:
+    machine.there = [process(20, US), process(21, 20, session=21)]
+    assert pids(sampler, B1, b1=20) == [20, 21]
+    machine.there = [process(21, 1, session=21), process(30, US)]
+    assert pids(sampler, B2, b2=30) == [30]
+
+
 def test_a_hook_that_is_gone_leaves_nothing_or_its_orphans(
     sampler: Sampler, machine: Machine
 ) -> None:
@@ -127,26 +153,28 @@ def test_percentages_are_of_one_core_since_the_tick_before(
         return sampler.sample({B1: 20}).builds[B1].processes[0].cpu
 
     machine.there = [process(20, US, cpu=7.0)]
-    assert percent() == 0.0
+    assert percent() == 7.0, "at first all that it did counts, for all its life"
     clock.at += 2.0
     machine.there = [process(20, US, cpu=8.0)]
     assert percent() == 50.0
     assert percent() == 0.0
     clock.at += 1.0
-    machine.there = [replace(process(20, US, cpu=3.0), started=9.0)]
-    assert percent() == 0.0, "a reused pid is seen for the first time"
+    machine.there = [replace(process(20, US, cpu=3.0, age=1.5), started=9.0)]
+    assert percent() == 200.0, "a reused pid is seen for the first time"
+    machine.there = [replace(process(20, US, cpu=0.02, age=0.0), started=10.0)]
+    assert percent() == 20.0, "of one that has just begun there is little to say"
 
 
-def test_each_process_is_asked_once_until_it_becomes_another_program(
+def test_each_process_is_asked_twice_until_it_becomes_another_program(
     sampler: Sampler, machine: Machine
 ) -> None:
     machine.there = [process(20, US), process(25, 1)]
-    for _ in range(3):
+    for _ in range(4):
         pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 25]
+    assert sorted(machine.asked) == [20, 20, 25, 25]
     machine.there = [process(20, US, name="ld"), process(25, 1)]
     pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 20, 25]
+    assert sorted(machine.asked) == [20, 20, 20, 25, 25]
     machine.there = []
     pids(sampler, B1, b1=20)
     assert sampler._known == {}
@@ -212,11 +240,22 @@ async def test_a_real_tree_is_seen(tmp_path: Path, source: type[_Proc | _Psutil]
     for shown in reversed(family):
         psutil.Process(shown.pid).kill()
     assert len(family) == 3
-    reap(root)
+    reap(root, *(shown.pid for shown in family))
 
 
-def reap(root: subprocess.Popen[bytes]) -> None:
+async def test_a_zombie_has_nothing_but_its_name() -> None:
+    zombie = subprocess.Popen(["true"], start_new_session=True)
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    sample = Sampler(RunId("run")).sample({B1: zombie.pid})
+    (shown,) = sample.builds[B1].processes
+    assert (shown.command, shown.rss) == (shown.name, 0)
+    assert sample.builds[B1].rss == 0
+    reap(zombie)
+
+
+def reap(root: subprocess.Popen[bytes], *orphans: int) -> None:
     """Leave no zombies; ours are also the orphans, if an earlier test made us adopt them."""
     root.wait()
     for child in psutil.Process().children():
-        child.wait(30)
+        if child.pid in orphans:
+            child.wait(30)

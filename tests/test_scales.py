@@ -47,7 +47,7 @@ def test_each_build_is_weighed_every_few_seconds() -> None:
 def test_large_trees_take_no_more_than_their_share_and_all_have_their_turn() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
-    scales = Scales(clock, kernel.pss)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
     builds = {BuildId(f"b{number}"): [number] for number in range(1, 17)}
     for _ in range(600):
         clock.seconds += 1.0
@@ -67,3 +67,34 @@ def test_the_systems_own_way_agrees_with_psutil() -> None:
     ours = pss_of(os.getpid())
     assert ours is not None
     assert ours == pytest.approx(psutil.Process().memory_full_info().pss, rel=0.1)
+
+
+def test_who_is_looked_at_is_weighed_at_once_and_each_second() -> None:
+    clock = ManualClock()
+    kernel = Kernel(clock)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
+    trees = {B1: [3], B2: [4]}
+    scales.weighed(trees)
+    clock.seconds += 0.2
+    assert scales.weighed(trees, B2) == {B2: 4}
+    assert scales.weighed(trees, B2) == {}
+    clock.seconds += 1.0
+    assert scales.weighed(trees, B2) == {B2: 4}
+    assert scales.weighed(trees, B1) == {B1: 3}
+
+
+def test_who_is_looked_at_does_not_wait_for_the_allowance_and_starves_nobody() -> None:
+    clock = ManualClock()
+    kernel = Kernel(clock, seconds=0.1)
+    scales = Scales(clock, kernel.pss, clock.monotonic)
+    trees = {BuildId(f"b{number}"): [number] for number in range(1, 9)}
+    scales.weighed(trees)
+    clock.seconds += 1.0
+    assert BuildId("b8") in scales.weighed(trees, BuildId("b8")), "nothing was left for it"
+    kernel.asked.clear()
+    for _ in range(2000):
+        clock.seconds += 1.0
+        scales.weighed(trees, BuildId("b8"))
+    assert len(kernel.asked) * kernel.seconds <= 2000 * SHARE * 1.1 + 0.2
+    assert set(kernel.asked) == set(range(1, 9))
+    assert kernel.asked.count(8) > 2 * kernel.asked.count(1)

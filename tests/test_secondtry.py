@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import pool
+from pool.ending import MADE_ROOM
 from pool.events import vocabulary as v
 from pool.secondtry import Attempt, next_attempt
 from tests.makers import make_sdist, make_tree
@@ -49,7 +50,7 @@ def test_half_the_jobs_and_then_one(jobs: int, most: int, tries: list[int]) -> N
 
 def test_other_failures_are_not_tried_again() -> None:
     assert next_attempt("backend", None, 8, 2) is None
-    assert next_attempt("", Attempt(number=1, jobs=4), 8, 2) is None
+    assert next_attempt("", Attempt(jobs=4, failed=1), 8, 2) is None
 
 
 async def test_the_last_try_counts(tmp_path: Path) -> None:
@@ -154,3 +155,26 @@ async def test_a_cancelled_second_try_is_the_end_of_it(tmp_path: Path) -> None:
     code, state = await ran(settings(tmp_path, jobs=4), tree, seen=seen)
     assert code == 1
     assert state.totals == {pool.Outcome.CANCELLED: 1}
+
+
+def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_third_time_alone() -> (
+    None
+):
+    attempt, seen = None, list[tuple[int, bool]]()
+    for _ in range(4):
+        attempt = next_attempt(MADE_ROOM, attempt, 8, 0)
+        assert attempt is not None
+        seen.append((attempt.jobs, attempt.alone))
+    assert seen == [(4, False), (2, True), (1, True), (1, True)]
+    assert attempt is not None
+    assert attempt.words == "it was ended to make room, so it is built again alone, with 1 job"
+
+
+def test_what_made_room_and_then_runs_out_of_memory_is_tried_alone() -> None:
+    room = next_attempt(MADE_ROOM, None, 2, 2)
+    assert room is not None
+    assert room.words.endswith("so it is built again when there is room, with 1 job")
+    alone = next_attempt(OUT, room, 2, 2)
+    assert alone is not None
+    assert (alone.jobs, alone.alone, alone.made_room) == (1, True, 1)
+    assert next_attempt(OUT, alone, 2, 2) is None

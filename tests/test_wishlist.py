@@ -24,6 +24,7 @@ A, B = canonicalize_name("a"), canonicalize_name("b")
 def settings(**more: Any) -> pool.Settings:
     return pool.Settings(
         builds=1,
+        jobs=1,
         downloads=1,
         installs=1,
         out_dir=CWD,

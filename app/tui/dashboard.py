@@ -100,6 +100,7 @@ class Dashboard(Screen[None]):
         super().__init__()
         self.feed = feed
         self._ascii = ascii_only
+        self._looked_at: pool.BuildId | None = None
         self._detachable = feed.detachable
 
     @property
@@ -148,7 +149,7 @@ class Dashboard(Screen[None]):
             self.query_one(Graphs).tick()
             self.query_one(StatusStrip).tick()
             self.table.tick()
-            self.query_one(BuildPanel).show(self.table.selected)
+            self._look()
             for bar in self.query(ReplayBar):
                 bar.tick()
 
@@ -286,7 +287,15 @@ class Dashboard(Screen[None]):
 
     def on_build_table_selected(self) -> None:
         """Show the newly selected build at once."""
-        self.query_one(BuildPanel).show(self.table.selected)
+        self._look()
+
+    def _look(self) -> None:
+        """Show the selected build; a run is told once, to look at it more often."""
+        build = self.table.selected
+        self.query_one(BuildPanel).show(build)
+        if build is not None and build.id != self._looked_at and self.live:
+            self._looked_at = build.id
+            self.feed.source.send(pool.Look(build=build.id))
 
     def action_filter(self) -> None:
         """Ask for what rows must have in them."""

@@ -5,19 +5,26 @@ Pure. Whether a tool speaks the jobserver's protocol decides:
 ==============================  =============================================================
 make, gmake >= 4.4              by itself, through the FIFO
 make, gmake < 4.4               through a shim first on PATH (`pool.backend.shims`)
-ninja >= 1.13                   by itself; also when cmake, meson or torch call it
+ninja >= 1.13                   by itself; also when cmake or meson call it
 cargo, rustc, gcc -flto         by themselves; cargo reads CARGO_MAKEFLAGS first
 ninja < 1.13                    not at all: a lease of k jobs, ``-jk`` by a shim
+torch's extensions              not at all: a lease, MAX_JOBS
 numpy.distutils                 not at all: a lease, NPY_NUM_BUILD_JOBS
 setuptools, cython, nvcc        not at all, but nothing makes them parallel that we could set
 ==============================  =============================================================
 
 A ninja counts as used if it would be found and something that calls it is in the build
 environment, or CMAKE_GENERATOR asks for it. numpy.distutils is there with numpy and setuptools
-before Python 3.12, where meson-python is not.
+before Python 3.12, where meson-python is not. Extensions of torch would let ninja speak, but many
+(flash-attn, vllm) count processors and say ``-jN`` outright where MAX_JOBS is unset.
 
-With a lease MAX_JOBS, CMAKE_BUILD_PARALLEL_LEVEL, NPY_NUM_BUILD_JOBS and CARGO_BUILD_JOBS say k.
-Without one they are unset: each becomes a ``-jN`` somewhere, and that switches the jobserver off.
+What is not counted: threads within one compiler. ``nvcc --threads``, NVCC_THREADS and rustc's
+own codegen are such; rustc asks the jobserver for its.
+
+With a lease MAX_JOBS, NPY_NUM_BUILD_JOBS and CARGO_BUILD_JOBS say k. Without one they are unset:
+each becomes a ``-jN`` somewhere, and that switches the jobserver off. CMAKE_BUILD_PARALLEL_LEVEL
+says k only where the old ninja is one of the build requirements, which is called by its path, past
+a shim: otherwise it would switch off the jobserver for a make that cmake calls.
 
 A user's own value of these, and a ``-jN`` in MAKEFLAGS, is the most jobs of any one build; all
 builds together keep to ``--jobs``. So both hold, which a value handed on would not: four builds
@@ -38,6 +45,7 @@ __all__ = [
     "NINJA_SPEAKS",
     "job_flags",
     "own_bounds",
+    "uses_max_jobs",
     "uses_ninja",
     "uses_numpy_distutils",
 ]
@@ -67,6 +75,15 @@ def uses_ninja(requirements: Mapping[str, str], environ: Mapping[str, str]) -> b
     return asked or not _NINJA_CALLERS.isdisjoint(requirements)
 
 
+def uses_max_jobs(requirements: Mapping[str, str]) -> bool:
+    """Tell whether a build would count processors where MAX_JOBS is unset.
+
+    Args:
+        requirements: what the build environment has, by canonical name.
+    """
+    return "torch" in requirements
+
+
 def uses_numpy_distutils(requirements: Mapping[str, str], python: str) -> bool:
     """Tell whether numpy.distutils may compile, which takes every processor by itself.
 
@@ -93,7 +110,7 @@ def own_bounds(environ: Mapping[str, str]) -> dict[str, int]:
 
 
 def job_flags(
-    environ: Mapping[str, str], *, fifo: Path, most: int, lease: int | None
+    environ: Mapping[str, str], *, fifo: Path, most: int, lease: int | None, by_path: bool = False
 ) -> dict[str, str]:
     """Return an environment with the variables of the jobserver, and without what defeats it.
 
@@ -102,10 +119,12 @@ def job_flags(
         fifo: the build's own.
         most: jobs that it may ever have at once.
         lease: jobs for tools that know no jobserver; None where there are none such.
+        by_path: whether cmake may call such a one by its path.
     """
     kept = {name: value for name, value in environ.items() if name not in COUNTS}
     ours = f"-j{most} --jobserver-auth=fifo:{fifo}"
-    counts = {} if lease is None else dict.fromkeys(COUNTS, str(lease))
+    told = [name for name in COUNTS if by_path or name != "CMAKE_BUILD_PARALLEL_LEVEL"]
+    counts = {} if lease is None else dict.fromkeys(told, str(lease))
     return {
         **kept,
         **counts,

@@ -34,6 +34,8 @@ __all__ = ["Granted", "Jobserver", "Outer", "last_auth"]
 
 FAST, SLOW = 0.005, 0.05
 """Seconds between two looks while tokens move, and when nothing has moved for a while."""
+_ALL = 4096
+"""Bytes taken at once: more than anybody is ever granted."""
 _PLAIN = re.compile(r"[\w./+@=,-]+", re.ASCII)
 _AUTH = re.compile(r"(?:^|\s)--jobserver-(?:auth|fds)=(\S+)")
 
@@ -66,6 +68,8 @@ class Jobserver:
             jobs.backed = 0
         self._pipes: dict[BuildId, _Pipe] = {}
         self._calls: dict[BuildId, asyncio.Future[None]] = {}
+        self._caught: set[BuildId] = set()
+        """Whose pipes are waited on, to be there before who writes reads again."""
         self._stirred = asyncio.Event()
 
     @property
@@ -115,6 +119,7 @@ class Jobserver:
             yield Granted(fifo=pipe.path, fixed=1 + self._jobs.leased(build))
         finally:
             self._jobs.leave(build)
+            self._catch_from(self._caught - {build})
             del self._pipes[build]
             pipe.close()
             self._turn()
@@ -161,7 +166,22 @@ class Jobserver:
         for who in jobs.grant():
             pipes[who].put()
         self._give_back()
+        self._catch_from(set(jobs.greedy()))
         return seen != expected
+
+    def _catch_from(self, greedy: set[BuildId]) -> None:
+        """Wait on these pipes, and on no others."""
+        loop = asyncio.get_running_loop()
+        for who in self._caught - greedy:
+            loop.remove_reader(self._pipes[who].fd)
+        for who in greedy - self._caught:
+            loop.add_reader(self._pipes[who].fd, self._catch, who)
+        self._caught = greedy
+
+    def _catch(self, who: BuildId) -> None:
+        """Take first and think then: a tool that writes a byte reads again microseconds later."""
+        self._jobs.took(who, self._pipes[who].take(_ALL))
+        self._turn()
 
     def _borrow(self) -> None:
         """Take from the outer jobserver what is wanted here and can be had there."""
@@ -187,7 +207,7 @@ class _Pipe:
     def __init__(self, path: Path, own_folder: Path | None) -> None:
         self.path = path
         self._own_folder = own_folder
-        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     @classmethod
     def made(cls, folder: Path) -> _Pipe:
@@ -210,22 +230,22 @@ class _Pipe:
 
     def unread(self) -> int:
         """Return how many bytes lie in it."""
-        return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, b"\0" * 4))[0])
+        return int(struct.unpack("i", fcntl.ioctl(self.fd, termios.FIONREAD, b"\0" * 4))[0])
 
     def put(self) -> None:
         """Put a byte in: far from filling it, so it never blocks."""
-        os.write(self._fd, b"+")
+        os.write(self.fd, b"+")
 
     def take(self, count: int) -> int:
         """Take bytes out, as many of so many as are still there."""
         try:
-            return len(os.read(self._fd, count))
+            return len(os.read(self.fd, count))
         except BlockingIOError:
             return 0
 
     def close(self) -> None:
         """Remove it; what some process left behind may still do with it touches nobody."""
-        os.close(self._fd)
+        os.close(self.fd)
         with suppress(OSError):
             self.path.unlink()
         if self._own_folder is not None:

@@ -160,6 +160,8 @@ class Process:
         self._processes = processes
         self._popen = popen
         self._build = build
+        # A child begins with its parent's high-water mark (getrusage(2)): less says nothing.
+        self._inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.pid = popen.pid
         self.peak = 0
         """Bytes: the largest resident size of any one process in its tree; 0 if it stayed small."""
@@ -169,10 +171,8 @@ class Process:
         status, peak = self._processes.reap(self.pid)
         # Popen must not wait for a pid that may be somebody else's by now.
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        # A child begins with its parent's high-water mark (getrusage(2)): less says nothing.
-        ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         unit = 1024 if sys.platform == "linux" else 1
-        self.peak = peak * unit if peak > ours else 0
+        self.peak = peak * unit if peak > self._inherited else 0
         self._processes.ended(self.pid, self._build)
         return self._popen.returncode
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pool.backend.jobflags import NINJA_SPEAKS, uses_ninja, uses_numpy_distutils
+from pool.backend.jobflags import NINJA_SPEAKS, uses_max_jobs, uses_ninja, uses_numpy_distutils
 from pool.backend.process import answer_of
 
 if TYPE_CHECKING:
@@ -101,22 +101,30 @@ class Shims:
         self._environ = environ
         self._folder = folder
         self._versions: dict[Path, tuple[int, int] | None] = {}
-        self._make_folders: tuple[Path, ...] | None = None
+        self._make_folders: tuple[tuple[str, Path], ...] | None = None
 
     def tools(self, env: BuildEnvironment) -> Tools:
         """Look at what a build would find."""
         if self._make_folders is None:
             self._make_folders = tuple(self._makes())
         has = dict(_installed(env))
-        ninja = self._old_ninja(env, has) if uses_ninja(has, self._environ) else None
-        folders = self._make_folders
+        any_ninja = self._any_ninja(env) if uses_ninja(has, self._environ) else None
+        ninja = any_ninja if any_ninja and self._is_old(any_ninja, env, has) else None
+        # A make of the build's own requirements is found before the user's; so it stays.
+        folders = tuple(
+            folder for name, folder in self._make_folders if not (env.bin / name).exists()
+        )
         if ninja is not None and (shim := self._ninja(ninja)) is not None:
             folders = (*folders, shim)
-        leased = ninja is not None or uses_numpy_distutils(has, env.interpreter.version)
+        leased = (
+            ninja is not None
+            or (any_ninja is not None and uses_max_jobs(has))
+            or uses_numpy_distutils(has, env.interpreter.version)
+        )
         return Tools(folders=folders, leased=leased, ninja=ninja)
 
-    def _makes(self) -> Iterator[Path]:
-        """Yield the folders with shims for make and gmake, where they are needed."""
+    def _makes(self) -> Iterator[tuple[str, Path]]:
+        """Yield the names and folders of shims for make and gmake, where they are needed."""
         for name in ("make", "gmake"):
             program = self._found(name)
             version = self._version(program) if program else None
@@ -129,22 +137,25 @@ class Shims:
                     quoted=shlex.quote(str(program)),
                 )
                 if (folder := self._written(name, script)) is not None:
-                    yield folder
+                    yield name, folder
 
     def _ninja(self, program: Path) -> Path | None:
         found = self._found("ninja") or program
         return self._written("ninja", _NINJA.replace("QUOTED", shlex.quote(str(found))))
 
-    def _old_ninja(self, env: BuildEnvironment, has: Mapping[str, str]) -> Path | None:
-        """Return the ninja that a build would find, if it knows no jobserver."""
+    def _any_ninja(self, env: BuildEnvironment) -> Path | None:
+        """Return the ninja that a build would find."""
         path = os.pathsep.join([str(env.bin), self._environ.get("PATH", os.defpath)])
-        if (found := shutil.which("ninja", path=path)) is None:
-            return None
-        if Path(found).parent == env.bin and "ninja" in has:
+        found = shutil.which("ninja", path=path)
+        return Path(found) if found else None
+
+    def _is_old(self, ninja: Path, env: BuildEnvironment, has: Mapping[str, str]) -> bool:
+        """Tell whether a ninja knows no jobserver; one that does not say its version does."""
+        if ninja.parent == env.bin and "ninja" in has:
             version = _version_in(has["ninja"])
         else:
-            version = self._version(Path(found))
-        return Path(found) if version is not None and version < NINJA_SPEAKS else None
+            version = self._version(ninja)
+        return version is not None and version < NINJA_SPEAKS
 
     def _found(self, name: str) -> Path | None:
         """Return the real program, by PATH without our own shims."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from pool.events.processes import caught_up
 from pool.events.state import (
     MEMORY_SECONDS,
     BuildState,
@@ -375,7 +376,7 @@ def _(event: Sample, state: State) -> Dirty:
     state.machine = event.machine
     for sample in event.builds:
         build = state.builds[sample.build]
-        build.processes = sample.processes
+        build.processes = caught_up(sample.processes, build.processes)
         build.rss = sample.rss
         build.tokens = sample.tokens
         build.peak = max(build.peak, sample.peak)

@@ -1,7 +1,8 @@
 """The closed union of everything that can happen in a run.
 
-An event is a fact in the past tense, complete in itself, and safe to show and to keep: text in it
-is already cleaned of terminal escapes and secrets. Output of builds is deliberately not in here;
+An event is a fact in the past tense, complete in itself (samples alone leave out what is as it was
+in the one before), and safe to show and to keep: text in it is already cleaned of terminal escapes
+and secrets. Output of builds is deliberately not in here;
 it stays in per-build log files, and events carry only counts and the last line.
 
 The bus stamps ``seq`` and ``t``; whoever makes an event leaves them at their defaults. Readers
@@ -14,13 +15,13 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from pool.events.processes import ProcessNews
 from pool.model import (
     BuildId,
     Holder,
     LimitName,
     Outcome,
     Phase,
-    ProcessSample,
     RunId,
     WaitFor,
 )
@@ -66,7 +67,7 @@ __all__ = [
     "Unknown",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when a reader of the old schema would misread a new journal."""
 
 
@@ -138,7 +139,7 @@ class LimitChanged(_Event, frozen=True, tag="limit.changed"):
     old: int
     new: int
     why: str
-    """``user``, ``pause``, ``resume`` or ``memory``."""
+    """``user``, ``pause``, ``resume``, ``memory``, or ``machine``: it offers more or less of it."""
 
 
 class BuildQueued(_Event, frozen=True, tag="build.queued"):
@@ -161,7 +162,7 @@ class BuildQueued(_Event, frozen=True, tag="build.queued"):
     expected: float | None = None
     """Seconds it took in earlier runs."""
     expected_peak: int | None = None
-    """Bytes it came to in earlier runs."""
+    """Bytes it came to in earlier runs, or before it was ended to make room."""
     config_settings: tuple[str, ...] = ()
     """What its hooks are given, as ``KEY=VALUE``; what looks like a secret is masked."""
     priority: tuple[int, float, int] | None = None
@@ -332,8 +333,8 @@ class BuildSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What one build costs at one tick."""
 
     build: BuildId
-    processes: tuple[ProcessSample, ...]
-    """Parents before their children."""
+    processes: tuple[ProcessNews, ...]
+    """All there are, parents before their children; of each what is new."""
     rss: int
     """Bytes, summed over the tree."""
     peak: int
@@ -351,7 +352,7 @@ class MachineMemory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     available: int
     stall: float | None = None
     """Percent of the last ten seconds in which some process waited for memory, as
-    `pool.limits.pressure.stalled` has it; None in older journals."""
+    `pool.limits.budget.stalled` has it; None where the kernel does not tell."""
 
 
 class Sample(_Event, frozen=True, tag="sample"):

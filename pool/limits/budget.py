@@ -1,31 +1,34 @@
-"""How much memory builds may have together: what was said, or what the machine offers now.
+"""How much memory builds may have together: what was said, and what the machine offers now.
 
-Pure readings of files; nothing is changed, and no cgroup is made. ``auto`` is the smallest of what
-the machine has available and of what each cgroup around us leaves (v2 ``memory.max``, v1
-``memory.limit_in_bytes``, less what is used that the kernel cannot take back), less a margin.
+Pure readings of files; nothing is changed, and no cgroup is made. What is offered is the least of
+what the machine has available and of what each cgroup around us leaves. How the budget of a run
+follows from both is `Allowance`'s.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from pool.amount import amount_of
+from pool.cgroup import own_cgroup
 from pool.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-__all__ = ["budget_of", "margin", "offered", "size_of"]
+    from pool.cgroup import Level
 
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
+__all__ = ["Offer", "budget_of", "offered", "stalled"]
+
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
-_MOST_MARGIN = 2 << 30
-_LEAST = 64 << 20
+_SCARCE = 0.05
+"""So small a part left is nearly nothing; earlyoom asks processes to end at 10 %, kills at 5 %."""
 _ROOT = Path("/")
 
 
@@ -34,7 +37,8 @@ def budget_of(text: str, root: Path = _ROOT) -> int | None:
 
     Args:
         text: as typed: ``8G``, ``1200M`` and ``512MiB`` are powers of 1024; a percentage is of the
-            machine's memory, or of what our cgroup may have, where that is less.
+            machine's memory, or of what our cgroups may have, where that is less. ``auto`` is all
+            of that: a run never takes more than is offered anyway.
         root: where ``proc`` and ``sys`` are.
 
     Returns:
@@ -47,88 +51,68 @@ def budget_of(text: str, root: Path = _ROOT) -> int | None:
         case "off":
             return None
         case "auto":
-            free = offered(root)
-            return max(_LEAST, free - margin(free))
+            return _whole(root)
     if share := _PERCENT.fullmatch(text.strip()):
         part = float(share[1])
         if 0 < part <= 100:
             return int(_whole(root) * part / 100)
-    elif size := size_of(text):
+    elif size := amount_of(text):
         return size
     raise SettingsError(
         f"{text!r} is no amount of memory", hint="such as 8G, 1200M, 50%, auto or off"
     )
 
 
-def size_of(text: str) -> int | None:
-    """Return the bytes of a size as people type it; None for what is none."""
-    if not (match := _SIZE.fullmatch(text.strip())):
-        return None
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What memory there is for builds at one moment."""
+
+    free: int
+    """Bytes that could be used now."""
+    scarce: bool = False
+    """Whether so little is left that the kernel may soon kill."""
+    stall: float = 0.0
+    """Percent of the last ten seconds in which some process waited for memory."""
 
 
-def margin(free: int) -> int:
-    """Return what of the free memory is left alone: a tenth, at most 2 GiB.
-
-    Builds read and write files through the page cache, other programs grow, we take some
-    ourselves, and what a tree has is seen once a second only.
-    """
-    return min(free // 10, _MOST_MARGIN)
-
-
-def offered(root: Path = _ROOT) -> int:
-    """Return the bytes that could be used now."""
-    left = (max(0, limit - used) for limit, used in _cgroups(root))
-    return min([_machine(root, "MemAvailable"), *left])
+def offered(root: Path = _ROOT) -> Offer:
+    """Look at the machine and the cgroups around us: a few small files."""
+    machine = _meminfo(root)
+    available, total = machine["MemAvailable"], machine["MemTotal"]
+    # With swap it gets slow first: the kernel tells of that as pressure.
+    scarce = available + machine.get("SwapFree", 0) < _SCARCE * total
+    left = [available]
+    for level in _levels(root):
+        left.append(max(0, level.limit - level.used))
+        scarce = scarce or left[-1] < _SCARCE * level.limit
+    return Offer(free=min(left), scarce=scarce, stall=stalled(root) or 0.0)
 
 
 def _whole(root: Path) -> int:
-    return min([_machine(root, "MemTotal"), *(limit for limit, _ in _cgroups(root))])
+    return min([_meminfo(root)["MemTotal"], *(level.limit for level in _levels(root))])
 
 
-def _machine(root: Path, key: str) -> int:
+def _levels(root: Path) -> Iterable[Level]:
+    cgroup = own_cgroup(root)
+    return cgroup.levels() if cgroup else ()
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    """Return the machine's figures in bytes, at least ``MemTotal`` and ``MemAvailable``."""
     with suppress(OSError):
-        for line in (root / "proc/meminfo").read_text().splitlines():
-            if line.startswith(f"{key}:"):
-                return int(line.split()[1]) * 1024
+        lines = (line.split() for line in (root / "proc/meminfo").read_text().splitlines())
+        return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) > 1}
     memory = psutil.virtual_memory()
-    return int(memory.total if key == "MemTotal" else memory.available)
+    return {"MemTotal": int(memory.total), "MemAvailable": int(memory.available)}
 
 
-def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
-    """Yield limit and use of each cgroup around us that has a limit, ours first."""
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            number, controllers, path = line.split(":", 2)
-            if number == "0":
-                for mount in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
-                    yield from _upward(root / mount, path, "memory.max", "memory.current")
-            elif "memory" in controllers.split(","):
-                names = "memory.limit_in_bytes", "memory.usage_in_bytes"
-                yield from _upward(root / "sys/fs/cgroup/memory", path, *names)
+def stalled(root: Path = _ROOT) -> float | None:
+    """Return in how many percent of the last ten seconds some process waited for memory.
 
-
-def _upward(mount: Path, path: str, limit: str, used: str) -> Iterator[tuple[int, int]]:
-    """Yield limit and use from a cgroup up to the mount.
-
-    In a container the path may be one of the host's, which is not there: the mount is ours then.
+    None where the kernel does not tell (``some avg10``, Documentation/accounting/psi).
     """
-    place = mount / path.lstrip("/")
-    for folder in (place, *place.parents):
-        with suppress(OSError, ValueError):
-            # "max", and v1's number that is more than any machine has, are no limits.
-            most = int((folder / limit).read_text())
-            if most < 1 << 60:
-                yield most, int((folder / used).read_text()) - _reclaimable(folder)
-        if folder == mount:
-            return
-
-
-def _reclaimable(folder: Path) -> int:
-    """Return what of a cgroup's use is files that the kernel drops before anything else."""
-    with suppress(OSError):
-        for line in (folder / "memory.stat").read_text().splitlines():
-            name, _, value = line.partition(" ")
-            if name in ("inactive_file", "total_inactive_file"):
-                return int(value)
-    return 0
+    with suppress(OSError, ValueError, IndexError):
+        for line in (root / "proc/pressure/memory").read_text().splitlines():
+            if line.startswith("some "):
+                return float(line.split()[1].partition("=")[2])
+    return None

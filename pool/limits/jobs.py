@@ -5,9 +5,13 @@ and what to take out; `pool.backend.jobserver` does it. Every build that is insi
 its own; each byte it was granted, and each token leased to it, is one more.
 
 The rules, each a property test: all jobs together are never more than the cap, unless it was just
-lowered; who waits to come in goes before anybody's next token; a build has at most one byte that
-it has not read; no token stays free, or idle for long, while somebody may want it; all that a
-build holds is free again when it leaves.
+lowered; who waits to come in goes before anybody's next token; no token stays free, or idle for
+long, while somebody may want it; who has fewer comes before who has more; all that a build holds
+is free again when it leaves.
+
+A tool that writes a token back reads the next one microseconds later, and so would keep all that
+it ever had. Whose tokens are needed elsewhere is `greedy`: what such a one writes back is taken
+the moment it is there, which comes first about every other time.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ K = TypeVar("K", bound="Hashable")
 PATIENCE = 3
 """Looks at which a byte may lie unread before it goes to somebody who has none."""
 REST = 8
-"""Looks after which somebody who left a byte unread may want one again."""
+"""Looks after which somebody who left a byte unread may want one again; twice as many each time."""
+_MOST_DOUBLED = 4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,9 +43,11 @@ class _Holding:
     """Bytes put into its pipe and not taken out by us: unread, or with its processes."""
     unread: int = 0
     idle: int = 0
-    """Looks since its unread byte was put there."""
+    """Looks since it last read something, while there is something to read."""
     resting: int = 0
     """Looks until it counts as wanting again."""
+    refused: int = 0
+    """How often in a row it left a byte that somebody else wanted."""
 
     @property
     def jobs(self) -> int:
@@ -48,11 +55,11 @@ class _Holding:
 
     @property
     def wants(self) -> bool:
-        return not self.resting and self.may_have
+        return not self.resting and self.unread == 0 and self.may_have
 
     @property
     def may_have(self) -> bool:
-        return self.unread == 0 and self.jobs < self.most
+        return self.jobs < self.most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,47 +153,82 @@ class Jobs(Generic[K]):
         """Take note of what lies in the pipes; return how many bytes to take out of which."""
         for who, holding in self._inside.items():
             _note(holding, unread[who])
-        pressed = bool(self._waiting) or self.free < 0
-        starving = self.free <= 0 and self.wanted > 0
+        pressed, starving = self._pressed, self._starving
         surplus = {}
         for who, holding in self._inside.items():
             bored = holding.idle > PATIENCE and (starving or self.backed is not None)
-            keep = 0 if pressed or bored or holding.jobs > holding.most else 1
+            above = max(0, holding.jobs - holding.most)
+            keep = 0 if pressed or bored else 1 if starving else holding.unread - above
             if holding.unread > keep:
-                surplus[who] = holding.unread - keep
+                surplus[who] = holding.unread - max(0, keep)
         return surplus
 
     def took(self, who: K, count: int) -> None:
         """So many bytes were taken out of somebody's pipe."""
         holding = self._inside[who]
-        holding.granted -= count
+        # More than it had are none of ours: somebody wrote back what was never read.
+        holding.granted = max(0, holding.granted - count)
         holding.unread = max(0, holding.unread - count)
         if holding.idle > PATIENCE and holding.unread == 0:
-            holding.resting = REST
+            holding.resting = REST << min(holding.refused, _MOST_DOUBLED)
+            holding.refused += 1
 
     def grant(self) -> list[K]:
-        """Return whose pipes get a byte each, counted as theirs already."""
-        wanting = [who for who, holding in self._inside.items() if holding.wants]
-        # Our own tokens may as well lie where they may be wanted; borrowed ones may not.
-        resting = [
-            who
-            for who, holding in self._inside.items()
-            if holding.resting and holding.may_have and self.backed is None
-        ]
-        granted = [] if self._waiting else [*wanting, *resting][: max(0, self.free)]
-        for who in granted:
+        """Return whose pipes get a byte, once for each, counted as theirs already."""
+        granted: list[K] = []
+        while not self._waiting and self.free > 0 and (who := self._next()) is not None:
             holding = self._inside.pop(who)
             holding.granted += 1
-            holding.unread = 1
+            holding.unread += 1
             holding.idle = 0
             self._inside[who] = holding
+            granted.append(who)
         return granted
+
+    def greedy(self) -> list[K]:
+        """Return whose bytes should be taken as soon as they are written back."""
+        if self._pressed:
+            return [who for who, holding in self._inside.items() if holding.granted]
+        wanting = [holding.jobs for holding in self._inside.values() if holding.wants]
+        if not wanting or self.free > 0:
+            return []
+        fair = min(wanting) + 1
+        return [
+            who for who, holding in self._inside.items() if holding.granted and holding.jobs > fair
+        ]
+
+    @property
+    def _pressed(self) -> bool:
+        return bool(self._waiting) or self.free < 0
+
+    @property
+    def _starving(self) -> bool:
+        return self.free <= 0 and self.wanted > 0
+
+    def _next(self) -> K | None:
+        """Return who comes first: who wants with the fewest jobs, else who has least to read."""
+        wanting = [who for who, holding in self._inside.items() if holding.wants]
+        if wanting:
+            return min(wanting, key=lambda who: self._inside[who].jobs)
+        if self.backed is not None:
+            return None
+        # Our own may as well lie where they may be wanted (ninja reads when one of its own jobs
+        # ends, and then as many as it can use); what is borrowed may not.
+        able = [who for who, holding in self._inside.items() if holding.may_have]
+        return min(able, key=self._ease, default=None)
+
+    def _ease(self, who: K) -> tuple[int, bool]:
+        holding = self._inside[who]
+        return holding.unread, bool(holding.resting)
 
 
 def _note(holding: _Holding, unread: int) -> None:
     """See whether somebody has read what it was offered."""
     if unread < holding.unread:
-        holding.resting = 0
-    holding.resting = max(0, holding.resting - 1)
-    holding.idle = holding.idle + 1 if unread else 0
+        holding.idle = holding.resting = holding.refused = 0
+    else:
+        holding.resting = max(0, holding.resting - 1)
+        holding.idle = holding.idle + 1 if unread else 0
     holding.unread = unread
+    # A byte that we never put there can be read like any other.
+    holding.granted = max(holding.granted, unread)

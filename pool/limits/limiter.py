@@ -127,9 +127,11 @@ class Limiter(Generic[K]):
             if self._judge is None or self._judge.fits(who, self.running):
                 self._enter(who, refused)
                 let_in.append(who)
+                if any(map(self._was_passed_enough, refused)):
+                    break
                 continue
             refused.append((priority, arrival, who))
-            if self._passes.get(who, 0) >= MOST_PASSES or len(refused) == LOOK_AHEAD:
+            if self._was_passed_enough(refused[-1]) or len(refused) == LOOK_AHEAD:
                 break
         for entry in refused:
             heapq.heappush(self._heap, entry)
@@ -139,6 +141,9 @@ class Limiter(Generic[K]):
     def _kept_apart(self, who: K) -> bool:
         alone = who in self._loners or any(loner in self.running for loner in self._loners)
         return alone and bool(self.running)
+
+    def _was_passed_enough(self, entry: tuple[Priority, int, K]) -> bool:
+        return self._passes.get(entry[-1], 0) >= MOST_PASSES
 
     def _enter(self, who: K, passed: Sequence[tuple[Priority, int, K]]) -> None:
         del self._waiting[who]

@@ -54,7 +54,7 @@ class Ledger(Generic[K]):
     def __init__(self, budget: int | None) -> None:
         self.budget = budget
         self._entries: dict[K, _Entry] = {}
-        self._using: list[_Entry] = []
+        self._using: dict[K, _Entry] = {}
         """Those in the newest sample."""
         self._seen: list[int] = []
         """Peaks of builds that nobody knew and that have ended, sorted."""
@@ -64,9 +64,15 @@ class Ledger(Generic[K]):
 
     # What it is told
 
-    def expect(self, who: K, known: int | None) -> None:
-        """A build is announced; ``known`` is its peak in earlier runs."""
-        self._entries[who] = _Entry(known=known)
+    def expect(self, who: K, known: int | None, seen: int = 0) -> None:
+        """A build is announced.
+
+        Args:
+            who: is not here yet.
+            known: its peak in earlier runs.
+            seen: what an earlier try came to in this run: it needs that much, or more.
+        """
+        self._entries[who] = _Entry(known=known, peak=seen)
 
     def let_in(self, who: K) -> None:
         """It goes on: set aside what it needs."""
@@ -74,13 +80,12 @@ class Ledger(Generic[K]):
 
     def saw(self, uses: Mapping[K, int]) -> None:
         """Take one sample; who is not in it uses nothing now."""
-        for entry in self._using:
+        for entry in self._using.values():
             entry.uses = 0
-        self._using = [self._entries[who] for who in uses if who in self._entries]
-        for who, size in uses.items():
-            if (seen := self._entries.get(who)) is not None:
-                seen.uses = size
-                seen.peak = max(seen.peak, size)
+        self._using = {who: self._entries[who] for who in uses if who in self._entries}
+        for who, entry in self._using.items():
+            entry.uses = uses[who]
+            entry.peak = max(entry.peak, entry.uses)
         self._guess = self._guessed()
 
     def forget(self, who: K, *, peak: int, well: bool) -> None:
@@ -88,7 +93,7 @@ class Ledger(Generic[K]):
         entry = self._entries.pop(who, None)
         if entry is None:
             return
-        self._using = [other for other in self._using if other is not entry]
+        self._using.pop(who, None)
         if entry.known is None and peak:
             insort(self._seen, peak)
             self._went_well += well
@@ -99,7 +104,12 @@ class Ledger(Generic[K]):
     @property
     def used(self) -> int:
         """What all builds use together, as sampled last."""
-        return sum(entry.uses for entry in self._using)
+        return sum(self.uses.values())
+
+    @property
+    def uses(self) -> dict[K, int]:
+        """What each build in the newest sample uses."""
+        return {who: entry.uses for who, entry in self._using.items()}
 
     def need(self, who: K) -> int:
         """Return what a build is expected to use at most."""
@@ -122,7 +132,8 @@ class Ledger(Generic[K]):
     def _guessed(self) -> int:
         least = max(_upper(self._seen), FIRST_GUESS >> self._went_well, _LEAST)
         # Of those that run, only who has more than that tells something: the others may yet grow.
-        above = [entry.peak for entry in self._using if entry.known is None and entry.peak > least]
+        using = self._using.values()
+        above = [entry.peak for entry in using if entry.known is None and entry.peak > least]
         return max(least, _upper(sorted([*self._seen, *above]))) if above else least
 
 

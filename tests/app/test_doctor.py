@@ -43,6 +43,23 @@ def test_what_is_known_of_earlier_builds_is_summed_up(tmp_path: Path) -> None:
     assert text == "2 distributions known; largest quick (3.0 GiB), slowest slow (90.0 s)"
 
 
+def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/history.sqlite").write_text("no database, but long enough to look at" * 9)
+    found = looked(tmp_path)["history"]
+    assert found.state == "note"
+    assert found.text.endswith("history.sqlite: file is not a database")
+
+
+def test_pressure_is_said_in_shares_of_time(tmp_path: Path) -> None:
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    told = "some avg10=1.50 avg60=0.20 avg300=0.03 total=1\nfull avg10=0.00 avg60=0.00\n"
+    (tmp_path / "proc/pressure/memory").write_text(told)
+    assert (
+        looked(tmp_path)["pressure"].text == "memory was waited for 1.50 % of 10 s, 0.03 % of 5 min"
+    )
+
+
 def test_limits_of_a_cgroup_and_credentials_are_handled(tmp_path: Path) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/\n")

@@ -13,7 +13,8 @@ from app.memorytrail import MemoryTrail, columns
 from app.timeline import Series
 from app.waitingline import WaitingLine
 from pool.events import vocabulary as v
-from pool.model import BuildId, LimitName, Outcome, Phase, ProcessSample, RunId
+from pool.events.processes import ProcessNews
+from pool.model import BuildId, LimitName, Outcome, Phase, RunId
 
 A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
 HEADER = v.Header(
@@ -91,7 +92,7 @@ def test_who_needs_it_and_what_it_waits_for_are_named() -> None:
 
 def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:
     shown = tuple(
-        ProcessSample(pid=pid, ppid=0, name="x", command="x", rss=rss, cpu=0.0)
+        ProcessNews(pid=pid, ppid=0, name="x", command="x", rss=rss, cpu=0.0)
         for pid, rss in processes
     )
     rss = sum(rss for _, rss in processes)

@@ -7,7 +7,8 @@ from app.gauges import SECONDS, gauges, history
 from app.sparkline import BLOCKS, PLAIN_BLOCKS, sparkline
 from app.timeline import Timeline
 from pool.events import vocabulary as v
-from pool.model import BuildId, LimitName, ProcessSample
+from pool.events.processes import ProcessNews
+from pool.model import BuildId, LimitName
 
 A = BuildId("b1")
 GIB = 1 << 30
@@ -38,7 +39,7 @@ def test_ascii_has_as_many_heights() -> None:
 
 def test_the_scales_are_the_caps_and_the_budget() -> None:
     machine = v.MachineMemory(total=16 * GIB, available=8 * GIB, stall=12.4)
-    process = ProcessSample(pid=1, ppid=0, name="cc", command="cc", rss=GIB, cpu=1.0)
+    process = ProcessNews(pid=1, ppid=0, name="cc", command="cc", rss=GIB, cpu=1.0)
     tree = v.BuildSample(build=A, processes=(process,), rss=GIB, peak=GIB, tokens=3)
     state, timeline = seen(
         v.BuildStarted(build=A, slot=1, reserved=2 * GIB), v.Sample(builds=(tree,), machine=machine)

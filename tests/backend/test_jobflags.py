@@ -39,8 +39,14 @@ def test_the_first_word_is_never_letters_of_ours() -> None:
 
 
 def test_a_lease_is_told_by_all_variables() -> None:
-    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=2)
+    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=2, by_path=True)
     assert {told[name] for name in COUNTS} == {"2"}
+
+
+def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
+    told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, most=4, lease=2)
+    assert told["MAX_JOBS"] == "2"
+    assert "CMAKE_BUILD_PARALLEL_LEVEL" not in told
 
 
 @pytest.mark.parametrize(

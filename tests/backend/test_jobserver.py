@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,68 @@ async def test_who_comes_waits_until_a_job_is_free(tmp_path: Path) -> None:
     async with running(jobserver), asyncio.TaskGroup() as group:
         await first(group)
     assert order == ["a ends", "b is in"]
+
+
+async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_written_back(
+    tmp_path: Path,
+) -> None:
+    # Nobody looks from time to time here: only being woken by the pipe takes it.
+    jobs: Jobs[BuildId] = Jobs(3)
+    jobserver = Jobserver(jobs)
+    async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+        pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
+        assert os.read(pipe, 9) == b"++"
+        jobserver.resize(2)
+        os.write(pipe, b"+")
+        for _ in range(9):
+            await asyncio.sleep(0)
+        assert jobs.used == 2
+        with pytest.raises(BlockingIOError):
+            os.read(pipe, 1)
+        os.write(pipe, b"+")
+        await asyncio.sleep(0)
+        assert os.read(pipe, 9) == b"+", "what nobody else wants is left alone"
+        os.close(pipe)
+
+
+async def test_bytes_that_were_never_read_give_nobody_more_than_there_is(tmp_path: Path) -> None:
+    jobs: Jobs[BuildId] = Jobs(3)
+    jobserver = Jobserver(jobs)
+    async with running(jobserver):
+        async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+            pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
+            os.write(pipe, b"+" * 50)
+            async with asyncio.timeout(20):
+                while len(waiting := os.read(pipe, 99)) > 2:
+                    os.write(pipe, waiting)
+                    await asyncio.sleep(0.001)
+            os.close(pipe)
+        assert jobs.used == 0
+
+
+async def test_sixty_four_builds_come_and_go_with_two_jobs(tmp_path: Path) -> None:
+    jobs: Jobs[BuildId] = Jobs(2)
+    jobserver, inside, most = Jobserver(jobs), 0, 0
+
+    async def build(number: int) -> None:
+        nonlocal inside, most
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with jobserver.admitted(
+            BuildId(f"b{number}"), folder, most=9, on_wait=lambda: None
+        ) as granted:
+            inside, pipe = inside + 1, os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
+            most = max(most, inside)
+            with suppress(BlockingIOError):
+                os.read(pipe, 1)
+            os.close(pipe)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async with running(jobserver), asyncio.TaskGroup() as group:
+        for number in range(64):
+            group.create_task(build(number))
+    assert (jobs.used, most) == (0, 2)
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) -> None:

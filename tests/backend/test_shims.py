@@ -86,6 +86,18 @@ def test_with_another_jobserver_or_none_it_is_the_make(
     )
 
 
+def test_a_make_of_the_build_requirements_is_the_one_that_runs(
+    tmp_path: Path, env: BuildEnvironment
+) -> None:
+    program(tmp_path / "bin", "make", "GNU Make 4.3")
+    program(tmp_path / "bin", "gmake", "GNU Make 4.3")
+    program(env.bin, "make", "GNU Make 4.4.1")
+    shims = Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
+    assert [[one.name for one in folder.iterdir()] for folder in shims.tools(env).folders] == [
+        ["gmake"]
+    ]
+
+
 def test_an_old_ninja_that_would_be_called_is_told_its_lease(
     tmp_path: Path, env: BuildEnvironment
 ) -> None:
@@ -105,3 +117,15 @@ def test_a_ninja_of_the_build_requirements_speaks_for_itself(
     program(env.bin, "ninja", "never asked")
     has(env, "meson_python-0.18.0", "ninja-1.13.0")
     assert not Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims").tools(env).leased
+
+
+@pytest.mark.parametrize(("ninja", "leased"), [("1.13.0", True), (None, False)])
+def test_an_extension_of_torch_is_told_a_number_where_it_has_a_ninja(
+    tmp_path: Path, env: BuildEnvironment, ninja: str | None, *, leased: bool
+) -> None:
+    if ninja is not None:
+        program(tmp_path / "bin", "ninja", ninja)
+    has(env, "torch-2.9.0", "setuptools-80.0")
+    tools = Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims").tools(env)
+    assert tools.leased == leased
+    assert tools.ninja is None, "it needs no shim"

@@ -11,7 +11,8 @@ import msgspec
 
 import pool
 from pool.events import vocabulary as v
-from pool.model import BuildId, Outcome, Phase, ProcessSample
+from pool.events.processes import ProcessNews
+from pool.model import BuildId, Outcome, Phase
 
 BUILDS = 10_000
 
@@ -35,7 +36,7 @@ def write(path: Path) -> int:
     builds = [BuildId(f"b{n}") for n in range(BUILDS)]
     for build in builds:
         emit(v.BuildQueued(build=build, name=f"name-{build}", target=build, log=f"{build}.log"))
-    process = ProcessSample(pid=1, ppid=0, name="python", command="python x", rss=1 << 24, cpu=9.0)
+    process = ProcessNews(pid=1, ppid=0, name="python", command="python x", rss=1 << 24, cpu=9.0)
     machine = v.MachineMemory(total=1 << 34, available=1 << 33)
     for build in builds:
         emit(v.BuildStarted(build=build, slot=1))

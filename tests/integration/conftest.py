@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.compilers import Compilers, made
 from tests.integration.sandbox import Sandbox, wheel_of_installed
 
 if TYPE_CHECKING:
@@ -50,3 +51,9 @@ def public(sandbox: Sandbox) -> Sandbox:
     }
     sandbox.environ.update(ours)
     return sandbox
+
+
+@pytest.fixture
+def compilers(tmp_path: Path) -> Compilers:
+    """A wrapper that stands for the compiler."""
+    return made(tmp_path)

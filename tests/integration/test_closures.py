@@ -185,6 +185,18 @@ def test_what_nobody_has_is_named_with_who_needs_it(sandbox: Sandbox, links: Pat
     assert str(links) in done.state.resolve.hint
 
 
+def test_fail_fast_ends_what_is_built_when_versions_cannot_be_found(
+    sandbox: Sandbox, links: Path
+) -> None:
+    slow = "import time\nbuild_wheel = lambda *args: time.sleep(600)\n"
+    make_sdist(sandbox.root, "slow", files=static("slow", requires=["nowhere"]), backend=slow)
+    done = sandbox.run("build", "slow-1.0.tar.gz", "--deps", "--fail-fast")
+    assert done.code == 1
+    assert done.state.resolve
+    assert "slow 1.0 needs nowhere" in done.state.resolve.message
+    assert done.outcome("slow") is pool.Outcome.CANCELLED
+
+
 def test_a_url_in_the_metadata_of_a_dependency_is_built(sandbox: Sandbox, links: Path) -> None:
     tree = make_tree(sandbox.root / "trees", "lib", "7.0", requires=["base"])
     packed = make_sdist(sandbox.root, "other", "3.0")

@@ -179,3 +179,51 @@ def test_a_larger_budget_lets_in_who_waits_and_a_cap_lowered_for_memory_comes_ba
     assert seen == ["waits", "both", "lowered", "back"]
     assert state.limits[pool.LimitName.MEMORY].cap == 4 << 30
     assert state.limits[pool.LimitName.BUILDS].lowered_from is None
+
+
+GROWS = """
+_build_wheel = build_wheel
+
+def build_wheel(*args, **kwargs):
+    import pathlib, time
+    large = pathlib.Path({sign!r}).exists()
+    held = []
+    for _ in range({mib} if large else 1):
+        block = bytearray(10 << 20)
+        block[::4096] = b"x" * len(block[::4096])
+        held.append(block)
+        time.sleep({pace})
+    time.sleep({seconds} if large else 0.5)
+    return _build_wheel(*args, **kwargs)
+"""
+
+
+def test_builds_that_grow_far_beyond_what_is_known_are_ended_and_all_get_built(
+    sandbox: Sandbox,
+) -> None:
+    """The first run is small, so all are let in at once in the second, and then each is large."""
+    sign = sandbox.root / "large"
+    tens, number = HOLDS_MIB // 10, 4
+    grows = GROWS.format(sign=str(sign), mib=tens, pace=2.0 / tens, seconds=SECONDS * 2)
+    trees = [make_tree(sandbox.root, f"grower{n}", backend=grows) for n in range(number)]
+    budget = HOLDS_MIB * 5 // 2
+    asked: tuple[str | Path, ...] = (*trees, "--memory", f"{budget}M", "--no-cache", "-j", "4")
+    done, _ = watched(sandbox, "build", *asked)
+    assert done.code == 0, done.err
+    sign.touch()
+    done, outside = watched(sandbox, "build", *asked, "--fail-fast", "--retries", "0")
+    assert outside.most > budget << 20, "there was no want of room"
+    assert done.code == 0, done.err
+    assert done.state.totals == {pool.Outcome.BUILT: number}
+    builds = done.state.builds
+    ended = [build for build in builds.values() if build.superseded_by]
+    assert ended
+    for build in ended:
+        assert build.outcome is pool.Outcome.CANCELLED
+        assert build.reference == "made-room"
+        words = r"ended to make room: memory \S+ .iB of \S+ .iB; built again (when|alone).*, with "
+        assert re.match(words + r"\d jobs?$", build.message), build.message
+        (again,) = (other for other in builds.values() if other.retry_of == build.id)
+        assert (again.expected_peak or 0) >= build.peak > 0
+    final = [build for build in builds.values() if not build.superseded_by]
+    assert min(build.peak for build in final) >= HOLDS_MIB << 20

@@ -5,15 +5,17 @@ trouble.
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import pool
-from pool.cgroup import Cgroup, own_cgroup
+from pool.cgroup import own_cgroup
 from tests.integration.sandbox import Done, Sandbox
 from tests.makers import make_tree
 
@@ -105,18 +107,33 @@ def test_a_limit_on_address_space_makes_it_certain(sandbox: Sandbox) -> None:
     assert second.outcome is pool.Outcome.BUILT
 
 
-def test_what_the_kernel_kills_in_a_cgroup_is_certain(sandbox: Sandbox, small: Cgroup) -> None:
+def test_what_the_kernel_kills_in_a_cgroup_is_certain(sandbox: Sandbox, small: Small) -> None:
     """The whole run is in a cgroup of 300 MiB; the compiler touches more."""
 
-    def inside() -> None:
-        (small.path / "cgroup.procs").write_text(str(os.getpid()))
-
     touches = "for n in range(600): globals()[str(n)] = b'x' * (1 << 20)"
-    done = started(sandbox, inside, hog(sandbox, touches, times=1), *others(sandbox))
+    done = started(sandbox, small.enter, hog(sandbox, touches, times=1), *others(sandbox))
     assert done.code == 0, done.err
     first, second = tries(done)
     assert first.message.startswith("out of memory (certain): ")
     assert first.message.endswith("the cgroup counted 1 oom kill")
+    assert second.outcome is pool.Outcome.BUILT
+
+
+def test_a_kill_near_the_limit_that_nobody_counted_is_probable(
+    sandbox: Sandbox, small: Small
+) -> None:
+    """As earlyoom does it: SIGKILL from outside, while the build has most of what it may have."""
+    small.set_limit(1200 * MIB)
+    holds = "held = bytearray(1070 << 20); held[::4096] = b'x' * len(held[::4096])"
+    killed = f"{holds}; import os, time; time.sleep(2.5); os.kill(os.getpid(), 9)"
+    done = started(sandbox, small.enter, hog(sandbox, killed, times=1))
+    assert done.code == 0, done.err
+    first, second = tries(done)
+    assert re.fullmatch(
+        r"out of memory \(probable\): a process was killed from outside;"
+        r" it used 1\.\d GiB, its cgroup may have 1\.2 GiB",
+        first.message,
+    )
     assert second.outcome is pool.Outcome.BUILT
 
 
@@ -136,23 +153,37 @@ def started(sandbox: Sandbox, before: Callable[[], None], *trees: Path) -> Done:
     return sandbox.finish(process)
 
 
+@dataclass(frozen=True)
+class Small:
+    """A memory cgroup below our own, for a run to be in."""
+
+    path: Path
+    limit_name: str
+
+    def set_limit(self, size: int) -> None:
+        (self.path / self.limit_name).write_text(str(size))
+
+    def enter(self) -> None:
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+
 @pytest.fixture
-def small() -> Iterator[Cgroup]:
+def small() -> Iterator[Small]:
     """A memory cgroup of 300 MiB below our own, where the machine lets us make one."""
     ours = own_cgroup()
     if ours is None:
         pytest.skip("there is no memory cgroup here")
     path = ours.path / f"wheelpool-test-{os.getpid()}"
-    name = "memory.max" if ours.version == 2 else "memory.limit_in_bytes"
+    made = Small(path, "memory.max" if ours.version == 2 else "memory.limit_in_bytes")
     try:
         path.mkdir()
     except OSError as problem:
         pytest.skip(f"no memory cgroup can be made here: {problem.strerror}")
     try:
         try:
-            (path / name).write_text(str(300 * MIB))
+            made.set_limit(300 * MIB)
         except OSError as problem:
             pytest.skip(f"a memory cgroup below ours cannot be limited: {problem.strerror}")
-        yield Cgroup(version=ours.version, path=path, top=ours.top)
+        yield made
     finally:
         path.rmdir()

@@ -1,9 +1,8 @@
-"""Whose memory fits, what is expected of whom, and when builds have to step back."""
+"""Whose memory fits, and what is expected of whom."""
 
 from __future__ import annotations
 
 from pool.limits.memory import FIRST_GUESS, Ledger
-from pool.limits.pressure import Pressure
 
 MIB = 1 << 20
 
@@ -74,24 +73,9 @@ def test_what_was_cached_tells_nothing() -> None:
     assert some.need("b") == FIRST_GUESS
 
 
-def test_the_cap_goes_down_by_steps_and_comes_back_after_calm() -> None:
-    pressure, cap, seen = Pressure(), 8, []
-    for second in range(40):
-        load = 1.2 if second < 5 else 0.5
-        cap = min(8, pressure.cap(float(second), load, 0.0, running=8, cap=cap))
-        seen.append(cap)
-    assert seen[:5] == [6, 6, 5, 5, 4]
-    assert seen[9] == 4, "some calm first"
-    assert seen[-1] == 8
-    assert sorted(seen[5:]) == seen[5:]
-
-
-def test_the_cap_goes_below_what_runs_and_never_below_one() -> None:
-    pressure, cap = Pressure(), 64
-    cap = pressure.cap(0.0, 1.1, 0.0, running=2, cap=cap)
-    assert cap == 1
-    assert pressure.cap(9.0, 1.1, 0.0, running=1, cap=cap) == 1
-
-
-def test_the_kernels_word_counts_as_well() -> None:
-    assert Pressure().cap(0.0, 0.1, 40.0, running=4, cap=4) == 3
+def test_who_was_ended_is_expected_to_need_what_it_came_to_or_more() -> None:
+    some = ledger(4000, a=50)
+    some.expect("again", 50 * MIB, 700 * MIB)
+    some.expect("unknown", None, 100 * MIB)
+    assert some.need("again") == 700 * MIB
+    assert some.need("unknown") == FIRST_GUESS

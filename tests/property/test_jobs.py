@@ -34,7 +34,6 @@ class Builds(RuleBasedStateMachine):
         for who in self.jobs.admit():
             self.inside[who] = waiting[who].most
         for who in self.jobs.grant():
-            assert self.pipes[who] == 0, "one unread byte at most"
             self.pipes[who] += 1
         assert self.jobs.unread() == {who: self.pipes[who] for who in self.inside}
 
@@ -59,6 +58,16 @@ class Builds(RuleBasedStateMachine):
         if self.working[who]:
             self.working[who] -= 1
             self.pipes[who] += 1
+
+    @precondition(lambda self: self.jobs.greedy())
+    @rule(data=st.data())
+    def gives_back_and_is_caught(self, data: st.DataObject) -> None:
+        """What is written where it is needed elsewhere is taken before it can be read again."""
+        who = data.draw(st.sampled_from(sorted(self.jobs.greedy())))
+        count, self.working[who] = self.pipes[who] + self.working[who], 0
+        self.pipes[who] = 0
+        self.jobs.took(who, count)
+        self.turn()
 
     @precondition(lambda self: self.inside)
     @rule(data=st.data())
@@ -99,6 +108,15 @@ class Builds(RuleBasedStateMachine):
         )
 
     @invariant()
+    def what_is_caught_goes_to_who_has_less(self) -> None:
+        self.turn()
+        for who in self.jobs.greedy():
+            assert self.jobs.held(who) > self.jobs.leased(who) or self.pipes[who]
+            if not self.jobs._waiting and self.jobs.free >= 0:
+                poorest = min(one.jobs for one in self.jobs._inside.values() if one.wants)
+                assert self.jobs.allowed(who) >= poorest + 2, "or it would go to and fro"
+
+    @invariant()
     def nothing_is_free_while_somebody_waits(self) -> None:
         if self.jobs.cap <= self.jobs.used:
             return
@@ -108,6 +126,54 @@ class Builds(RuleBasedStateMachine):
 
 TestBuilds = Builds.TestCase
 TestBuilds.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+@given(cap=st.integers(1, 6), steps=st.lists(st.integers(-1, 5), max_size=20))
+def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
+    cap: int, steps: list[int]
+) -> None:
+    jobs: Jobs[str] = Jobs(cap)
+    jobs.request("forger", most=99)
+    jobs.admit()
+    pipe = 0
+    for step in [*steps, 0]:
+        pipe = max(0, pipe + step)
+        taken = jobs.look({"forger": pipe}).get("forger", 0)
+        pipe -= taken
+        if taken:
+            jobs.took("forger", taken)
+        pipe += len(jobs.grant())
+        assert 1 + pipe <= jobs.used <= cap
+
+
+@given(cap=st.integers(2, 12), builds=st.integers(2, 5))
+def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int) -> None:
+    jobs: Jobs[int] = Jobs(cap)
+    pipes: Counter[int] = Counter()
+    working: Counter[int] = Counter()
+
+    def turn() -> None:
+        for who, count in jobs.look({who: pipes[who] for who in jobs.unread()}).items():
+            pipes[who] -= count
+            jobs.took(who, count)
+        jobs.admit()
+        pipes.update(jobs.grant())
+
+    for late in range(min(builds, cap)):
+        jobs.request(late, most=cap)
+        for _ in range(3 * cap):
+            turn()
+            # All are makes that read what there is, and whose jobs end one by one.
+            for who in jobs.unread():
+                working[who] += pipes.pop(who, 0)
+            for who in jobs.greedy()[:1]:
+                if working[who]:
+                    working[who] -= 1
+                    jobs.took(who, 1)
+    shares = [jobs.allowed(who) for who in jobs.unread()]
+    assert len(shares) == min(builds, cap)
+    assert max(shares) - min(shares) <= 1
+    assert sum(shares) == cap
 
 
 @given(cap=st.integers(2, 8), idle=st.integers(1, 6))
@@ -120,7 +186,7 @@ def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: i
     jobs.admit()
     reader, got = builds[0], 0
     most = cap - len(builds)
-    for _ in range((PATIENCE + REST + 2) * (cap + 1) * len(builds)):
+    for _ in range(2 * (PATIENCE + REST + 2) * (cap + 1) * len(builds)):
         for who, count in jobs.look({who: pipes[who] for who in builds}).items():
             pipes[who] -= count
             jobs.took(who, count)

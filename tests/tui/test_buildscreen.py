@@ -12,7 +12,8 @@ from app.tui.app import WheelpoolApp
 from app.tui.buildscreen import BuildScreen
 from app.tui.logscreen import LogScreen
 from pool.events import vocabulary as v
-from pool.model import BuildId, LimitName, Outcome, Phase, ProcessSample
+from pool.events.processes import ProcessNews
+from pool.model import BuildId, LimitName, Outcome, Phase
 from tests.fakes import FakeSource, ManualClock
 from tests.tui.test_dashboard import RECORDING, text, until
 
@@ -27,7 +28,7 @@ def source_of(tmp_path: Path) -> FakeSource:
         "fine\nx.c:1:9: fatal error: ffi.h: No such file or directory\n"
     )
     source = FakeSource(tmp_path / "run.jsonl")
-    process = ProcessSample(
+    process = ProcessNews(
         pid=42, ppid=1, name="cc1", command="/usr/lib/cc1 -O2", rss=9 << 20, cpu=98.0
     )
     one = v.BuildSample(build=A, processes=(process,), rss=9 << 20, peak=9 << 20)

@@ -71,6 +71,18 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
         await until(pilot, lambda: source.sent == [control])
 
 
+async def test_a_run_is_told_once_which_build_is_looked_at() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: source.looked_at == [A])
+        await pilot.press("j")
+        await until(pilot, lambda: source.looked_at == [A, C])
+        await pilot.press("p")
+        await until(pilot, lambda: source.sent == [pool.Pause()])
+        assert source.looked_at == [A, C]
+
+
 async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     source = run()
     source.say(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))

@@ -1,0 +1,63 @@
+"""The memory budget as it is now: what was asked for, or what the machine offers, if that is less.
+
+Pure: it is told what could be used now and what builds use already. Others take memory and give it
+back while a run goes on; the budget follows: down at once, up when there has been more for a while.
+Small changes are not followed, a margin is there for them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["Allowance", "margin"]
+
+_MOST_MARGIN = 2 << 30
+_LEAST = 64 << 20
+_UP_SECONDS = 5.0
+"""For so long there must have been more: who ends something often begins something else."""
+
+
+class Allowance:
+    """One for a run.
+
+    Attributes:
+        asked: the most that builds may have, in bytes.
+        now: what they may have now.
+    """
+
+    def __init__(self, asked: int, free: int) -> None:
+        self.asked = asked
+        self.now = min(asked, _allowed(free))
+        self._seen: deque[tuple[float, int]] = deque()
+        """When, and what could be had then."""
+
+    def saw(self, at: float, free: int, used: int) -> int:
+        """Return what builds may have after one look.
+
+        Args:
+            at: seconds, monotonic.
+            free: bytes that could be used now.
+            used: bytes that builds use already.
+        """
+        there = free + used
+        self._seen.append((at, min(self.asked, _allowed(there))))
+        while self._seen[0][0] < at - _UP_SECONDS:
+            self._seen.popleft()
+        least = min(allowed for _, allowed in self._seen)
+        back = least == self.asked != self.now
+        if back or abs(least - self.now) > margin(there) // 2:
+            self.now = least
+        return self.now
+
+
+def margin(free: int) -> int:
+    """Return what of the free memory is left alone: a tenth, at most 2 GiB.
+
+    Builds read and write files through the page cache, other programs grow, we take some
+    ourselves, and what a tree has is seen once a second only.
+    """
+    return min(free // 10, _MOST_MARGIN)
+
+
+def _allowed(free: int) -> int:
+    return max(_LEAST, free - margin(free))
