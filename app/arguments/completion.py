@@ -37,6 +37,16 @@ __all__ = [
 
 _VARIABLE = "_WHEELPOOL_COMPLETE"
 """Click's name for it, made of the program's."""
+_CHANGES = {
+    # Runs stay on offer where files are as well; they are what is offered first.
+    "bash": (("            COMPREPLY=()\n", ""),),
+    # Fish would sort by name, where runs come newest first, and cut what is said at a comma.
+    "fish": (
+        ("complete --no-files", "complete --keep-order --no-files"),
+        ('string split ","', 'string split --max 1 ","'),
+    ),
+}
+"""What is replaced in click's scripts."""
 _EXAMPLES = """\b
 Examples:
   wheelpool completion bash    eval "$(wheelpool completion bash)" in ~/.bashrc
@@ -56,12 +66,12 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    machinery = get_completion_class(shell)
-    if machinery is not None:
-        root = click.get_current_context().find_root()
-        script = machinery(root.command, {}, "wheelpool", _VARIABLE).source()
-        # Fish sorts by name where it is not told otherwise; runs come newest first.
-        print(script.replace("complete --no-files", "complete --keep-order --no-files"), end="")
+    root = click.get_current_context().find_root().command
+    if (machinery := get_completion_class(shell)) is not None:
+        script = machinery(root, {}, "wheelpool", _VARIABLE).source()
+        for as_it_is, as_it_must_be in _CHANGES.get(shell, ()):
+            script = script.replace(as_it_is, as_it_must_be)
+        print(script, end="")
 
 
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Command", "Group", "Option"]
 
 _OTHER = "Options"
+_SUMMARY = 64
+"""So long is what fits into 80 columns beside a name."""
 
 
 class Option(click.Option):
@@ -36,7 +38,20 @@ class Option(click.Option):
         self.part = part
 
 
-class Command(click.Command):
+class _Described(click.Command):
+    """A command whose summary is never cut short, and whose examples are as titled as the rest."""
+
+    def get_short_help_str(self, limit: int = _SUMMARY) -> str:
+        """Return the summary; click's limit is lower than what there is place for."""
+        return super().get_short_help_str(max(limit, _SUMMARY))
+
+    def format_epilog(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples as far to the left as other titles; click would indent them."""
+        formatter.write_paragraph()
+        formatter.write_text(self.epilog or "")
+
+
+class Command(_Described):
     """A command whose options stand in parts, in the order in which they are declared."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -49,12 +64,8 @@ class Command(click.Command):
                 parts.setdefault(_part(option), []).append(record)
         _write(formatter, parts.items())
 
-    def format_epilog(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        _write_epilog(formatter, self.epilog)
 
-
-class Group(click.Group):
+class Group(_Described, click.Group):
     """A command of commands, which stand in parts.
 
     Args:
@@ -79,16 +90,11 @@ class Group(click.Group):
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, a title above those of each part."""
         widest = max(map(len, self.commands))
-        most = formatter.width - widest - 4
         parts = {
-            part: [(str(one.name).ljust(widest), one.get_short_help_str(most)) for one in commands]
+            part: [(str(one.name).ljust(widest), one.get_short_help_str()) for one in commands]
             for part, commands in self.parts.items()
         }
         _write(formatter, parts.items())
-
-    def format_epilog(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        _write_epilog(formatter, self.epilog)
 
 
 def _part(option: click.Option) -> str:
@@ -101,9 +107,3 @@ def _write(
     for part, records in parts:
         with formatter.section(part):
             formatter.write_dl(records)
-
-
-def _write_epilog(formatter: click.HelpFormatter, epilog: str | None) -> None:
-    """Write what comes last as far to the left as the other titles; click would indent it."""
-    formatter.write_paragraph()
-    formatter.write_text(epilog or "")
