@@ -33,8 +33,9 @@ STORY: list[events.KnownEvent] = [
 @pytest.fixture
 def saved(home: Home) -> Home:
     """A home with two saved runs."""
-    for run in NEWER, OLDER:
-        write_journal(home.state / "runs" / run, STORY, run=run)
+    for run, day in (NEWER, "2026-11-21"), (OLDER, "2026-11-20"):
+        journal = write_journal(home.state / "runs" / run, STORY, run=run)
+        journal.write_text(journal.read_text().replace("2026-11-21", day))
     (home.root / "my tree").mkdir()
     (home.root / "reqs.txt").touch()
     home.environ["PATH"] = f"{home.command.parent}:{home.environ['PATH']}"
@@ -119,7 +120,7 @@ def test_zsh_completes_and_describes(zsh: Shell) -> None:
     zsh.completes("wheelpool build -r req", "s.txt")
     zsh.completes("wheelpool install -e my", "\\ tree")
     zsh.lists("wheelpool build --no-b", "--no-binary", "Never take wheels of these.")
-    zsh.lists("wheelpool replay 2026112", NEWER, OLDER, "six==1.17.0 ./my-lib")
+    zsh.lists("wheelpool replay 2026112", NEWER, "six==1.17.0 ./my-lib", OLDER)
 
 
 def test_fish_completes_and_describes(saved: Home) -> None:
