@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from app.comparison import Facts, Pair
 
-__all__ = ["ORDERS", "Order", "arranged", "cells", "marks", "titles"]
+__all__ = ["ORDERS", "Order", "arranged", "cells", "cut", "marks", "titles"]
 
 Order = Literal["difference", "time", "memory", "name"]
 """What is sorted by: what matters most, how much longer it took, how much larger it was."""
 ORDERS: tuple[Order, ...] = get_args(Order)
-_MEMORY, _WORDS = 106, 150
-"""From which width on there is memory, and what differs in words."""
+_STATES, _TIMES, _MEMORY, _WORDS = 50, 74, 106, 150
+"""From which width on there are states, times, memory, and what differs in words."""
 _NAMES: dict[str, Order] = {"differs": "difference", "longer": "time", "larger": "memory",
                             "build": "name"}  # fmt: skip
 _MARKS = {
@@ -41,12 +41,12 @@ class _Column:
 @lru_cache(maxsize=64)
 def _columns(width: int) -> tuple[_Column, ...]:
     """Return the columns; a mark takes three cells before them, and each is followed by one."""
-    fixed = [
-        _Column("differs", 10),
-        _Column("A", 17),
-        _Column("B", 17),
-        _Column("longer", 10, True),
-    ]
+    fixed = [_Column("differs", 10)]
+    if width >= _STATES:
+        state = 17 if width >= _TIMES else 10
+        fixed += [_Column("A", state), _Column("B", state)]
+    if width >= _TIMES:
+        fixed.append(_Column("longer", 10, right=True))
     if width >= _MEMORY:
         memory = (_Column(name, 8, right=True) for name in ("A", "B", "larger"))
         fixed += memory
@@ -77,9 +77,8 @@ def cells(pair: Pair, width: int, *, ascii_only: bool) -> list[str]:
     values = [
         pair.title,
         pair.changes[0].kind if pair.changes else "",
-        _state(a),
-        _state(b),
-        _more_time(a, b),
+        *([_state(a, width), _state(b, width)] if width >= _STATES else []),
+        *([_more_time(a, b)] if width >= _TIMES else []),
         *([_peak(a), _peak(b), _more_memory(a, b)] if width >= _MEMORY else []),
         *([" " + "; ".join(change.text for change in pair.changes)] if width >= _WORDS else []),
     ]
@@ -117,10 +116,11 @@ def _larger(pair: Pair) -> int:
     return 0 if pair.a is None or pair.b is None else pair.b.peak - pair.a.peak
 
 
-def _state(facts: Facts | None) -> str:
+def _state(facts: Facts | None, width: int) -> str:
     if facts is None:
         return "-"
-    return f"{facts.state} {duration(facts.seconds)}" if facts.seconds else facts.state
+    timed = facts.seconds and width >= _TIMES
+    return f"{facts.state} {duration(facts.seconds)}" if timed else facts.state
 
 
 def _more_time(a: Facts | None, b: Facts | None) -> str:
@@ -142,10 +142,10 @@ def _more_memory(a: Facts | None, b: Facts | None) -> str:
 
 
 def _fitted(text: str, column: _Column) -> str:
-    if column.right:
-        text = text.rjust(column.width)
-    fitted = set_cell_size(text, column.width)
-    if fitted.rstrip() == text.rstrip():
-        return fitted
-    # What is cut says so.
-    return set_cell_size(fitted, column.width - 1) + "…"
+    return cut(text.rjust(column.width) if column.right else text, column.width)
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text as wide as a column; one that is too long says so."""
+    fitted = set_cell_size(text, width)
+    return fitted if fitted.rstrip() == text.rstrip() else set_cell_size(fitted, width - 1) + "…"

@@ -25,7 +25,7 @@ from app.comparison import Side, compare, difference, growth
 from app.diff import headline
 from app.replay import ReplaySource
 from app.tui.buildscreen import BuildScreen
-from app.tui.diffcolumns import ORDERS, arranged, cells, marks, titles
+from app.tui.diffcolumns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.feed import Feed
 from app.tui.logscreen import LogScreen
 from app.view import PLAIN, count, duration, size
@@ -139,7 +139,6 @@ class DiffScreen(Screen[None]):
         """Show all of it."""
         self.query_one(Input).display = False
         self.set_focus(self.pairs)
-        self._say("#runs", "\n".join(self._heads()))
         self._arrange()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -149,7 +148,7 @@ class DiffScreen(Screen[None]):
 
     def _say(self, where: str, text: str) -> None:
         said = text.translate(PLAIN) if self._ascii else text
-        self.query_one(where, Static).update(Text(said, no_wrap=True, overflow="ellipsis"))
+        self.query_one(where, Static).update(Text(said))
 
     def _heads(self) -> Iterator[str]:
         """Yield which runs these are, and what they come to."""
@@ -178,6 +177,9 @@ class DiffScreen(Screen[None]):
         self._tell()
 
     def _entitle(self) -> None:
+        """Say which runs these are, and what the columns are."""
+        width = max(1, self.size.width)
+        self._say("#runs", "\n".join(cut(line, width) for line in self._heads()))
         text = titles(
             self.size.width - 1, self._by, backwards=self._backwards, ascii_only=self._ascii
         )
