@@ -18,9 +18,11 @@ import msgspec
 import platformdirs
 
 import pool
+from app import title
+from app.looks import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ConfigFile",
@@ -83,6 +85,8 @@ class Flags:
     verbose: bool | None = None
     quiet: bool | None = None
     github: bool | None = None
+    theme: str | None = None
+    bell: bool | None = None
 
 
 class ConfigFile(
@@ -116,6 +120,8 @@ class ConfigFile(
     lock_timeout: float | None = None
     verbose: bool | None = None
     quiet: bool | None = None
+    theme: str | None = None
+    bell: bool | None = None
 
 
 def environment() -> dict[str, str]:
@@ -176,13 +182,19 @@ class Manner:
     """Whether GitHub's runner reads along: groups and annotations for it."""
     job_summary: Path | None = None
     """Where GitHub takes a summary in Markdown from."""
+    theme: str | None = None
+    """One of `app.looks.THEMES`; None where nobody said one."""
+    title: bool = False
+    """Whether the terminal's window has a title to be set."""
+    bell: bool = False
+    """Whether the end is rung."""
 
 
 def manner(said: Said) -> Manner:
     """Work out how to show a run.
 
     Raises:
-        SettingsError: a value that is neither true nor false.
+        SettingsError: a value that is neither true nor false, or a theme that there is not.
     """
     json, quiet, verbose = said.truth("json"), said.truth("quiet"), said.truth("verbose")
     verbosity: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
@@ -194,6 +206,9 @@ def manner(said: Said) -> Manner:
         verbosity=verbosity,
         github=github,
         job_summary=Path(summary) if summary else None,
+        theme=said.choice("theme", THEMES),
+        title=title.able(said.environ),
+        bell=said.truth("bell"),
     )
 
 
@@ -268,6 +283,13 @@ class Said:
         if text not in _TRUE + _FALSE:
             raise pool.SettingsError(f"{where}: {value!r} is neither true nor false")
         return text in _TRUE
+
+    def choice(self, name: str, among: Sequence[str]) -> str | None:
+        """Return one of some words; None where nobody said one."""
+        where, value = self._first(name)
+        if value is not None and value not in among:
+            raise pool.SettingsError(f"{where}: {value!r} is none of {', '.join(among)}")
+        return None if value is None else str(value)
 
     def path(self, name: str, cwd: Path) -> Path | None:
         """Return an absolute path; None where nobody said one."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
+from app import title
 from app.export.github import Commands, errors
 from app.lines import Line, line_of
 from app.printer import Printer, ends_early
@@ -79,6 +80,39 @@ class _GithubOutlet:
 
     def draw(self, state: pool.State) -> None:
         self._outlet.draw(state)
+
+
+class _AnnouncingOutlet:
+    """Tells those who look at another window, too: the title of this one, and a bell."""
+
+    def __init__(self, outlet: Outlet, stream: TextIO, manner: Manner) -> None:
+        self._outlet = outlet
+        self._stream = stream
+        self._title = title.Title(self._put) if manner.title else None
+        self._bell = manner.bell
+
+    def write(self, line: Line) -> None:
+        self._outlet.write(line)
+
+    def draw(self, state: pool.State) -> None:
+        self._outlet.draw(state)
+        if self._title is not None:
+            self._title.show(state)
+        if self._bell and state.finished:
+            self._bell = False
+            self._put(title.BELL)
+
+    def _put(self, text: str) -> None:
+        with suppress(OSError):  # The terminal is gone: the run goes on.
+            print(text, end="", file=self._stream, flush=True)
+
+    @contextmanager
+    def open(self) -> Iterator[Outlet]:
+        if self._title is None:
+            yield self
+            return
+        with title.kept(self._put):
+            yield self
 
 
 def follow(session: LiveSession, manner: Manner) -> int:
@@ -274,8 +308,11 @@ def _outlet(manner: Manner) -> Iterator[Outlet]:
         return
     from app.progress import TerminalOutlet  # noqa: PLC0415 - rich is loaded only here
 
-    with TerminalOutlet() as outlet:
-        yield _reading_along(outlet, manner)
+    with (
+        TerminalOutlet() as outlet,
+        _AnnouncingOutlet(outlet, sys.stderr, manner).open() as announcing,
+    ):
+        yield _reading_along(announcing, manner)
 
 
 @contextmanager

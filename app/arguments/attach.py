@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.arguments.completion import running
-from app.arguments.faces import ascii_only, on_a_terminal, said_by
+from app.arguments.faces import ascii_only, on_a_terminal, said_by, show
 from app.arguments.help import Command
 from app.arguments.options import LOOKS
 
 if TYPE_CHECKING:
     from app.attach import AttachedSource
+    from app.config import Manner
 
 __all__ = ["attach"]
 
@@ -47,20 +48,22 @@ def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Fla
     with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
         if how.no_ui or not on_a_terminal(said):
             return headless.attend(source, how)
-        return _attached(source)
+        return _attached(source, how)
 
 
-def _attached(source: AttachedSource) -> int:
+def _attached(source: AttachedSource, how: Manner) -> int:
     """Show the screen of another process's run until the user leaves it."""
     from app import headless
     from app.tui.app import WheelpoolApp
 
-    screen = WheelpoolApp(source, ascii_only=ascii_only())
+    screen = WheelpoolApp(
+        source, ascii_only=ascii_only(), theme=how.theme, titled=how.title, bell=how.bell
+    )
 
     def tell(refusal: str) -> None:
         screen.notify(refusal, severity="warning", markup=False)
 
     source.tell = tell
     with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
-        screen.run()
+        show(screen, how)
     return headless.part(source)

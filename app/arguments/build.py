@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.arguments.completion import files, folders
-from app.arguments.faces import ascii_only, on_a_terminal, said_by
+from app.arguments.faces import ascii_only, on_a_terminal, said_by, show
 from app.arguments.help import Command
 from app.arguments.options import (
     CAPS,
@@ -135,7 +135,7 @@ def _run(targets: tuple[str, ...], flags: dict[str, Any], *, install: bool) -> i
     _allow_many_files()
     screen = not how.no_ui and on_a_terminal(said)
     session = LiveSession(wanted, asked.request, linger=screen)
-    return _on_screen(session) if screen else _headless(session, how)
+    return _on_screen(session, how) if screen else _headless(session, how)
 
 
 def _unicode(text: str) -> str:
@@ -165,17 +165,19 @@ def _headless(session: LiveSession, how: Manner) -> int:
     return headless.follow(session, how)
 
 
-def _on_screen(session: LiveSession) -> int:
+def _on_screen(session: LiveSession, how: Manner) -> int:
     """Show the screen until the user leaves it; then end the run, and say how it went."""
     from app import headless
     from app.tui.app import WheelpoolApp
 
-    screen = WheelpoolApp(session, ascii_only=ascii_only())
+    screen = WheelpoolApp(
+        session, ascii_only=ascii_only(), theme=how.theme, titled=how.title, bell=how.bell
+    )
     session.start()
     try:
         # Signals end the screen, so that the terminal is left as it was found.
         with headless.obeying_signals(session.send, lambda _asked: screen.exit()):
-            screen.run()
+            show(screen, how)
     finally:
         code = headless.wind_up(session)
     return code

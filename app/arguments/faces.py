@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.config import Said
+    from app.config import Manner, Said
+    from app.tui.app import WheelpoolApp
 
-__all__ = ["ascii_only", "on_a_terminal", "said_by"]
+__all__ = ["ascii_only", "on_a_terminal", "said_by", "show"]
 
 
 def said_by(flags: dict[str, Any]) -> Said:
@@ -29,3 +31,19 @@ def on_a_terminal(said: Said) -> bool:
 def ascii_only() -> bool:
     """Tell whether the terminal's encoding has no glyphs."""
     return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def show(screen: WheelpoolApp, how: Manner) -> None:
+    """Show a screen until it is left; the window's title is then what it was."""
+    from app import title
+
+    if not how.title:
+        screen.run()
+        return
+
+    def put(text: str) -> None:
+        with suppress(OSError):  # The terminal is gone.
+            print(text, end="", file=sys.stderr, flush=True)
+
+    with title.kept(put):
+        screen.run()

@@ -9,13 +9,27 @@ import click
 
 from app.arguments.completion import files, folders, one_of, running
 from app.arguments.help import Option
+from app.looks import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Function = TypeVar("Function", bound=Callable[..., object])
 
-__all__ = ["CAPS", "LOOKS", "NAMING", "PLACES", "RUN", "SHOWING", "WAYS", "how", "what", "where"]
+__all__ = [
+    "CAPS",
+    "LOOKS",
+    "NAMING",
+    "PLACES",
+    "RUN",
+    "SHOWING",
+    "THEME",
+    "WAYS",
+    "how",
+    "looks",
+    "what",
+    "where",
+]
 
 what = partial(click.option, cls=Option, part="What")
 """An option for what is built or installed, and of which kind."""
@@ -25,6 +39,7 @@ where = partial(click.option, cls=Option, part="Where")
 how = partial(click.option, cls=Option, part="How")
 """An option for how builds are made."""
 looks = partial(click.option, cls=Option, part="What is shown")
+"""An option for what is shown, and in which manner."""
 
 
 def together(
@@ -149,11 +164,14 @@ WAYS = together(
     ),
     how("--fail-fast/--no-fail-fast", default=None, help="End all when one build fails."),
 )
+THEME = looks("--theme", type=click.Choice(THEMES), help="Colours. [default: dark]")
 LOOKS = together(
     looks("--no-ui", is_flag=True, default=None, help="Lines, not a screen."),
     looks("--json", is_flag=True, default=None, help="Events on stdout; implies --no-ui."),
     looks("-v", "--verbose", is_flag=True, default=None, help="Phases, choices, locks."),
     looks("-q", "--quiet", is_flag=True, default=None, help="Only failures and the sum."),
+    THEME,
+    looks("--bell/--no-bell", default=None, help="Ring when the run has ended."),
 )
 SHOWING = together(
     LOOKS,

@@ -10,6 +10,7 @@ import click
 from app.arguments.completion import files, logs
 from app.arguments.faces import ascii_only, on_a_terminal, said_by
 from app.arguments.help import Command, Group
+from app.arguments.options import THEME, looks
 
 __all__ = ["diff", "replay", "report", "saved_runs"]
 
@@ -64,9 +65,10 @@ allows.
     help="How fast time goes.",
 )
 @click.option("--at", metavar="TIME", help="Stand still there: 12:30, 90, 50%, failure, end.")
-@click.option("--no-ui", is_flag=True, default=None, help="All the lines at once, not a screen.")
-@click.option("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
-@click.option("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
+@looks("--no-ui", is_flag=True, default=None, help="All the lines at once, not a screen.")
+@looks("-v", "--verbose", is_flag=True, default=None, help="Phases, requirements, locks.")
+@looks("-q", "--quiet", is_flag=True, default=None, help="Only failures and the summary.")
+@THEME
 def replay(
     log: str,
     speed: float,
@@ -97,7 +99,7 @@ def replay(
         else:
             from app.tui.app import WheelpoolApp
 
-            WheelpoolApp(source, ascii_only=ascii_only()).run()
+            WheelpoolApp(source, ascii_only=ascii_only(), theme=how.theme).run()
     return 0
 
 
@@ -149,8 +151,9 @@ def _named(name: str, file: str) -> str:
     help="How much slower or larger is worth telling.",
 )
 @click.option("--exit-code", is_flag=True, help="End with 1 where B is worse.")
-@click.option("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
-@click.option("--json", "as_json", is_flag=True, help="All of it, for machines; implies --no-ui.")
+@looks("--no-ui", is_flag=True, default=None, help="Lines, not a screen.")
+@looks("--json", "as_json", is_flag=True, help="All of it, for machines; implies --no-ui.")
+@THEME
 def diff(
     logs: tuple[str, ...],
     threshold: float,
@@ -173,7 +176,8 @@ def diff(
     said = said_by(flags)
     with diff.opened(*diff.chosen(state_dir(), logs)) as paths:
         limit = Threshold(share=threshold / 100)
-        if as_json or manner(said).no_ui or not on_a_terminal(said):
+        how = manner(said)
+        if as_json or how.no_ui or not on_a_terminal(said):
             a, b, comparison = diff.compared(*paths, limit)
             if as_json:
                 print(diff.as_json(a, b, comparison))
@@ -182,7 +186,7 @@ def diff(
         else:
             from app.tui.diffscreen import DiffApp
 
-            screen = DiffApp(*paths, limit, ascii_only=ascii_only())
+            screen = DiffApp(*paths, limit, ascii_only=ascii_only(), theme=how.theme)
             screen.run()
             comparison = screen.comparison
         return int(exit_code and comparison.worse)

@@ -6,24 +6,35 @@ Deliberately knows nothing of threads: the engine has its own, and is polled.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
+from app.title import Title
 from app.tui.dashboard import Dashboard
+from app.tui.dialogs import QuitScreen
 from app.tui.feed import Feed
+from app.tui.help import HelpScreen, sections_for
 from app.tui.replaykeys import ReplayApp
 from pool import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.await_complete import AwaitComplete
+    from textual.binding import BindingType
     from textual.message import Message
+    from textual.screen import Screen
 
     import pool
     from app.session import EventSource
 
 __all__ = ["WheelpoolApp"]
+
+_ANNOUNCED_SECONDS = 0.5
 
 
 class WheelpoolApp(ReplayApp):
@@ -33,18 +44,83 @@ class WheelpoolApp(ReplayApp):
         source: what is shown.
         ascii_only: no glyphs beyond ASCII, for terminals that have none.
         clock: where the time between events comes from.
+        theme: the name of one; None for the usual one.
+        titled: the title of the terminal's window says how far the run is.
+        bell: the end of the run is rung.
     """
 
     # The default screen's own CSS_PATH is not read; it is the only one that is always there.
     CSS_PATH = Path(__file__).with_name("dashboard.tcss")
     TITLE = "wheelpool"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", show=False, key_display="?", id="help"),
+        # Above all widgets, so that it also works while something is typed, and on every screen.
+        Binding("ctrl+c", "interrupt", show=False, id="interrupt", priority=True),
+    ]
 
     def __init__(
-        self, source: EventSource, *, ascii_only: bool = False, clock: pool.Clock | None = None
+        self,
+        source: EventSource,
+        *,
+        ascii_only: bool = False,
+        clock: pool.Clock | None = None,
+        theme: str | None = None,
+        titled: bool = False,
+        bell: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(theme)
         self.feed = Feed(source, clock or SystemClock())
         self._ascii = ascii_only
+        self._title = Title(self._put) if titled else None
+        self._bell = bell
+        self._going_on = False
+
+    def on_mount(self) -> None:
+        """Tell those who look at another window, too."""
+        if self._title is not None or self._bell:
+            self.set_interval(_ANNOUNCED_SECONDS, self._announce)
+
+    def _announce(self) -> None:
+        if self._title is not None:
+            self._title.show(self.feed.state)
+        before, self._going_on = self._going_on, not (self.feed.idle or self.feed.state.finished)
+        if self._bell and before and not self._going_on:
+            self.bell()
+
+    def _put(self, text: str) -> None:
+        """Write to the terminal between what the screens write, as `bell` does."""
+        if not self.is_headless and self._driver is not None:
+            self._driver.write(text)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Return the commands of all screens, in our words."""
+        yield SystemCommand("help", "what all keys do", self.action_help)
+        yield SystemCommand("theme", "other colours", self.action_change_theme)
+        yield SystemCommand("quit", "asks while builds run", self.action_quit)
+
+    def action_interrupt(self) -> None:
+        """Copy what is marked; without that leave: asked once more, without a question."""
+        if text := self.screen.get_selected_text():
+            self.copy_to_clipboard(text)
+        elif isinstance(self.screen, QuitScreen):
+            self.screen.dismiss(True)
+        else:
+            self._leave()
+
+    async def action_quit(self) -> None:
+        """Leave from whatever screen: a run that goes on is never ended unasked."""
+        self._leave()
+
+    def _leave(self) -> None:
+        dashboard = self.screen_stack[0]
+        if isinstance(dashboard, Dashboard):
+            dashboard.leave()
+
+    def action_help(self) -> None:
+        """Show what all keys do, those of this screen first."""
+        replay, attached = self.feed.replay is not None, self.feed.detachable
+        told = sections_for(type(self.screen).__name__, replay=replay, attached=attached)
+        self.push_screen(HelpScreen(tuple(told)))
 
     def action_command_palette(self) -> None:
         """Show all commands by name."""

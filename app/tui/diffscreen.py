@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.text import Text
-from textual.app import App
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
@@ -28,6 +27,7 @@ from app.tui.buildscreen import BuildScreen
 from app.tui.diffcolumns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.feed import Feed
 from app.tui.logscreen import LogScreen
+from app.tui.themes import ThemedApp
 from app.view import PLAIN, count, duration, size
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _ABOUT_LINES = 20
 """What differs about the selected build is told on screens with at least so many lines."""
 
 
-class DiffApp(App[None]):
+class DiffApp(ThemedApp):
     """The screens that compare two runs.
 
     Args:
@@ -59,6 +59,7 @@ class DiffApp(App[None]):
         b: that of the run that is compared with it.
         threshold: how much more is worth telling.
         ascii_only: no glyphs beyond ASCII.
+        theme: the name of one.
 
     Raises:
         JournalError: one of them cannot be read.
@@ -68,8 +69,16 @@ class DiffApp(App[None]):
     TITLE = "wheelpool"
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, a: Path, b: Path, threshold: Threshold, *, ascii_only: bool) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        a: Path,
+        b: Path,
+        threshold: Threshold,
+        *,
+        ascii_only: bool,
+        theme: str | None = None,
+    ) -> None:
+        super().__init__(theme)
         self.feeds = _at_its_end(a), _at_its_end(b)
         one, other = map(_side, self.feeds)
         self.comparison = compare(one, other, threshold)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
 from textual.binding import Binding
 
 from app.replaytime import next_failure, previous_failure
 from app.tui.dialogs import TimeScreen
+from app.tui.themes import ThemedApp
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -23,7 +23,7 @@ __all__ = ["ReplayApp"]
 _ACTIONS = frozenset(("play", "faster", "slower", "step", "failure", "start", "end", "ask_time"))
 
 
-class ReplayApp(App[None]):
+class ReplayApp(ThemedApp):
     """An app whose feed may be a replay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

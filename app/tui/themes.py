@@ -1,0 +1,169 @@
+"""The looks to choose from: dark, light, high contrast, and none but the terminal's own.
+
+They are Textual's themes, so its command palette has them as well, beside its own. Colours alone
+never tell anything: every state has its glyph and its word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App
+from textual.filter import LineFilter, NoColor, dim_color
+from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.color import Color
+
+__all__ = ["THEMES", "ThemedApp"]
+
+_SELECTED = "surface-lighten-2"
+"""What the selected line stands on in every table."""
+
+_EMPHASIS = "selected-style"
+"""How the text on the selected line is set."""
+_TERMINALS = "ansi_default"
+
+_COLOURED = (
+    "ansi-background",
+    "ansi-foreground",
+    "block-cursor-background",
+    "border",
+    "border-blurred",
+    "scrollbar",
+    "scrollbar-hover",
+    "scrollbar-active",
+    "scrollbar-background",
+    "scrollbar-background-hover",
+    "scrollbar-background-active",
+    "footer-key-foreground",
+    "link-color",
+    "link-background-hover",
+    "input-selection-background",
+    "screen-selection-background",
+    "screen-selection-foreground",
+)
+"""What Textual would give colours of its own."""
+
+THEMES: Final = (
+    Theme(
+        name="dark",
+        primary="#5fafff",
+        secondary="#b9a0ff",
+        accent="#5fd7d7",
+        success="#6fd389",
+        warning="#ffb454",
+        error="#ff8a94",
+        foreground="#e4e4e4",
+        background="#121212",
+        surface="#1a1a1a",
+        panel="#242424",
+        variables={_SELECTED: "#343a42", "border-blurred": "#5a5a5a"},
+    ),
+    Theme(
+        name="light",
+        primary="#00508f",
+        secondary="#5f3596",
+        accent="#00595e",
+        success="#1b5e20",
+        warning="#774600",
+        error="#a3122a",
+        foreground="#1a1a1a",
+        background="#fafafa",
+        surface="#ffffff",
+        panel="#e8e8e8",
+        dark=False,
+        variables={_SELECTED: "#d3e4f4", "border-blurred": "#8a8a8a"},
+    ),
+    Theme(
+        name="contrast",
+        primary="#9bd1ff",
+        secondary="#d9c2ff",
+        accent="#7df9ff",
+        success="#8dffa8",
+        warning="#ffdf6b",
+        error="#ffb3ba",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#000000",
+        variables={
+            _SELECTED: "#2a2a66",
+            "text": "#ffffff",
+            "text-muted": "#ffffff",
+            "text-disabled": "#d0d0d0",
+            "border-blurred": "#ffffff",
+            _EMPHASIS: "bold underline",
+        },
+    ),
+    Theme(
+        name="plain",
+        primary=_TERMINALS,
+        secondary=_TERMINALS,
+        accent=_TERMINALS,
+        success=_TERMINALS,
+        warning=_TERMINALS,
+        error=_TERMINALS,
+        foreground=_TERMINALS,
+        background=_TERMINALS,
+        surface=_TERMINALS,
+        panel=_TERMINALS,
+        boost=_TERMINALS,
+        ansi=True,
+        variables={**dict.fromkeys(_COLOURED, _TERMINALS), _EMPHASIS: "bold reverse"},
+    ),
+)
+
+_FAINT = {"light": 0.8, "contrast": 1.0}
+"""How much faint text keeps of its colour, where Textual's two thirds are too little to read."""
+
+
+class ThemedApp(App[None]):
+    """An app with these themes.
+
+    Args:
+        theme: the name of one; None: dark, or none at all where ``NO_COLOR`` is set.
+    """
+
+    def __init__(self, theme: str | None = None) -> None:
+        super().__init__()
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme or ("plain" if self.no_color else "dark")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return what themes need not say."""
+        return {**super().get_theme_variable_defaults(), _EMPHASIS: "bold"}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what is done to lines at last: not all colours are a theme's."""
+        usual = super().get_line_filters()
+        if self.theme == "plain":
+            return [NoColor()]
+        # Before Textual's own, which makes two thirds of a faint colour.
+        return [_Faint(_FAINT[self.theme]), *usual] if self.theme in _FAINT else usual
+
+
+class _Faint(LineFilter):
+    """Lets faint text keep so much of its colour, from 0 to 1."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the same line with other faint text."""
+        return [
+            Segment(text, self._kept(style, background) if style and style.dim else style, control)
+            for text, style, control in segments
+        ]
+
+    def _kept(self, style: Style, background: Color) -> Style:
+        color, behind = style.color, style.bgcolor or background.rich_color
+        if color is None or color.triplet is None or behind.triplet is None:
+            return style
+        return style + Style(dim=False, color=dim_color(behind, color, self._share))
