@@ -32,8 +32,8 @@ _MOST = 32
 class Moment:
     """What some events came to."""
 
-    events: int = 0
-    """How many."""
+    count: int = 0
+    """How many events."""
     state: pool.State = field(default_factory=pool.State)
     timeline: Timeline = field(default_factory=Timeline)
     memory: MemoryTrail = field(default_factory=MemoryTrail)
@@ -43,7 +43,7 @@ class Moment:
         dirty = pool.fold(self.state, event)
         self.timeline.see(event, self.state)
         self.memory.see(event)
-        self.events += 1
+        self.count += 1
         return dirty
 
     def copy(self) -> Moment:
@@ -53,7 +53,7 @@ class Moment:
     def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Moment:
         """Return the same moment with copies of its builds that the caller has made."""
         return Moment(
-            events=self.events,
+            count=self.count,
             state=_state(self.state, builds),
             timeline=_timeline(self.timeline),
             memory=self.memory.copy(),
@@ -73,13 +73,9 @@ class Moments:
         """As they were when the last moment was kept."""
 
     def see(self, event: events.Event) -> None:
-        """Go on by one event.
-
-        Raises:
-            KeyError: it is about something that is not known by then.
-        """
+        """Go on by one event."""
         self._dirty |= self._now.see(event)
-        if self._now.events % self._apart == 0:
+        if self._now.count % self._apart == 0:
             self._keep()
 
     def before(self, count: int) -> Moment:
@@ -87,7 +83,7 @@ class Moments:
 
         It is nobody's to change: `Moment.copy` is.
         """
-        return self._kept[bisect_right(self._kept, count, key=attrgetter("events")) - 1]
+        return self._kept[bisect_right(self._kept, count, key=attrgetter("count")) - 1]
 
     def _keep(self) -> None:
         for build in self._dirty:
@@ -98,7 +94,7 @@ class Moments:
         self._kept.append(self._now.with_builds(builds))
         if len(self._kept) > _MOST:
             self._apart *= 2
-            self._kept = [one for one in self._kept if one.events % self._apart == 0]
+            self._kept = [one for one in self._kept if one.count % self._apart == 0]
 
 
 def _build(build: pool.BuildState) -> pool.BuildState:

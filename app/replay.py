@@ -110,7 +110,7 @@ class ReplaySource:
             self.journal = reader.path
             self.header = reader.header
             self._moments = Moments(reader.header)
-            self._events = _checked(reader, self._moments)
+            self._events = _all_of(reader, self._moments)
         self._times = list(accumulate((event.t for event in self._events), max))
         self._clock = clock
         self._next = 0
@@ -198,9 +198,9 @@ class ReplaySource:
         self._anchor = (self._clock.monotonic(), to)
         moment = self._moments.before(bisect_right(self._times, to))
         back = self._next and to < self._times[self._next - 1]
-        if back or moment.events > self._next:
+        if back or moment.count > self._next:
             self._moment = moment
-            self._next = moment.events
+            self._next = moment.count
             self.generation += 1
 
     def _hold(self) -> None:
@@ -220,16 +220,11 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _checked(reader: pool.JournalReader, moments: Moments) -> list[pool.events.Event]:
-    """Read all events; fold them once, so that a face never meets one that makes no sense."""
+def _all_of(reader: pool.JournalReader, moments: Moments) -> list[pool.events.Event]:
+    """Read all events, and keep moments of them."""
     events: list[pool.events.Event] = []
     for event in reader.read():
-        try:
-            moments.see(event)
-        except KeyError as problem:
-            raise pool.JournalError(
-                f"{reader.path}: event {event.seq} is about {problem}, which is not known by then"
-            ) from problem
+        moments.see(event)
         events.append(event)
     if not events:
         raise pool.JournalError(f"{reader.path}: there are no events in it")

@@ -21,7 +21,8 @@ import pool
 from app.replay import ReplaySource
 from app.tui.feed import Feed
 from pool.events import vocabulary as v
-from pool.model import BuildId, LimitName, Outcome, Phase, ProcessSample
+from pool.events.processes import ProcessNews
+from pool.model import BuildId, LimitName, Outcome, Phase
 from tests.app.conftest import HEADER
 
 BUILDS, SLOTS = 10_000, 4
@@ -34,7 +35,7 @@ def write(path: Path, count: int) -> None:
     journal = pool.JournalWriter(path, HEADER)
     caps = {LimitName.BUILDS: SLOTS}
     names = [BuildId(f"b{n}") for n in range(BUILDS)]
-    process = ProcessSample(pid=1, ppid=0, name="cc1", command="cc1 x.c", rss=1 << 24, cpu=99.0)
+    process = ProcessNews(pid=1, ppid=0, name="cc1", command="cc1 x.c", rss=1 << 24, cpu=99.0)
     machine = v.MachineMemory(total=1 << 34, available=1 << 33)
     told = 0
 
@@ -57,7 +58,7 @@ def write(path: Path, count: int) -> None:
             for name in together:
                 emit(v.BuildOutput(build=name, lines=told, bytes=told, last="[1/9] Building x.o"))
             samples = tuple(
-                v.BuildSample(build=name, processes=(process,) * 2, rss=told, peak=1 << 30)
+                v.BuildSample(build=name, processes=(process,), rss=told, peak=1 << 30)
                 for name in together
             )
             emit(v.Sample(builds=samples, machine=machine))

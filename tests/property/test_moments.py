@@ -26,7 +26,7 @@ def seen(moment: Moment) -> tuple[object, ...]:
     """Return all that can be seen of a moment."""
     timeline = moment.timeline
     return (
-        moment.events,
+        moment.count,
         moment.state,
         list(moment.state.builds),
         timeline.builds,
@@ -60,11 +60,11 @@ def test_from_any_moment_on_it_all_comes_to_the_same(
     for _ in range(3):
         count = data.draw(st.integers(0, len(journal)))
         kept = moments.before(count)
-        assert 0 <= count - kept.events < 2 * apart or len(journal) > 32 * apart
+        assert 0 <= count - kept.count < 2 * apart or len(journal) > 32 * apart
         before = copy.deepcopy(seen(kept))
         moment = kept.copy()
-        assert seen(moment) == seen(after(journal[: kept.events]))
-        for event in journal[kept.events : count]:
+        assert seen(moment) == seen(after(journal[: kept.count]))
+        for event in journal[kept.count : count]:
             moment.see(event)
         assert seen(moment) == seen(after(journal[:count]))
         assert seen(kept) == before, "who goes on from a moment leaves it as it was"
