@@ -9,13 +9,14 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 import pool
 from app.earlier import earlier_phases
 from app.facts import command, facts
 from app.memorytrail import columns
 from app.sparkline import sparkline
+from app.tui.help import KeyLine
 from app.tui.logscreen import LogScreen
 from app.tui.logview import LogView
 from app.view import PLAIN, clock, describe, size, title
@@ -87,7 +88,7 @@ class BuildScreen(Screen[None]):
             yield Static(id="processes", markup=False)
         if (path := self._feed.log(self.build)) is not None:
             yield LogView(path)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to look."""

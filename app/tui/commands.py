@@ -48,6 +48,7 @@ class BuildCommands(Provider):
         dashboard = self._dashboard
         yield "open build", "all about the selected build", dashboard.action_open_build
         yield "what needs what", "the builds as a tree", dashboard.action_tree
+        yield "timeline", "slots, builds and memory over time", dashboard.action_timeline
         yield "open log", "of the selected build, full screen", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
         for by in ORDERS:

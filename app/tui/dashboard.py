@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 import pool
 from app.caps import budget_after
 from app.tui.buildscreen import BuildScreen
 from app.tui.commands import BuildCommands
-from app.tui.dialogs import BudgetScreen, CapScreen, HelpScreen, QuitScreen
+from app.tui.dialogs import BudgetScreen, CapScreen, QuitScreen
 from app.tui.graphs import Graphs
 from app.tui.header import RunHeader
+from app.tui.help import KeyLine
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
 from app.tui.replaybar import ReplayBar
@@ -47,6 +48,9 @@ class Dashboard(Screen[None]):
 
     COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
+        # First, so that they are in sight where not all keys have room.
+        Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
         Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
         Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
@@ -88,12 +92,6 @@ class Dashboard(Screen[None]):
         Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask"),
         Binding("slash", "filter", "filter", key_display="/", id="filter"),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
-        Binding("question_mark", "help", "help", key_display="?", id="help"),
-        Binding("q", "quit", "quit", id="quit"),
-        Binding("q", "detach", "detach", id="detach"),
-        # Above all widgets, so that it also works while something is typed.
-        Binding("ctrl+c", "quit", show=False, id="quit.interrupt", priority=True),
-        Binding("ctrl+c", "detach", show=False, id="detach.interrupt", priority=True),
     ]
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
@@ -124,7 +122,7 @@ class Dashboard(Screen[None]):
         yield BuildPanel(self.feed)
         if self.feed.replay is not None:
             yield ReplayBar(self.feed.replay, ascii_only=self._ascii)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -318,9 +316,12 @@ class Dashboard(Screen[None]):
         asked.display = False
         self.set_focus(self.table)
 
-    def action_help(self) -> None:
-        """Show the keys."""
-        self.app.push_screen(HelpScreen(replay=not self.live, detachable=self.feed.detachable))
+    def leave(self) -> None:
+        """Quit or detach, whichever it is."""
+        if self.feed.detachable:
+            self.action_detach()
+        else:
+            self.action_quit()
 
     def action_quit(self) -> None:
         """Leave; ask first while builds run."""

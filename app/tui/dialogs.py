@@ -1,4 +1,4 @@
-"""Small screens above the others: the keys, a cap's number, and the question before leaving."""
+"""Small screens above the others that ask: for a cap, a budget, a time, before leaving."""
 
 from __future__ import annotations
 
@@ -20,58 +20,7 @@ if TYPE_CHECKING:
 
     from app.replay import ReplayControls
 
-__all__ = ["BudgetScreen", "CapScreen", "HelpScreen", "QuitScreen", "TimeScreen"]
-
-_KEYS = """\
- j k  arrows  g G  pages   move
- Enter  double click       all about the build; of a group: its builds
- l                         its log, full screen: / n N e w f # y
- T                         the tree: what needs what
- + -  1 to 9              raise, lower the cap in brackets; type its number
- t                         the timeline: slots, builds and memory over time
- c                         brackets around the next cap; memory is the last
- s S                       sort by the next column; the other way round
- p                         pause, resume builds
- x                         cancel the selected build
- r                         build a failed one again
- /                         filter; Escape shows all
- Ctrl-P                    all commands by name
- ?                         this help
- q                         quit\
-"""
-_DETACHABLE = _KEYS.removesuffix("quit") + "detach: the run goes on"
-_REPLAY_KEYS = """\
- space                     pause, go on
- [ ]                       slower, faster
- , .  left right           5 seconds back, on
- < >                       30 seconds back, on
- f F                       the next failure; the one before
- :                         go to a time: 12:30, 90, +30, -30, 50%
- 0 $                       the beginning, the end\
-"""
-
-
-class HelpScreen(ModalScreen[None]):
-    """The keys."""
-
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape,q,question_mark,enter,space", "dismiss", "close", show=False, id="help.close"
-        )
-    ]
-
-    def __init__(self, *, replay: bool, detachable: bool = False) -> None:
-        super().__init__()
-        self._replay = replay
-        self._keys = _DETACHABLE if detachable else _KEYS
-
-    def compose(self) -> ComposeResult:
-        """Make the list."""
-        text = f"{_KEYS}\n\n Replay\n{_REPLAY_KEYS}" if self._replay else self._keys
-        with Vertical(classes="dialog"):
-            yield Static("Keys", classes="dialog-title")
-            yield Static(text, markup=False)
+__all__ = ["BudgetScreen", "CapScreen", "QuitScreen", "TimeScreen"]
 
 
 class CapScreen(ModalScreen[int | None]):
@@ -190,7 +139,7 @@ class QuitScreen(ModalScreen[bool]):
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,ctrl+c,q", "answer(True)", "cancel them and quit", id="quit.yes"),
+        Binding("y,enter,q", "answer(True)", "cancel them and quit", id="quit.yes"),
         Binding("n,escape", "answer(False)", "stay", id="quit.no"),
     ]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
+from app.tui.help import KeyLine
 from app.tui.logview import LogView
 from app.view import count, describe, title
 
@@ -65,7 +66,7 @@ class LogScreen(Screen[None]):
         yield Static(id="title", markup=False)
         yield LogView(self._path)
         yield Input(placeholder="search", id="search")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     @property
     def log_view(self) -> LogView:

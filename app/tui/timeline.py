@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.timeline import WORDS
+from app.tui.help import KeyLine
 from app.tui.replaybar import ReplayBar
 from app.tui.timelinebars import legend
 from app.tui.timelinechart import TimelineChart
@@ -108,7 +109,7 @@ class TimelineScreen(Screen[None]):
         yield Static(id="legend", markup=False)
         if self._feed.replay is not None:
             yield ReplayBar(self._feed.replay, ascii_only=self._ascii)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to look."""

@@ -11,9 +11,10 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from app.needs import PLAIN_BRANCHES, Twig, twigs
+from app.tui.help import KeyLine
 from app.view import GLYPHS, PLAIN, count, row, title
 from app.waits import in_line
 
@@ -182,7 +183,7 @@ class TreeScreen(Screen[None]):
         """Make a title and the tree."""
         yield Static(id="title", markup=False)
         yield _Tree(self._feed, ascii_only=self._ascii)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     @property
     def needs(self) -> _Tree:

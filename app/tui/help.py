@@ -1,0 +1,276 @@
+"""What all keys do, screen by screen, and the screen that says so.
+
+Words of its own, not those of the footer, which have no room to explain. A test compares them with
+the bindings: a key without a line here fails it. In a replay the keys that command a run are left
+out, in a run those that move time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from rich.text import Text
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+from textual.widgets._footer import FooterKey  # part of Footer's look, but not exported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+__all__ = ["SECTIONS", "HelpScreen", "KeyLine", "Keys", "Section", "sections_for"]
+
+_KEYS_WIDTH = 17
+"""Cells of the keys, left of what they do; with the frame all fits into 80."""
+
+_When = Literal["always", "live", "replay", "attached", "owned"]
+
+
+class Keys(NamedTuple):
+    """A line of help.
+
+    Attributes:
+        keys: as they are printed.
+        does: what they do.
+        bindings: the ids of what they are bound to.
+        when: ``live`` in runs, ``replay`` in replays; ``attached`` to the run of another process,
+            ``owned`` everywhere else.
+    """
+
+    keys: str
+    does: str
+    bindings: tuple[str, ...]
+    when: _When = "always"
+
+
+class Section(NamedTuple):
+    """The keys of one screen, or of all of them."""
+
+    title: str
+    screen: str
+    """The name of the screen's class; "" for all screens."""
+    lines: tuple[Keys, ...]
+
+
+_TYPED = tuple(f"cap.type_{digit}" for digit in "123456789")
+
+
+def _moves(kind: str) -> Keys:
+    ends = ("down", "up", "page_down", "page_up", "first", "last")
+    return Keys("j k g G arrows", "move; pages: Ctrl-F Ctrl-B", tuple(f"{kind}.{e}" for e in ends))
+
+
+_DASHBOARD = (
+    _moves("table"),
+    Keys("Enter", "all about the build (a double click, too)", ("open_build",)),
+    Keys("Enter", "on a group: show its builds, or not", ("table.toggle",)),
+    Keys("l", "its log, full screen", ("open_log",)),
+    Keys("t", "the timeline: slots, builds, memory over time", ("timeline",)),
+    Keys("T", "the tree: what needs what", ("tree",)),
+    Keys("s S", "sort by the next column; the other way round", ("table.sort", "table.reverse")),
+    Keys("/", "filter by name or state", ("filter",)),
+    Keys("Escape", "all builds again", ("filter.clear",)),
+    Keys("+ -", "raise, lower the cap in brackets", ("cap.raise", "cap.lower"), "live"),
+    Keys("1 to 9", "type its number", _TYPED, "live"),
+    Keys("c", "brackets around the next cap; memory is last", ("cap.next",), "live"),
+    Keys("p", "pause: what runs ends, nothing begins; resume", ("pause",), "live"),
+    Keys("x", "cancel the selected build", ("cancel",), "live"),
+    Keys("r", "build a failed one again", ("retry",), "live"),
+    Keys("q Ctrl-C", "quit; asks while builds run", ("quit", "interrupt"), "owned"),
+    Keys("q Ctrl-C", "detach: the run goes on", ("detach",), "attached"),
+)
+_TIME = (
+    Keys("space", "pause, go on", ("time.play", "replay.play", "timeline.play"), "replay"),
+    Keys(
+        "[ ]",
+        "slower, faster",
+        ("time.slower", "time.faster", "replay.slower", "replay.faster"),
+        "replay",
+    ),
+    Keys(
+        ", .  left right",
+        "5 seconds back, on (timeline: , . only)",
+        (
+            "time.back",
+            "time.on",
+            "replay.back",
+            "replay.on",
+            "timeline.step_back",
+            "timeline.step_on",
+        ),
+        "replay",
+    ),
+    Keys("< >", "30 seconds back, on", ("time.far_back", "time.far_on"), "replay"),
+    Keys(
+        "f F",
+        "the next failure; the one before",
+        ("time.failure", "time.failure_before", "replay.failure"),
+        "replay",
+    ),
+    Keys(":", "go to: 12:30, 90, +30, -30, 50%, failure", ("time.ask", "replay.ask"), "replay"),
+    Keys("0 $", "the beginning, the end", ("time.start", "time.end"), "replay"),
+)
+SECTIONS = (
+    Section("Builds", "Dashboard", _DASHBOARD),
+    Section("Replay: time, on all screens", "", _TIME),
+    Section(
+        "A build",
+        "BuildScreen",
+        (
+            Keys("l", "its log, full screen", ("build.log",)),
+            Keys("e", "the log, where it says what went wrong", ("build.error",)),
+            Keys("y", "copy the command that runs a failed step again", ("build.copy",)),
+            Keys("x", "cancel it", ("build.cancel",), "live"),
+            Keys("r", "build it again", ("build.retry",), "live"),
+            Keys("Tab", "between facts and log", ("build.focus",)),
+            Keys("q Escape Enter", "back", ("build.back",)),
+        ),
+    ),
+    Section(
+        "A log",
+        "LogScreen",
+        (
+            Keys(
+                "j k g G arrows",
+                "scroll; to the beginning, the end",
+                ("log.down", "log.up", "log.first", "log.last"),
+            ),
+            Keys("space b", "pages (Ctrl-F Ctrl-B)", ("log.page_down", "log.page_up")),
+            Keys(
+                "/ n N",
+                "search; the next, the one before",
+                ("log.search", "log.next", "log.previous"),
+            ),
+            Keys("e", "to the error", ("log.error",)),
+            Keys("f F", "follow the end, or not", ("log.follow",)),
+            Keys("w #", "fold long lines; number lines", ("log.wrap", "log.numbers")),
+            Keys("y", "copy what is marked, or why it failed, or all", ("log.copy",)),
+            Keys("Y", "copy all", ("log.copy_all",)),
+            Keys("q l Escape", "back", ("log.back",)),
+        ),
+    ),
+    Section(
+        "The timeline",
+        "TimelineScreen",
+        (
+            _moves("timeline"),
+            Keys("h l left right", "earlier, later", ("timeline.left", "timeline.right")),
+            Keys("+ -  z Z", "zoom in, out", ("timeline.in", "timeline.out")),
+            Keys("0", "the whole run", ("timeline.whole",)),
+            Keys("f", "follow the end", ("timeline.follow",)),
+            Keys("b", "rows by slot, rows by build", ("timeline.turn",)),
+            Keys(
+                "n N",
+                "the next build of a slot; the one before",
+                ("timeline.next", "timeline.previous"),
+            ),
+            Keys("Enter", "all about the build (a double click, too)", ("timeline.open",)),
+            Keys("q t Escape", "back", ("timeline.back",)),
+        ),
+    ),
+    Section(
+        "The tree",
+        "TreeScreen",
+        (
+            _moves("tree"),
+            Keys(
+                "space *",
+                "fold what is below the build; fold all",
+                ("tree.fold", "tree.fold_all"),
+            ),
+            Keys("Enter", "all about the build", ("tree.open",)),
+            Keys("q T Escape", "back", ("tree.back",)),
+        ),
+    ),
+    Section(
+        "On all screens",
+        "",
+        (
+            Keys("?", "this help", ("help",)),
+            Keys("Ctrl-P", "all commands by name, and builds to go to", ("command_palette",)),
+            Keys("mouse", "select, open, scroll, sort, go to a time", ()),
+        ),
+    ),
+)
+
+
+def sections_for(screen: str, *, replay: bool, attached: bool) -> Iterator[Section]:
+    """Return what is true in this run: the screen's own keys first, then those of the others."""
+    whens = {"always", "replay" if replay else "live", "attached" if attached else "owned"}
+    told = [
+        section._replace(lines=tuple(line for line in section.lines if line.when in whens))
+        for section in SECTIONS
+    ]
+    yield from (section for section in told if section.screen == screen)
+    yield from (section for section in told if section.screen != screen and section.lines)
+
+
+def _text(sections: Sequence[Section]) -> Text:
+    text = Text()
+    for section in sections:
+        text.append(f" {section.title}\n", "bold")
+        for line in section.lines:
+            text.append(f"  {line.keys:<{_KEYS_WIDTH}} {line.does}\n")
+        text.append("\n")
+    text.rstrip()
+    return text
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys; scrolled where they are more than fit.
+
+    Args:
+        sections: what is told, in this order.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "dismiss", "close", show=False, id="help.close"),
+        Binding("down,j", "scroll(1)", show=False, id="help.down"),
+        Binding("up,k", "scroll(-1)", show=False, id="help.up"),
+        Binding("pagedown,space,ctrl+f", "page(1)", show=False, id="help.page_down"),
+        Binding("pageup,b,ctrl+b", "page(-1)", show=False, id="help.page_up"),
+        Binding("home,g", "scroll(-1000)", show=False, id="help.first"),
+        Binding("end,G", "scroll(1000)", show=False, id="help.last"),
+    ]
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        super().__init__()
+        self._sections = sections
+
+    def compose(self) -> ComposeResult:
+        """Make the list."""
+        with Vertical(classes="dialog help"):
+            yield Static("Keys", classes="dialog-title")
+            with VerticalScroll(id="keys"):
+                yield Static(_text(self._sections))
+            yield Static(" j k  space b  scroll    Escape  back", classes="dim", markup=False)
+
+    @property
+    def _list(self) -> VerticalScroll:
+        return self.query_one("#keys", VerticalScroll)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self._list.scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        self.action_scroll(pages * max(1, self._list.size.height - 1))
+
+
+class KeyLine(Footer):
+    """The keys of the screen; the one for help is in sight however narrow the screen is."""
+
+    def __init__(self) -> None:
+        super().__init__(show_command_palette=False)
+
+    def compose(self) -> ComposeResult:
+        """Add the key for help at the right end."""
+        yield from super().compose()
+        if "question_mark" in self.screen.active_bindings:
+            yield FooterKey("question_mark", "?", "help", "app.help", classes="-command-palette")
