@@ -150,7 +150,7 @@ def goes_on(run: str, started: datetime) -> bool:
         # A dead one whose parent has not asked for it yet still has a pid.
         dead = process.status() == psutil.STATUS_ZOMBIE
         return not dead and process.create_time() <= started.timestamp()
-    except (ValueError, psutil.Error):
+    except (ValueError, OverflowError, psutil.Error):
         return False
 
 
@@ -158,7 +158,7 @@ def _pid_is_there(run: str) -> bool:
     """Tell whether it is worth while to read a log: most runs have ended long ago."""
     try:
         return psutil.pid_exists(_pid(run))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
 
 
@@ -207,12 +207,15 @@ def _read(folder: Path) -> SavedRun:
 
 
 def _last(journal: Path) -> pool.events.Event | None:
-    """Return the last whole event; None where there is none."""
+    """Return the last whole event; None where there is none, or it is no event."""
     with journal.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
         whole = file.read().rpartition(b"\n")[0]
     line = whole.rpartition(b"\n")[2]
-    return None if line.startswith(b'{"wheelpool"') else pool.decode(line)
+    try:
+        return pool.decode(line)
+    except ValueError:  # The header of a run that has just begun, or a log that is broken.
+        return None
 
 
 def _when(run: SavedRun) -> str:

@@ -99,13 +99,8 @@ def read(path: Path) -> Record:
         raise pool.JournalError(f"{reader.path}: there are no events in it")
     state, timeline = pool.State(header=reader.header), Timeline()
     for event in happened:
-        try:
-            pool.fold(state, event)
-            timeline.see(event, state)
-        except KeyError as problem:
-            raise pool.JournalError(
-                f"{reader.path}: event {event.seq} is about {problem}, which is not known by then"
-            ) from problem
+        pool.fold(state, event)
+        timeline.see(event, state)
     return Record(
         header=reader.header,
         events=happened,

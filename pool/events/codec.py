@@ -6,6 +6,8 @@ types are carried through unchanged, so that an older reader can show a newer jo
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,10 +17,17 @@ from pool.events.vocabulary import SCHEMA, Event, Header, KnownEvent, Unknown
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 
 _encoder = msgspec.json.Encoder()
+_headers = msgspec.json.Decoder(Header)
 _events = msgspec.json.Decoder(KnownEvent)
 _types = frozenset(
     cls.__struct_config__.tag for cls in KnownEvent.__args__ if issubclass(cls, msgspec.Struct)
 )
+
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a line of anybody's may end with: no JSON, no UTF-8, too deep."""
+
+_RUN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""It becomes a part of paths, and of lines for a shell."""
 
 
 class CodecError(ValueError):
@@ -49,19 +58,19 @@ def decode(line: bytes) -> Event:
     """
     try:
         event: KnownEvent = _events.decode(line)
-    except msgspec.DecodeError as problem:
+    except _BROKEN as problem:
         return _unknown(line, problem)
     return event
 
 
-def _unknown(line: bytes, problem: msgspec.DecodeError) -> Unknown:
+def _unknown(line: bytes, problem: Exception) -> Unknown:
     try:
         envelope = _envelopes.decode(line)
-    except msgspec.DecodeError:
+        data: dict[str, Any] = msgspec.json.decode(line)
+    except _BROKEN:
         raise CodecError(str(problem)) from problem
     if envelope.type in _types:
         raise CodecError(f"{envelope.type}: {problem}") from problem
-    data: dict[str, Any] = msgspec.json.decode(line)
     return Unknown(type=envelope.type, seq=envelope.seq, t=envelope.t, data=data)
 
 
@@ -77,9 +86,12 @@ def decode_header(line: bytes) -> Header:
         CodecError: it is no header, or one of a schema that this version cannot read.
     """
     try:
-        header = msgspec.json.decode(line, type=Header)
-    except msgspec.DecodeError as problem:
+        header: Header = _headers.decode(line)
+        datetime.fromisoformat(header.started).timestamp()
+    except (*_BROKEN, ValueError, OverflowError) as problem:
         raise CodecError(f"no header of a wheelpool log: {problem}") from problem
+    if not _RUN.fullmatch(header.run):
+        raise CodecError(f"no header of a wheelpool log: {header.run!r} is no id of a run")
     if header.schema > SCHEMA:
         raise CodecError(
             f"written by wheelpool {header.wheelpool} with schema {header.schema};"

@@ -285,7 +285,8 @@ def _(event: DownloadStarted, state: State) -> Dirty:
 
 @_fold.register
 def _(event: DownloadProgress, state: State) -> Dirty:
-    download = state.downloads[event.build, event.file]
+    if (download := state.downloads.get((event.build, event.file))) is None:
+        return _NONE
     _came(state.traffic, event.bytes - download.bytes, event.t)
     download.bytes = event.bytes
     download.total = download.total if event.total is None else event.total

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pool.errors import JournalError
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
+from pool.events.sense import NonsenseError, Sense
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,7 @@ class JournalReader:
             raise JournalError(f"{path}: {problem.strerror or problem}") from problem
         self._number = 1
         self._rest = b""
+        self._sense = Sense()
         try:
             self.header = decode_header(self._file.readline(1 << 20))
         except CodecError as problem:
@@ -105,14 +107,17 @@ class JournalReader:
         A torn tail is kept for the next call and forgiven if nothing comes.
 
         Raises:
-            JournalError: a line in the middle is no event; the message has its number.
+            JournalError: a line in the middle is no event, or one that cannot follow those before
+                it; the message has its number.
         """
         for line in self._lines():
             self._number += 1
             try:
-                yield decode(line)
-            except CodecError as problem:
+                event = decode(line)
+                self._sense.see(event)
+            except (CodecError, NonsenseError) as problem:
                 raise JournalError(f"{self.path}:{self._number}: {problem}") from problem
+            yield event
 
     def _lines(self) -> Iterator[bytes]:
         for line in self._file:

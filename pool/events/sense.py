@@ -1,0 +1,60 @@
+"""Whether a journal makes sense: a build is announced once, and nothing is said of it before.
+
+A reader of journals asks this of each event, so that nobody who folds or shows them ever meets a
+build that is not there, or tries of builds that go in a circle. Deliberately no more: events that
+come in an odd order are folded as they come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pool.events.vocabulary import BuildNeeded, BuildQueued, BuildWaiting, Event, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pool.model import BuildId
+
+__all__ = ["NonsenseError", "Sense"]
+
+
+class NonsenseError(ValueError):
+    """An event that cannot follow those before it, with the reason in words."""
+
+
+class Sense:
+    """What the events of one journal have announced so far."""
+
+    def __init__(self) -> None:
+        self._builds: set[BuildId] = set()
+
+    def see(self, event: Event) -> None:
+        """Take in the next event.
+
+        Raises:
+            NonsenseError: it is about a build that was not announced, or announces one again.
+        """
+        if isinstance(event, BuildQueued):
+            if event.build in self._builds:
+                raise NonsenseError(f"{event.build!r} is announced again")
+            self._builds.add(event.build)
+        for build in _mentioned(event):
+            if build not in self._builds:
+                raise NonsenseError(f"it is about {build!r}, which is not known by then")
+
+
+def _mentioned(event: Event) -> Iterable[BuildId]:
+    """Return the builds that an event names beside one that it announces."""
+    match event:
+        case Sample():
+            return [sample.build for sample in event.builds]
+        case BuildQueued():
+            return (*event.needed_by, *([event.retry_of] if event.retry_of is not None else []))
+        case BuildNeeded():
+            return (event.build, event.by)
+        case BuildWaiting():
+            return (event.build, *event.builds)
+        case _:
+            build: BuildId | None = getattr(event, "build", None)
+            return () if build is None else (build,)
