@@ -97,7 +97,6 @@ THEMES: Final = (
             "text-muted": "#ffffff",
             "text-disabled": "#d0d0d0",
             "border-blurred": "#ffffff",
-            _EMPHASIS: "bold underline",
         },
     ),
     Theme(
