@@ -48,7 +48,7 @@ class Settings:
     environ: Mapping[str, str]
     """What hooks inherit, before it is cleaned; also where TMPDIR for uv's lock comes from."""
     argv: tuple[str, ...]
-    """The command line, for the journal's header; credentials are masked by the reader of flags."""
+    """The command line, for the journal's header; the reader of flags stars secrets out."""
     jobs_follow: bool = False
     """Whether a raised cap of builds raises them, as nobody said a number; each build needs one."""
     python: Path | None = None

@@ -1,15 +1,11 @@
-"""Credentials in URLs: used for requests, never shown."""
+"""The login in a URL: taken out of it, for it is sent in another way."""
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-__all__ = ["Login", "masked", "parted"]
-
-# Greedy: a password may have an "@" in it that somebody forgot to quote.
-_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+__all__ = ["Login", "parted"]
 
 
 class Login(NamedTuple):
@@ -17,11 +13,6 @@ class Login(NamedTuple):
 
     user: str
     password: str
-
-
-def masked(text: str) -> str:
-    """Return the text with the userinfo of all URLs in it replaced by stars."""
-    return _USERINFO.sub("***@", text)
 
 
 def parted(url: str) -> tuple[str, Login | None]:
