@@ -103,7 +103,7 @@ def _kept(problem: Exception) -> str:
     import tempfile  # noqa: PLC0415 - never in a good run
     import traceback  # noqa: PLC0415 - never in a good run
 
-    from pool.sources.secret import masked  # noqa: PLC0415 - never in a good run
+    from pool.secret import masked  # noqa: PLC0415 - never in a good run
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"

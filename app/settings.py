@@ -40,7 +40,7 @@ def settings(
 
     Args:
         said: what the user says, by flag, environment and configuration.
-        argv: the command line for the journal; credentials in it are masked here.
+        argv: the command line for the journal; secrets in it are starred out here.
         cwd: what relative paths are relative to.
         index: what requirement files say of indexes.
         install: an environment is the aim, not wheels.
@@ -63,7 +63,7 @@ def settings(
         journal=_journal(said.path("log", cwd)),
         index=_index(said, index or pool.IndexOverrides()),
         environ=said.environ,
-        argv=tuple(_shown(word) for word in argv),
+        argv=tuple(map(_unicode, pool.starred(argv))),
         python=said.command("python", cwd),
         deps=said.truth("deps", otherwise=install),
         installs_into=(said.path("into", cwd) or "active") if install else None,
@@ -172,6 +172,6 @@ def _pairs(texts: Sequence[str], where: str) -> dict[str, str | list[str]]:
     return pairs
 
 
-def _shown(word: str) -> str:
-    """Return a word of the command line fit for a journal: without secrets, and Unicode."""
-    return pool.masked(word.encode(errors="surrogateescape").decode(errors="replace"))
+def _unicode(word: str) -> str:
+    """Return a word of the command line fit for a journal, which is UTF-8."""
+    return word.encode(errors="surrogateescape").decode(errors="replace")

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pool.engine import Pool
     from pool.limits.budget import budget_of
     from pool.removal import uninstall
+    from pool.secret import masked, starred
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.groups import group_requirements, parse_group
     from pool.sources.pipconfig import (
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from pool.sources.request import ALL, Formats, Request, Wish, parse_wish
     from pool.sources.requirementsfile import Requirements as RequirementsFile
     from pool.sources.requirementsfile import read_requirements
-    from pool.sources.secret import masked
     from pool.visit import ask
 
 __all__ = [
@@ -138,6 +138,7 @@ __all__ = [
     "parse_wish",
     "pip_rules",
     "read_requirements",
+    "starred",
     "text_fetcher",
     "uninstall",
 ]
@@ -162,11 +163,12 @@ _LAZY = {
     "diagnose": "pool.backend.diagnosis",
     "group_requirements": "pool.sources.groups",
     "index_settings": "pool.sources.pipconfig",
-    "masked": "pool.sources.secret",
+    "masked": "pool.secret",
     "parse_group": "pool.sources.groups",
     "parse_wish": "pool.sources.request",
     "pip_rules": "pool.sources.pipconfig",
     "read_requirements": "pool.sources.requirementsfile",
+    "starred": "pool.secret",
     "text_fetcher": "pool.sources.remotetext",
     "uninstall": "pool.removal",
 }

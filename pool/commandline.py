@@ -6,6 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from pool.secret import STARS, masked, starred
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,24 +19,19 @@ _CONTROLS = re.compile(
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
     r"\ud800-\udfff]+"  # bytes that are no UTF-8: no journal could take them
 )
-# Greedy: a password may have an "@" in it that somebody forgot to quote.
-_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
-_SECRET = re.compile(r"(?i)(--?[\w-]*(?:password|passwd|token|secret|api-key))(=.*)?", re.DOTALL)
 
 
 def shown(words: Sequence[str], longest: int = _LONGEST) -> str:
     """Return a command line for a shell, the values of options that are secrets starred out."""
-    masked, hide = [], False
-    for word in words:
-        option = _SECRET.fullmatch(word)
-        if option and option[2]:
-            masked.append(f"{option[1]}=***")
-        else:
-            masked.append("***" if hide else shlex.quote(word))
-        hide = option is not None and not option[2]
-    return plain(" ".join(masked), longest)
+    return plain(" ".join(map(_quoted, starred(words))), longest)
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, unless only stars for a secret would need it."""
+    bare = word.replace(STARS, "x")
+    return word if shlex.quote(bare) == bare else shlex.quote(word)
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:
-    """Return text without controls and without the userinfo of URLs, at most so long."""
-    return _USERINFO.sub("***@", _CONTROLS.sub(" ", text))[:longest]
+    """Return text without controls and without credentials in URLs, at most so long."""
+    return masked(_CONTROLS.sub(" ", text))[:longest]

@@ -26,11 +26,11 @@ from pool.finder import described, static_metadata
 from pool.furnishing import StaleError
 from pool.job import Order
 from pool.search import first_of, side_by_side
+from pool.secret import masked
 from pool.selection import Provided
 from pool.sources.asked import Direct
 from pool.sources.page import IndexFile
 from pool.sources.picks import picks
-from pool.sources.secret import masked
 from pool.wishlist import url_of
 
 if TYPE_CHECKING:

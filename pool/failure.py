@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pool.errors import BackendError, PoolError
 from pool.model import Outcome
+from pool.secret import masked
 from pool.sources.page import IndexFile
-from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from pool.job import Job

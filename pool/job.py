@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -19,10 +18,10 @@ from packaging.version import InvalidVersion
 from pool.backend.output import clean_line
 from pool.errors import ProjectError
 from pool.model import Outcome
+from pool.secret import starred_settings
 from pool.sources.filecache import name_in
 from pool.sources.page import IndexFile
 from pool.sources.project import read_project
-from pool.sources.secret import masked
 from pool.sources.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ __all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of",
 Source: TypeAlias = Target | IndexFile
 """What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
 Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
-_SECRET = re.compile("token|passw|secret|credential|api.?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +87,8 @@ class Order:
     def told_settings(self) -> tuple[str, ...]:
         """The settings as ``KEY=VALUE``, fit to be shown and kept."""
         return tuple(
-            clean_line(f"{key}={'***' if _SECRET.search(key) else masked(value)}")
-            for key, said in self.config_settings.items()
+            clean_line(f"{key}={value}")
+            for key, said in starred_settings(self.config_settings).items()
             for value in ([said] if isinstance(said, str) else said)
         )
 

@@ -24,10 +24,10 @@ from pool.events.vocabulary import BuildChose, BuildPhase, BuildWaiting, Remark
 from pool.job import Built
 from pool.lookup import Lookup
 from pool.model import Outcome, Phase, WaitFor
+from pool.secret import masked
 from pool.sources import wheelfile
 from pool.sources.page import IndexFile
 from pool.sources.resolver import applicable
-from pool.sources.secret import masked
 from pool.wheelcache import CachedWheel, Damaged
 from pool.witness import Witness
 from pool.workplace import copy, publish

@@ -128,5 +128,5 @@ def _from_the_end(log: Path) -> Iterator[str]:
             text = file.read()
     except (OSError, ValueError):  # A name that no file can have.
         return
-    cleaned = (pool.masked(pool.clean_line(line)) for line in reversed(text.split(b"\n")))
+    cleaned = map(pool.clean_line, reversed(text.split(b"\n")))
     yield from filter(None, cleaned)

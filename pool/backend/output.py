@@ -1,4 +1,4 @@
-"""What builds print, made fit to be shown: bytes from anybody, cleaned for a terminal.
+"""What builds print, made fit to be shown: cleaned for a terminal, URLs without credentials.
 
 The log files themselves keep every byte; all that is shown passes through `clean_line`.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pool.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +36,17 @@ _CONTROLS = re.compile(
 
 
 def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
-    """Return one line without escapes, controls and direction marks, progress folded, cut short."""
+    """Return one line fit to be shown, progress folded, cut short.
+
+    It is without escapes, controls, direction marks, and credentials in URLs.
+    """
     if isinstance(line, bytes):
         line = line.decode("utf-8", "replace")
     # Cut first: the patterns below must not run over megabytes.
     line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
     line = _ESCAPES.sub("", line.rstrip("\r\n"))
     line = line.rpartition("\r")[2]
-    line = _CONTROLS.sub("", line.expandtabs(8)).rstrip()
+    line = masked(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pool.secret import masked
 from pool.sources.request import Formats
-from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,8 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.errors import RequirementsFileError, TargetError
+from pool.secret import masked
 from pool.sources.request import Wish, parse_wish
-from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

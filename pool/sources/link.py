@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.errors import TargetError
-from pool.sources.secret import masked
+from pool.secret import masked
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

@@ -22,10 +22,10 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.errors import LockFileError, TargetError
+from pool.secret import masked
 from pool.sources.link import parse_link
 from pool.sources.page import IndexFile, file_of
 from pool.sources.request import Wish
-from pool.sources.secret import masked
 from pool.sources.target import (
     GitTarget,
     RequirementTarget,

@@ -17,7 +17,7 @@ import msgspec
 import platformdirs
 
 from pool.errors import SettingsError
-from pool.sources.secret import masked
+from pool.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

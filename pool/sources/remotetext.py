@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pool.clock import SystemClock
 from pool.errors import PackageIndexError
+from pool.secret import masked
 from pool.sources.pipconfig import index_settings
-from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.errors import TargetError
-from pool.sources.secret import masked
+from pool.secret import masked
 from pool.sources.target import GitTarget, Target, TreeTarget, parse_named
 
 if TYPE_CHECKING:

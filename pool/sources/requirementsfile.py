@@ -17,10 +17,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.errors import PoolError, RequirementsFileError
+from pool.secret import masked
 from pool.sources.link import parse_link
 from pool.sources.request import Constraint, Formats, Wish, parse_wish
 from pool.sources.requirementsline import Line, Option, decoded, logical_lines, parse_line
-from pool.sources.secret import masked
 from pool.sources.target import GitTarget, RequirementTarget, TreeTarget
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion
 
 from pool.errors import TargetError
+from pool.secret import masked
 from pool.sources.archive import SUFFIXES
 from pool.sources.link import Link, parse_link
-from pool.sources.secret import masked
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

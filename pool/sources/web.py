@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 import certifi
 
 from pool.errors import PackageIndexError, SettingsError
+from pool.secret import masked
 from pool.sources.download import Answer, UnfitAnswerError
-from pool.sources.secret import Login, masked, parted
+from pool.sources.login import Login, parted
 
 # Of the 140 ms that httpx takes, 70 are for rich and pygments, which only its command line needs;
 # where that cannot be imported, httpx does without.

@@ -1,0 +1,54 @@
+"""What must not be shown: credentials in URLs, and values of what is called a secret.
+
+They are used where they are needed; messages, journals, reports and screens get stars. Pure text:
+nobody can tell a secret that has neither a telling name nor a place in a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["STARS", "masked", "starred", "starred_settings"]
+
+STARS = "***"
+_NAME = r"(?:token|passw|passphrase|secret|credential|api.?key|signature)"
+# Greedy: a password may have an "@" in it that somebody forgot to quote.
+_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+# Names have an end, or a line of many question marks would take as many looks at its rest.
+_QUERY = re.compile(rf"(?i)([?&][\w.-]{{0,40}}{_NAME}[\w.-]{{0,40}}=)[^&#\s]+")
+_SECRET = re.compile(_NAME, re.IGNORECASE)
+_SETTING = re.compile(rf"(?is)([\w.-]*{_NAME}[\w.-]*=).+")
+_OPTION = re.compile(r"(?i)--?[\w-]*(?:password|passwd|token|secret|api-key)")
+
+
+def masked(text: str) -> str:
+    """Return the text with stars for userinfo and secret parameters of all URLs in it."""
+    if "://" not in text:
+        return text
+    return _QUERY.sub(rf"\1{STARS}", _USERINFO.sub(f"{STARS}@", text))
+
+
+def starred(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command line, with stars for the values of options that are secrets."""
+    hide = False
+    for word in words:
+        yield STARS if hide else masked(_SETTING.sub(rf"\1{STARS}", word))
+        hide = _OPTION.fullmatch(word) is not None
+
+
+def starred_settings(
+    settings: Mapping[str, str | list[str]],
+) -> dict[str, str | list[str]]:
+    """Return settings with stars for the values that are secrets, by their names."""
+
+    def shown(key: str, value: str) -> str:
+        return STARS if _SECRET.search(key) else masked(value)
+
+    return {
+        key: shown(key, said) if isinstance(said, str) else [shown(key, one) for one in said]
+        for key, said in settings.items()
+    }
