@@ -291,10 +291,12 @@ class Pool:
             case Resume():
                 self._caps.resume()
             case Cancel(build=build_id):
-                self._builders.cancel(self._roster.jobs[build_id])
+                if (job := self._roster.jobs.get(build_id)) is not None:
+                    self._builders.cancel(job)
             case Retry(build=build_id):
-                if not self._stop.is_set():
-                    self._builders.retry(self._roster.jobs[build_id])
+                job = self._roster.jobs.get(build_id)
+                if job is not None and not self._stop.is_set():
+                    self._builders.retry(job)
             case Look(build=build_id):
                 self._kit.watch.look(build_id)
             case Stop(now=now):

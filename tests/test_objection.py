@@ -83,3 +83,14 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
         "retry bad": "",
         "retry late": "the run is ending",
     }
+
+
+async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
+    def listen(event: pool.events.KnownEvent) -> None:
+        if isinstance(event, pool.events.RunStarted):
+            the_pool.control(pool.Cancel(build=BuildId("b9")))
+            the_pool.control(pool.Retry(build=BuildId("b9")))
+
+    wish = pool.parse_wish(str(make_tree(tmp_path, "good")), tmp_path)
+    the_pool = pool.Pool(settings(tmp_path), pool.Request(wishes=(wish,)), listen)
+    assert await the_pool.run() == 0

@@ -23,6 +23,7 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 from pool.backend.diagnosis import diagnose
 from pool.backend.output import last_lines
 from pool.backend.process import Command, Process, Processes
+from pool.backend.remedies import for_module
 from pool.errors import BackendError, ProjectError
 
 if TYPE_CHECKING:
@@ -328,7 +329,7 @@ def _unavailable(problem: BackendUnavailable, call: HookCall) -> BackendError:
     missing = _MISSING.search(reason)
     return BackendError(
         f"the backend {call.backend} cannot be imported: {reason}",
-        hint=f"add the package that provides {missing[1]} to [build-system] requires"
+        hint=for_module(missing[1])
         if missing
         else "see the log of the build, and [build-system] in pyproject.toml",
     )
