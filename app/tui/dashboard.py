@@ -271,7 +271,7 @@ class Dashboard(Screen[None]):
         if build is not None and (path := self.feed.log(build)) is not None:
             self.app.push_screen(LogScreen(self.feed, build, path))
 
-    def on_build_table_opened(self) -> None:
+    def on_rows_opened(self) -> None:
         """A build was clicked twice."""
         self.action_open_build()
 
@@ -283,7 +283,7 @@ class Dashboard(Screen[None]):
         """Sort by the title that was clicked."""
         self.table.sort(event.by)
 
-    def on_build_table_selected(self) -> None:
+    def on_rows_moved(self) -> None:
         """Show the newly selected build at once."""
         self._look()
 

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.segment import Segment
 from rich.text import Text
 from textual.binding import Binding
-from textual.geometry import Size
-from textual.message import Message
 from textual.screen import Screen
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Footer, Input, Static
 
@@ -27,6 +24,7 @@ from app.tui.buildscreen import BuildScreen
 from app.tui.diffcolumns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.feed import Feed
 from app.tui.logscreen import LogScreen
+from app.tui.rows import Rows
 from app.tui.themes import ThemedApp
 from app.view import PLAIN, count, duration, size
 
@@ -207,11 +205,11 @@ class DiffScreen(Screen[None]):
 
     # What hands do
 
-    def on_pairs_moved(self) -> None:
+    def on_rows_moved(self) -> None:
         """Another build is selected."""
         self._tell()
 
-    def on_pairs_opened(self) -> None:
+    def on_rows_opened(self) -> None:
         """A row was clicked twice."""
         self.action_open(1)
 
@@ -269,32 +267,22 @@ class DiffScreen(Screen[None]):
         self.set_focus(self.pairs)
 
 
-class _Pairs(ScrollView, can_focus=True):
+class _Pairs(Rows):
     """A line for each pair; one of them is selected."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False, id="pairs.down"),
-        Binding("up,k", "move(-1)", "up", show=False, id="pairs.up"),
-        Binding("pagedown,ctrl+f", "page(1)", show=False, id="pairs.page_down"),
-        Binding("pageup,ctrl+b", "page(-1)", show=False, id="pairs.page_up"),
-        Binding("home,g", "move(-1000000000)", show=False, id="pairs.first"),
-        Binding("end,G", "move(1000000000)", show=False, id="pairs.last"),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "pairs--dim", "pairs--selected", *(f"pairs--{shade}" for shade in _SHADES.values()),
     }  # fmt: skip
-
-    class Moved(Message, namespace="pairs"):
-        """Another row is selected."""
-
-    class Opened(Message, namespace="pairs"):
-        """The user wants to see a build."""
 
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__(id="pairs")
         self._ascii = ascii_only
         self._shown: Sequence[Pair] = ()
-        self._cursor = 0
+
+    @property
+    def count(self) -> int:
+        """Pairs that are shown."""
+        return len(self._shown)
 
     @property
     def selected(self) -> Pair | None:
@@ -306,8 +294,8 @@ class _Pairs(ScrollView, can_focus=True):
         before = self.selected
         self._shown = pairs
         found = (line for line, pair in enumerate(pairs) if pair is before)
-        self.virtual_size = Size(self.scrollable_content_region.width, len(pairs))
-        self._go(next(found, 0))
+        self.measure()
+        self.go(next(found, 0))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -325,33 +313,3 @@ class _Pairs(ScrollView, can_focus=True):
         segments = [Segment(f" {mark} ", style), Segment(name, base), Segment(differs, style)]
         segments += [Segment(text, base if pair.changes else style) for text in rest]
         return Strip(segments).adjust_cell_length(width, base)
-
-    def _go(self, to: int) -> None:
-        self._cursor = min(max(to, 0), max(0, len(self._shown) - 1))
-        top, height = int(self.scroll_y), max(1, self.size.height)
-        if not top <= self._cursor < top + height:
-            y = self._cursor if self._cursor < top else self._cursor - height + 1
-            self.scroll_to(y=y, animate=False, immediate=True)
-        self.refresh()
-        self.post_message(self.Moved())
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self._go(self._cursor + lines)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by screens."""
-        self._go(self._cursor + pages * max(1, self.size.height - 1))
-
-    def on_click(self, event: events.Click) -> None:
-        """Select what is clicked; open it at a double click."""
-        line = int(self.scroll_y) + event.y
-        if line < len(self._shown):
-            self._go(line)
-            if event.chain > 1:
-                self.post_message(self.Opened())
-
-    def on_resize(self) -> None:
-        """Lay the rows out anew."""
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._shown))
-        self._go(self._cursor)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding
-from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -20,6 +19,7 @@ from app.grouping import Group
 from app.sorting import ORDERS
 from app.tui.arrangement import Arrangement, Wanted
 from app.tui.columns import group_row, order_at, texts, titles
+from app.tui.rows import Rows
 from app.view import Row, row
 from app.waits import in_line
 
@@ -41,16 +41,10 @@ _REORDER_TICKS, _FEW = 3, 1000
 """With many builds rows change places at every third tick only: eyes need them to hold still."""
 
 
-class BuildTable(ScrollView, can_focus=True):
+class BuildTable(Rows):
     """All builds, one a line; one of them is selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False, id="table.down"),
-        Binding("up,k", "move(-1)", "up", show=False, id="table.up"),
-        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False, id="table.page_down"),
-        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, id="table.page_up"),
-        Binding("home,g", "move(-1000000000)", "first", show=False, id="table.first"),
-        Binding("end,G", "move(1000000000)", "last", show=False, id="table.last"),
         Binding("enter", "open_group", "show", show=False, id="table.toggle"),
         Binding("s", "sort", "sort", id="table.sort"),
         Binding("S", "reverse", "reverse", show=False, id="table.reverse"),
@@ -59,14 +53,8 @@ class BuildTable(ScrollView, can_focus=True):
         "table--dim", "table--selected", *(f"table--{kind}" for kind in _KINDS),
     }  # fmt: skip
 
-    class Selected(Message):
-        """Another build is selected."""
-
     class Rearranged(Message):
         """It is sorted or filtered in another way."""
-
-    class Opened(Message):
-        """The user wants to see a build's log."""
 
     def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
         super().__init__(id="builds")
@@ -75,10 +63,14 @@ class BuildTable(ScrollView, can_focus=True):
         self._builds = Arrangement(feed.state)
         self._shown: dict[int, tuple[Row, bool]] = {}
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
-        self._cursor = 0
         self._ticks = 0
         self.wanted = Wanted()
         """What is shown, and in which order."""
+
+    @property
+    def count(self) -> int:
+        """Builds and groups that are shown."""
+        return len(self._builds)
 
     @property
     def selected(self) -> BuildState | None:
@@ -109,7 +101,7 @@ class BuildTable(ScrollView, can_focus=True):
         """Show something else, or in another order; the selected build stays selected."""
         self.wanted = replace(self.wanted, **changes)
         self.put_in_order()
-        self._go(self._cursor)
+        self.go(self._cursor)
         self.post_message(self.Rearranged())
 
     def put_in_order(self) -> None:
@@ -125,9 +117,9 @@ class BuildTable(ScrollView, can_focus=True):
         self._feed.changed.clear()
         line = self._builds.line_of_group(group.section) if group else None
         self._cursor = self._line(kept) if line is None else line
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
+        self.measure()
         if (now := self.selected) is not before and (not now or not before or now.id != before.id):
-            self.post_message(self.Selected())
+            self.post_message(self.Moved())
         self._refresh_changed()
 
     def _line(self, build: BuildId | None) -> int:
@@ -139,7 +131,7 @@ class BuildTable(ScrollView, can_focus=True):
         section = self._builds.section(build)
         if section is not None and self._builds.line_of(build) is None:
             self.show(opened=self.wanted.opened | {section})
-        self._go(self._line(build))
+        self.go(self._line(build))
 
     def _refresh_changed(self) -> None:
         top = int(self.scroll_y)
@@ -188,17 +180,6 @@ class BuildTable(ScrollView, can_focus=True):
 
     # What hands do
 
-    def _go(self, to: int) -> None:
-        if not len(self._builds):
-            return
-        self._cursor = min(max(to, 0), len(self._builds) - 1)
-        top, height = int(self.scroll_y), max(1, self.size.height)
-        if not top <= self._cursor < top + height:
-            y = self._cursor if self._cursor < top else self._cursor - height + 1
-            self.scroll_to(y=y, animate=False, immediate=True)
-        self.refresh()
-        self.post_message(self.Selected())
-
     def sort(self, by: Order) -> None:
         """Sort by something; by the same again: the other way round."""
         self.show(by=by, backwards=by == self.wanted.by and not self.wanted.backwards)
@@ -220,28 +201,12 @@ class BuildTable(ScrollView, can_focus=True):
         """Leave Enter to the screen unless a group is selected."""
         return self.group is not None if action == "open_group" else True
 
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self._go(self._cursor + lines)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by screens."""
-        self._go(self._cursor + pages * max(1, self.size.height - 1))
-
-    def on_click(self, event: events.Click) -> None:
-        """Select what is clicked; open it at a double click."""
-        line = int(self.scroll_y) + event.y
-        if line < len(self._builds):
-            self._go(line)
-            if self.group is not None:
-                self.action_open_group()
-            elif event.chain > 1:
-                self.post_message(self.Opened())
-
-    def on_resize(self) -> None:
-        """Lay the rows out anew."""
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._builds))
-        self._go(self._cursor)
+    def clicked(self, event: events.Click) -> None:
+        """A group opens or closes at once."""
+        if self.group is not None:
+            self.action_open_group()
+        else:
+            super().clicked(event)
 
 
 class Titles(ScrollView):

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
-from textual.binding import Binding
-from textual.geometry import Size
-from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from app.timeline import between
+from app.tui.rows import Rows
 from app.tui.timelinebars import Piece, bars, named, plain
 from app.view import GLYPHS, PLAIN, kind_of, title
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
-    from textual.binding import BindingType
 
     import pool
     from app.timeline import Span
@@ -62,26 +58,12 @@ class _Seen:
     width: int
 
 
-class TimelineChart(ScrollView, can_focus=True):
+class TimelineChart(Rows):
     """Rows over time; which time, its screen says."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False, id="timeline.down"),
-        Binding("up,k", "move(-1)", "up", show=False, id="timeline.up"),
-        Binding("pagedown,ctrl+f", "page(1)", show=False, id="timeline.page_down"),
-        Binding("pageup,ctrl+b", "page(-1)", show=False, id="timeline.page_up"),
-        Binding("home,g", "move(-1000000000)", show=False, id="timeline.first"),
-        Binding("end,G", "move(1000000000)", show=False, id="timeline.last"),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "bars--selected", "bars--picked", "bars--name", *(f"bars--{shade}" for shade in _SHADES),
     }  # fmt: skip
-
-    class Moved(Message):
-        """Another row is selected."""
-
-    class Opened(Message):
-        """The user wants to see a build."""
 
     def __init__(self, feed: Feed, part: Part, *, ascii_only: bool) -> None:
         super().__init__(id="chart")
@@ -91,7 +73,6 @@ class TimelineChart(ScrollView, can_focus=True):
         self._rows: list[Row] = []
         self._drawn: dict[int, _Seen] = {}
         self._made_for: tuple[int, bool, int, bool] | None = None
-        self._cursor = 0
         self._picked: pool.BuildId | None = None
         self._label = 12
         self.by_build = False
@@ -106,9 +87,9 @@ class TimelineChart(ScrollView, can_focus=True):
         """
         self._part, self._label = part, label
         rows = self._those_there()
-        if len(rows) != len(self._rows):
-            self.virtual_size = Size(self.scrollable_content_region.width, len(rows))
-        self._rows = rows
+        more, self._rows = len(rows) != len(self._rows), rows
+        if more:
+            self.measure()
         self._cursor = min(self._cursor, max(0, len(rows) - 1))
         top = int(self.scroll_y)
         for line in range(top, top + self.size.height):
@@ -127,6 +108,11 @@ class TimelineChart(ScrollView, can_focus=True):
         if self.by_build:
             return around + [Row(spans, build=one) for one, spans in timeline.builds.items()]
         return around + [Row(timeline.slots[slot], slot=slot) for slot in sorted(timeline.slots)]
+
+    @property
+    def count(self) -> int:
+        """Slots or builds, and what is around them."""
+        return len(self._rows)
 
     @property
     def row(self) -> Row | None:
@@ -228,9 +214,9 @@ class TimelineChart(ScrollView, can_focus=True):
         self.by_build = not self.by_build
         self.tick(self._part, self._label)
         self._picked = build
-        self._go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
+        self.go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
         # How far one can scroll is known when the new rows have been laid out.
-        self.call_after_refresh(self._reveal)
+        self.call_after_refresh(self.reveal)
 
     def _has(self, row: Row, build: pool.BuildId | None) -> bool:
         if self.by_build:
@@ -246,46 +232,13 @@ class TimelineChart(ScrollView, can_focus=True):
         if build in shown:
             place = shown.index(build) + step
             self._picked = shown[min(max(place, 0), len(shown) - 1)]
-        self._go(self._cursor)
+        self.go(self._cursor)
 
-    def _go(self, to: int) -> None:
-        if not self._rows:
-            return
-        self._cursor = min(max(to, 0), len(self._rows) - 1)
-        self._reveal()
-        self.refresh()
-        self.post_message(self.Moved())
-
-    def _reveal(self) -> None:
-        """Scroll to the selected row."""
-        top, height = int(self.scroll_y), max(1, self.size.height)
-        if not top <= self._cursor < top + height:
-            y = self._cursor if self._cursor < top else self._cursor - height + 1
-            self.scroll_to(y=y, animate=False, immediate=True)
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self._go(self._cursor + lines)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by screens."""
-        self._go(self._cursor + pages * max(1, self.size.height - 1))
-
-    def on_click(self, event: events.Click) -> None:
-        """Select what is clicked; open it at a double click."""
-        line = int(self.scroll_y) + event.y
-        if line >= len(self._rows):
-            return
-        cells = bars(self._rows[line].spans, self._part, self._feed.now)
+    def clicked(self, event: events.Click) -> None:
+        """Pick the build whose bar it is."""
+        cells = bars(self._rows[self._cursor].spans, self._part, self._feed.now)
         cell = event.x - self._label
         span = cells[cell] if 0 <= cell < len(cells) else None
         if span is not None:
             self._picked = span.build
-        self._go(line)
-        if event.chain > 1:
-            self.post_message(self.Opened())
-
-    def on_resize(self) -> None:
-        """Lay the rows out anew."""
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows))
-        self._go(self._cursor)
+        super().clicked(event)

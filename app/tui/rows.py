@@ -1,0 +1,90 @@
+"""Lines of which one is selected: the keys and clicks of every list that draws its lines itself.
+
+Deliberately nothing of what is in the lines: heirs draw them, and say how many there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.binding import BindingType
+
+__all__ = ["Rows"]
+
+_FAR = 1_000_000_000
+
+
+class Rows(ScrollView, can_focus=True):
+    """A cursor over lines; only those on screen need to exist."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "down", show=False, id="rows.down"),
+        Binding("up,k", "move(-1)", "up", show=False, id="rows.up"),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False, id="rows.page_down"),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, id="rows.page_up"),
+        Binding("home,g", f"move(-{_FAR})", "first", show=False, id="rows.first"),
+        Binding("end,G", f"move({_FAR})", "last", show=False, id="rows.last"),
+    ]
+
+    class Moved(Message):
+        """Another line is selected."""
+
+    class Opened(Message):
+        """The user wants to see what the selected line stands for."""
+
+    _cursor = 0
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def go(self, to: int) -> None:
+        """Select a line, or the nearest there is, and scroll to it."""
+        self._cursor = min(max(to, 0), max(0, self.count - 1))
+        self.reveal()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def reveal(self) -> None:
+        """Scroll to the selected line."""
+        top, height = int(self.scroll_y), max(1, self.size.height)
+        if not top <= self._cursor < top + height:
+            y = self._cursor if self._cursor < top else self._cursor - height + 1
+            self.scroll_to(y=y, animate=False, immediate=True)
+
+    def measure(self) -> None:
+        """Let it scroll as far as there are lines."""
+        self.virtual_size = Size(self.scrollable_content_region.width, self.count)
+
+    def clicked(self, event: events.Click) -> None:
+        """The selected line was clicked: open it at a double click."""
+        if event.chain > 1:
+            self.post_message(self.Opened())
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self.go(self._cursor + lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screens."""
+        self.go(self._cursor + pages * max(1, self.size.height - 1))
+
+    def on_click(self, event: events.Click) -> None:
+        """Select what is clicked."""
+        line = int(self.scroll_y) + event.y
+        if line < self.count:
+            self.go(line)
+            self.clicked(event)
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        self.measure()
+        self.go(self._cursor)
