@@ -33,7 +33,7 @@ class RunHeader(Widget):
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
-        self._estimated: tuple[tuple[int, State], str] | None = None
+        self._estimated: tuple[tuple[int, State, bool], str] | None = None
         self.selected = LimitName.BUILDS
         """The cap that is raised and lowered."""
 
@@ -142,9 +142,10 @@ class RunHeader(Widget):
 
     def _left(self) -> str:
         """Say how long it will still take: once a second, for eyes need it to hold still."""
-        moment = int(self._feed.now), self._feed.state
+        state = self._feed.state
+        moment = int(self._feed.now), state, state.finished
         if self._estimated is None or self._estimated[0] != moment:
-            words = self._feed.estimate.left(self._feed.state, self._feed.now)
+            words = self._feed.estimate.left(state, self._feed.now)
             self._estimated = moment, words
         return self._estimated[1]
 

@@ -53,7 +53,7 @@ from pool.events.vocabulary import (
     Sample,
     Unknown,
 )
-from pool.model import BuildId, WaitFor
+from pool.model import BuildId, LimitName, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,7 +129,10 @@ def _(event: LimitChanged, state: State) -> Dirty:
         limit.lowered_from = None
     limit.cap = event.new
     limit.why = event.why
-    limit.before_pause = event.new or event.old or limit.before_pause
+    if event.new or event.limit is LimitName.MEMORY:
+        limit.before_pause = event.new
+    else:
+        limit.before_pause = event.old or limit.before_pause
     return _NONE
 
 

@@ -43,7 +43,7 @@ class Limit:
     cap: int
     """0 means paused."""
     before_pause: int
-    """The cap that comes back on resume; equal to ``cap`` while not paused."""
+    """The cap that comes back on resume; equal to ``cap`` while not paused, as memory never is."""
     why: str = "start"
     lowered_from: int | None = None
     """What it was before want of memory lowered it; None while that is not so."""

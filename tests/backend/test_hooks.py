@@ -127,14 +127,14 @@ async def test_a_backend_that_is_nowhere_is_named(hooks: Hooks, tmp_path: Path) 
     ) as caught:
         await run(hooks, call)
     assert "requires" in caught.value.hint
-    assert "flat_core" in caught.value.hint
+    assert "flat-core" in caught.value.hint
 
 
 async def test_a_module_that_a_backend_wants_is_named(hooks: Hooks, tmp_path: Path) -> None:
-    call = hook_call(tree_of(tmp_path, "import nowhere_at_all"))
-    with pytest.raises(BackendError, match=r"odd cannot be imported: .*nowhere_at_all") as caught:
+    call = hook_call(tree_of(tmp_path, "import Cython"))
+    with pytest.raises(BackendError, match=r"odd cannot be imported: .*Cython") as caught:
         await run(hooks, call)
-    assert "nowhere_at_all" in caught.value.hint
+    assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
 
 
 async def test_an_in_tree_backend_that_is_not_there_is_named(hooks: Hooks, tmp_path: Path) -> None:

@@ -178,6 +178,12 @@ def test_a_pause_remembers_the_cap(journal: list[KnownEvent]) -> None:
             assert limit.cap in (0, limit.before_pause)
 
 
+def test_memory_without_a_budget_is_no_pause() -> None:
+    state = State()
+    fold(state, LimitChanged(limit=LimitName.MEMORY, old=8, new=0, why="user"))
+    assert state.limits[LimitName.MEMORY].before_pause == 0
+
+
 @given(journals())
 def test_traffic_is_what_has_come(journal: list[KnownEvent]) -> None:
     state = State()

@@ -575,3 +575,19 @@ async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes
         await until(pilot, lambda: "about 4 min left" in text(app))
         await pilot.press("j")
         await until(pilot, lambda: "waits for a slot, and is the next to get one" in text(app))
+
+
+async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
+    source = FakeSource()
+    queued = v.BuildQueued(build=A, name="a", target="x", log="x", expected=120.0)
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"),
+        queued,
+        v.BuildStarted(build=A, slot=1),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "about 2 min left" in text(app))
+        source.say(v.RunFinished(exit_code=1, totals={}))
+        await until(pilot, lambda: app.feed.state.finished)
+        await until(pilot, lambda: " left" not in text(app))
