@@ -90,7 +90,8 @@ class Dashboard(Screen[None]):
         ),
         Binding("f", "app.failure(1)", "failure", id="replay.failure"),
         Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask"),
-        Binding("slash", "filter", "filter", key_display="/", id="filter"),
+        # At once: what is typed in one go with it must not be taken for commands.
+        Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
     ]
 
@@ -155,6 +156,8 @@ class Dashboard(Screen[None]):
         """Offer only what makes sense: caps in a run; time in a replay is the app's."""
         if action in _LIVE:
             return self.live
+        if action == "filter":
+            return not isinstance(self.focused, Input)
         if action in ("quit", "detach"):
             return (action == "detach") is self.feed.detachable
         return True

@@ -112,7 +112,8 @@ class DiffScreen(Screen[None]):
         Binding("L", "log(0)", "A's log", key_display="L", id="diff.log_a"),
         Binding("s", "sort", "sort", id="diff.sort"),
         Binding("S", "reverse", "reverse", show=False, id="diff.reverse"),
-        Binding("slash", "filter", "filter", key_display="/", id="diff.filter"),
+        # At once: what is typed in one go with it must not be taken for commands.
+        Binding("slash", "filter", "filter", key_display="/", id="diff.filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="diff.clear"),
         Binding("q", "app.quit", "quit", id="diff.quit"),
         Binding("ctrl+c", "app.quit", show=False, id="diff.interrupt", priority=True),
@@ -244,6 +245,10 @@ class DiffScreen(Screen[None]):
         """Turn the order round."""
         self._backwards = not self._backwards
         self._arrange()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the slash to who types."""
+        return action != "filter" or not isinstance(self.focused, Input)
 
     def action_filter(self) -> None:
         """Ask for what rows must have in them."""

@@ -40,7 +40,8 @@ class LogScreen(Screen[None]):
     CSS_PATH = "logscreen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,l", "leave", "back", key_display="q", id="log.back"),
-        Binding("slash", "search", "search", key_display="/", id="log.search"),
+        # At once: what is typed in one go with it must not be taken for commands.
+        Binding("slash", "search", "search", key_display="/", id="log.search", priority=True),
         Binding("n", "next(1)", "next", key_display="n N", id="log.next"),
         Binding("N", "next(-1)", "before", show=False, id="log.previous"),
         Binding("e", "error", "error", id="log.error"),
@@ -115,6 +116,10 @@ class LogScreen(Screen[None]):
     def _close_search(self) -> None:
         self.query_one(Input).display = False
         self.set_focus(self.log_view)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the slash to who types."""
+        return action != "search" or not isinstance(self.focused, Input)
 
     def action_search(self) -> None:
         """Ask what to look for."""

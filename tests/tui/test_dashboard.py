@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 from textual import events
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -119,6 +120,17 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
         await until(pilot, lambda: bool(table.selected and table._cursor == 2))
         assert table.selected
         assert table.selected.id == A
+
+
+async def test_what_is_typed_in_one_go_with_the_slash_is_no_command() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        for key, character in (("slash", "/"), ("x", "x"), ("slash", "/"), ("p", "p")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: app.screen.query_one("#filter", Input).value == "x/p")
+        assert source.sent == []
 
 
 async def test_the_filter_shows_what_has_it_and_escape_all() -> None:
