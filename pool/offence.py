@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Offence"]
 
-COMPILERS = frozenset(
-    ("cc1", "cc1plus", "cc1obj", "f951", "lto1", "clang", "clang++", "rustc", "cicc", "ptxas")
-)
-"""Processes that keep a processor busy, by the name that the kernel has; gcc only starts these."""
+_GCC = ("cc1", "cc1plus", "cc1obj", "f951", "lto1", "lto1-wpa", "lto1-ltrans")
+COMPILERS = frozenset((*_GCC, "clang", "clang++", "rustc", "cicc", "ptxas"))
+"""Processes that keep a processor busy, by the name that the kernel has; gcc only starts these.
+
+lto1 gives itself two names more, by what it does.
+"""
 
 _SAYINGS = (
     (b"jobserver unavailable", "make found no jobserver and goes on with one job"),

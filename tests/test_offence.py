@@ -43,6 +43,14 @@ def test_compilers_count_when_two_looks_in_a_row_see_too_many() -> None:
     assert offence.sampled(processes("cc1", "rustc", "cc1"), 1) == []
 
 
+def test_parts_of_one_link_count_each() -> None:
+    offence = Offence()
+    link = processes("gcc", "lto-wrapper", "make", "lto1-ltrans", "lto1-ltrans")
+    assert offence.sampled(link, 1) == []
+    assert offence.sampled(link, 1) == ["it runs more compilers than it has jobs: 2 of 1"]
+    assert Offence().sampled(processes("lto1-wpa", "lto1-wpa-stream"), 1) == []
+
+
 def test_what_waits_for_a_compiler_is_none() -> None:
     offence = Offence()
     for _ in range(3):

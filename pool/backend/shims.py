@@ -41,6 +41,16 @@ _ANSWER_SECONDS = 10.0
 _MAKE = """\
 #!/bin/sh
 # {program} {version} reads a jobserver from two descriptors only: these are 8 and 9.
+# gcc before 13 knows no FIFO: with -flto=auto it empties MAKEFLAGS and has make run as many
+# as there are processors, so this call is made one that takes part.
+case "${{MAKEFLAGS-}}:$# $*" in
+":4 -f "*/cc*".mk -j"*" all")
+    if [ -p "${{WHEELPOOL_JOBSERVER-}}" ]; then
+        MAKEFLAGS=" --jobserver-auth=fifo:$WHEELPOOL_JOBSERVER"
+        set -- -f "$2" all
+    fi
+    ;;
+esac
 case "${{MAKEFLAGS-}}" in
 *"--jobserver-auth=fifo:${{WHEELPOOL_JOBSERVER-none}}"*) ours=yes ;;
 *"{option}=8,9"*) ours=yes ;;

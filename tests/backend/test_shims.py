@@ -73,6 +73,26 @@ def test_an_old_make_gets_descriptors_and_a_new_one_is_left_alone(
     assert [path.name for path in folder.iterdir()] == ["make"]
 
 
+def test_the_make_of_an_old_gccs_link_takes_part(tmp_path: Path, env: BuildEnvironment) -> None:
+    """As lto-wrapper of gcc 10 to 12 calls it: MAKEFLAGS emptied, every processor used."""
+    program(tmp_path / "bin", "make", "GNU Make 4.3")
+    program(tmp_path / "bin", "gmake", "GNU Make 4.4.1")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    environ = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}", "MAKEFLAGS": ""}
+    (folder,) = Shims(environ, tmp_path / "shims").tools(env).folders
+    call = [f"{folder}/make", "-f", "/tmp dir/ccAb0wZj.mk", "-j16", "all"]
+    keeper = os.open(fifo, os.O_RDWR)
+    told = run(call, environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
+    mine = run([*call[:2], "build.mk", *call[3:]], environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
+    os.close(keeper)
+    assert told == (
+        "8 and 9 are open\nmake -f /tmp dir/ccAb0wZj.mk all MAKEFLAGS= --jobserver-auth=8,9\n"
+    )
+    assert mine == "make -f build.mk -j16 all MAKEFLAGS=\n"
+    assert run(call, environ) == "make -f /tmp dir/ccAb0wZj.mk -j16 all MAKEFLAGS=\n"
+
+
 @pytest.mark.parametrize("flags", ["", " -j --jobserver-auth=3,4", " --jobserver-auth=fifo:/other"])
 def test_with_another_jobserver_or_none_it_is_the_make(
     tmp_path: Path, env: BuildEnvironment, flags: str

@@ -2,7 +2,8 @@
 
 ``CC`` is a wrapper, in C so that it starts at once, that notes when it begins and ends. It sleeps
 instead of computing, so that what is counted does not depend on how busy the machine is. As
-RUSTC_WRAPPER it sleeps, and has the real rustc do its work.
+RUSTC_WRAPPER it sleeps, and has the real rustc do its work. Where several trees are compared, the
+first compilers wait for each other: how long a tree takes to be configured is nothing to count.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
     from tests.integration.sandbox import Sandbox
 
-NAP = 0.5
-FILES = 12
+NAP = 0.4
+FILES = 9
 
 WRAPPER = r"""
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +47,25 @@ static void tell(const char *what, const char *unit) {
     close(log);
 }
 
+static int begun(void) {
+    int trees = -2;
+    DIR *folder = opendir(GATE);
+    while (folder && readdir(folder)) trees++;
+    if (folder) closedir(folder);
+    return trees;
+}
+
+static void gather(const char *unit) {
+    const char *all = getenv("TREES_TOGETHER");
+    char mark[256];
+    int length = strchr(unit + 5, '-') - unit - 5;
+    if (!all) return;
+    mkdir(GATE, 0700);
+    snprintf(mark, sizeof mark, "%s/%.*s", GATE, length, unit + 5);
+    close(open(mark, O_WRONLY | O_CREAT, 0600));
+    for (int tries = 0; tries < 6000 && begun() < atoi(all); tries++) usleep(10000);
+}
+
 int main(int count, char **words) {
     const char *unit = 0;
     int rust = count > 1 && strstr(words[1], "rustc"), state = 0;
@@ -54,6 +77,7 @@ int main(int count, char **words) {
         return 127;
     }
     tell("start", unit);
+    gather(unit);
     usleep(NAP);
     if (rust && !fork()) {
         execvp(words[1], words + 1);
@@ -121,7 +145,8 @@ def made(folder: Path) -> Compilers:
     found = Compilers(wrapper=folder / "counting-cc", log=folder / "compilers")
     source = folder / "counting.c"
     source.write_text(WRAPPER)
-    told = [f'-DLOG="{found.log}"', f"-DNAP={round(NAP * 1e6)}"]
+    paths = [f'-DLOG="{found.log}"', f'-DGATE="{folder / "trees-that-compile"}"']
+    told = [*paths, f"-DNAP={round(NAP * 1e6)}"]
     subprocess.run(["cc", "-O1", *told, str(source), "-o", str(found.wrapper)], check=True)
     return found
 
@@ -260,10 +285,17 @@ def _works_in(pid: Path, tree: Path, names: tuple[str, ...]) -> bool:
         return False
 
 
-def environ(compilers: Compilers) -> dict[str, str]:
-    """What a build needs to be counted."""
+def environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
+    """What a build needs to be counted.
+
+    Args:
+        compilers: what counts.
+        together: how many trees have to have a compiler before any compiler ends; at most the
+            jobs there are, each build having one of its own.
+    """
     wrapper = str(compilers.wrapper)
-    return {"CC": wrapper, "RUSTC_WRAPPER": wrapper, "MAX_JOBS": ""}
+    told = {"CC": wrapper, "RUSTC_WRAPPER": wrapper, "MAX_JOBS": ""}
+    return told | {"TREES_TOGETHER": str(together)}
 
 
 def pace(compilers: Compilers, since: float) -> float:

@@ -33,10 +33,11 @@ needs_cmake = pytest.mark.skipif(
 def test_makes_of_several_builds_share_three_jobs(
     sandbox: Sandbox, compilers: Compilers, builds: int
 ) -> None:
-    trees = [native_tree(sandbox, f"m{n}", "make", files=24 - 3 * builds) for n in range(builds)]
+    trees = [native_tree(sandbox, f"m{n}", "make", files=16 - 2 * builds) for n in range(builds)]
     done = sandbox.run(
-        "build", *trees, "--jobs", "3", "--builds", "4", "--memory", "off", **environ(compilers)
-    )
+        "build", *trees, "--jobs", "3", "--builds", "4", "--memory", "off",
+        **environ(compilers, together=min(builds, 3)),
+    )  # fmt: skip
     assert done.code == 0, done.err
     counted(compilers, min(builds, 3))
     assert done.state.limits[pool.LimitName.JOBS].cap == 3
@@ -48,7 +49,8 @@ def test_cmake_with_make_and_make_itself_share_three_jobs(
     sandbox: Sandbox, compilers: Compilers
 ) -> None:
     trees = [native_tree(sandbox, f"c{how}", how) for how in ("make", "cmake")]
-    done = sandbox.run("build", *trees, "--jobs", "3", "--builds", "2", **environ(compilers))
+    together = environ(compilers, together=2)
+    done = sandbox.run("build", *trees, "--jobs", "3", "--builds", "2", **together)
     assert done.code == 0, done.err
     counted(compilers, 2)
 
@@ -59,7 +61,8 @@ def test_cmake_with_ninja_of_the_index_shares_with_make(
     public: Sandbox, compilers: Compilers
 ) -> None:
     trees = [native_tree(public, f"n{how}", how) for how in ("ninja", "cmake", "make")]
-    done = public.run("build", *trees, "--jobs", "3", "--builds", "3", **environ(compilers))
+    together = environ(compilers, together=3)
+    done = public.run("build", *trees, "--jobs", "3", "--builds", "3", **together)
     assert done.code == 0, done.err
     counted(compilers, 3)
 
@@ -67,7 +70,7 @@ def test_cmake_with_ninja_of_the_index_shares_with_make(
 @needs_make
 def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compilers) -> None:
     doomed = native_tree(sandbox, "doomed", "make", files=90)
-    goes_on = native_tree(sandbox, "goes_on", "make", files=40)
+    goes_on = native_tree(sandbox, "goes_on", "make", files=22)
     process = sandbox.start(
         "build", doomed, goes_on, "--jobs", "3", "--builds", "2", "--json", **environ(compilers)
     )
@@ -97,7 +100,7 @@ def test_a_make_with_its_own_number_is_marked(sandbox: Sandbox, compilers: Compi
 def test_the_full_number_comes_again_when_one_compiler_is_killed(
     sandbox: Sandbox, compilers: Compilers
 ) -> None:
-    tree = native_tree(sandbox, "struck", "make", files=24)
+    tree = native_tree(sandbox, "struck", "make", files=16)
     # Killed, a compiler is as good as any other: make goes on with the next.
     rules = (tree / "native dir" / "Makefile").read_text()
     (tree / "native dir" / "Makefile").write_text(rules.replace("\t$(CC)", "\t-$(CC)"))

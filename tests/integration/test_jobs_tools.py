@@ -52,12 +52,12 @@ def remarks(done: Done) -> list[str]:
 def test_real_backends_share_three_jobs(
     public: Sandbox, compilers: Compilers, kinds: tuple[str, ...]
 ) -> None:
-    trees = [
-        native_tree(public, f"t{number}{kind}", kind, files=14) for number, kind in enumerate(kinds)
-    ]
-    done = public.run("build", *trees, "--jobs", "3", "--builds", "4", **environ(compilers))
+    trees = [native_tree(public, f"t{number}{kind}", kind) for number, kind in enumerate(kinds)]
+    many = min(3, len(kinds))
+    together = environ(compilers, together=many)
+    done = public.run("build", *trees, "--jobs", "3", "--builds", "4", **together)
     assert done.code == 0, done.err
-    counted(compilers, min(3, len(kinds)))
+    counted(compilers, many)
     assert not remarks(done)
 
 
@@ -70,7 +70,7 @@ def test_cargo_shares_with_make(sandbox: Sandbox, compilers: Compilers) -> None:
         for name, folder in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"))
     }
     done = sandbox.run(
-        "build", *trees, "--jobs", "3", "--builds", "2", **environ(compilers), **homes
+        "build", *trees, "--jobs", "3", "--builds", "2", **environ(compilers, together=2), **homes
     )
     assert done.code == 0, done.err
     counted(compilers, 2)
@@ -92,7 +92,7 @@ def test_who_would_count_processors_is_told_a_share(
     ]
     done = public.run(
         "build", *trees, "--jobs", "4", "--builds", "2", "--find-links", public.root / "links",
-        **environ(compilers),
+        **environ(compilers, together=2),
     )  # fmt: skip
     assert done.code == 0, done.err
     assert compilers.most() == 4
