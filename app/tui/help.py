@@ -93,7 +93,7 @@ _TIME = (
     ),
     Keys(
         ", .  left right",
-        "5 seconds back, on (timeline: , . only)",
+        "5 seconds back, on (arrows: among builds only)",
         (
             "time.back",
             "time.on",
