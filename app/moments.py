@@ -78,6 +78,11 @@ class Moments:
         if self._now.count % self._apart == 0:
             self._keep()
 
+    @property
+    def end(self) -> pool.State:
+        """What all events so far come to; it is nobody's to change."""
+        return self._now.state
+
     def before(self, count: int) -> Moment:
         """Return the last moment that is kept of those with at most so many events.
 

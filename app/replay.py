@@ -65,6 +65,11 @@ class ReplayControls(Protocol):
         """Failures and changed caps, in order."""
         ...
 
+    @property
+    def end(self) -> pool.State:
+        """The run after its last event; it is nobody's to change."""
+        ...
+
     def moment(self) -> Moment:
         """Return what there was before the events that come; to be folded on from."""
         ...
@@ -140,6 +145,11 @@ class ReplaySource:
     def playing(self) -> bool:
         """Whether time goes on; False at the end."""
         return not self._paused and self.position < self.length
+
+    @property
+    def end(self) -> pool.State:
+        """The run after its last event; it is nobody's to change."""
+        return self._moments.end
 
     def poll(self) -> Sequence[pool.events.Event]:
         """Return what has happened up to the position and was not returned yet."""

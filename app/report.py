@@ -21,7 +21,7 @@ from app.view import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["export", "report", "say_missing"]
+__all__ = ["export", "missing", "report", "say_missing"]
 
 _NAMED = 3
 """So many logs that are missing are named."""
@@ -94,11 +94,17 @@ def _in_words(record: Record) -> Iterator[str]:
 
 def say_missing(state: pool.State, logs: Path) -> None:
     """Say on stderr which logs of builds are not where they should be."""
-    if names := missing_logs(state, logs):
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        said = pool.clean_line(", ".join(names[:_NAMED]))
-        text = f"wheelpool: {count(len(names), 'log')} of builds not there: {said}{more}"
-        print(text, file=sys.stderr)
+    if text := missing(state, logs):
+        print(f"wheelpool: {text}", file=sys.stderr)
+
+
+def missing(state: pool.State, logs: Path) -> str:
+    """Say which logs of builds are not where they should be; empty if all are."""
+    if not (names := missing_logs(state, logs)):
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    said = pool.clean_line(", ".join(names[:_NAMED]))
+    return f"{count(len(names), 'log')} of builds not there: {said}{more}"
 
 
 def export(state_dir: Path, run: str, to: Path) -> str:

@@ -118,6 +118,7 @@ class Pool:
             linger=linger,
             on_failure=self._went_wrong,
         )
+        self._sampler = Sampler(self.header.run)
         self._hooks: Hooks | None = None
         self._errand: asyncio.Task[bool] | None = None
         self._stop = asyncio.Event()
@@ -207,7 +208,7 @@ class Pool:
             refreshes=settings.refreshes,
         )
         stack.push_async_callback(index.aclose)
-        self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS)
+        self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS, whose=self._sampler.whose)
         stack.callback(hooks.close)
         chosen = Selection()
         chosen.named |= self._wishlist.named
@@ -238,7 +239,7 @@ class Pool:
         errand: Errand,
         ground: Ground,
     ) -> Kit:
-        settings, run = self._settings, self.header.run
+        settings = self._settings
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
         pages = Pages(index, errand.on_page)
         requirements = Requirements(
@@ -264,7 +265,7 @@ class Pool:
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=ground,
-            watch=Watch(self._bus, Sampler(run), executor, self._caps.jobs, self._sampled),
+            watch=Watch(self._bus, self._sampler, executor, self._caps.jobs, self._sampled),
             allotment=Allotment(
                 self._caps.jobs,
                 Shims(settings.environ, settings.cache_dir / "shims"),

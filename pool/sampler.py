@@ -164,6 +164,15 @@ class Sampler:
         memory = psutil.virtual_memory()
         return Sample(builds=builds, total=memory.total, available=memory.available)
 
+    def whose(self, pid: int, started: float) -> BuildId | None:
+        """Return the build of whose tree a process was at the last look; None of a stranger.
+
+        Args:
+            pid: it may have been another process's then.
+            started: as `_Process` has it: that tells them apart.
+        """
+        return self._whose.get((pid, started))
+
     def _families(
         self, processes: Mapping[int, _Process], roots: Mapping[BuildId, int]
     ) -> dict[BuildId, list[_Process]]:

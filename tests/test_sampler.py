@@ -125,7 +125,9 @@ def test_a_daemon_without_a_marker_is_known_if_it_was_seen_below_the_hook(
     assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
     machine.there = [process(20, US), process(21, 1, session=21), process(30, US)]
     assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
+    assert sampler.whose(21, machine.there[1].started) == B1
     machine.there[1] = replace(machine.there[1], started=7.0)
+    assert sampler.whose(21, 7.0) is None
     assert pids(sampler, B1, b1=20, b2=30) == [20], "its pid is somebody else's by now"
 
 

@@ -13,13 +13,13 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
+import pool
 from app.title import Title
 from app.tui.dashboard import Dashboard
 from app.tui.dialogs import QuitScreen
 from app.tui.feed import Feed
 from app.tui.help import HelpScreen, sections_for
 from app.tui.replaykeys import ReplayApp
-from pool import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.screen import Screen
 
-    import pool
     from app.session import EventSource
 
 __all__ = ["WheelpoolApp"]
@@ -69,14 +68,19 @@ class WheelpoolApp(ReplayApp):
         bell: bool = False,
     ) -> None:
         super().__init__(theme)
-        self.feed = Feed(source, clock or SystemClock())
+        self.feed = Feed(source, clock or pool.SystemClock())
         self._ascii = ascii_only
         self._title = Title(self._put) if titled else None
         self._bell = bell
         self._going_on = False
 
     def on_mount(self) -> None:
-        """Tell those who look at another window, too."""
+        """Say what logs a replay lacks; tell those who look at another window, too."""
+        if (replay := self.feed.replay) is not None and self.feed.source.journal is not None:
+            from app.report import missing  # noqa: PLC0415 - a live run needs no reports
+
+            if text := missing(replay.end, pool.logs_of(self.feed.source.journal)):
+                self.notify(text, severity="warning", markup=False)
         if self._title is not None or self._bell:
             self.set_interval(_ANNOUNCED_SECONDS, self._announce)
 

@@ -70,6 +70,8 @@ class BuildScreen(Screen[None]):
         self._first = build
         self._ascii = ascii_only
         self._shown: tuple[Text, Text, Text] | None = None
+        self._offered: tuple[object, ...] = ()
+        """What `check_action` looks at, as it was when the keys were shown."""
         self._before: Mapping[pool.Phase, float] = {}
         self._why: Text | None = None
         """The lines of a failed build's log that matter; None until they were looked for."""
@@ -126,7 +128,11 @@ class BuildScreen(Screen[None]):
                 part = self.query_one(f"#{name}", Static)
                 part.display = bool(text)
                 part.update(text)
-        self.refresh_bindings()
+        offered = (build.status, build.outcome, bool(build.rerun))
+        if offered != self._offered:
+            # The line of keys is made anew for it.
+            self._offered = offered
+            self.refresh_bindings()
 
     def _plain(self, text: str) -> str:
         return text.translate(PLAIN) if self._ascii else text

@@ -304,7 +304,7 @@ class _Pairs(Rows):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        line, width = int(self.scroll_y) + y, self.scrollable_content_region.width
+        line, width = self.scroll_offset.y + y, self.scrollable_content_region.width
         base = self.rich_style
         if line >= len(self._shown):
             return Strip.blank(width, base)

@@ -65,7 +65,7 @@ def _moves(kind: str) -> Keys:
 
 
 _DASHBOARD = (
-    _moves("table"),
+    _moves("rows"),
     Keys("Enter", "all about the build (a double click, too)", ("open_build",)),
     Keys("Enter", "on a group: show its builds, or not", ("table.toggle",)),
     Keys("l", "its log, full screen", ("open_log",)),
@@ -93,7 +93,7 @@ _TIME = (
     ),
     Keys(
         ", .  left right",
-        "5 seconds back, on (timeline: , . only)",
+        "5 seconds back, on (arrows: among builds only)",
         (
             "time.back",
             "time.on",
@@ -157,7 +157,7 @@ SECTIONS = (
         "The timeline",
         "TimelineScreen",
         (
-            _moves("timeline"),
+            _moves("rows"),
             Keys("h l left right", "earlier, later", ("timeline.left", "timeline.right")),
             Keys("+ -  z Z", "zoom in, out", ("timeline.in", "timeline.out")),
             Keys("0", "the whole run", ("timeline.whole",)),

@@ -125,7 +125,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _visible(self) -> list[_Row]:
         """Return the lines of the screen, made once for each place."""
-        top, height = int(self.scroll_y), self.size.height
+        top, height = self.scroll_offset.y, self.size.height
         key = (top, height, self._room, self.wrap, self._log.end)
         if self._rows[0] != key:
             rows: list[_Row] = []
@@ -144,7 +144,7 @@ class LogView(ScrollView, can_focus=True):
         if y >= len(rows):
             return Strip.blank(width, self.rich_style)
         row = rows[y]
-        left = 0 if self.wrap else int(self.scroll_x)
+        left = 0 if self.wrap else self.scroll_offset.x
         strip = self._drawn(self._text(row))
         if not self.wrap and strip.cell_length > self._widest:
             self._widest = strip.cell_length
@@ -189,7 +189,7 @@ class LogView(ScrollView, can_focus=True):
         """Go to the next line that has the text, or the one before; wrap around at the ends."""
         if self._search is None:
             return
-        top = int(self.scroll_y)
+        top = self.scroll_offset.y
         here = self._here if self._here is not None else top - 1 if step > 0 else top
         self._wanted = (here, step)
         self._search.advance()

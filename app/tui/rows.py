@@ -55,7 +55,7 @@ class Rows(ScrollView, can_focus=True):
 
     def reveal(self) -> None:
         """Scroll to the selected line."""
-        top, height = int(self.scroll_y), max(1, self.size.height)
+        top, height = self.scroll_offset.y, max(1, self.size.height)
         if not top <= self._cursor < top + height:
             y = self._cursor if self._cursor < top else self._cursor - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
@@ -79,7 +79,7 @@ class Rows(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Select what is clicked."""
-        line = int(self.scroll_y) + event.y
+        line = self.scroll_offset.y + event.y
         if line < self.count:
             self.go(line)
             self.clicked(event)

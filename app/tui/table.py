@@ -134,7 +134,7 @@ class BuildTable(Rows):
         self.go(self._line(build))
 
     def _refresh_changed(self) -> None:
-        top = int(self.scroll_y)
+        top = self.scroll_offset.y
         for y in range(top, top + self.size.height):
             now = (self._row(y), y == self._cursor) if y < len(self._builds) else None
             if self._shown.get(y) != now:
@@ -149,7 +149,7 @@ class BuildTable(Rows):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        line = int(self.scroll_y) + y
+        line = self.scroll_offset.y + y
         width = self.scrollable_content_region.width
         if line >= len(self._builds):
             self._shown.pop(line, None)

@@ -91,7 +91,7 @@ class TimelineChart(Rows):
         if more:
             self.measure()
         self._cursor = min(self._cursor, max(0, len(rows) - 1))
-        top = int(self.scroll_y)
+        top = self.scroll_offset.y
         for line in range(top, top + self.size.height):
             if self._drawn.get(line) != self._seen(line):
                 self.refresh_line(line)
@@ -163,7 +163,7 @@ class TimelineChart(Rows):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        line = int(self.scroll_y) + y
+        line = self.scroll_offset.y + y
         width = self.scrollable_content_region.width
         seen = self._seen(line)
         if seen is None:

@@ -95,8 +95,9 @@ class Window:
         part = self.part(now, cells)
         if self.step is None:
             return self
-        since = max(0.0, part.since + screens * cells * part.step)
-        return Window(part.step, since).caught_up(now, cells)
+        # By whole cells, so that as far back again is the same place.
+        first = max(0, part.first + round(screens * cells))
+        return Window(part.step, first * part.step).caught_up(now, cells)
 
     def caught_up(self, now: float, cells: int) -> Window:
         """Return what follows the end, where this one has come to it."""

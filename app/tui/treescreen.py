@@ -96,7 +96,7 @@ class _Tree(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        line, width = int(self.scroll_y) + y, self.scrollable_content_region.width
+        line, width = self.scroll_offset.y + y, self.scrollable_content_region.width
         if line >= len(self.twigs):
             return Strip.blank(width, self.rich_style)
         text = self._text(self.twigs[line], width)
@@ -133,7 +133,7 @@ class _Tree(ScrollView, can_focus=True):
 
     def _go(self, to: int) -> None:
         self.cursor = min(max(to, 0), max(0, len(self.twigs) - 1))
-        top, height = int(self.scroll_y), max(1, self.size.height)
+        top, height = self.scroll_offset.y, max(1, self.size.height)
         if not top <= self.cursor < top + height:
             y = self.cursor if self.cursor < top else self.cursor - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
@@ -149,7 +149,7 @@ class _Tree(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Select what is clicked; fold it at a double click."""
-        self._go(int(self.scroll_y) + event.y)
+        self._go(self.scroll_offset.y + event.y)
         if event.chain > 1:
             self.fold()
 

@@ -22,7 +22,7 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 
 from pool.backend.diagnosis import diagnose
 from pool.backend.output import last_lines
-from pool.backend.process import Command, Process, Processes
+from pool.backend.process import Command, Process, Processes, nobody
 from pool.backend.remedies import for_module
 from pool.errors import BackendError, ProjectError
 
@@ -121,10 +121,13 @@ class Hooks:
     Args:
         run: marks the processes.
         workers: the most hooks that may ever run at once.
+        whose: as `Processes` takes it.
     """
 
-    def __init__(self, run: RunId, workers: int) -> None:
-        self._processes = Processes(run)
+    def __init__(
+        self, run: RunId, workers: int, whose: Callable[[int, float], BuildId | None] = nobody
+    ) -> None:
+        self._processes = Processes(run, whose)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
         self._running: set[_Running] = set()
         self._grace = GRACE_SECONDS

@@ -3,8 +3,8 @@
 A hook leads a session and a process group of its own, with no stdin, and writes to its build's
 log file. When it ends, by itself or not, its group is killed, and so is what left the group: on
 Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so they turn up as children of
-ours, and a marker in their environment tells whose they were. All are reaped. A watcher process
-does the same if the pool itself is killed.
+ours, and a marker in their environment tells whose they were, or somebody who saw them below the
+hook. All are reaped. A watcher process does the same, by the marker alone, if the pool is killed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from pool.model import BuildId, RunId
 
-__all__ = ["Command", "Process", "Processes", "answer_of", "marker"]
+    Witness: TypeAlias = Callable[[int, float], BuildId | None]
+
+__all__ = ["Command", "Process", "Processes", "answer_of", "marker", "nobody"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -53,11 +56,23 @@ def marker(run: RunId, build: BuildId | None = None) -> dict[str, str]:
     return whose if build is None else {**whose, "WHEELPOOL_BUILD": f"{run}/{build}"}
 
 
-class Processes:
-    """All processes of one pool. Safe to use from the threads that wait for hooks."""
+def nobody(_pid: int, _started: float) -> BuildId | None:
+    """Know of no process whose it is."""
+    return None
 
-    def __init__(self, run: RunId) -> None:
+
+class Processes:
+    """All processes of one pool. Safe to use from the threads that wait for hooks.
+
+    Args:
+        run: marks them.
+        whose: tells of a pid and a start, in the kernel's ticks, below which build's hook that
+            process was seen; called from those threads.
+    """
+
+    def __init__(self, run: RunId, whose: Witness = nobody) -> None:
         self._run = run
+        self._whose = whose
         self._lock = threading.Lock()
         self._leaders: set[int] = set()
         _adopt_orphans()
@@ -122,11 +137,23 @@ class Processes:
 
     def _strays(self, session: int, build: BuildId) -> set[int]:
         """Return the orphans of a build that we have adopted."""
-        mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
         # The kernel's list may skip one if another is reaped meanwhile (proc(5)).
         with self._lock:
             children = [child for child in _children() if child not in self._leaders]
-        return {child for child in children if _belongs(child, session, mark)}
+        return {child for child in children if self._belongs(child, session, build)}
+
+    def _belongs(self, pid: int, session: int, build: BuildId) -> bool:
+        """Tell whether an orphan is of a hook's session, was seen below it, or has its mark."""
+        mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
+        folder = Path("/proc", str(pid))
+        try:
+            # After the command in brackets: state, ppid, pgrp, session (proc_pid_stat(5)).
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            if int(fields[3]) == session or self._whose(pid, float(fields[19])) == build:
+                return True
+            return mark in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
 
     def _end(self, stray: int) -> bool:
         """Kill and reap a child of ours; tell if that could be done."""
@@ -242,14 +269,3 @@ def _children() -> Iterator[int]:
     for thread in Path("/proc/self/task").iterdir():
         with suppress(OSError):
             yield from map(int, (thread / "children").read_bytes().split())
-
-
-def _belongs(pid: int, session: int, mark: bytes) -> bool:
-    """Tell whether an orphan is of a hook's session, or has its build's mark."""
-    folder = Path("/proc", str(pid))
-    try:
-        # After the command in brackets: state, ppid, pgrp, session (proc_pid_stat(5)).
-        fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-        return int(fields[3]) == session or mark in (folder / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False

@@ -1,4 +1,4 @@
-"""Whether a journal makes sense: a build is announced once, and nothing is said of it before.
+"""Whether a journal makes sense: a build is announced once, nothing is said of it before.
 
 A reader of journals asks this of each event, so that nobody who folds or shows them ever meets a
 build that is not there, or tries of builds that go in a circle. Deliberately no more: events that
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NonsenseError", "Sense"]
 
+_LONGEST = 1e9
+"""Seconds: no run takes thirty years, and no clock can show much more."""
+
 
 class NonsenseError(ValueError):
     """An event that cannot follow those before it, with the reason in words."""
@@ -33,8 +36,11 @@ class Sense:
         """Take in the next event.
 
         Raises:
-            NonsenseError: it is about a build that was not announced, or announces one again.
+            NonsenseError: it is about a build that was not announced, or announces one again, or
+                its time is none.
         """
+        if not 0 <= event.t <= _LONGEST:
+            raise NonsenseError(f"it is at {event.t:g} seconds")
         if isinstance(event, BuildQueued):
             if event.build in self._builds:
                 raise NonsenseError(f"{event.build!r} is announced again")

@@ -14,7 +14,7 @@ import pytest
 from pool.backend.hooks import HookCall, HookResult, Hooks
 from pool.backend.output import LogTail
 from pool.errors import BackendError, ProjectError
-from pool.model import RunId
+from pool.model import BuildId, RunId
 from tests.backend.intree import (
     GOOD,
     STRAY,
@@ -43,6 +43,36 @@ def hooks() -> Iterator[Hooks]:
 
 async def run(hooks: Hooks, call: HookCall) -> HookResult:
     return await hooks.call(call, on_start=lambda pid: None)
+
+
+DAEMON = """
+import os, pathlib, subprocess, sys, time
+daemon = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)"
+middle = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', sys.argv[1]], env={}, start_new_session=True, stdout=2).pid)"
+pid = subprocess.check_output([sys.executable, "-c", middle, daemon])
+while not pathlib.Path("begun").exists():
+    time.sleep(0.01)
+pathlib.Path("pid").write_bytes(pid)
+"""
+
+
+async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, DAEMON + GOOD)
+    call = hook_call(tree)
+    asked: list[float] = []
+
+    def whose(pid: int, started: float) -> BuildId | None:
+        if pid != int((call.tree / "pid").read_text()):
+            return None
+        asked.append(started)
+        return call.build
+
+    hooks = Hooks(RunId("test-run"), workers=1, whose=whose)
+    await run(hooks, call)
+    hooks.close()
+    assert psutil.Process().children() == []
+    assert asked, "it had left the session"
+    assert asked[0] > 0
 
 
 async def test_a_wheel_is_built_and_named(hooks: Hooks, tmp_path: Path) -> None:

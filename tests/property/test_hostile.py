@@ -129,6 +129,8 @@ def test_any_journal_is_shown_or_refused(journal: bytes, command: tuple[str, ...
         b'{"type":"x.y","seq":2,"t":0,"a":"\xff"}',
         b'{"type":"x.y","seq":2,"t":0,"a":' + b"9" * 5000 + b"}",
         b'{"type":"remark","seq":2,"t":NaN,"text":""}',
+        b'{"type":"remark","seq":2,"t":1e300,"text":""}',
+        b'{"type":"remark","seq":2,"t":-1,"text":""}',
         b'{"type":"remark","seq":2,"t":1e999,"text":""}',
         b'{"type":"remark","seq":2,"t":1,"text":"\\ud800"}',
     ],

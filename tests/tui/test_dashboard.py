@@ -204,6 +204,14 @@ def test_a_log_of_a_replay_ends_where_it_was(tmp_path: Path) -> None:
     log.close()
 
 
+async def test_a_replay_whose_logs_are_missing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "day.jsonl").write_bytes(RECORDING.read_bytes())
+    for source, told in ((tmp_path / "day.jsonl", True), (RECORDING, False)):
+        app = WheelpoolApp(ReplaySource(source, ManualClock()), clock=ManualClock())
+        async with app.run_test():
+            assert any("not there: " in one.message for one in app._notifications) == told
+
+
 async def test_a_replay_goes_back_and_forth() -> None:
     clock = ManualClock()
     source = ReplaySource(RECORDING, clock)
