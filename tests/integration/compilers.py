@@ -2,8 +2,8 @@
 
 ``CC`` is a wrapper, in C so that it starts at once, that notes when it begins and ends. It sleeps
 instead of computing, so that what is counted does not depend on how busy the machine is. As
-RUSTC_WRAPPER it sleeps, and has the real rustc do its work. Where several trees are compared, the
-first compilers wait for each other: how long a tree takes to be configured is nothing to count.
+RUSTC_WRAPPER it sleeps, and has the real rustc do its work. Trees wait for each other before
+they compile: how long one takes to be configured is nothing to count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.integration.sandbox import Sandbox
 
 NAP = 0.4
-FILES = 9
+FILES = 10
 
 WRAPPER = r"""
 #include <dirent.h>
@@ -55,19 +55,22 @@ static int begun(void) {
     return trees;
 }
 
-static void gather(const char *unit) {
+static int gather(const char *tree) {
     const char *all = getenv("TREES_TOGETHER");
     char mark[256];
-    int length = strchr(unit + 5, '-') - unit - 5;
-    if (!all) return;
     mkdir(GATE, 0700);
-    snprintf(mark, sizeof mark, "%s/%.*s", GATE, length, unit + 5);
+    snprintf(mark, sizeof mark, "%s/%s", GATE, tree);
     close(open(mark, O_WRONLY | O_CREAT, 0600));
-    for (int tries = 0; tries < 6000 && begun() < atoi(all); tries++) usleep(10000);
+    for (int tries = 0; all && begun() < atoi(all); tries++) {
+        if (tries == 6000) return 4;
+        usleep(10000);
+    }
+    return 0;
 }
 
 int main(int count, char **words) {
     const char *unit = 0;
+    if (count == 3 && !strcmp(words[1], "--gather")) return gather(words[2]);
     int rust = count > 1 && strstr(words[1], "rustc"), state = 0;
     for (int i = 1; i < count; i++)
         if (strstr(words[i], "unit-")) unit = strstr(words[i], "unit-");
@@ -77,7 +80,6 @@ int main(int count, char **words) {
         return 127;
     }
     tell("start", unit);
-    gather(unit);
     usleep(NAP);
     if (rust && !fork()) {
         execvp(words[1], words + 1);
@@ -92,11 +94,12 @@ int main(int count, char **words) {
 }
 """
 SETUP = """
-import subprocess, sys
+import os, subprocess, sys
 from setuptools import setup
+NAME = {name!r}
 if "egg_info" not in sys.argv:
     {work}
-setup(name={name!r}, version="1.0", py_modules=[])
+setup(name=NAME, version="1.0", py_modules=[])
 """
 
 
@@ -157,7 +160,6 @@ subprocess.run(['cmake', '-S', 'native dir', '-B', 'native dir/build', '-G', {ge
 subprocess.run(['cmake', '--build', 'native dir/build'], check=True)
 """
 TORCH = """
-import os
 command = ['ninja', '-v', '-C', 'native dir']
 jobs = os.environ.get('MAX_JOBS') or {count!r}
 subprocess.run(command + (['-j', jobs] if jobs else []), check=True)
@@ -180,6 +182,8 @@ BACKENDS = {
     "skbuild": ("scikit_build_core.build", ["scikit-build-core"]),
 }
 NINJA = "ninja>=1.13"
+GATHER = "subprocess.run([os.environ['CC'], '--gather', NAME], check=True)\n"
+"""What waits for the others before it compiles; cmake and meson do at the end of configuring."""
 
 
 def native_tree(
@@ -216,7 +220,8 @@ def native_tree(
         + (f"[project]\nname = '{name}'\nversion = '1.0'\n" if how in BACKENDS else "")
     )
     if how in WORK:
-        work = WORK[how].strip().replace("\n", "\n    ")
+        work = WORK[how] if how in ("cmake", "ninja") else GATHER + WORK[how].strip()
+        work = work.strip().replace("\n", "\n    ")
         (tree / "setup.py").write_text(SETUP.format(work=work, name=name))
     return tree
 
@@ -235,6 +240,7 @@ def _for_cmake(native: Path, name: str, units: list[str]) -> None:
     (native / "CMakeLists.txt").write_text(
         f"cmake_minimum_required(VERSION 3.15)\nproject({name} C)\n"
         f"add_library({name} OBJECT {sources})\n"
+        f"execute_process(COMMAND ${{CMAKE_C_COMPILER}} --gather {name})\n"
     )
 
 
@@ -242,6 +248,7 @@ def _for_meson(native: Path, name: str, units: list[str]) -> None:
     sources = [f"{unit}.c" for unit in units]
     (native / "meson.build").write_text(
         f"project('{name}', 'c', version: '1.0')\nexecutable('{name}', {sources})\n"
+        f"run_command(meson.get_compiler('c'), '--gather', '{name}', check: true)\n"
     )
 
 
@@ -290,8 +297,8 @@ def environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
 
     Args:
         compilers: what counts.
-        together: how many trees have to have a compiler before any compiler ends; at most the
-            jobs there are, each build having one of its own.
+        together: how many trees have to be configured before any compiles; at most the jobs
+            there are, for each that waits has one.
     """
     wrapper = str(compilers.wrapper)
     told = {"CC": wrapper, "RUSTC_WRAPPER": wrapper, "MAX_JOBS": ""}

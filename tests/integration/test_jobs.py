@@ -118,7 +118,7 @@ def test_the_full_number_comes_again_when_one_compiler_is_killed(
 def test_the_users_own_number_is_the_most_of_each_build(
     sandbox: Sandbox, compilers: Compilers
 ) -> None:
-    trees = [native_tree(sandbox, f"u{n}", "make", files=6) for n in range(2)]
+    trees = [native_tree(sandbox, f"u{n}", "make", files=4) for n in range(2)]
     done = sandbox.run(
         "build", *trees, "--jobs", "4", "-j", "1", **(environ(compilers) | {"MAX_JOBS": "2"})
     )

@@ -42,8 +42,9 @@ def remarks(done: Done) -> list[str]:
 @pytest.mark.parametrize(
     "kinds",
     [
-        ("meson", "meson"),
-        ("skbuild", "skbuild"),
+        ("meson", "skbuild"),
+        pytest.param(("meson", "meson"), marks=large),
+        pytest.param(("skbuild", "skbuild"), marks=large),
         pytest.param(("torch", "ninja", "torch"), marks=large),
         pytest.param(("make", "cmake", "ninja", "torch"), marks=large),
     ],
@@ -110,7 +111,7 @@ def test_a_ninja_with_its_own_number_is_marked(public: Sandbox, compilers: Compi
 
 @needs_make
 def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Compilers) -> None:
-    trees = [native_tree(sandbox, f"l{n}", "make", files=50) for n in range(2)]
+    trees = [native_tree(sandbox, f"l{n}", "make", files=42) for n in range(2)]
     how = settings(sandbox.root, jobs=6, memory=None)
     index = pool.index_settings(
         how.environ, pool.IndexOverrides(no_index=True, find_links=(str(sandbox.wheels),))
