@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -340,15 +341,22 @@ def walk(terminal: Terminal, steps: Sequence[Step]) -> None:
             )
             assert not step.gone or re.search(step.gone, before, re.MULTILINE), told(step, before)
         terminal.type(TMUX.get(step.key, step.key), *step.then)
-        until(
-            lambda step=step: seen(step, terminal.screen()),
-            lambda step=step: told(step, terminal.screen()),
-        )
+        until(partial(shown, step, terminal), partial(told_now, step, terminal))
+
+
+def shown(step: Step, terminal: Terminal) -> bool:
+    """Tell whether what a step has to do is seen by now."""
+    return seen(step, terminal.screen())
+
+
+def told_now(step: Step, terminal: Terminal) -> str:
+    """Say which step it is, and what is seen instead."""
+    return told(step, terminal.screen())
 
 
 def seen(step: Step, screen: str) -> bool:
-    shown = not step.shows or re.search(step.shows, screen, re.MULTILINE)
-    return bool(shown) and not (step.gone and re.search(step.gone, screen, re.MULTILINE))
+    there = not step.shows or re.search(step.shows, screen, re.MULTILINE)
+    return bool(there) and not (step.gone and re.search(step.gone, screen, re.MULTILINE))
 
 
 def told(step: Step, screen: str) -> str:
