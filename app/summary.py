@@ -61,13 +61,21 @@ def _totals(state: pool.State, peak: int) -> str:
     asked = asked_for(state)
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    parts = [f"{said or 'nothing built'} in {duration(state.now)}"]
-    if peak:
+    parts = [f"{said or 'nothing built'} in {duration(_lasted(state))}"]
+    # Looks are a second apart; what the kernel knows of a build's largest process may be more.
+    if peak := max([peak, *(build.peak for build in state.builds.values())]):
         parts.append(f"peak {size(peak)}")
     slowest = max(asked, key=lambda build: build.seconds, default=None)
     if slowest is not None and len(asked) > 1 and slowest.seconds:
         parts.append(f"slowest {slowest.label} {duration(slowest.seconds)}")
     return "  ".join([*parts, f"logs {state.logs}"])
+
+
+def _lasted(state: pool.State) -> float:
+    """Return when the last thing was done; a screen may have been left much later."""
+    ends = [build.finished_at for build in state.builds.values()]
+    ends += [doing.done_at for doing in (state.resolve, state.environment) if doing is not None]
+    return max((end for end in ends if end is not None), default=state.now)
 
 
 def _installed(state: pool.State) -> str:
