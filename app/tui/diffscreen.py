@@ -23,6 +23,7 @@ from app.replay import ReplaySource
 from app.tui.buildscreen import BuildScreen
 from app.tui.diffcolumns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.feed import Feed
+from app.tui.help import HelpScreen, sections_of_diff
 from app.tui.logscreen import LogScreen
 from app.tui.rows import Rows
 from app.tui.themes import ThemedApp
@@ -66,6 +67,11 @@ class DiffApp(ThemedApp):
     CSS_PATH = Path(__file__).with_name("diffscreen.tcss")
     TITLE = "wheelpool"
     ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", key_display="?", id="diff.help"),
+        # On every screen, also while something is typed.
+        Binding("ctrl+c", "quit", show=False, id="diff.interrupt", priority=True),
+    ]
 
     def __init__(
         self,
@@ -81,6 +87,10 @@ class DiffApp(ThemedApp):
         one, other = map(_side, self.feeds)
         self.comparison = compare(one, other, threshold)
         self._ascii = ascii_only
+
+    def action_help(self) -> None:
+        """Show what all keys do."""
+        self.push_screen(HelpScreen(tuple(sections_of_diff())))
 
     def get_default_screen(self) -> DiffScreen:
         """Return the one screen that is always there."""
@@ -116,7 +126,6 @@ class DiffScreen(Screen[None]):
         Binding("slash", "filter", "filter", key_display="/", id="diff.filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="diff.clear"),
         Binding("q", "app.quit", "quit", id="diff.quit"),
-        Binding("ctrl+c", "app.quit", show=False, id="diff.interrupt", priority=True),
     ]
 
     def __init__(

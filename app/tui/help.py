@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["SECTIONS", "HelpScreen", "KeyLine", "Keys", "Section", "sections_for"]
+__all__ = [
+    "SECTIONS",
+    "HelpScreen",
+    "KeyLine",
+    "Keys",
+    "Section",
+    "sections_for",
+    "sections_of_diff",
+]
 
 _KEYS_WIDTH = 17
 """Cells of the keys, left of what they do; with the frame all fits into 80."""
@@ -196,6 +204,30 @@ SECTIONS = (
         ),
     ),
 )
+
+
+_DIFF = Section(
+    "Two runs compared",
+    "DiffScreen",
+    (
+        _moves("rows"),
+        Keys("Enter b, a", "all about B's build, about A's", ("diff.open_b", "diff.open_a")),
+        Keys("l L", "the log of B's build, of A's", ("diff.log_b", "diff.log_a")),
+        Keys("s S", "sort by the next column; the other way round", ("diff.sort", "diff.reverse")),
+        Keys("/", "filter by name or difference", ("diff.filter",)),
+        Keys("Escape", "all builds again", ("diff.clear",)),
+        Keys("q Ctrl-C", "quit", ("diff.quit", "diff.interrupt")),
+        Keys("?", "this help", ("diff.help",)),
+    ),
+)
+
+
+def sections_of_diff() -> Iterator[Section]:
+    """Return what keys do where two runs are compared; both have ended."""
+    yield _DIFF
+    for section in sections_for("BuildScreen", replay=True, attached=True):
+        if section.screen in ("BuildScreen", "LogScreen"):
+            yield section
 
 
 def sections_for(screen: str, *, replay: bool, attached: bool) -> Iterator[Section]:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 from textual.pilot import Pilot
 
 from app.comparison import Threshold
 from app.tui.buildscreen import BuildScreen
 from app.tui.diffcolumns import arranged, cells, titles
-from app.tui.diffscreen import DiffApp
+from app.tui.diffscreen import DiffApp, DiffScreen
+from app.tui.help import sections_of_diff
 from app.tui.logscreen import LogScreen
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -69,6 +71,27 @@ async def test_builds_of_both_runs_open() -> None:
         await until(pilot, lambda: "markupsafe 3.0.3" in text(app))
         await pilot.press("q", "escape")
         await until(pilot, lambda: "old-thing" in text(app))
+
+
+async def test_help_tells_every_key_and_ctrl_c_leaves_from_everywhere() -> None:
+    told = {name for section in sections_of_diff() for line in section.lines for name in line[2]}
+    bound = {binding.id for owner in (DiffApp, DiffScreen) for binding in bindings(owner)}
+    assert bound <= told
+    app = screens()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Two runs compared" in text(app))
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen))
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+    assert app.return_code == 0
+
+
+def bindings(owner: type[DiffApp | DiffScreen]) -> list[Binding]:
+    own = [binding for binding in owner.BINDINGS if isinstance(binding, Binding)]
+    assert own
+    return own
 
 
 async def test_sorting_and_a_filter_that_finds_nothing() -> None:
