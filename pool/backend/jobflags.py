@@ -6,7 +6,8 @@ Pure. Whether a tool speaks the jobserver's protocol decides:
 make, gmake >= 4.4              by itself, through the FIFO
 make, gmake < 4.4               through a shim first on PATH (`pool.backend.shims`)
 ninja >= 1.13                   by itself; also when cmake or meson call it
-cargo, rustc, gcc -flto         by themselves; cargo reads CARGO_MAKEFLAGS first
+cargo, rustc                    by themselves; cargo reads CARGO_MAKEFLAGS first
+gcc -flto                       by itself; before gcc 13 through the make shim
 ninja < 1.13                    not at all: a lease of k jobs, ``-jk`` by a shim
 torch's extensions              not at all: a lease, MAX_JOBS
 numpy.distutils                 not at all: a lease, NPY_NUM_BUILD_JOBS

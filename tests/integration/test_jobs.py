@@ -75,9 +75,8 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
         "build", doomed, goes_on, "--jobs", "3", "--builds", "2", "--json", **environ(compilers)
     )
     until(lambda: compilers.most() == 3 and {"doomed"} <= {t for _, _, t in compilers.moments()})
-    hook = pids_in(doomed, "make")[0]
-    os.kill(os.getpgid(hook), signal.SIGKILL)
-    os.killpg(os.getpgid(hook), signal.SIGKILL)
+    group = os.getpgid(pids_in(doomed, "make")[0])
+    os.killpg(group, signal.SIGKILL)
     killed = time.monotonic()
     done = sandbox.finish(process)
     assert done.outcome("doomed") is pool.Outcome.FAILED
