@@ -1,28 +1,44 @@
-"""Takes the README's pictures: recordings of real runs, replayed to a moment, as SVG and PNG.
+"""Takes the README's pictures: recordings of real runs, replayed to a moment, as PNG.
 
-    python screenshots/take.py            # all of them, into this folder
+    python screenshots/take.py                      # all of them, into this folder
+    python screenshots/take.py dashboard timeline   # these; --svg keeps the SVGs beside them
 
-The PNGs are drawn from the SVGs with Fira Code; `pip install -e '.[pictures]'` has what that needs.
+`pip install -e '.[pictures]'` has what that needs; the HTML page is looked at in Chromium.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
+import shutil
+import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from textual.pilot import Pilot
+from drawing import drawn, page, words
+from moments import Moment, at_its_fullest, end, when
+from rich.text import Text
 
+import pool
+from app.comparison import Threshold
+from app.export.html import html
+from app.export.record import read
+from app.printer import Printer
 from app.replay import ReplaySource
 from app.tui.app import WheelpoolApp
+from app.tui.diffscreen import DiffApp
 from app.tui.table import BuildTable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.pilot import Pilot
 
 HERE = Path(__file__).parent
 RECORDINGS = HERE.parent / "tests" / "recordings"
-
-Prepare = Callable[[WheelpoolApp, Pilot[None]], Awaitable[None]]
+EVE, DAY, INSTALL = (RECORDINGS / f"{name}.jsonl" for name in ("eve", "day", "install"))
+PHONE, DESK = (390, 844), (1200, 900)
 
 
 class Standing:
@@ -35,78 +51,153 @@ class Standing:
         return datetime(2026, 11, 21, tzinfo=UTC)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A moment of a recording, the size of the terminal, and what is pressed."""
+
+    moment: Moment
+    recording: Path = DAY
+    size: tuple[int, int] = (120, 36)
+    select: str | None = None
+    """The build the cursor is on."""
+    keys: tuple[str, ...] = ()
+    theme: str | None = None
+    ascii_only: bool = False
+
+
+def build(name: str, **how: object) -> Callable[[pool.State], bool]:
+    """Return whether a build of that name has these attributes, the last try counted."""
+
+    def found(state: pool.State) -> bool:
+        tries = [one for one in state.builds.values() if one.name == name]
+        return bool(tries) and all(getattr(tries[-1], key) == value for key, value in how.items())
+
+    return found
+
+
+def much(name: str, least: int) -> Callable[[pool.State], bool]:
+    """Return whether a build takes so many MiB."""
+    return lambda state: any(
+        one.rss > least << 20 for one in state.builds.values() if one.name == name
+    )
+
+
+def short(name: str) -> Callable[[pool.State], bool]:
+    """Return whether a build waits for memory."""
+    return build(name, waiting_for=pool.WaitFor.MEMORY)
+
+
+BUSY = at_its_fullest(much("fast-math", 100))
+WAITING = when(short("kiwisolver"), after=4.0)
+NESTED = when(build("build-helper", phase=pool.Phase.BUILD), after=1.0)
+COMPILING = when(much("fast-math", 400), after=4.0)
+HELD = when(
+    lambda state: state.environment and state.environment.waiting_since is not None, after=3.0
+)
+
+PICTURES = {
+    "dashboard": Picture(moment=BUSY, select="fast-math"),
+    "narrow": Picture(moment=BUSY, size=(80, 24), theme="plain", ascii_only=True),
+    "light": Picture(moment=BUSY, size=(100, 30), select="fast-math", theme="light"),
+    "contrast": Picture(moment=BUSY, size=(100, 30), select="fast-math", theme="contrast"),
+    "waiting": Picture(moment=WAITING, size=(110, 14), select="kiwisolver", keys=("enter",)),
+    "locked": Picture(moment=BUSY, size=(110, 14), select="my-core", keys=("enter",)),
+    "build": Picture(moment=COMPILING, select="fast-math", keys=("enter",)),
+    "failed": Picture(moment=end, size=(110, 30), select="old-thing", keys=("enter",)),
+    "log": Picture(
+        moment=end,
+        size=(110, 30),
+        select="kiwisolver",
+        keys=("l", "/", *"warning", "enter", "n", "n"),
+    ),
+    "tree": Picture(moment=NESTED, size=(100, 26), keys=("T",)),
+    "timeline": Picture(moment=end, size=(120, 20), keys=("t", "0")),
+    "resolving": Picture(
+        moment=when(lambda state: state.resolve and state.resolve.pages > 15),
+        recording=INSTALL,
+        size=(100, 24),
+    ),
+    "installing": Picture(moment=HELD, recording=INSTALL, size=(110, 30), select="my-core"),
+}
+
+
 async def select(app: WheelpoolApp, pilot: Pilot[None], name: str) -> None:
-    """Move the cursor to a build."""
+    """Move the cursor to the last try of a build."""
     table = app.screen.query_one(BuildTable)
-    build = next(b for b in app.feed.state.builds.values() if b.name == name)
+    found = [one for one in app.feed.state.builds.values() if one.name == name][-1]
     table.put_in_order()
-    table.select(build.id)
+    table.select(found.id)
     await pilot.pause()
 
 
-async def dashboard(app: WheelpoolApp, pilot: Pilot[None]) -> None:
-    await select(app, pilot, "pyyaml")
-
-
-async def failed_log(app: WheelpoolApp, pilot: Pilot[None]) -> None:
-    await select(app, pilot, "old-thing")
-    await pilot.press("l")
-
-
-async def locked(app: WheelpoolApp, pilot: Pilot[None]) -> None:
-    await select(app, pilot, "my-core")
-
-
-async def installing(app: WheelpoolApp, pilot: Pilot[None]) -> None:
-    await select(app, pilot, "my-core")
-
-
-PICTURES: dict[str, tuple[str, float, tuple[int, int], Prepare]] = {
-    "dashboard": ("day", 9.6, (120, 36), dashboard),
-    "failed-log": ("day", 5.9, (120, 30), failed_log),
-    "locked": ("day", 9.6, (100, 30), locked),
-    "narrow": ("day", 9.6, (80, 24), dashboard),
-    "resolving": ("install", 5.0, (100, 24), installing),
-    "installing": ("install", 36.0, (110, 30), installing),
-}
-"""For each picture: recording, seconds into it, columns and lines, and what is pressed."""
-
-
-async def take(name: str) -> str:
+async def taken(picture: Picture) -> str:
     """Replay to a moment and return the screen as SVG."""
-    recording, seconds, size, prepare = PICTURES[name]
-    source = ReplaySource(RECORDINGS / f"{recording}.jsonl", Standing())
-    app = WheelpoolApp(source, clock=Standing())
-    async with app.run_test(size=size) as pilot:
-        source.seek(seconds)
+    source = ReplaySource(picture.recording, Standing())
+    app = WheelpoolApp(source, clock=Standing(), theme=picture.theme, ascii_only=picture.ascii_only)
+    async with app.run_test(size=picture.size) as pilot:
+        source.seek(picture.moment(picture.recording))
         await pilot.pause(0.5)
-        await prepare(app, pilot)
-        await pilot.pause(0.5)
+        if picture.select is not None:
+            await select(app, pilot, picture.select)
+        await pilot.press(*picture.keys)
+        await pilot.pause(0.7)
         return app.export_screenshot(title="wheelpool")
 
 
-def drawn(svg: str) -> bytes:
-    """Return the picture as PNG."""
-    import fontpkg_fira_code  # noqa: PLC0415 - an extra that only pictures need
-    import resvg_py  # noqa: PLC0415 - likewise
+async def compared() -> str:
+    """Return the screen that compares the two recorded days."""
+    app = DiffApp(EVE, DAY, Threshold(), ascii_only=False)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause(0.7)
+        return app.export_screenshot(title="wheelpool diff eve.jsonl day.jsonl")
 
-    fonts = Path(fontpkg_fira_code.__file__).parent
-    files = [str(font) for font in (*fonts.rglob("*.ttf"), *fonts.rglob("*.otf"))]
-    # The web fonts of the SVG cannot be fetched; the family is named and at hand.
-    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
-    picture: bytes = resvg_py.svg_to_bytes(
-        svg_string=svg, font_files=files, monospace_family="Fira Code", zoom=1
-    )
-    return bytes(picture)
+
+def headless() -> str:
+    """Return what the recorded day says without a screen, in short and without logs."""
+    lines = []
+    with pool.JournalReader(DAY) as reader:
+        printer = Printer("normal", reader.header, pool.logs_of(DAY))
+        for event in reader.read():
+            lines += list(printer.lines(event))
+    told, inside = [Text("$ wheelpool replay day.jsonl --no-ui", style="bold")], False
+    for line in lines:
+        inside = line.word == "log" or (inside and line.word != "log.end")
+        if not inside and line.word != "log.end":
+            told.append(Text(line.text))
+    return words([*told[:12], Text("..."), *told[-34:]], 120)
+
+
+def screens() -> dict[str, Callable[[], Awaitable[str]]]:
+    """Return what makes each picture of a terminal."""
+
+    def one(picture: Picture) -> Callable[[], Awaitable[str]]:
+        return lambda: taken(picture)
+
+    async def said() -> str:
+        return headless()
+
+    return {**{k: one(p) for k, p in PICTURES.items()}, "diff": compared, "headless": said}
 
 
 def main() -> None:
-    """Write all pictures."""
-    for name in PICTURES:
-        svg = asyncio.run(take(name))
-        (HERE / f"{name}.svg").write_text(svg)
-        (HERE / f"{name}.png").write_bytes(drawn(svg))
-        print(f"{name}.svg {name}.png")
+    """Write the pictures that are named, or all."""
+    named = [word for word in sys.argv[1:] if word != "--svg"]
+    for name, make in screens().items():
+        if not named or name in named:
+            svg = asyncio.run(make())
+            if "--svg" in sys.argv:
+                (HERE / f"{name}.svg").write_text(svg)
+            written(name, drawn(svg))
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    for name, size in (("report", DESK), ("report-phone", PHONE)):
+        if chromium and (not named or name in named):
+            written(name, page(html(read(DAY)), chromium, *size))
+
+
+def written(name: str, png: bytes) -> None:
+    """Write one picture and say how large it is."""
+    (HERE / f"{name}.png").write_bytes(png)
+    print(f"{name}.png {len(png) >> 10} KiB")
 
 
 if __name__ == "__main__":

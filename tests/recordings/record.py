@@ -1,78 +1,121 @@
-"""Records a real run with every state in it, for replays, goldens and pictures.
+"""Records two real runs for replays, goldens and pictures: a day with every state, and its eve.
 
-    python tests/recordings/record.py tests/recordings/day.jsonl
+    python -m tests.recordings.record            # eve.jsonl and day.jsonl, some minutes
 
-Builds real sdists of the public index beside local trees: one that fails for a missing header, one
-whose tree somebody else holds, one that needs a build requirement which exists only as an sdist.
-While it runs the cap is changed, builds are cancelled and tried again, and the pool is paused.
-Paths of this machine are replaced in what is written.
+On the eve everything is well and nobody presses a key: it teaches the pool what its builds take.
+On the day a header is missing, a build grows, one runs out of memory, uv holds a tree, memory is
+short, and a user raises and lowers caps, cancels, tries again and pauses. Sdists of the public
+index are built beside the projects of `tests.recordings.projects`. Paths of this machine are
+replaced in what is written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import pool
 from pool.events import vocabulary
+from tests.recordings.projects import Day, local
 
-PUBLIC = ("pyyaml==6.0.3", "frozenlist==1.8.0", "markupsafe==3.0.3", "attrs==26.1.0", "six==1.17.0",
-          "rich==14.2.0", "tqdm==4.67.1", "idna==3.13", "urllib3==2.6.3", "multidict==6.7.0")  # fmt: skip
-HOLDS = """
-import os, sys, time
-if "HOLD" in os.environ and "bdist_wheel" in sys.argv:
-    open(os.environ["HOLD"], "w").close()
-    time.sleep(600)
-"""
-SETUP = "from setuptools import Extension, setup\nsetup(name={name!r}, version={version!r}{more})\n"
+HERE = Path(__file__).parent
+PUBLIC = ("kiwisolver==1.5.1", "msgspec==0.22.0", "pyyaml==6.0.3", "markupsafe==3.0.3",
+          "rich==14.2.0", "tqdm==4.67.1", "attrs==26.1.0", "six==1.17.0", "idna==3.13", "urllib3==2.6.3",
+          "typing-extensions==4.16.0")  # fmt: skip
+CACHED = {"six", "idna"}
+"""Built on the eve, and taken from the cache on the day."""
+EVE = Day(well=True, grown=6)
+DAY = Day(well=False, grown=58)
+BUDGET = 2 << 30
+"""Bytes for all builds of the day: less than they take together."""
 
-
-def tree(folder: Path, name: str, version: str, more: str = "", requires: str = "") -> Path:
-    """Make a setuptools project."""
-    folder.mkdir(parents=True)
-    (folder / "setup.py").write_text(SETUP.format(name=name, version=version, more=more))
-    (folder / "pyproject.toml").write_text(
-        f'[project]\nname = "{name}"\nversion = "{version}"\n'
-        f'[build-system]\nrequires = ["setuptools"{requires}]\nbuild-backend = "setuptools.build_meta"\n'
-    )
-    return folder
+User = Callable[["Run"], Coroutine[None, None, None]]
 
 
-def trees(root: Path) -> list[str]:
-    """Make the local projects; return them as targets."""
-    extension = ", ext_modules=[Extension('old_thing', ['old.c'])]"
-    old = tree(root / "old-thing", "old-thing", "0.3", extension)
-    (old / "old.c").write_text('#include "zlib-ng/missing.h"\nint x;\n')
-    core = tree(root / "my-core", "my-core", "2.1.0")
-    (core / "setup.py").write_text(HOLDS + (core / "setup.py").read_text())
-    slow = "\nimport time\ntime.sleep(4)\n"
-    helper = tree(root / "src" / "helper", "build-helper", "0.9")
-    (helper / "setup.py").write_text(
-        "import time\ntime.sleep(3)\n" + (helper / "setup.py").read_text()
-    )
-    (root / "links").mkdir()
-    with tarfile.open(root / "links" / "build_helper-0.9.tar.gz", "w:gz") as archive:
-        archive.add(helper, "build_helper-0.9")
-    tree(root / "plugin-a", "plugin-a", "1.0", requires=', "build-helper"')
-    tree(root / "plugin-b", "plugin-b", "1.0", requires=', "build-helper"')
-    broken = tree(root / "src" / "broken", "broken-helper", "0.1")
-    (broken / "setup.py").write_text("raise RuntimeError('no compiler for this planet')\n" + slow)
-    with tarfile.open(root / "links" / "broken_helper-0.1.tar.gz", "w:gz") as archive:
-        archive.add(broken, "broken_helper-0.1")
-    tree(root / "needs-broken", "needs-broken", "1.2", requires=', "broken-helper"')
-    waits = tree(root / "big-thing", "big-thing", "3.0")
-    (waits / "setup.py").write_text("import time\ntime.sleep(30)\n")
-    names = ("old-thing", "my-core", "plugin-a", "plugin-b", "needs-broken", "big-thing")
-    return [f"./{name}" for name in names]
+class Run:
+    """One run of the pool, and what its user sees of it."""
+
+    def __init__(self, root: Path, journal: Path, day: Day, *, memory: int | None) -> None:
+        here = local(root, day)
+        environ = {
+            key: value for key, value in os.environ.items() if not key.startswith("PIP_FIND")
+        }
+        flags = ("-j", "4", "--jobs", "4", *(("--memory", "2G") if memory else ()))
+        names = [re.split("==", text)[0] for text in (*here, *PUBLIC)]
+        settings = pool.Settings(
+            builds=4, downloads=4, installs=2, jobs=4, memory=memory, out_dir=root / "wheelhouse",
+            cache_dir=root.parent / "cache", state_dir=root.parent / "state", journal=journal,
+            index=pool.index_settings(environ, pool.IndexOverrides(find_links=(str(root / "links"),))),
+            refresh=frozenset(n.removeprefix("./") for n in names if n not in CACHED) | {"build-helper"},
+            environ=environ, config_settings={"editable_mode": "compat"},
+            argv=("wheelpool", "build", *PUBLIC, *here, *flags, "-C", "editable_mode=compat"),
+        )  # fmt: skip
+        wishes = tuple(pool.parse_wish(text, root) for text in (*here, *PUBLIC))
+        formats = pool.Formats().with_only_binary("typing-extensions")
+        self.state = pool.State()
+        self._seen = asyncio.Event()
+        self.pool = pool.Pool(settings, pool.Request(wishes=wishes, formats=formats), self._listen)
+
+    def _listen(self, event: vocabulary.KnownEvent) -> None:
+        pool.fold(self.state, event)
+        self._seen.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return when something is so, or the run is over."""
+        while not (condition() or self.state.finished):
+            self._seen.clear()
+            await self._seen.wait()
+
+    def build(self, name: str) -> pool.BuildState:
+        """Return the last try of a build."""
+        return [build for build in self.state.builds.values() if build.name == name][-1]
+
+    def builds(self, name: str) -> Callable[[], bool]:
+        """Return whether a build has a slot, to be waited for."""
+        return lambda: self.build(name).status is pool.Status.BUILDING
+
+    def ended(self, name: str) -> Callable[[], bool]:
+        """Return whether a build is over, to be waited for."""
+        return lambda: self.build(name).outcome is not None
+
+    def resize(self, limit: pool.LimitName, **how: int) -> None:
+        """Change a cap."""
+        self.pool.control(pool.Resize(limit=limit, **how))
+
+
+async def presses_keys(run: Run) -> None:
+    """Do what users do."""
+    builds = pool.LimitName.BUILDS
+    await run.until(lambda: any(one.needs for one in run.state.builds.values()))
+    await asyncio.sleep(5)
+    run.pool.control(pool.Cancel(build=run.build("urllib3").id))
+    run.resize(builds, by=1)
+    await run.until(run.ended("old-thing"))
+    await asyncio.sleep(3)
+    run.pool.control(pool.Retry(build=run.build("old-thing").id))
+    await run.until(lambda: run.build("growing-thing").rss > 1 << 30)
+    run.resize(builds, value=3)
+    await asyncio.sleep(12)
+    run.resize(pool.LimitName.JOBS, value=3)
+    run.pool.control(pool.Pause())
+    await asyncio.sleep(3)
+    run.pool.control(pool.Resume())
+
+
+async def thinks_again(run: Run) -> None:
+    """Cancel a build that takes long."""
+    await run.until(lambda: run.build("big-thing").phase is pool.Phase.BUILD)
+    await asyncio.sleep(9)
+    run.pool.control(pool.Cancel(build=run.build("big-thing").id))
 
 
 def held_by_uv(root: Path) -> subprocess.Popen[bytes]:
@@ -92,59 +135,24 @@ def held_by_uv(root: Path) -> subprocess.Popen[bytes]:
     return holder
 
 
-async def record(root: Path, log: Path) -> int:
-    """Run the pool, with a user who presses keys."""
-    environ = dict(os.environ)
-    local = trees(root)
-    overrides = pool.IndexOverrides(find_links=(str(root / "links"),))
-    settings = pool.Settings(
-        builds=3, downloads=4, installs=2, out_dir=root / "wheelhouse",
-        cache_dir=root / ".cache", state_dir=root / ".state", journal=log,
-        index=pool.index_settings(environ, overrides), environ=environ,
-        argv=("wheelpool", "build", *PUBLIC, *local, "--builds", "3"),
-    )  # fmt: skip
-    wishes = tuple(pool.parse_wish(text, root) for text in (*local, *PUBLIC))
-    state = pool.State()
-    seen = asyncio.Event()
+async def recorded(run: Run, users: Sequence[User], holder: subprocess.Popen[bytes] | None) -> int:
+    """Run the pool with its users; whoever holds a tree goes when nearly all else is done."""
 
-    def listen(event: vocabulary.KnownEvent) -> None:
-        pool.fold(state, event)
-        seen.set()
+    async def lets_go() -> None:
+        others = lambda: [b for b in run.state.builds.values() if not b.outcome]  # noqa: E731 - told once
+        await run.until(lambda: len(others()) <= 2)
+        if holder is not None:
+            os.killpg(holder.pid, 9)
 
-    the_pool = pool.Pool(settings, pool.Request(wishes=wishes), listen)
-
-    async def until(condition: Callable[[], bool]) -> None:
-        while not condition():
-            seen.clear()
-            await seen.wait()
-
-    def build(name: str) -> pool.BuildState:
-        return [build for build in state.builds.values() if build.name == name][-1]
-
-    async def user() -> None:
-        await until(lambda: build("old-thing").outcome is not None)
-        the_pool.control(pool.Cancel(build=build("urllib3").id))
-        the_pool.control(pool.Resize(limit=pool.LimitName.BUILDS, by=1))
-        the_pool.control(pool.Retry(build=build("old-thing").id))
-        await asyncio.sleep(4)
-        the_pool.control(pool.Resize(limit=pool.LimitName.BUILDS, value=2))
-        await asyncio.sleep(3)
-        the_pool.control(pool.Pause())
-        await asyncio.sleep(2)
-        the_pool.control(pool.Resume())
-        await until(lambda: build("big-thing").status is pool.Status.BUILDING)
-        await asyncio.sleep(3)
-        the_pool.control(pool.Cancel(build=build("big-thing").id))
-        await asyncio.sleep(4)
-        os.killpg(holder.pid, 9)
-
-    holder = held_by_uv(root)
     async with asyncio.TaskGroup() as group:
-        run = group.create_task(the_pool.run())
-        await until(lambda: bool(state.builds))
-        group.create_task(user())
-    holder.wait()
-    return run.result()
+        done = group.create_task(run.pool.run())
+        await run.until(lambda: bool(run.state.builds))
+        for user in users:
+            group.create_task(user(run))
+        group.create_task(lets_go())
+    if holder is not None:
+        holder.wait()
+    return done.result()
 
 
 def scrubbed(path: Path, root: Path) -> None:
@@ -152,20 +160,33 @@ def scrubbed(path: Path, root: Path) -> None:
     prefix = str(Path(sysconfig.get_paths()["stdlib"]).parents[1])
     environment = str(Path(sys.executable).parents[1])
     text = path.read_bytes().decode("utf-8", "replace")
-    for ours, shown in ((str(root), "/home/me/work"), (str(path.parent), "/home/me/work"), (environment, "/usr"), (prefix, "/usr"),
+    for ours, shown in ((str(root / "cache"), "/home/me/.cache/wheelpool"), (str(root / "work"), "/home/me/work"), (str(root), "/home/me"),
+                        (str(path.parent), "/home/me/work"), (environment, "/usr"), (prefix, "/usr"),
                         (str(Path.home()), "/home/me")):  # fmt: skip
         text = text.replace(ours, shown)
     path.write_text(text)
 
 
 def main() -> None:
-    log = Path(sys.argv[1]).absolute()
+    """Record the eve, then the day."""
     with tempfile.TemporaryDirectory(prefix="record-") as folder:
         root = Path(folder).resolve()
-        print("exit code", asyncio.run(record(root, log)))
-        for path in (log, *pool.logs_of(log).iterdir()):
-            scrubbed(path, root)
-        shutil.rmtree(root, ignore_errors=True)
+        for name, day, users, memory in (
+            ("eve", EVE, (), None),
+            ("day", DAY, (presses_keys, thinks_again), BUDGET),
+        ):
+            journal = HERE / f"{name}.jsonl"
+            shutil.rmtree(pool.logs_of(journal), ignore_errors=True)
+            journal.unlink(missing_ok=True)
+            work = root / "work"
+            work.mkdir()
+            run = Run(work, journal, day, memory=memory)
+            holder = held_by_uv(work) if memory else None
+            code = asyncio.run(recorded(run, users, holder))
+            print(name, "exit code", code, f"{journal.stat().st_size >> 10} KiB")
+            for path in (journal, *pool.logs_of(journal).iterdir()):
+                scrubbed(path, root)
+            shutil.rmtree(work)
 
 
 if __name__ == "__main__":

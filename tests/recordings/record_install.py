@@ -1,6 +1,6 @@
 """Records a real install for pictures: an application, what it requires, and two editables.
 
-    python tests/recordings/record_install.py tests/recordings/install.jsonl
+    python -m tests.recordings.record_install tests/recordings/install.jsonl
 
 Everything is downloaded anew from the configured index, three files at a time; another process
 holds the environment's lock for some seconds. Paths of this machine are replaced afterwards.
@@ -17,7 +17,8 @@ import venv
 from pathlib import Path
 
 import pool
-from tests.recordings.record import scrubbed, tree
+from tests.recordings.projects import tree
+from tests.recordings.record import scrubbed
 
 HOLDER = """
 import fcntl, sys, time
@@ -36,7 +37,7 @@ async def record(root: Path, log: Path) -> int:
     tree(root / "plugin", "my-plugin", "1.0")
     environ = dict(os.environ)
     settings = pool.Settings(
-        builds=2, downloads=3, installs=2, out_dir=None,
+        builds=2, downloads=3, installs=2, jobs=2, out_dir=None,
         cache_dir=root / ".cache", state_dir=root / ".state", journal=log,
         index=pool.index_settings(environ), environ=environ, deps=True,
         installs_into=root / ".venv",

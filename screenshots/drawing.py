@@ -1,0 +1,96 @@
+"""Draws pictures as PNG: from a screen's SVG, from lines of words, from an HTML page.
+
+Fira Code is named and at hand, so that boxes and bars join; colours are made few, for size.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import tempfile
+from html import escape, unescape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fontpkg_fira_code
+import resvg_py
+from PIL import Image
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+__all__ = ["drawn", "page", "words"]
+
+_COLOURS = 96
+LACKED = str.maketrans({"▾": "▼", "▴": "▲", "⏹": "■", "⏸": "‖", "↵": "⏎"})
+"""Signs that Fira Code does not have, and those that stand in for them in pictures."""
+_RUN = re.compile(r'(<text [^>]*?)x="([\d.]+)"([^>]*?) textLength="([\d.]+)"([^>]*>)([^<]*)</text>')
+
+
+def _each_in_its_cell(run: re.Match[str]) -> str:
+    """Give each sign of a run of text its place: joined, ``->`` would be drawn as an arrow."""
+    before, x, between, length, after, text = run.groups()
+    signs = unescape(text)
+    if any("─" <= sign <= "▟" for sign in signs):
+        return run[0]  # Boxes and bars join as they are.
+    step = float(length) / max(1, len(signs))
+    places = " ".join(f"{float(x) + step * number:g}" for number in range(len(signs)))
+    return f'{before}x="{places}"{between}{after}{escape(signs)}</text>'
+
+
+def drawn(svg: str) -> bytes:
+    """Return an SVG of Rich or Textual as PNG."""
+    fonts = Path(fontpkg_fira_code.__file__).parent
+    files = [str(font) for font in (*fonts.rglob("*.ttf"), *fonts.rglob("*.otf"))]
+    # The web fonts of the SVG cannot be fetched; the family is named and at hand.
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font-family: arial", "font-family: Fira Code", svg)
+    svg = _RUN.sub(_each_in_its_cell, svg.translate(LACKED))
+    picture = resvg_py.svg_to_bytes(
+        svg_string=svg, font_files=files, monospace_family="Fira Code", zoom=1
+    )
+    return _few_colours(bytes(picture))
+
+
+def words(lines: Iterable[Text], columns: int) -> str:
+    """Return lines of a terminal as SVG."""
+    console = Console(record=True, width=columns, file=io.StringIO(), color_system="truecolor")
+    for line in lines:
+        console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    return console.export_svg(title="wheelpool")
+
+
+def page(html: str, chromium: str, columns: int, rows: int) -> bytes:
+    """Return how a browser shows a page in a window of so many pixels."""
+    # A window is 500 pixels wide at least; a frame in it can be as narrow as a phone.
+    with tempfile.TemporaryDirectory(prefix="page-") as folder:
+        file, picture = Path(folder) / "page.html", Path(folder) / "page.png"
+        file.write_text(html)
+        frame = Path(folder) / "frame.html"
+        frame.write_text(
+            '<body style="margin:0"><iframe src="page.html" '
+            f'style="border:0;width:{columns}px;height:{rows}px"></iframe>'
+        )
+        argv = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                f"--user-data-dir={folder}/profile", f"--window-size={max(columns, 500)},{rows}",
+                f"--screenshot={picture}", frame.as_uri()]  # fmt: skip
+        subprocess.run(argv, check=True, capture_output=True, timeout=120, env={"HOME": folder})
+        shown = Image.open(picture).convert("RGB").crop((0, 0, columns, rows))
+    return _saved(shown)
+
+
+def _few_colours(png: bytes) -> bytes:
+    return _saved(Image.open(io.BytesIO(png)))
+
+
+def _saved(picture: Image.Image) -> bytes:
+    """Return a picture with a palette; what is half transparent at the corners stays so."""
+    method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else Image.Quantize.MEDIANCUT
+    small = picture.quantize(_COLOURS, method=method, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    small.save(file, "PNG", optimize=True)
+    return file.getvalue()
