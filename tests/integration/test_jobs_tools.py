@@ -111,8 +111,9 @@ def test_a_ninja_with_its_own_number_is_marked(public: Sandbox, compilers: Compi
 
 @needs_make
 def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Compilers) -> None:
-    trees = [native_tree(sandbox, f"l{n}", "make", files=42) for n in range(2)]
-    how = settings(sandbox.root, jobs=6, memory=None)
+    # Lowering is a race, which is won at the latest when the first two trees are done.
+    trees = [native_tree(sandbox, f"l{n}", "make", files=20) for n in range(4)]
+    how = settings(sandbox.root, jobs=6, builds=2, memory=None)
     index = pool.index_settings(
         how.environ, pool.IndexOverrides(no_index=True, find_links=(str(sandbox.wheels),))
     )
