@@ -12,7 +12,6 @@ from rich.cells import set_cell_size
 from rich.segment import Segment
 from textual.strip import Strip
 
-from app.timeline import between
 from app.tui.rows import Rows
 from app.tui.timelinebars import Piece, bars, named, plain
 from app.view import GLYPHS, PLAIN, kind_of, title
@@ -221,8 +220,8 @@ class TimelineChart(Rows):
     def _has(self, row: Row, build: pool.BuildId | None) -> bool:
         if self.by_build:
             return row.build == build
-        shown = between(row.spans, self._part.since, self._part.until)
-        return row.slot is not None and any(span.build == build for span in shown)
+        # It may have had other slots too, for a moment that is in no cell.
+        return row.slot is not None and build in self._builds_in(row)
 
     def pick(self, step: int) -> None:
         """Select the next build of the selected slot, or the one before."""

@@ -42,15 +42,16 @@ def test_a_recorded_run_has_all_its_parts() -> None:
     text = markdown(read(RECORDINGS / "day.jsonl"))
     titles = [line for line in text.splitlines() if line.startswith("#")]
     assert titles == [
-        "## wheelpool: 1 skipped, 2 cancelled, 2 failed, 12 built in 30.2 s",
+        "## wheelpool: 1 skipped, 2 cancelled, 2 failed, 1 fetched, 2 cached, 14 built in 2 min 55 s",
         "### Failed",
         "### Slowest",
         "### Most memory",
         "### Waited",
     ]
-    assert "<summary>12 wheels</summary>" in text
+    assert "<summary>17 wheels</summary>" in text
     assert (
-        "| my-core 2.1.0 | wait for a lock | 21.0 s | /home/me/work/my-core, by pid 30779" in text
+        "| my-core 2.1.0 | wait for a lock | 2 min 42 s | /home/me/work/my-core, by pid 11974"
+        in text
     )
 
 
