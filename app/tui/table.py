@@ -39,6 +39,8 @@ _KINDS = (
 )  # fmt: skip
 _REORDER_TICKS, _FEW = 3, 1000
 """With many builds rows change places at every third tick only: eyes need them to hold still."""
+_MEASURE_TICKS = 12
+"""With many builds it is told so often how many rows there are: the screen is laid out for that."""
 
 
 class BuildTable(Rows):
@@ -92,15 +94,18 @@ class BuildTable(Rows):
         """Look at the state again; called some ten times a second."""
         self._ticks += 1
         replaced = self._builds.state is not self._feed.state
-        due = len(self._builds) < _FEW or self._ticks % _REORDER_TICKS == 0
-        if replaced or (self._feed.changed and due):
+        few = len(self._builds) < _FEW
+        if replaced or (self._feed.changed and (few or self._ticks % _REORDER_TICKS == 0)):
             self.put_in_order()
+        if replaced or few or self._ticks % _MEASURE_TICKS == 0:
+            self.measure()
         self._refresh_changed()
 
     def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `Wanted`
         """Show something else, or in another order; the selected build stays selected."""
         self.wanted = replace(self.wanted, **changes)
         self.put_in_order()
+        self.measure()
         self.go(self._cursor)
         self.post_message(self.Rearranged())
 
@@ -117,7 +122,6 @@ class BuildTable(Rows):
         self._feed.changed.clear()
         line = self._builds.line_of_group(group.section) if group else None
         self._cursor = self._line(kept) if line is None else line
-        self.measure()
         if (now := self.selected) is not before and (not now or not before or now.id != before.id):
             self.post_message(self.Moved())
         self._refresh_changed()
