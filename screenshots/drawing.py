@@ -35,8 +35,8 @@ def _each_in_its_cell(run: re.Match[str]) -> str:
     """Give each sign of a run of text its place: joined, ``->`` would be drawn as an arrow."""
     before, x, between, length, after, text = run.groups()
     signs = unescape(text)
-    if any("─" <= sign <= "▟" for sign in signs):
-        return run[0]  # Boxes and bars join as they are.
+    if "✗" not in text and any("─" <= sign <= "▟" for sign in signs):
+        return run[0]  # Boxes and bars join as they are; that cross comes from a wider font.
     step = float(length) / max(1, len(signs))
     places = " ".join(f"{float(x) + step * number:g}" for number in range(len(signs)))
     return f'{before}x="{places}"{between}{after}{escape(signs)}</text>'

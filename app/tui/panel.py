@@ -61,7 +61,7 @@ class BuildPanel(Vertical):
 
     def _blank(self) -> None:
         """Show that no single build is selected."""
-        self._shown = Text(" no build is selected", "dim")
+        self._shown = Text("no build is selected", "dim")
         self.query_one("#facts", Static).update(self._shown)
         for part in self.query(_Lines):
             part.show([])
@@ -88,7 +88,7 @@ class BuildPanel(Vertical):
         if build.processes:
             facts.append(f"jobs: its own and {count(build.tokens, 'token')}")
         facts += [f"note: {remark}" for remark in build.remarks]
-        return Text.assemble((f" {title(build)}  ", "bold"), "   ".join(facts))
+        return Text.assemble((f"{title(build)}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or why there is none."""
