@@ -5,6 +5,7 @@ Deliberately knows nothing of threads: the engine has its own, and is polled.
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["WheelpoolApp"]
 
 _ANNOUNCED_SECONDS = 0.5
+_YOUNG_OBJECTS = 10_000
+"""So many more objects are there before some are looked at; Python's own number is 700."""
 
 
 class WheelpoolApp(ReplayApp):
@@ -73,6 +76,11 @@ class WheelpoolApp(ReplayApp):
         self._title = Title(self._put) if titled else None
         self._bell = bell
         self._going_on = False
+
+    def run(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
+        """Run; garbage is looked for less often: among ten thousand builds that takes long."""
+        gc.set_threshold(_YOUNG_OBJECTS)
+        super().run(*args, **kwargs)
 
     def on_mount(self) -> None:
         """Say what logs a replay lacks; tell those who look at another window, too."""
