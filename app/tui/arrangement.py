@@ -73,8 +73,10 @@ class Arrangement:
             kept: a build that stays a row of its own whatever becomes of it.
         """
         before, self.wanted = self.wanted, wanted
-        if not before.like(wanted):
+        if before.by != wanted.by:
             self._fill()
+        elif not before.like(wanted):
+            self._place_failures()
         self._rows = self._filtered(before)
         self.keep(kept)
 
@@ -93,6 +95,16 @@ class Arrangement:
             place = self._places[build.id] = self._place(build)
             self._all.append((place, self._numbers[build.id], build.id))
         self._all.sort()
+
+    def _place_failures(self) -> None:
+        """Put the failures in their other order; nobody else has one."""
+        start = bisect_left(self._all, ((Section.FAILED, ()),))
+        stop = bisect_left(self._all, ((Section.FAILED + 1, ()),))
+        again = []
+        for _, number, name in self._all[start:stop]:
+            place = self._places[name] = self._place(self.state.builds[name])
+            again.append((place, number, name))
+        self._all[start:stop] = sorted(again)
 
     def _place(self, build: BuildState) -> Place:
         return place_of(build, self.wanted.by, newest_first=self.wanted.newest_first)
