@@ -101,9 +101,9 @@ class Arrangement:
         start = bisect_left(self._all, ((Section.FAILED, ()),))
         stop = bisect_left(self._all, ((Section.FAILED + 1, ()),))
         again = []
-        for _, number, name in self._all[start:stop]:
+        for _, count, name in self._all[start:stop]:
             place = self._places[name] = self._place(self.state.builds[name])
-            again.append((place, number, name))
+            again.append((place, count, name))
         self._all[start:stop] = sorted(again)
 
     def _place(self, build: BuildState) -> Place:
