@@ -3,7 +3,8 @@
 ``CC`` is a wrapper, in C so that it starts at once, that notes when it begins and ends. It sleeps
 instead of computing, so that what is counted does not depend on how busy the machine is. As
 RUSTC_WRAPPER it sleeps, and has the real rustc do its work. Trees wait for each other before
-they compile: how long one takes to be configured is nothing to count.
+they compile, and once more with their first file in hand, for what calls a compiler takes its
+time to begin, too: only where all compile is something to count.
 """
 
 from __future__ import annotations
@@ -47,21 +48,21 @@ static void tell(const char *what, const char *unit) {
     close(log);
 }
 
-static int begun(void) {
+static int begun(const char *gate) {
     int trees = -2;
-    DIR *folder = opendir(GATE);
+    DIR *folder = opendir(gate);
     while (folder && readdir(folder)) trees++;
     if (folder) closedir(folder);
     return trees;
 }
 
-static int gather(const char *tree) {
+static int gather(const char *gate, const char *tree) {
     const char *all = getenv("TREES_TOGETHER");
     char mark[256];
-    mkdir(GATE, 0700);
-    snprintf(mark, sizeof mark, "%s/%s", GATE, tree);
+    mkdir(gate, 0700);
+    snprintf(mark, sizeof mark, "%s/%s", gate, tree);
     close(open(mark, O_WRONLY | O_CREAT, 0600));
-    for (int tries = 0; all && begun() < atoi(all); tries++) {
+    for (int tries = 0; all && begun(gate) < atoi(all); tries++) {
         if (tries == 6000) return 4;
         usleep(10000);
     }
@@ -70,7 +71,8 @@ static int gather(const char *tree) {
 
 int main(int count, char **words) {
     const char *unit = 0;
-    if (count == 3 && !strcmp(words[1], "--gather")) return gather(words[2]);
+    char tree[99] = "";
+    if (count == 3 && !strcmp(words[1], "--gather")) return gather(GATE "-begun", words[2]);
     int rust = count > 1 && strstr(words[1], "rustc"), state = 0;
     for (int i = 1; i < count; i++)
         if (strstr(words[i], "unit-")) unit = strstr(words[i], "unit-");
@@ -79,6 +81,8 @@ int main(int count, char **words) {
         execvp(words[rust], words + rust);
         return 127;
     }
+    sscanf(unit, "unit-%98[^-]", tree);
+    if (gather(GATE "-compile", tree)) return 4;
     tell("start", unit);
     usleep(NAP);
     if (rust && !fork()) {
@@ -148,7 +152,7 @@ def made(folder: Path) -> Compilers:
     found = Compilers(wrapper=folder / "counting-cc", log=folder / "compilers")
     source = folder / "counting.c"
     source.write_text(WRAPPER)
-    paths = [f'-DLOG="{found.log}"', f'-DGATE="{folder / "trees-that-compile"}"']
+    paths = [f'-DLOG="{found.log}"', f'-DGATE="{folder / "trees-that"}"']
     told = [*paths, f"-DNAP={round(NAP * 1e6)}"]
     subprocess.run(["cc", "-O1", *told, str(source), "-o", str(found.wrapper)], check=True)
     return found
