@@ -140,7 +140,8 @@ def _folder(prefix: Path) -> tuple[Path, int]:
     """Make a folder that is locked from the moment it has its name."""
     home = prefix / HOME
     while True:
-        home.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # Not `exist_ok`: that looks again, and it may be gone.
+            home.mkdir()
         with suppress(FileNotFoundError):  # Somebody tidied up just now.
             temporary = Path(tempfile.mkdtemp(dir=home, prefix="."))
             fd = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

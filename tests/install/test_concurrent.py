@@ -5,16 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from pool.install.check import broken
 from pool.install.installed import installed
-from pool.install.staging import discard
+from pool.install.staging import discard, stage
 from pool.install.transaction import commit, tidy
 from tests.install.making import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
     from pool.backend.wheelstore import StoredWheel
 
@@ -43,6 +46,9 @@ def together(yard: Yard, wheels: Sequence[StoredWheel]) -> None:
             try:
                 put_locked(yard, wheel)
                 status = 0
+            except Exception:
+                traceback.print_exc()
+                raise
             finally:
                 os._exit(status)
         children.append(child)
@@ -89,6 +95,23 @@ def test_one_and_the_same_by_many_is_there_once(yard: Yard) -> None:
     (one,) = installed(yard.env).values()
     assert run(yard.env, "import x; print(x.__version__)") == one.version
     assert [path.name for path in yard.site.glob("*.dist-info")] == [one.info_dir.name]
+
+
+def test_the_folder_that_all_share_may_go_at_any_moment(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is the last in it removes it: it was there, and is not any more."""
+    make, calls = os.mkdir, list[str]()
+
+    def there_and_gone(path: str, *args: int, **kwargs: int) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileExistsError(path)
+        make(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "mkdir", there_and_gone)
+    discard(stage(yard.env, []))
+    assert leftovers(yard.env) == []
 
 
 def test_threads_of_one_process_do_not_meet(yard: Yard) -> None:
