@@ -16,7 +16,7 @@ from app.earlier import earlier_phases
 from app.facts import command, facts
 from app.memorytrail import columns
 from app.sparkline import sparkline
-from app.tui.help import KeyLine
+from app.tui.keyline import KeyLine
 from app.tui.logscreen import LogScreen
 from app.tui.logview import LogView
 from app.view import PLAIN, clock, describe, size, title

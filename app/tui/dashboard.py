@@ -15,7 +15,7 @@ from app.tui.commands import BuildCommands
 from app.tui.dialogs import BudgetScreen, CapScreen, QuitScreen
 from app.tui.graphs import Graphs
 from app.tui.header import RunHeader
-from app.tui.help import KeyLine
+from app.tui.keyline import KeyLine
 from app.tui.logscreen import LogScreen
 from app.tui.panel import BuildPanel
 from app.tui.replaybar import ReplayBar

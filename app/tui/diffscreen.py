@@ -14,7 +14,7 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.strip import Strip
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 import pool
 from app.comparison import Side, compare, difference, growth
@@ -24,6 +24,7 @@ from app.tui.buildscreen import BuildScreen
 from app.tui.diffcolumns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.feed import Feed
 from app.tui.help import HelpScreen, sections_of_diff
+from app.tui.keyline import KeyLine
 from app.tui.logscreen import LogScreen
 from app.tui.rows import Rows
 from app.tui.themes import ThemedApp
@@ -150,7 +151,7 @@ class DiffScreen(Screen[None]):
         yield _Pairs(ascii_only=self._ascii)
         yield Input(placeholder="name, state or what differs", id="needle")
         yield Static(id="about", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show all of it."""

@@ -13,8 +13,7 @@ from rich.text import Text
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
-from textual.widgets._footer import FooterKey  # part of Footer's look, but not exported
+from textual.widgets import Static
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SECTIONS",
     "HelpScreen",
-    "KeyLine",
     "Keys",
     "Section",
     "sections_for",
@@ -293,16 +291,3 @@ class HelpScreen(ModalScreen[None]):
     def action_page(self, pages: int) -> None:
         """Scroll by pages."""
         self.action_scroll(pages * max(1, self._list.size.height - 1))
-
-
-class KeyLine(Footer):
-    """The keys of the screen; the one for help is in sight however narrow the screen is."""
-
-    def __init__(self) -> None:
-        super().__init__(show_command_palette=False)
-
-    def compose(self) -> ComposeResult:
-        """Add the key for help at the right end."""
-        yield from super().compose()
-        if "question_mark" in self.screen.active_bindings:
-            yield FooterKey("question_mark", "?", "help", "app.help", classes="-command-palette")

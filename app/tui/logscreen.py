@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from app.tui.help import KeyLine
+from app.tui.keyline import KeyLine
 from app.tui.logview import LogView
 from app.view import count, describe, title
 

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from app.timeline import WORDS
-from app.tui.help import KeyLine
+from app.tui.keyline import KeyLine
 from app.tui.replaybar import ReplayBar
 from app.tui.timelinebars import legend
 from app.tui.timelinechart import TimelineChart

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from app.needs import PLAIN_BRANCHES, Twig, twigs
-from app.tui.help import KeyLine
+from app.tui.keyline import KeyLine
 from app.view import GLYPHS, PLAIN, count, row, title
 from app.waits import in_line
 

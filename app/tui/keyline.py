@@ -1,0 +1,114 @@
+"""The last line of a screen: the keys that do something here, to be pressed or clicked.
+
+One widget that draws one line. Textual's Footer has a widget for each key, and makes all of them
+anew whenever a screen opens, closes, or its focus moves: a fifth of a second of work each time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from rich.text import Text
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textual import events
+    from textual.binding import Binding
+
+__all__ = ["KeyLine"]
+
+_HELP = "question_mark"
+_GAP = 1
+"""Cells before a key, between it and what it does, and after that."""
+
+
+class _Item(NamedTuple):
+    """A key on the line, from a cell on."""
+
+    start: int
+    key: str
+    shown: str
+    does: str
+    enabled: bool
+
+    @property
+    def width(self) -> int:
+        return len(self.shown) + len(self.does) + 3 * _GAP
+
+
+class KeyLine(Widget):
+    """As many keys as have room; the one for help is in sight however narrow the screen is."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"keyline--key", "keyline--off"}
+    DEFAULT_CSS = """
+    KeyLine {
+        dock: bottom;
+        height: 1;
+        color: $footer-description-foreground;
+        background: $footer-background;
+        text-wrap: nowrap;
+        .keyline--key { color: $footer-key-foreground; text-style: bold; }
+        .keyline--off { text-style: dim; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._items: list[_Item] = []
+
+    def on_mount(self) -> None:
+        """Follow what can be done."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
+
+    def on_resize(self) -> None:
+        """Take as many as have room now."""
+        self._look()
+
+    def on_click(self, event: events.Click) -> None:
+        """Press the key that is clicked."""
+        for item in self._items:
+            if item.enabled and item.start <= event.x < item.start + item.width:
+                self.app.simulate_key(item.key)
+
+    def _look(self) -> None:
+        items = list(self._laid_out())
+        if items != self._items:
+            self._items = items
+            self.refresh()
+
+    def _laid_out(self) -> Iterator[_Item]:
+        bindings = self.screen.active_bindings
+        room, start = self.size.width, 0
+        if help_key := bindings.get(_HELP):
+            item = _Item(0, _HELP, "?", help_key.binding.description, enabled=True)
+            room -= item.width
+            yield item._replace(start=room)
+        done = {help_key.binding.action} if help_key else set[str]()
+        for active in bindings.values():
+            binding = active.binding
+            if not binding.show or binding.action in done:
+                continue
+            done.add(binding.action)
+            shown = self._shown(binding)
+            item = _Item(start, binding.key, shown, binding.description, enabled=active.enabled)
+            start += item.width
+            if start - _GAP > room:  # The last one's gap may be that before the one for help.
+                return
+            yield item
+
+    def _shown(self, binding: Binding) -> str:
+        display = self.app.get_key_display(binding)
+        return display if display.isascii() else binding.key.capitalize()
+
+    def render(self) -> Text:
+        """Return the line."""
+        key = self.get_component_rich_style("keyline--key", partial=True)
+        off = self.get_component_rich_style("keyline--off", partial=True)
+        line = Text(no_wrap=True)
+        for item in sorted(self._items):
+            line.truncate(item.start, pad=True)
+            line.append(f" {item.shown} ", key if item.enabled else off)
+            line.append(f"{item.does} ", "" if item.enabled else off)
+        return line

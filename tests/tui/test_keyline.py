@@ -1,0 +1,78 @@
+"""The line of keys: whole at every width, what is clicked is pressed, what is off is not."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+
+from app.tui.keyline import KeyLine
+
+
+class Keys(App[None]):
+    """Keys that are shown, hidden, off, and of a name that is not ASCII on the line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a,x", "note('first')", "first"),
+        Binding("b", "note('hidden')", "hidden", show=False),
+        Binding("c", "off", "off"),
+        Binding("enter", "note('open')", "open"),
+        Binding("ctrl+z", "note('last')", "last"),
+        Binding("question_mark", "note('help')", "help", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield KeyLine()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action == "off" else True
+
+    def action_note(self, what: str) -> None:
+        self.noted.append(what)
+
+    def action_off(self) -> None:
+        self.noted.append("off")
+
+    @property
+    def line(self) -> str:
+        return self.screen._compositor.render_strips()[-1].text
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (60, " a first  c off  Enter open  ^z last " + " " * 15 + " ? help "),
+        (44, " a first  c off  Enter open  ^z last ? help "),
+        (43, " a first  c off  Enter open " + " " * 7 + " ? help "),
+        (20, " a first     ? help "),
+        (8, " ? help "),
+    ],
+)
+async def test_only_whole_keys_are_shown_and_that_for_help_always(width: int, shown: str) -> None:
+    app = Keys()
+    async with app.run_test(size=(width, 5)) as pilot:
+        await pilot.pause()
+        assert app.line == shown
+
+
+async def test_what_is_clicked_is_pressed() -> None:
+    app = Keys()
+    async with app.run_test(size=(60, 5)) as pilot:
+        await pilot.pause()
+        for x in (app.line.index("first"), app.line.index("off"), app.line.index("? help"), 45):
+            await pilot.click(offset=(x, 4))
+        assert app.noted == ["first", "help"]
+
+
+async def test_a_changed_width_shows_others() -> None:
+    app = Keys()
+    async with app.run_test(size=(20, 5)) as pilot:
+        await pilot.resize_terminal(60, 5)
+        await pilot.pause()
+        assert "last" in app.line
