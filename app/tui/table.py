@@ -7,7 +7,8 @@ times as much of a core.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual.binding import Binding
@@ -24,6 +25,7 @@ from app.view import Row, row
 from app.waits import in_line
 
 if TYPE_CHECKING:
+    from rich.style import Style
     from textual import events
     from textual.binding import BindingType
 
@@ -41,6 +43,14 @@ _REORDER_TICKS, _FEW = 3, 1000
 """With many builds rows change places at every third tick only: eyes need them to hold still."""
 _MEASURE_TICKS = 12
 """With many builds it is told so often how many rows there are: the screen is laid out for that."""
+
+
+class _Styles(NamedTuple):
+    """Of a line: its own, that of its glyph and state, that of all behind them."""
+
+    base: Style
+    kind: Style
+    dim: Style
 
 
 class BuildTable(Rows):
@@ -65,6 +75,7 @@ class BuildTable(Rows):
         self._builds = Arrangement(feed.state)
         self._shown: dict[int, tuple[Row, bool]] = {}
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
+        self._styles: dict[tuple[str, bool], _Styles] = {}
         self._ticks = 0
         self.wanted = Wanted()
         """What is shown, and in which order."""
@@ -139,10 +150,16 @@ class BuildTable(Rows):
 
     def _refresh_changed(self) -> None:
         top = self.scroll_offset.y
-        for y in range(top, top + self.size.height):
-            now = (self._row(y), y == self._cursor) if y < len(self._builds) else None
-            if self._shown.get(y) != now:
-                self.refresh_line(y)
+        changed = [
+            y for y in range(top, top + self.size.height) if self._shown.get(y) != self._at(y)
+        ]
+        # Neighbours are told together: each call goes through the whole widget.
+        for _, run in groupby(enumerate(changed), key=lambda pair: pair[1] - pair[0]):
+            lines = [y for _, y in run]
+            self.refresh_lines(lines[0], len(lines))
+
+    def _at(self, y: int) -> tuple[Row, bool] | None:
+        return (self._row(y), y == self._cursor) if y < len(self._builds) else None
 
     def _row(self, y: int) -> Row:
         there = self._builds.at(y)
@@ -167,20 +184,28 @@ class BuildTable(Rows):
         return self._strips[key]
 
     def _drawn(self, shown: Row, selected: bool, width: int) -> Strip:  # noqa: FBT001 - a cache key
-        base = self.rich_style
-        if selected:
-            base += self.get_component_rich_style("table--selected", partial=True)
-        kind = base + self.get_component_rich_style(f"table--{shown.kind}", partial=True)
-        dim = base + self.get_component_rich_style("table--dim", partial=True)
+        key = (shown.kind, selected)
+        if key not in self._styles:
+            self._styles[key] = self._looked_up(*key)
+        base, kind, dim = self._styles[key]
         glyph, name, state, *rest = texts(shown, width, ascii_only=self._ascii)
         segments = [Segment(glyph, kind), Segment(name, base), Segment(state, kind)]
         segments += [Segment(text, dim) for text in rest]
         return Strip(segments).adjust_cell_length(width, base)
 
+    def _looked_up(self, kind: str, selected: bool) -> _Styles:  # noqa: FBT001 - a cache key
+        base = self.rich_style
+        if selected:
+            base += self.get_component_rich_style("table--selected", partial=True)
+        kinds = self.get_component_rich_style(f"table--{kind}", partial=True)
+        dim = self.get_component_rich_style("table--dim", partial=True)
+        return _Styles(base, base + kinds, base + dim)
+
     def notify_style_update(self) -> None:
         """Forget what was drawn in other colours."""
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     # What hands do
 
