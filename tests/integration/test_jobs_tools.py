@@ -35,7 +35,7 @@ def works(tool: str) -> bool:
     """Tell whether a tool runs: rustup's cargo does not where no toolchain was chosen."""
     return (
         shutil.which(tool) is not None
-        and subprocess.run([tool, "-V"], capture_output=True).returncode == 0
+        and subprocess.run([tool, "-V"], check=False, capture_output=True).returncode == 0
     )
 
 
