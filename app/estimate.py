@@ -8,6 +8,8 @@ words, and silent while nothing is known: a wrong figure is worse than none.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING
@@ -96,9 +98,7 @@ class Estimate:
         begun = {name: _left(state.builds[name], usual, now) for name in self._begun}
         waiting = sum(self._untouched) + usual * len(self._unknown)
         chain = max(self._untouched[-1:] + [usual] * bool(self._unknown), default=0.0)
-        for name in begun:
-            chain = max(chain, _chain(state.builds[name], begun, state, {}))
-        return max((waiting + sum(begun.values())) / limit.cap, chain)
+        return max((waiting + sum(begun.values())) / limit.cap, chain, _chain(begun, state))
 
 
 def longest(state: pool.State, now: float) -> str:
@@ -143,17 +143,15 @@ def _not_begun(build: pool.BuildState) -> float:
     return 0.0 if build.status is Status.DONE else build.expected or 0.0
 
 
-def _chain(
-    build: pool.BuildState,
-    needs: Mapping[pool.BuildId, float],
-    state: pool.State,
-    known: dict[pool.BuildId, float],
-) -> float:
-    """Return the seconds until a build is done if nobody but those it waits for delays it."""
-    if build.id not in known:
-        # Whoever comes here again before it is known closes a circle, which no run has.
-        known[build.id] = 0.0
-        nested = (state.builds[one] for one in build.waiting_builds if one in state.builds)
-        longest_first = max((_chain(one, needs, state, known) for one in nested), default=0.0)
-        known[build.id] = needs.get(build.id, _not_begun(build)) + longest_first
-    return known[build.id]
+def _chain(needs: Mapping[pool.BuildId, float], state: pool.State) -> float:
+    """Return the seconds until all are done if nobody but those they wait for delays them."""
+    nested = {
+        name: [one for one in state.builds[name].waiting_builds if one in state.builds]
+        for name in needs
+    }
+    done: dict[pool.BuildId, float] = {}
+    with suppress(CycleError):  # No run has that; a journal may say anything.
+        for name in TopologicalSorter(nested).static_order():
+            own = needs.get(name, _not_begun(state.builds[name]))
+            done[name] = own + max((done[one] for one in nested.get(name, ())), default=0.0)
+    return max(done.values(), default=0.0)

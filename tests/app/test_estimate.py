@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 import pool
@@ -69,6 +71,22 @@ def test_a_chain_of_builds_takes_as_long_as_all_of_it() -> None:
     waits = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, builds=(B,))
     state = run(*begun(A, 1), waits, *begun(B, 1), expected=(50.0, 40.0), cap=8)
     assert Estimate.of(state).remaining(state, 0.0) == 90.0
+
+
+def test_a_chain_of_any_length_and_a_circle_are_no_trouble() -> None:
+    """No run has them; a journal may say anything."""
+    many = [BuildId(f"b{n}") for n in range(3000)]
+    state = run(expected=(), cap=8)
+    for build in many:
+        queued = v.BuildQueued(build=build, name=build, target="x", log="x", expected=1.0)
+        pool.fold(state, queued)
+    for build, after in pairwise(many):
+        waits = v.BuildWaiting(build=build, for_=WaitFor.DEPENDENCY, builds=(after,))
+        pool.fold_all(state, (*begun(build, 1), waits))
+    assert Estimate.of(state).remaining(state, 0.0) == pytest.approx(3000.0)
+    waits = v.BuildWaiting(build=many[-1], for_=WaitFor.DEPENDENCY, builds=(many[0],))
+    pool.fold_all(state, (*begun(many[-1], 1), waits))
+    assert Estimate.of(state).remaining(state, 0.0) == pytest.approx(375.0)
 
 
 def test_a_pause_and_the_end_have_no_estimate() -> None:
