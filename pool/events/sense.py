@@ -41,13 +41,13 @@ class Sense:
         """
         if not 0 <= event.t <= _LONGEST:
             raise NonsenseError(f"it is at {event.t:g} seconds")
-        if isinstance(event, BuildQueued):
-            if event.build in self._builds:
-                raise NonsenseError(f"{event.build!r} is announced again")
-            self._builds.add(event.build)
+        if isinstance(event, BuildQueued) and event.build in self._builds:
+            raise NonsenseError(f"{event.build!r} is announced again")
         for build in _mentioned(event):
             if build not in self._builds:
                 raise NonsenseError(f"it is about {build!r}, which is not known by then")
+        if isinstance(event, BuildQueued):  # Not before: no build is a try after itself.
+            self._builds.add(event.build)
 
 
 def _mentioned(event: Event) -> Iterable[BuildId]:

@@ -154,13 +154,16 @@ def test_a_header_that_no_run_has_is_refused(tmp_path: Path, field: str, value: 
     assert told(tmp_path, "replay", "LOG", "--no-ui")[0] == 2
 
 
-def test_a_build_that_is_announced_again_is_refused(tmp_path: Path) -> None:
-    """Tries of each other would never end."""
+@pytest.mark.parametrize(
+    ("announced", "said"), [(2, "'b1' is announced again"), (1, "'b1', which is not known by then")]
+)
+def test_tries_of_each_other_are_refused(tmp_path: Path, announced: int, said: str) -> None:
+    """They would never end; of two, or of one alone."""
     a = pool.BuildId("b1")
     queued = events.BuildQueued(build=a, name="a", target="a", log="a.log")
     again = msgspec.structs.replace(queued, retry_of=a)
-    lines = [encode_header(HEADER), *map(encode, numbered([queued, again]))]
+    lines = [encode_header(HEADER), *map(encode, numbered([queued, again][-announced:]))]
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    code, said = told(tmp_path, "report", "LOG", "--junit", "j")
+    code, told_so = told(tmp_path, "report", "LOG", "--junit", "j")
     assert code == 2
-    assert "'b1' is announced again" in said
+    assert said in told_so
