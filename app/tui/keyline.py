@@ -6,16 +6,17 @@ anew whenever a screen opens, closes, or its focus moves: a fifth of a second of
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from textual import events
-    from textual.binding import Binding
+    from textual.binding import ActiveBinding, Binding
 
 __all__ = ["KeyLine"]
 
@@ -35,7 +36,7 @@ class _Item(NamedTuple):
 
     @property
     def width(self) -> int:
-        return len(self.shown) + len(self.does) + 3 * _GAP
+        return _GAP + len(self.shown) + (len(self.does) + 2 * _GAP if self.does else 0)
 
 
 class KeyLine(Widget):
@@ -79,20 +80,17 @@ class KeyLine(Widget):
             self.refresh()
 
     def _laid_out(self) -> Iterator[_Item]:
-        bindings = self.screen.active_bindings
         room, start = self.size.width, 0
+        bindings = self.screen.active_bindings
         if help_key := bindings.get(_HELP):
             item = _Item(0, _HELP, "?", help_key.binding.description, enabled=True)
             room -= item.width
             yield item._replace(start=room)
-        done = {help_key.binding.action} if help_key else set[str]()
-        for active in bindings.values():
+        shown = [*_by_action(one for key, one in bindings.items() if key != _HELP).values()]
+        for active, after in zip_longest(shown, shown[1:]):
             binding = active.binding
-            if not binding.show or binding.action in done:
-                continue
-            done.add(binding.action)
-            shown = self._shown(binding)
-            item = _Item(start, binding.key, shown, binding.description, enabled=active.enabled)
+            words = _does(binding, after.binding if after else None)
+            item = _Item(start, binding.key, self._shown(binding), words, enabled=active.enabled)
             start += item.width
             if start - _GAP > room:  # The last one's gap may be that before the one for help.
                 return
@@ -109,6 +107,22 @@ class KeyLine(Widget):
         line = Text(no_wrap=True)
         for item in sorted(self._items):
             line.truncate(item.start, pad=True)
-            line.append(f" {item.shown} ", key if item.enabled else off)
-            line.append(f"{item.does} ", "" if item.enabled else off)
+            line.append(f" {item.shown}", key if item.enabled else off)
+            line.append(f" {item.does} " if item.does else "", "" if item.enabled else off)
         return line
+
+
+def _by_action(bindings: Iterable[ActiveBinding]) -> dict[str, ActiveBinding]:
+    """Return those that are shown; of several keys for one thing, the first."""
+    found: dict[str, ActiveBinding] = {}
+    for active in bindings:
+        if active.binding.show:
+            found.setdefault(active.binding.action, active)
+    return found
+
+
+def _does(binding: Binding, after: Binding | None) -> str:
+    """Return the words behind a key; keys of a group have theirs behind the last of them."""
+    if binding.group is None:
+        return binding.description
+    return "" if after is not None and after.group is binding.group else binding.group.description

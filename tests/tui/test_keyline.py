@@ -10,6 +10,8 @@ from textual.binding import Binding, BindingType
 
 from app.tui.keyline import KeyLine
 
+SPEED = Binding.Group("speed")
+
 
 class Keys(App[None]):
     """Keys that are shown, hidden, off, and of a name that is not ASCII on the line."""
@@ -68,6 +70,25 @@ async def test_what_is_clicked_is_pressed() -> None:
         for x in (app.line.index("first"), app.line.index("off"), app.line.index("? help"), 45):
             await pilot.click(offset=(x, 4))
         assert app.noted == ["first", "help"]
+
+
+class Grouped(Keys):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "note('slow')", "slower", key_display="[", group=SPEED),
+        Binding("right_square_bracket", "note('fast')", "faster", key_display="]", group=SPEED),
+    ]
+
+
+async def test_keys_of_a_group_share_their_words_and_are_clicked_one_by_one() -> None:
+    app = Grouped()
+    async with app.run_test(size=(60, 5)) as pilot:
+        await pilot.pause()
+        assert " [ ] speed " in app.line
+        assert "slower" not in app.line
+        for what in "[]":
+            await pilot.click(offset=(app.line.index(what), 4))
+        await pilot.click(offset=(app.line.index("speed"), 4))
+        assert app.noted == ["slow", "fast", "fast"]
 
 
 async def test_a_changed_width_shows_others() -> None:
