@@ -44,7 +44,7 @@ class BuildCommands(Provider):
     def _dashboard(self) -> Dashboard:
         return cast("Dashboard", self.screen)
 
-    def _actions(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    def _actions(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         dashboard = self._dashboard
         yield "open build", "all about the selected build", dashboard.action_open_build
         yield "what needs what", "the builds as a tree", dashboard.action_tree
@@ -69,20 +69,20 @@ class BuildCommands(Provider):
             yield "cancel build", "the selected one", dashboard.action_cancel
             yield "retry build", "the selected one", dashboard.action_retry
 
-    def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Offer the number that was typed."""
         if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
             for limit in CAPS:
                 resize = partial(self._dashboard.resize, limit, int(number[0]))
                 yield f"{limit}: set the cap to {number[0]}", "", resize
 
-    def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Offer the size that was typed."""
         typed = re.search(r"\b\d+(\.\d+)?\s?([KMGT](i?B)?\b|%)", query, re.IGNORECASE)
         if self._dashboard.live and typed:
             resize = partial(self._dashboard.set_budget, typed[0])
             yield f"memory: set the budget to {typed[0]}", "", resize
 
-    def _builds(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    def _builds(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         for build in listed(self._dashboard.feed.state)[:1000]:
             yield f"go to {build.label}", "", partial(self._dashboard.go_to, build.id)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.widget import AwaitMount
 
     from app.tui.feed import Feed
 
@@ -55,7 +56,7 @@ class Dashboard(Screen[None]):
         Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
         Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
         *(
-            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}")
+            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}", priority=True)
             for key in "123456789"
         ),
         Binding("p", "pause", "pause", id="pause"),
@@ -89,8 +90,8 @@ class Dashboard(Screen[None]):
             "full_stop,right", "app.step(5)", "on", key_display=".", id="replay.on", group=_STEPS
         ),
         Binding("f", "app.failure(1)", "failure", id="replay.failure"),
-        Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask"),
-        # At once: what is typed in one go with it must not be taken for commands.
+        # At once, as the digits: what is typed in one go with it must not be taken for commands.
+        Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask", priority=True),
         Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
     ]
@@ -154,10 +155,10 @@ class Dashboard(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what makes sense: caps in a run; time in a replay is the app's."""
+        if action in ("filter", "type_cap") and isinstance(self.focused, Input):
+            return False
         if action in _LIVE:
             return self.live
-        if action == "filter":
-            return not isinstance(self.focused, Input)
         if action in ("quit", "detach"):
             return (action == "detach") is self.feed.detachable
         return True
@@ -172,7 +173,7 @@ class Dashboard(Screen[None]):
         """Raise or lower a cap."""
         self.feed.source.send(pool.Resize(limit=limit, by=by))
 
-    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> None:
+    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> AwaitMount:
         """Ask for the number a cap is set to; what was typed already is its beginning."""
 
         def answered(value: int | None) -> None:
@@ -180,9 +181,9 @@ class Dashboard(Screen[None]):
                 self.resize(limit, value)
 
         known = self.feed.state.limits.get(limit)
-        self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
+        return self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
 
-    def ask_budget(self, typed: str = "") -> None:
+    def ask_budget(self, typed: str = "") -> AwaitMount:
         """Ask for the memory that builds may have together."""
 
         def answered(text: str | None) -> None:
@@ -190,7 +191,7 @@ class Dashboard(Screen[None]):
                 self.set_budget(text)
 
         known = self.feed.state.limits.get(pool.LimitName.MEMORY)
-        self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
+        return self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
 
     def set_budget(self, text: str) -> None:
         """Set the memory budget to a size, a share, ``auto`` or ``off``."""
@@ -213,12 +214,12 @@ class Dashboard(Screen[None]):
         else:
             self.move_cap(selected, by)
 
-    def action_type_cap(self, digit: int) -> None:
+    async def action_type_cap(self, digit: int) -> None:
         """Begin to type the number of the selected cap."""
         if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
-            self.ask_budget(str(digit))
+            await self.ask_budget(str(digit))
         else:
-            self.ask_cap(selected, str(digit))
+            await self.ask_cap(selected, str(digit))
 
     def action_next_cap(self) -> None:
         """Select the next cap."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["BudgetScreen", "CapScreen", "QuitScreen", "TimeScreen"]
 
+T = TypeVar("T")
 
-class CapScreen(ModalScreen[int | None]):
-    """Asks for the number a cap is set to."""
+
+class _Question(ModalScreen[T]):
+    """A line to type into; await that it is pushed, and it has all that is typed from then on."""
 
     CSS_PATH = "dialogs.tcss"
+
+    def on_mount(self) -> None:
+        """Have the keys at once, not when the screen is drawn first."""
+        self.set_focus(self.query_one(Input))
+
+
+class CapScreen(_Question[int | None]):
+    """Asks for the number a cap is set to."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="cap.close")
     ]
@@ -57,10 +68,9 @@ class CapScreen(ModalScreen[int | None]):
             self.dismiss(int(event.value))
 
 
-class BudgetScreen(ModalScreen[str | None]):
+class BudgetScreen(_Question[str | None]):
     """Asks for the memory that all builds may have together."""
 
-    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="budget.close")
     ]
@@ -103,10 +113,9 @@ def _is_budget(text: str) -> bool:
     return True
 
 
-class TimeScreen(ModalScreen[float | None]):
+class TimeScreen(_Question[float | None]):
     """Asks for the moment of a replay to go to."""
 
-    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="time.close")
     ]

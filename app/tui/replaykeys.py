@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
+from textual.widgets import Input
 
 from app.replaytime import next_failure, previous_failure
 from app.tui.dialogs import TimeScreen
@@ -36,7 +37,8 @@ class ReplayApp(ThemedApp):
         Binding("greater_than_sign", "step(30)", show=False, id="time.far_on"),
         Binding("f", "failure(1)", show=False, id="time.failure"),
         Binding("F", "failure(-1)", show=False, id="time.failure_before"),
-        Binding("colon", "ask_time", show=False, id="time.ask"),
+        # At once: what is typed in one go with it must not be taken for keys of time.
+        Binding("colon", "ask_time", show=False, id="time.ask", priority=True),
         Binding("0", "start", show=False, id="time.start"),
         Binding("dollar_sign", "end", show=False, id="time.end"),
     ]
@@ -44,6 +46,8 @@ class ReplayApp(ThemedApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer time's keys in a replay only."""
+        if action == "ask_time" and isinstance(self.focused, Input):
+            return False
         if action in _ACTIONS:
             return self.feed.replay is not None
         return super().check_action(action, parameters)
@@ -88,7 +92,7 @@ class ReplayApp(ThemedApp):
         if (replay := self.feed.replay) is not None:
             replay.seek(replay.length)
 
-    def action_ask_time(self) -> None:
+    async def action_ask_time(self) -> None:
         """Ask where to go."""
         if (replay := self.feed.replay) is None:
             return
@@ -97,4 +101,4 @@ class ReplayApp(ThemedApp):
             if at is not None:
                 replay.seek(at)
 
-        self.push_screen(TimeScreen(replay), answered)
+        await self.push_screen(TimeScreen(replay), answered)

@@ -612,3 +612,29 @@ async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
         source.say(v.RunFinished(exit_code=1, totals={}))
         await until(pilot, lambda: app.feed.state.finished)
         await until(pilot, lambda: " left" not in text(app))
+
+
+def burst(app: WheelpoolApp, *keys: str) -> None:
+    """Type all at once, as a paste or fast hands on a slow machine do."""
+    for key in keys:
+        app.post_message(Key(key, key if len(key) == 1 else ":" if key == "colon" else None))
+
+
+async def test_a_number_typed_in_one_go_is_the_number() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test() as pilot:
+        burst(app, "1", "2", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_a_time_typed_in_one_go_is_gone_to() -> None:
+    source = ReplaySource(RECORDING, ManualClock())
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test() as pilot:
+        source.toggle()
+        burst(app, "colon", "1", "colon", "3", "0", "enter")
+        await until(pilot, lambda: source.position == 90.0)
+        burst(app, "T", "colon", "2", "0", "enter")
+        await until(pilot, lambda: source.position == 20.0)
