@@ -5,6 +5,7 @@ And a whole set: fifty distributions, pinned with hashes, as a requirements file
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import subprocess
@@ -122,6 +123,7 @@ def test_a_pinned_set_of_fifty_builds_and_pip_installs_from_it(public: Sandbox) 
     assert done.code == 0, done.err
     assert outcomes(done) == {pool.Outcome.BUILT: count}
     installs(public, public.out, pins)
+    first = public.out
 
     lock = public.root / "pylock.toml"
     uv = [str(BIN / "uv"), "pip", "compile", "-q", "--universal", "--python-version", "3.11"]
@@ -133,4 +135,5 @@ def test_a_pinned_set_of_fifty_builds_and_pip_installs_from_it(public: Sandbox) 
     done = public.run("build", "--pylock", lock, "-j", "2")
     assert done.code == 0, done.err
     assert outcomes(done) == {pool.Outcome.CACHED: count}
-    installs(public, public.out, pins)
+    names = sorted(wheel.name for wheel in first.iterdir())
+    assert filecmp.cmpfiles(first, public.out, names, shallow=False) == (names, [], [])
