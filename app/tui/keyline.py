@@ -84,7 +84,7 @@ class KeyLine(Widget):
         bindings = self.screen.active_bindings
         if help_key := bindings.get(_HELP):
             item = _Item(0, _HELP, "?", help_key.binding.description, enabled=True)
-            room -= item.width
+            room = max(0, room - item.width)
             yield item._replace(start=room)
         shown = [*_by_action(one for key, one in bindings.items() if key != _HELP).values()]
         for active, after in zip_longest(shown, shown[1:]):

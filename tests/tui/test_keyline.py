@@ -54,6 +54,7 @@ class Keys(App[None]):
         (43, " a first  c off  Enter open " + " " * 7 + " ? help "),
         (20, " a first     ? help "),
         (8, " ? help "),
+        (5, " ? he"),
     ],
 )
 async def test_only_whole_keys_are_shown_and_that_for_help_always(width: int, shown: str) -> None:
