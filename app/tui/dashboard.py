@@ -62,7 +62,7 @@ class Dashboard(Screen[None]):
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
-        Binding("enter", "open_build", "build", key_display="Enter", id="open_build"),
+        Binding("enter", "open_build", "build", id="open_build"),
         Binding("l", "open_log", "log", id="open_log"),
         Binding("T", "tree", "tree", key_display="T", id="tree"),
         Binding("t", "timeline", "timeline", id="timeline"),

@@ -117,7 +117,7 @@ class DiffScreen(Screen[None]):
     """Both runs, and what differs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,b", "open(1)", "B's build", key_display="Enter", id="diff.open_b"),
+        Binding("enter,b", "open(1)", "B's build", id="diff.open_b"),
         Binding("a", "open(0)", "A's build", id="diff.open_a"),
         Binding("l", "log(1)", "B's log", id="diff.log_b"),
         Binding("L", "log(0)", "A's log", key_display="L", id="diff.log_a"),

@@ -135,7 +135,6 @@ class BuildTable(Rows):
         self._cursor = self._line(kept) if line is None else line
         if (now := self.selected) is not before and (not now or not before or now.id != before.id):
             self.post_message(self.Moved())
-        self._refresh_changed()
 
     def _line(self, build: BuildId | None) -> int:
         found = None if build is None else self._builds.line_of(build)

@@ -67,7 +67,7 @@ class TimelineScreen(Screen[None]):
         Binding("b", "turn", "slots/builds", id="timeline.turn"),
         Binding("n", "pick(1)", "next build", show=False, id="timeline.next"),
         Binding("N", "pick(-1)", "previous build", show=False, id="timeline.previous"),
-        Binding("enter", "open", "open", key_display="Enter", id="timeline.open"),
+        Binding("enter", "open", "open", id="timeline.open"),
         Binding("space", "play", "pause", id="timeline.play"),
         Binding("comma", "step(-5)", show=False, id="timeline.step_back"),
         Binding("full_stop", "step(5)", show=False, id="timeline.step_on"),

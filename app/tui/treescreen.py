@@ -168,7 +168,7 @@ class TreeScreen(Screen[None]):
         Binding("escape,q,T", "leave", "back", key_display="q", id="tree.back"),
         Binding("space", "fold", "fold", id="tree.fold"),
         Binding("asterisk", "fold_all", "fold all", key_display="*", id="tree.fold_all"),
-        Binding("enter", "open", "build", key_display="Enter", id="tree.open"),
+        Binding("enter", "open", "build", id="tree.open"),
     ]
 
     def __init__(

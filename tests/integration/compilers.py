@@ -3,8 +3,9 @@
 ``CC`` is a wrapper, in C so that it starts at once, that notes when it begins and ends. It sleeps
 instead of computing, so that what is counted does not depend on how busy the machine is. As
 RUSTC_WRAPPER it sleeps, and has the real rustc do its work. Trees wait for each other before
-they compile, and once more with their first file in hand, for what calls a compiler takes its
-time to begin, too: only where all compile is something to count.
+they compile, so that none takes all jobs before the others have begun, and once more with their
+first file in hand, for what calls a compiler takes its time, too: only where all compile is
+something to count.
 """
 
 from __future__ import annotations
