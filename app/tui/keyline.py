@@ -87,6 +87,7 @@ class KeyLine(Widget):
             room = max(0, room - item.width)
             yield item._replace(start=room)
         shown = [*_by_action(one for key, one in bindings.items() if key != _HELP).values()]
+        group: list[_Item] = []
         for active, after in zip_longest(shown, shown[1:]):
             binding = active.binding
             words = _does(binding, after.binding if after else None)
@@ -94,7 +95,10 @@ class KeyLine(Widget):
             start += item.width
             if start - _GAP > room:  # The last one's gap may be that before the one for help.
                 return
-            yield item
+            group.append(item)
+            if item.does:  # Whole groups only: a key alone says nothing.
+                yield from group
+                group.clear()
 
     def _shown(self, binding: Binding) -> str:
         display = self.app.get_key_display(binding)

@@ -92,6 +92,14 @@ async def test_keys_of_a_group_share_their_words_and_are_clicked_one_by_one() ->
         assert app.noted == ["slow", "fast", "fast"]
 
 
+@pytest.mark.parametrize(("width", "end"), [(55, " [ ] speed ? help "), (54, " " * 9 + " ? help ")])
+async def test_a_group_is_shown_as_a_whole_or_not_at_all(width: int, end: str) -> None:
+    app = Grouped()
+    async with app.run_test(size=(width, 5)) as pilot:
+        await pilot.pause()
+        assert app.line == " a first  c off  Enter open  ^z last " + end
+
+
 async def test_a_changed_width_shows_others() -> None:
     app = Keys()
     async with app.run_test(size=(20, 5)) as pilot:
