@@ -11,9 +11,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pool.clock import Clock, SystemClock
-from pool.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
-from pool.errors import (
+from pool.common.clock import Clock, SystemClock
+from pool.common.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
+from pool.common.errors import (
     JournalError,
     OutputError,
     PoolError,
@@ -23,20 +23,7 @@ from pool.errors import (
     SettingsError,
     TargetError,
 )
-from pool.events import vocabulary as events
-from pool.events.codec import decode, encode, encode_header
-from pool.events.fold import fold, fold_all
-from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
-from pool.events.state import (
-    BuildState,
-    Download,
-    EnvironmentState,
-    Limit,
-    Resolve,
-    State,
-    Status,
-)
-from pool.model import (
+from pool.common.model import (
     BuildId,
     Holder,
     LimitName,
@@ -46,29 +33,42 @@ from pool.model import (
     RunId,
     WaitFor,
 )
+from pool.events import types as events
+from pool.events.codec import decode, encode, encode_header
+from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
+from pool.events.reducer import fold, fold_all
+from pool.events.state import (
+    BuildState,
+    Download,
+    EnvironmentState,
+    Limit,
+    Resolve,
+    State,
+    Status,
+)
 
 if TYPE_CHECKING:
-    from pool.amount import amount_of
-    from pool.backend.diagnosis import Diagnosis, diagnose
-    from pool.backend.output import clean_line
-    from pool.engine import Pool
-    from pool.limits.budget import budget_of
-    from pool.removal import uninstall
-    from pool.secret import masked, starred
-    from pool.settings import MAX_BUILDS, Settings
-    from pool.sources.groups import group_requirements, parse_group
-    from pool.sources.pipconfig import (
+    from pool.build.frontend.diagnosis import Diagnosis, diagnose
+    from pool.build.frontend.log_tail import clean_line
+    from pool.common.redaction import masked, starred
+    from pool.common.units import amount_of
+    from pool.engine.pool import Pool
+    from pool.events.control_socket import ask
+    from pool.install.uninstall import uninstall
+    from pool.requirements.pip_config import (
         IndexOverrides,
         IndexSettings,
         PipRules,
         index_settings,
         pip_rules,
     )
-    from pool.sources.remotetext import text_fetcher
-    from pool.sources.request import ALL, Formats, Request, Wish, parse_wish
-    from pool.sources.requirementsfile import Requirements as RequirementsFile
-    from pool.sources.requirementsfile import read_requirements
-    from pool.visit import ask
+    from pool.requirements.pyproject import group_requirements, parse_group
+    from pool.requirements.request import ALL, Formats, Request, Wish, parse_wish
+    from pool.requirements.requirements_txt import Requirements as RequirementsFile
+    from pool.requirements.requirements_txt import read_requirements
+    from pool.settings import MAX_BUILDS, Settings
+    from pool.sources.index.remote_text import text_fetcher
+    from pool.system.memory import budget_of
 
 __all__ = [
     "ALL",
@@ -144,33 +144,33 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ALL": "pool.sources.request",
-    "Diagnosis": "pool.backend.diagnosis",
-    "Formats": "pool.sources.request",
-    "IndexOverrides": "pool.sources.pipconfig",
-    "IndexSettings": "pool.sources.pipconfig",
+    "ALL": "pool.requirements.request",
+    "Diagnosis": "pool.build.frontend.diagnosis",
+    "Formats": "pool.requirements.request",
+    "IndexOverrides": "pool.requirements.pip_config",
+    "IndexSettings": "pool.requirements.pip_config",
     "MAX_BUILDS": "pool.settings",
-    "PipRules": "pool.sources.pipconfig",
-    "Pool": "pool.engine",
-    "Request": "pool.sources.request",
-    "RequirementsFile": "pool.sources.requirementsfile:Requirements",
+    "PipRules": "pool.requirements.pip_config",
+    "Pool": "pool.engine.pool",
+    "Request": "pool.requirements.request",
+    "RequirementsFile": "pool.requirements.requirements_txt:Requirements",
     "Settings": "pool.settings",
-    "Wish": "pool.sources.request",
-    "amount_of": "pool.amount",
-    "ask": "pool.visit",
-    "budget_of": "pool.limits.budget",
-    "clean_line": "pool.backend.output",
-    "diagnose": "pool.backend.diagnosis",
-    "group_requirements": "pool.sources.groups",
-    "index_settings": "pool.sources.pipconfig",
-    "masked": "pool.secret",
-    "parse_group": "pool.sources.groups",
-    "parse_wish": "pool.sources.request",
-    "pip_rules": "pool.sources.pipconfig",
-    "read_requirements": "pool.sources.requirementsfile",
-    "starred": "pool.secret",
-    "text_fetcher": "pool.sources.remotetext",
-    "uninstall": "pool.removal",
+    "Wish": "pool.requirements.request",
+    "amount_of": "pool.common.units",
+    "ask": "pool.events.control_socket",
+    "budget_of": "pool.system.memory",
+    "clean_line": "pool.build.frontend.log_tail",
+    "diagnose": "pool.build.frontend.diagnosis",
+    "group_requirements": "pool.requirements.pyproject",
+    "index_settings": "pool.requirements.pip_config",
+    "masked": "pool.common.redaction",
+    "parse_group": "pool.requirements.pyproject",
+    "parse_wish": "pool.requirements.request",
+    "pip_rules": "pool.requirements.pip_config",
+    "read_requirements": "pool.requirements.requirements_txt",
+    "starred": "pool.common.redaction",
+    "text_fetcher": "pool.sources.index.remote_text",
+    "uninstall": "pool.install.uninstall",
 }
 """Where each is, and under what name if that is another."""
 

@@ -1,6 +1,6 @@
 """What one run was asked to do, complete and plain: the engine reads nothing else.
 
-Deliberately without defaults that depend on the machine: `app.config` works those out from flags,
+Deliberately without defaults that depend on the machine: `app.config.sources` works those out from flags,
 environment and configuration, and says where each value came from.
 """
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name
 
-from pool.sources.request import ALL
+from pool.requirements.request import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pool.sources.pipconfig import IndexSettings
+    from pool.requirements.pip_config import IndexSettings
 
 __all__ = ["MAX_BUILDS", "Settings"]
 

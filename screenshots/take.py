@@ -21,14 +21,14 @@ from moments import Moment, at_its_fullest, end, when
 from rich.text import Text
 
 import pool
-from app.comparison import Threshold
-from app.export.html import html
-from app.export.record import read
-from app.printer import Printer
-from app.replay import ReplaySource
+from app.plain.printer import Printer
+from app.reports.html import html
+from app.runs.compare import Threshold
+from app.runs.record import read
+from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
-from app.tui.diffscreen import DiffApp
-from app.tui.table import BuildTable
+from app.tui.screens.compare import DiffApp
+from app.tui.table.widget import BuildTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -1,10 +1,17 @@
-"""What holds for all tests."""
+"""Settings and fixtures of all tests; the fixtures live in `tests.support`."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-# A slow machine is no failure; and what was found is to be found again.
+pytest_plugins = (
+    "tests.support.home",
+    "tests.support.index_server",
+    "tests.support.install_fixtures",
+    "tests.support.sandbox_fixtures",
+)
+
+# A slow machine is no failure; a falsifying example must be reproducible from the output.
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )

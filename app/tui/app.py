@@ -15,12 +15,12 @@ from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
 import pool
-from app.title import Title
-from app.tui.dashboard import Dashboard
-from app.tui.dialogs import QuitScreen
-from app.tui.feed import Feed
-from app.tui.help import HelpScreen, sections_for
-from app.tui.replaykeys import ReplayApp
+from app.text.terminal_title import Title
+from app.tui.replay_bindings import ReplayApp
+from app.tui.run_model import Feed
+from app.tui.screens.dashboard import Dashboard
+from app.tui.screens.dialogs import QuitScreen
+from app.tui.screens.help import HelpScreen, sections_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.screen import Screen
 
-    from app.session import EventSource
+    from app.source.live import EventSource
 
 __all__ = ["WheelpoolApp"]
 
@@ -52,7 +52,7 @@ class WheelpoolApp(ReplayApp):
     """
 
     # The default screen's own CSS_PATH is not read; it is the only one that is always there.
-    CSS_PATH = Path(__file__).with_name("dashboard.tcss")
+    CSS_PATH = Path(__file__).parent / "screens" / "dashboard.tcss"
     TITLE = "wheelpool"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", show=False, key_display="?", id="help"),
@@ -85,7 +85,7 @@ class WheelpoolApp(ReplayApp):
     def on_mount(self) -> None:
         """Say what logs a replay lacks; tell those who look at another window, too."""
         if (replay := self.feed.replay) is not None and self.feed.source.journal is not None:
-            from app.report import missing  # noqa: PLC0415 - a live run needs no reports
+            from app.plain.report import missing  # noqa: PLC0415 - a live run needs no reports
 
             if text := missing(replay.end, pool.logs_of(self.feed.source.journal)):
                 self.notify(text, severity="warning", markup=False)

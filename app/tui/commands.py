@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from app.caps import CAPS, step_of
-from app.sorting import ORDERS, listed
-from app.view import size
+from app.model.sorting import ORDERS, listed
+from app.text.limits import CAPS, step_of
+from app.text.view import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.tui.dashboard import Dashboard
+    from app.tui.screens.dashboard import Dashboard
 
 __all__ = ["BuildCommands"]
 

@@ -13,9 +13,9 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pool.clock import Clock
+    from pool.common.clock import Clock
     from pool.events.journal import JournalWriter
-    from pool.events.vocabulary import KnownEvent
+    from pool.events.types import KnownEvent
 
 __all__ = ["Bus"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pool.events.vocabulary import SCHEMA, Event, Header, KnownEvent, Unknown
+from pool.events.types import SCHEMA, Event, Header, KnownEvent, Unknown
 
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from pool.errors import JournalError
+from pool.common.errors import JournalError
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
-from pool.events.sense import NonsenseError, Sense
+from pool.events.validation import NonsenseError, Sense
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pool.events.vocabulary import Event, Header
+    from pool.events.types import Event, Header
 
 __all__ = ["EVENTS", "JournalReader", "JournalWriter", "journal_path", "logs_of"]
 

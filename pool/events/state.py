@@ -1,4 +1,4 @@
-"""A run at one moment, as its events add up to: plain data, changed by `pool.events.fold` alone."""
+"""A run at one moment, as its events add up to: plain data, changed by `pool.events.reducer` alone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from math import exp
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pool.events.vocabulary import EnvironmentChange, Header, MachineMemory, Picked
-    from pool.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
+    from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
+    from pool.events.types import EnvironmentChange, Header, MachineMemory, Picked
 
 __all__ = [
     "MEMORY_SECONDS",
@@ -131,7 +131,7 @@ class BuildState:
     """The build that tries again."""
     expected: float | None = None
     priority: tuple[int, float, int] | None = None
-    """At the gate, as announced (`pool.seat.Priority`); None where the journal does not tell."""
+    """At the gate, as announced (`pool.scheduling.slot.Priority`); None where the journal does not tell."""
     alone: bool = False
     """Whether nothing may run beside it."""
 

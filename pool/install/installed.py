@@ -19,8 +19,8 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pool.backend.interpreter import Layout
-    from pool.install.target import Environment
+    from pool.install.environment import Environment
+    from pool.system.interpreter import Layout
 
 __all__ = ["Installed", "all_installed", "installed"]
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pool.backend.wheelstore import StoredWheel
-from pool.errors import InstallError
-from pool.install.launcher import launcher, launchers, rewritten, superseded
+from pool.cache.unpacked_wheels import StoredWheel
+from pool.common.errors import InstallError
+from pool.install.scripts import launcher, launchers, rewritten, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pool.install.root import Root
-    from pool.install.target import Environment
+    from pool.install.env_paths import Root
+    from pool.install.environment import Environment
 
 __all__ = ["File", "Item", "Laid", "lay_out"]
 

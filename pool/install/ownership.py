@@ -9,18 +9,18 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pool.errors import InstallError
+from pool.common.errors import InstallError
 from pool.install.installed import all_installed
 from pool.install.staging import is_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pool.install.env_paths import Root
+    from pool.install.environment import Environment
     from pool.install.installed import Installed
     from pool.install.records import Records
-    from pool.install.root import Root
     from pool.install.staging import Part
-    from pool.install.target import Environment
 
 __all__ = ["Ownership", "source_of"]
 

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from pool.errors import InstallError
+from pool.common.errors import InstallError
 from pool.install.ownership import source_of
 from pool.install.staging import is_bytecode
 
 if TYPE_CHECKING:
+    from pool.install.env_paths import Root
     from pool.install.ownership import Ownership
-    from pool.install.root import Root
     from pool.install.staging import Staged
 
 __all__ = ["Change", "Identity", "Plan", "Step", "identity", "make_plan"]

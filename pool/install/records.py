@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.backend.interpreter import Layout
+    from pool.install.env_paths import Root
     from pool.install.installed import Installed
-    from pool.install.root import Root
+    from pool.system.interpreter import Layout
 
 __all__ = ["Records"]
 

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.errors import InstallError
+from pool.common.errors import InstallError
+from pool.install.env_paths import Root
 from pool.install.layout import lay_out
 from pool.install.records import Records
-from pool.install.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pool.install.environment import Environment
     from pool.install.layout import File, Item, Laid
-    from pool.install.target import Environment
 
 __all__ = ["HOME", "PLAN", "Part", "Staged", "discard", "is_bytecode", "stage"]
 

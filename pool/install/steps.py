@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pool.install.plan import Plan, Step, identity
 
 if TYPE_CHECKING:
-    from pool.install.rename import Disk
+    from pool.install.filesystem import Disk
 
 __all__ = ["Steps"]
 

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pool.errors import InstallError
+from pool.common.errors import InstallError
+from pool.install.env_paths import Root
+from pool.install.filesystem import Disk, unwatched
 from pool.install.ownership import Ownership
 from pool.install.plan import Change, Plan, make_plan
-from pool.install.rename import Disk, unwatched
-from pool.install.root import Root
 from pool.install.staging import HOME, PLAN, is_bytecode
 from pool.install.steps import Steps
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from pool.install.environment import Environment
     from pool.install.staging import Staged
-    from pool.install.target import Environment
 
 __all__ = ["Committed", "commit", "recover", "tidy"]
 

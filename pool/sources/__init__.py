@@ -1,1 +1,1 @@
-"""What to build: targets, package indexes, archives, and the resolution of build requirements."""
+"""Reading source archives, source trees, wheels and git repositories; `index` has the network."""

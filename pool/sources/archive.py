@@ -28,7 +28,7 @@ from datetime import datetime
 from posixpath import dirname, normpath
 from typing import TYPE_CHECKING, Protocol
 
-from pool.errors import ArchiveError
+from pool.common.errors import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pool.sources import gitstate
-from pool.sources.wheelfile import sha256
+from pool.sources import git_state as gitstate
+from pool.sources.wheel import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -10,9 +10,9 @@ from statistics import median
 import msgspec
 
 import pool
-from pool.events import vocabulary as v
-from pool.events.processes import ProcessNews
-from pool.model import BuildId, Outcome, Phase
+from pool.common.model import BuildId, Outcome, Phase
+from pool.events import types as v
+from pool.events.process_delta import ProcessNews
 
 BUILDS = 10_000
 

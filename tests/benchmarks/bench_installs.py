@@ -19,8 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.contest import BIN, Contest, table, turns
-
-PINNED = Path(__file__).parents[1] / "integration" / "data" / "pinned.txt"
+from tests.support.paths import PINNED
 
 
 class Bench(Contest):

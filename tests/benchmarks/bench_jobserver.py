@@ -14,9 +14,9 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from pool.backend.jobserver import Jobserver
-from pool.limits.jobs import Jobs
-from pool.model import BuildId
+from pool.common.model import BuildId
+from pool.scheduling.job_tokens import Jobs
+from pool.scheduling.jobserver import Jobserver
 
 AIM_PERCENT = 2.0
 AIM_MS = 60.0

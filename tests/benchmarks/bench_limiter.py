@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import time
 
-from pool.limits.gate import Gate
+from pool.scheduling.gate import Gate
 
 AIM_MS = 5.0
 

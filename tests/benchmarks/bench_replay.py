@@ -18,12 +18,12 @@ from statistics import median
 import msgspec
 
 import pool
-from app.replay import ReplaySource
-from app.tui.feed import Feed
-from pool.events import vocabulary as v
-from pool.events.processes import ProcessNews
-from pool.model import BuildId, LimitName, Outcome, Phase
-from tests.app.conftest import HEADER
+from app.source.replay import ReplaySource
+from app.tui.run_model import Feed
+from pool.common.model import BuildId, LimitName, Outcome, Phase
+from pool.events import types as v
+from pool.events.process_delta import ProcessNews
+from tests.support.home import HEADER
 
 BUILDS, SLOTS = 10_000, 4
 COUNTS = (100_000, 1_000_000)

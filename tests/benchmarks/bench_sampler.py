@@ -16,9 +16,9 @@ import psutil
 
 import pool
 from pool import events
-from pool.events.processes import news_of
-from pool.model import BuildId, ProcessSample, RunId
-from pool.sampler import Sample, Sampler
+from pool.common.model import BuildId, ProcessSample, RunId
+from pool.events.process_delta import news_of
+from pool.system.sampler import Sample, Sampler
 
 AIM_PERCENT = 2.0
 TREE = """

@@ -19,8 +19,8 @@ import msgspec
 from textual import events
 
 from app.tui.app import WheelpoolApp
-from pool.events import vocabulary as v
-from pool.model import BuildId, LimitName, Outcome
+from pool.common.model import BuildId, LimitName, Outcome
+from pool.events import types as v
 
 BUILDS, PER_SECOND, SECONDS = 10_000, 1000, 10.0
 

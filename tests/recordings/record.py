@@ -24,7 +24,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import pool
-from pool.events import vocabulary
+from pool.events import types as vocabulary
 from tests.recordings.projects import Day, local
 
 HERE = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""Settings of a command: flags, environment variables, configuration file."""

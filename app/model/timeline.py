@@ -1,0 +1,369 @@
+"""What happened over time: who held which slot, what each build did or waited for, memory and caps.
+
+`pool.fold` knows a run at one moment; a `Timeline` looks at each of these moments and keeps what
+changed. Graphs, the timeline on the screen, traces and reports are drawn from it. Pure: no clock,
+no I/O; all times are seconds since the start of the run, as events have them.
+
+    state, timeline = State(), Timeline()
+    for event in events:
+        fold(state, event)
+        timeline.see(event, state)
+
+Spans are kept whole, about ten for each build. Series are not: of one that changed thousands of
+times only its extremes are kept, finer the newer they are.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pool
+from app.text.view import held_by, size, title
+from pool import LimitName, Outcome, Phase, Status, WaitFor, events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = [
+    "WORDS",
+    "Kind",
+    "Landmark",
+    "Measure",
+    "Series",
+    "Span",
+    "Timeline",
+    "between",
+]
+
+Kind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
+"""What a span is: a phase; a wait; ``work``, with a slot and between phases; ``resolve`` and
+``install``, which are about no build."""
+
+Measure = Literal[
+    "used", "reserved", "budget", "available",
+    "cap", "running", "tokens", "working", "jobs", "downloads", "stall",
+]  # fmt: skip
+"""What there is a series of. Bytes: ``used`` (sampled, all processes of all builds), ``reserved``
+(set aside), ``budget`` (0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds (0
+is paused), ``running`` builds, ``tokens`` (jobs beside the first of each build), ``working`` (all
+jobs), ``jobs`` (their cap), ``downloads``. Percent: ``stall`` (of the time, for want of memory)."""
+
+WORDS: dict[Kind, str] = {
+    Phase.FETCH: "fetch",
+    Phase.UNPACK: "unpack",
+    Phase.LOOKUP: "look into the cache",
+    Phase.ENVIRONMENT: "environment",
+    Phase.AWAIT_JOB: "wait for a job",
+    Phase.GET_REQUIRES: "build requirements",
+    Phase.METADATA: "metadata",
+    Phase.BUILD: "build",
+    Phase.CHECK: "check",
+    WaitFor.SLOT: "queued",
+    WaitFor.LOCK: "wait for a lock",
+    WaitFor.MEMORY: "wait for memory",
+    WaitFor.DEPENDENCY: "wait for another build",
+    WaitFor.DOWNLOAD: "wait for a download",
+    WaitFor.PAUSED: "paused",
+    "work": "between phases",
+    "resolve": "choose versions",
+    "install": "install",
+}
+"""What a kind is called."""
+
+_POINTS = 8192
+"""A series has at most so many points: two hours of memory, sampled once a second."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """A length of time in which one build did one thing; changed by `Timeline` alone."""
+
+    build: pool.BuildId | None
+    """None for what is about no single build."""
+    kind: Kind
+    since: float
+    until: float | None = None
+    """None while it goes on, and for ever where the journal ends before the run did."""
+    slot: int | None = None
+    """The slot that is held; waits hold none, nor do downloads (``fetch``)."""
+    words: str = ""
+    """What is waited for, and who has it."""
+
+    def end(self, now: float) -> float:
+        """Return when it ended, or ``now`` while it goes on."""
+        return self.until if self.until is not None else max(now, self.since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landmark:
+    """A moment worth finding again."""
+
+    t: float
+    kind: Literal["failure", "cap"]
+    words: str
+    build: pool.BuildId | None = None
+    """What failed, where that is a build."""
+
+
+@dataclass(slots=True)
+class Series:
+    """A value over time: each holds from its time until the next one's."""
+
+    times: list[float] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    extreme: Callable[[int, int], int] = max
+    """Which of two values stays where there is room for one only."""
+
+    def put(self, t: float, value: int) -> None:
+        """Note the value from ``t`` on; ``t`` is not before the newest."""
+        if self.values and self.values[-1] == value:
+            return
+        if self.times and self.times[-1] == t:
+            self.values[-1] = value
+            return
+        self.times.append(t)
+        self.values.append(value)
+        if len(self.times) > _POINTS:
+            self._thin()
+
+    def at(self, t: float) -> int | None:
+        """Return the value at a moment; None before the first one."""
+        place = bisect_right(self.times, t) - 1
+        return self.values[place] if place >= 0 else None
+
+    def highest(self, since: float, until: float) -> int | None:
+        """Return the largest value in a length of time; None before the first one."""
+        first = max(0, bisect_right(self.times, since) - 1)
+        return max(self.values[first : bisect_left(self.times, until)], default=None)
+
+    def copy(self) -> Series:
+        """Return the same, for somebody else to go on with."""
+        return Series(list(self.times), list(self.values), self.extreme)
+
+    @property
+    def peak(self) -> int:
+        """The largest value of all; 0 where there is none."""
+        return max(self.values, default=0)
+
+    def _thin(self) -> None:
+        """Make one of every two points; the newest stays as it is."""
+        newest = self.times.pop(), self.values.pop()
+        pairs = zip(self.values[::2], self.values[1::2], strict=True)
+        self.values = [*(self.extreme(*pair) for pair in pairs), newest[1]]
+        self.times = [*self.times[::2], newest[0]]
+
+
+class Timeline:
+    """What has happened so far.
+
+    Attributes:
+        builds: for each build its spans, one after the other; a build that has not ended has
+            exactly one that goes on, its last.
+        slots: for each slot, by number, the spans of those that held it, one after the other.
+        around: choosing versions, waiting for the environment's lock, installing; by start.
+        series: values over time.
+        landmarks: failures and changed caps, in order.
+    """
+
+    def __init__(self) -> None:
+        self.builds: dict[pool.BuildId, list[Span]] = {}
+        self.slots: dict[int, list[Span]] = {}
+        self.around: list[Span] = []
+        self.series: dict[Measure, Series] = defaultdict(Series)
+        self.series["available"] = Series(extreme=min)
+        self.landmarks: list[Landmark] = []
+
+    @classmethod
+    def of(cls, happened: Iterable[events.Event]) -> Timeline:
+        """Return what all of these events come to."""
+        state, timeline = pool.State(), cls()
+        for event in happened:
+            pool.fold(state, event)
+            timeline.see(event, state)
+        return timeline
+
+    def see(self, event: events.Event, state: pool.State) -> None:
+        """Take in an event that was just folded into the state.
+
+        It takes some microseconds: an event is about one build, and what is summed up is summed up
+        over those that hold a slot.
+        """
+        match event:
+            case events.BuildPhase() | events.BuildQueued():
+                self._turn(state.builds[event.build], state)
+            case events.BuildStarted() | events.BuildWaiting() | events.BuildFinished():
+                self._turn(state.builds[event.build], state)
+                self._occupied(state)
+                self._note_failure(event, state)
+            case events.Sample():
+                self._sampled(event)
+            case events.DownloadStarted() | events.DownloadFinished():
+                self.series["downloads"].put(event.t, len(state.downloads))
+            case events.RunStarted() | events.LimitChanged():
+                self._limited(event, state)
+            case events.LockWaiting(build=build) if build is not None:
+                self._turn(state.builds[build], state)
+            case (
+                events.LockWaiting(build=None)
+                | events.LockAcquired(build=None)
+                | events.LockReleased(build=None)
+                | events.ResolveStarted()
+                | events.ResolveFinished()
+            ):
+                self._go_around(state)
+            case events.ResolveFailed() | events.EnvironmentFailed():
+                self._go_around(state)
+                self.landmarks.append(Landmark(t=event.t, kind="failure", words=event.message))
+            case _:
+                return
+
+    # Spans
+
+    def _turn(self, build: pool.BuildState, state: pool.State) -> None:
+        """Go on to the next span, where a build does something else now."""
+        spans = self.builds.setdefault(build.id, [])
+        last = spans[-1] if spans else None
+        kind = _kind(build, state)
+        if last is not None and last.until is None:
+            if last.kind == kind and last.slot == build.slot:
+                last.words = _words(build) or last.words
+                return
+            self._end(last, spans, state.now)
+        if kind is None:
+            return
+        span = Span(
+            build=build.id, kind=kind, since=state.now, slot=build.slot, words=_words(build)
+        )
+        spans.append(span)
+        if span.slot is not None:
+            self.slots.setdefault(span.slot, []).append(span)
+
+    def _end(self, span: Span, spans: list[Span], t: float) -> None:
+        """End the span that goes on; what took no time at all never was."""
+        span.until = t
+        if span.until <= span.since:
+            spans.pop()
+            if span.slot is not None:
+                self.slots[span.slot].pop()
+
+    def _go_around(self, state: pool.State) -> None:
+        """Follow what is about no single build."""
+        going_on = _around(state)
+        for span in self.around:
+            if span.until is None and span.kind not in going_on:
+                span.until = state.now
+        open_now = {span.kind for span in self.around if span.until is None}
+        for kind, words in going_on.items():
+            if kind not in open_now:
+                self.around.append(Span(build=None, kind=kind, since=state.now, words=words))
+
+    # Series and landmarks
+
+    def _occupied(self, state: pool.State) -> None:
+        running = [state.builds[build] for build in state.slots.values()]
+        self.series["running"].put(state.now, len(running))
+        self.series["reserved"].put(state.now, sum(build.reserved for build in running))
+        if not running:
+            # Nobody may look again before there is something to see.
+            self.series["used"].put(state.now, 0)
+            self.series["tokens"].put(state.now, 0)
+            self.series["working"].put(state.now, 0)
+
+    def _sampled(self, event: events.Sample) -> None:
+        self.series["used"].put(event.t, sum(build.rss for build in event.builds))
+        self.series["tokens"].put(event.t, sum(build.tokens for build in event.builds))
+        working = sum(1 + build.tokens for build in event.builds if build.processes)
+        self.series["working"].put(event.t, working)
+        self.series["available"].put(event.t, event.machine.available)
+        if event.machine.stall is not None:
+            self.series["stall"].put(event.t, round(event.machine.stall))
+
+    def _limited(self, event: events.RunStarted | events.LimitChanged, state: pool.State) -> None:
+        measures: dict[LimitName, Measure] = {
+            LimitName.BUILDS: "cap",
+            LimitName.JOBS: "jobs",
+            LimitName.MEMORY: "budget",
+        }
+        for name, measure in measures.items():
+            if (limit := state.limits.get(name)) is not None:
+                self.series[measure].put(event.t, limit.cap)
+        if not isinstance(event, events.LimitChanged):
+            return
+        self.landmarks.append(Landmark(t=event.t, kind="cap", words=_changed(event)))
+        if event.limit is LimitName.BUILDS and not (event.old and event.new):
+            for build in state.builds.values():
+                if build.status is Status.QUEUED:
+                    self._turn(build, state)
+
+    def _note_failure(self, event: events.Event, state: pool.State) -> None:
+        if isinstance(event, events.BuildFinished) and event.outcome is Outcome.FAILED:
+            build = state.builds[event.build]
+            words = f"{title(build)} failed: {event.message}"
+            self.landmarks.append(
+                Landmark(t=event.t, kind="failure", words=words, build=event.build)
+            )
+
+
+def between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]:
+    """Return those of some spans that are in a length of time, as one slice of them.
+
+    Args:
+        spans: of one build, or of one slot.
+        since: the beginning, included.
+        until: the end, not included.
+    """
+    first = max(0, bisect_right(spans, since, key=attrgetter("since")) - 1)
+    if first < len(spans) and (end := spans[first].until) is not None and end <= since:
+        first += 1
+    return spans[first : bisect_left(spans, until, lo=first, key=attrgetter("since"))]
+
+
+def _kind(build: pool.BuildState, state: pool.State) -> Kind | None:
+    """Return what a build is doing; None once it has ended."""
+    if build.status is Status.DONE:
+        return None
+    if build.phase is not None:
+        return build.phase
+    if build.slot is not None:
+        return "work"
+    if build.status is Status.WAITING and build.waiting_for is not None:
+        return build.waiting_for
+    limit = state.limits.get(LimitName.BUILDS)
+    return WaitFor.PAUSED if limit is not None and limit.cap == 0 else WaitFor.SLOT
+
+
+def _words(build: pool.BuildState) -> str:
+    match build.waiting_for:
+        case WaitFor.LOCK:
+            return f"{build.waiting_on}, {held_by(build.holder)}"
+        case WaitFor.MEMORY if build.needs:
+            return f"needs {size(build.needs)}, {size(build.free)} free"
+        case _:
+            return build.waiting_on
+
+
+def _around(state: pool.State) -> dict[Kind, str]:
+    """Return what goes on that is about no single build, in words."""
+    going_on: dict[Kind, str] = {}
+    if state.resolve is not None and state.resolve.done_at is None:
+        going_on["resolve"] = ", ".join(state.resolve.requirements)
+    if (environment := state.environment) is not None:
+        if environment.waiting_since is not None:
+            words = f"{environment.path}, {held_by(environment.holder)}"
+            going_on[WaitFor.LOCK] = words
+        if environment.locked:
+            going_on["install"] = environment.path
+    return going_on
+
+
+def _changed(event: events.LimitChanged) -> str:
+    def said(value: int) -> str:
+        if event.limit is LimitName.MEMORY:
+            return size(value) if value else "off"
+        return str(value) if value else "paused"
+
+    return f"{event.limit} {said(event.old)} to {said(event.new)} ({event.why})"

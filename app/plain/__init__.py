@@ -1,0 +1,1 @@
+"""Commands without a screen: headless runs, their printer, remote control, reports."""

@@ -1,0 +1,225 @@
+"""A run as Chrome trace events, which Perfetto, chrome://tracing and speedscope open.
+
+Each slot is a thread of the process ``slots``: a slice for each build that held it, with one for
+each phase nested in it. What a build did without a slot, its waits and downloads, is on a thread
+of its own in the process ``without a slot``. Memory, caps, running builds, job tokens and
+downloads are counters; failures and changed caps are instants. Pure.
+
+The format is described in "Trace Event Format" (Google); kept to are complete events (``X``),
+counters (``C``), instants (``i``) and metadata (``M``), since they cannot be unbalanced.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from app.model.timeline import WORDS, Measure, Span
+from app.text.view import size, title
+from pool import WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pool
+    from app.runs.record import Record
+
+__all__ = ["trace"]
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One trace event; times are in microseconds since the start of the run."""
+
+    ph: Literal["X", "C", "i", "M"]
+    name: str
+    cat: str = ""
+    pid: int
+    tid: int
+    ts: int
+    dur: int | None = None
+    """Of a slice; one of 0 is shown, too."""
+    s: Literal["", "g"] = ""
+    """How far an instant's line goes: through all tracks."""
+    args: dict[str, str | int] = {}
+
+
+_RUN, _SLOTS, _WAITS = 1, 2, 3
+"""The processes; the run's has one thread, for what is about no single build."""
+_COUNTERS: dict[Measure, tuple[str, str]] = {
+    "used": ("memory used", "bytes"),
+    "reserved": ("memory reserved", "bytes"),
+    "budget": ("memory budget", "bytes"),
+    "available": ("memory available", "bytes"),
+    "running": ("running", "builds"),
+    "cap": ("cap of", "builds"),
+    "tokens": ("job", "tokens"),
+    "working": ("working", "jobs"),
+    "jobs": ("cap of all", "jobs"),
+    "downloads": ("open", "downloads"),
+    "stall": ("stalled for want of memory", "percent"),
+}
+"""A counter's name, and that of its value: Perfetto shows both, ``running builds``."""
+
+
+def trace(record: Record) -> str:
+    """Return the trace as JSON, an event a line."""
+    events = sorted(chain(_run(record), _slots(record), _waits(record)), key=_order)
+    lines = (_json(event) for event in [*_names(record), *events])
+    header = record.header
+    about = {
+        "run": header.run,
+        "started": header.started,
+        "command": " ".join(header.argv),
+        "wheelpool": header.wheelpool,
+        "python": header.python,
+        "finished": record.finished,
+    }
+    head = f'{{"displayTimeUnit":"ms","otherData":{_json(about)},"traceEvents":[\n'
+    return head + ",\n".join(lines) + "\n]}\n"
+
+
+def _order(event: _Event) -> tuple[int, int]:
+    """Sort by time; what has others nested in it first."""
+    return event.ts, -(event.dur or 0)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _names(record: Record) -> Iterator[_Event]:
+    processes = {_RUN: "run", _SLOTS: "slots", _WAITS: "without a slot"}
+    for pid, name in processes.items():
+        yield _meta("process_name", pid, 0, {"name": name})
+        yield _meta("process_sort_index", pid, 0, {"sort_index": pid})
+    yield _meta("thread_name", _RUN, _RUN, {"name": "run"})
+    for slot in record.timeline.slots:
+        yield from _thread(_SLOTS, slot, f"slot {slot}")
+    for tid, build in enumerate(record.state.builds.values(), 1):
+        if _without_slot(record, build):
+            yield from _thread(_WAITS, tid, title(build))
+
+
+def _thread(pid: int, tid: int, name: str) -> Iterator[_Event]:
+    # Chrome takes a thread's number for one of the whole system: none is used twice.
+    yield _meta("thread_name", pid, _tid(pid, tid), {"name": name})
+    yield _meta("thread_sort_index", pid, _tid(pid, tid), {"sort_index": tid})
+
+
+def _tid(pid: int, number: int) -> int:
+    return number * 4 + pid
+
+
+def _run(record: Record) -> Iterator[_Event]:
+    """Yield what is about no single build: slices, counters, instants."""
+    for span in _apart(record.timeline.around, record.state.now):
+        yield _slice(_RUN, _RUN, WORDS[span.kind], span, record)
+    for measure, (name, unit) in _COUNTERS.items():
+        if (series := record.timeline.series.get(measure)) is not None:
+            for t, value in zip(series.times, series.values, strict=True):
+                at = _micros(t)
+                yield _Event(ph="C", name=name, pid=_RUN, tid=_RUN, ts=at, args={unit: value})
+    for mark in record.timeline.landmarks:
+        yield _Event(
+            ph="i",
+            name=mark.kind,
+            cat=mark.kind,
+            pid=_RUN,
+            tid=_RUN,
+            ts=_micros(mark.t),
+            s="g",
+            args={"what": mark.words},
+        )
+
+
+def _slots(record: Record) -> Iterator[_Event]:
+    for slot, spans in record.timeline.slots.items():
+        tid = _tid(_SLOTS, slot)
+        for held in _tenures(_apart(spans, record.state.now)):
+            build, until = held[0].build, held[-1].until
+            whole = Span(build=build, kind="work", since=held[0].since, until=until)
+            name = title(record.state.builds[build]) if build is not None else ""
+            yield _slice(_SLOTS, tid, name, whole, record, cat="build")
+            for span in held:
+                if span.kind != "work":
+                    yield _slice(_SLOTS, tid, WORDS[span.kind], span, record, cat="phase")
+
+
+def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Part a slot's spans where it was handed back, even to the build that had it."""
+    held: list[Span] = []
+    for span in spans:
+        if held and (span.build != held[-1].build or span.since != held[-1].until):
+            yield held
+            held = []
+        held.append(span)
+    if held:
+        yield held
+
+
+def _waits(record: Record) -> Iterator[_Event]:
+    for tid, build in enumerate(record.state.builds.values(), 1):
+        for span in _apart(_without_slot(record, build), record.state.now):
+            track = _tid(_WAITS, tid)
+            cat = "wait" if isinstance(span.kind, WaitFor) else "phase"
+            yield _slice(_WAITS, track, WORDS[span.kind], span, record, cat=cat)
+
+
+def _without_slot(record: Record, build: pool.BuildState) -> list[Span]:
+    return [span for span in record.timeline.builds.get(build.id, []) if span.slot is None]
+
+
+def _apart(spans: Iterable[Span], now: float) -> Iterator[Span]:
+    """Yield spans that all have ends, and none of which begins before the last one's end."""
+    free = 0.0
+    for span in spans:
+        since, until = max(span.since, free), span.end(now)
+        if until > since:
+            free = until
+            yield Span(
+                build=span.build,
+                kind=span.kind,
+                since=since,
+                until=until,
+                slot=span.slot,
+                words=span.words,
+            )
+
+
+def _slice(
+    pid: int, tid: int, name: str, span: Span, record: Record, *, cat: str = "run"
+) -> _Event:
+    args: dict[str, str | int] = {"on": span.words} if span.words else {}
+    if span.build is not None:
+        args |= _facts(record.state.builds[span.build])
+    since, until = _micros(span.since), _micros(span.end(record.state.now))
+    return _Event(
+        ph="X", name=name, cat=cat, pid=pid, tid=tid, ts=since, dur=until - since, args=args
+    )
+
+
+def _facts(build: pool.BuildState) -> dict[str, str]:
+    """Return what is to be known of a build where one of its slices is selected."""
+    facts = {
+        "build": f"{title(build)} ({build.id})",
+        "outcome": build.outcome or "unfinished",
+        "peak": size(build.peak) if build.peak else "",
+        "expected peak": size(build.expected_peak) if build.expected_peak else "",
+        "message": build.message,
+        "hint": build.hint,
+        "needed by": ", ".join(build.needed_by),
+        "try after": build.retry_of or "",
+        "wheel": build.wheel or "",
+        "log": build.log,
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _meta(name: str, pid: int, tid: int, args: dict[str, str | int]) -> _Event:
+    return _Event(ph="M", name=name, pid=pid, tid=tid, ts=0, args=args)
+
+
+def _micros(t: float) -> int:
+    return round(max(t, 0.0) * 1e6)

@@ -1,0 +1,289 @@
+"""A run as one HTML page: no network, no scripts, readable on a phone and in the dark.
+
+What came of it first, then the timeline as a picture, what failed and why, all builds, and what
+was changed while it ran. Bounded in size for runs of any length; what is left out is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from heapq import nlargest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pool
+from app.model.timeline import WORDS
+from app.reports.markup import document, element
+from app.reports.timeline_svg import picture, swatch
+from app.text.run_status import sentences
+from app.text.summary import sums
+from app.text.view import clock, count, describe, duration, size, title
+from pool import Outcome, Phase, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from xml.etree import ElementTree as ET
+
+    from app.model.timeline import Kind
+    from app.runs.record import Record
+
+__all__ = ["html"]
+
+_STYLE = Path(__file__).with_name("html.css")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Whatever a name or a message might get past the escaping would not be run, nor fetched."""
+
+_SLOTS, _PICTURED = 64, 60
+"""So many rows the picture of slots has, and that of builds."""
+_LISTED, _WITH_EXTRACT, _CHANGES = 1000, 50, 200
+"""So many rows the tables have, and so many failures an extract of their logs."""
+_EXTRACT = 40
+"""Lines of a failed build's log."""
+_LONGEST = 400
+"""Characters of a line, and of a cell."""
+_SHORTEST_WAIT = 0.05
+"""Seconds; shorter waits are nobody's trouble."""
+_LEGEND: tuple[tuple[Kind, str], ...] = (
+    (Phase.BUILD, "build"),
+    (Phase.ENVIRONMENT, "environment"),
+    (Phase.GET_REQUIRES, "hooks before it"),
+    (Phase.CHECK, "check"),
+    ("work", "between phases"),
+    (Phase.AWAIT_JOB, "wait for a job"),
+    (WaitFor.DOWNLOAD, "download"),
+    (WaitFor.SLOT, "queued"),
+    (WaitFor.LOCK, "lock"),
+    (WaitFor.MEMORY, "memory"),
+    (WaitFor.DEPENDENCY, "another build"),
+    (WaitFor.PAUSED, "paused"),
+)
+
+
+def html(record: Record) -> str:
+    """Return the page."""
+    headline = _headline(record)
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"wheelpool: {headline}"),
+    )
+    style = element("style")
+    # The only text that is not escaped, and the only one that is ours alone.
+    style.text = _STYLE.read_text("utf-8")
+    head.append(style)
+    main = element("main", *_top(record, headline), *_timeline(record), *_failures(record))
+    main.extend([*_builds(record), *_changes(record), *_about(record)])
+    return document(element("html", head, element("body", main), lang="en"))
+
+
+# What came of it
+
+
+def _headline(record: Record) -> str:
+    counts = Counter(build.outcome for build in record.asked)
+    said = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
+    how = "" if record.finished else ", unfinished"
+    return f"{said or 'nothing built'} in {duration(record.state.now)}{how}"
+
+
+def _top(record: Record, headline: str) -> Iterator[ET.Element]:
+    bad = record.failed or record.state.exit_code or not record.finished
+    yield element("h1", headline, class_="bad" if bad else "good")
+    header = record.header
+    yield element("p", f"{header.started[:19].replace('T', ' ')} UTC", class_="aside")
+    yield element("p", element("code", _short(" ".join(header.argv))))
+    if not record.finished:
+        left = sum(build.outcome is None for build in record.asked)
+        said = f"The log ends here, before the run did: {count(left, 'build')} unfinished."
+        yield element("p", said, class_="warning")
+    # The first of the sums is the headline.
+    for line in [*sums(record.state, record.peak)][1:]:
+        yield element("p", _short(line.text), class_="warning" if line.word == "failed" else "")
+    figures = (
+        element("div", element("dt", name), element("dd", value))
+        for name, value in _figures(record)
+    )
+    yield element("dl", *figures, class_="figures")
+
+
+def _figures(record: Record) -> Iterator[tuple[str, str]]:
+    state = record.state
+    yield "took", duration(state.now)
+    yield "builds", f"{len(state.builds):,}"
+    if failed := len(record.failed):
+        yield "failed", f"{failed:,}"
+    if record.peak:
+        yield "peak memory", size(record.peak)
+    yield "at once, at most", str(record.timeline.series["running"].peak)
+    worked = sum(build.seconds for build in state.builds.values())
+    yield "work in all", duration(worked)
+    waited: Counter[Kind] = Counter()
+    for build in record.timeline.builds:
+        waited.update(_waits(record, build))
+    for kind, seconds in waited.most_common():
+        if kind not in (WaitFor.SLOT, WaitFor.DOWNLOAD) and seconds >= 1:
+            yield WORDS[kind], duration(seconds)
+    if state.traffic.bytes:
+        yield "downloaded", size(state.traffic.bytes)
+
+
+def _waits(record: Record, build: pool.BuildId) -> dict[Kind, float]:
+    """Return the seconds that a build waited, for each reason."""
+    waits: dict[Kind, float] = {}
+    for span in record.timeline.builds[build]:
+        if isinstance(span.kind, WaitFor) or span.kind in (Phase.AWAIT_JOB, Phase.FETCH):
+            # A download is waited for in two words: it is chosen, and then fetched.
+            kind = WaitFor.DOWNLOAD if span.kind == Phase.FETCH else span.kind
+            waits[kind] = waits.get(kind, 0.0) + span.end(record.state.now) - span.since
+    return waits
+
+
+# The picture
+
+
+def _timeline(record: Record) -> Iterator[ET.Element]:
+    if not record.timeline.builds and not record.timeline.around:
+        return
+    yield element("h2", "Timeline")
+    yield _figure(picture(record, by_build=False, most=_SLOTS))
+    by_build = _figure(picture(record, by_build=True, most=_PICTURED))
+    hidden = len(record.timeline.builds) - _PICTURED
+    which = f": the {_PICTURED} longest of {len(record.timeline.builds):,}" if hidden > 0 else ""
+    yield element("details", element("summary", f"By build, with waits{which}"), by_build)
+    legend = element("ul", class_="legend")
+    legend.extend(element("li", swatch(kind), f" {word}") for kind, word in _LEGEND)
+    yield legend
+
+
+def _figure(svg: ET.Element) -> ET.Element:
+    # Whoever has no pointer scrolls with keys, if it can have the focus.
+    return element("figure", svg, tabindex="0")
+
+
+# What failed
+
+
+def _failures(record: Record) -> Iterator[ET.Element]:
+    resolve, environment = record.state.resolve, record.state.environment
+    parts = [
+        _failure(what, state.message, state.hint)
+        for what, state in (("no versions", resolve), ("not installed", environment))
+        if state is not None and state.message
+    ]
+    failed = record.failed
+    for number, build in enumerate(failed[:_LISTED]):
+        part = _failure(title(build), build.message, build.hint)
+        part.extend(_details(record, build, extract=number < _WITH_EXTRACT))
+        parts.append(part)
+    if parts:
+        yield element("h2", "Failed")
+        yield from parts
+    if len(failed) > _LISTED:
+        yield _more(len(failed) - _LISTED, "failed build")
+
+
+def _failure(what: str, message: str, hint: str) -> ET.Element:
+    part = element("section", element("h3", _short(what)), class_="failure")
+    part.extend(element("p", _short(one)) for one in sentences(message))
+    if hint:
+        part.append(element("p", _short(hint), class_="hint"))
+    return part
+
+
+def _details(record: Record, build: pool.BuildState, *, extract: bool) -> Iterator[ET.Element]:
+    if extract:
+        why, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
+        if why and why != end[-len(why) :]:
+            yield _log("why, from its log", why, open="open")
+            yield _log("the end of its log", end)
+        elif end:
+            yield _log("the end of its log", end, open="open")
+    if build.rerun:
+        yield element("p", "Again by hand: ", element("code", _short(build.rerun)))
+
+
+def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:
+    text = "\n".join(map(_short, lines))
+    return element(
+        "details", element("summary", what), element("pre", text, tabindex="0"), **attributes
+    )
+
+
+# Tables
+
+
+def _builds(record: Record) -> Iterator[ET.Element]:
+    every = list(record.state.builds.values())
+    if not every:
+        return
+    shown = nlargest(_LISTED, every, key=_weight)
+    yield element("h2", "Builds")
+    head = ("build", "state", "time", "waited", "peak", "most of it in")
+    yield _table(head, (_build(record, build) for build in shown), number=(2, 4))
+    if len(every) > len(shown):
+        yield _more(len(every) - len(shown), "build")
+
+
+def _weight(build: pool.BuildState) -> tuple[bool, bool, float]:
+    """Put failures first, then what did not go well, then what took the longest."""
+    good = build.outcome is not None and build.outcome.good
+    return build.outcome is Outcome.FAILED and build.superseded_by is None, not good, build.seconds
+
+
+def _build(record: Record, build: pool.BuildState) -> tuple[str, ...]:
+    state = record.state
+    waits = {k: s for k, s in _waits(record, build.id).items() if s >= _SHORTEST_WAIT}
+    longest = max(waits, key=lambda kind: waits[kind], default=None)
+    phase = max(build.phases, key=lambda one: build.phases[one], default=None)
+    unfinished = "" if build.outcome is not None else "unfinished: "
+    return (
+        title(build),
+        unfinished + describe(build, state, state.now).word,
+        duration(build.seconds) if build.seconds else "",
+        f"{duration(sum(waits.values()))} ({dict(_LEGEND)[longest]})" if longest else "",
+        size(build.peak) if build.peak else "",
+        f"{WORDS[phase]}, {duration(build.phases[phase])}" if phase else "",
+    )
+
+
+def _changes(record: Record) -> Iterator[ET.Element]:
+    marks = [mark for mark in record.timeline.landmarks if mark.kind == "cap"]
+    if not marks:
+        return
+    yield element("h2", "Changed caps")
+    yield _table(("at", "what"), ((clock(mark.t), mark.words) for mark in marks[:_CHANGES]))
+    if len(marks) > _CHANGES:
+        yield _more(len(marks) - _CHANGES, "change")
+
+
+def _about(record: Record) -> Iterator[ET.Element]:
+    header = record.header
+    machine = f"{count(header.host.cpus, 'processor')}, {size(header.host.memory)} of memory"
+    said = f"wheelpool {header.wheelpool}, Python {header.python}, {machine}, run {header.run}"
+    yield element("footer", said)
+
+
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], number: Sequence[int] = ()
+) -> ET.Element:
+    """Return a table; where it is narrow each row is a card, and cells bring their titles."""
+    body = element("tbody")
+    for row in rows:
+        cells = (
+            element("td", _short(cell), data_label=name, class_="number" if n in number else "")
+            for n, (name, cell) in enumerate(zip(head, row, strict=True))
+        )
+        body.append(element("tr", *cells))
+    titles = element("tr", *(element("th", name, scope="col") for name in head))
+    return element("table", element("thead", titles), body)
+
+
+def _more(left: int, noun: str) -> ET.Element:
+    return element("p", f"and {count(left, f'more {noun}')}", class_="aside")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,176 @@
+"""A run as JUnit XML, as CI systems read it: one suite, a case for each build.
+
+Written for the schema of Jenkins' xUnit plugin, which Surefire's reports satisfy too: a build
+that was tried again has its earlier tries as flaky or repeated failures of one case. What was
+built for other builds is in the class ``wheelpool.nested``. XML 1.0 knows no control characters,
+so they are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from app.text.view import clock, size, title
+from pool import Outcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pool
+    from app.runs.record import Record
+
+__all__ = ["junit"]
+
+_EXTRACT, _OUTPUT, _GLANCE = 40, 200, 10
+"""So many lines that say why are in a failure, so many last ones in its output, and in that of
+builds that did not fail."""
+_SECONDS = len("2026-11-21T03:12:05")
+"""Readers differ over what may follow."""
+_INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot have in it, not even escaped (section 2.2)."""
+
+
+def junit(record: Record) -> str:
+    """Return the document."""
+    cases = [_case(record, build) for build in record.state.builds.values() if _is_case(build)]
+    cases += _around(record)
+    suite = _element(
+        "testsuite",
+        name="wheelpool",
+        tests=str(len(cases)),
+        failures=str(_count(cases, "failure")),
+        errors=str(_count(cases, "error")),
+        skipped=str(_count(cases, "skipped")),
+        time=_seconds(record.state.now),
+        timestamp=record.header.started[:_SECONDS],
+        id=record.header.run,
+    )
+    suite.append(_properties(record))
+    suite.extend(cases)
+    suites = _element("testsuites", name="wheelpool", time=_seconds(record.state.now))
+    suites.append(suite)
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"
+
+
+def _is_case(build: pool.BuildState) -> bool:
+    """Earlier tries are part of the last one's case; metadata counts where it failed."""
+    wanted = build.purpose != "metadata" or build.outcome is Outcome.FAILED
+    return wanted and build.superseded_by is None
+
+
+def _properties(record: Record) -> ET.Element:
+    header = record.header
+    facts = {
+        "wheelpool": header.wheelpool,
+        "python": header.python,
+        "command": " ".join(header.argv),
+        "processors": str(header.host.cpus),
+        "memory": str(header.host.memory),
+        "peak": str(record.peak),
+    }
+    if not record.finished:
+        facts["unfinished"] = "the log ends before the run did"
+    properties = ET.Element("properties")
+    properties.extend(_element("property", name=key, value=facts[key]) for key in facts)
+    return properties
+
+
+def _case(record: Record, build: pool.BuildState) -> ET.Element:
+    nested = "wheelpool.nested" if build.nested else "wheelpool"
+    case = _element(
+        "testcase", name=title(build), classname=nested, time=_seconds(_spent(record, build))
+    )
+    case.extend(_results(record, build))
+    good = build.outcome is not None and build.outcome.good
+    for earlier in record.tries_before(build):
+        case.append(_earlier(record, earlier, "flakyFailure" if good else "rerunFailure"))
+    shown = _OUTPUT if build.outcome is Outcome.FAILED else _GLANCE
+    if output := "\n".join([*_facts(record, build), *record.tail(build, shown)]):
+        case.append(_element("system-out", output))
+    return case
+
+
+def _spent(record: Record, build: pool.BuildState) -> float:
+    if build.status is Status.DONE or build.started_at is None:
+        return build.seconds
+    return record.state.now - build.started_at
+
+
+def _results(record: Record, build: pool.BuildState) -> Iterator[ET.Element]:
+    """Yield what went wrong; nothing for a build that went well."""
+    match build.outcome:
+        case None:
+            yield _element("error", type="unfinished", message=_unfinished(record, build))
+        case Outcome.FAILED:
+            text = "\n".join(
+                [build.message, *filter(None, [build.hint]), "", *_extract(record, build)]
+            )
+            yield _element("failure", text, type=build.reference, message=build.message)
+        case Outcome.SKIPPED | Outcome.CANCELLED:
+            message = ": ".join(filter(None, (build.outcome, build.message)))
+            yield _element("skipped", type=build.outcome, message=message)
+        case _:
+            return
+
+
+def _unfinished(record: Record, build: pool.BuildState) -> str:
+    doing = build.phase or build.waiting_for or build.status
+    return f"unfinished: the log ends after {clock(record.state.now)}, in {doing}"
+
+
+def _earlier(record: Record, build: pool.BuildState, tag: str) -> ET.Element:
+    element = _element(tag, type=build.reference or "failed", message=build.message)
+    element.append(_element("stackTrace", "\n".join(_extract(record, build))))
+    return element
+
+
+def _extract(record: Record, build: pool.BuildState) -> list[str]:
+    lines = record.extract(build, _EXTRACT)
+    return [*lines, *([f"run it again by hand: {build.rerun}"] if build.rerun else [])]
+
+
+def _facts(record: Record, build: pool.BuildState) -> Iterator[str]:
+    """Yield what is to be known of a build beside its output."""
+    if build.outcome is not None and build.outcome.good:
+        yield f"{build.outcome}: {build.wheel or build.target}"
+    if build.nested:
+        needed = (record.state.builds[one] for one in build.needed_by)
+        yield f"needed by {', '.join(title(one) for one in needed)}"
+    if build.peak:
+        yield f"peak {size(build.peak)}"
+    yield from build.remarks
+
+
+def _around(record: Record) -> Iterator[ET.Element]:
+    """Yield cases for what is about no single build: the search for versions, the environment."""
+    resolve, environment = record.state.resolve, record.state.environment
+    if resolve is not None and (resolve.done_at is not None or not record.finished):
+        until = record.state.now if resolve.done_at is None else resolve.done_at
+        yield _step("resolve", until - resolve.since, resolve.message, resolve.hint)
+    if environment is not None and (environment.changes or environment.message):
+        yield _step(f"install into {environment.path}", 0.0, environment.message, environment.hint)
+
+
+def _step(name: str, seconds: float, message: str, hint: str) -> ET.Element:
+    case = _element("testcase", name=name, classname="wheelpool.run", time=_seconds(seconds))
+    if message:
+        case.append(_element("error", hint, type=name.split(maxsplit=1)[0], message=message))
+    return case
+
+
+def _count(cases: list[ET.Element], tag: str) -> int:
+    return sum(case.find(tag) is not None for case in cases)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{max(seconds, 0.0):.3f}"
+
+
+def _element(tag: str, text: str = "", /, **attributes: str) -> ET.Element:
+    said = {key: _INVALID.sub("", value) for key, value in attributes.items()}
+    element = ET.Element(tag, said)
+    element.text = _INVALID.sub("", text) or None
+    return element

@@ -1,0 +1,240 @@
+"""A run as a page of Markdown, as CI systems show it under a job.
+
+First what came of it, then what failed and why, then where time and memory went. Bounded: a
+run of any size makes a page that GitHub takes (1 MiB at most). Foreign text is escaped, so that
+no name or message can change how the page looks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from heapq import nlargest
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from app.model.timeline import WORDS
+from app.runs.build_log import RULE
+from app.text.run_status import sentences
+from app.text.summary import sums
+from app.text.view import count, duration, size, title
+from pool import Outcome, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pool
+    from app.model.timeline import Kind, Span
+    from app.runs.record import Record
+
+__all__ = ["markdown"]
+
+_LISTED, _WITH_EXTRACT, _SLOWEST, _WHEELS = 100, 20, 10, 200
+"""So many failures are listed, have their extract, so many rows other tables have."""
+_EXTRACT = 30
+"""Lines of a failed build's log."""
+_LONGEST = 300
+"""Characters of foreign text in a cell."""
+_LONGEST_COMMAND = 2000
+_SPECIAL = re.compile(r"([\\`*\[\]<>|~$&#]|(?<!\w)_|_(?!\w))")
+_SHORTEST_WAIT = 0.05
+"""Seconds; shorter waits are nobody's trouble."""
+
+
+def markdown(record: Record) -> str:
+    """Return the page."""
+    parts = [
+        _head(record),
+        _unfinished(record),
+        _failures(record),
+        _slowest(record),
+        _largest(record),
+        _waits(record),
+        _wheels(record),
+    ]
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _head(record: Record) -> Iterator[str]:
+    state = record.state
+    asked = record.asked
+    counts = Counter(build.outcome for build in asked)
+    said = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
+    how = "" if record.finished else ", unfinished"
+    yield f"## wheelpool: {said or 'nothing built'} in {duration(state.now)}{how}"
+    yield ""
+    if not record.finished:
+        left = sum(build.outcome is None for build in asked)
+        yield f"- **the log ends here, before the run did: {count(left, 'build')} unfinished**"
+    # The first of the sums is the headline.
+    yield from (f"- {_escaped(line.text)}" for line in [*sums(state, record.peak)][1:])
+    if record.peak:
+        yield f"- peak of all builds together: {size(record.peak)}"
+    caps = (f"{name} {_cap(name, limit.cap)}" for name, limit in state.limits.items())
+    yield f"- caps at the end: {', '.join(caps)}" if state.limits else "- no caps are known"
+    yield f"- Python {_escaped(record.header.python)}, {_code(' '.join(record.header.argv))}"
+    yield ""
+
+
+def _cap(name: pool.LimitName, cap: int) -> str:
+    if name != "memory":
+        return str(cap) if cap else "paused"
+    return size(cap) if cap else "off"
+
+
+def _unfinished(record: Record) -> Iterator[str]:
+    """Yield what was going on when the log broke off."""
+    builds = [build for build in record.state.builds.values() if build.outcome is None]
+    if record.finished or not builds:
+        return
+    spans = ((build, record.timeline.builds[build.id][-1]) for build in builds[:_LISTED])
+    rows = (
+        (
+            title(build),
+            WORDS[span.kind],
+            duration(record.state.now - span.since),
+            _last(build, span),
+        )
+        for build, span in spans
+    )
+    yield from ("### Unfinished", "")
+    yield from _table(("build", "in", "since", "last"), rows)
+    yield from _more(len(builds) - _LISTED, "build")
+
+
+def _last(build: pool.BuildState, span: Span) -> str:
+    return span.words or build.last
+
+
+def _failures(record: Record) -> Iterator[str]:
+    failed = record.failed
+    if not failed:
+        return
+    yield from ("### Failed", "")
+    rows = ((title(one), _why(one), _time(one.seconds), one.origin) for one in failed[:_LISTED])
+    yield from _table(("build", "why", "time", "asked for in"), rows)
+    yield from _more(len(failed) - _LISTED, "failed build")
+    for build in failed[:_WITH_EXTRACT]:
+        yield from _extract(record, build)
+
+
+def _why(build: pool.BuildState) -> str:
+    why = sentences(build.message)[0]
+    return f"{why} ({build.hint})" if build.hint else why
+
+
+def _extract(record: Record, build: pool.BuildState) -> Iterator[str]:
+    lines, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
+    if not end:
+        return
+    if lines and lines != end[-len(lines) :]:
+        lines += ["", f"{RULE} the end of the log {RULE}"]
+        lines += end
+    else:
+        lines = end
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
+    yield f"<details><summary>{_escaped(title(build))}: from its log</summary>"
+    yield from ("", f"{fence}text", *lines, fence)
+    if build.rerun:
+        yield from ("", f"Again by hand: {_code(build.rerun)}")
+    yield from ("", "</details>", "")
+
+
+def _slowest(record: Record) -> Iterator[str]:
+    builds = sorted(record.asked, key=lambda one: one.seconds, reverse=True)
+    rows = [_slow(build) for build in builds[:_SLOWEST] if build.seconds]
+    if rows:
+        yield from ("### Slowest", "")
+        yield from _table(("build", "time", "most of it in", "outcome"), rows)
+
+
+def _slow(build: pool.BuildState) -> tuple[str, str, str, str]:
+    phase = max(build.phases, key=lambda one: build.phases[one], default=None)
+    most = f"{phase}, {duration(build.phases[phase])}" if phase else ""
+    return title(build), duration(build.seconds), most, build.outcome or "unfinished"
+
+
+def _largest(record: Record) -> Iterator[str]:
+    builds = sorted(record.state.builds.values(), key=lambda one: one.peak, reverse=True)
+    rows = [
+        (title(one), size(one.peak), size(one.expected_peak) if one.expected_peak else "")
+        for one in builds[:_SLOWEST]
+        if one.peak
+    ]
+    if rows:
+        yield from ("### Most memory", "")
+        yield from _table(("build", "peak", "in earlier runs"), rows)
+
+
+def _waits(record: Record) -> Iterator[str]:
+    waits = [
+        (span.end(record.state.now) - span.since, span)
+        for spans in [*record.timeline.builds.values(), record.timeline.around]
+        for span in spans
+        if isinstance(span.kind, WaitFor)
+    ]
+    waits = [(seconds, span) for seconds, span in waits if seconds >= _SHORTEST_WAIT]
+    if not waits:
+        return
+    total: dict[Kind, float] = {}
+    for seconds, span in waits:
+        total[span.kind] = total.get(span.kind, 0.0) + seconds
+    most = sorted(total, key=lambda kind: total[kind], reverse=True)
+    said = ", ".join(f"{WORDS[kind]} {duration(total[kind])}" for kind in most)
+    yield from ("### Waited", "", f"Of all builds together: {said}.", "")
+    # For a slot all have to wait; the other reasons are the ones to look into.
+    telling = (wait for wait in waits if wait[1].kind is not WaitFor.SLOT)
+    longest = nlargest(_SLOWEST, telling, key=itemgetter(0))
+    rows = ((_who(span, record), WORDS[span.kind], duration(s), span.words) for s, span in longest)
+    yield from _table(("build", "what", "how long", "on"), rows)
+
+
+def _who(span: Span, record: Record) -> str:
+    return "the environment" if span.build is None else title(record.state.builds[span.build])
+
+
+def _wheels(record: Record) -> Iterator[str]:
+    made = [one for one in record.asked if one.wheel and one.outcome and one.outcome.good]
+    if not made:
+        return
+    yield f"<details><summary>{count(len(made), 'wheel')}</summary>"
+    yield ""
+    rows = (
+        (one.wheel.rpartition("/")[2], size(one.wheel_bytes or 0), one.outcome, one.sha256 or "")
+        for one in made[:_WHEELS]
+        if one.wheel and one.outcome
+    )
+    yield from _table(("wheel", "size", "how", "sha256"), rows)
+    yield from _more(len(made) - _WHEELS, "wheel")
+    yield from ("</details>", "")
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds else ""
+
+
+def _more(left: int, noun: str) -> Iterator[str]:
+    if left > 0:
+        yield from (f"and {count(left, f'more {noun}')}", "")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_escaped, row))} |"
+    yield ""
+
+
+def _escaped(text: str) -> str:
+    """Return foreign text as a line of Markdown that shows it as it is."""
+    line = " ".join(text.split())
+    cut = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return _SPECIAL.sub(r"\\\1", cut)
+
+
+def _code(text: str) -> str:
+    """Return a command as code, whatever quotes are in it."""
+    line = " ".join(text.split())[:_LONGEST_COMMAND]
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"

@@ -1,0 +1,1 @@
+"""Saved runs: finding, bundling, comparing, reading logs."""

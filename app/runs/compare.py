@@ -1,0 +1,362 @@
+"""Two runs side by side: which builds got slower, failed newly, grew, waited, came or went.
+
+Pure: it is given what both runs came to. Builds are matched by name, and by order where a name
+comes several times; tries of one build count together. Deliberately blind to small differences:
+the same build never takes the same time twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Literal, get_args
+
+from packaging.utils import canonicalize_name
+
+from app.text.summary import asked_for
+from app.text.view import count, duration, size, title, word_of
+from pool import LimitName, Outcome, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pool
+    from app.model.timeline import Timeline
+
+__all__ = [
+    "Change",
+    "Comparison",
+    "Facts",
+    "Kind",
+    "Pair",
+    "Side",
+    "Threshold",
+    "Totals",
+    "compare",
+    "difference",
+    "growth",
+]
+
+Kind = Literal[
+    "failed", "unfinished", "slower", "memory", "waited", "outcome", "tries", "version",
+    "new", "missing", "mended", "faster",
+]  # fmt: skip
+"""What can be different about a build; what matters most comes first."""
+_NOTHING = 0.05
+"""Seconds that are shown as none."""
+_RANKS: dict[Kind, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """How much more is more; both the share and the amount have to be reached."""
+
+    share: float = 0.2
+    """Of what it was before: 0.2 is a fifth more."""
+    seconds: float = 1.0
+    bytes: int = 32 << 20
+
+    def more_time(self, before: float, after: float) -> bool:
+        """Tell whether something took longer than chance would have it."""
+        return after - before >= max(self.seconds, self.share * before)
+
+    def more_memory(self, before: int, after: int) -> bool:
+        """Tell whether something took more memory than chance would have it."""
+        return after - before >= max(self.bytes, self.share * before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two runs."""
+
+    header: pool.events.Header
+    state: pool.State
+    """After its last event."""
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What there is to compare of a build, all of its tries together."""
+
+    build: pool.BuildId
+    """Its last try."""
+    title: str
+    version: str | None
+    state: str
+    """One word: an outcome, or what it was doing when the log ended."""
+    outcome: Outcome | None
+    """None where the log ends before the build did."""
+    seconds: float
+    """With a slot."""
+    peak: int
+    """Bytes; 0 is unknown."""
+    locks: float
+    """Seconds it waited for locks."""
+    memory: float
+    """Seconds it waited for memory."""
+    tries: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference that is worth telling."""
+
+    kind: Kind
+    text: str
+    weight: float = 0.0
+    """Seconds or bytes; among changes of one kind the larger one matters more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A build in both runs, or in one of them."""
+
+    name: str
+    a: Facts | None
+    b: Facts | None
+    changes: tuple[Change, ...] = ()
+    """What matters most first."""
+
+    @property
+    def title(self) -> str:
+        """The name, with the newer version where it is known."""
+        facts = self.b or self.a
+        return facts.title if facts is not None else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a whole run came to."""
+
+    wall: float
+    """Seconds from its first event to its last."""
+    seconds: float
+    """With slots, summed over all builds."""
+    locks: float
+    """Seconds that builds waited for locks, summed."""
+    memory: float
+    """Seconds that builds waited for memory, summed."""
+    peak: int
+    """Bytes of all builds at one moment."""
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    """Of what was asked for."""
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is different in run B from run A."""
+
+    pairs: tuple[Pair, ...]
+    """All builds, what matters most first; those that are the same come last, by name."""
+    around: tuple[tuple[str, str, str], ...]
+    """What differs around the builds: caps, interpreter, machine; a name and both values."""
+    a: Totals
+    b: Totals
+
+    @property
+    def worse(self) -> bool:
+        """Whether something failed newly, never ended, or got slower."""
+        bad = {"failed", "unfinished", "slower"}
+        return any(change.kind in bad for pair in self.pairs for change in pair.changes)
+
+
+def compare(a: Side, b: Side, threshold: Threshold) -> Comparison:
+    """Compare run B with run A, which was before it."""
+    pairs = [
+        Pair(
+            name=name,
+            a=one,
+            b=other,
+            changes=tuple(sorted(_changes(one, other, threshold), key=_rank)),
+        )
+        for name, one, other in _matched(_facts(a), _facts(b))
+    ]
+    return Comparison(
+        pairs=tuple(sorted(pairs, key=_order)),
+        around=tuple(_around(a, b)),
+        a=_totals(a),
+        b=_totals(b),
+    )
+
+
+def difference(before: float, after: float) -> str:
+    """Say how much longer something took: ``+1.5 s, 2.3x``."""
+    if abs(after - before) < _NOTHING:
+        return "the same"
+    sign = "-" if after < before else "+"
+    times = f", {after / before:.1f}x" if before >= _NOTHING else ""
+    return f"{sign}{duration(abs(after - before))}{times}"
+
+
+def growth(before: int, after: int) -> str:
+    """Say how much more memory something took: ``+1.1 GiB, 2.3x``."""
+    if before == after:
+        return "the same"
+    sign = "-" if after < before else "+"
+    times = f", {after / before:.1f}x" if before else ""
+    return f"{sign}{size(abs(after - before))}{times}"
+
+
+def _rank(change: Change) -> int:
+    return _RANKS[change.kind]
+
+
+def _order(pair: Pair) -> tuple[int, float, str]:
+    if not pair.changes:
+        return len(_RANKS), 0.0, pair.name
+    first = pair.changes[0]
+    return _RANKS[first.kind], -first.weight, pair.name
+
+
+# Builds
+
+
+def _matched(
+    a: Mapping[tuple[str, str], list[Facts]], b: Mapping[tuple[str, str], list[Facts]]
+) -> Iterator[tuple[str, Facts | None, Facts | None]]:
+    for key in {**a, **b}:
+        for one, other in zip_longest(a.get(key, []), b.get(key, [])):
+            yield key[0], one, other
+
+
+def _facts(side: Side) -> dict[tuple[str, str], list[Facts]]:
+    """Return the builds of a run by name and by what was to come out of them."""
+    found: defaultdict[tuple[str, str], list[Facts]] = defaultdict(list)
+    for build in side.state.builds.values():
+        if build.superseded_by is None:
+            found[canonicalize_name(build.name), build.purpose].append(_facts_of(build, side))
+    return found
+
+
+def _facts_of(build: pool.BuildState, side: Side) -> Facts:
+    tries = [build]
+    while (before := tries[-1].retry_of) is not None:
+        tries.append(side.state.builds[before])
+    return Facts(
+        build=build.id,
+        title=title(build),
+        version=build.version,
+        state=word_of(build),
+        outcome=build.outcome,
+        seconds=sum(one.seconds for one in tries),
+        peak=max(one.peak for one in tries),
+        locks=sum(_waited(one, WaitFor.LOCK, side) for one in tries),
+        memory=sum(_waited(one, WaitFor.MEMORY, side) for one in tries),
+        tries=len(tries),
+        message=build.message,
+    )
+
+
+def _waited(build: pool.BuildState, for_: WaitFor, side: Side) -> float:
+    spans = side.timeline.builds.get(build.id, ())
+    now = side.state.now
+    return sum(span.end(now) - span.since for span in spans if span.kind == for_)
+
+
+def _changes(a: Facts | None, b: Facts | None, threshold: Threshold) -> Iterator[Change]:
+    """Yield what is different about a build."""
+    if b is None:
+        if a is not None:
+            yield Change(kind="missing", text=f"was {_ended(a)}", weight=a.seconds)
+        return
+    yield from _outcomes(a, b)
+    if a is None:
+        if b.outcome not in (Outcome.FAILED, None):
+            yield Change(kind="new", text=_ended(b), weight=b.seconds)
+        return
+    if a.outcome is b.outcome is Outcome.BUILT:
+        yield from _times(a, b, threshold)
+    if a.peak and threshold.more_memory(a.peak, b.peak):
+        text = f"{size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}"
+        yield Change(kind="memory", text=text, weight=b.peak - a.peak)
+    yield from _waits(a, b, threshold)
+    if b.tries > a.tries:
+        text = f"tried {count(b.tries, 'time')}, was {count(a.tries, 'time')}"
+        yield Change(kind="tries", text=text, weight=b.tries)
+    if a.version and b.version and a.version != b.version:
+        yield Change(kind="version", text=f"{a.version} -> {b.version}")
+
+
+def _outcomes(a: Facts | None, b: Facts) -> Iterator[Change]:
+    """Yield what became of a build, where that is something else."""
+    was = f", was {a.state}" if a is not None else ", was not there"
+    now, before = b.outcome, None if a is None else a.outcome
+    if now is Outcome.FAILED and before is not Outcome.FAILED:
+        yield Change(kind="failed", text=f"{b.message or 'failed'}{was}", weight=b.seconds)
+    elif now is None and (a is None or before is not None):
+        yield Change(kind="unfinished", text=f"{b.state} when the log ends{was}", weight=b.seconds)
+    elif before is Outcome.FAILED and now is not None and now.good and a is not None:
+        failure = f": {a.message}" if a.message else ""
+        yield Change(kind="mended", text=f"{_ended(b)}, had failed{failure}", weight=b.seconds)
+    elif a is not None and now is not before:
+        yield Change(kind="outcome", text=f"{a.state} -> {b.state}", weight=b.seconds)
+
+
+def _times(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
+    kind: Kind | None = None
+    if threshold.more_time(a.seconds, b.seconds):
+        kind = "slower"
+    elif threshold.more_time(b.seconds, a.seconds):
+        kind = "faster"
+    if kind is not None:
+        text = f"{duration(a.seconds)} -> {duration(b.seconds)}"
+        by = difference(a.seconds, b.seconds)
+        yield Change(kind=kind, text=f"{text}  {by}", weight=abs(b.seconds - a.seconds))
+
+
+def _waits(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
+    for what, before, after in (("locks", a.locks, b.locks), ("memory", a.memory, b.memory)):
+        if threshold.more_time(before, after):
+            text = f"for {what} {duration(before)} -> {duration(after)}"
+            yield Change(kind="waited", text=text, weight=after - before)
+
+
+def _ended(facts: Facts) -> str:
+    return f"{facts.state}  {duration(facts.seconds)}" if facts.seconds else facts.state
+
+
+# The runs
+
+
+def _totals(side: Side) -> Totals:
+    facts = [one for several in _facts(side).values() for one in several]
+    outcomes = Counter(str(one.outcome or "unfinished") for one in asked_for(side.state))
+    return Totals(
+        wall=side.state.now,
+        seconds=sum(one.seconds for one in facts),
+        locks=sum(one.locks for one in facts),
+        memory=sum(one.memory for one in facts),
+        peak=side.timeline.series["used"].peak,
+        outcomes=dict(outcomes),
+        finished=side.state.finished,
+    )
+
+
+def _around(a: Side, b: Side) -> Iterator[tuple[str, str, str]]:
+    """Yield what differs around the builds."""
+    one, other = a.header, b.header
+    yield from _if_other("wheelpool", one.wheelpool, other.wheelpool)
+    yield from _if_other("python", one.python, other.python)
+    yield from _if_other("processors", str(one.host.cpus), str(other.host.cpus))
+    yield from _if_other("machine", size(one.host.memory), size(other.host.memory))
+    for limit in LimitName:
+        yield from _if_other(limit, _cap(a.state, limit), _cap(b.state, limit))
+
+
+def _if_other(name: str, a: str, b: str) -> Iterator[tuple[str, str, str]]:
+    if a != b:
+        yield name, a, b
+
+
+def _cap(state: pool.State, name: LimitName) -> str:
+    """Return a cap as it was at the end, in words."""
+    limit = state.limits.get(name)
+    if limit is None:
+        return "none"
+    if name is LimitName.MEMORY:
+        return size(limit.cap) if limit.cap else "none"
+    return str(limit.before_pause)

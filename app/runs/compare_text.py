@@ -1,0 +1,172 @@
+"""What ``wheelpool diff`` says: two saved runs compared, in lines or as JSON.
+
+What differs is found by `app.runs.compare`; here two logs are chosen and read, and put into words.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import pool
+from app.runs import bundle
+from app.runs import store as runs
+from app.runs.compare import Side, compare, difference, growth
+from app.runs.record import read
+from app.text.lines import Line, line_of
+from app.text.view import count, duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from app.runs.compare import Comparison, Threshold, Totals
+    from pool import events
+
+__all__ = ["as_json", "chosen", "compared", "headline", "in_words", "opened", "say"]
+
+_LONGEST_NAME = 32
+_NAMING = "name two logs: a file, a run's folder, or the beginning of a run's id"
+
+_WAITS = {"locks": "waiting for locks", "memory": "waiting for memory"}
+_STYLES = {
+    "failed": "bold red",
+    "unfinished": "red",
+    "slower": "yellow",
+    "memory": "yellow",
+    "waited": "yellow",
+    "tries": "yellow",
+    "outcome": "cyan",
+    "version": "cyan",
+    "new": "cyan",
+    "missing": "cyan",
+    "mended": "green",
+    "faster": "green",
+    "same": "dim",
+    "run": "bold",
+}
+"""Of the first word of a line, on terminals; the words say the same."""
+
+
+def chosen(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
+    """Return the two logs to compare, the older one first where the user did not say.
+
+    Args:
+        state_dir: where saved runs are.
+        named: none: the two newest runs; one: that and the newest; or both.
+
+    Raises:
+        JournalError: there are no such logs.
+    """
+    if "-" in named:
+        raise pool.JournalError("-: a log is not read from stdin", hint=_NAMING)
+    found = [runs.find(state_dir, text) for text in named]
+    if len(found) > 1:
+        return found[0], found[1]
+    if found:
+        return found[0], runs.newest(state_dir)
+    match runs.logged(state_dir):
+        case [*_, before, newest]:
+            return before, newest
+        case []:
+            raise pool.JournalError("no saved runs yet", hint=_NAMING)
+        case _:
+            raise pool.JournalError("there is only one saved run", hint=_NAMING)
+
+
+@contextmanager
+def opened(a: Path, b: Path) -> Iterator[tuple[Path, Path]]:
+    """Give the journals of two logs; those of bundles are there until the block ends."""
+    with bundle.opened(a) as one, bundle.opened(b) as other:
+        yield one, other
+
+
+def compared(a: Path, b: Path, threshold: Threshold) -> tuple[Side, Side, Comparison]:
+    """Read two journals and compare the second with the first.
+
+    Raises:
+        JournalError: one of them cannot be read.
+    """
+    one, other = _side(a), _side(b)
+    return one, other, compare(one, other, threshold)
+
+
+def _side(journal: Path) -> Side:
+    record = read(journal)
+    return Side(header=record.header, state=record.state, timeline=record.timeline)
+
+
+def as_json(a: Side, b: Side, comparison: Comparison) -> str:
+    """Return all of it for machines; times are seconds, memory is bytes."""
+    told = {"a": a.header, "b": b.header, "worse": comparison.worse, "comparison": comparison}
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+
+
+def headline(name: str, header: events.Header, totals: Totals) -> str:
+    """Return one line about a run: which it is, when it was, and how it went."""
+    try:
+        when = f"{datetime.fromisoformat(header.started).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        when = header.started
+    outcomes = ", ".join(f"{many} {outcome}" for outcome, many in totals.outcomes.items())
+    facts = [header.run, when, duration(totals.wall), outcomes or "nothing built"]
+    facts += [] if totals.finished else ["the log ends before the run did"]
+    return pool.clean_line(f"{name}  {'  '.join(facts)}", longest=1000)
+
+
+def in_words(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
+    """Yield both runs, what differs, what matters most first, and what it comes to."""
+    yield Line(word="run", text=headline("A", a.header, comparison.a))
+    yield Line(word="run", text=headline("B", b.header, comparison.b))
+    yield Line(text="")
+    different = [pair for pair in comparison.pairs if pair.changes]
+    width = min(_LONGEST_NAME, max((len(pair.title) for pair in different), default=0))
+    for pair in different:
+        word, name = str(pair.changes[0].kind), pair.title
+        for change in pair.changes:
+            # Several lines of one build: its name is said once.
+            word = str(change.kind)
+            yield _cleaned(word, f"{name:<{width}}  {change.text}")
+            name = ""
+    same = len(comparison.pairs) - len(different)
+    if same or not different:
+        yield line_of("same", f"{count(same, 'build')} with no difference worth telling")
+    for name, before, after in comparison.around:
+        yield _cleaned("around", f"{name} {before} -> {after}")
+    yield from _sums(comparison.a, comparison.b)
+
+
+def _sums(a: Totals, b: Totals) -> Iterator[Line]:
+    """Yield what the runs come to, a line for each thing that is known."""
+    for what, before, after in (
+        ("the run", a.wall, b.wall),
+        ("builds", a.seconds, b.seconds),
+        ("locks", a.locks, b.locks),
+        ("memory", a.memory, b.memory),
+    ):
+        if before or after:
+            told = _WAITS.get(what, what)
+            by = difference(before, after)
+            yield line_of("total", f"{told}  {duration(before)} -> {duration(after)}  {by}")
+    if a.peak and b.peak:
+        yield line_of("total", f"peak  {size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}")
+
+
+def _cleaned(word: str, text: str) -> Line:
+    return Line(word=word, text=pool.clean_line(line_of(word, text).text, longest=1000))
+
+
+def say(lines: Iterator[Line]) -> None:
+    """Print lines, in colours where stdout is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - not paid by --json
+    from rich.text import Text  # noqa: PLC0415 - not paid by --json
+
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        text = Text(line.text)
+        if line.word:
+            text.stylize(_STYLES.get(line.word, ""), 0, len(line.word))
+        console.print(text)

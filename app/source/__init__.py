@@ -1,0 +1,1 @@
+"""Sources of events: a live run, an attached run, a replay."""

@@ -1,0 +1,158 @@
+"""A long run as it was at some moments, so that going to any time costs little.
+
+Folding a million events takes seconds; folding those since the last moment that is kept does not.
+What can no longer change (builds and bars that have ended) is shared between moments, so one more
+costs little memory. Pure.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from copy import copy
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import pool
+from app.model.memory_history import MemoryTrail
+from app.model.timeline import Span, Timeline
+
+if TYPE_CHECKING:
+    from pool import events
+
+__all__ = ["Moment", "Moments"]
+
+_APART = 16384
+"""Events from one moment to the next, at first."""
+_MOST = 32
+"""So many moments are kept; when there are more every second one goes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Moment:
+    """What some events came to."""
+
+    count: int = 0
+    """How many events."""
+    state: pool.State = field(default_factory=pool.State)
+    timeline: Timeline = field(default_factory=Timeline)
+    memory: MemoryTrail = field(default_factory=MemoryTrail)
+
+    def see(self, event: events.Event) -> frozenset[pool.BuildId]:
+        """Go on by one event; return the builds that it changed."""
+        dirty = pool.fold(self.state, event)
+        self.timeline.see(event, self.state)
+        self.memory.see(event)
+        self.count += 1
+        return dirty
+
+    def copy(self) -> Moment:
+        """Return the same moment, for somebody else to go on from."""
+        return self.with_builds({name: _build(build) for name, build in self.state.builds.items()})
+
+    def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Moment:
+        """Return the same moment with copies of its builds that the caller has made."""
+        return Moment(
+            count=self.count,
+            state=_state(self.state, builds),
+            timeline=_timeline(self.timeline),
+            memory=self.memory.copy(),
+        )
+
+
+class Moments:
+    """The moments of one run; `see` is called with each of its events, in order."""
+
+    def __init__(self, header: events.Header, *, apart: int = _APART) -> None:
+        self._now = Moment(state=pool.State(header=header))
+        self._kept = [self._now.copy()]
+        self._apart = apart
+        self._dirty: set[pool.BuildId] = set()
+        """The builds that have changed since a moment was kept."""
+        self._builds: dict[pool.BuildId, pool.BuildState] = {}
+        """As they were when the last moment was kept."""
+
+    def see(self, event: events.Event) -> None:
+        """Go on by one event."""
+        self._dirty |= self._now.see(event)
+        if self._now.count % self._apart == 0:
+            self._keep()
+
+    @property
+    def end(self) -> pool.State:
+        """What all events so far come to; it is nobody's to change."""
+        return self._now.state
+
+    def before(self, count: int) -> Moment:
+        """Return the last moment that is kept of those with at most so many events.
+
+        It is nobody's to change: `Moment.copy` is.
+        """
+        return self._kept[bisect_right(self._kept, count, key=attrgetter("count")) - 1]
+
+    def _keep(self) -> None:
+        for build in self._dirty:
+            self._builds[build] = _build(self._now.state.builds[build])
+        self._dirty.clear()
+        # In the order of the state, which is that of announcement.
+        builds = {name: self._builds[name] for name in self._now.state.builds}
+        self._kept.append(self._now.with_builds(builds))
+        if len(self._kept) > _MOST:
+            self._apart *= 2
+            self._kept = [one for one in self._kept if one.count % self._apart == 0]
+
+
+def _build(build: pool.BuildState) -> pool.BuildState:
+    twin = copy(build)
+    twin.phases = dict(build.phases)
+    return twin
+
+
+def _state(state: pool.State, builds: dict[pool.BuildId, pool.BuildState]) -> pool.State:
+    return replace(
+        state,
+        builds=builds,
+        limits={name: copy(limit) for name, limit in state.limits.items()},
+        slots=dict(state.slots),
+        downloads={key: copy(download) for key, download in state.downloads.items()},
+        installs=dict(state.installs),
+        traffic=copy(state.traffic),
+        resolve=copy(state.resolve),
+        environment=copy(state.environment),
+        totals=dict(state.totals),
+    )
+
+
+def _timeline(timeline: Timeline) -> Timeline:
+    """Copy what may still change: bars that go on, and the lists that they are in."""
+    twins: dict[int, Span] = {}
+
+    def spans(those: list[Span]) -> list[Span]:
+        if not those or those[-1].until is not None:
+            return those
+        last = those[-1]
+        if id(last) not in twins:
+            twins[id(last)] = _span(last)
+        return [*those[:-1], twins[id(last)]]
+
+    twin = Timeline()
+    # Of a build whose last bar has ended there are no more; of a slot there are.
+    twin.builds = {build: spans(those) for build, those in timeline.builds.items()}
+    twin.slots = {slot: list(spans(those)) for slot, those in timeline.slots.items()}
+    twin.around = [_span(span) for span in timeline.around]
+    for measure, series in timeline.series.items():
+        twin.series[measure] = series.copy()
+    twin.landmarks = list(timeline.landmarks)
+    return twin
+
+
+def _span(span: Span) -> Span:
+    # Five times as fast as `copy`; every build that waits has one that goes on.
+    return Span(
+        build=span.build,
+        kind=span.kind,
+        since=span.since,
+        until=span.until,
+        slot=span.slot,
+        words=span.words,
+    )

@@ -1,0 +1,1 @@
+"""Words: one place for every sentence that screens, lines and reports share."""

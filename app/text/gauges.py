@@ -1,0 +1,87 @@
+"""How a run went in the last minutes, as the graphs above the table show it.
+
+Pure, as `app.text.view` is: series from the timeline, words from the state. Each graph has a fixed
+scale: the cap, the budget, or all of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.text.limits import budget
+from app.text.view import size
+from pool import LimitName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pool
+    from app.model.timeline import Measure, Timeline
+
+__all__ = ["SECONDS", "Gauge", "gauges", "history"]
+
+SECONDS = 180.0
+"""So far back a graph goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """One graph."""
+
+    name: str
+    measure: Measure
+    scale: float
+    """What fills it."""
+    now: str = ""
+    """Where it is, in words, where the header does not say so already."""
+
+
+def gauges(state: pool.State, timeline: Timeline) -> list[Gauge]:
+    """Return the graphs there are in a run, the most telling first."""
+    return [*_caps(state), *_memory(state), *_pressure(timeline), *_reserved(state)]
+
+
+def history(timeline: Timeline, measure: Measure, now: float, cells: int) -> list[float | None]:
+    """Return the highest value in each of so many equal parts of the last minutes.
+
+    The parts begin at multiples of their length, so that bars keep their heights as they move on.
+    """
+    step = SECONDS / cells
+    last = int(now / step)
+    series = timeline.series[measure]
+    return [
+        series.highest(cell * step, min((cell + 1) * step, now + step)) if cell >= 0 else None
+        for cell in range(last - cells + 1, last + 1)
+    ]
+
+
+def _caps(state: pool.State) -> Iterator[Gauge]:
+    measures: dict[LimitName, Measure] = {
+        LimitName.BUILDS: "running",
+        LimitName.JOBS: "working",
+    }
+    for name, measure in measures.items():
+        if (limit := state.limits.get(name)) is not None:
+            # While it is paused, nothing may run: but the scale is what ran, and will again.
+            scale = limit.cap or limit.before_pause
+            yield Gauge(name=name, measure=measure, scale=scale)
+
+
+def _memory(state: pool.State) -> Iterator[Gauge]:
+    if (known := budget(state)) is not None:
+        yield Gauge(name="memory", measure="used", scale=known[2])
+    elif state.machine is not None:
+        yield Gauge(name="memory", measure="used", scale=state.machine.total)
+
+
+def _reserved(state: pool.State) -> Iterator[Gauge]:
+    if (known := budget(state)) is not None:
+        _, reserved, whole = known
+        yield Gauge(name="reserved", measure="reserved", scale=whole, now=size(reserved))
+
+
+def _pressure(timeline: Timeline) -> Iterator[Gauge]:
+    stall = timeline.series["stall"]
+    if stall.values:
+        yield Gauge(name="pressure", measure="stall", scale=100, now=f"{stall.values[-1]} %")

@@ -1,0 +1,172 @@
+"""What a run does around its builds, in words: versions that are looked for, an environment.
+
+Pure, as `app.text.view` is: the same sentences for the strip of the screen, the lines of a log and
+their summaries. Deliberately without layout; who shows them cuts or aligns them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
+
+from packaging.version import InvalidVersion, Version
+
+from app.text.view import clock, count, held_by
+
+if TYPE_CHECKING:
+    import pool
+    from pool import events
+
+__all__ = [
+    "Told", "change", "changed", "folder", "how_changed", "kept", "resolved", "sentences", "told",
+]  # fmt: skip
+
+How = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is to be said at the moment."""
+
+    kind: Literal["working", "waiting", "done", "failed"]
+    lines: tuple[str, ...]
+    """More than one only where something failed."""
+
+
+def told(state: pool.State, now: float) -> Told | None:
+    """Say what goes on around the builds; None where that is nothing."""
+    about = _environment(state.environment, now) or _resolving(state.resolve, now)
+    if not state.remarks:
+        return about
+    note = f"note: {state.remarks[-1]}"
+    if about is None:
+        return Told("done", (note,))
+    if about.kind in ("working", "waiting"):
+        return about
+    first, *rest = about.lines
+    # A failure has lines of its own; elsewhere there is one for all.
+    return Told(
+        about.kind, (first, *rest, note) if about.kind == "failed" else (f"{first}   {note}",)
+    )
+
+
+def _environment(environment: pool.EnvironmentState | None, now: float) -> Told | None:
+    if environment is None:
+        return None
+    where = folder(environment.path)
+    if environment.waiting_since is not None:
+        waited = clock(now - environment.waiting_since)
+        holder = held_by(environment.holder)
+        return Told("waiting", (f"waiting {waited} for {where}: locked {holder}",))
+    if environment.locked:
+        return Told("working", (f"writing into {where}",))
+    if environment.message:
+        return _failed(f"not installed into {where}: ", environment.message, environment.hint)
+    if environment.changes:
+        return Told("done", (changed(environment),))
+    return None
+
+
+def _resolving(resolve: pool.Resolve | None, now: float) -> Told | None:
+    if resolve is None:
+        return None
+    if resolve.message:
+        return _failed("not resolved: ", resolve.message, resolve.hint)
+    if resolve.done_at is not None:
+        return Told("done", (f"resolved {resolved(resolve.picked)}",))
+    words = [f"resolving {count(len(resolve.requirements), 'requirement')}"]
+    if resolve.pages:
+        words.append(count(resolve.pages, "page"))
+    words.append(clock(now - resolve.since))
+    return Told("working", (" · ".join(words),))
+
+
+def _failed(what: str, message: str, hint: str) -> Told:
+    first, *rest = sentences(message)
+    return Told("failed", (what + first, *rest, *([hint] if hint else [])))
+
+
+def sentences(message: str) -> list[str]:
+    """Return the parts of a message that explains more than one thing."""
+    return [part.strip() for part in re.split(r"; |\n", message) if part.strip()] or [""]
+
+
+def folder(path: str) -> str:
+    """Return an environment's path as people call it: ``.venv``; a short path stays whole."""
+    # What is locked may be its lock's file.
+    place = PurePath(path.removesuffix("/.lock"))
+    return place.name if len(place.parts) > 2 else str(place)
+
+
+def resolved(picked: tuple[events.Picked, ...]) -> str:
+    """Sum up a set: ``41 distributions: 3 from source, 37 wheels, 1 kept``."""
+    kinds = Counter(_origin(one) for one in picked)
+    parts = [f"{kinds['source']} from source"] if kinds["source"] else []
+    if kinds["wheel"]:
+        parts.append(count(kinds["wheel"], "wheel"))
+    if kinds["kept"]:
+        parts.append(f"{kinds['kept']} kept")
+    return ": ".join(filter(None, (count(len(picked), "distribution"), ", ".join(parts))))
+
+
+def _origin(one: events.Picked) -> Literal["source", "wheel", "kept"]:
+    match one.kind:
+        case "installed":
+            return "kept"
+        case "wheel":
+            return "wheel"
+        case _:
+            return "wheel" if one.file.endswith(".whl") else "source"
+
+
+def kept(state: pool.State) -> int:
+    """Return how many distributions of an environment were good as they were."""
+    picked = state.resolve.picked if state.resolve is not None else ()
+    return sum(one.kind == "installed" for one in picked)
+
+
+def how_changed(change: events.EnvironmentChange) -> How:
+    """Return what became of one distribution, as one word."""
+    if change.new is None:
+        return "removed"
+    if change.old is None:
+        return "installed"
+    if change.old == change.new:
+        return "reinstalled"
+    try:
+        return "upgraded" if Version(change.new) > Version(change.old) else "downgraded"
+    except InvalidVersion:
+        # It comes from before versions had rules.
+        return "upgraded"
+
+
+def change(change: events.EnvironmentChange) -> str:
+    """Say what an environment has now: ``rich 14.2.0 (was 13.9.4)``."""
+    facts = []
+    if change.editable:
+        facts.append("editable")
+    if change.old is not None and change.new is not None:
+        facts.append(f"was {change.old}" if change.old != change.new else "again")
+    about = f"{change.name} {change.new or change.old or ''}".rstrip()
+    return f"{about} ({', '.join(facts)})" if facts else about
+
+
+def changed(environment: pool.EnvironmentState) -> str:
+    """Sum up the changes: ``installed 41 into .venv (2 upgraded, 1 editable)``."""
+    last = {change.name: change for change in environment.changes}.values()
+    ways = Counter(how_changed(change) for change in last)
+    removed = ways.pop("removed", 0)
+    where = folder(environment.path)
+    if not ways:
+        return f"removed {removed} from {where}"
+    special: tuple[How, ...] = ("upgraded", "downgraded", "reinstalled")
+    facts = [f"{ways[way]} {way}" for way in special if ways[way]]
+    if editable := sum(change.editable and change.new is not None for change in last):
+        facts.append(f"{editable} editable")
+    if removed:
+        facts.append(f"{removed} removed")
+    said = f"installed {ways.total()} into {where}"
+    return f"{said} ({', '.join(facts)})" if facts else said

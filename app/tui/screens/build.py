@@ -1,0 +1,259 @@
+"""One build, full screen: what is known of it, its processes and their memory, its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import set_cell_size
+from rich.text import Text
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+import pool
+from app.model.memory_history import columns
+from app.runs.previous_phases import earlier_phases
+from app.text.build_details import command, facts
+from app.text.sparkline import sparkline
+from app.text.view import PLAIN, clock, describe, size, title
+from app.tui.screens.log import LogScreen
+from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from app.model.timeline import Series
+    from app.tui.run_model import Feed
+
+__all__ = ["BuildScreen"]
+
+_TICK = 1 / 5
+_ABOUT = 11
+"""Cells of what a line is about."""
+_GRAPH = 24
+_WIDEST = 80
+"""So many cells a graph of the whole build has at most."""
+_SECONDS = 120.0
+"""So far back the graphs of processes go."""
+_MOST_PROCESSES = 12
+
+
+class BuildScreen(Screen[None]):
+    """Shows one build while it goes on, and afterwards.
+
+    Args:
+        feed: what happens.
+        build: the one.
+        ascii_only: no glyphs beyond ASCII.
+    """
+
+    CSS_PATH = "build.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "leave", "back", key_display="q", id="build.back"),
+        Binding("l", "log", "log", id="build.log"),
+        Binding("e", "error", "error", id="build.error"),
+        Binding("y", "copy", "copy command", id="build.copy"),
+        Binding("x", "cancel", "cancel", id="build.cancel"),
+        Binding("r", "retry", "retry", id="build.retry"),
+        Binding("tab", "app.focus_next", "facts, log", show=False, id="build.focus"),
+    ]
+
+    def __init__(self, feed: Feed, build: pool.BuildState, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._feed = feed
+        self._build_id = build.id
+        self._first = build
+        self._ascii = ascii_only
+        self._shown: tuple[Text, Text, Text] | None = None
+        self._offered: tuple[object, ...] = ()
+        """What `check_action` looks at, as it was when the keys were shown."""
+        self._before: Mapping[pool.Phase, float] = {}
+        self._why: Text | None = None
+        """The lines of a failed build's log that matter; None until they were looked for."""
+
+    @property
+    def build(self) -> pool.BuildState:
+        """The build as it is now; a replay that went back has made another state."""
+        return self._feed.state.builds.get(self._build_id, self._first)
+
+    def compose(self) -> ComposeResult:
+        """Stack the parts."""
+        yield Static(id="title", markup=False)
+        with VerticalScroll(id="facts"):
+            yield Static(id="why", markup=False)
+            yield Static(id="about", markup=False)
+            yield Static(id="processes", markup=False)
+        if (path := self._feed.log(self.build)) is not None:
+            yield LogView(path)
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        for view in self.query(LogView):
+            self.set_focus(view)
+        self.set_interval(_TICK, self.tick)
+        self.tick()
+        # Logs of earlier runs may be large: meanwhile the screen goes on.
+        self.run_worker(self._look_back, thread=True)
+
+    def _look_back(self) -> None:
+        if (journal := self._feed.source.journal) is not None:
+            self._before = earlier_phases(journal, self._first)
+
+    def on_resize(self) -> None:
+        """Draw for another width."""
+        self._shown = None
+
+    def tick(self) -> None:
+        """Draw what has changed."""
+        build = self.build
+        for view in self.query(LogView):
+            view.tick(None if self._feed.source.live else build.bytes)
+        self._find_why(build)
+        line = describe(build, self._feed.state, self._feed.now)
+        head = set_cell_size(
+            f" {title(build)}   {line.word} {line.detail}", max(1, self.app.size.width)
+        )
+        self.query_one("#title", Static).update(self._plain(head), layout=False)
+        shown = (self._why or Text(), self._about(build), self._processes(build))
+        if shown != self._shown:
+            # A new layout costs: only where there is something new to see.
+            self._shown = shown
+            for name, text in zip(("why", "about", "processes"), shown, strict=True):
+                part = self.query_one(f"#{name}", Static)
+                part.display = bool(text)
+                part.update(text)
+        offered = (build.status, build.outcome, bool(build.rerun))
+        if offered != self._offered:
+            # The line of keys is made anew for it.
+            self._offered = offered
+            self.refresh_bindings()
+
+    def _plain(self, text: str) -> str:
+        return text.translate(PLAIN) if self._ascii else text
+
+    def _about(self, build: pool.BuildState) -> Text:
+        """Put the facts one below the other, long ones over several lines."""
+        lines = Text()
+        feed = self._feed
+        told = facts(build, feed.state, feed.now, feed.line, self._before)
+        room = max(20, self.app.size.width - _ABOUT - 3)
+        for fact in told:
+            parts = Text(self._plain(fact.text)).wrap(self.app.console, room) or [Text()]
+            for number, part in enumerate(parts):
+                about = fact.about if number == 0 else ""
+                lines.append(f" {about:<{_ABOUT}}", "dim").append(part.plain).append("\n")
+        lines.rstrip()
+        return lines
+
+    def _find_why(self, build: pool.BuildState) -> None:
+        """Look once into the log of what has failed."""
+        if build.outcome != pool.Outcome.FAILED:
+            self._why = None
+            return
+        if self._why is not None:
+            return
+        self._why = Text()
+        for view in self.query(LogView):
+            if view.lines and (found := view.diagnosis()) is not None:
+                for number, text in found.lines:
+                    self._why.append(f" {f'line {number:,}':<{_ABOUT}}", "dim")
+                    self._why.append(f"{self._plain(text)}\n", "bold")
+                if found.hint and not build.hint:
+                    # Its journal is from before hints were told.
+                    self._why.append(f" {'way out':<{_ABOUT}}{found.hint}\n", "dim")
+        self._why.rstrip()
+
+    # Processes
+
+    def _processes(self, build: pool.BuildState) -> Text:
+        text = Text()
+        trail = self._feed.memory.builds.get(build.id)
+        if trail is not None and build.started_at is not None:
+            until = build.finished_at or self._feed.now
+            told = f"  {clock(until - build.started_at)}, the top is {size(build.peak)}"
+            room = max(_GRAPH, self.app.size.width - _ABOUT - len(told) - 4)
+            values = columns(trail, min(room, _WIDEST), build.started_at, until)
+            text.append(f" {'over time':<{_ABOUT}}", "dim")
+            text.append(sparkline(values, max(build.peak, 1), ascii_only=self._ascii))
+            text.append(told, "dim")
+        if not build.processes:
+            return text
+        text.append(f"\n {'pid':>{_ABOUT - 3}}  {'memory':>8}  {'cpu':>5}  ", "dim")
+        text.append(f"{f'last {_SECONDS:.0f} s':<{_GRAPH}}  process", "dim")
+        for line in self._tree(build):
+            text.append(f"\n{self._plain(line)}")
+        if (hidden := len(build.processes) - _MOST_PROCESSES) > 0:
+            text.append(f"\n {'':>{_ABOUT - 3}}  and {hidden} more", "dim")
+        return text
+
+    def _tree(self, build: pool.BuildState) -> Iterator[str]:
+        most = max(process.rss for process in build.processes)
+        depths: dict[int, int] = {}
+        for process in build.processes[:_MOST_PROCESSES]:
+            depth = depths[process.pid] = depths.get(process.ppid, -1) + 1
+            branch = "  " * (depth - 1) + ("`- " if self._ascii else "└ ") if depth else ""
+            trail, now = self._feed.memory.process(build.id, process.pid), self._feed.now
+            line = (
+                f" {process.pid:>{_ABOUT - 3}}  {size(process.rss):>8}  {process.cpu:>3.0f} %  "
+                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{command(process)}"
+            )
+            yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()
+
+    def _graph(self, trail: Series, most: int, since: float, until: float) -> str:
+        values = columns(trail, _GRAPH, since, until)
+        return sparkline(values, most, ascii_only=self._ascii)
+
+    # What hands do
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what makes sense for this build at this moment."""
+        build, live = self.build, self._feed.source.live
+        done = build.status is pool.Status.DONE
+        match action:
+            case "copy":
+                return bool(build.rerun)
+            case "error":
+                return build.outcome == pool.Outcome.FAILED
+            case "cancel":
+                return live and not done
+            case "retry":
+                return live and done and build.outcome is not None and not build.outcome.good
+            case _:
+                return True
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss()
+
+    def action_log(self) -> None:
+        """Show the log, full screen."""
+        self._open_log(None)
+
+    def action_error(self) -> None:
+        """Show the log where it says what went wrong."""
+        for view in self.query(LogView):
+            if (found := view.diagnosis()) is not None:
+                self._open_log(found.lines[0][0] - 1)
+
+    def _open_log(self, line: int | None) -> None:
+        if (path := self._feed.log(self.build)) is not None:
+            self.app.push_screen(LogScreen(self._feed, self.build, path, line=line))
+
+    def action_copy(self) -> None:
+        """Copy the command that runs the failed step again."""
+        self.app.copy_to_clipboard(self.build.rerun)
+        self.notify("the command to run it again is copied", markup=False)
+
+    def action_cancel(self) -> None:
+        """Cancel it."""
+        self._feed.source.send(pool.Cancel(build=self._build_id))
+
+    def action_retry(self) -> None:
+        """Build it again."""
+        self._feed.source.send(pool.Retry(build=self._build_id))

@@ -1,0 +1,347 @@
+"""The screen that stays open: caps and counts, the table of builds, the selected build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import Input
+
+import pool
+from app.text.limits import budget_after
+from app.tui.commands import BuildCommands
+from app.tui.screens.build import BuildScreen
+from app.tui.screens.dialogs import BudgetScreen, CapScreen, QuitScreen
+from app.tui.screens.log import LogScreen
+from app.tui.screens.timeline import TimelineScreen
+from app.tui.screens.tree import TreeScreen
+from app.tui.table.widget import BuildTable, Titles
+from app.tui.widgets.build_panel import BuildPanel
+from app.tui.widgets.graphs import Graphs
+from app.tui.widgets.header import RunHeader
+from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.replay_bar import ReplayBar
+from app.tui.widgets.status_bar import StatusStrip
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.widget import AwaitMount
+
+    from app.tui.run_model import Feed
+
+__all__ = ["Dashboard"]
+
+_TICK = 1 / 10
+_PANEL_LINES = 28
+"""The panel is shown on screens with at least so many lines."""
+_GRAPH_LINES = 18
+_CAPS = Binding.Group("caps")
+_SPEED = Binding.Group("speed", compact=True)
+_STEPS = Binding.Group("steps", compact=True)
+_LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
+
+
+class Dashboard(Screen[None]):
+    """Everything at a glance; drawn anew ten times a second where it has changed."""
+
+    COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # First, so that they are in sight where not all keys have room.
+        Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
+        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
+        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
+        Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
+        *(
+            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}", priority=True)
+            for key in "123456789"
+        ),
+        Binding("p", "pause", "pause", id="pause"),
+        Binding("x", "cancel", "cancel", id="cancel"),
+        Binding("r", "retry", "retry", id="retry"),
+        Binding("enter", "open_build", "build", id="open_build"),
+        Binding("l", "open_log", "log", id="open_log"),
+        Binding("T", "tree", "tree", key_display="T", id="tree"),
+        Binding("t", "timeline", "timeline", id="timeline"),
+        Binding("space", "app.play", "pause", id="replay.play"),
+        Binding(
+            "left_square_bracket",
+            "app.slower",
+            "slower",
+            key_display="[",
+            id="replay.slower",
+            group=_SPEED,
+        ),
+        Binding(
+            "right_square_bracket",
+            "app.faster",
+            "faster",
+            key_display="]",
+            id="replay.faster",
+            group=_SPEED,
+        ),
+        Binding(
+            "comma,left", "app.step(-5)", "back", key_display=",", id="replay.back", group=_STEPS
+        ),
+        Binding(
+            "full_stop,right", "app.step(5)", "on", key_display=".", id="replay.on", group=_STEPS
+        ),
+        Binding("f", "app.failure(1)", "failure", id="replay.failure"),
+        # At once, as the digits: what is typed in one go with it must not be taken for commands.
+        Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask", priority=True),
+        Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
+        Binding("escape", "clear_filter", show=False, id="filter.clear"),
+    ]
+
+    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+        super().__init__()
+        self.feed = feed
+        self._ascii = ascii_only
+        self._looked_at: pool.BuildId | None = None
+        self._detachable = feed.detachable
+
+    @property
+    def live(self) -> bool:
+        """Whether commands act."""
+        return self.feed.source.live
+
+    @property
+    def table(self) -> BuildTable:
+        """The table of builds."""
+        return self.query_one(BuildTable)
+
+    def compose(self) -> ComposeResult:
+        """Stack the parts."""
+        yield RunHeader(self.feed, ascii_only=self._ascii)
+        yield Graphs(self.feed, ascii_only=self._ascii)
+        yield StatusStrip(self.feed, ascii_only=self._ascii)
+        yield Titles(ascii_only=self._ascii)
+        yield BuildTable(self.feed, ascii_only=self._ascii)
+        yield Input(placeholder="name or state", id="filter")
+        yield BuildPanel(self.feed)
+        if self.feed.replay is not None:
+            yield ReplayBar(self.feed.replay, ascii_only=self._ascii)
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.query_one("#filter", Input).display = False
+        self.set_focus(self.table)
+        self.set_interval(_TICK, self.tick)
+        self.tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out the panel, then the graphs, where there is no room for them."""
+        self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
+        self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
+
+    def tick(self) -> None:
+        """Take in what has happened and draw what has changed, in one go."""
+        self.feed.advance()
+        if self.feed.detachable != self._detachable:
+            self._detachable = self.feed.detachable
+            self.refresh_bindings()
+        with self.app.batch_update():
+            self.query_one(RunHeader).tick()
+            self.query_one(Graphs).tick()
+            self.query_one(StatusStrip).tick()
+            self.table.tick()
+            self._look()
+            for bar in self.query(ReplayBar):
+                bar.tick()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what makes sense: caps in a run; time in a replay is the app's."""
+        if action in ("filter", "type_cap") and isinstance(self.focused, Input):
+            return False
+        if action in _LIVE:
+            return self.live
+        if action in ("quit", "detach"):
+            return (action == "detach") is self.feed.detachable
+        return True
+
+    # Commands to the run
+
+    def resize(self, limit: pool.LimitName, value: int) -> None:
+        """Set a cap."""
+        self.feed.source.send(pool.Resize(limit=limit, value=value))
+
+    def move_cap(self, limit: pool.LimitName, by: int) -> None:
+        """Raise or lower a cap."""
+        self.feed.source.send(pool.Resize(limit=limit, by=by))
+
+    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> AwaitMount:
+        """Ask for the number a cap is set to; what was typed already is its beginning."""
+
+        def answered(value: int | None) -> None:
+            if value is not None:
+                self.resize(limit, value)
+
+        known = self.feed.state.limits.get(limit)
+        return self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
+
+    def ask_budget(self, typed: str = "") -> AwaitMount:
+        """Ask for the memory that builds may have together."""
+
+        def answered(text: str | None) -> None:
+            if text is not None:
+                self.set_budget(text)
+
+        known = self.feed.state.limits.get(pool.LimitName.MEMORY)
+        return self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
+
+    def set_budget(self, text: str) -> None:
+        """Set the memory budget to a size, a share, ``auto`` or ``off``."""
+        try:
+            budget = pool.budget_of(text)
+        except pool.SettingsError as problem:
+            self.notify(str(problem), severity="error", markup=False)
+            return
+        self.resize(pool.LimitName.MEMORY, budget or 0)
+
+    def move_budget(self, steps: int) -> None:
+        """Raise or lower the memory budget."""
+        if (budget := budget_after(self.feed.state, steps)) is not None:
+            self.resize(pool.LimitName.MEMORY, budget)
+
+    def action_cap(self, by: int) -> None:
+        """Raise or lower the selected cap."""
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            self.move_budget(by)
+        else:
+            self.move_cap(selected, by)
+
+    async def action_type_cap(self, digit: int) -> None:
+        """Begin to type the number of the selected cap."""
+        if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
+            await self.ask_budget(str(digit))
+        else:
+            await self.ask_cap(selected, str(digit))
+
+    def action_next_cap(self) -> None:
+        """Select the next cap."""
+        self.query_one(RunHeader).select_next()
+
+    def action_pause(self) -> None:
+        """Pause, or resume."""
+        limit = self.feed.state.limits.get(pool.LimitName.BUILDS)
+        paused = limit is not None and limit.cap == 0
+        self.feed.source.send(pool.Resume() if paused else pool.Pause())
+
+    def action_cancel(self) -> None:
+        """Cancel the selected build."""
+        if (build := self.table.selected) is not None:
+            self.feed.source.send(pool.Cancel(build=build.id))
+
+    def action_retry(self) -> None:
+        """Build the selected one again, if it went wrong."""
+        if (build := self.table.selected) is not None:
+            self.feed.source.send(pool.Retry(build=build.id))
+
+    # Looking
+
+    def go_to(self, build: pool.BuildId) -> None:
+        """Select a build."""
+        self.action_clear_filter()
+        self.table.select(build)
+
+    def action_timeline(self) -> None:
+        """Show what happened over time."""
+        screen = TimelineScreen(self.feed, self._open_selected, ascii_only=self._ascii)
+        self.app.push_screen(screen)
+
+    def _open_selected(self, build: pool.BuildId) -> None:
+        self.go_to(build)
+        self.action_open_build()
+
+    def action_open_build(self) -> None:
+        """Show all there is to know about the selected build."""
+        if (build := self.table.selected) is not None:
+            self._show(build)
+
+    def _show(self, build: pool.BuildState) -> None:
+        self.app.push_screen(BuildScreen(self.feed, build, ascii_only=self._ascii))
+
+    def action_tree(self) -> None:
+        """Show what needs what."""
+        self.app.push_screen(TreeScreen(self.feed, self._show, ascii_only=self._ascii))
+
+    def action_open_log(self) -> None:
+        """Show the selected build's log."""
+        build = self.table.selected
+        if build is not None and (path := self.feed.log(build)) is not None:
+            self.app.push_screen(LogScreen(self.feed, build, path))
+
+    def on_rows_opened(self) -> None:
+        """A build was clicked twice."""
+        self.action_open_build()
+
+    def on_build_table_rearranged(self) -> None:
+        """Mark what is sorted by."""
+        self.query_one(Titles).show(self.table.wanted)
+
+    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+        """Sort by the title that was clicked."""
+        self.table.sort(event.by)
+
+    def on_rows_moved(self) -> None:
+        """Show the newly selected build at once."""
+        self._look()
+
+    def _look(self) -> None:
+        """Show the selected build; a run is told once, to look at it more often."""
+        build = self.table.selected
+        self.query_one(BuildPanel).show(build)
+        if build is not None and build.id != self._looked_at and self.live:
+            self._looked_at = build.id
+            self.feed.source.send(pool.Look(build=build.id))
+
+    def action_filter(self) -> None:
+        """Ask for what rows must have in them."""
+        asked = self.query_one("#filter", Input)
+        asked.display = True
+        self.set_focus(asked)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        self.table.show(needle=event.value)
+
+    def on_input_submitted(self) -> None:
+        """Go back to the rows; the filter stays."""
+        self.set_focus(self.table)
+
+    def action_clear_filter(self) -> None:
+        """Show all builds again."""
+        asked = self.query_one("#filter", Input)
+        asked.value = ""
+        asked.display = False
+        self.set_focus(self.table)
+
+    def leave(self) -> None:
+        """Quit or detach, whichever it is."""
+        if self.feed.detachable:
+            self.action_detach()
+        else:
+            self.action_quit()
+
+    def action_quit(self) -> None:
+        """Leave; ask first while builds run."""
+        builds = self.feed.state.builds.values()
+        left = sum(build.status is not pool.Status.DONE for build in builds)
+        # Resolving and installing are work as well.
+        begun = left or self.feed.state.resolve or self.feed.state.environment
+        if not self.live or self.feed.state.finished or self.feed.idle or not begun:
+            self.app.exit()
+        else:
+            self.app.push_screen(QuitScreen(left), self._quit)
+
+    def action_detach(self) -> None:
+        """Leave a run that goes on in another process, which does not notice."""
+        self.app.exit()
+
+    def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
+        if sure:
+            self.app.exit()

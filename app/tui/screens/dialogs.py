@@ -1,0 +1,169 @@
+"""Small screens above the others that ask: for a cap, a budget, a time, before leaving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.validation import Function, Integer
+from textual.widgets import Input, Static
+
+import pool
+from app.source.replay_time import EXAMPLES, time_of
+from app.text.view import clock
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from app.source.replay import ReplayControls
+
+__all__ = ["BudgetScreen", "CapScreen", "QuitScreen", "TimeScreen"]
+
+T = TypeVar("T")
+
+
+class _Question(ModalScreen[T]):
+    """A line to type into; await that it is pushed, and it has all that is typed from then on."""
+
+    CSS_PATH = "dialogs.tcss"
+
+    def on_mount(self) -> None:
+        """Have the keys at once, not when the screen is drawn first."""
+        self.set_focus(self.query_one(Input))
+
+
+class CapScreen(_Question[int | None]):
+    """Asks for the number a cap is set to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="cap.close")
+    ]
+
+    def __init__(self, limit: pool.LimitName, cap: int | None, typed: str = "") -> None:
+        super().__init__()
+        self._limit = limit
+        self._cap = cap
+        self._typed = typed
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        with Vertical(classes="dialog"):
+            yield Static(f"{self._limit}: set the cap to", classes="dialog-title")
+            yield Input(
+                self._typed or str(self._cap or ""),
+                select_on_focus=not self._typed,
+                type="integer",
+                validators=Integer(1, pool.MAX_BUILDS),
+                validate_on=["submitted"],
+                id="cap",
+            )
+            yield Static(f" 1 to {pool.MAX_BUILDS}; Enter sets it, Escape leaves it", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the number, if it is one that a cap can have."""
+        if event.validation_result is not None and event.validation_result.is_valid:
+            self.dismiss(int(event.value))
+
+
+class BudgetScreen(_Question[str | None]):
+    """Asks for the memory that all builds may have together."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="budget.close")
+    ]
+
+    def __init__(self, budget: int, typed: str = "") -> None:
+        super().__init__()
+        self._budget = budget
+        self._typed = typed
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        now = f"{self._budget >> 20}M" if self._budget else "off"
+        with Vertical(classes="dialog"):
+            yield Static("memory: set the budget to", classes="dialog-title")
+            yield Input(
+                self._typed or now,
+                select_on_focus=not self._typed,
+                validators=Function(_is_budget),
+                validate_on=["submitted"],
+                id="cap",
+            )
+            yield Static(" 8 or 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the text, if it is an amount of memory."""
+        if event.validation_result is not None and event.validation_result.is_valid:
+            self.dismiss(_with_unit(event.value))
+
+
+def _with_unit(text: str) -> str:
+    """Take a mere number for GiB: nobody means bytes."""
+    return f"{text.strip()}G" if text.strip().replace(".", "", 1).isdigit() else text
+
+
+def _is_budget(text: str) -> bool:
+    try:
+        pool.budget_of(_with_unit(text))
+    except pool.SettingsError:
+        return False
+    return True
+
+
+class TimeScreen(_Question[float | None]):
+    """Asks for the moment of a replay to go to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "close", show=False, id="time.close")
+    ]
+
+    def __init__(self, replay: ReplayControls) -> None:
+        super().__init__()
+        self._replay = replay
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        with Vertical(classes="dialog"):
+            yield Static(f"go to, of {clock(self._replay.length)}", classes="dialog-title")
+            yield Input(placeholder="12:30", id="cap")
+            yield Static(f" {EXAMPLES}", id="answer", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the time, or say why there is none."""
+        replay = self._replay
+        try:
+            at = time_of(event.value, replay.position, replay.length, replay.marks)
+        except pool.SettingsError as problem:
+            told = "\n ".join(filter(None, (problem.message, problem.hint)))
+            self.query_one("#answer", Static).update(f" {told}")
+        else:
+            self.dismiss(at)
+
+
+class QuitScreen(ModalScreen[bool]):
+    """Asks before builds are cancelled."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,enter,q", "answer(True)", "cancel them and quit", id="quit.yes"),
+        Binding("n,escape", "answer(False)", "stay", id="quit.no"),
+    ]
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self._left = left
+
+    def compose(self) -> ComposeResult:
+        """Make the question."""
+        builds = "1 build has" if self._left == 1 else f"{self._left} builds have"
+        builds = builds if self._left else "The run has"
+        with Vertical(classes="dialog"):
+            yield Static(f"{builds} not ended", classes="dialog-title")
+            yield Static(" y  Enter    cancel and quit\n n  Escape   stay", markup=False)
+
+    def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - given by the binding
+        """Close with an answer."""
+        self.dismiss(answer)

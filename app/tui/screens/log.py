@@ -1,0 +1,180 @@
+"""A build's log, full screen: followed, searched, folded, and copied from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from app.text.view import count, describe, title
+from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    import pool
+    from app.tui.run_model import Feed
+
+__all__ = ["LogScreen"]
+
+_TICK = 1 / 10
+
+
+class LogScreen(Screen[None]):
+    """Shows a log while it grows; search as in less.
+
+    Args:
+        feed: what happens.
+        build: whose log it is.
+        path: where the log is.
+        line: to begin at, from 0; None to follow the end.
+    """
+
+    CSS_PATH = "log.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,l", "leave", "back", key_display="q", id="log.back"),
+        # At once: what is typed in one go with it must not be taken for commands.
+        Binding("slash", "search", "search", key_display="/", id="log.search", priority=True),
+        Binding("n", "next(1)", "next", key_display="n N", id="log.next"),
+        Binding("N", "next(-1)", "before", show=False, id="log.previous"),
+        Binding("e", "error", "error", id="log.error"),
+        Binding("f,F", "follow", "follow", key_display="f", id="log.follow"),
+        Binding("w", "wrap", "wrap", id="log.wrap"),
+        Binding("number_sign", "numbers", "numbers", show=False, id="log.numbers"),
+        Binding("y", "copy", "copy", id="log.copy"),
+        Binding("Y", "copy_all", "copy all", show=False, id="log.copy_all"),
+    ]
+
+    def __init__(
+        self, feed: Feed, build: pool.BuildState, path: Path, *, line: int | None = None
+    ) -> None:
+        super().__init__()
+        self._feed = feed
+        self._build = build
+        self._path = path
+        self._line = line
+        self._typing = False
+
+    def compose(self) -> ComposeResult:
+        """Make a title, the log, and a line to search in."""
+        yield Static(id="title", markup=False)
+        yield LogView(self._path)
+        yield Input(placeholder="search", id="search")
+        yield KeyLine()
+
+    @property
+    def log_view(self) -> LogView:
+        """The log."""
+        return self.query_one(LogView)
+
+    def on_mount(self) -> None:
+        """Begin to follow."""
+        self.query_one(Input).display = False
+        self.set_focus(self.log_view)
+        self.set_interval(_TICK, self.tick)
+        self.call_after_refresh(self.tick)
+
+    def tick(self) -> None:
+        """Take in what the log has grown by."""
+        view = self.log_view
+        # A replay that went back has made another state; the build is looked up again.
+        build = self._feed.state.builds.get(self._build.id, self._build)
+        view.tick(None if self._feed.source.live else build.bytes)
+        if self._line is not None and self._line < view.lines:
+            view.go_to(self._line)
+            self._line = None
+        self._tell(build, view)
+
+    def _tell(self, build: pool.BuildState, view: LogView) -> None:
+        line = describe(build, self._feed.state, self._feed.now)
+        facts = [view.place, count(view.lines, "line")]
+        facts += ["following"] if view.follow else []
+        facts += [] if self._path.exists() else ["the log is not there"]
+        right = "   ".join(filter(None, facts))
+        left = set_cell_size(
+            f" {title(build)}   {line.word} {line.detail}",
+            max(0, self.size.width - cell_len(right) - 3),
+        )
+        self.query_one("#title", Static).update(f"{left}  {right}", layout=False)
+
+    def action_leave(self) -> None:
+        """Close the search, or the screen."""
+        search = self.query_one(Input)
+        if search.display:
+            self._close_search()
+            self.log_view.search("")
+        else:
+            self.dismiss()
+
+    def _close_search(self) -> None:
+        self.query_one(Input).display = False
+        self.set_focus(self.log_view)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the slash to who types."""
+        return action != "search" or not isinstance(self.focused, Input)
+
+    def action_search(self) -> None:
+        """Ask what to look for."""
+        search = self.query_one(Input)
+        search.display = True
+        search.value = ""
+        self.set_focus(search)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Mark what is being typed."""
+        if self.query_one(Input).display:
+            self.log_view.search(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Go to the first line that has it."""
+        self._close_search()
+        self.log_view.next_found(1)
+
+    def action_next(self, step: int) -> None:
+        """Go to the next line that has it, or the one before."""
+        self.log_view.next_found(step)
+
+    def action_error(self) -> None:
+        """Go to the first line that says what went wrong."""
+        if (found := self.log_view.diagnosis()) is not None:
+            causes = [number for number, text in found.lines if found.cause[:40] in text]
+            self.log_view.go_to((causes or [found.lines[0][0]])[0] - 1)
+
+    def action_follow(self) -> None:
+        """Go to the end and stay there, or stay here."""
+        self.log_view.toggle_follow()
+
+    def action_wrap(self) -> None:
+        """Fold long lines, or not."""
+        self.log_view.toggle_wrap()
+
+    def action_numbers(self) -> None:
+        """Show the numbers of lines, or not."""
+        self.log_view.toggle_numbers()
+
+    def action_copy(self) -> None:
+        """Copy what is marked; of a failed build what says why; or all."""
+        found = self.log_view.diagnosis() if self._build.outcome == "failed" else None
+        if text := self.get_selected_text():
+            self._copied(text, "what is marked")
+        elif found is not None:
+            self._copied("\n".join(text for _, text in found.lines), "what says why it failed")
+        else:
+            self.action_copy_all()
+
+    def action_copy_all(self) -> None:
+        """Copy the log, as far as a terminal takes it."""
+        text, all_of_it = self.log_view.whole()
+        self._copied(text, "the log" if all_of_it else "the end of the log")
+
+    def _copied(self, text: str, what: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self.notify(f"{what} is copied: {count(text.count(chr(10)) + 1, 'line')}", markup=False)

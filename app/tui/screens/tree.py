@@ -1,0 +1,227 @@
+"""What needs what, full screen: nested builds under those that they are built for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import set_cell_size
+from rich.text import Text
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Static
+
+from app.model.build_tree import PLAIN_BRANCHES, Twig, twigs
+from app.text.view import GLYPHS, PLAIN, count, row, title
+from app.text.wait_reasons import in_line
+from app.tui.widgets.key_footer import KeyLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    import pool
+    from app.tui.run_model import Feed
+
+__all__ = ["TreeScreen"]
+
+_TICK = 1 / 5
+_TIME = 10
+
+
+class _Tree(ScrollView, can_focus=True):
+    """The tree; only the lines on the screen are put into words."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", show=False, id="tree.down"),
+        Binding("up,k", "move(-1)", show=False, id="tree.up"),
+        Binding("pagedown,ctrl+f", "page(1)", show=False, id="tree.page_down"),
+        Binding("pageup,ctrl+b", "page(-1)", show=False, id="tree.page_up"),
+        Binding("home,g", "move(-1000000000)", show=False, id="tree.first"),
+        Binding("end,G", "move(1000000000)", show=False, id="tree.last"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "tree--dim", "tree--selected", *(f"tree--{kind}" for kind in GLYPHS),
+    }  # fmt: skip
+
+    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+        super().__init__(id="tree")
+        self._feed = feed
+        self._ascii = ascii_only
+        self._made_of: tuple[int, int] = (0, -1)
+        self.twigs: list[Twig] = []
+        self.folded: set[pool.BuildId] = set()
+        self.cursor = 0
+
+    @property
+    def selected(self) -> Twig | None:
+        """The line under the cursor."""
+        return self.twigs[self.cursor] if self.cursor < len(self.twigs) else None
+
+    def tick(self) -> None:
+        """Look at the state again."""
+        state = self._feed.state
+        if self._made_of != (id(state), state.seq):
+            self._made_of = (id(state), state.seq)
+            self.grow()
+        self.refresh()
+
+    def grow(self) -> None:
+        """Make the lines anew; the selected build stays selected."""
+        before = self.selected
+        self.twigs = twigs(self._feed.state, self.folded)
+        if before is not None:
+            found = (n for n, twig in enumerate(self.twigs)
+                     if (twig.build, twig.again) == (before.build, before.again))  # fmt: skip
+            self.cursor = next(found, min(self.cursor, max(0, len(self.twigs) - 1)))
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self.twigs))
+
+    def fold(self) -> None:
+        """Show or leave out what is under the selected build."""
+        if (twig := self.selected) is not None and twig.needs:
+            self.folded ^= {twig.build}
+            self.grow()
+            self.refresh()
+
+    def fold_all(self) -> None:
+        """Leave out everything nested, or show it all again."""
+        self.folded = set() if self.folded else {twig.build for twig in self.twigs if twig.needs}
+        self.grow()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        line, width = self.scroll_offset.y + y, self.scrollable_content_region.width
+        if line >= len(self.twigs):
+            return Strip.blank(width, self.rich_style)
+        text = self._text(self.twigs[line], width)
+        if line == self.cursor:
+            text.stylize(self.get_component_rich_style("tree--selected", partial=True))
+        strip = Strip(text.render(self.app.console)).apply_style(self.rich_style)
+        return strip.adjust_cell_length(width, self.rich_style)
+
+    def _text(self, twig: Twig, width: int) -> Text:
+        feed = self._feed
+        build = feed.state.builds[twig.build]
+        shown = row(build, feed.state, feed.now, in_line(build, feed.state, feed.line))
+        name = f"{twig.branch}{title(build)}"
+        if twig.again:
+            state = "↑ above"
+        else:
+            name += f"  [+{twig.needs}]" if twig.folded else ""
+            state = f"{shown.word:<10} {shown.detail}"
+        room = max(12, (width - 3 - _TIME) * 2 // 5)
+        time = "" if twig.again else shown.time
+        cells = [
+            f" {GLYPHS[shown.kind][self._ascii]} ",
+            _cut(name, room) + " ",
+            _cut(state, max(8, width - room - _TIME - 5)),
+            f"{time:>{_TIME}}",
+        ]
+        if self._ascii:
+            cells = [cell.translate(PLAIN).translate(PLAIN_BRANCHES) for cell in cells]
+        kind = self.get_component_rich_style(f"tree--{shown.kind}", partial=True)
+        dim = self.get_component_rich_style("tree--dim", partial=True)
+        glyph, label, words, time = cells
+        parts = [(glyph, kind), (label, dim if twig.again else ""), (words, kind), (time, dim)]
+        return Text.assemble(*parts, style=self.rich_style, no_wrap=True, end="")
+
+    def _go(self, to: int) -> None:
+        self.cursor = min(max(to, 0), max(0, len(self.twigs) - 1))
+        top, height = self.scroll_offset.y, max(1, self.size.height)
+        if not top <= self.cursor < top + height:
+            y = self.cursor if self.cursor < top else self.cursor - height + 1
+            self.scroll_to(y=y, animate=False, immediate=True)
+        self.refresh()
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self._go(self.cursor + lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by screens."""
+        self._go(self.cursor + pages * max(1, self.size.height - 1))
+
+    def on_click(self, event: events.Click) -> None:
+        """Select what is clicked; fold it at a double click."""
+        self._go(self.scroll_offset.y + event.y)
+        if event.chain > 1:
+            self.fold()
+
+
+class TreeScreen(Screen[None]):
+    """Shows the tree as it grows.
+
+    Args:
+        feed: what happens.
+        show: opens one build.
+        ascii_only: no glyphs beyond ASCII.
+    """
+
+    CSS_PATH = "tree.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,T", "leave", "back", key_display="q", id="tree.back"),
+        Binding("space", "fold", "fold", id="tree.fold"),
+        Binding("asterisk", "fold_all", "fold all", key_display="*", id="tree.fold_all"),
+        Binding("enter", "open", "build", id="tree.open"),
+    ]
+
+    def __init__(
+        self, feed: Feed, show: Callable[[pool.BuildState], None], *, ascii_only: bool
+    ) -> None:
+        super().__init__()
+        self._feed = feed
+        self._show = show
+        self._ascii = ascii_only
+
+    def compose(self) -> ComposeResult:
+        """Make a title and the tree."""
+        yield Static(id="title", markup=False)
+        yield _Tree(self._feed, ascii_only=self._ascii)
+        yield KeyLine()
+
+    @property
+    def needs(self) -> _Tree:
+        """The tree."""
+        return self.query_one(_Tree)
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.set_focus(self.needs)
+        self.set_interval(_TICK, self.tick)
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw what has changed."""
+        self.needs.tick()
+        nested = sum(build.nested for build in self._feed.state.builds.values())
+        all_of_them = count(len(self._feed.state.builds), "build")
+        told = f" what needs what   {all_of_them}, {nested} of them for others"
+        self.query_one("#title", Static).update(told, layout=False)
+
+    def action_leave(self) -> None:
+        """Go back."""
+        self.dismiss()
+
+    def action_fold(self) -> None:
+        """Show or leave out what is under the selected build."""
+        self.needs.fold()
+
+    def action_fold_all(self) -> None:
+        """Leave out everything nested, or show it all again."""
+        self.needs.fold_all()
+
+    def action_open(self) -> None:
+        """Show the selected build."""
+        if (twig := self.needs.selected) is not None:
+            self._show(self._feed.state.builds[twig.build])
+
+
+def _cut(text: str, width: int) -> str:
+    fitted = set_cell_size(text, width)
+    return fitted if fitted.rstrip() == text.rstrip() else set_cell_size(fitted, width - 1) + "…"

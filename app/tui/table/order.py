@@ -1,0 +1,175 @@
+"""The builds in the order of the table, kept while they change: only what moved is moved.
+
+Sorting ten thousand builds three times a second would take a tenth of a core. What of the order is
+shown as rows, and what is grouped away, is `app.model.grouping`'s.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from app.model.grouping import Group, Layout, Manner
+from app.model.sorting import Order, Place, Section, matches, number, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pool import BuildId, BuildState, State
+
+__all__ = ["Arrangement", "Wanted"]
+
+_Row: TypeAlias = "tuple[Place, int, BuildId]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the user wants to see, and in which order."""
+
+    needle: str = ""
+    """Only builds that have it."""
+    by: Order = "state"
+    backwards: bool = False
+    opened: frozenset[Section] = frozenset()
+    """The groups whose builds are shown."""
+
+    @property
+    def manner(self) -> Manner:
+        """How the list is laid out."""
+        everything = bool(self.needle)
+        return Manner(opened=self.opened, everything=everything, backwards=self.backwards)
+
+    def like(self, other: Wanted) -> bool:
+        """Tell whether builds are in the same order, whatever is shown of them."""
+        return self.by == other.by and self.newest_first == other.newest_first
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether a few failures are shown: then those of the last minutes."""
+        return Section.FAILED not in self.opened and not self.needle
+
+
+class Arrangement:
+    """Builds and groups by their line; at first all that a state has, as `Wanted` is by default."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.wanted = Wanted()
+        self._places: dict[BuildId, Place] = {}
+        self._numbers: dict[BuildId, int] = {}
+        """The order of announcement, which decides between equal places."""
+        self._all: list[_Row] = []
+        self._fill()
+        self._rows = self._all
+        """Those that the filter shows."""
+        self.keep(None)
+
+    def show(self, wanted: Wanted, kept: BuildId | None) -> None:
+        """Show something else, or in another order.
+
+        Args:
+            wanted: what, and how.
+            kept: a build that stays a row of its own whatever becomes of it.
+        """
+        before, self.wanted = self.wanted, wanted
+        if before.by != wanted.by:
+            self._fill()
+        elif not before.like(wanted):
+            self._place_failures()
+        self._rows = self._filtered(before)
+        self.keep(kept)
+
+    def __len__(self) -> int:
+        return len(self._layout)
+
+    def at(self, line: int) -> BuildState | Group:
+        """Return what is on a line."""
+        there = self._layout.at(line)
+        return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
+
+    def _fill(self) -> None:
+        number(self._numbers, self.state)
+        self._all = []
+        for build in self.state.builds.values():
+            place = self._places[build.id] = self._place(build)
+            self._all.append((place, self._numbers[build.id], build.id))
+        self._all.sort()
+
+    def _place_failures(self) -> None:
+        """Put the failures in their other order; nobody else has one."""
+        start = bisect_left(self._all, ((Section.FAILED, ()),))
+        stop = bisect_left(self._all, ((Section.FAILED + 1, ()),))
+        again = []
+        for _, count, name in self._all[start:stop]:
+            place = self._places[name] = self._place(self.state.builds[name])
+            again.append((place, count, name))
+        self._all[start:stop] = sorted(again)
+
+    def _place(self, build: BuildState) -> Place:
+        return place_of(build, self.wanted.by, newest_first=self.wanted.newest_first)
+
+    def _filtered(self, before: Wanted) -> list[_Row]:
+        """Return the rows that the filter shows; what a part of it hid stays hidden."""
+        if not (needle := self.wanted.needle):
+            return self._all
+        narrower = before.like(self.wanted) and before.needle in needle
+        rows = self._rows if narrower else self._all
+        return [row for row in rows if matches(self.state.builds[row[2]], self.state, needle)]
+
+    def update(self, changed: Iterable[BuildId], kept: BuildId | None) -> None:
+        """Put the builds that have changed where they belong now; ``kept`` as `show` has it."""
+        number(self._numbers, self.state)
+        for name in changed:
+            build = self.state.builds[name]
+            old, new = self._places.get(name), self._place(build)
+            before = None if old is None else (old, self._numbers[name], name)
+            self._places[name] = new
+            after = (new, self._numbers[name], name)
+            if after != before:
+                _move(self._all, before, after)
+            if self._rows is not self._all:
+                there = before is not None and _has(self._rows, before)
+                shown = matches(build, self.state, self.wanted.needle)
+                if there != shown or after != before:
+                    _move(self._rows, before if there else None, after if shown else None)
+        self.keep(kept)
+
+    def keep(self, kept: BuildId | None) -> None:
+        """Lay the lines out anew, with one build a row of its own."""
+        starts = [bisect_left(self._rows, ((section, ()),)) for section in Section]
+        sizes = [
+            stop - start for start, stop in zip(starts, [*starts[1:], len(self._rows)], strict=True)
+        ]
+        self._layout = Layout(sizes, self.wanted.manner, self._index(kept))
+
+    def _index(self, build: BuildId | None) -> int | None:
+        if build is None or (place := self._places.get(build)) is None:
+            return None
+        row = (place, self._numbers[build], build)
+        return bisect_left(self._rows, row) if _has(self._rows, row) else None
+
+    def line_of(self, build: BuildId) -> int | None:
+        """Return the line of a build; None where the filter or a group hides it."""
+        index = self._index(build)
+        return None if index is None else self._layout.line_of(index)
+
+    def line_of_group(self, section: Section) -> int | None:
+        """Return the line of a section's group, where it has one."""
+        return self._layout.line_of_group(section)
+
+    def section(self, build: BuildId) -> Section | None:
+        """Return the section of a build; None where the filter hides it."""
+        return None if self._index(build) is None else self._places[build][0]
+
+
+def _has(rows: list[_Row], row: _Row) -> bool:
+    at = bisect_left(rows, row)
+    return at < len(rows) and rows[at] == row
+
+
+def _move(rows: list[_Row], old: _Row | None, new: _Row | None) -> None:
+    if old is not None:
+        del rows[bisect_left(rows, old)]
+    if new is not None:
+        insort(rows, new)

@@ -1,0 +1,174 @@
+"""Bars of the timeline as cells of text: what each cell of a row shows. Pure, no widgets.
+
+A cell shows what took most of its time. What a bar is can be told by its glyph alone: phases are
+shades, waits are the letters that they begin with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
+
+from rich.cells import cell_len, set_cell_size
+
+from app.model.timeline import between
+from pool import Phase, WaitFor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pool
+    from app.model.timeline import Kind, Span
+    from app.tui.timeline.viewport import Part
+
+__all__ = ["GLYPHS", "LEGENDS", "Piece", "Shade", "bars", "legend", "named", "plain"]
+
+Shade = Literal[
+    "build", "environment", "hook", "check", "load", "other",
+    "queued", "lock", "memory", "needs", "paused", "job", "blank",
+]  # fmt: skip
+"""What a piece of a row looks like; decides on colour."""
+
+GLYPHS: dict[Kind, tuple[Shade, str, str]] = {
+    Phase.BUILD: ("build", "█", "#"),
+    Phase.ENVIRONMENT: ("environment", "▒", "%"),
+    Phase.GET_REQUIRES: ("hook", "▓", "="),
+    Phase.METADATA: ("hook", "▓", "="),
+    Phase.CHECK: ("check", "░", ":"),
+    Phase.UNPACK: ("other", "─", "-"),
+    Phase.LOOKUP: ("other", "─", "-"),
+    Phase.FETCH: ("load", "↓", "v"),
+    Phase.AWAIT_JOB: ("job", "J", "J"),
+    WaitFor.SLOT: ("queued", "·", "."),
+    WaitFor.LOCK: ("lock", "L", "L"),
+    WaitFor.MEMORY: ("memory", "M", "M"),
+    WaitFor.DEPENDENCY: ("needs", "N", "N"),
+    WaitFor.DOWNLOAD: ("load", "↓", "v"),
+    WaitFor.PAUSED: ("paused", "P", "P"),
+    "work": ("other", "─", "-"),
+    "resolve": ("load", "?", "?"),
+    "install": ("build", "█", "#"),
+}
+"""For each kind its shade, a glyph, and one for terminals that have none."""
+LEGENDS: dict[bool, tuple[tuple[Kind, str], ...]] = {
+    False: (
+        (Phase.BUILD, "build"),
+        (Phase.ENVIRONMENT, "environment"),
+        (Phase.GET_REQUIRES, "hooks"),
+        (Phase.CHECK, "check"),
+        ("work", "between"),
+        (Phase.AWAIT_JOB, "job"),
+        ("resolve", "versions"),
+    ),
+    True: (
+        (Phase.BUILD, "build"),
+        (Phase.ENVIRONMENT, "environment"),
+        (Phase.GET_REQUIRES, "hooks"),
+        (WaitFor.SLOT, "queued"),
+        (WaitFor.LOCK, "lock"),
+        (WaitFor.MEMORY, "memory"),
+        (WaitFor.DEPENDENCY, "needs"),
+        (WaitFor.DOWNLOAD, "download"),
+        (Phase.CHECK, "check"),
+        (Phase.AWAIT_JOB, "job"),
+        (WaitFor.PAUSED, "paused"),
+    ),
+}
+"""What is explained, for rows by slot and (True) by build; the last ones go where it is narrow."""
+
+_SWEPT = 8
+"""Up to so many spans in a cell are weighed; where there are more, one stands for them."""
+_NAMED = 4
+"""Cells that a bar must have for its build's name to begin in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some cells of a row that look the same."""
+
+    text: str
+    shade: Shade
+    build: pool.BuildId | None = None
+    name: bool = False
+    """Whether the text is the build's name."""
+
+
+def bars(spans: Sequence[Span], part: Part, now: float) -> list[Span | None]:
+    """Return what each cell shows: the span that has most of it; None where there is none."""
+    seen = between(spans, part.since, min(part.until, now))
+    if len(seen) > _SWEPT * part.cells:
+        return [_standing(seen, part, cell, now) for cell in range(part.cells)]
+    cells: list[Span | None] = [None] * part.cells
+    weights = [0.0] * part.cells
+    for span in seen:
+        begin, end = span.since, min(span.end(now), part.until)
+        first = max(0, int(begin / part.step) - part.first)
+        last = min(part.cells - 1, int(end / part.step) - part.first)
+        for cell in range(first, last + 1):
+            at = part.begin(cell)
+            weight = min(end, at + part.step) - max(begin, at)
+            if weight > weights[cell]:
+                cells[cell], weights[cell] = span, weight
+    return cells
+
+
+def _standing(seen: Sequence[Span], part: Part, cell: int, now: float) -> Span | None:
+    """Return what is there in the middle of a cell, or begins after that in it."""
+    middle = min(part.begin(cell) + part.step / 2, now)
+    there = between(seen, middle, part.begin(cell + 1))
+    return there[0] if there else None
+
+
+def plain(cells: Sequence[Span | None], *, ascii_only: bool) -> list[Piece]:
+    """Return a row by build: a glyph for each cell."""
+    return list(_pieces(cells, ascii_only=ascii_only))
+
+
+def named(
+    cells: Sequence[Span | None], name: Callable[[pool.BuildId], str], *, ascii_only: bool
+) -> list[Piece]:
+    """Return a row by slot: each build begins with its name, where there is room for it."""
+    row: list[Piece] = []
+    for build, group in groupby(cells, lambda span: None if span is None else span.build):
+        run = list(group)
+        if build is None or len(run) < _NAMED:
+            row += _pieces(run, ascii_only=ascii_only)
+            continue
+        # One cell at least says what it is doing.
+        text = set_cell_size(name(build), min(cell_len(name(build)), len(run) - 2))
+        edge = "|" if ascii_only else "▏"
+        shade = _look(run[0], ascii_only=ascii_only)[0]
+        row.append(Piece(edge + text, shade, build, name=True))
+        row += _pieces(run[1 + cell_len(text) :], ascii_only=ascii_only)
+    return row
+
+
+def _pieces(cells: Sequence[Span | None], *, ascii_only: bool) -> Iterator[Piece]:
+    key = attrgetter("build", "kind")
+    for _, group in groupby(cells, lambda span: None if span is None else key(span)):
+        run = list(group)
+        shade, glyph = _look(run[0], ascii_only=ascii_only)
+        yield Piece(glyph * len(run), shade, None if run[0] is None else run[0].build)
+
+
+def _look(span: Span | None, *, ascii_only: bool) -> tuple[Shade, str]:
+    if span is None:
+        return "blank", " "
+    shade, *glyphs = GLYPHS[span.kind]
+    return shade, glyphs[ascii_only]
+
+
+def legend(width: int, *, by_build: bool, ascii_only: bool) -> list[Piece]:
+    """Return what the glyphs mean, as far as there is room."""
+    pieces: list[Piece] = []
+    left = width
+    for kind, word in LEGENDS[by_build]:
+        shade, *glyphs = GLYPHS[kind]
+        text = f" {glyphs[ascii_only] * 2} "
+        left -= len(text) + len(word)
+        if left < 0:
+            break
+        pieces += [Piece(text, shade), Piece(word, "blank")]
+    return pieces

@@ -1,0 +1,243 @@
+"""The rows of the timeline: slots, or builds, each a line of bars; one row is selected.
+
+Only the lines on screen are drawn, and only those that changed are drawn again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from textual.strip import Strip
+
+from app.text.view import GLYPHS, PLAIN, kind_of, title
+from app.tui.timeline.bars import Piece, bars, named, plain
+from app.tui.widgets.list_view import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    import pool
+    from app.model.timeline import Span
+    from app.tui.run_model import Feed
+    from app.tui.timeline.viewport import Part
+
+__all__ = ["Row", "TimelineChart"]
+
+_SHADES = (
+    "build", "environment", "hook", "check", "load", "other",
+    "queued", "lock", "memory", "needs", "paused", "job",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: a slot's, a build's, or (neither) what is about no single build."""
+
+    spans: Sequence[Span]
+    slot: int | None = None
+    build: pool.BuildId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a line was drawn from; equal ones look the same."""
+
+    row: tuple[int | None, pool.BuildId | None]
+    part: Part
+    newest: tuple[int, str, float | None, int]
+    """How many spans, what the last one is and when it ended, and up to which cell it goes."""
+    selected: bool
+    picked: pool.BuildId | None
+    label: str
+    width: int
+
+
+class TimelineChart(Rows):
+    """Rows over time; which time, its screen says."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "bars--selected", "bars--picked", "bars--name", *(f"bars--{shade}" for shade in _SHADES),
+    }  # fmt: skip
+
+    def __init__(self, feed: Feed, part: Part, *, ascii_only: bool) -> None:
+        super().__init__(id="chart")
+        self._feed = feed
+        self._part = part
+        self._ascii = ascii_only
+        self._rows: list[Row] = []
+        self._drawn: dict[int, _Seen] = {}
+        self._made_for: tuple[int, bool, int, bool] | None = None
+        self._picked: pool.BuildId | None = None
+        self._label = 12
+        self.by_build = False
+        """Whether rows are builds, with their waits; otherwise they are slots."""
+
+    def tick(self, part: Part, label: int) -> None:
+        """Look again.
+
+        Args:
+            part: the time to show.
+            label: cells for the names of rows.
+        """
+        self._part, self._label = part, label
+        rows = self._those_there()
+        more, self._rows = len(rows) != len(self._rows), rows
+        if more:
+            self.measure()
+        self._cursor = min(self._cursor, max(0, len(rows) - 1))
+        top = self.scroll_offset.y
+        for line in range(top, top + self.size.height):
+            if self._drawn.get(line) != self._seen(line):
+                self.refresh_line(line)
+
+    def _those_there(self) -> list[Row]:
+        timeline = self._feed.timeline
+        count = len(timeline.builds) if self.by_build else len(timeline.slots)
+        key = (id(timeline), self.by_build, count, bool(timeline.around))
+        # With ten thousand builds, their rows are not made anew at every look.
+        if key == self._made_for:
+            return self._rows
+        self._made_for = key
+        around = [Row(timeline.around)] if timeline.around else []
+        if self.by_build:
+            return around + [Row(spans, build=one) for one, spans in timeline.builds.items()]
+        return around + [Row(timeline.slots[slot], slot=slot) for slot in sorted(timeline.slots)]
+
+    @property
+    def count(self) -> int:
+        """Slots or builds, and what is around them."""
+        return len(self._rows)
+
+    @property
+    def row(self) -> Row | None:
+        """The selected row."""
+        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    @property
+    def build(self) -> pool.BuildId | None:
+        """The selected build: of a slot's row the one picked, or the last one that is shown."""
+        row = self.row
+        if row is None or row.slot is None:
+            return None if row is None else row.build
+        shown = self._builds_in(row)
+        return self._picked if self._picked in shown else shown[-1] if shown else None
+
+    def _builds_in(self, row: Row) -> list[pool.BuildId]:
+        """Return the builds of a row that are shown, each once, the last one last."""
+        cells = bars(row.spans, self._part, self._feed.now)
+        builds = [span.build for span in cells if span is not None and span.build is not None]
+        # Many have the slot for a moment first, and then for long.
+        return list(dict.fromkeys(reversed(builds)))[::-1]
+
+    # Drawing
+
+    def _seen(self, line: int) -> _Seen | None:
+        if line >= len(self._rows):
+            return None
+        row, part = self._rows[line], self._part
+        last = row.spans[-1] if row.spans else None
+        goes_on = last is not None and last.until is None
+        upto = int(self._feed.now / part.step) if goes_on else 0
+        newest = (len(row.spans), last.kind, last.until, upto) if last else (0, "", None, 0)
+        selected = line == self._cursor
+        picked = self.build if selected else None
+        width = self.scrollable_content_region.width
+        return _Seen(
+            (row.slot, row.build), part, newest, selected, picked, self._text(row), width
+        )  # fmt: skip
+
+    def _text(self, row: Row) -> str:
+        """Return a row's label."""
+        if row.slot is not None:
+            return f"slot {row.slot}"
+        if row.build is None:
+            return "run"
+        build = self._feed.state.builds[row.build]
+        return f"{GLYPHS[kind_of(build)][self._ascii]} {title(build)}"
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the screen."""
+        line = self.scroll_offset.y + y
+        width = self.scrollable_content_region.width
+        seen = self._seen(line)
+        if seen is None:
+            self._drawn.pop(line, None)
+            return Strip.blank(width, self.rich_style)
+        self._drawn[line] = seen
+        base = self.rich_style
+        if seen.selected:
+            base += self.get_component_rich_style("bars--selected", partial=True)
+        # The selected row can be told without colour, too.
+        mark = ("*" if self._ascii else "▸") if seen.selected else " "
+        segments = [Segment(mark + self._cut(seen.label), base)]
+        for piece in self._pieces(self._rows[line]):
+            style = base
+            if piece.shade != "blank":
+                style += self.get_component_rich_style(f"bars--{piece.shade}", partial=True)
+            if piece.name:
+                style += self.get_component_rich_style("bars--name", partial=True)
+                if seen.picked is not None and piece.build == seen.picked:
+                    style += self.get_component_rich_style("bars--picked", partial=True)
+            segments.append(Segment(piece.text, style))
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _cut(self, label: str) -> str:
+        # What is cut says so.
+        cut = set_cell_size(label, self._label - 2)
+        if cut.rstrip() != label.rstrip():
+            cut = set_cell_size(label, self._label - 3) + "…"
+        return f"{cut.translate(PLAIN) if self._ascii else cut} "
+
+    def _pieces(self, row: Row) -> list[Piece]:
+        cells = bars(row.spans, self._part, self._feed.now)
+        if row.slot is None:
+            return plain(cells, ascii_only=self._ascii)
+        builds = self._feed.state.builds
+        return named(cells, lambda build: builds[build].name, ascii_only=self._ascii)
+
+    def notify_style_update(self) -> None:
+        """Draw all in the new colours."""
+        super().notify_style_update()
+        self._drawn.clear()
+
+    # What hands do
+
+    def turn(self) -> None:
+        """Change between rows by slot and rows by build; the selected build stays in sight."""
+        build = self.build
+        self.by_build = not self.by_build
+        self.tick(self._part, self._label)
+        self._picked = build
+        self.go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
+        # How far one can scroll is known when the new rows have been laid out.
+        self.call_after_refresh(self.reveal)
+
+    def _has(self, row: Row, build: pool.BuildId | None) -> bool:
+        if self.by_build:
+            return row.build == build
+        # It may have had other slots too, for a moment that is in no cell.
+        return row.slot is not None and build in self._builds_in(row)
+
+    def pick(self, step: int) -> None:
+        """Select the next build of the selected slot, or the one before."""
+        row = self.row
+        shown = self._builds_in(row) if row is not None and row.slot is not None else []
+        build = self.build
+        if build in shown:
+            place = shown.index(build) + step
+            self._picked = shown[min(max(place, 0), len(shown) - 1)]
+        self.go(self._cursor)
+
+    def clicked(self, event: events.Click) -> None:
+        """Pick the build whose bar it is."""
+        cells = bars(self._rows[self._cursor].spans, self._part, self._feed.now)
+        cell = event.x - self._label
+        span = cells[cell] if 0 <= cell < len(cells) else None
+        if span is not None:
+            self._picked = span.build
+        super().clicked(event)

@@ -1,0 +1,162 @@
+"""The selected build: where its time went, its processes, and the end of its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import set_cell_size
+from rich.text import Text
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+import pool
+from app.text.build_details import command
+from app.text.view import clock, count, describe, duration, size, slowness, title
+from app.text.wait_reasons import why
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+
+    from app.tui.run_model import Feed
+
+__all__ = ["BuildPanel"]
+
+_TAIL_BYTES = 1 << 15
+_REASONED = ("failed", "skipped", "cached", "fetched")
+
+
+class BuildPanel(Vertical):
+    """Shows one build; `show` is called with it at every tick."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(id="panel")
+        self._feed = feed
+        self._shown = Text()
+
+    def compose(self) -> ComposeResult:
+        """Make a line of facts over two columns."""
+        yield Static(id="facts", markup=False)
+        with Horizontal():
+            yield _Lines(id="processes")
+            yield _Lines(id="tail")
+
+    def show(self, build: pool.BuildState | None) -> None:
+        """Show a build as it is now."""
+        if not self.display:
+            return
+        if build is None:
+            self._blank()
+            return
+        if (facts := self._facts(build)) != self._shown:
+            # It may take a line more or less, and a new layout costs: not for nothing.
+            self._shown = facts
+            self.query_one("#facts", Static).update(facts)
+        processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
+        processes.show(_processes(build, processes.size.height))
+        tail.show(self._tail(build, tail.size.height))
+
+    def _blank(self) -> None:
+        """Show that no single build is selected."""
+        self._shown = Text("no build is selected", "dim")
+        self.query_one("#facts", Static).update(self._shown)
+        for part in self.query(_Lines):
+            part.show([])
+
+    def _facts(self, build: pool.BuildState) -> Text:
+        phases = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
+        if build.phase is not None and build.phase_since is not None:
+            phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
+        line = describe(build, self._feed.state, self._feed.now)
+        # The rows of the table cut a long reason short; here is room for it.
+        reason = why(build, self._feed.state, self._feed.now, self._feed.line)
+        said = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
+        facts = [reason] if reason else said
+        facts += [" · ".join(phases)] if phases else []
+        names = [title(self._feed.state.builds[one]) for one in build.needed_by]
+        if asked := [build.origin] * bool(build.origin) + names:
+            facts.append(f"asked for by: {', '.join(asked)}")
+        if build.expected is not None and build.status is not pool.Status.DONE:
+            slow = slowness(build, self._feed.now)
+            facts.append(f"took {duration(build.expected)} before" + (f": {slow}" if slow else ""))
+        if build.expected_peak is not None and build.status is not pool.Status.DONE:
+            facts.append(f"came to {size(build.expected_peak)} before")
+        facts += _memory(build)
+        if build.processes:
+            facts.append(f"jobs: its own and {count(build.tokens, 'token')}")
+        facts += [f"note: {remark}" for remark in build.remarks]
+        return Text.assemble((f"{title(build)}  ", "bold"), "   ".join(facts))
+
+    def _tail(self, build: pool.BuildState, height: int) -> list[str]:
+        """Return the last lines of the log, or why there is none."""
+        until = None if self._feed.source.live else build.bytes
+        lines = list(_last_lines(self._feed.log(build), height, until))
+        head = "log  (l full screen)" if lines else "nothing was printed yet"
+        return [head, *lines[-max(0, height - 1) :]]
+
+
+class _Lines(Widget):
+    """Some lines of text, drawn again when they change; the first is a title."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._lines: list[str] = []
+
+    def show(self, lines: list[str]) -> None:
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh()
+
+    def render(self) -> Text:
+        title, *rest = (set_cell_size(line, self.size.width) for line in self._lines or [""])
+        return Text.assemble((title, "dim"), *(f"\n{line}" for line in rest), no_wrap=True)
+
+
+def _memory(build: pool.BuildState) -> list[str]:
+    """Say what the whole tree has with shared pages counted once; the table counts them often."""
+    if not build.pss_peak:
+        return []
+    now = "" if build.pss is None else f"{size(build.pss)}, "
+    return [f"shared pages counted once: {now}peak {size(build.pss_peak)}"]
+
+
+def _processes(build: pool.BuildState, height: int) -> list[str]:
+    """Return the process tree, as many lines as there is room for."""
+    lines = [f"{'pid':>8}  {'memory':>8}  {'cpu':>5}  process"]
+    depths: dict[int, int] = {}
+    for process in build.processes:
+        depth = depths[process.pid] = depths.get(process.ppid, -1) + 1
+        branch = "  " * (depth - 1) + "└ " if depth else ""
+        lines.append(
+            f"{process.pid:>8}  {size(process.rss):>8}  {process.cpu:>3.0f} %"
+            f"  {branch}{command(process)}"
+        )
+    if len(lines) == 1:
+        lines.append("       -  no process runs")
+    if len(lines) > height > 1:
+        hidden = len(lines) - height + 1
+        lines[height - 1 :] = [f"{'':8}  and {hidden} more"]
+    return lines
+
+
+def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[str]:
+    """Yield the last lines of a log as it was when it had so many bytes."""
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2) if until is None else until
+            start = max(0, end - _TAIL_BYTES)
+            file.seek(start)
+            lines = file.read(end - start).splitlines()
+    except OSError:
+        return
+    # The first one was cut in the middle, unless the file begins there.
+    yield from _cleaned(lines[1 if start else 0 :][-count:])
+
+
+def _cleaned(lines: Iterable[bytes]) -> Iterator[str]:
+    return (pool.clean_line(line) for line in lines)

@@ -1,0 +1,83 @@
+"""The line of graphs: builds, jobs, memory and pressure over the last minutes, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widget import Widget
+
+from app.text.gauges import SECONDS, gauges, history
+from app.text.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from app.text.gauges import Gauge
+    from app.tui.run_model import Feed
+
+__all__ = ["Graphs"]
+
+_LEAST, _MOST = 8, 30
+"""Cells of one graph."""
+_TICKS = 5
+"""Graphs are drawn again at every fifth tick: they move on a cell in some seconds."""
+
+
+class Graphs(Widget):
+    """One line; as many graphs as there is room for, the most telling first."""
+
+    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+        super().__init__(id="graphs")
+        self._feed = feed
+        self._ascii = ascii_only
+        self._ticks = 0
+        self._shown = Text()
+
+    def tick(self) -> None:
+        """Draw again if something moved."""
+        self._ticks += 1
+        if self._ticks % _TICKS == 1 and (line := self._line()) != self._shown:
+            self._shown = line
+            self.refresh()
+
+    def on_resize(self) -> None:
+        """Draw for another width at once."""
+        self._ticks = 0
+        self.tick()
+
+    def _line(self) -> Text:
+        known = gauges(self._feed.state, self._feed.timeline)
+        known = known[: _fitting(known, self.size.width)]
+        if not known:
+            return Text("")
+        words = sum(_width(gauge) for gauge in known)
+        cells = min(_MOST, (self.size.width - words - 1) // len(known))
+        parts = [(f" {SECONDS / 60:g} min", "dim")] if self._roomy(words, cells, known) else []
+        for gauge in known:
+            past = history(self._feed.timeline, gauge.measure, self._feed.now, cells)
+            graph = sparkline(past, gauge.scale, ascii_only=self._ascii)
+            # Where a graph begins and ends can be told without colour.
+            now = f" {gauge.now}" if gauge.now else ""
+            parts += [(f" {gauge.name} ", "dim"), (f"|{graph}|{now} ", "")]
+        return Text.assemble(*parts, no_wrap=True)
+
+    def _roomy(self, words: int, cells: int, known: list[Gauge]) -> bool:
+        return words + cells * len(known) + len(f" {SECONDS / 60:g} min") < self.size.width
+
+    def render(self) -> Text:
+        """Return the line."""
+        return self._shown
+
+
+def _width(gauge: Gauge) -> int:
+    """Return the cells of all but the graph itself."""
+    return len(f" {gauge.name} || ") + (len(gauge.now) + 1 if gauge.now else 0)
+
+
+def _fitting(known: list[Gauge], width: int) -> int:
+    """Return how many graphs have room beside one another."""
+    taken = 1
+    for number, gauge in enumerate(known):
+        taken += _width(gauge) + _LEAST
+        if taken > width:
+            return number
+    return len(known)

@@ -1,0 +1,66 @@
+"""The strip under the header: what the run does around its builds, while there is something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+from textual.widget import Widget
+
+from app.text.run_status import Told, told
+from app.text.view import PLAIN
+
+if TYPE_CHECKING:
+    from app.tui.run_model import Feed
+
+__all__ = ["StatusStrip"]
+
+_SHARE = 4
+"""A failure with many lines takes one of so many lines of the screen at most."""
+
+
+class StatusStrip(Widget):
+    """One line, or some where something failed; gone while there is nothing to say."""
+
+    SIGNS: ClassVar[dict[str, str]] = {"working": ">", "waiting": "~", "done": "=", "failed": "x"}
+
+    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+        super().__init__(id="strip")
+        self._feed = feed
+        self._ascii = ascii_only
+        self._told: Told | None = None
+        self.display = False
+
+    def tick(self) -> None:
+        """Draw again if the words have changed; lay out anew only if their number has."""
+        now = told(self._feed.state, self._feed.now)
+        if now == self._told:
+            return
+        before, self._told = self._told, now
+        self.refresh(layout=_height(before) != _height(now))
+        if (before is None) != (now is None):
+            self.display = now is not None
+        for kind in self.SIGNS:
+            self.set_class(now is not None and now.kind == kind, f"-{kind}")
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """Return one line, or the lines of a failure as far as they are to be shown."""
+        return min(_height(self._told), max(1, self.app.size.height // _SHARE))
+
+    def render(self) -> Text:
+        """Return the lines, cut where the screen ends."""
+        if self._told is None:
+            return Text("")
+        sign = self.SIGNS[self._told.kind]
+        lines = [f" {sign} {self._told.lines[0]}", *(f"   {line}" for line in self._told.lines[1:])]
+        return Text("\n".join(self._cut(line) for line in lines), no_wrap=True)
+
+    def _cut(self, line: str) -> str:
+        if cell_len(line) > self.size.width:
+            line = set_cell_size(line, self.size.width - 1) + "…"
+        return line.translate(PLAIN) if self._ascii else line
+
+
+def _height(told: Told | None) -> int:
+    return 0 if told is None else len(told.lines)

@@ -1,0 +1,97 @@
+"""What all builds of one pool share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+    from pool.build.frontend.hook_jobs import Allotment
+    from pool.build.frontend.build_env import BuildEnvironment
+    from pool.sources.git import Git
+    from pool.build.frontend.hooks import Hooks
+    from pool.system.interpreter import Interpreter
+    from pool.events.bus import Bus
+    from pool.sources.index.fetcher import Fetcher
+    from pool.build.job import Job
+    from pool.system.locks.queue import Locks
+    from pool.build.build_requirements import Requirements
+    from pool.resolve.service import Search
+    from pool.settings import Settings
+    from pool.build.monitor import Watch
+    from pool.cache.wheel_cache import WheelCache
+
+__all__ = ["Ground", "Kit", "in_thread"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ground(Protocol):
+    """What builds without isolation stand on."""
+
+    @property
+    def environment(self) -> BuildEnvironment:
+        """Where their hooks run."""
+        ...
+
+    def has(self, requires: Sequence[str], job: Job) -> bool:
+        """Tell whether all that the same run provides of these requirements is in place."""
+        ...
+
+    async def bring(self, requires: Sequence[str], job: Job) -> None:
+        """Wait until it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """Everything a build stands on; made by the pool, once."""
+
+    settings: Settings
+    interpreter: Interpreter
+    bus: Bus
+    fetcher: Fetcher
+    search: Search
+    requirements: Requirements
+    locks: Locks
+    file_locks: Locks
+    """On lock files: of cached wheels, and of environments."""
+    hooks: Hooks
+    git: Git
+    cache: WheelCache | None
+    """None where nothing is taken from it or put into it."""
+    ground: Ground
+    watch: Watch
+    allotment: Allotment
+    executor: Executor
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do blocking file work beside the loop, as the function `in_thread` does."""
+        return await in_thread(self.executor, work, *args, **kwargs)
+
+
+async def in_thread(
+    executor: Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Do blocking file work beside the loop; however often it is cancelled, it is let finish.
+
+    What is locked, or thrown away, for its sake is so until the thread has come to its end.
+    """
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(executor, partial(work, *args, **kwargs))
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as problem:
+            cancelled = problem
+    if cancelled is not None:
+        future.exception()  # Looked at, so that nobody is told that nobody did.
+        raise cancelled
+    return future.result()

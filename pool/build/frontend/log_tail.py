@@ -1,0 +1,114 @@
+"""What builds print, made fit to be shown: cleaned for a terminal, URLs without credentials.
+
+The log files themselves keep every byte; all that is shown passes through `clean_line`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pool.common.redaction import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines"]
+
+LONGEST = 400
+"""Characters of a line that are shown."""
+_CHUNK = 1 << 17
+_LAST_BYTES = 1 << 16
+_LAST_LINES = 300
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and their kin
+    r"|\x1b[ -/]*[0-~]?"  # the other escapes
+    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
+)
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
+    r"\ud800-\udfff]"  # halves of characters, which cannot be written anywhere
+)
+
+
+def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
+    """Return one line fit to be shown, progress folded, cut short.
+
+    It is without escapes, controls, direction marks, and credentials in URLs.
+    """
+    if isinstance(line, bytes):
+        line = line.decode("utf-8", "replace")
+    # Cut first: the patterns below must not run over megabytes.
+    line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
+    line = _ESCAPES.sub("", line.rstrip("\r\n"))
+    line = line.rpartition("\r")[2]
+    line = masked(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def last_lines(log: Path, most: int = _LAST_BYTES) -> list[str]:
+    """Return the lines in the last bytes of a log that show something; none without a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - most))
+            return [shown for line in file if (shown := clean_line(line))]
+    except OSError:
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """How far a log has grown."""
+
+    lines: int
+    bytes: int
+    last: str
+    """The last line that is not empty, cleaned."""
+
+
+class LogTail:
+    """Follows one growing log file, reading each byte once; ``on_bytes`` gets them all."""
+
+    def __init__(self, path: Path, on_bytes: Callable[[bytes], None] | None = None) -> None:
+        self._path = path
+        self._on_bytes = on_bytes
+        self._lines = 0
+        self._bytes = 0
+        self._last = ""
+        self._recent = b""
+
+    def poll(self) -> Tail | None:
+        """Read what is new; return None if there is nothing."""
+        before = self._bytes
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._bytes)
+                while chunk := log.read(_CHUNK):
+                    self._take(chunk)
+        except FileNotFoundError:
+            return None
+        if self._bytes == before:
+            return None
+        self._last = _last_shown(self._recent) or self._last
+        open_line = not self._recent.endswith(b"\n")
+        return Tail(lines=self._lines + open_line, bytes=self._bytes, last=self._last)
+
+    def _take(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        if self._on_bytes is not None:
+            self._on_bytes(chunk)
+        self._lines += chunk.count(b"\n")
+        # A line without an end may grow for ever; what is kept of it does not.
+        self._recent = (self._recent + chunk)[-_LAST_BYTES:]
+
+
+def _last_shown(text: bytes) -> str:
+    """Return the last line that shows something; looks back over some hundreds at most."""
+    for line in reversed(text.split(b"\n")[-_LAST_LINES:]):
+        if shown := clean_line(line):
+            return shown
+    return ""

@@ -1,0 +1,42 @@
+"""A hook call as a shell command that a person can paste, look at and change.
+
+It runs in the kept build environment and tree, without wheelpool and without pyproject_hooks.
+It is told and kept as all messages are: secrets among the settings are for the person to fill in.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from pool.common.redaction import STARS, starred_settings
+
+if TYPE_CHECKING:
+    from pool.build.frontend.hooks import HookCall
+
+__all__ = ["by_hand"]
+
+
+def by_hand(call: HookCall) -> str:
+    """Return a line for sh that runs the hook again, its output on the terminal."""
+    module, _, attribute = call.backend.partition(":")
+    settings = starred_settings(call.config_settings)
+    arguments = [repr(settings)]
+    if not call.hook.startswith("get_requires"):
+        arguments.insert(0, repr(str(call.output)))
+    paths = [str(call.tree / path) for path in call.backend_path]
+    script = "; ".join(
+        [
+            "import sys, importlib",
+            f"sys.path[:0] = {paths!r}",
+            f"b = importlib.import_module({module!r})",
+            *([f"b = b.{attribute}"] if attribute else []),
+            f"print(b.{call.hook}({', '.join(arguments)}))",
+        ]
+    )
+    folder, binaries = shlex.quote(str(call.tree)), shlex.quote(str(call.python.parent))
+    fill_in = "" if settings == call.config_settings else f"  # with what is secret for {STARS}"
+    return (
+        f"cd {folder} && PATH={binaries}:$PATH"
+        f" {shlex.quote(str(call.python))} -c {shlex.quote(script)}{fill_in}"
+    )

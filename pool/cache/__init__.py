@@ -1,0 +1,1 @@
+"""Persistent caches: keys, built wheels, unpacked wheels, folder layout, pruning."""

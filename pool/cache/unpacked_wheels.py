@@ -1,0 +1,294 @@
+"""Wheels of build requirements, unpacked, checked and compiled once, then only linked.
+
+An entry is complete or not there: it is made in a folder of its own and renamed into place, so
+any number of processes can fill one store. The files of environments are links to those of the
+store; an entry whose files were changed through one of them is noticed and made anew. Bytecode
+is compiled by the target interpreter, with the times of its sources, so that a build that
+replaces a module in its environment gets what it wrote.
+"""
+
+from __future__ import annotations
+
+import configparser
+import fcntl
+import lzma
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import zipfile
+import zlib
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+from installer.exceptions import InstallerError
+from installer.sources import WheelFile
+from installer.utils import parse_entrypoints
+from packaging.utils import parse_wheel_filename
+
+from pool.common.errors import ArchiveError
+from pool.system.process import answer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pool.system.interpreter import Interpreter
+
+__all__ = ["EntryPoint", "StoredWheel", "WheelStore", "unpack"]
+
+MOST_BYTES = 16 << 30
+"""A wheel that unpacks to more is refused; the largest have a few gigabytes."""
+
+_MARKER = "wheel.json"
+_NEW = ".new-"
+_ABANDONED_SECONDS = 24 * 3600.0
+_COMPILE_SECONDS = 600.0
+_SCHEMES = ("purelib", "platlib", "scripts", "data", "headers")
+_DAMAGED = (
+    InstallerError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    LookupError,
+    RuntimeError,  # encrypted, or compressed in an unknown way
+    ValueError,  # names and texts that are not what they should be
+    FileExistsError,  # a file and a folder of one name
+    IsADirectoryError,
+    NotADirectoryError,
+)
+
+
+class EntryPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a wheel brings along."""
+
+    name: str
+    module: str
+    attribute: str
+
+
+class StoredWheel(msgspec.Struct, frozen=True, kw_only=True):
+    """An unpacked wheel."""
+
+    name: str
+    version: str
+    metadata: str
+    """The text of its METADATA file."""
+    entry_points: tuple[EntryPoint, ...]
+    folders: tuple[str, ...]
+    """Relative to ``path``, parents first; the first part is the scheme (``purelib/pkg``)."""
+    files: dict[str, tuple[int, int]]
+    """Relative to ``path``: size in bytes, time of change in nanoseconds."""
+    path: Path
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the marker file of an entry says."""
+
+    name: str
+    version: str
+    metadata: str
+    entry_points: tuple[EntryPoint, ...]
+    folders: tuple[str, ...] = ()
+    files: dict[str, tuple[int, int]] = {}
+
+    def stored(self, path: Path) -> StoredWheel:
+        return StoredWheel(
+            path=path, **{name: getattr(self, name) for name in self.__struct_fields__}
+        )
+
+
+class WheelStore:
+    """A folder of unpacked wheels, shared by all processes of a user.
+
+    Args:
+        root: the folder; it is made with the first entry.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._swept = threading.Lock()
+
+    def get(self, sha256: str, interpreter: Interpreter) -> StoredWheel | None:
+        """Return an entry, by the digest of the wheel file; None where there is no good one."""
+        folder = self._folder(sha256, interpreter)
+        try:
+            entry = msgspec.json.decode((folder / _MARKER).read_bytes(), type=_Entry)
+            for name, (size, changed) in entry.files.items():
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each takes longer
+                if (status.st_size, status.st_mtime_ns) != (size, changed):
+                    return None
+        except (OSError, msgspec.DecodeError):
+            return None
+        return entry.stored(folder)
+
+    def add(self, wheel: Path, sha256: str, interpreter: Interpreter) -> StoredWheel:
+        """Unpack a wheel whose digest is known to be right.
+
+        Raises:
+            ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
+            OSError: no space, no permission.
+        """
+        final = self._folder(sha256, interpreter)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        # The name keeps it out of everybody's sight: no digest begins with a dot.
+        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=_NEW))
+        try:
+            content = temporary / "content"
+            content.mkdir()
+            entry = _filled(wheel, content, interpreter)
+            (content / _MARKER).write_bytes(msgspec.json.encode(entry))
+            with _alone(final.parent):
+                if (other := self.get(sha256, interpreter)) is not None:
+                    return other  # Another process was quicker.
+                if final.exists():
+                    final.rename(temporary / "damaged")
+                content.rename(final)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return entry.stored(final)
+
+    def _folder(self, sha256: str, interpreter: Interpreter) -> Path:
+        return self._root / f"{interpreter.cache_tag}-{interpreter.magic}" / sha256
+
+    def _sweep(self) -> None:
+        """Remove, once, what killed processes left behind long ago."""
+        if not self._swept.acquire(blocking=False):
+            return  # Held for good by the one who did it.
+        oldest = time.time() - _ABANDONED_SECONDS  # noqa: TID251 - compared with file times
+        for folder in self._root.glob(f"*/{_NEW}*"):
+            with suppress(OSError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder)
+
+
+def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> StoredWheel:
+    """Unpack a wheel outside of the store, for one use: an editable, a wheel just built.
+
+    Args:
+        wheel: the file.
+        into: a folder that is made; on the environment's file system, so that links work.
+        interpreter: compiles it.
+
+    Raises:
+        ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
+        OSError: no space, no permission, or ``into`` is there already.
+    """
+    into.mkdir(parents=True)
+    return _filled(wheel, into, interpreter).stored(into)
+
+
+def _filled(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
+    entry = _unpacked(wheel, into)
+    _compile(into, interpreter)
+    folders, files = _listed(into)
+    return msgspec.structs.replace(entry, folders=folders, files=files)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads from renaming in a folder meanwhile."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _unpacked(wheel: Path, into: Path) -> _Entry:
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+        with zipfile.ZipFile(wheel) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise ArchiveError(f"{wheel.name}: unpacks to absurdly much")
+            source = WheelFile(archive)
+            source.validate_record(validate_contents=True)
+            _extract(source, into, wheel)
+            return _Entry(
+                name=name,
+                version=str(version),
+                metadata=source.read_dist_info("METADATA"),
+                entry_points=_entry_points(source),
+            )
+    except _DAMAGED as problem:
+        reason = _reason(problem).replace(f"In {wheel}, ", "")
+        raise ArchiveError(f"{wheel.name}: not a good wheel: {reason}") from problem
+
+
+def _reason(problem: Exception) -> str:
+    issues = getattr(problem, "issues", None) or [problem]
+    return " ".join(str(issues[0]).split())[:300] or type(problem).__name__
+
+
+def _extract(source: WheelFile, into: Path, wheel: Path) -> None:
+    facts = source.read_dist_info("WHEEL").lower().split("\n")
+    root = "purelib" if "root-is-purelib: true" in map(str.strip, facts) else "platlib"
+    # As the archive spells it; the file's name may spell it otherwise.
+    data_dir = source.dist_info_dir.removesuffix(".dist-info") + ".data"
+    for (path, _, _), stream, executable in source.get_contents():
+        target = into / _place(path, data_dir, root, wheel)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            shutil.copyfileobj(stream, file)
+        if executable:
+            target.chmod(0o755)
+
+
+def _place(path: str, data_dir: str, root: str, wheel: Path) -> PurePosixPath:
+    """Return where a member goes, relative to the entry: its scheme, then its path."""
+    place = PurePosixPath(path)
+    if place.is_absolute() or ".." in place.parts or "\\" in path:
+        raise ArchiveError(f"{wheel.name}: {path!r} would be written outside of the environment")
+    if place.parts[0] != data_dir:
+        return root / place
+    if len(place.parts) < 3 or place.parts[1] not in _SCHEMES:
+        raise ArchiveError(f"{wheel.name}: {path!r} is of no known scheme")
+    return PurePosixPath(*place.parts[1:])
+
+
+def _entry_points(source: WheelFile) -> tuple[EntryPoint, ...]:
+    if "entry_points.txt" not in source.dist_info_filenames:
+        return ()
+    try:
+        points = tuple(
+            EntryPoint(name=name, module=module, attribute=attribute)
+            for name, module, attribute, _ in parse_entrypoints(
+                source.read_dist_info("entry_points.txt")
+            )
+        )
+    except (AssertionError, configparser.Error) as problem:
+        raise ValueError(f"entry_points.txt: {problem}") from problem
+    for point in points:
+        if "/" in point.name or point.name in (".", ".."):
+            raise ValueError(f"entry_points.txt: {point.name!r} is no name of a command")
+    return points
+
+
+def _compile(folder: Path, interpreter: Interpreter) -> None:
+    """Compile what compiles; files that are no Python of this version stay as they are."""
+    libraries = [str(folder / name) for name in ("purelib", "platlib") if (folder / name).exists()]
+    if not libraries:
+        return
+    argv = [str(interpreter.executable), "-I", "-S", "-m", "compileall", "-qq", *libraries]
+    # What does not compile now, or not in time, is compiled, or fails, when it is imported.
+    with suppress(subprocess.SubprocessError):
+        answer_of(argv, environ={}, timeout=_COMPILE_SECONDS)
+
+
+def _listed(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
+    """Return the folders and files below an entry, as `StoredWheel` has them."""
+    folders: list[str] = []
+    files: dict[str, tuple[int, int]] = {}
+    for path in sorted(root.rglob("*")):
+        name, status = path.relative_to(root).as_posix(), path.stat()
+        if path.is_dir():
+            folders.append(name)
+        else:
+            files[name] = (status.st_size, status.st_mtime_ns)
+    return tuple(folders), files

@@ -1,0 +1,1 @@
+"""What every layer may use: model, errors, clock, units, text, redaction, files."""

@@ -1,0 +1,177 @@
+"""Everything that can go wrong in words a user can act on.
+
+An error has a reference (a stable short code), a message that names the thing, and, where there
+is one, a hint with the way out. A build that fails is a value (``build.finished``), made from one
+of these; an error that stops the command before anything starts carries its exit code.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArchiveError",
+    "BackendError",
+    "BuildEnvironmentError",
+    "EnvironmentTargetError",
+    "GitError",
+    "HashMismatchError",
+    "InstallError",
+    "JournalError",
+    "LockError",
+    "LockFileError",
+    "LockTimeoutError",
+    "OutOfMemoryError",
+    "OutputError",
+    "PackageIndexError",
+    "PoolError",
+    "ProjectError",
+    "RequirementError",
+    "RequirementsFileError",
+    "RunError",
+    "SettingsError",
+    "TargetError",
+]
+
+
+class PoolError(Exception):
+    """The base of all: one line of message, an optional hint, a reference and an exit code."""
+
+    reference: str = "error"
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SettingsError(PoolError):
+    """A flag, a variable or a configuration value that cannot be used."""
+
+    reference = "bad-setting"
+    exit_code = 2
+
+
+class TargetError(PoolError):
+    """A target that is not there or is no project; found before anything starts."""
+
+    reference = "bad-target"
+    exit_code = 2
+
+
+class RequirementsFileError(PoolError):
+    """A requirements file or a dependency group that cannot be read, or a wrong line in it."""
+
+    reference = "bad-requirements"
+    exit_code = 2
+
+
+class LockFileError(PoolError):
+    """A lock file (PEP 751) that cannot be read, or that is not for the target interpreter."""
+
+    reference = "bad-lock"
+    exit_code = 2
+
+
+class JournalError(PoolError):
+    """A log that cannot be read: not a journal, a torn line in the middle, a newer schema."""
+
+    reference = "bad-log"
+    exit_code = 2
+
+
+class RunError(PoolError):
+    """A run that does not go on, cannot be reached, or refuses a command."""
+
+    reference = "bad-run"
+    exit_code = 2
+
+
+class OutputError(PoolError):
+    """The output directory cannot be written."""
+
+    reference = "bad-output"
+    exit_code = 2
+
+
+class ProjectError(PoolError):
+    """A source tree whose pyproject.toml is broken, or that has no way to be built."""
+
+    reference = "bad-project"
+
+
+class RequirementError(PoolError):
+    """A requirement nobody can satisfy: unknown, no sdist, a conflict, a cycle."""
+
+    reference = "no-match"
+
+
+class PackageIndexError(PoolError):
+    """An index that does not answer, or answers what cannot be read."""
+
+    reference = "index"
+
+
+class GitError(PoolError):
+    """A git repository that cannot be had, or has not what was asked of it; git's own words."""
+
+    reference = "git"
+
+
+class HashMismatchError(PoolError):
+    """A file whose digest is not the promised one; never used."""
+
+    reference = "wrong-hash"
+
+
+class ArchiveError(PoolError):
+    """An archive that is damaged, or that tries to write where it must not."""
+
+    reference = "bad-archive"
+
+
+class BuildEnvironmentError(PoolError):
+    """A build environment or an interpreter that cannot be had."""
+
+    reference = "environment"
+
+
+class LockError(PoolError):
+    """A lock file that cannot be had: nothing is done without the lock."""
+
+    reference = "lock"
+
+
+class EnvironmentTargetError(PoolError):
+    """An environment to install into that is none, or that must not be touched."""
+
+    reference = "bad-environment"
+    exit_code = 2
+
+
+class InstallError(PoolError):
+    """An installation that is refused, or that could not be done; nothing has changed."""
+
+    reference = "install"
+
+
+class LockTimeoutError(PoolError):
+    """A tree that somebody else held for longer than ``--lock-timeout``."""
+
+    reference = "lock-timeout"
+
+
+class BackendError(PoolError):
+    """A hook that failed, or a backend that broke its contract (PEP 517)."""
+
+    reference = "backend"
+    rerun: str = ""
+    """A shell command that runs the hook again by hand, set by whoever called it."""
+
+
+class OutOfMemoryError(BackendError):
+    """A hook that failed because there was no more memory (`pool.build.oom`)."""
+
+    reference = "out-of-memory"

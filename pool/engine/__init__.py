@@ -1,0 +1,1 @@
+"""The pool: resources that all runs share, the control server, and doctor."""

@@ -1,1 +1,0 @@
-"""Who may go on: the limiter and the locks on source trees."""

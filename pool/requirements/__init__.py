@@ -1,0 +1,1 @@
+"""User input: targets, requirements.txt, pylock.toml, dependency groups, pip configuration."""

@@ -1,0 +1,212 @@
+"""Lock files (pylock.toml, PEP 751) as wishes: what one interpreter needs, file by file.
+
+Which of a package's files is taken is decided later: a build prefers the sdist, an installation
+a wheel.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+import msgspec
+from packaging.pylock import (
+    Package,
+    Pylock,
+    PylockSelectError,
+    PylockUnsupportedVersionError,
+    PylockValidationError,
+)
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from pool.common.errors import LockFileError, TargetError
+from pool.common.redaction import masked
+from pool.requirements.request import Wish
+from pool.requirements.target import (
+    GitTarget,
+    RequirementTarget,
+    SdistTarget,
+    TreeTarget,
+    UrlTarget,
+    WheelTarget,
+    local_target,
+)
+from pool.requirements.url import parse_link
+from pool.sources.index.simple_api import IndexFile, file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.pylock import (
+        PackageArchive,
+        PackageDirectory,
+        PackageSdist,
+        PackageVcs,
+        PackageWheel,
+    )
+
+    from pool.resolve.candidates import TargetPython
+
+__all__ = ["read_lock"]
+
+
+def read_lock(
+    path: Path,
+    target: TargetPython,
+    *,
+    extras: Collection[str] = (),
+    groups: Collection[str] = (),
+) -> tuple[Wish, ...]:
+    """Return what a lock file has for an interpreter.
+
+    Args:
+        path: relative paths in the file are relative to its folder.
+        target: whose markers, version and tags count.
+        extras: of those that the file has; none are taken by themselves.
+        groups: dependency groups, beside those that are taken by default.
+
+    Raises:
+        LockFileError: it cannot be read, breaks PEP 751, is not for this interpreter, has not
+            what is asked for, or points at what is not there.
+    """
+    lock = _read(path)
+    wanted = _known("dependency group", groups, lock.dependency_groups or (), path)
+    selected = lock.select(
+        environment=cast("Environment", target.environment),
+        tags=target.tags,
+        extras=_known("extra", extras, lock.extras or (), path),
+        dependency_groups={*wanted, *(lock.default_groups or ())},
+    )
+    try:
+        packages = [package for package, _ in selected]
+    except PylockSelectError as problem:
+        raise LockFileError(
+            f"{path}: not for Python {target.python_version} here: {_reason(problem)}",
+            hint="lock again with this interpreter in mind, or name another with --python",
+        ) from problem
+    return tuple(_wish(package, path) for package in packages)
+
+
+def _read(path: Path) -> Pylock:
+    try:
+        return Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        raise LockFileError(f"{path}: {reason}") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise LockFileError(f"{path}: not valid TOML: {problem}") from problem
+    except PylockUnsupportedVersionError as problem:
+        raise LockFileError(
+            f"{path}: {problem}", hint="lock-version 1 is what can be read (PEP 751)"
+        ) from problem
+    except PylockValidationError as problem:
+        raise LockFileError(f"{path}: not a lock file (PEP 751): {_reason(problem)}") from problem
+
+
+def _reason(problem: Exception) -> str:
+    return masked(" ".join(str(problem).split()))
+
+
+def _known(what: str, asked: Collection[str], there: Collection[str], path: Path) -> list[str]:
+    """Return what is asked for as the file spells it."""
+    spelled = {canonicalize_name(name): name for name in there}
+    for name in asked:
+        if canonicalize_name(name) not in spelled:
+            names = ", ".join(sorted(there)) or "none"
+            raise LockFileError(f"{path}: has no {what} {name!r}", hint=f"it has: {names}")
+    return [spelled[canonicalize_name(name)] for name in asked]
+
+
+def _wish(package: Package, path: Path) -> Wish:
+    try:
+        if package.directory is not None:
+            tree = _tree(package.directory, package.name, path)
+            return Wish(target=tree, origin=str(path), editable=package.directory.editable or False)
+        if package.vcs is not None:
+            return Wish(target=_repository(package.vcs, package.name, path), origin=str(path))
+        if package.archive is not None:
+            archive = _archive(package.archive, package.name, path)
+            hashes = frozenset(
+                f"{kind}:{d}" for kind, d in _digests(package.archive.hashes).items()
+            )
+            return Wish(target=archive, origin=str(path), hashes=hashes)
+        return _of_files(package, path)
+    except TargetError as problem:
+        raise LockFileError(f"{path}: {package.name}: {_reason(problem)}") from problem
+
+
+def _of_files(package: Package, path: Path) -> Wish:
+    files: list[PackageSdist | PackageWheel] = [*(package.wheels or ())]
+    if package.sdist is not None:
+        files.insert(0, package.sdist)
+    # Without a version, the names of the files tell it (PEP 751).
+    pin = f"=={package.version}" if package.version else ""
+    return Wish(
+        target=RequirementTarget(parsed=Requirement(f"{package.name}{pin}")),
+        origin=str(path),
+        files=tuple(_file(file, package.name, path) for file in files),
+    )
+
+
+def _file(file: PackageSdist | PackageWheel, name: NormalizedName, path: Path) -> IndexFile:
+    if (found := file_of(file.filename, name)) is None:
+        raise TargetError(f"{file.filename} is neither an sdist nor a wheel")
+    return msgspec.structs.replace(
+        found, url=_url(file, path), hashes=_digests(file.hashes), size=file.size
+    )
+
+
+def _url(file: PackageSdist | PackageWheel | PackageArchive, path: Path) -> str:
+    """Return where a file is: the path where it is there, else the URL."""
+    local = path.absolute().parent / file.path if file.path else None
+    if local is not None and (file.url is None or local.exists()):
+        return local.resolve().as_uri()
+    link = parse_link(file.url or "")
+    if link.git:
+        raise TargetError(f"{file.url}: not the URL of a file")
+    return link.url
+
+
+def _digests(hashes: Mapping[str, str]) -> dict[str, str]:
+    return {kind.lower(): digest.lower() for kind, digest in hashes.items()}
+
+
+def _archive(
+    archive: PackageArchive, name: NormalizedName, path: Path
+) -> UrlTarget | SdistTarget | WheelTarget:
+    url, subdirectory = _url(archive, path), archive.subdirectory or ""
+    link = parse_link(f"{url}#subdirectory={quote(subdirectory)}")
+    if link.scheme == "file" and not link.subdirectory:
+        found = local_target(archive.path or url, link.local(path.parent), name)
+        if isinstance(found, TreeTarget):
+            raise TargetError(f"{link.path} is a folder, not an archive")
+        return found
+    label = f"{name} @ {masked(url)}"
+    return UrlTarget(url=url, name=name, subdirectory=link.subdirectory, label=label)
+
+
+def _tree(directory: PackageDirectory, name: NormalizedName, path: Path) -> TreeTarget:
+    tree = path.absolute().parent / directory.path / (directory.subdirectory or "")
+    found = local_target(directory.path, tree, name)
+    if not isinstance(found, TreeTarget):
+        raise TargetError(f"{directory.path} is not a folder")
+    return found
+
+
+def _repository(vcs: PackageVcs, name: NormalizedName, path: Path) -> GitTarget:
+    if vcs.type != "git":
+        raise TargetError(f"{vcs.type} repositories cannot be built from")
+    url = (path.absolute().parent / vcs.path).resolve().as_uri() if vcs.path else vcs.url or ""
+    text = f"git+{url}@{vcs.commit_id}#subdirectory={quote(vcs.subdirectory or '')}"
+    link = parse_link(text)
+    return GitTarget(
+        url=link.url,
+        reference=link.reference,
+        name=name,
+        subdirectory=link.subdirectory,
+        label=f"{name} @ git+{masked(url)}@{vcs.commit_id}",
+    )

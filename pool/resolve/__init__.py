@@ -1,0 +1,1 @@
+"""Version resolution. Pure, except for `pool.resolve.service`."""

@@ -1,0 +1,95 @@
+"""What was chosen, in words: who asked for it, and why it is not a newer version. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pool.events.types import Picked
+from pool.resolve.candidates import runs_on, usable, version_of
+from pool.resolve.manifest import Direct, Kept
+from pool.resolve.provider import Provider
+from pool.sources.index.simple_api import IndexFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packaging.version import Version
+
+    from pool.resolve.candidates import TargetPython
+    from pool.resolve.manifest import Asked, Choice, Need
+    from pool.resolve.provider import Knowledge
+    from pool.resolve.resolver import Resolution
+
+__all__ = ["picks"]
+
+_NAMED = 5
+"""So many newer versions are told about."""
+
+
+def picks(
+    resolution: Resolution, asked: Asked, facts: Knowledge, target: TargetPython
+) -> tuple[Picked, ...]:
+    """Tell all choices of a resolution."""
+    provider = Provider(asked, facts, target)
+    return tuple(
+        Picked(
+            name=choice.name,
+            version=str(choice.version),
+            kind=_kind(choice),
+            file=choice.origin.filename if isinstance(choice.origin, IndexFile) else "",
+            by=tuple(str(need) for need in resolution.by.get(choice.name, ())),
+            passed_over=_passed_over(choice, resolution.by.get(choice.name, ()), provider),
+        )
+        for choice in resolution.choices
+    )
+
+
+def _kind(choice: Choice) -> Literal["wheel", "sdist", "direct", "installed"]:
+    match choice.origin:
+        case Direct():
+            return "direct"
+        case Kept():
+            return "installed"
+        case file:
+            return file.kind
+
+
+def _passed_over(choice: Choice, by: Sequence[Need], provider: Provider) -> tuple[str, ...]:
+    """Say of each newer version of a choice why it was not taken, the newest first."""
+    if not isinstance(choice.origin, IndexFile):
+        return ()
+    page = provider.facts.pages.get(choice.name, ())
+    newer: dict[Version, list[IndexFile]] = {}
+    for file in page:
+        if (version := version_of(file.version)) > choice.version:
+            newer.setdefault(version, []).append(file)
+    told = [
+        f"{version}: {_reason(version, newer[version], by, choice, provider)}"
+        for version in sorted(newer, reverse=True)[:_NAMED]
+    ]
+    more = len(newer) - len(told)
+    return (*told, f"and {more} more") if more > 0 else tuple(told)
+
+
+def _reason(
+    version: Version,
+    files: Sequence[IndexFile],
+    by: Sequence[Need],
+    choice: Choice,
+    provider: Provider,
+) -> str:
+    for need in (*by, *provider.limits(choice.name)):
+        if not need.requirement.specifier.contains(version, prereleases=True):
+            return str(need)
+    if all(file.yanked for file in files):
+        return "yanked"
+    if version.is_prerelease and not provider.asked.pre:
+        return "a pre-release"
+    if not any(runs_on(file, provider.target.python_version) for file in files):
+        return f"needs Python {files[0].requires_python}"
+    ranks = {tag: rank for rank, tag in enumerate(provider.target.tags)}
+    formats = provider.asked.formats
+    wheels, sdists = formats.wheels(choice.name), formats.sdists(choice.name)
+    if usable(files, provider.target, ranks, wheels=wheels, sdists=sdists) is None:
+        return "no file of it can be used here"
+    return "it does not go together with the others"

@@ -1,0 +1,130 @@
+"""Finds versions that go together: gives the resolver the facts it misses until it has all.
+
+The resolver does no I/O; here is the I/O, all that is missing at once, everything asked for once
+however many want it. How metadata is had is a matter of who asks: build environments need the
+wheels themselves, closures no more than their metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from pool.common.once_map import Once
+from pool.resolve.resolver import Facts, Missing, Resolution, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from packaging.requirements import Requirement
+
+    from pool.resolve.manifest import Asked, Direct
+    from pool.sources.index.client import IndexFile, PackageIndex
+    from pool.system.interpreter import Interpreter
+
+__all__ = ["Finder", "Pages", "Search", "first_of", "side_by_side"]
+
+
+class Finder(Protocol):
+    """Finds out what only files and sources tell."""
+
+    async def metadata(self, file: IndexFile) -> str:
+        """Return the METADATA of a file on an index."""
+        ...
+
+    async def direct(self, requirement: Requirement) -> Direct:
+        """Return what a requirement with a URL points at."""
+        ...
+
+
+class Pages:
+    """The index pages of a run, each read once.
+
+    Args:
+        index: where they come from.
+        on_page: told how many are known whenever there is one more.
+    """
+
+    def __init__(self, index: PackageIndex, on_page: Callable[[int], None]) -> None:
+        self._index = index
+        self._on_page = on_page
+        self._asked: Once[str, None] = Once()
+        self.known: dict[str, tuple[IndexFile, ...]] = {}
+
+    @property
+    def described(self) -> str:
+        """The places asked, for messages."""
+        return self._index.described
+
+    async def read(self, project: str) -> None:
+        """See that a project's page is known."""
+
+        async def ask() -> None:
+            self.known[project] = await self._index.files(project)
+            self._on_page(len(self.known))
+
+        await self._asked.get(project, ask)
+
+
+class Search:
+    """Resolutions for one interpreter, on facts that are kept for the whole run.
+
+    What is asked for and what builds are made with are searched for apart: of an sdist that can
+    tell what it requires only later, the first is content with not knowing. Pages are shared.
+
+    Args:
+        pages: which files there are.
+        interpreter: whose markers and tags count.
+    """
+
+    def __init__(self, pages: Pages, interpreter: Interpreter) -> None:
+        self._pages = pages
+        self._interpreter = interpreter
+        self.facts = Facts(pages=pages.known)
+
+    async def find(self, asked: Asked, finder: Finder) -> Resolution:
+        """Return versions for all that is asked.
+
+        Raises:
+            PoolError: nothing goes together, or something cannot be found out.
+        """
+        where = self._pages.described
+        while isinstance(answer := resolve(asked, self.facts, self._interpreter, where), Missing):
+            await self._find_out(answer, finder)
+        return answer
+
+    async def _find_out(self, missing: Missing, finder: Finder) -> None:
+        await side_by_side(
+            *(self._pages.read(project) for project in missing.pages),
+            *(self._metadata(file, finder) for file in missing.metadata),
+            *(self._direct(requirement, finder) for requirement in missing.directs),
+        )
+
+    async def _metadata(self, file: IndexFile, finder: Finder) -> None:
+        self.facts.metadata[file.filename] = await finder.metadata(file)
+
+    async def _direct(self, requirement: Requirement, finder: Finder) -> None:
+        self.facts.directs[requirement.url or ""] = await finder.direct(requirement)
+
+
+async def side_by_side(*work: Coroutine[None, None, None]) -> None:
+    """Do all at once; the first trouble ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except ExceptionGroup as troubles:
+        raise troubles.exceptions[0] from None
+
+
+async def first_of(*work: Coroutine[None, None, None]) -> None:
+    """Do all until one is done, then end the others; its trouble is raised as it is."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -1,0 +1,1 @@
+"""One request: resolve versions, schedule builds, one outcome for each, retries, install."""

@@ -1,0 +1,41 @@
+"""Those who build, as seen by who decides what is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pool.build.job import Built, Job, Order
+
+__all__ = ["Crew"]
+
+
+class Crew(Protocol):
+    """Those who build: the engine, as seen by who decides what is built."""
+
+    def submit(self, orders: Sequence[Order]) -> list[Job]:
+        """Announce builds and let them begin, the longest expected first."""
+        ...
+
+    async def described(self, order: Order) -> str:
+        """Return the metadata that an order is for, as a backend tells it."""
+        ...
+
+    async def good(self, job: Job) -> Built:
+        """Return what came out of a build; wait on where one that went wrong may be tried again.
+
+        Raises:
+            SkippedError: it went wrong for good.
+        """
+        ...
+
+    async def awaited(self, job: Job, by: Job) -> Built:
+        """Let one build wait for another.
+
+        Raises:
+            RequirementError: they would wait for each other in a circle.
+            SkippedError: the other went wrong.
+        """
+        ...

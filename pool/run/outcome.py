@@ -1,0 +1,99 @@
+"""What a build's exception means: its outcome, and the words a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pool.common.errors import BackendError, PoolError
+from pool.common.model import Outcome
+from pool.common.redaction import masked
+from pool.sources.index.simple_api import IndexFile
+
+if TYPE_CHECKING:
+    from pool.build.job import Job
+
+__all__ = ["Failure", "SkippedError", "SystemTroubleError", "explained", "in_words"]
+
+
+class SkippedError(PoolError):
+    """Something that the build needs was not built."""
+
+    reference = "skipped"
+
+
+class SystemTroubleError(PoolError):
+    """The system did not let us: no space, no permission, no such file."""
+
+    reference = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a build has no wheel."""
+
+    outcome: Outcome
+    reference: str
+    message: str
+    hint: str = ""
+    rerun: str = ""
+    """A shell command to try again by hand."""
+    details: str = ""
+    """For the build's log: the traceback of an error of our own."""
+
+
+def explained(problem: BaseException, job: Job) -> Failure:
+    """Put an exception into words."""
+    match problem:
+        case BaseExceptionGroup(exceptions=[first, *_]):
+            return explained(first, job)
+        case SkippedError():
+            return Failure(
+                outcome=Outcome.SKIPPED, reference=problem.reference, message=masked(str(problem))
+            )
+        case PoolError():
+            return Failure(
+                outcome=Outcome.FAILED,
+                reference=problem.reference,
+                message=masked(str(problem)),
+                hint=masked(problem.hint),
+                rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
+            )
+        case OSError(errno=int()):
+            return explained(in_words(problem), job)
+        case _:
+            return _of_ours(problem)
+
+
+def _again(job: Job) -> str:
+    source = job.source
+    if isinstance(source, IndexFile):
+        return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
+    return shlex.join(["wheelpool", "build", source.label])
+
+
+def in_words(problem: OSError) -> SystemTroubleError:
+    """Say what the system refused, and a way out where there is one."""
+    where = f": {problem.filename}" if problem.filename else ""
+    full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    told = SystemTroubleError(
+        f"{(problem.strerror or str(problem)).lower()}{where}",
+        hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
+        if full
+        else "",
+    )
+    told.reference = "disk-full" if full else "system"
+    return told
+
+
+def _of_ours(problem: BaseException) -> Failure:
+    return Failure(
+        outcome=Outcome.FAILED,
+        reference="internal",
+        message=masked(f"an error of wheelpool's own: {type(problem).__name__}: {problem}"),
+        hint="the traceback is at the end of the build's log",
+        details=masked("".join(traceback.format_exception(problem))),
+    )

@@ -1,0 +1,1 @@
+"""Admission control: slots, memory, job tokens. Pure cores with asyncio shells."""

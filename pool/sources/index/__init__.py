@@ -1,0 +1,1 @@
+"""Package indexes: HTTP, the Simple API, downloads."""

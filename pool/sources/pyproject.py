@@ -1,0 +1,108 @@
+"""What a source tree says about itself before anything of it is run (PEP 517, 518, 621)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+
+from pool.common.errors import ProjectError
+
+__all__ = ["LEGACY_BACKEND", "Project", "read_project"]
+
+LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
+LEGACY_REQUIRES = ("setuptools>=40.8.0",)
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """How a tree wants to be built, and its name and version where they are static."""
+
+    requires: tuple[str, ...]
+    backend: str
+    backend_path: tuple[str, ...] = ()
+    name: str | None = None
+    version: str | None = None
+
+
+def read_project(tree: Path) -> Project:
+    """Read a tree's pyproject.toml; without one it is a legacy setuptools project.
+
+    Raises:
+        ProjectError: the file is broken, or breaks PEP 517 or 518; the message says where.
+    """
+    path = tree / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _without_pyproject(tree)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ProjectError(f"{path}: not valid TOML: {problem}") from problem
+    except OSError as problem:
+        raise ProjectError(f"{path}: {(problem.strerror or str(problem)).lower()}") from problem
+    return _project(table, path)
+
+
+def _without_pyproject(tree: Path) -> Project:
+    if not (tree / "setup.py").is_file():
+        raise ProjectError(f"{tree}: not a project: it has no pyproject.toml and no setup.py")
+    return Project(requires=LEGACY_REQUIRES, backend=LEGACY_BACKEND)
+
+
+def _project(table: dict[str, Any], path: Path) -> Project:
+    about = _table(table, "project", path)
+    name, version = about.get("name"), about.get("version")
+    project = Project(
+        requires=LEGACY_REQUIRES,
+        backend=LEGACY_BACKEND,
+        name=name if isinstance(name, str) else None,
+        version=version if isinstance(version, str) else None,
+    )
+    return _with_backend(project, table, path) if "build-system" in table else project
+
+
+def _with_backend(project: Project, table: dict[str, Any], path: Path) -> Project:
+    system = _table(table, "build-system", path)
+    if "requires" not in system:
+        raise ProjectError(f"{path}: [build-system] has no requires (PEP 518)")
+    requires = _strings(system, "requires", path)
+    for text in requires:
+        try:
+            Requirement(text)
+        except InvalidRequirement as problem:
+            reason = str(problem).splitlines()[0]
+            raise ProjectError(f"{path}: build requirement {text!r}: {reason}") from problem
+    backend = system.get("build-backend", LEGACY_BACKEND)
+    if not isinstance(backend, str) or not backend.strip():
+        raise ProjectError(f"{path}: build-backend must be a string")
+    return msgspec.structs.replace(
+        project,
+        requires=tuple(requires),
+        backend=backend,
+        backend_path=tuple(_backend_path(system, path)),
+    )
+
+
+def _backend_path(system: dict[str, Any], path: Path) -> list[str]:
+    folders = _strings(system, "backend-path", path)
+    tree = path.parent.resolve()
+    for folder in folders:
+        if Path(folder).is_absolute() or not (tree / folder).resolve().is_relative_to(tree):
+            raise ProjectError(f"{path}: backend-path {folder!r} is outside of the tree")
+    return folders
+
+
+def _table(table: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    value = table.get(key, {})
+    if not isinstance(value, dict):
+        raise ProjectError(f"{path}: {key} must be a table")
+    return value
+
+
+def _strings(table: dict[str, Any], key: str, path: Path) -> list[str]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ProjectError(f"{path}: {key} must be a list of strings")
+    return value

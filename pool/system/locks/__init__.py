@@ -1,0 +1,1 @@
+"""File locks: source trees, lock files, uv's locks, and their holders."""

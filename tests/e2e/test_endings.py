@@ -1,0 +1,138 @@
+"""However a run ends: no process stays, nothing half-written is seen, what failed is kept."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+import pool
+from tests.support.sandbox import Sandbox, setuptools_tree
+from tests.support.terminal import until
+
+if TYPE_CHECKING:
+    pass
+
+SPAWNS = """
+import os, subprocess, sys, time
+from pathlib import Path
+from setuptools import setup
+
+mark = Path(os.environ["TIMES"])
+# A child, a grandchild, and one that leaves the session, all told by their argument.
+for new_session in (False, True):
+    subprocess.Popen([sys.executable, "-c", "import subprocess, sys, time;"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]]);"
+        "time.sleep(600)", str(mark)], start_new_session=new_session)
+time.sleep(0.3)
+mark.touch()
+if os.environ.get("STAY"):
+    time.sleep(600)
+setup(name=NAME, version="1.0", py_modules=[NAME])
+"""
+
+
+def left(sandbox: Sandbox) -> list[psutil.Process]:
+    """Processes, other than the command itself, that have the sandbox in their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if str(sandbox.times) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def test_what_a_good_build_leaves_running_is_ended(sandbox: Sandbox) -> None:
+    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    done = sandbox.run("build", tree)
+    assert done.code == 0, done.err
+    assert left(sandbox) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_all_processes(sandbox: Sandbox, number: signal.Signals) -> None:
+    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    other = setuptools_tree(sandbox.root / "other", "other")
+    process = sandbox.start("build", tree, other, "-j", "1", STAY="1")
+    until(sandbox.times.exists)
+    process.send_signal(number)
+    done = sandbox.finish(process)
+    assert done.code == 130
+    assert left(sandbox) == []
+    assert {build.outcome for build in done.state.builds.values()} == {pool.Outcome.CANCELLED}
+    assert done.state.exit_code == 130
+
+
+def test_hooks_die_with_a_killed_run(sandbox: Sandbox) -> None:
+    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    process = sandbox.start("build", tree, STAY="1")
+    until(sandbox.times.exists)
+    assert left(sandbox)
+    process.kill()
+    process.communicate()
+    until(lambda: not left(sandbox))
+    # The lock of the tree and the folders of the dead run are no obstacle to the next one.
+    tree2 = setuptools_tree(sandbox.root / "again", "again")
+    done = sandbox.run("build", tree2)
+    assert done.code == 0, done.err
+    builds = sandbox.root / "cache" / "wheelpool" / "builds"
+    assert list(builds.iterdir()) == []
+
+
+def test_a_failed_build_keeps_what_it_had_and_says_how_to_run_it_again(sandbox: Sandbox) -> None:
+    tree = setuptools_tree(sandbox.root / "tree", "tree", "import no_such_module_anywhere\n")
+    good = setuptools_tree(sandbox.root / "good", "good")
+    done = sandbox.run("build", tree, good)
+    assert done.code == 1
+    assert done.outcome("good") is pool.Outcome.BUILT
+    build = next(build for build in done.state.builds.values() if build.name == "tree")
+    assert build.outcome is pool.Outcome.FAILED
+    assert "No module named 'no_such_module_anywhere'" in build.message
+    log = pool.logs_of(sandbox.log) / build.log
+    assert "no_such_module_anywhere" in log.read_text()
+    again = subprocess.run(["sh", "-c", build.rerun], capture_output=True, text=True, check=False)
+    assert again.returncode != 0
+    assert "No module named 'no_such_module_anywhere'" in again.stderr
+    # Mended, the same line works.
+    (tree / "setup.py").write_text("from setuptools import setup\nsetup(name='tree')\n")
+    again = subprocess.run(["sh", "-c", build.rerun], capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sandbox) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    out = sandbox.root / "small"
+    out.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        tree = setuptools_tree(sandbox.root / "tree", "tree")
+        (tree / "tree.py").write_bytes(os.urandom(200_000).hex().encode())
+        good = setuptools_tree(sandbox.root / "good", "good")
+        sandbox.out = out
+        done = sandbox.run("build", tree, good)
+        assert done.code == 1
+        assert done.outcome("good") is pool.Outcome.BUILT
+        build = next(build for build in done.state.builds.values() if build.name == "tree")
+        assert "no space left on device" in build.message
+        assert [path.name for path in out.iterdir()] == ["good-1.0-py3-none-any.whl"]
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def test_the_command_to_run_again_is_one_for_a_shell(sandbox: Sandbox) -> None:
+    tree = setuptools_tree(sandbox.root / "a tree's", "odd", "raise SystemExit('no')\n")
+    done = sandbox.run("build", tree)
+    build = next(iter(done.state.builds.values()))
+    assert shlex.split(build.rerun)[:2] == ["cd", str(tree)]

@@ -1,0 +1,101 @@
+"""Secrets that a run is given, or meets, are in nothing that it tells, keeps or makes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+from tests.support.home import home  # noqa: F401 - a fixture
+
+if TYPE_CHECKING:
+    from tests.support.home import Home
+
+FAILS = """
+import os, pathlib, subprocess, sys, time
+
+def siblings():
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            ours = f"PPid:\\t{os.getppid()}\\n" in (process / "status").read_text()
+            if ours:
+                yield (process / "cmdline").read_bytes()
+        except OSError:
+            pass
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    assert config_settings["my-token"] == "s3cret-setting"
+    assert os.environ["UPLOAD_TOKEN"] == "s3cret-variable"
+    pathlib.Path("../helpers").write_bytes(b"\\n".join(siblings()))
+    child = subprocess.Popen([sys.executable, "-c", "input()", "seen", "--token", "s3cret-option",
+        "API_KEY=s3cret-word", "https://me:s3cret-url@h.test"], stdin=subprocess.PIPE)
+    while '"command":"' not in pathlib.Path("../run.jsonl").read_text().rpartition(" seen ")[0]:
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    print("get https://me:s3cret-output@h.test/x https://h.test/y?token=s3cret-query")
+    raise RuntimeError("no https://me:s3cret-error@h.test/x")
+"""
+HOLDS = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+NOWHERE = "127.0.0.1:1"
+"""A port where nobody answers."""
+
+
+def test_no_secret_is_told_or_kept(home: Home) -> None:  # noqa: F811
+    bad, held = home.tree("bad", FAILS), home.tree("held")
+    home.configure(f'extra-index-url = ["https://me:s3cret-file@{NOWHERE}"]\n')
+    (home.root / "r.txt").write_text(
+        f"url @ http://me:s3cret-line@{NOWHERE}/u.zip?token=s3cret-q\n"
+    )
+    (home.root / "holds.py").write_text(HOLDS)
+    holder = subprocess.Popen(
+        [sys.executable, "holds.py", held.name, "--password=s3cret-holder"],
+        cwd=home.root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        done = home.run(
+            *("build", bad, held, f"git+http://me:s3cret-git@{NOWHERE}/g", "-r", "r.txt"),
+            *("-C", "my-token=s3cret-setting", "-C", "index=https://me:s3cret-value@h.test"),
+            *("--index-url", f"https://me:s3cret-index@{NOWHERE}/?api_key=s3cret-key"),
+            *("--log", "run.jsonl", "--lock-timeout", "0.1", "--retries", "0", "--json", "-v"),
+            UPLOAD_TOKEN="s3cret-variable",
+        )
+        assert holder.stdin is not None
+        holder.stdin.close()
+    told = {"stdout": done.stdout, "stderr": done.stderr}
+    assert done.returncode == 1, told
+    assert "with what is secret for ***" in done.stderr
+    assert "--password=***" in done.stdout
+    assert "API_KEY=***" in done.stdout
+    files = ("--trace", "t", "--junit", "j", "--summary", "s", "--html", "h")
+    for command in (
+        ("replay", "run.jsonl", "--no-ui", "-v"),
+        ("report", "run.jsonl"),
+        ("report", "run.jsonl", *files),
+        ("diff", "run.jsonl", "run.jsonl", "--json"),
+        ("runs", "export", "run.jsonl", "-o", "z"),
+    ):
+        said = home.run(*command)
+        assert said.returncode == 0, said
+        told[" ".join(command)] = said.stdout + said.stderr
+    for name in ("helpers", "run.jsonl", "t", "j", "s", "h"):
+        told[name] = (home.root / name).read_text()
+    with zipfile.ZipFile(home.root / "z") as bundle:
+        told |= {member: bundle.read(member).decode() for member in bundle.namelist()}
+    assert "get https://***@h.test/x https://h.test/y?token=***" in told["stderr"]
+    leaks = {
+        name: text[text.index("s3cret") - 200 :][:300]
+        for name, text in told.items()
+        if "s3cret" in text
+    }
+    assert not leaks

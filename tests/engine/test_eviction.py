@@ -1,0 +1,134 @@
+"""Builds that are ended to make room, with real processes and a budget that is far too small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pool
+from pool.events import types as v
+from pool.scheduling.history import History
+from tests.engine.test_scheduler import last, ran, settings
+from tests.support.makers import make_sdist, make_tree
+
+BUDGET = 12 << 20
+"""Less than any interpreter with a backend has."""
+UNTIL = """
+_build = build_wheel
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    import signal, time
+    {before}
+    until = time.monotonic() + 60
+    while not os.path.exists({go!r}) and time.monotonic() < until:
+        time.sleep(0.02)
+    return _build(wheel_directory)
+"""
+
+
+def small(root: Path, *names: str) -> None:
+    """Let builds be known as tiny, so that all of them are let in."""
+    for name in names:
+        History(root / "state" / "history.sqlite").record(name, "1.0", seconds=1.0, peak=1 << 20)
+
+
+def until(go: Path, before: str = "pass") -> str:
+    """A backend that builds until there is a file."""
+    return UNTIL.format(go=str(go), before=before)
+
+
+def again(event: v.KnownEvent) -> bool:
+    return isinstance(event, v.BuildQueued) and event.retry_of is not None
+
+
+async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_failure(
+    tmp_path: Path,
+) -> None:
+    go = tmp_path / "go"
+    names = ("one", "two")
+    small(tmp_path, *names)
+    trees = [make_tree(tmp_path, name, backend=until(go)) for name in names]
+
+    def seen(event: v.KnownEvent, _: pool.State) -> None:
+        if again(event):
+            go.touch()
+
+    how = settings(tmp_path, memory=BUDGET, fail_fast=True, retries=0, jobs=4)
+    code, state = await ran(how, *trees, seen=seen)
+    assert code == 0
+    assert state.totals == {pool.Outcome.BUILT: 2}
+    ended, retry = [build for build in state.builds.values() if build.name == "two"]
+    assert ended.superseded_by == retry.id
+    assert (ended.outcome, ended.reference) == (pool.Outcome.CANCELLED, "made-room")
+    assert ended.message.startswith("ended to make room: memory ")
+    assert ended.message.endswith(" of 12 MiB; built again when there is room, with 2 jobs")
+    assert retry.expected_peak == ended.peak > BUDGET
+    assert retry.remarks == (
+        "it was ended to make room, so it is built again when there is room, with 2 jobs",
+    )
+    assert len(state.builds) == 3, "the one that was left went on"
+
+
+@pytest.mark.parametrize("linger", [False, True])
+async def test_who_waits_for_a_build_that_makes_room_waits_for_the_next_try(
+    tmp_path: Path, linger: bool
+) -> None:
+    go = tmp_path / "go"
+    small(tmp_path, "h1", "h2", "t1", "t2")
+    for name in ("h1", "h2"):
+        make_sdist(tmp_path / "links", name, backend=until(go))
+    trees = [make_tree(tmp_path, f"t{n}", build_requires=[f"h{n}"]) for n in (1, 2)]
+
+    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+        if again(event):
+            go.touch()
+        good = sum(build.outcome is pool.Outcome.BUILT for build in state.builds.values())
+        return pool.Stop() if linger and good == 4 else None
+
+    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen, linger=linger)
+    assert code == 0, [build.message for build in state.builds.values()]
+    assert state.totals == {pool.Outcome.BUILT: 2}
+    ended = [build for build in state.builds.values() if build.superseded_by]
+    assert [build.name[0] for build in ended] == ["h"], "only one, and it was nested"
+    assert last(state, ended[0].name).outcome is pool.Outcome.BUILT
+
+
+async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
+    tmp_path: Path,
+) -> None:
+    go, asked = tmp_path / "go", tmp_path / "asked"
+    small(tmp_path, "one", "two")
+    deaf = f"signal.signal(signal.SIGTERM, lambda *_: open({str(asked)!r}, 'w').close())"
+    trees = [make_tree(tmp_path, name, backend=until(go, deaf)) for name in ("one", "two")]
+
+    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+        if isinstance(event, v.BuildFinished):
+            go.touch()
+        return pool.Cancel(build=last(state, "two").id) if asked.exists() else None
+
+    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen)
+    assert code == 1
+    assert state.totals == {pool.Outcome.BUILT: 1, pool.Outcome.CANCELLED: 1}
+    assert last(state, "two").message == ""
+
+
+async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    small(tmp_path, "one", "two")
+    trees = [make_tree(tmp_path, name, backend=until(go)) for name in ("one", "two")]
+
+    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+        return pool.Stop() if again(event) else None
+
+    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen)
+    assert code == 130
+    assert state.totals == {pool.Outcome.CANCELLED: 2}
+
+
+async def test_a_build_that_is_alone_goes_on_however_much_it_takes(tmp_path: Path) -> None:
+    backend = until(tmp_path / "never").replace("+ 60", "+ 4")
+    code, state = await ran(
+        settings(tmp_path, memory=BUDGET), make_tree(tmp_path, "one", backend=backend)
+    )
+    assert code == 0
+    assert len(state.builds) == 1

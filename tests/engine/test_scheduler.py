@@ -1,0 +1,197 @@
+"""Builds that need each other, when some go wrong, are given up, or are tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pool
+from pool.events import types as v
+from pool.run import installer as furnishing
+from tests.support.makers import make_sdist, make_tree, make_wheel
+from tests.support.target import Target
+
+PATIENCE_SECONDS = 60
+"""Only what waits for ever takes so long."""
+
+
+def settings(root: Path, **more: Any) -> pool.Settings:
+    environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
+    overrides = pool.IndexOverrides(no_index=True, find_links=(str(root / "links"),))
+    given: dict[str, Any] = {"builds": 2, "jobs": 2, "out_dir": root / "out", **more}
+    return pool.Settings(
+        downloads=1, installs=1, cache_dir=root / "cache", state_dir=root / "state",
+        journal=root / "run.jsonl", environ=environ, argv=("test",),
+        index=pool.index_settings(environ, overrides), **given,
+    )  # fmt: skip
+
+
+def into(path: Path) -> dict[str, Any]:
+    """What settings have where an environment is the aim."""
+    return {"out_dir": None, "installs_into": Target(path).path, "deps": True}
+
+
+async def ran(
+    how: pool.Settings,
+    *wishes: str | Path,
+    seen: Callable[[v.KnownEvent, pool.State], pool.Control | None] = lambda *_: None,
+    linger: bool = False,
+) -> tuple[int, pool.State]:
+    """Run to the end; return the exit code and the state.
+
+    Args:
+        how: the settings.
+        wishes: what is asked for.
+        seen: answers events with commands.
+        linger: as the pool takes it.
+    """
+    state, loop = pool.State(), asyncio.get_running_loop()
+
+    def listen(event: v.KnownEvent) -> None:
+        pool.fold(state, event)
+        if (control := seen(event, state)) is not None:
+            loop.call_soon(the_pool.control, control)
+
+    asked = tuple(pool.parse_wish(str(wish), how.cache_dir.parent) for wish in wishes)
+    the_pool = pool.Pool(how, pool.Request(wishes=asked), listen, linger=linger)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await the_pool.run(), state
+
+
+def last(state: pool.State, name: str) -> pool.BuildState:
+    """Return the last build of a name."""
+    return [build for build in state.builds.values() if build.name == name][-1]
+
+
+def ended(event: v.KnownEvent, state: pool.State, name: str) -> pool.Outcome | None:
+    """Return the outcome of a build of that name, if that is what an event tells."""
+    mine = isinstance(event, v.BuildFinished) and state.builds[event.build].name == name
+    return event.outcome if mine and isinstance(event, v.BuildFinished) else None
+
+
+async def test_what_was_given_up_is_built_for_who_needs_it_later(tmp_path: Path) -> None:
+    links, gate = tmp_path / "links", tmp_path / "gate"
+    os.mkfifo(gate)
+    late = f"""
+def get_requires_for_build_wheel(config_settings=None):
+    open({str(gate)!r}).close()
+    return ["helper"]
+"""
+    make_sdist(links, "bad", backend="\nraise SystemExit('no')\n")
+    make_sdist(links, "helper")
+    first = make_tree(tmp_path, "first", build_requires=["bad", "helper"])
+    second = make_tree(tmp_path, "second", backend=late)
+    opener = threading.Thread(target=lambda: gate.open("w").close())
+
+    def seen(event: v.KnownEvent, state: pool.State) -> None:
+        if ended(event, state, "helper") is pool.Outcome.CANCELLED:
+            opener.start()
+
+    code, state = await ran(settings(tmp_path), first, second, seen=seen)
+    opener.join()
+    assert code == 1
+    assert last(state, "first").outcome is pool.Outcome.SKIPPED
+    assert last(state, "second").outcome is pool.Outcome.BUILT, last(state, "second").message
+
+
+async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
+    hen, egg = tmp_path / "hen-1.0", tmp_path / "egg-1.0"
+    make_tree(tmp_path, "hen", build_requires=[f"egg @ {egg.as_uri()}"])
+    make_tree(tmp_path, "egg", build_requires=[f"hen @ {hen.as_uri()}"])
+    own = make_tree(tmp_path, "own", build_requires=[f"own @ {(tmp_path / 'own-1.0').as_uri()}"])
+    code, state = await ran(settings(tmp_path), hen, own)
+    assert code == 1
+    assert "egg needs hen needs egg" in last(state, "egg").message
+    assert "own needs own" in last(state, "own").message
+
+
+async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path) -> None:
+    make_wheel(tmp_path / "links", "evil", files={"../evil.py": ""})
+
+    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+        return pool.Stop() if isinstance(event, v.EnvironmentFailed) else None
+
+    how = settings(tmp_path, **into(tmp_path / "env"))
+    code, state = await ran(how, "evil", seen=seen, linger=True)
+    assert code == 1
+    assert state.environment is not None
+    assert "evil 1.0, which cannot be unpacked: " in state.environment.message
+    assert "../evil.py" in state.environment.message
+
+
+@pytest.mark.parametrize("moment", ["stage", "commit"])
+async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    make_wheel(tmp_path / "links", "top")
+    work, stopped = getattr(furnishing, moment), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(*given: Any) -> Any:
+        loop.call_soon_threadsafe(control)
+        assert stopped.wait(PATIENCE_SECONDS)
+        return work(*given)
+
+    def control() -> None:
+        the_pool.control(pool.Stop())
+        loop.call_soon(loop.call_soon, stopped.set)
+
+    monkeypatch.setattr(furnishing, moment, stop)
+    told: list[v.KnownEvent] = []
+    wish = pool.parse_wish("top", tmp_path)
+    how = settings(tmp_path, **into(tmp_path / "env"))
+    the_pool = pool.Pool(how, pool.Request(wishes=(wish,)), told.append)
+    assert await the_pool.run() == 130
+    assert not (tmp_path / "env" / ".wheelpool").exists()
+    kinds = (v.EnvironmentChanged, v.EnvironmentFailed)
+    (changed,) = (event for event in told if isinstance(event, kinds))
+    assert isinstance(changed, v.EnvironmentFailed) == (moment == "stage")
+
+
+async def test_no_credentials_are_told(tmp_path: Path) -> None:
+    host = "https://me:hidden@127.0.0.1:9"
+    pointing = make_tree(tmp_path, "pointing", build_requires=[f"x @ {host}/x-1.zip"])
+    wrong = make_tree(tmp_path, "wrong", build_requires=[f"x @ {host}/x y"])
+    wishes = (pointing, wrong, host, f"{host}/?name=x", f"y @ {host}/y-1.zip")
+
+    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+        # What nobody listens for is tried again and again.
+        return pool.Stop(now=True) if isinstance(event, v.DownloadStarted) else None
+
+    how = settings(tmp_path, builds=5)
+    assert (await ran(how, *wishes, seen=seen))[0] == 130
+    told = (tmp_path / "run.jsonl").read_text()
+    assert "127.0.0.1" in told
+    assert "hidden" not in told
+
+
+async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    fails = f"\nassert __import__('os').path.exists({str(flag)!r})\n"
+    torch = make_tree(tmp_path, "torch", backend=fails)
+    ext = make_tree(tmp_path, "ext", build_requires=["torch"], backend="\nimport torch\n")
+
+    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+        if isinstance(event, v.EnvironmentChanged) and event.changes[-1].name == "ext":
+            return pool.Stop()
+        outcome = ended(event, state, "ext") or ended(event, state, "torch")
+        builds = {build.name: build for build in state.builds.values()}
+        match outcome:
+            case pool.Outcome.SKIPPED if not flag.exists():
+                flag.touch()
+                return pool.Retry(build=builds["torch"].id)
+            case pool.Outcome.BUILT if isinstance(event, v.BuildFinished):
+                if event.build == builds["torch"].id:
+                    return pool.Retry(build=builds["ext"].id)
+        return pool.Stop() if flag.exists() and outcome is pool.Outcome.SKIPPED else None
+
+    how = settings(tmp_path, not_isolated=frozenset({pool.ALL}), **into(tmp_path / "env"))
+    _, state = await ran(how, ext, torch, seen=seen, linger=True)
+    assert state.environment is not None
+    assert {change.name for change in state.environment.changes} == {"torch", "ext"}

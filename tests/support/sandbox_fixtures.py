@@ -1,0 +1,59 @@
+"""Fixtures: a folder of real backends, and a sandbox for the command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.compilers import Compilers, made
+from tests.support.sandbox import Sandbox, wheel_of_installed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKENDS = (
+    "setuptools",
+    "flit-core",
+    "hatchling",
+    "packaging",
+    "pathspec",
+    "pluggy",
+    "trove-classifiers",
+)
+
+
+@pytest.fixture(scope="session")
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of real backends, made from what is installed beside the tests."""
+    folder = tmp_path_factory.mktemp("backends")
+    for name in BACKENDS:
+        wheel_of_installed(name, folder)
+    return folder
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, backends: Path) -> Sandbox:
+    """A home, caches and an index for one test."""
+    return Sandbox(root=tmp_path, wheels=backends)
+
+
+@pytest.fixture
+def public(sandbox: Sandbox) -> Sandbox:
+    """The sandbox with pip's configuration of this machine instead of the local folder."""
+    for name in ("PIP_CONFIG_FILE", "PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        del sandbox.environ[name]
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("PIP_", "UV_", "XDG_CONFIG"))
+    }
+    sandbox.environ.update(ours)
+    return sandbox
+
+
+@pytest.fixture
+def compilers(tmp_path: Path) -> Compilers:
+    """A wrapper that stands for the compiler."""
+    return made(tmp_path)

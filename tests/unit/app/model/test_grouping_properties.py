@@ -1,0 +1,117 @@
+"""Properties of lists of builds: nothing is lost, what runs is on top, every order is total."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pool
+from app.model.grouping import NEWEST, Group, Layout, Manner
+from app.model.queue import WaitingLine
+from app.model.sorting import ORDERS, Order, Section, matches, place_of, section_of
+from app.tui.table.order import Arrangement, Wanted
+from pool.common.model import BuildId
+from pool.events import types as v
+from tests.unit.pool.events.test_reducer_properties import journals
+
+sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
+manners = st.builds(
+    Manner, opened=st.frozensets(st.sampled_from(Section)), everything=st.booleans(), backwards=st.booleans()
+)  # fmt: skip
+wants = st.builds(
+    Wanted, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
+    backwards=st.booleans(), opened=st.frozensets(st.sampled_from(Section)),
+)  # fmt: skip
+
+
+@given(sizes, manners, st.none() | st.integers(0, 44))
+def test_each_one_has_a_line_or_is_counted_by_a_group(
+    sizes: list[int], manner: Manner, kept: int | None
+) -> None:
+    layout = Layout(sizes, manner, kept)
+    lines = [layout.at(line) for line in range(len(layout))]
+    rows = [line for line in lines if isinstance(line, int)]
+    hidden = sum(line.hidden for line in lines if isinstance(line, Group))
+    assert len(set(rows)) == len(rows)
+    assert len(rows) + hidden == sum(sizes)
+    assert [layout.line_of(index) for index in rows] == [
+        line for line, there in enumerate(lines) if isinstance(there, int)
+    ]
+    assert kept is None or kept >= sum(sizes) or layout.line_of(kept) is not None
+
+
+@given(sizes, manners)
+def test_what_runs_comes_first_and_a_few_failures_next(sizes: list[int], manner: Manner) -> None:
+    layout = Layout(sizes, manner)
+    running, failed = sizes[Section.RUNNING], sizes[Section.FAILED]
+    first = [layout.at(line) for line in range(running)]
+    assert sorted(first, key=str) == sorted(range(running), key=str)
+    to_come = layout.line_of(running + failed) if sizes[Section.TO_COME] else None
+    if to_come is not None and not manner.opened and not manner.everything:
+        assert to_come - running <= NEWEST + sizes[Section.TO_COME], "failures are bounded"
+
+
+@given(journals(), wants, st.data())
+def test_an_arrangement_that_is_kept_is_the_one_that_would_be_made_anew(
+    journal: list[v.KnownEvent], wanted: Wanted, data: st.DataObject
+) -> None:
+    state = pool.State()
+    kept = Arrangement(state)
+    for event in journal:
+        dirty = pool.fold(state, event)
+        kept.update(dirty, None)
+        if data.draw(st.booleans()):
+            kept.show(wanted, None)
+    kept.show(wanted, None)
+    anew = Arrangement(state)
+    anew.show(wanted, None)
+    assert [kept.at(line) for line in range(len(kept))] == [
+        anew.at(line) for line in range(len(anew))
+    ]
+
+
+@given(journals(), st.sampled_from(ORDERS), st.booleans())
+def test_running_builds_are_the_first_rows_in_every_order(
+    journal: list[v.KnownEvent], by: Order, backwards: bool
+) -> None:
+    state = pool.State()
+    pool.fold_all(state, journal)
+    arrangement = Arrangement(state)
+    arrangement.show(Wanted(by=by, backwards=backwards), None)
+    first = [arrangement.at(line) for line in range(len(state.slots))]
+    assert {there.id for there in first if isinstance(there, pool.BuildState)} == set(
+        state.slots.values()
+    )
+
+
+@given(journals(), st.sampled_from(ORDERS))
+def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> None:
+    state = pool.State()
+    pool.fold_all(state, journal)
+    placed = sorted((place_of(b, by), number) for number, b in enumerate(state.builds.values()))
+    builds = list(state.builds.values())
+    sections = [section_of(builds[number]) for _, number in placed]
+    assert sections == sorted(sections)
+
+
+@given(journals(), st.text("bfailed 12", max_size=4), st.text("bfailed 12", max_size=2))
+def test_more_letters_never_find_more(journal: list[v.KnownEvent], needle: str, more: str) -> None:
+    state = pool.State()
+    pool.fold_all(state, journal)
+    for build in state.builds.values():
+        assert matches(build, state, needle) or not matches(build, state, needle + more)
+
+
+@given(journals())
+def test_a_line_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]) -> None:
+    state, line = pool.State(), WaitingLine()
+    for event in journal:
+        line.update(state, pool.fold(state, event))
+    whole = WaitingLine.of(state)
+    stands = [line[place] for place in range(len(line))]
+    assert stands == [whole[place] for place in range(len(whole))]
+    assert [line.place(build) for build in stands] == list(range(len(stands)))
+    gone = BuildId(next(f"b{n}" for n in count(90)))
+    assert line.place(gone) is None

@@ -1,0 +1,457 @@
+"""The words of a run, event by event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pool
+from app.plain.printer import Printer
+from app.runs import build_log as wholelog
+from app.runs.build_log import whole_log
+from pool import Holder, LimitName, Outcome, Phase, WaitFor, events
+from tests.support.home import HEADER, numbered
+from tests.support.paths import DAY
+
+if TYPE_CHECKING:
+    from app.config.sources import Verbosity
+
+A, B = pool.BuildId("b1"), pool.BuildId("b2")
+STARTED = events.RunStarted(
+    limits={LimitName.BUILDS: 2}, targets=2, out_dir="/w/wheelhouse", logs="/s/logs"
+)
+QUEUED_A = events.BuildQueued(build=A, name="liba", version="1.0", target="./a", log="a.log")
+QUEUED_B = events.BuildQueued(build=B, name="libb", target="./b", log="b.log")
+BEGUN: list[events.KnownEvent] = [STARTED, QUEUED_A, QUEUED_B]
+
+
+def said(
+    *story: events.KnownEvent, verbosity: Verbosity = "normal", logs: Path | None = None
+) -> list[str]:
+    """Return what is said about a story, without what every story begins with."""
+    printer = Printer(verbosity, HEADER, logs or Path("/nowhere"))
+    lines: list[str] = []
+    for event in numbered([*BEGUN, *story]):
+        new = [line.text for line in printer.lines(event)]
+        if event.seq > len(BEGUN):
+            lines += new
+    return lines
+
+
+def built(build: pool.BuildId, seconds: float = 4.1) -> events.BuildFinished:
+    return events.BuildFinished(
+        build=build,
+        outcome=Outcome.BUILT,
+        seconds=seconds,
+        peak=412 << 20,
+        wheel="/w/wheelhouse/x.whl",
+    )
+
+
+def failed(build: pool.BuildId) -> events.BuildFinished:
+    return events.BuildFinished(
+        build=build,
+        outcome=Outcome.FAILED,
+        message="it broke",
+        hint="mend it",
+        rerun="cd x && make",
+    )
+
+
+def test_the_beginning_says_what_and_where() -> None:
+    printer = Printer("normal", HEADER, Path("/nowhere"))
+    (line,) = printer.lines(STARTED)
+    assert line.text == "wheelpool 0.1.0  2 targets  builds 2  memory 8.0 GiB  logs /s/logs"
+
+
+def test_a_good_build_is_two_lines() -> None:
+    assert said(events.BuildStarted(build=A, slot=1), built(A)) == [
+        "building  liba 1.0",
+        "built     liba 1.0  4.1 s  peak 412 MiB  wheelhouse/x.whl",
+    ]
+
+
+def test_waiting_for_a_lock_names_its_holder_and_going_on_is_said() -> None:
+    holder = Holder(pid=4121, command="uv build --wheel")
+    assert said(
+        events.BuildStarted(build=A, slot=1),
+        events.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/a"),
+        events.LockWaiting(build=A, lock="/a", holder=holder),
+        events.LockWaiting(build=A, lock="/a", holder=holder),
+        events.BuildWaiting(build=A, for_=WaitFor.SLOT),
+        events.BuildStarted(build=A, slot=1),
+    ) == [
+        "building  liba 1.0",
+        'locked    liba 1.0  by pid 4121 "uv build --wheel"  /a',
+        "building  liba 1.0",
+    ]
+
+
+def test_waiting_for_a_download_is_no_news() -> None:
+    story: list[events.KnownEvent] = [
+        events.BuildStarted(build=A, slot=1),
+        events.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="x.whl"),
+        events.BuildWaiting(build=A, for_=WaitFor.SLOT),
+        events.BuildStarted(build=A, slot=1),
+    ]
+    assert said(*story) == ["building  liba 1.0"]
+    assert "fetching  liba 1.0  x.whl" in said(*story, verbosity="verbose")
+
+
+def test_what_a_build_needs_is_said_once() -> None:
+    needs = events.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="libb", builds=(B,))
+    assert said(needs, needs) == ["needs     liba 1.0  libb (queued)"]
+
+
+def test_a_nested_build_says_who_needs_it() -> None:
+    nested = events.BuildQueued(
+        build=pool.BuildId("b3"), name="helper", target="helper>1", log="h.log", needed_by=(A, B)
+    )
+    assert said(nested) == ["queued    helper    needed by liba 1.0, libb"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (2, 3, "cap       builds 2 -> 3  user"),
+        (2, 0, "paused    builds: 1 finishing, nothing more begins"),
+        (0, 2, "resumed   builds 2"),
+    ],
+)
+def test_caps_are_said(old: int, new: int, line: str) -> None:
+    changed = events.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="user")
+    assert said(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
+
+
+def test_a_lowered_cap_says_who_has_to_end_and_when_they_have() -> None:
+    lowered = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
+    both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
+    left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
+    assert said(*both, lowered, left)[2:] == [
+        "cap       builds 2 -> 1  user, 1 to end first",
+        "drained   builds 1/1",
+    ]
+    paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
+    gone = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
+    assert said(both[0], paused, gone)[2:] == ["drained   builds paused"]
+
+
+def test_want_of_memory_is_said_as_on_the_screen() -> None:
+    waits = events.BuildWaiting(
+        build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
+    )
+    assert said(waits, waits) == ["memory    liba 1.0  3.0 GiB missing, needs 4.0 GiB"]
+
+
+def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"one\n\x1b[31mtwo\x1b[0m\r\n\xff\n")
+    assert said(failed(A), logs=tmp_path) == [
+        "failed    liba 1.0  it broke",
+        "          mend it",
+        "┄┄┄┄ liba 1.0: the log ┄┄┄┄",
+        "one",
+        "two",
+        "\ufffd",
+        "┄┄┄┄ liba 1.0: end of the log ┄┄┄┄",
+        "run it again by hand: cd x && make",
+    ]
+
+
+def test_of_a_long_log_what_matters_is_said_again_below(tmp_path: Path) -> None:
+    lines = ["fine"] * 50 + ["a.c:1:1: error: bad", "    1 | code"] + ["noise"] * 50
+    (tmp_path / "a.log").write_text("\n".join(lines))
+    told = said(failed(A), logs=tmp_path)
+    end = told.index("┄┄┄┄ liba 1.0: end of the log ┄┄┄┄")
+    assert told[end + 1 : end + 4] == [
+        "what matters of it:", "  a.c:1:1: error: bad", "      1 | code",
+    ]  # fmt: skip
+
+
+def test_a_log_that_is_gone_is_said_to_be() -> None:
+    output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
+    assert "(no log: /nowhere/a.log: no such file or directory)" in said(output, failed(A))
+
+
+def test_a_failure_without_output_has_no_log_to_show() -> None:
+    assert not [line for line in said(failed(A)) if "log" in line]
+
+
+def test_quiet_says_failures_and_the_sum() -> None:
+    end = events.RunFinished(exit_code=1, totals={}, t=252.0)
+    lines = said(events.BuildStarted(build=A, slot=1), built(A), failed(B), end, verbosity="quiet")
+    assert [line.split("  ")[0] for line in lines if line.startswith(("failed", "built"))] == [
+        "failed",
+        "failed",
+    ]
+    assert lines[-1].startswith("1 built, 1 failed in 5.0 s")
+
+
+def test_verbose_says_phases_requirements_and_locks() -> None:
+    lines = said(
+        events.BuildPhase(build=A, phase=Phase.GET_REQUIRES),
+        events.BuildChose(build=A, requirements=("setuptools 80", "wheel 1")),
+        events.LockAcquired(build=A, lock="/a"),
+        events.DownloadFinished(build=A, file="x.whl", bytes=2048),
+        verbosity="verbose",
+    )
+    assert lines == [
+        "phase     liba 1.0  get_requires",
+        "chose     liba 1.0  setuptools 80, wheel 1",
+        "has       liba 1.0  the lock of /a",
+        "download  liba 1.0  x.whl  2 KiB",
+    ]
+
+
+def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
+    end = events.RunFinished(exit_code=1, totals={}, t=10.0, warning="the log is incomplete: full")
+    table = said(failed(A), built(B), end)[-5:]
+    assert table == [
+        "",
+        "built     libb      peak 412 MiB  wheelhouse/x.whl",
+        "failed    liba 1.0  it broke",
+        "1 built, 1 failed in 4.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
+        "warning: the log is incomplete: full",
+    ]
+
+
+def test_in_short_a_failure_says_where_its_log_is() -> None:
+    printer = Printer("normal", HEADER, Path("/s/logs"))
+    for event in numbered(
+        [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
+    ):
+        printer.follow(event)
+    assert [line.text for line in printer.in_short()] == [
+        "built     libb      peak 412 MiB  wheelhouse/x.whl",
+        "failed    liba 1.0  it broke",
+        "          mend it",
+        "          log /s/logs/a.log",
+        "1 built, 1 failed in 4.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
+    ]
+
+
+def test_the_peak_of_all_is_the_highest_sum_at_one_moment() -> None:
+    machine = events.MachineMemory(total=8 << 30, available=4 << 30)
+
+    def sample(*rss: int) -> events.Sample:
+        builds = [
+            events.BuildSample(build=build, processes=(), rss=size << 20, peak=size << 20)
+            for build, size in zip((A, B), rss, strict=True)
+        ]
+        return events.Sample(builds=tuple(builds), machine=machine)
+
+    end = events.RunFinished(exit_code=0, totals={}, t=20.0)
+    last = said(sample(100, 300), sample(200, 250), sample(300, 10), built(A), built(B), end)[-1]
+    assert "peak 450 MiB" in last
+
+
+def test_a_retry_counts_instead_of_what_it_retries() -> None:
+    again = events.BuildQueued(
+        build=pool.BuildId("b3"), name="liba", target="./a", log="a.2.log", retry_of=A
+    )
+    end = events.RunFinished(exit_code=0, totals={}, t=20.0)
+    last = said(failed(A), built(B), again, built(pool.BuildId("b3")), end)[-1]
+    assert last.startswith("2 built in 6.0 s")
+
+
+def test_an_interrupt_says_what_is_being_ended() -> None:
+    assert said(built(A), events.RunStopping(why="interrupted")) == [
+        "built     liba 1.0  peak 412 MiB  wheelhouse/x.whl",
+        "stopping  interrupted: 1 build being ended",
+    ]
+
+
+def test_a_second_interrupt_says_that_it_is_one_and_a_second_failure_nothing() -> None:
+    stopping = events.RunStopping(why="interrupted")
+    assert said(stopping, stopping) == [
+        "stopping  interrupted: 2 builds being ended",
+        "stopping  interrupted: 2 builds ended at once",
+    ]
+    assert len(said(*[events.RunStopping(why="fail-fast")] * 3)) == 1
+
+
+def test_escapes_in_a_foreign_log_do_not_come_through() -> None:
+    evil = events.BuildFinished(
+        build=A, outcome=Outcome.SKIPPED, message="\x1b]0;title\x07\x1b[2Jgone\nnext"
+    )
+    assert said(evil) == ["skipped   liba 1.0  gonenext"]
+
+
+def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    count = 100_000
+    log.write_text("".join(f"{n}\n" for n in range(count)))
+    lines = list(whole_log(log))
+    assert len(lines) == wholelog.HEAD + 1 + wholelog.TAIL
+    assert (lines[0], lines[-1]) == ("0", f"{count - 1}")
+    assert lines[wholelog.HEAD] == f"┄┄┄┄ 98,000 lines are left out; all are in {log} ┄┄┄┄"
+
+
+@pytest.mark.parametrize("count", [0, 1, 1999, 2000])
+def test_a_log_that_is_not_huge_is_shown_whole(tmp_path: Path, count: int) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("".join(f"{n}\n" for n in range(count)))
+    assert list(whole_log(log)) == [str(n) for n in range(count)]
+
+
+def test_a_line_without_an_end_is_cut(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(b"x" * 5_000_000)
+    assert all(len(line) <= 400 for line in whole_log(log))
+
+
+def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
+    recording = DAY
+    for verbosity in ("quiet", "normal", "verbose"):
+        with pool.JournalReader(recording) as reader:
+            printer = Printer(verbosity, reader.header, pool.logs_of(recording))
+            lines = [line.text for event in reader.read() for line in printer.lines(event)]
+        assert not [line for line in lines if "\x1b" in line or "\n" in line]
+        assert "the log ┄┄┄┄" in "\n".join(lines)
+
+
+ENV = "/home/u/project/.venv"
+INTO = events.RunStarted(limits={}, targets=2, out_dir="/c", logs="/s/logs", environment=ENV)
+RESOLVING = events.ResolveStarted(requirements=("a", "b"))
+RESOLVED = events.ResolveFinished(
+    picked=(
+        events.Picked(
+            name="rich",
+            version="14.2.0",
+            kind="wheel",
+            by=("requirements.txt:3", "textual 6.1.0 needs rich>=14"),
+            passed_over=("15.0: needs Python >=3.12", "and 2 more"),
+        ),
+        events.Picked(name="idna", version="3.10", kind="installed"),
+    )
+)
+CHANGED = events.EnvironmentChanged(
+    environment=ENV,
+    changes=(
+        events.EnvironmentChange(name="rich", old="13.9.4", new="14.2.0"),
+        events.EnvironmentChange(name="core", new="1.0", editable=True),
+        events.EnvironmentChange(name="old-thing", old="0.3"),
+    ),
+    locked=0.21,
+)
+
+
+def test_the_beginning_of_an_install_says_into_what() -> None:
+    printer = Printer("normal", HEADER, Path("/nowhere"))
+    (line,) = printer.lines(INTO)
+    assert line.text.startswith(f"wheelpool 0.1.0  2 targets  into {ENV}  memory 8.0 GiB")
+
+
+def test_resolving_is_two_lines() -> None:
+    assert said(RESOLVING, RESOLVED) == [
+        "resolving 2 requirements",
+        "resolved  2 distributions: 1 wheel, 1 kept",
+    ]
+
+
+def test_verbose_says_who_asked_and_what_was_passed_over() -> None:
+    assert said(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
+        "picked    rich 14.2.0  wheel   requirements.txt:3",
+        "                               textual 6.1.0 needs rich>=14",
+        "                               not 15.0: needs Python >=3.12",
+        "                               and 2 more",
+        "picked    idna 3.10    kept",
+    ]
+
+
+def test_a_conflict_is_explained_a_line_each_even_to_the_quiet() -> None:
+    why = "no set fits; you ask for a<2; b 1 needs \x1b[31ma>=2"
+    failed = events.ResolveFailed(reference="conflict", message=why, hint="leave b out")
+    end = events.RunFinished(exit_code=1, totals={}, t=4.0)
+    lines = said(INTO, RESOLVING, failed, end, verbosity="quiet")
+    assert lines[:4] == [
+        "failed    no set fits",
+        "          you ask for a<2",
+        "          b 1 needs a>=2",
+        "          leave b out",
+    ]
+    assert lines[-1] == "not resolved: no set fits"
+
+
+def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    lines = said(INTO, RESOLVING, RESOLVED, CHANGED, end)
+    assert lines[3:6] == [
+        "installed rich 14.2.0 (was 13.9.4)",
+        "installed core 1.0 (editable)",
+        "removed   old-thing 0.3",
+    ]
+    assert lines[-1] == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
+    assert f"held      the lock of {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
+
+
+def test_an_environment_that_has_it_all_already_is_told() -> None:
+    kept = events.ResolveFinished(picked=RESOLVED.picked[1:])
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    last = said(INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end)
+    assert last[-1] == "kept 1 in .venv, nothing to install"
+
+
+def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
+    failed = events.EnvironmentFailed(
+        environment=ENV, reference="x", message="bin/rich is of two; it stays", hint="uninstall one"
+    )
+    end = events.RunFinished(exit_code=1, totals={}, t=9.0, warning="the log is incomplete: full")
+    lines = said(INTO, failed, end)
+    assert lines[1:4] == [
+        "failed    .venv: bin/rich is of two",
+        "          it stays",
+        "          uninstall one",
+    ]
+    assert lines[-2:] == [
+        "warning: the log is incomplete: full",
+        "not installed into .venv: bin/rich is of two",
+    ]
+
+
+def test_an_environments_lock_is_waited_for_by_name_and_said_once() -> None:
+    waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
+    got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
+    line = 'locked    .venv  by pid 7 "uv pip install"'
+    assert said(INTO, waiting, waiting)[1:] == [line]
+    assert said(INTO, waiting, got, left, waiting)[1:] == [line, line]
+
+
+def test_remarks_are_notes_and_come_again_in_short() -> None:
+    about, of_all = events.Remark(build=A, text="no sdist"), events.Remark(text="pip is old")
+    assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
+    printer = Printer("normal", HEADER, Path("/s/logs"))
+    for event in numbered([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
+        printer.follow(event)
+    assert next(printer.in_short()).text == "note      pip is old"
+
+
+def test_what_is_fetched_says_its_size_and_is_in_the_sum_alone() -> None:
+    fetched = events.BuildFinished(
+        build=A, outcome=Outcome.FETCHED, wheel="/w/wheelhouse/a.whl", bytes=3 << 20
+    )
+    cached = events.BuildFinished(
+        build=B, outcome=Outcome.CACHED, wheel="/w/wheelhouse/b.whl", message="built before"
+    )
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    assert said(fetched, cached, end) == [
+        "fetched   liba 1.0  wheelhouse/a.whl  3 MiB",
+        "cached    libb      wheelhouse/b.whl  built before",
+        "",
+        "cached    libb      wheelhouse/b.whl  built before",
+        "1 cached, 1 fetched in 4.0 s  logs /s/logs",
+    ]
+
+
+def test_metadata_is_told_as_that_and_was_not_asked_for() -> None:
+    third = pool.BuildId("b3")
+    queued = events.BuildQueued(
+        build=third, name="x", version="1", target="x", log="x.log", purpose="metadata"
+    )
+    begun = events.BuildStarted(build=third, slot=1)
+    wrong = events.BuildFinished(build=third, outcome=Outcome.FAILED, message="no hook")
+    end = events.RunFinished(exit_code=0, totals={}, t=9.0)
+    lines = said(queued, begun, wrong, built(A), built(B), end)
+    assert lines[:2] == ["building  metadata of x 1", "failed    metadata of x 1  0.0 s  no hook"]
+    assert lines[-1].startswith("2 built in")

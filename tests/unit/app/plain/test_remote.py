@@ -1,0 +1,208 @@
+"""Commands from a shell: what is printed is what the run did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import pool
+from app.cli import main as cli
+from app.plain.remote import Remote
+from pool import events
+from pool.events.control_socket import Answer
+from tests.support.home import HEADER, numbered
+
+BUILDS, JOBS, MEMORY = pool.LimitName.BUILDS, pool.LimitName.JOBS, pool.LimitName.MEMORY
+A, B, C = (pool.BuildId(f"b{n}") for n in (1, 2, 3))
+STORY: list[events.KnownEvent] = [
+    events.RunStarted(limits={BUILDS: 2, JOBS: 2}, targets=3, out_dir="w", logs="logs"),
+    events.BuildQueued(build=A, name="six", version="1.17.0", target="six==1.17.0", log="a"),
+    events.BuildQueued(build=B, name="my_lib", target="./my-lib", log="b"),
+    events.BuildQueued(build=C, name="my_lib", target="./other", log="c"),
+    events.BuildStarted(build=A, slot=1),
+    events.BuildStarted(build=B, slot=2),
+]
+
+
+class Run:
+    """A run at the other end: does what it is told to do with the next command."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._written: list[events.KnownEvent] = []
+        self._writer = pool.JournalWriter(path, HEADER)
+        self.asked: list[pool.Control] = []
+        self.does: list[events.KnownEvent] = []
+        self.refuses = ""
+
+    def write(self, *more: events.KnownEvent) -> None:
+        before = len(self._written)
+        self._written += more
+        for event in numbered(self._written)[before:]:
+            self._writer.write(event)
+
+    def ask(self, journal: Path, control: pool.Control) -> Answer:
+        assert journal == self.path
+        self.asked.append(control)
+        self.write(*self.does)
+        return Answer(seq=len(self._written), refused=self.refuses)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    run = Run(tmp_path / "run.jsonl")
+    run.write(*STORY)
+    monkeypatch.setattr(pool, "ask", run.ask)
+    yield run
+    run.close()
+
+
+def said(run: Run, ask: Callable[[Remote], Iterator[str]]) -> list[str]:
+    with Remote(run.path) as remote:
+        return list(ask(remote))
+
+
+def changed(limit: pool.LimitName, old: int, new: int, why: str = "user") -> events.LimitChanged:
+    return events.LimitChanged(limit=limit, old=old, new=new, why=why)
+
+
+def test_the_caps_are_shown_with_what_goes_on(run: Run) -> None:
+    assert said(run, lambda remote: remote.shown()) == ["builds 2/2", "jobs 0/2"]
+    assert said(run, lambda remote: remote.shown(BUILDS)) == ["builds 2/2"]
+    assert said(run, lambda remote: remote.shown(MEMORY)) == ["memory no budget"]
+    run.write(changed(MEMORY, 0, 8 << 30))
+    assert said(run, lambda remote: remote.shown())[-1].startswith("memory 0 B of 8.0 GiB")
+    assert run.asked == []
+
+
+def test_a_cap_is_set_and_what_came_along_is_told(run: Run) -> None:
+    run.does = [changed(BUILDS, 2, 3), changed(JOBS, 2, 3)]
+    assert said(run, lambda remote: remote.resized(BUILDS, 3)) == ["builds 2 -> 3", "jobs 2 -> 3"]
+    assert run.asked == [pool.Resize(limit=BUILDS, value=3)]
+    run.does = []
+    assert said(run, lambda remote: remote.resized(BUILDS, 3)) == ["builds 3 already"]
+
+
+def test_a_lowered_cap_says_who_goes_on(run: Run) -> None:
+    run.does = [changed(BUILDS, 2, 1)]
+    assert said(run, lambda remote: remote.resized(BUILDS, 1)) == ["builds 2 -> 1, 2 still run"]
+
+
+def test_a_cap_while_paused_is_that_of_later(run: Run) -> None:
+    run.write(changed(BUILDS, 2, 0, "pause"))
+    run.does = [changed(BUILDS, 4, 0, "pause")]
+    words = said(run, lambda remote: remote.resized(BUILDS, 4))
+    assert words == ["builds 2 -> 4, once it is resumed"]
+
+
+def test_a_memory_budget_comes_and_goes(run: Run) -> None:
+    run.does = [changed(MEMORY, 0, 8 << 30)]
+    words = said(run, lambda remote: remote.resized(MEMORY, 8 << 30))
+    assert words == ["memory no budget -> 8.0 GiB"]
+    run.does = [changed(MEMORY, 8 << 30, 0)]
+    words = said(run, lambda remote: remote.resized(MEMORY, 0))
+    assert words == ["memory 8.0 GiB -> no budget"]
+
+
+def test_pausing_and_resuming_say_what_they_change(run: Run) -> None:
+    run.does = [changed(BUILDS, 2, 0, "pause")]
+    (line,) = said(run, Remote.paused)
+    assert line == "paused: 2 builds finishing, nothing more begins"
+    run.does = []
+    assert said(run, Remote.paused)[0].startswith("paused already: ")
+    run.does = [changed(BUILDS, 0, 2, "resume")]
+    assert said(run, Remote.resumed) == ["resumed: builds 2"]
+    run.does = []
+    assert said(run, Remote.resumed) == ["it was not paused: builds 2"]
+
+
+@pytest.mark.parametrize("name", ["b1", "six", "Six", "six 1.17.0", "six==1.17.0"])
+def test_a_build_is_named_as_people_name_it(run: Run, name: str) -> None:
+    run.does = [events.BuildFinished(build=A, outcome=pool.Outcome.CANCELLED)]
+    words = said(run, lambda remote: remote.cancelled(name, [None]))
+    assert words == ["six 1.17.0: cancelled"]
+    assert run.asked == [pool.Cancel(build=A)]
+
+
+def test_it_is_waited_for_the_end_of_what_is_cancelled(run: Run) -> None:
+    end = events.BuildFinished(build=A, outcome=pool.Outcome.CANCELLED)
+
+    def naps() -> Iterator[None]:
+        yield
+        run.write(end)
+        yield
+        raise AssertionError("it has ended by now")
+
+    assert said(run, lambda remote: remote.cancelled("six", naps())) == ["six 1.17.0: cancelled"]
+    with Remote(run.path) as remote:
+        slow = list(remote.cancelled("./my-lib", [None, None]))
+    assert slow == ["my_lib: its processes are being ended"]
+
+
+def test_of_namesakes_the_one_that_fits_is_meant(run: Run) -> None:
+    with pytest.raises(pool.RunError, match="2 builds are called so") as told:
+        said(run, lambda remote: remote.cancelled("my-lib", []))
+    assert told.value.hint == "b2 is my_lib (./my-lib), b3 is my_lib (./other)"
+    run.write(events.BuildFinished(build=B, outcome=pool.Outcome.FAILED))
+    said(run, lambda remote: remote.cancelled("my-lib", []))
+    assert run.asked == [pool.Cancel(build=C)]
+
+
+def test_what_is_tried_again_is_told(run: Run) -> None:
+    new, newer = pool.BuildId("b4"), pool.BuildId("b5")
+    again = events.BuildQueued(build=new, name="six", target="six", log="d", retry_of=A)
+    run.write(events.BuildFinished(build=A, outcome=pool.Outcome.FAILED))
+    run.does = [again]
+    assert said(run, lambda remote: remote.retried("six")) == ["six: again, as b4"]
+    run.write(events.BuildFinished(build=new, outcome=pool.Outcome.FAILED))
+    run.does = [events.BuildQueued(build=newer, name="six", target="six", log="e", retry_of=new)]
+    said(run, lambda remote: remote.retried("six"))
+    assert run.asked[-1] == pool.Retry(build=new), "not what was tried again already"
+
+
+def test_the_end_is_announced(run: Run) -> None:
+    assert said(run, lambda remote: remote.stopped(now=False)) == ["stopping: 3 builds being ended"]
+    assert run.asked == [pool.Stop()]
+
+
+def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
+    run.refuses = "six has ended: built\x1b[2J"
+    with pytest.raises(pool.RunError, match=r"^six has ended: built"):
+        said(run, lambda remote: remote.cancelled("six", []))
+    with pytest.raises(pool.RunError, match="there is no build seven"):
+        said(run, lambda remote: remote.cancelled("seven", []))
+    assert len(run.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["limit", "x"], "builds: 'x' is no number"),
+        (["limit", "jobs", "-1"], "No such option"),
+        (["limit", "memory", "much"], "'much' is no amount of memory"),
+        (["limit", "patience", "3"], "no limit is called 'patience': builds, downloads"),
+        (["limit", "jobs", "3", "4"], "a limit and a number are all there is to say"),
+        (["limit", "3", "--run", "nowhere"], "nowhere: no such file, and no such run"),
+        (["attach", "nowhere"], "nowhere: no such file, and no such run"),
+        (["pause"], "no run goes on"),
+    ],
+)
+def test_bad_words_are_told_in_a_line(
+    words: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.run(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert "Traceback" not in err

@@ -1,0 +1,96 @@
+"""The command ``report``: which run, which formats, and where they go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pool
+from app.outfile import written
+from pool import events
+from tests.support.home import write_journal
+
+if TYPE_CHECKING:
+    from tests.support.home import Home
+
+STARTED = events.RunStarted(limits={}, targets=0, out_dir="w", logs="logs")
+
+
+def save(home: Home, run: str, exit_code: int = 0) -> Path:
+    story: list[events.KnownEvent] = [STARTED]
+    story += [events.RunFinished(exit_code=exit_code, totals={}, t=float(exit_code or 1))]
+    return write_journal(home.state / "runs" / run, story, run)
+
+
+def test_the_newest_run_is_meant_where_none_is_named(home: Home) -> None:
+    save(home, "20261120-010101-1", 7)
+    save(home, "20261121-010101-1", 9)
+    (home.state / "runs" / "20261122-010101-1").mkdir()
+    assert home.run("report").stdout.startswith("nothing built in 9.0 s")
+    assert home.run("report", "20261120").stdout.startswith("nothing built in 7.0 s")
+
+
+def test_a_report_on_stdout_is_all_there_is_on_it(home: Home) -> None:
+    save(home, "20261121-010101-1")
+    done = home.run("report", "--junit", "-")
+    assert done.stdout.startswith('<?xml version="1.0" encoding="UTF-8"?>\n')
+    assert done.stdout.endswith("</testsuites>\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no saved runs yet"),
+        (("nothing.jsonl",), "no such file"),
+        (("broken.jsonl", "--junit", "x.xml"), "broken.jsonl"),
+        (("--junit", "-", "--trace", "-"), "only one report"),
+        (("--junit", ""), "--junit: the name of the file is empty"),
+        (("good.jsonl", "--junit", "nowhere/x.xml"), "nowhere/x.xml: No such file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_code_2(
+    home: Home, arguments: tuple[str, ...], words: str
+) -> None:
+    (home.root / "broken.jsonl").write_text("no journal\n")
+    write_journal(home.root / "good", [STARTED]).rename(home.root / "good.jsonl")
+    done = home.run("report", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+    assert not (home.root / "x.xml").exists()
+
+
+def test_the_listing_of_runs_is_what_it_was(home: Home) -> None:
+    save(home, "20261121-010101-1")
+    assert home.run("runs", "-n", "1").stdout.startswith("20261121-010101-1")
+
+
+def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("before")
+    with pytest.raises(TypeError), written(file) as out:
+        out.writelines([b"half", None])  # type: ignore[list-item]
+    assert file.read_text() == "before"
+    with written(file) as out:
+        out.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert file.read_text() == "whole"
+
+
+def test_a_link_stays_one_and_a_device_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with written(tmp_path / "link") as out:
+        out.write(b"x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"x"
+    with written(Path(os.devnull)) as out:
+        out.write(b"x")
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_folder_cannot_be_written_to(tmp_path: Path) -> None:
+    with pytest.raises(pool.OutputError, match="Is a directory"), written(tmp_path):
+        pass

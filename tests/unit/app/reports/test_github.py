@@ -1,0 +1,76 @@
+"""Lines as GitHub's runner reads them: ours are obeyed, a build's never."""
+
+from __future__ import annotations
+
+import pytest
+
+import pool
+from app.reports.github import Commands, errors
+from app.text.lines import Line
+from pool import events
+
+A, B = pool.BuildId("b1"), pool.BuildId("b2")
+
+
+def around(*lines: Line) -> list[str]:
+    commands = Commands("t0ken")
+    return [told.text for line in lines for told in commands.around(line)]
+
+
+def state_with(*story: events.KnownEvent) -> pool.State:
+    state = pool.State()
+    pool.fold_all(state, story)
+    return state
+
+
+def test_a_log_is_a_group_in_which_nothing_is_obeyed() -> None:
+    told = around(
+        Line(word="log", text="┄┄┄┄ a: the log ┄┄┄┄"),
+        Line(text="::add-path::x"),
+        Line(text="fine"),
+        Line(word="log.end", text="a: end of the log"),
+    )
+    assert told == [
+        "::group::a: the log",
+        "::stop-commands::t0ken",
+        "::add-path::x",
+        "fine",
+        "::t0ken::",
+        "::endgroup::",
+    ]
+
+
+@pytest.mark.parametrize("text", ["::error::x", "  ::error::x", "failed  a  ##[add-path]x"])
+def test_a_line_that_looks_like_a_command_is_shown_and_not_obeyed(text: str) -> None:
+    assert around(Line(text=text)) == ["::stop-commands::t0ken", text, "::t0ken::"]
+
+
+def test_other_lines_are_left_as_they_are() -> None:
+    assert around(Line(text="built  a::b")) == ["built  a::b"]
+
+
+def test_an_annotation_is_escaped_as_the_runner_unescapes_it() -> None:
+    queued = events.BuildQueued(build=A, name="a:b,c", target="a", log="a")
+    end = events.BuildFinished(
+        build=A, outcome=pool.Outcome.FAILED, message="50%\r\nof: it, all", hint="do x"
+    )
+    (line,) = errors(end, state_with(queued, end))
+    assert line.text == ("::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Ado x")
+
+
+def test_a_try_that_is_made_again_is_no_error_yet() -> None:
+    queued = events.BuildQueued(build=A, name="a", target="a", log="a")
+    again = events.BuildQueued(build=B, name="a", target="a", log="b", retry_of=A)
+    end = events.BuildFinished(build=A, outcome=pool.Outcome.FAILED, message="killed")
+    assert not list(errors(end, state_with(queued, again, end)))
+
+
+def test_what_is_about_no_build_is_an_error_too() -> None:
+    failed = events.EnvironmentFailed(environment="/x/y/.venv", reference="r", message="full")
+    assert [line.text for line in errors(failed, pool.State())] == [
+        "::error title=not installed into .venv::full"
+    ]
+    failed_search = events.ResolveFailed(reference="r", message="a conflict", hint="relax")
+    assert [line.text for line in errors(failed_search, pool.State())] == [
+        "::error title=not resolved::a conflict%0Arelax"
+    ]

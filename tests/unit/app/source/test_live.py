@@ -1,0 +1,138 @@
+"""The engine in its own thread: events come out, commands go in, at any time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pool
+from app.source.live import LiveSession
+from pool import Outcome
+from tests.support.makers import make_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def settings(root: Path) -> pool.Settings:
+    environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
+    return pool.Settings(
+        builds=2,
+        downloads=2,
+        installs=2,
+        jobs=2,
+        out_dir=root / "out",
+        cache_dir=root / "cache",
+        state_dir=root / "state",
+        journal=None,
+        index=pool.index_settings(environ),
+        environ=environ,
+        argv=("wheelpool",),
+    )
+
+
+def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
+    trees = [make_tree(root, name) for name in names]
+    wishes = tuple(pool.parse_wish(str(tree), root) for tree in trees)
+    return LiveSession(settings(root), pool.Request(wishes=wishes), linger=linger)
+
+
+def followed(session: LiveSession, state: pool.State | None = None) -> pool.State:
+    state = state or pool.State()
+    while not session.done:
+        session.wait(10.0)
+        pool.fold_all(state, session.poll())
+    session.join()
+    return state
+
+
+def test_what_is_told_is_what_is_written(tmp_path: Path) -> None:
+    session = session_of(tmp_path, "liba", "libb")
+    session.start()
+    state = followed(session)
+    assert session.exit_code == 0
+    assert session.trouble is None
+    assert state.totals == {Outcome.BUILT: 2}
+    with pool.JournalReader(session.journal) as reader:
+        assert reader.header == session.header
+        written = pool.State()
+        pool.fold_all(written, reader.read())
+    assert written == state
+
+
+def test_a_command_before_the_start_is_obeyed(tmp_path: Path) -> None:
+    session = session_of(tmp_path, "liba", "libb")
+    session.send(pool.Stop())
+    session.start()
+    state = followed(session)
+    assert session.exit_code == 130
+    assert not any(outcome.good for outcome in state.totals)
+
+
+def test_a_command_after_the_end_is_nobodys(tmp_path: Path) -> None:
+    session = session_of(tmp_path, "liba")
+    session.start()
+    followed(session)
+    session.send(pool.Stop(now=True))
+    assert session.poll() == []
+    assert session.done
+
+
+def test_a_lingering_run_stays_until_it_is_stopped(tmp_path: Path) -> None:
+    session = session_of(tmp_path, "liba", linger=True)
+    state = pool.State()
+    session.start()
+    while not (state.builds and all(build.outcome for build in state.builds.values())):
+        session.wait(10.0)
+        pool.fold_all(state, session.poll())
+    assert not session.done
+    session.send(pool.Stop())
+    followed(session, state)
+    assert session.exit_code == 0
+    assert state.finished
+
+
+def test_bad_settings_start_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(pool.OutputError):
+        session_of(tmp_path, "liba")
+    assert threading.active_count() == 1
+
+
+class BrokenPool:
+    """An engine with a bug."""
+
+    def __init__(
+        self,
+        settings: pool.Settings,
+        request: pool.Request,
+        listener: Callable[[pool.events.KnownEvent], None],
+        *,
+        linger: bool = False,
+    ) -> None:
+        self.journal = settings.state_dir / "run" / "events.jsonl"
+        pool.logs_of(self.journal).mkdir(parents=True)
+
+    async def run(self) -> int:
+        bug = ZeroDivisionError("oh https://me:hidden@host.test/")
+        raise ExceptionGroup("a group of tasks", [bug])
+
+
+def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "Pool", BrokenPool)
+    session = session_of(tmp_path, "liba")
+    session.start()
+    followed(session)
+    assert session.exit_code == 3
+    kept = tmp_path / "state" / "run" / "logs" / "traceback.txt"
+    assert session.trouble is not None
+    assert session.trouble.startswith("an error of wheelpool's own: ZeroDivisionError: oh")
+    assert str(kept) in session.trouble
+    assert "Traceback" in kept.read_text()
+    assert "hidden" not in session.trouble + kept.read_text()

@@ -1,0 +1,200 @@
+"""The three caps and the traffic, in words, for every width."""
+
+from __future__ import annotations
+
+import pytest
+
+import pool
+from app.plain.progress_line import progress
+from app.text import limits as caps
+from app.text.limits import budget, caps_for, limits, next_cap, traffic
+from pool.common.model import BuildId, LimitName
+from pool.events import types as v
+
+A, B = BuildId("b1"), BuildId("b2")
+CAPS = {LimitName.BUILDS: 2, LimitName.DOWNLOADS: 8, LimitName.INSTALLS: 2}
+MEBI = 1 << 20
+
+
+def state(*events: v.KnownEvent) -> pool.State:
+    state = pool.State()
+    started = v.RunStarted(limits=CAPS, targets=2, out_dir="o", logs="l")
+    queued = [v.BuildQueued(build=b, name=b, target=b, log=b) for b in (A, B)]
+    pool.fold_all(state, [started, *queued, *events])
+    return state
+
+
+def loading(count: int, t: float = 0.0) -> list[v.KnownEvent]:
+    return [v.DownloadStarted(file=f"f{n}", total=10 * MEBI, t=t) for n in range(count)]
+
+
+def test_the_drain_and_the_pause_are_said() -> None:
+    both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
+    lowered = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
+    paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
+    assert limits(state(*both))[LimitName.BUILDS] == "builds 2/2"
+    assert limits(state(*both, lowered))[LimitName.BUILDS] == "builds 2 -> 1"
+    assert limits(state(*both, paused))[LimitName.BUILDS] == "builds paused (2 finishing)"
+    assert limits(state(paused))[LimitName.BUILDS] == "builds paused"
+
+
+def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
+    def memory(old: int, new: int) -> v.LimitChanged:
+        return v.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="memory")
+
+    both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
+    user = v.LimitChanged(limit=LimitName.BUILDS, old=1, new=1, why="user")
+    said = [
+        limits(state(*both, *events))[LimitName.BUILDS]
+        for events in ([memory(2, 1)], [memory(2, 1), memory(1, 2)], [memory(2, 1), user])
+    ]
+    assert said == ["builds 2 -> 1 memory", "builds 2/2", "builds 2 -> 1"]
+
+
+def test_the_budget_is_said_with_what_is_used_and_reserved() -> None:
+    given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=1000, why="user")
+    none = v.LimitChanged(limit=LimitName.MEMORY, old=1000, new=0, why="user")
+    both = (
+        v.BuildStarted(build=A, slot=1, reserved=300),
+        v.BuildStarted(build=B, slot=2, reserved=300),
+    )
+    samples = [v.BuildSample(build=b, processes=(), rss=r, peak=r) for b, r in ((A, 50), (B, 500))]
+    used = v.Sample(builds=tuple(samples), machine=v.MachineMemory(total=9, available=5))
+    left = v.BuildFinished(build=B, outcome=pool.Outcome.BUILT)
+    assert budget(state()) is None
+    assert budget(state(given, *both)) == (0, 600, 1000)
+    assert budget(state(given, *both, used)) == (550, 800, 1000)
+    assert budget(state(given, *both, used, left)) == (50, 300, 1000)
+    assert budget(state(given, none)) is None
+
+
+def test_downloads_and_installs_drain_as_builds_do() -> None:
+    lowered = v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user")
+    install = v.InstallStarted(distribution="x.whl", environment="cache")
+    said = limits(state(*loading(8), lowered, install))
+    assert list(said.values()) == ["builds 0/2", "downloads 8 -> 3", "installs 1/2"]
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (80, ["builds 0/2", "downloads 1/8", "installs 0/2"]),
+        (40, ["bld 0/2", "dl 1/8", "inst 0/2"]),
+        (20, ["b0/2", "d1/8", "i0/2"]),
+        (1, ["b0/2", "d1/8", "i0/2"]),
+    ],
+)
+def test_all_caps_are_there_at_every_width(width: int, said: list[str]) -> None:
+    assert list(caps_for(state(*loading(1)), width).values()) == said
+
+
+def test_what_begins_or_ends_moves_no_neighbour() -> None:
+    wide = v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=16, why="user")
+    texts = [caps_for(state(wide, *loading(n)), 80)[LimitName.DOWNLOADS] for n in (0, 9, 10, 16)]
+    assert len({len(text) for text in texts}) == 1
+
+
+def test_the_next_cap_goes_around_and_knows_old_runs() -> None:
+    run = state()
+    around = [LimitName.BUILDS]
+    for _ in range(4):
+        around.append(next_cap(run, around[-1]))
+    assert around == [*CAPS, LimitName.MEMORY, LimitName.BUILDS]
+    old = pool.State()
+    assert next_cap(old, LimitName.BUILDS) is LimitName.MEMORY
+    pool.fold(old, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"))
+    assert next_cap(old, LimitName.MEMORY) is LimitName.BUILDS
+    assert list(limits(old)) == [LimitName.BUILDS]
+
+
+def test_traffic_says_how_much_of_what_and_how_fast() -> None:
+    coming = [v.DownloadProgress(file="f0", bytes=n * MEBI, total=10 * MEBI, t=n) for n in range(9)]
+    begun = [*loading(2), *coming]
+    run = state(*begun)
+    assert traffic(run, 8.0).startswith("8 of 20 MiB  1.")
+    whole = v.DownloadFinished(file="f0", bytes=10 * MEBI, t=9.0)
+    assert traffic(state(*begun, whole), 9.0).startswith("10 of 20 MiB  ")
+    last = v.DownloadFinished(file="f1", bytes=10 * MEBI, t=9.0)
+    assert traffic(state(*begun, whole, last), 9.0) == ""
+
+
+def test_traffic_of_unknown_size_says_what_has_come() -> None:
+    unknown = v.DownloadStarted(file="x")
+    some = v.DownloadProgress(file="x", bytes=3 * MEBI)
+    assert traffic(state(*loading(1), unknown, some), 1.0).startswith("3 MiB  ")
+
+
+def test_traffic_that_stops_slows_down() -> None:
+    run = state(*loading(1), v.DownloadProgress(file="f0", bytes=5 * MEBI, t=2.0))
+    rates = [run.traffic.rate(now) for now in (2.0, 4.0, 8.0, 60.0)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1.0
+
+
+def test_a_failed_download_has_brought_nothing() -> None:
+    some = v.DownloadProgress(file="f0", bytes=5 * MEBI, t=2.0)
+    gone = v.DownloadFinished(file="f0", bytes=5 * MEBI, ok=False, t=3.0)
+    assert state(*loading(1), some, gone).traffic.bytes == 0
+
+
+def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow() -> None:
+    machine = v.MachineMemory(total=8 << 30, available=4 << 30)
+    run = state(
+        *loading(2),
+        v.DownloadProgress(file="f0", bytes=5 * MEBI, t=2.0),
+        v.Sample(builds=(), machine=machine, t=2.0),
+    )
+    line = progress(run, 2.0, 200)
+    assert line.startswith("builds 0/2  0 of 2 done  downloads 2/8  5 of 20 MiB  ")
+    assert line.endswith("/s  memory 4.0 of 8.0 GiB  2.0 s")
+    assert progress(run, 2.0, 40) == "builds 0/2  0 of 2 done  2.0 s"
+    assert progress(pool.State(), 0.5, 80) == "0.5 s"
+
+
+def test_the_progress_line_says_what_goes_on_around_builds() -> None:
+    resolving = v.ResolveStarted(requirements=("a", "b"), t=1.0)
+    assert "resolving 2 requirements · 0:04" in progress(state(resolving), 5.0, 120)
+
+
+def budgeted(cap: int) -> pool.State:
+    state = pool.State()
+    limits = {LimitName.BUILDS: 4} | ({LimitName.MEMORY: cap} if cap else {})
+    machine = v.MachineMemory(total=16 << 30, available=8 << 30)
+    pool.fold(state, v.RunStarted(limits=limits, targets=1, out_dir="o", logs="l"))
+    pool.fold(state, v.Sample(builds=(), machine=machine))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("cap", "steps", "after"),
+    [
+        (8 << 30, 1, 9 << 30),
+        (8 << 30, -1, 7 << 30),
+        ((8 << 30) + 5, 1, 9 << 30),
+        ((8 << 30) + 5, -1, 8 << 30),
+        (1 << 30, -1, None),
+        (16 << 30, 1, None),
+        (0, 1, None),
+        (0, -1, 16 << 30),
+    ],
+)
+def test_the_memory_budget_goes_by_whole_steps(cap: int, steps: int, after: int | None) -> None:
+    assert caps.step_of(budgeted(cap)) == 1 << 30
+    assert caps.budget_after(budgeted(cap), steps) == after
+
+
+def test_memory_is_the_last_cap_before_the_first() -> None:
+    state = budgeted(0)
+    assert caps.next_cap(state, LimitName.BUILDS) is LimitName.MEMORY
+    assert caps.next_cap(state, LimitName.MEMORY) is LimitName.BUILDS
+
+
+def test_who_has_to_end_is_counted() -> None:
+    state = budgeted(0)
+    assert caps.draining(state, LimitName.BUILDS) == 0
+    for number in (1, 2):
+        build = BuildId(f"d{number}")
+        pool.fold(state, v.BuildQueued(build=build, name="d", target="d", log="d"))
+        pool.fold(state, v.BuildStarted(build=build, slot=number))
+    pool.fold(state, v.LimitChanged(limit=LimitName.BUILDS, old=4, new=1, why="user"))
+    assert caps.draining(state, LimitName.BUILDS) == 1

@@ -1,0 +1,140 @@
+"""Why a build waits: one sentence for every reason, true from the state alone."""
+
+from __future__ import annotations
+
+import pool
+from app.model.queue import WaitingLine
+from app.text.wait_reasons import in_line, why
+from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
+from pool.events import types as v
+
+A, B, C, D = (BuildId(f"b{n}") for n in (1, 2, 3, 4))
+GIB = 1 << 30
+HEADER = v.Header(
+    wheelpool="1", schema=1, run=pool.RunId("r"), started="1970-01-01T00:16:40+00:00", argv=(),
+    python="3.11", host=v.Host(cpus=2, memory=8 * GIB),
+)  # fmt: skip
+
+
+def queued(build: BuildId, name: str, rank: int, weight: float = 0.0) -> v.BuildQueued:
+    priority = (rank, -weight, int(build[1:]))
+    expected = weight or None
+    return v.BuildQueued(
+        build=build, name=name, target=name, log=name, priority=priority, expected=expected
+    )
+
+
+def run(*events: v.KnownEvent, cap: int = 2) -> pool.State:
+    limits = {LimitName.BUILDS: cap, LimitName.MEMORY: 4 * GIB}
+    state = pool.State(header=HEADER)
+    pool.fold(state, v.RunStarted(limits=limits, targets=3, out_dir="o", logs="l"))
+    pool.fold_all(state, events)
+    return state
+
+
+def said(state: pool.State, build: BuildId, now: float = 0.0) -> tuple[str, str]:
+    line = WaitingLine.of(state)
+    return why(state.builds[build], state, now, line), in_line(state.builds[build], state, line)
+
+
+def three() -> list[v.KnownEvent]:
+    return [queued(A, "long", 1, 90.0), queued(B, "short", 1, 5.0), queued(C, "other", 1, 5.0)]
+
+
+def test_a_lock_names_who_has_it_and_since_when() -> None:
+    holder = Holder(pid=4121, command="uv build", since=940.0)
+    waits = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/tree", holder=holder, t=10.0)
+    words, _ = said(run(*three(), waits), A, now=41.0)
+    assert words == (
+        'waits for 0:31 for the lock of /tree: pid 4121 "uv build" has it, '
+        "a process that runs for 1 min 41 s"
+    )
+    nobody = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/tree")
+    assert "another process has it" in said(run(*three(), nobody), A)[0]
+
+
+def test_a_nested_build_says_what_it_is_doing() -> None:
+    nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="short", builds=(B,))
+    begun = (v.BuildStarted(build=B, slot=1), v.BuildPhase(build=B, phase=Phase.BUILD))
+    words, _ = said(run(*three(), nested, *begun), A, now=40.0)
+    assert words == (
+        "waits for 0:40 for what it needs: short, which is building "
+        "(build, 8.0x its usual time) for 0:40"
+    )
+    assert "short, which waits for a slot" in said(run(*three(), nested), A)[0]
+    locked = v.BuildWaiting(build=B, for_=WaitFor.LOCK, on="/t", holder=Holder(pid=7))
+    assert "which waits itself: locked by pid 7" in said(run(*three(), nested, locked), A)[0]
+    done = v.BuildFinished(build=B, outcome=Outcome.BUILT)
+    assert "short, which is built" in said(run(*three(), nested, done), A)[0]
+
+
+def test_want_of_memory_says_how_much_is_missing() -> None:
+    memory = v.BuildWaiting(build=A, for_=WaitFor.MEMORY, on="x", needs=3 * GIB, free=1 * GIB)
+    state = run(*three(), v.BuildStarted(build=B, slot=1), memory)
+    assert said(state, A, now=9.0)[0] == (
+        "waits for 0:09 for memory: needs 3.0 GiB, 1.0 GiB of 4.0 GiB free: "
+        "2.0 GiB missing until the one that runs ends"
+    )
+    old = v.BuildWaiting(build=A, for_=WaitFor.MEMORY, on="needs 3 GiB, 1 GiB free")
+    assert "needs 3 GiB, 1 GiB free" in said(run(*three(), old), A)[0], "older journals"
+
+
+def test_the_queue_is_counted_and_its_head_explained() -> None:
+    state = run(*three())
+    words, short = said(state, A)
+    assert (
+        words == "waits for a slot, and is the next to get one: "
+        "it is expected to take the longest, about 2 min"
+    )
+    assert short == "next: the longest"
+    assert said(state, B) == ("waits for a slot: 1 is before it in the queue", "2nd in line")
+    assert said(state, C) == ("waits for a slot: 2 are before it in the queue", "3rd in line")
+
+
+def test_what_begun_or_is_needed_goes_first() -> None:
+    begun = (v.BuildStarted(build=C, slot=1), v.BuildWaiting(build=C, for_=WaitFor.SLOT))
+    words, short = said(run(*three(), *begun), C)
+    assert short == "next: has begun"
+    assert words.endswith("it has begun already, and what has begun goes before what has not")
+    needed = v.BuildQueued(
+        build=D, name="helper", target="h", log="h", needed_by=(A,), priority=(0, 0.0, 0)
+    )
+    words, short = said(run(*three(), needed), D)
+    assert short == "next: others need it"
+    assert words.endswith("long cannot go on without it")
+    metadata = v.BuildQueued(
+        build=D, name="h", target="h", log="h", purpose="metadata", priority=(0, 0.0, 0)
+    )
+    assert said(run(*three(), metadata), D)[1] == "next: versions need it"
+
+
+def test_where_nothing_tells_builds_apart_the_order_given_counts() -> None:
+    same = [queued(A, "one", 1, 5.0), queued(B, "two", 1, 5.0)]
+    assert said(run(*same), A)[1] == "next: as given"
+    assert said(run(same[0]), A)[1] == "next: the last one"
+
+
+def test_what_must_be_alone_says_so_and_those_behind_it_too() -> None:
+    alone = v.BuildQueued(
+        build=D, name="big", target="b", log="b", priority=(2, 0.0, 0), alone=True
+    )
+    started = [v.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
+    words, short = said(run(*three()[:2], alone, *started, cap=4), D)
+    assert short == "next: alone"
+    assert words.endswith("so it runs alone, when 2 builds more have ended")
+    inside = v.BuildStarted(build=D, slot=1)
+    words, _ = said(run(*three(), alone, inside), B)
+    assert words.endswith("; big runs alone, as it ran out of memory before")
+
+
+def test_a_free_slot_that_is_not_given_is_explained() -> None:
+    memory = v.BuildWaiting(build=A, for_=WaitFor.MEMORY, on="x", needs=3 * GIB, free=GIB)
+    started = v.BuildStarted(build=C, slot=1)
+    words, _ = said(run(*three(), started, memory), B)
+    assert words.endswith("; long was passed often enough, and goes first as soon as it fits")
+
+
+def test_a_pause_is_the_reason_while_it_lasts() -> None:
+    paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
+    assert said(run(*three(), paused), A)[0] == "waits for a slot: builds are paused"
+    assert said(run(*three(), v.BuildStarted(build=A, slot=1)), A) == ("", "")

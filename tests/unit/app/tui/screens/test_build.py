@@ -1,0 +1,118 @@
+"""All about one build, and the tree of builds, on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pool
+from app.source.replay import ReplaySource
+from app.tui.app import WheelpoolApp
+from app.tui.screens.build import BuildScreen
+from app.tui.screens.log import LogScreen
+from pool.common.model import BuildId, LimitName, Outcome, Phase
+from pool.events import types as v
+from pool.events.process_delta import ProcessNews
+from tests.support.fakes import FakeSource, ManualClock
+from tests.unit.app.tui.screens.test_dashboard import RECORDING, text, until
+
+A, B = BuildId("b1"), BuildId("b2")
+
+
+def source_of(tmp_path: Path) -> FakeSource:
+    """Return a run with a build that goes on and one that it needs, which failed."""
+    (tmp_path / "run.logs").mkdir()
+    (tmp_path / "run.logs" / "b1.log").write_text("compiling\n")
+    (tmp_path / "run.logs" / "b2.log").write_text(
+        "fine\nx.c:1:9: fatal error: ffi.h: No such file or directory\n"
+    )
+    source = FakeSource(tmp_path / "run.jsonl")
+    process = ProcessNews(
+        pid=42, ppid=1, name="cc1", command="/usr/lib/cc1 -O2", rss=9 << 20, cpu=98.0
+    )
+    one = v.BuildSample(build=A, processes=(process,), rss=9 << 20, peak=9 << 20)
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 2}, targets=1, out_dir="o", logs="l"),
+        v.BuildQueued(build=A, name="outer", target="outer", log="b1.log"),
+        v.BuildQueued(build=B, name="inner", target="inner", log="b2.log", needed_by=(A,)),
+        v.BuildStarted(build=A, slot=1),
+        v.BuildPhase(build=A, phase=Phase.BUILD),
+        v.BuildFinished(build=B, outcome=Outcome.FAILED, message="bad", rerun="cd x && make"),
+        v.Sample(builds=(one,), machine=v.MachineMemory(total=1, available=1)),
+    )  # fmt: skip
+    return source
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_enter_shows_all_about_a_build(
+    tmp_path: Path, size: tuple[int, int], plain: bool
+) -> None:
+    app = WheelpoolApp(source_of(tmp_path), clock=ManualClock(), ascii_only=plain)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: "outer" in text(app))
+        await pilot.press("g", "enter")
+        words = ["building", "build 0.0 s so far", "9 MiB now", "cc1 -O2", "compiling"]
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        assert not (plain and "█" in text(app))
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await pilot.press("q", "q")
+        await until(pilot, lambda: "inner" in text(app))
+
+
+async def test_a_failed_build_shows_what_matters_and_its_command_is_copied(tmp_path: Path) -> None:
+    source = source_of(tmp_path)
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "inner" in text(app))
+        await pilot.press("G", "enter")
+        words = ["line 2", "ffi.h", "libffi-dev", "cd x && make", "outer (building)"]
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard == "cd x && make")
+        await pilot.press("r", "x")
+        await until(pilot, lambda: source.sent == [pool.Retry(build=B)])
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+
+
+async def test_the_tree_shows_what_needs_what_folds_and_opens(tmp_path: Path) -> None:
+    app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "outer" in text(app))
+        await pilot.press("T")
+        await until(pilot, lambda: "└─ inner" in text(app) and "1 of them for others" in text(app))
+        await pilot.press("space")
+        await until(pilot, lambda: "outer  [+1]" in text(app) and "inner" not in text(app))
+        await pilot.press("asterisk", "j", "enter")
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen) and "ffi.h" in text(app))
+
+
+async def test_without_colour_all_of_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "outer" in text(app))
+        await pilot.press("T")
+        await until(pilot, lambda: "└─ inner" in text(app))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: "libffi-dev" in text(app))
+        await pilot.press("l", "number_sign")
+        await until(pilot, lambda: "1 fine" in text(app))
+
+
+async def test_a_replay_has_the_same_views() -> None:
+    clock = ManualClock()
+    app = WheelpoolApp(ReplaySource(RECORDING, clock), clock=clock, ascii_only=True)
+    clock.seconds = 20.0
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "building" in text(app))
+        await pilot.press("T")
+        words = ["`- build-helper 0.9", "^ above"]
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, BuildScreen) and "3.11.7" in text(app))

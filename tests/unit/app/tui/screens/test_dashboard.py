@@ -1,0 +1,640 @@
+"""The screen on a run made by hand: what keys send, what is shown, at every size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from textual import events
+from textual.events import Key
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+import pool
+from app.source.replay import ReplaySource
+from app.tui.app import WheelpoolApp
+from app.tui.run_model import Feed
+from app.tui.screens.dashboard import Dashboard
+from app.tui.table.widget import BuildTable
+from app.tui.widgets.log_file import LogFile
+from app.tui.widgets.log_view import LogView
+from pool.common.model import BuildId, LimitName, Outcome, WaitFor
+from pool.events import types as v
+from tests.support.fakes import FakeSource, ManualClock
+from tests.support.paths import DAY as RECORDING
+
+A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
+
+
+def run(journal: Path | None = None) -> FakeSource:
+    """One building, one queued, one failed."""
+    source = FakeSource(journal)
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 2}, targets=3, out_dir="o", logs="l"),
+        *[v.BuildQueued(build=b, name=f"name-{b}", target=b, log=f"{b}.log") for b in (A, B, C)],
+        v.BuildStarted(build=A, slot=1),
+        v.BuildFinished(build=C, outcome=Outcome.FAILED, message="no compiler"),
+    )
+    return source
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come about")
+
+
+def text(app: WheelpoolApp) -> str:
+    """Return what the screen shows."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in lines)
+
+
+@pytest.mark.parametrize(
+    ("key", "control"),
+    [
+        ("plus", pool.Resize(limit=LimitName.BUILDS, by=1)),
+        ("minus", pool.Resize(limit=LimitName.BUILDS, by=-1)),
+        ("p", pool.Pause()),
+        ("x", pool.Cancel(build=A)),
+    ],
+)
+async def test_keys_send_commands(key: str, control: pool.Control) -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press(key)
+        await until(pilot, lambda: source.sent == [control])
+
+
+async def test_a_run_is_told_once_which_build_is_looked_at() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: source.looked_at == [A])
+        await pilot.press("j")
+        await until(pilot, lambda: source.looked_at == [A, C])
+        await pilot.press("p")
+        await until(pilot, lambda: source.sent == [pool.Pause()])
+        assert source.looked_at == [A, C]
+
+
+async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
+    source = run()
+    source.say(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "paused" in text(app))
+        await pilot.press("p", "j", "r")
+        await until(pilot, lambda: source.sent == [pool.Resume(), pool.Retry(build=C)])
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 10), (80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("plain", [False, True])
+async def test_every_size_shows_name_and_state(size: tuple[int, int], plain: bool) -> None:
+    app = WheelpoolApp(run(), clock=ManualClock(), ascii_only=plain)
+    async with app.run_test(size=size) as pilot:
+        words = ["name"]
+        if size[0] >= 80:
+            words += ["name-b1", "building", "queued", "failed", "no compiler", "builds 1/2"]
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        assert plain is False or "●" not in text(app)
+
+
+async def test_the_selected_build_stays_selected_when_it_moves() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        table = app.screen.query_one(BuildTable)
+        await until(pilot, lambda: table.selected is not None)
+        assert table.selected
+        assert table.selected.id == A
+        source.say(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
+        source.say(v.BuildStarted(build=B, slot=1), t=6.0)
+        await until(pilot, lambda: "1 built" in text(app))
+        await until(pilot, lambda: bool(table.selected and table._cursor == 2))
+        assert table.selected
+        assert table.selected.id == A
+
+
+async def test_what_is_typed_in_one_go_with_the_slash_is_no_command() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        for key, character in (("slash", "/"), ("x", "x"), ("slash", "/"), ("p", "p")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: app.screen.query_one("#filter", Input).value == "x/p")
+        assert source.sent == []
+
+
+async def test_the_filter_shows_what_has_it_and_escape_all() -> None:
+    app = WheelpoolApp(run(), clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b3" in text(app))
+        await pilot.press("slash", *"compiler")
+        await until(pilot, lambda: "name-b2" not in text(app))
+        assert app.screen.query_one("#filter", Input).value == "compiler"
+        await pilot.press("escape")
+        await until(pilot, lambda: "name-b2" in text(app))
+
+
+async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
+    app = WheelpoolApp(run(tmp_path / "run.jsonl"), clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        table = app.screen.query_one(BuildTable)
+        await until(pilot, lambda: "name-b3" in text(app))
+        await pilot.click(BuildTable, offset=(5, 1))
+        await until(pilot, lambda: bool(table.selected and table.selected.id == C))
+        await pilot.click(BuildTable, offset=(5, 1), times=2)
+        await until(pilot, lambda: bool(app.screen.query(LogView)))
+
+
+async def test_leaving_asks_only_while_something_runs() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("q")
+        await until(pilot, lambda: "2 builds have not ended" in text(app))
+        await pilot.press("n")
+        for build in (A, B):
+            source.say(v.BuildFinished(build=build, outcome=Outcome.BUILT))
+        await until(pilot, lambda: "all done, q quits" in text(app))
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_log_is_followed_searched_and_cleaned(tmp_path: Path) -> None:
+    logs = tmp_path / "run.logs"
+    logs.mkdir()
+    log = logs / "b1.log"
+    log.write_bytes(
+        b"".join(b"line %d\n" % n for n in range(100)) + b"\x1b[31mneedle\x1b[0m here\n"
+    )
+    app = WheelpoolApp(run(tmp_path / "run.jsonl"), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("l")
+        await until(pilot, lambda: "needle here" in text(app))
+        with log.open("a") as file:
+            file.write("the newest\n")
+        await until(pilot, lambda: "the newest" in text(app))
+        await pilot.press("g")
+        await until(pilot, lambda: "line 0" in text(app))
+        await pilot.press("slash", *"NEEDLE", "enter")
+        await until(pilot, lambda: "needle here" in text(app))
+        await pilot.press("q")
+        await until(pilot, lambda: "name-b2" in text(app))
+
+
+def test_a_log_of_a_replay_ends_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_text("one\ntwo\nthree\n")
+    log = LogFile(path)
+    assert log.poll(until=6)
+    assert [log.line(n) for n in range(len(log))] == ["one", "tw"]
+    assert log.poll()
+    assert [log.line(n) for n in range(len(log))] == ["one", "two", "three"]
+    log.close()
+
+
+async def test_a_replay_whose_logs_are_missing_says_so(tmp_path: Path) -> None:
+    (tmp_path / "day.jsonl").write_bytes(RECORDING.read_bytes())
+    for source, told in ((tmp_path / "day.jsonl", True), (RECORDING, False)):
+        app = WheelpoolApp(ReplaySource(source, ManualClock()), clock=ManualClock())
+        async with app.run_test():
+            assert any("not there: " in one.message for one in app._notifications) == told
+
+
+async def test_a_replay_goes_back_and_forth() -> None:
+    clock = ManualClock()
+    source = ReplaySource(RECORDING, clock)
+    app = WheelpoolApp(source, clock=clock)
+    async with app.run_test(size=(120, 36)) as pilot:
+        # The first one was tried again, so it counts no more.
+        await pilot.press("f", "f")
+        await until(pilot, lambda: "1 failed" in text(app))
+        await pilot.press("0")
+        await until(pilot, lambda: "1 failed" not in text(app))
+        source.seek(source.length)
+        await until(pilot, lambda: app.feed.state.finished)
+        await pilot.press("plus")
+        assert "replay" in text(app)
+
+
+async def test_the_palette_sets_a_cap() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("ctrl+p", *"downloads 3")
+        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        if not source.sent:
+            await pilot.press("enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
+
+
+async def test_a_lock_is_shown_with_its_holder() -> None:
+    source = run()
+    holder = pool.Holder(pid=4121, command="uv build")
+    source.say(v.BuildWaiting(build=B, for_=WaitFor.LOCK, on="/tree", holder=holder))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(160, 36)) as pilot:
+        await until(pilot, lambda: 'by pid 4121 "uv build"' in text(app))
+
+
+CAPS = {LimitName.BUILDS: 4, LimitName.DOWNLOADS: 8, LimitName.INSTALLS: 2}
+ENV = "/home/u/.venv"
+
+
+def install() -> FakeSource:
+    """A run that is to change an environment, and has just begun to resolve."""
+    source = FakeSource()
+    source.say(
+        v.RunStarted(limits=CAPS, targets=1, out_dir="o", logs="l", environment=ENV),
+        v.ResolveStarted(requirements=("rich", "core")),
+    )
+    return source
+
+
+def queued(build: BuildId, purpose: Literal["wheel", "editable", "metadata"]) -> v.BuildQueued:
+    return v.BuildQueued(
+        build=build, name="core", target="x", log="x", purpose=purpose, origin="reqs.txt:3"
+    )
+
+
+async def test_keys_go_to_the_next_cap_and_change_that_one() -> None:
+    source = install()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "[builds 0/4] downloads 0/8" in text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in text(app))
+        await pilot.press("plus", "c", "minus", "c", "c")
+        await until(pilot, lambda: "[builds 0/4]" in text(app))
+    assert source.sent == [
+        pool.Resize(limit=LimitName.DOWNLOADS, by=1),
+        pool.Resize(limit=LimitName.INSTALLS, by=-1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [
+        (120, ("builds 0/4", "downloads 8 -> 3", "installs 0/2", "memory 4.0 of 8.0 GiB")),
+        (80, ("builds 0/4", "downloads 8 -> 3", "installs 0/2", "memory 4.0 of 8.0 GiB")),
+        (44, ("bld 0/4", "dl 8 -> 3", "inst 0/2")),
+    ],
+)
+async def test_all_caps_and_the_traffic_are_in_the_header(
+    width: int, words: tuple[str, ...]
+) -> None:
+    source = install()
+    source.say(*[v.DownloadStarted(file=f"f{n}", total=5 << 20) for n in range(8)])
+    source.say(v.DownloadProgress(file="f1", bytes=4 << 20, total=5 << 20), t=2.0)
+    source.say(v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user"), t=2.0)
+    machine = v.MachineMemory(total=8 << 30, available=4 << 30)
+    source.say(v.Sample(builds=(), machine=machine), t=2.0)
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(width, 24)) as pilot:
+        await until(pilot, lambda: all(word in text(app) for word in words))
+        assert "4 of 40 MiB  2.7 MiB/s" in text(app)
+
+
+async def test_the_palette_asks_for_a_number() -> None:
+    source = install()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "installs 0/2" in text(app))
+        dashboard = app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.ask_cap(LimitName.INSTALLS)
+        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await pilot.press("backspace", "0", "enter")
+        await pilot.press("backspace", "5", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)])
+        dashboard.ask_cap(LimitName.INSTALLS)
+        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "installs: set the cap to" not in text(app))
+        assert len(source.sent) == 1
+
+
+async def test_the_palette_sets_the_memory_budget_to_what_is_typed() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("ctrl+p", *"memory 6G")
+        await until(pilot, lambda: "memory: set the budget to 6G" in text(app))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        if not source.sent:
+            await pilot.press("enter")
+        budget = pool.Resize(limit=LimitName.MEMORY, value=6 << 30)
+        await until(pilot, lambda: source.sent == [budget])
+
+
+async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved() -> None:
+    source = run()
+    given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user")
+    tree = v.BuildSample(build=A, processes=(), rss=3 << 29, peak=3 << 29)
+    machine = v.MachineMemory(total=16 << 30, available=9 << 30)
+    source.say(given, v.BuildStarted(build=B, slot=2, reserved=1 << 30))
+    source.say(v.Sample(builds=(tree,), machine=machine))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(140, 36)) as pilot:
+        await until(pilot, lambda: "memory 1.5 of 8.0 GiB, 2.5 GiB reserved" in text(app))
+        dashboard = app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.ask_budget()
+        await until(pilot, lambda: "memory: set the budget to" in text(app))
+        await pilot.press("x", "enter")
+        assert not source.sent, "that is no amount of memory"
+        await pilot.press(*["backspace"] * 6, *"off", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.MEMORY, value=0)])
+
+
+async def test_the_strip_tells_what_goes_on_around_builds() -> None:
+    source = install()
+    clock = ManualClock()
+    app = WheelpoolApp(source, clock=clock)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "> resolving 2 requirements" in text(app))
+        assert "all done" not in text(app)
+        picked = (v.Picked(name="rich", version="1", kind="wheel"),)
+        source.say(v.ResolveFinished(picked=picked), t=2.0)
+        await until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in text(app))
+        source.say(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
+        await until(pilot, lambda: "1 fetched" in text(app))
+        assert "all done" not in text(app)
+        holder = pool.Holder(pid=4711, command="uv pip install " + "x" * 200)
+        source.say(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
+        await until(pilot, lambda: "~ waiting 0:00 for .venv: locked by pid 4711" in text(app))
+        clock.seconds += 12.0
+        await until(pilot, lambda: "~ waiting 0:12 for .venv" in text(app))
+        assert "…\n" in text(app)
+        change = v.EnvironmentChange(name="rich", new="1")
+        source.say(
+            v.LockAcquired(lock=ENV),
+            v.EnvironmentChanged(environment=ENV, changes=(change,)),
+            v.LockReleased(lock=ENV),
+            t=16.0,
+        )
+        await until(pilot, lambda: "= installed 1 into .venv" in text(app))
+        await until(pilot, lambda: "all done, q quits" in text(app))
+
+
+async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
+    source = install()
+    source.say(
+        v.ResolveFailed(
+            reference="x", message="no set fits; you ask for a<2; b 1 needs a>=2", hint="drop b"
+        )
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "all done, q quits" in text(app))
+        for words in ("x not resolved: no set fits", "you ask for a<2", "b 1 needs a>=2", "drop b"):
+            assert words in text(app)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
+    app = WheelpoolApp(run(), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        assert text(app).splitlines()[3].split()[:2] == ["build", "state"]
+
+
+async def test_leaving_asks_while_an_environment_is_changed() -> None:
+    source = install()
+    source.say(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "writing into .venv" in text(app))
+        await pilot.press("q")
+        await until(pilot, lambda: "The run has not ended" in text(app))
+
+
+async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() -> None:
+    source = install()
+    source.say(
+        queued(A, "metadata"),
+        v.Remark(build=A, text="it is dynamic"),
+        v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz"),
+        v.DownloadStarted(build=A, file="core-1.tar.gz", total=4 << 20),
+        v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=1 << 20, total=4 << 20),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "metadata · 25 % of 4 MiB  core-" in text(app))
+        for words in ("metadata of core", "core-1.tar.gz", "by: reqs.txt:3", "it is dynamic"):
+            assert words in text(app)
+
+
+async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
+    source = install()
+    clock = ManualClock()
+    feed = Feed(source, clock)
+    source.say(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
+    source.say(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
+    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
+    source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
+    feed.advance()
+    assert not feed.idle
+    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
+    feed.advance()
+    assert feed.idle
+
+
+async def test_a_command_runs_once_however_often_enter_comes() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "name-b1" in text(app))
+        await pilot.press("ctrl+p", *"downloads 3")
+        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
+        for _ in range(6):
+            app.post_message(events.Key("enter", "\r"))
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
+        await pilot.pause(0.1)
+        assert len(source.sent) == 1
+
+
+def many(failed: int, finished: int) -> FakeSource:
+    """One building, one queued, and many that have ended."""
+    source = run()
+    ends = [*[Outcome.FAILED] * failed, *[Outcome.BUILT] * finished]
+    for number, outcome in enumerate(ends, 10):
+        build = BuildId(f"b{number}")
+        source.say(
+            v.BuildQueued(build=build, name=f"{outcome}-{number}", target="x", log="x"),
+            v.BuildFinished(build=build, outcome=outcome, message="why"),
+            t=float(number),
+        )
+    return source
+
+
+async def test_what_has_ended_is_grouped_away_and_opened_by_enter() -> None:
+    app = WheelpoolApp(many(30, 30), clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "30 finished" in text(app))
+        lines = [line.split() for line in text(app).splitlines()[4:]]
+        assert [line[1] for line in lines[:4]] == ["name-b1", "failed-39", "failed-38", "failed-37"]
+        assert " ".join(lines[4]) == "✗ 28 more failed Enter shows them"
+        assert [lines[5][1], " ".join(lines[6][1:3])] == ["name-b2", "30 finished"]
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "Enter hides them" in text(app))
+        assert "built-69" in text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "built-69" not in text(app))
+        await pilot.press("slash", *"failed-12")
+        await until(pilot, lambda: "failed-12 " in text(app))
+
+
+async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> None:
+    source = run()
+    source.say(
+        v.BuildQueued(build=BuildId("b9"), name="aaa", target="x", log="x"),
+        v.BuildStarted(build=BuildId("b9"), slot=2),
+        t=3.0,
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = app.screen.query_one(BuildTable)
+
+        def first() -> str:
+            return text(app).splitlines()[4].split()[1]
+
+        await until(pilot, lambda: "state ▾" in text(app) and first() == "name-b1")
+        await pilot.press("s", "s", "s")
+        await until(pilot, lambda: "build ▾" in text(app) and first() == "aaa")
+        assert table.selected
+        assert table.selected.id == A
+        await pilot.press("S")
+        await until(pilot, lambda: "build ▴" in text(app) and first() == "name-b1")
+        await pilot.click("Titles", offset=(30, 0))
+        await until(pilot, lambda: "state ▾" in text(app))
+        await pilot.press("ctrl+p", *"sort by memory")
+        await until(pilot, lambda: len(app.screen_stack) > 1 and "again: the other" in text(app))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        if len(app.screen_stack) > 1:
+            await pilot.press("enter")
+        await until(pilot, lambda: "memory ▾" in text(app))
+
+
+async def test_the_memory_budget_is_changed_like_a_cap() -> None:
+    source = run()
+    machine = v.MachineMemory(total=16 << 30, available=9 << 30)
+    source.say(
+        v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user"),
+        v.Sample(builds=(), machine=machine),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "memory 0 B of 8.0 GiB" in text(app))
+        await pilot.press("c")
+        await until(pilot, lambda: "[memory 0 B of 8.0 GiB" in text(app))
+        await pilot.press("plus", "minus", "6")
+        await until(pilot, lambda: "set the budget to" in text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: len(source.sent) == 3)
+    values = [9 << 30, 7 << 30, 6 << 30]
+    assert source.sent == [pool.Resize(limit=LimitName.MEMORY, value=one) for one in values]
+
+
+async def test_a_number_that_is_typed_sets_the_cap() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "[builds 1/2]" in text(app))
+        await pilot.press("1")
+        await until(pilot, lambda: "builds: set the cap to" in text(app))
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+
+
+async def test_a_drain_is_shown_until_it_is_over() -> None:
+    source = run()
+    source.say(
+        v.BuildStarted(build=B, slot=2),
+        v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user"),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "builds 2 -> 1" in text(app))
+        source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT))
+        await until(pilot, lambda: "builds 1/1" in text(app))
+        source.say(v.LimitChanged(limit=LimitName.BUILDS, old=1, new=0, why="pause"))
+        await until(pilot, lambda: "builds paused (1 finishing)" in text(app))
+
+
+async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes() -> None:
+    source = FakeSource()
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 1}, targets=2, out_dir="o", logs="l"),
+        *[
+            v.BuildQueued(build=b, name=f"name-{b}", target="x", log="x", expected=120.0)
+            for b in (A, B)
+        ],
+        v.BuildStarted(build=A, slot=1),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "about 4 min left" in text(app))
+        await pilot.press("j")
+        await until(pilot, lambda: "waits for a slot, and is the next to get one" in text(app))
+
+
+async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
+    source = FakeSource()
+    queued = v.BuildQueued(build=A, name="a", target="x", log="x", expected=120.0)
+    source.say(
+        v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"),
+        queued,
+        v.BuildStarted(build=A, slot=1),
+    )
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "about 2 min left" in text(app))
+        source.say(v.RunFinished(exit_code=1, totals={}))
+        await until(pilot, lambda: app.feed.state.finished)
+        await until(pilot, lambda: " left" not in text(app))
+
+
+def burst(app: WheelpoolApp, *keys: str) -> None:
+    """Type all at once, as a paste or fast hands on a slow machine do."""
+    for key in keys:
+        app.post_message(Key(key, key if len(key) == 1 else ":" if key == "colon" else None))
+
+
+async def test_a_number_typed_in_one_go_is_the_number() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test() as pilot:
+        burst(app, "1", "2", "enter")
+        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_a_time_typed_in_one_go_is_gone_to() -> None:
+    source = ReplaySource(RECORDING, ManualClock())
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test() as pilot:
+        source.toggle()
+        burst(app, "colon", "1", "colon", "3", "0", "enter")
+        await until(pilot, lambda: source.position == 90.0)
+        burst(app, "T", "colon", "2", "0", "enter")
+        await until(pilot, lambda: source.position == 20.0)

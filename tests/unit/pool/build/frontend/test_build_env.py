@@ -1,0 +1,224 @@
+"""Build environments: what is in them works, what is outside stays outside."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pool.build.frontend import build_env as environment
+from pool.system.interpreter import Interpreter, probe
+from pool.cache.unpacked_wheels import StoredWheel, WheelStore
+from tests.unit.pool.system.test_interpreter import other
+from tests.support.wheels import INFO, sha256, tiny_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pool.build.frontend.build_env import BuildEnvironment
+
+TINY = {
+    "tiny/__init__.py": "value = 1\ndef main(): print('from', __file__)\n",
+    f"{INFO}/entry_points.txt": "[console_scripts]\ntiny = tiny:main\n",
+    "tiny-1.0.data/scripts/tiny-script": "#!python\nimport tiny, sys; print(tiny.value, sys.prefix)\n",
+    "tiny-1.0.data/scripts/tiny-shell": "#!/bin/sh\necho shell\n",
+    "tiny-1.0.data/headers/tiny.h": "int tiny;\n",
+    "tiny-1.0.data/data/share/tiny.txt": "shared\n",
+    "tiny-1.0.data/platlib/fast.py": "value = 2\n",
+}
+
+
+@pytest.fixture(scope="module")
+def python() -> Interpreter:
+    return probe(None, os.environ)
+
+
+@pytest.fixture
+def stored(tmp_path: Path, python: Interpreter) -> Callable[..., StoredWheel]:
+    def make(files: dict[str, str], target: Interpreter = python) -> StoredWheel:
+        wheel = tiny_wheel(tmp_path / "wheels", files)
+        return WheelStore(tmp_path / "store").add(wheel, sha256(wheel), target)
+
+    return make
+
+
+def told(env: BuildEnvironment, *argv: str, base: dict[str, str] | None = None) -> str:
+    """Return what a command prints as a hook would be run."""
+    environ = env.environ({"PATH": os.environ["PATH"], **(base or {})})
+    done = subprocess.run(
+        argv, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_it_is_an_environment_of_its_own(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    env = environment.create(tmp_path / "env", python, [stored(TINY)])
+    script = "import json, sys, tiny, fast; print(json.dumps([sys.prefix, sys.base_prefix, tiny.__file__, fast.value]))"
+    prefix, base, module, value = json.loads(told(env, "python", "-c", script))
+    assert prefix == str(env.path)
+    assert base == sys.base_prefix
+    assert module == str(env.path / python.site / "tiny/__init__.py")
+    assert value == 2
+
+
+def test_only_its_own_packages_are_seen(tmp_path: Path, python: Interpreter) -> None:
+    env = environment.create(tmp_path / "env", python, [])
+    (tmp_path / "leak.py").touch()
+    script = "import importlib.util as u; print([n for n in ('leak', 'pytest', 'pip') if u.find_spec(n)])"
+    assert told(env, "python", "-c", script, base={"PYTHONPATH": str(tmp_path)}) == "[]"
+
+
+def test_commands_run_with_its_interpreter(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    env = environment.create(tmp_path / "a folder", python, [stored(TINY)])
+    assert told(env, "tiny") == f"from {env.path / python.site / 'tiny/__init__.py'}"
+    assert told(env, "tiny-script") == f"1 {env.path}"
+    assert told(env, "tiny-shell") == "shell"
+
+
+def test_headers_and_data_have_their_places(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    env = environment.create(tmp_path / "env", python, [stored(TINY)])
+    assert (env.path / "include/site/tiny/tiny.h").is_file()
+    assert (env.path / "share/tiny.txt").is_file()
+
+
+def test_metadata_is_found(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    env = environment.create(tmp_path / "env", python, [stored(TINY)])
+    script = "import importlib.metadata as m; print(m.version('tiny'), *m.entry_points(group='console_scripts'))"
+    assert told(env, "python", "-c", script).startswith("1.0 EntryPoint(name='tiny'")
+
+
+def test_bytecode_is_used_and_nothing_is_compiled_again(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    wheel = stored(TINY)
+    env = environment.create(tmp_path / "env", python, [wheel])
+    bytecode = f"tiny/__pycache__/__init__.{python.cache_tag}.pyc"
+    told(env, "python", "-c", "import tiny", base={"PYTHONDONTWRITEBYTECODE": "1"})
+    assert (env.path / python.site / bytecode).samefile(wheel.path / "purelib" / bytecode)
+
+
+def test_a_module_that_a_build_replaces_is_what_it_gets_and_the_store_is_unharmed(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    wheel = stored(TINY)
+    env = environment.create(tmp_path / "env", python, [wheel])
+    patched = tmp_path / "patched.py"
+    patched.write_text("value = 5\n")
+    patched.rename(env.path / python.site / "tiny/__init__.py")
+    assert told(env, "python", "-c", "import tiny; print(tiny.value)") == "5"
+    again = environment.create(tmp_path / "again", python, [wheel])
+    assert told(again, "python", "-c", "import tiny; print(tiny.value)") == "1"
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])
+def test_where_no_links_can_be_made_files_are_copied(
+    tmp_path: Path,
+    python: Interpreter,
+    stored: Callable[..., StoredWheel],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    def refuse(source: str, target: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    wheel = stored(TINY)
+    monkeypatch.setattr(os, "link", refuse)
+    env = environment.create(tmp_path / "env", python, [wheel])
+    module = env.path / python.site / "tiny/__init__.py"
+    assert module.stat().st_nlink == 1
+    # With its time, or the bytecode would be of no use.
+    assert module.stat().st_mtime_ns == (wheel.path / "purelib/tiny/__init__.py").stat().st_mtime_ns
+
+
+def test_the_later_of_two_wheels_wins_a_file(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    first, second = stored({"tiny/a.py": "value = 1\n"}), stored({"tiny/a.py": "value = 22\n"})
+    env = environment.create(tmp_path / "env", python, [first, second])
+    assert told(env, "python", "-c", "import tiny.a; print(tiny.a.value)") == "22"
+    assert (first.path / "purelib/tiny/a.py").read_text() == "value = 1\n"
+
+
+def test_replacing_leaves_only_what_was_given(
+    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+) -> None:
+    env = environment.create(tmp_path / "env", python, [stored({"one.py": "\n"})])
+    env.replace([stored({"two.py": "\n"})])
+    site = env.path / python.site
+    assert (site / "two.py").exists()
+    assert not (site / "one.py").exists()
+    assert told(env, "python", "-c", "import sys; print(sys.prefix)") == str(env.path)
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
+def test_another_version_has_its_own_bytecode_and_place(
+    tmp_path: Path, stored: Callable[..., StoredWheel], version: str
+) -> None:
+    target = probe(other(version), os.environ)
+    env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
+    script = "import sys, tiny; print('%d.%d' % sys.version_info[:2], sys.prefix, tiny.__cached__)"
+    cached = env.path / target.site / f"tiny/__pycache__/__init__.{target.cache_tag}.pyc"
+    assert told(env, "python", "-c", script) == f"{version} {env.path} {cached}"
+    assert cached.exists()
+    assert told(env, "tiny-script") == f"1 {env.path}"
+
+
+def test_an_environment_from_an_environments_interpreter(
+    tmp_path: Path, stored: Callable[..., StoredWheel]
+) -> None:
+    subprocess.run([other("3.9"), "-m", "venv", "--without-pip", tmp_path / "outer"], check=True)
+    target = probe(tmp_path / "outer/bin/python", os.environ)
+    env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
+    assert told(env, "tiny-script") == f"1 {env.path}"
+
+
+def test_what_hooks_inherit_is_clean(tmp_path: Path, python: Interpreter) -> None:
+    env = environment.create(tmp_path / "env", python, [])
+    base = {
+        "PATH": "/usr/bin",
+        "HOME": "/home/me",
+        "CC": "clang",
+        "MAKEFLAGS": " -j4",
+        "CONDA_PREFIX": "/conda",
+        "PYTHONPATH": "/x",
+        "PYTHONHOME": "/x",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": "/x",
+        "__PYVENV_LAUNCHER__": "/x",
+        "VIRTUAL_ENV": "/x",
+        "VIRTUAL_ENV_PROMPT": "x",
+        "PIP_INDEX_URL": "https://me:secret@host/simple",
+        "PIP_EXTRA_INDEX_URL": "https://one/simple https://token@two/simple",
+        "PIP_FIND_LINKS": "/wheels",
+        "UV_PUBLISH_TOKEN": "secret",
+        "UV_INDEX_PRIVATE_PASSWORD": "secret",
+        "TWINE_PASSWORD": "secret",
+    }
+    assert env.environ(base) == {
+        "PATH": f"{env.bin}:/usr/bin",
+        "HOME": "/home/me",
+        "CC": "clang",
+        "MAKEFLAGS": " -j4",
+        "CONDA_PREFIX": "/conda",
+        "PIP_FIND_LINKS": "/wheels",
+        "VIRTUAL_ENV": str(env.path),
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }

@@ -1,0 +1,342 @@
+"""Hooks of odd backends: each way to fail in words, and no process left behind by any."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from pool.build.frontend.hooks import HookCall, HookResult, Hooks
+from pool.build.frontend.log_tail import LogTail
+from pool.common.errors import BackendError, ProjectError
+from pool.common.model import BuildId, RunId
+from tests.support.in_tree_backend import (
+    GOOD,
+    STRAY,
+    STUBBORN,
+    WHEEL,
+    hook_call,
+    processes_in,
+    tree_of,
+    until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFINE = "def build_wheel(directory, settings=None, metadata=None):\n    "
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    hooks = Hooks(RunId("test-run"), workers=4)
+    yield hooks
+    hooks.close()
+    assert psutil.Process().children() == [], "processes left behind, or not reaped"
+
+
+async def run(hooks: Hooks, call: HookCall) -> HookResult:
+    return await hooks.call(call, on_start=lambda pid: None)
+
+
+DAEMON = """
+import os, pathlib, subprocess, sys, time
+daemon = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)"
+middle = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', sys.argv[1]], env={}, start_new_session=True, stdout=2).pid)"
+pid = subprocess.check_output([sys.executable, "-c", middle, daemon])
+while not pathlib.Path("begun").exists():
+    time.sleep(0.01)
+pathlib.Path("pid").write_bytes(pid)
+"""
+
+
+async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, DAEMON + GOOD)
+    call = hook_call(tree)
+    asked: list[float] = []
+
+    def whose(pid: int, started: float) -> BuildId | None:
+        if pid != int((call.tree / "pid").read_text()):
+            return None
+        asked.append(started)
+        return call.build
+
+    hooks = Hooks(RunId("test-run"), workers=1, whose=whose)
+    await run(hooks, call)
+    hooks.close()
+    assert psutil.Process().children() == []
+    assert asked, "it had left the session"
+    assert asked[0] > 0
+
+
+async def test_a_wheel_is_built_and_named(hooks: Hooks, tmp_path: Path) -> None:
+    result = await run(hooks, hook_call(tree_of(tmp_path, GOOD)))
+    assert result.value == WHEEL
+
+
+async def test_the_largest_of_its_processes_is_told(hooks: Hooks, tmp_path: Path) -> None:
+    eater = "subprocess.run([sys.executable, '-c', 'import time; b\\'x\\' * (400 << 20)'])\n"
+    result = await run(
+        hooks, hook_call(tree_of(tmp_path, "import subprocess, sys\n" + eater + GOOD))
+    )
+    assert 400 << 20 <= result.peak < 500 << 20
+
+
+async def test_the_pid_is_told_on_the_loops_thread(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, "import os; print(os.getpid(), flush=True)\n" + GOOD))
+    told: list[tuple[int, asyncio.AbstractEventLoop]] = []
+    await hooks.call(call, on_start=lambda pid: told.append((pid, asyncio.get_running_loop())))
+    assert told == [(int(call.log.read_text()), asyncio.get_running_loop())]
+
+
+async def test_a_backend_without_get_requires_wants_nothing(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, GOOD), "get_requires_for_build_wheel")
+    assert (await run(hooks, call)).value == []
+
+
+async def test_config_settings_reach_the_backend(hooks: Hooks, tmp_path: Path) -> None:
+    tree = tree_of(
+        tmp_path,
+        "def get_requires_for_build_wheel(s):\n    return [f'{k}={v}' for k, v in s.items()]",
+    )
+    settings: dict[str, str | list[str]] = {"--one": "1", "many": ["a", "b"]}
+    call = hook_call(tree, "get_requires_for_build_wheel", config_settings=settings)
+    assert (await run(hooks, call)).value == ["--one=1", "many=['a', 'b']"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise SystemExit(0)", r"ended without a result \(exit 0 from inside build_wheel\)"),
+        ("import os; os._exit(0)", r"ended without a result"),
+        ("return None", "gave back None, not the name of a wheel"),
+        ("return 7", "gave back 7, not the name"),
+        ("return '../x.whl'", "gave back '../x.whl', not the name"),
+        ("return 'gone.whl'", "gave back 'gone.whl', but there is no such file"),
+        ("return {1, 2}", "^TypeError: Object of type set is not JSON serializable"),
+        (
+            "raise ValueError('of all things')",
+            r"^ValueError: of all things \(build_wheel, exit code 1\)$",
+        ),
+        ("raise SystemExit(7)", "failed with exit code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "build_wheel was killed by SIGKILL"),
+        ("import os; os.kill(os.getpid(), 11)", "build_wheel was killed by SIGSEGV"),
+    ],
+)
+async def test_a_broken_hook_is_put_into_words(
+    hooks: Hooks, tmp_path: Path, body: str, message: str
+) -> None:
+    with pytest.raises(BackendError, match=message):
+        await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
+
+
+@pytest.mark.parametrize("value", ["None", "'setuptools'", "['a', 1]", "{'a': 'b'}"])
+async def test_requirements_that_are_no_list_of_strings_are_refused(
+    hooks: Hooks, tmp_path: Path, value: str
+) -> None:
+    tree = tree_of(tmp_path, f"def get_requires_for_build_wheel(s): return {value}")
+    with pytest.raises(BackendError, match="not a list of requirements"):
+        await run(hooks, hook_call(tree, "get_requires_for_build_wheel"))
+
+
+async def test_a_missing_hook_is_named(hooks: Hooks, tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no attribute 'build_wheel'"):
+        await run(hooks, hook_call(tree_of(tmp_path, "")))
+
+
+async def test_a_backend_that_is_nowhere_is_named(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, ""), backend="flat_core.api", backend_path=())
+    with pytest.raises(
+        BackendError, match=r"flat_core.api cannot be imported: .*flat_core"
+    ) as caught:
+        await run(hooks, call)
+    assert "requires" in caught.value.hint
+    assert "flat-core" in caught.value.hint
+
+
+async def test_a_module_that_a_backend_wants_is_named(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, "import Cython"))
+    with pytest.raises(BackendError, match=r"odd cannot be imported: .*Cython") as caught:
+        await run(hooks, call)
+    assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
+
+
+async def test_an_in_tree_backend_that_is_not_there_is_named(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, ""), backend="gone")
+    with pytest.raises(BackendError, match=r"gone cannot be imported: .*gone"):
+        await run(hooks, call)
+
+
+async def test_a_backend_path_out_of_the_tree_is_refused(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tree_of(tmp_path, ""), backend_path=("../..",))
+    with pytest.raises(ProjectError, match="inside source tree"):
+        await run(hooks, call)
+
+
+async def test_warnings_of_a_backend_go_to_its_log(hooks: Hooks, tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, "import warnings; warnings.warn('mind the gap')\n" + GOOD)
+    call = hook_call(tree)
+    await run(hooks, call)
+    assert "mind the gap" in call.log.read_text()
+
+
+async def test_a_million_lines_are_kept_and_counted(hooks: Hooks, tmp_path: Path) -> None:
+    body = "import sys; sys.stdout.write('x\\n' * 1_000_000); raise SystemExit('enough')"
+    call = hook_call(tree_of(tmp_path, DEFINE + body))
+    with pytest.raises(BackendError, match=r"^enough \(build_wheel"):
+        await run(hooks, call)
+    tail = LogTail(call.log).poll()
+    assert tail
+    assert (tail.lines, tail.last) == (1_000_001, "enough")
+
+
+async def test_escapes_do_not_get_into_the_message(hooks: Hooks, tmp_path: Path) -> None:
+    body = "raise SystemExit('\\x1b[2J\\x1b]0;title\\x07\\x9b31mred\\x1b[0m')"
+    call = hook_call(tree_of(tmp_path, DEFINE + body))
+    with pytest.raises(BackendError, match=r"^red \("):
+        await run(hooks, call)
+    assert b"\x1b[2J" in call.log.read_bytes()
+
+
+async def test_stdin_is_closed_and_the_session_is_its_own(hooks: Hooks, tmp_path: Path) -> None:
+    body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
+    with pytest.raises(BackendError, match=r"'' True \("):
+        await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
+
+
+async def test_the_lock_goes_along_and_nothing_else_does(hooks: Hooks, tmp_path: Path) -> None:
+    body = "import os; raise SystemExit(' '.join(sorted(os.listdir('/proc/self/fd'))))"
+    lock = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    other = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(other, True)
+    try:
+        with pytest.raises(BackendError) as caught:
+            await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body), fds=(lock,)))
+    finally:
+        os.close(lock)
+        os.close(other)
+    inherited = {
+        int(word) for word in caught.value.message.partition(" (")[0].rpartition(": ")[2].split()
+    }
+    # One more is the listing's own.
+    assert inherited > {0, 1, 2, lock}
+    assert len(inherited) == 5
+
+
+async def test_a_tree_that_is_gone_is_named(hooks: Hooks, tmp_path: Path) -> None:
+    call = hook_call(tmp_path / "gone", backend_path=())
+    with pytest.raises(FileNotFoundError, match="gone"):
+        await run(hooks, call)
+
+
+LEAVES = (
+    STRAY
+    + """
+def build_wheel(directory, settings=None, metadata=None):
+    # One in the group, one out of it, one that is the child of one out of it, one nobody waits for.
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    stray("stray")
+    code = STRAY_SOURCE + "stray('inner'); seen('inner'); open('outer', 'w').write('x'); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    seen("stray", "inner", "outer")
+    END
+"""
+).replace("STRAY_SOURCE", repr(STRAY))
+
+
+@pytest.mark.parametrize(
+    "end", ["raise SystemExit(3)", "raise SystemExit(0)", "os.kill(os.getpid(), 9)"]
+)
+async def test_nothing_outlives_a_hook_however_it_ends(
+    hooks: Hooks, tmp_path: Path, end: str
+) -> None:
+    tree = tree_of(tmp_path, LEAVES.replace("END", end))
+    with pytest.raises(BackendError):
+        await run(hooks, hook_call(tree))
+    assert (tree / "outer").exists(), "they were never started"
+    assert list(processes_in(tree)) == []
+
+
+async def test_cancelling_asks_first_then_kills_all(hooks: Hooks, tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, STUBBORN)
+    hooks._grace = 0.3
+    task = asyncio.ensure_future(run(hooks, hook_call(tree)))
+    await until((tree / "ready").exists, "the hook runs")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (tree / "asked").exists()
+    assert list(processes_in(tree)) == []
+
+
+async def test_cancelling_twice_waits_for_the_end_all_the_same(
+    hooks: Hooks, tmp_path: Path
+) -> None:
+    tree = tree_of(tmp_path, STUBBORN)
+    task = asyncio.ensure_future(run(hooks, hook_call(tree)))
+    await until((tree / "ready").exists, "the hook runs")
+    task.cancel()
+    await until((tree / "asked").exists, "it was asked to end")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert list(processes_in(tree)) == []
+
+
+async def test_kill_gives_no_grace(hooks: Hooks, tmp_path: Path) -> None:
+    tree = tree_of(tmp_path, STUBBORN)
+    task = asyncio.ensure_future(run(hooks, hook_call(tree)))
+    await until((tree / "ready").exists, "the hook runs")
+    hooks.kill()
+    with pytest.raises(BackendError, match="killed by SIGKILL"):
+        await task
+    assert not (tree / "asked").exists()
+
+
+async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> None:
+    hooks = Hooks(RunId("test-queue"), workers=1)
+    tree = tree_of(tmp_path, STUBBORN)
+    first = asyncio.ensure_future(run(hooks, hook_call(tree)))
+    await until((tree / "ready").exists, "the hook runs")
+    second = asyncio.ensure_future(run(hooks, hook_call(tree)))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    hooks.kill()
+    with pytest.raises(BackendError):
+        await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    hooks.close()
+
+
+async def test_the_end_of_one_build_leaves_anothers_strays_alone(
+    hooks: Hooks, tmp_path: Path
+) -> None:
+    stubborn = tree_of(tmp_path / "one", STUBBORN)
+    task = asyncio.ensure_future(run(hooks, hook_call(stubborn)))
+    await until((stubborn / "ready").exists, "the hook runs")
+    call = hook_call(tree_of(tmp_path / "two", GOOD))
+    await run(
+        hooks, HookCall(**{name: getattr(call, name) for name in call.__slots__} | {"build": "b2"})
+    )
+    stray = int((stubborn / "stray").read_text())
+    assert psutil.Process(stray).status() != psutil.STATUS_ZOMBIE
+    hooks.kill()
+    with pytest.raises(BackendError):
+        await task
+    assert not psutil.pid_exists(stray)
+
+
+def test_signals_are_named_even_if_python_has_no_name_for_them() -> None:
+    from pool.build.frontend.hooks import _signal_name
+
+    assert _signal_name(signal.SIGKILL) == "SIGKILL"
+    assert _signal_name(40) == "signal 40"

@@ -1,0 +1,73 @@
+"""Variables that tell tools how many jobs they may run: ours last, the user's kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pool.build.frontend.job_flags import COUNTS, job_flags, own_bounds, uses_ninja, uses_numpy_distutils
+from pool.scheduling.jobserver import last_auth
+
+FIFO = Path("/cache/b1/jobs")
+
+
+@pytest.mark.parametrize(
+    ("users", "ours"),
+    [
+        ("", " -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
+        ("-j16", " -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
+        ("ks", "ks -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
+        (
+            "k -j8 --jobserver-auth=3,4 -- V=1 W=2",
+            "k -j4 --jobserver-auth=fifo:/cache/b1/jobs -- V=1 W=2",
+        ),
+        (" --jobs=3 -s", "  -s -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
+    ],
+)
+def test_the_users_makeflags_stay_but_for_jobs(users: str, ours: str) -> None:
+    told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=None)
+    assert told["MAKEFLAGS"] == ours
+    assert last_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
+    assert "MAX_JOBS" not in told
+
+
+def test_the_first_word_is_never_letters_of_ours() -> None:
+    told = job_flags({}, fifo=FIFO, most=4, lease=None)
+    assert told["MAKEFLAGS"].startswith(" ")
+    assert told["CARGO_MAKEFLAGS"].lstrip().startswith("-j4")
+
+
+def test_a_lease_is_told_by_all_variables() -> None:
+    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=2, by_path=True)
+    assert {told[name] for name in COUNTS} == {"2"}
+
+
+def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
+    told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, most=4, lease=2)
+    assert told["MAX_JOBS"] == "2"
+    assert "CMAKE_BUILD_PARALLEL_LEVEL" not in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "bounds"),
+    [
+        ({}, {}),
+        ({"MAX_JOBS": "4", "CARGO_BUILD_JOBS": "x", "NPY_NUM_BUILD_JOBS": "0"}, {"MAX_JOBS": 4}),
+        ({"MAKEFLAGS": "-j12"}, {"MAKEFLAGS": 12}),
+        ({"MAKEFLAGS": "s -j"}, {}),
+        ({"MAKEFLAGS": " -j12 --jobserver-auth=3,4"}, {}),
+    ],
+)
+def test_what_the_user_has_said_bounds_each_build(
+    environ: dict[str, str], bounds: dict[str, int]
+) -> None:
+    assert own_bounds(environ) == bounds
+
+
+def test_who_would_call_what() -> None:
+    assert uses_ninja({"meson-python": "0.18"}, {})
+    assert uses_ninja({}, {"CMAKE_GENERATOR": "Ninja"})
+    assert not uses_ninja({"setuptools": "80"}, {})
+    assert uses_numpy_distutils({"numpy": "1.26", "setuptools": "59"}, "3.11.4")
+    assert not uses_numpy_distutils({"numpy": "1.26", "setuptools": "59"}, "3.12.1")

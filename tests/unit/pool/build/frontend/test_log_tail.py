@@ -1,0 +1,130 @@
+"""Output of builds on its way to a terminal: cleaned, folded, cut; counted at any size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pool.build.frontend.log_tail import LONGEST, LogTail, clean_line, last_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"plain\n", "plain"),
+        (b"\x1b[31mred\x1b[0m", "red"),
+        (b"\x1b[38;5;196mred\x1b[m", "red"),
+        (b"\x1b[2J\x1b[Hcleared", "cleared"),
+        (b"\x1b]0;title\x07text", "text"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        (b"\x1bPdevice control\x1b\\text", "text"),
+        (b"\x1b]unending", ""),
+        (b"\x1b(Bcharset", "charset"),
+        (b"\x1bcreset", "reset"),
+        (b"\xc2\x9b31mred", "red"),
+        (b"at the end \x1b", "at the end"),
+        (b"at the end \x1b[", "at the end"),
+        (b"one\rtwo\rthree", "three"),
+        (b"one\rtwo\r\n", "two"),
+        (b"10 %\r\x1b[K20 %", "20 %"),
+        (b"a\tb", "a       b"),
+        (b"bell\x07 null\x00 del\x7f", "bell null del"),
+        (b"caf\xc3\xa9 \xe2\x9c\x93", "café ✓"),
+        (b"broken \xff\xfe", "broken \ufffd\ufffd"),
+        ("surrogate \udcff", "surrogate"),
+        ("right \u202eto left\u2066\u200f", "right to left"),
+        ("  indented  ", "  indented"),
+        ("", ""),
+    ],
+)
+def test_a_line_is_shown_as_plain_text(line: str | bytes, shown: str) -> None:
+    assert clean_line(line) == shown
+
+
+def test_a_long_line_is_cut_and_says_so() -> None:
+    shown = clean_line("x" * 10_000_000)
+    assert len(shown) == LONGEST
+    assert shown.endswith("…")
+    assert clean_line("x" * 30, 10) == "x" * 9 + "…"
+
+
+def test_a_long_line_of_progress_shows_its_end() -> None:
+    assert clean_line("\r".join(f"{n} of 100000" for n in range(100_001))) == "100000 of 100000"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "b1.log"
+
+
+def append(log: Path, text: bytes) -> None:
+    with log.open("ab") as file:
+        file.write(text)
+
+
+def test_a_log_that_is_not_there_has_nothing_new(log: Path) -> None:
+    tail = LogTail(log)
+    assert tail.poll() is None
+    append(log, b"")
+    assert tail.poll() is None
+
+
+def test_growth_is_told_once_with_totals(log: Path) -> None:
+    tail = LogTail(log)
+    append(log, b"one\ntwo\n")
+    first = tail.poll()
+    assert first
+    assert (first.lines, first.bytes, first.last) == (2, 8, "two")
+    assert tail.poll() is None
+    append(log, b"thr")
+    second = tail.poll()
+    assert second
+    assert (second.lines, second.last) == (3, "thr")
+    append(log, b"ee\n\n \n\x1b[0m\n")
+    third = tail.poll()
+    assert third
+    assert (third.lines, third.last) == (6, "three")
+
+
+def test_progress_without_an_end_of_line_is_shown_as_it_goes(log: Path) -> None:
+    tail = LogTail(log)
+    append(log, b"start\n10 %")
+    append(log, b"\r20 %")
+    seen = tail.poll()
+    assert seen
+    assert (seen.lines, seen.last) == (2, "20 %")
+    append(log, b"\r30 %\r")
+    seen = tail.poll()
+    assert seen
+    assert (seen.lines, seen.last) == (2, "30 %")
+
+
+def test_a_line_torn_by_a_chunk_is_one_line(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pool.build.frontend.log_tail._CHUNK", 8)
+    append(log, b"abc\nbefore caf\xc3\xa9\n")
+    seen = LogTail(log).poll()
+    assert seen
+    assert (seen.lines, seen.last) == (2, "before café")
+
+
+def test_a_line_that_never_ends_is_not_kept_whole(log: Path) -> None:
+    tail = LogTail(log)
+    append(log, b"x" * (5 << 20))
+    seen = tail.poll()
+    assert seen
+    assert (seen.lines, len(seen.last)) == (1, LONGEST)
+    assert len(tail._recent) <= 1 << 16
+
+
+def test_the_last_lines_are_those_that_show_something(log: Path) -> None:
+    append(log, b"one\n\n\x1b[31mtwo\x1b[0m\n\n")
+    assert last_lines(log) == ["one", "two"]
+    assert last_lines(log, most=2) == []
+
+
+def test_no_log_has_no_last_lines(log: Path) -> None:
+    assert last_lines(log) == []

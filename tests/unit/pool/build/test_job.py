@@ -1,0 +1,26 @@
+"""What is told of an order: its settings without what nobody is to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pool.build.job import Order
+from pool.requirements.target import parse_target
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ()),
+        ({"a": "1", "b": ["2", "3"]}, ("a=1", "b=2", "b=3")),
+        ({"My-Token": "abc", "index": "https://me:pw@host/x"}, ("My-Token=***", "index=https://***@host/x")),
+        ({"x": "\x1b[31mred\n"}, ("x=red",)),
+    ],
+)  # fmt: skip
+def test_settings_are_told_without_secrets_and_escapes(
+    settings: dict[str, str | list[str]], told: tuple[str, ...]
+) -> None:
+    order = Order(source=parse_target("x==1", Path()), config_settings=settings)
+    assert order.told_settings == told

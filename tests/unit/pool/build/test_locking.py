@@ -1,0 +1,57 @@
+"""A lock for a build: whatever ends the wait, nobody is left with the lock."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pool.build.locking import Alone, Lockable
+from pool.scheduling.gate import Gate
+from pool.system.locks.lock_file import LockFile
+from pool.system.locks.queue import Locks
+from pool.scheduling.slot import FRESH, Seat
+
+
+class Told:
+    """A bus that nobody listens to."""
+
+    elapsed = 0.0
+
+    def emit(self, event: object) -> None:
+        """Take no notice."""
+
+
+async def test_who_is_cancelled_while_it_waits_for_its_slot_again_gives_the_lock_back(
+    tmp_path: Path,
+) -> None:
+    bus: Any = Told()
+    gate, locks = Gate(1), Locks(LockFile)
+    what = Lockable(locks=locks, path=tmp_path / "lock", label="lock")
+    first = locks.try_hold(what.path)
+    assert first is not None
+    job: Any = type("Job", (), {"id": "b1"})
+    seat = Seat(job.id, gate, bus, (FRESH, 0.0, 0))
+    alone = Alone(job=job, seat=seat, bus=bus, patience=None)
+
+    async def build() -> None:
+        await seat.take()
+        async with alone.with_(what):
+            raise AssertionError("it has no slot")
+
+    task = asyncio.create_task(build())
+    await asyncio.sleep(0)
+    await gate.acquire("b2", (FRESH, 0.0, 0))
+    first.release()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert "b1" in gate.waiting
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "b1" not in gate.waiting
+    again = locks.try_hold(what.path)
+    assert again is not None, "somebody is left with the lock"
+    again.release()

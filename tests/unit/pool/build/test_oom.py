@@ -1,0 +1,122 @@
+"""The evidence ladder of builds that ran out of memory, rung by rung."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pool.build.oom import Evidence, Verdict, judged, words_for
+
+GIB = 1 << 30
+
+
+def found(code: int = 1, *tail: str, **more: Any) -> str:
+    finding = judged(Evidence(hook="build_wheel", code=code, tail=tail, **more))
+    return words_for(finding) if finding.verdict != "no" else "no"
+
+
+@pytest.mark.parametrize(
+    ("line", "victim"),
+    [
+        ("g++: fatal error: Killed signal terminated program cc1plus", "cc1plus"),
+        ("g++: internal compiler error: Killed (program cc1plus)", "cc1plus"),
+        ("collect2: fatal error: ld terminated with signal 9 [Killed]", "ld"),
+        ("/bin/sh: line 1: 4711 Killed                  /usr/bin/nvcc -c x.cu", "nvcc"),
+        ("error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code -9",
+         "x86_64-linux-gnu-gcc"),
+        ("error: command 'gcc' terminated by signal 9", "gcc"),
+        ("clang: fatal error: Killed", "a process"),
+        ("  process didn't exit successfully: `rustc` (signal: 9, SIGKILL: kill)", "a process"),
+        ("make: *** [Makefile:3: x.o] Killed", "a process"),
+        ("FAILED: [code=137] x.o", "a process"),
+        ("Command 'cmake --build .' returned non-zero exit status 137", "a process"),
+    ],
+)  # fmt: skip
+def test_what_was_killed_is_named_and_counted_by_the_kernel(line: str, victim: str) -> None:
+    said = found(1, "before", line, "make: *** Error 1", kernel_kills=1)
+    assert said == f"out of memory (certain): {victim} was killed; the kernel counted 1 oom kill"
+    assert found(1, line) == "no", "killed, but nothing says that it was for memory"
+
+
+@pytest.mark.parametrize("code", [-9, 137])
+def test_a_hook_that_was_killed_is_named_itself(code: int) -> None:
+    said = found(code, cgroup_kills=2, kernel_kills=7)
+    assert said == "out of memory (certain): build_wheel was killed; the cgroup counted 2 oom kills"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "cc1plus: out of memory allocating 65536 bytes after a total of 4194304 bytes",
+        "virtual memory exhausted: Cannot allocate memory",
+        "MemoryError",
+        "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB",
+        "OSError: [Errno 12] Cannot allocate memory",
+        "memory allocation of 268435456 bytes failed",
+        "/usr/bin/ld: final link failed: memory exhausted",
+        "LLVM ERROR: out of memory",
+    ],
+)
+def test_who_was_refused_memory_says_so_itself(line: str) -> None:
+    said = found(1, line, "error: command failed")
+    assert said == f'out of memory (probable): its output says "{line}"'
+    said = found(1, line, address_space=2 * GIB)
+    assert said.startswith("out of memory (certain): ")
+    assert said.endswith("; the limit on address space (ulimit -v) is 2.0 GiB")
+
+
+RUNGS: list[tuple[dict[str, Any], Verdict, str]] = [
+    ({}, "no", ""),
+    ({"ours": True, "kernel_kills": 3}, "no", "wheelpool ended it"),
+    ({"kernel_kills": 1}, "certain", "the kernel counted 1 oom kill"),
+    ({"cgroup_kills": 1}, "certain", "the cgroup counted 1 oom kill"),
+    ({"used": 7 * GIB, "limit": 8 * GIB}, "probable", "it used 7.0 GiB, the machine has 8.0 GiB"),
+    ({"used": 950 << 20, "limit": GIB, "limit_is": "its cgroup may have"}, "probable",
+     "it used 950 MiB, its cgroup may have 1.0 GiB"),
+    ({"used": 2 * GIB, "limit": 8 * GIB, "available": GIB >> 1}, "probable",
+     "memory was low: 512 MiB left, the machine has 8.0 GiB"),
+    ({"used": 2 * GIB, "limit": 8 * GIB, "available": 4 * GIB}, "no", ""),
+    ({"used": 2 * GIB, "available": 0}, "no", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "verdict", "reason"), RUNGS)
+def test_a_kill_is_judged_by_what_else_is_known(
+    facts: dict[str, Any], verdict: Verdict, reason: str
+) -> None:
+    finding = judged(Evidence(hook="build_wheel", code=-9, **facts))
+    assert finding.verdict == verdict
+    assert finding.reasons == ((reason,) if reason else ())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "error: invalid syntax",
+        "    except MemoryError:",
+        "   12 |   throw std::bad_alloc();",
+        "ld: x.o: undefined reference to `std::bad_alloc::~bad_alloc()'",
+        "cc -c src/MemoryError.c -o MemoryError.o",
+        "checking whether fork fails with cannot allocate memory... no",
+        "x.c:3:1: warning: out of memory is not handled",
+        "RuntimeError: CUDA out of memory.",
+        "signal 11",
+        "Killed Bill",
+        "",
+    ],
+)
+def test_other_failures_are_none_of_it(line: str) -> None:
+    assert found(1, line, kernel_kills=4, used=8 * GIB, limit=8 * GIB) == "no"
+
+
+def test_without_a_count_the_kill_came_from_outside() -> None:
+    said = found(-9, limit=8 * GIB, available=0)
+    assert said.startswith("out of memory (probable): build_wheel was killed from outside; memory")
+
+
+def test_a_long_line_is_cut_around_what_it_says() -> None:
+    said = found(1, "x" * 300 + " out of memory " + "y" * 300)
+    assert "out of memory" in said
+    assert len(said) < 200

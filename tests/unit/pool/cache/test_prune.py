@@ -1,0 +1,226 @@
+"""What nobody uses can go, oldest first; what a run uses stays until the run is over."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pool.build.workspace import Workplace
+from pool.cache.prune import Item, chosen, in_use, items, live_runs, prune
+from pool.common.errors import LockError
+from pool.common.model import BuildId, RunId
+from tests.support.lock_holders import another, child
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILES = {
+    "built-1/wheels/aa/some-1.whl": "built wheels",
+    "built-1/keys/bb": "notes of builds",
+    "files/cc/some-1.tar.gz": "downloaded files",
+    "wheels/cpython-311-a70d/dd/purelib/some.py": "unpacked wheels",
+    "pages-2/ee": "index pages",
+    "git/ff/HEAD": "git repositories",
+    "builds/20261121-031205-1/b1/.kept": "build folders",
+    "pages-0/gg": "other",
+}
+LATER = 4_000_000_000.0
+"""A time at which everything is old."""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    for name in FILES:
+        path = tmp_path / "cache" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    return tmp_path / "cache"
+
+
+def nobody(runs: Sequence[str]) -> None:
+    pytest.fail(f"waited for {runs}")
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_kind_is_told_with_its_size_and_use(cache: Path) -> None:
+    found = items(cache)
+    assert [item.kind for item in found] == list(FILES.values())
+    assert [item.bytes for item in found] == [len(name) for name in FILES]
+    assert all(item.used > 1_000_000_000 for item in found)
+
+
+def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert items(tmp_path / "gone") == []
+    assert live_runs(tmp_path / "gone") == []
+
+
+def test_a_file_with_two_names_counts_once(cache: Path) -> None:
+    env = cache / "builds/20261121-031205-1/b1/env"
+    env.mkdir()
+    (env / "some.py").hardlink_to(cache / "wheels/cpython-311-a70d/dd/purelib/some.py")
+    assert sum(item.bytes for item in items(cache)) == sum(map(len, FILES))
+
+
+def test_a_link_into_an_environment_is_a_use(cache: Path, tmp_path: Path) -> None:
+    path = cache / "wheels/cpython-311-a70d/dd/purelib/some.py"
+    os.utime(path, (0, 0))
+    before = next(item for item in items(cache) if item.kind == "unpacked wheels").used
+    while path.stat().st_ctime <= before:
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").hardlink_to(path)
+    assert next(item for item in items(cache) if item.kind == "unpacked wheels").used > before
+
+
+def test_everything_goes_but_the_lock(cache: Path) -> None:
+    gone = prune(cache, list, nobody)
+    assert {item.kind for item in gone} == set(FILES.values())
+    assert files(cache) == {".lock"}
+    assert not list((cache / "builds").iterdir())
+
+
+def test_what_is_not_chosen_stays_as_it_is(cache: Path) -> None:
+    prune(cache, lambda found: [item for item in found if item.kind == "other"], nobody)
+    assert files(cache) == {*FILES, ".lock"} - {"pages-0/gg"}
+
+
+def test_a_link_out_of_the_cache_is_removed_and_nothing_behind_it(
+    cache: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").touch()
+    (cache / "files/link").symlink_to(outside)
+    prune(cache, list, nobody)
+    assert (outside / "precious").exists()
+
+
+def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
+    """The run begins before the pruning, and sees all there is until it ends."""
+    told: list[Sequence[str]] = []
+    waiting = threading.Event()
+
+    def tell(runs: Sequence[str]) -> None:
+        told.append(runs)
+        waiting.set()
+
+    with in_use(cache):
+        run = Workplace(cache, RunId("20261121-031205-4711"))
+        run.place(BuildId("b1")).make()
+        pruning = threading.Thread(target=prune, args=(cache, list, tell))
+        pruning.start()
+        assert waiting.wait(60)
+        assert set(FILES) < files(cache)
+        assert run.place(BuildId("b1")).wheels.is_dir()
+        run.close()
+    pruning.join()
+    assert told == [["20261121-031205-4711"]]
+    assert files(cache) == {".lock"}
+
+
+USE = """
+import sys
+from pathlib import Path
+from pool.cache.prune import in_use
+with in_use(Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_that_was_killed_uses_nothing(cache: Path) -> None:
+    with child(USE, [str(cache)]) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        told: list[Sequence[str]] = []
+
+        def tell(runs: Sequence[str]) -> None:
+            told.append(runs)
+            process.kill()
+
+        prune(cache, list, tell)
+        assert told == [[]]
+    assert files(cache) == {".lock"}
+
+
+def test_many_runs_use_a_cache_at_once(cache: Path) -> None:
+    with in_use(cache), in_use(cache):
+        pass
+    prune(cache, list, nobody)
+
+
+def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
+    def choose(found: Sequence[Item]) -> Sequence[Item]:
+        with (cache / ".lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return found
+
+    assert len(prune(cache, choose, nobody)) == len(FILES)
+
+
+def test_the_runs_that_live_are_those_whose_folders_are_locked(cache: Path) -> None:
+    with another(cache / "builds/20261121-031205-1"):
+        assert live_runs(cache) == ["20261121-031205-1"]
+    assert live_runs(cache) == []
+
+
+def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LockError, match=r"not a directory|file exists"), in_use(tmp_path / "file"):
+        pass
+
+
+def test_a_cache_on_a_file_system_without_locks_is_used_but_not_pruned(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("pool.cache.prune.fcntl.flock", refuse)
+    with in_use(cache):
+        pass
+    with pytest.raises(LockError, match="has no locks"):
+        prune(cache, list, nobody)
+    assert set(FILES) <= files(cache)
+
+
+ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12).map(
+    lambda pairs: [
+        Item(kind="k", path=Path(str(number)), bytes=size, used=float(used))
+        for number, (size, used) in enumerate(pairs)
+    ]
+)
+
+
+@given(ITEMS, st.none() | st.integers(0, 60), st.none() | st.integers(0, 300))
+def test_what_stays_is_young_and_small_enough_and_younger_than_what_goes(
+    found: list[Item], older_than: int | None, most: int | None
+) -> None:
+    going = chosen(found, 100.0, older_than, most)
+    staying = [item for item in found if item not in going]
+    if older_than is not None:
+        assert all(100.0 - item.used <= older_than for item in staying)
+    if most is not None:
+        assert sum(item.bytes for item in staying) <= most
+    assert all(gone.used <= kept.used for gone in going for kept in staying)
+    if going and older_than is None:
+        assert most is not None
+        assert sum(item.bytes for item in [*staying, going[-1]]) > most
+    if older_than is None and most is None:
+        assert going == []
+
+
+def test_pruning_loads_no_engine() -> None:
+    code = "import sys, app.plain.cache; sys.exit('pool.engine.pool' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

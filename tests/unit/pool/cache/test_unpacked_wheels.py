@@ -1,0 +1,235 @@
+"""The store of unpacked wheels: whole entries or none, checked, never outside of its folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pool.cache import unpacked_wheels as wheelstore
+from pool.cache.unpacked_wheels import EntryPoint, WheelStore
+from pool.common.errors import ArchiveError
+from pool.system.interpreter import Interpreter, probe
+from tests.support.in_tree_backend import until
+from tests.support.wheels import INFO, METADATA, row, sha256, tiny_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADD = """
+import os, sys
+from pathlib import Path
+from pool.system.interpreter import probe
+from pool.backend import wheelstore
+if sys.argv[4:]:
+    def stuck(*args):
+        Path(sys.argv[4]).touch()
+        sys.stdin.read()
+    wheelstore._compile = stuck
+store = wheelstore.WheelStore(Path(sys.argv[1]))
+print(store.add(Path(sys.argv[2]), sys.argv[3], probe(None, os.environ)).path)
+"""
+
+
+@pytest.fixture(scope="module")
+def python() -> Interpreter:
+    return probe(None, os.environ)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> WheelStore:
+    return WheelStore(tmp_path / "store")
+
+
+def adder(store: Path, wheel: Path, *stuck: Path) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", ADD, str(store), str(wheel), sha256(wheel), *map(str, stuck)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def new_ones(folder: Path) -> list[Path]:
+    return list(folder.rglob(".new-*"))
+
+
+def test_a_wheel_is_kept_by_scheme_with_what_it_says(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    files = {
+        "tiny/__init__.py": "value = 1\n",
+        "tiny-1.0.data/scripts/run": "#!python\n",
+        "tiny-1.0.data/headers/tiny.h": "\n",
+        "tiny-1.0.data/data/share/tiny": "\n",
+        "tiny-1.0.data/platlib/fast.py": "value = 2\n",
+        f"{INFO}/entry_points.txt": "[console_scripts]\ntiny = tiny:main [extra]\n[other]\nx = y\n",
+    }
+    wheel = tiny_wheel(tmp_path, files)
+    assert store.get(sha256(wheel), python) is None
+    stored = store.add(wheel, sha256(wheel), python)
+    assert (stored.name, stored.version, stored.metadata) == ("tiny", "1.0", METADATA)
+    assert stored.entry_points == (EntryPoint(name="tiny", module="tiny", attribute="main"),)
+    kept = {name for name in stored.files if "dist-info" not in name}
+    assert kept == {
+        "purelib/tiny/__init__.py",
+        f"purelib/tiny/__pycache__/__init__.{python.cache_tag}.pyc",
+        "scripts/run",
+        "headers/tiny.h",
+        "data/share/tiny",
+        "platlib/fast.py",
+        f"platlib/__pycache__/fast.{python.cache_tag}.pyc",
+    }
+    assert store.get(sha256(wheel), python) == stored
+
+
+def test_what_does_not_compile_is_kept_as_it_is(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"old.py": "print 'two'\n", "new.py": "\n"})
+    stored = store.add(wheel, sha256(wheel), python)
+    assert "purelib/old.py" in stored.files
+    assert f"purelib/__pycache__/new.{python.cache_tag}.pyc" in stored.files
+
+
+def test_executables_stay_executable(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny/tool": "#!/bin/sh\n"}, executable="tiny/tool")
+    stored = store.add(wheel, sha256(wheel), python)
+    assert os.access(stored.path / "purelib/tiny/tool", os.X_OK)
+
+
+def test_a_wheel_spelled_in_two_ways_finds_its_data(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    info = "Tiny-1.0.dist-info"
+    wheel = tiny_wheel(tmp_path, {"Tiny-1.0.data/scripts/run": "#!python\n"}, info=info)
+    assert "scripts/run" in store.add(wheel, sha256(wheel), python).files
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../evil.py", "would be written outside"),
+        ("tiny/../../../evil.py", "would be written outside"),
+        ("/evil.py", "not a good wheel"),
+        ("..\\evil.py", "not a good wheel"),
+        ("tiny-1.0.data/odd/x", "of no known scheme"),
+        ("tiny-1.0.data/scripts", "of no known scheme"),
+        ("tiny-1.0.data/scripts/../../../x", "would be written outside"),
+        (f"{INFO}/METADATA/x", "not a good wheel"),
+    ],
+)
+def test_members_that_have_no_place_are_refused(
+    store: WheelStore, tmp_path: Path, python: Interpreter, name: str, message: str
+) -> None:
+    wheel = tiny_wheel(tmp_path / "in", {name: "import this\n"})
+    with pytest.raises(ArchiveError, match=rf"tiny-1\.0-py3-none-any\.whl: .*{message}"):
+        store.add(wheel, sha256(wheel), python)
+    assert store.get(sha256(wheel), python) is None
+    assert not list(tmp_path.rglob("evil*"))
+    assert new_ones(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[console_scripts]\n../../evil = tiny:main\n",
+        "[console_scripts]\n.. = tiny:main\n",
+        "[console_scripts]\ntiny = tiny\n",
+        "[console_scripts]\ntiny = :\n",
+        "[console_scripts]\na = b:c\na = b:c\n",
+        "no section\n",
+    ],
+)
+def test_commands_that_are_none_are_refused(
+    store: WheelStore, tmp_path: Path, python: Interpreter, text: str
+) -> None:
+    wheel = tiny_wheel(tmp_path, {f"{INFO}/entry_points.txt": text})
+    with pytest.raises(ArchiveError, match=r"not a good wheel: entry_points\.txt"):
+        store.add(wheel, sha256(wheel), python)
+
+
+def test_what_record_does_not_promise_is_refused(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    for record in ["", row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
+        wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"}, record=record)
+        with pytest.raises(ArchiveError, match="not a good wheel"):
+            store.add(wheel, sha256(wheel), python)
+
+
+def test_what_is_no_wheel_at_all_is_refused(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    good = tiny_wheel(tmp_path / "good", {"tiny.py": "x = 1\n" * 1000}).read_bytes()
+    wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    for content in [b"", b"text", good[:100], good[:-30], (tmp_path / "empty.zip").read_bytes()]:
+        wheel.write_bytes(content)
+        with pytest.raises(ArchiveError, match="not a good wheel"):
+            store.add(wheel, sha256(wheel), python)
+    odd = wheel.rename(tmp_path / "tiny.whl")
+    with pytest.raises(ArchiveError, match="not a good wheel"):
+        store.add(odd, sha256(odd), python)
+
+
+def test_a_bomb_is_refused(
+    store: WheelStore, tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheelstore, "MOST_BYTES", 1000)
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "x" * 2000})
+    with pytest.raises(ArchiveError, match="absurdly much"):
+        store.add(wheel, sha256(wheel), python)
+
+
+def test_processes_that_add_one_wheel_at_once_all_succeed(tmp_path: Path) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"})
+    adders = [adder(tmp_path / "store", wheel) for _ in range(4)]
+    told = {process.communicate(timeout=60)[0] for process in adders}
+    assert {process.returncode for process in adders} == {0}
+    assert len(told) == 1
+    assert new_ones(tmp_path) == []
+
+
+async def test_a_process_killed_in_the_middle_leaves_nothing_that_is_used(
+    store: WheelStore, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"})
+    with adder(tmp_path / "store", wheel, tmp_path / "stuck") as process:
+        await until((tmp_path / "stuck").exists, "it is in the middle")
+        process.kill()
+    (left,) = new_ones(tmp_path)
+    assert store.get(sha256(wheel), python) is None
+    # Somebody else may be at work there; a day later nobody is.
+    store.add(wheel, sha256(wheel), python)
+    assert new_ones(tmp_path) == [left]
+    os.utime(left, (0, 0))
+    WheelStore(tmp_path / "store").add(wheel, sha256(wheel), python)
+    assert new_ones(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "no marker", "torn marker", "touched"])
+def test_a_damaged_entry_is_not_used_but_made_anew(
+    store: WheelStore, tmp_path: Path, python: Interpreter, damage: str
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "value = 1\n"})
+    stored = store.add(wheel, sha256(wheel), python)
+    module, marker = stored.path / "purelib/tiny.py", stored.path / "wheel.json"
+    match damage:
+        case "changed":
+            module.write_text("value = 23\n")
+        case "touched":
+            os.utime(module, (0, 0))
+        case "gone":
+            module.unlink()
+        case "no marker":
+            marker.unlink()
+        case "torn marker":
+            marker.write_bytes(marker.read_bytes()[:50])
+    assert store.get(sha256(wheel), python) is None
+    assert store.add(wheel, sha256(wheel), python).path == stored.path
+    assert module.read_text() == "value = 1\n"
+    assert store.get(sha256(wheel), python)

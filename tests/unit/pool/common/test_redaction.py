@@ -1,0 +1,96 @@
+"""What is called a secret, and credentials in URLs, get stars wherever they are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pool.build.frontend.hooks import HookCall
+from pool.build.frontend.log_tail import clean_line
+from pool.build.frontend.rerun import by_hand
+from pool.common.model import BuildId
+from pool.common.redaction import masked, starred, starred_settings
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://me:s3cret@host/x, or not", "see https://***@host/x, or not"),
+        ("https://s3@cret@host/x@v1", "https://***@host/x@v1"),
+        (
+            "https://host/x?a=1&access_token=s3cret&b=2#c",
+            "https://host/x?a=1&access_token=***&b=2#c",
+        ),
+        ("https://host/x?X-Amz-Signature=s3cret", "https://host/x?X-Amz-Signature=***"),
+        ("https://host/token=x/y?page=2", "https://host/token=x/y?page=2"),
+        ("me@host and token=x", "me@host and token=x"),
+    ],
+)
+def test_urls_are_told_without_credentials(text: str, shown: str) -> None:
+    assert masked(text) == shown
+    assert clean_line(f"\x1b[1m{text}\x1b[0m".encode()) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["-C", "my-token=s3cret"], ["-C", "my-token=***"]),
+        (["-Cmy-token=s3cret"], ["-Cmy-token=***"]),
+        (["--config-setting=a.password=s3=cret"], ["--config-setting=a.password=***"]),
+        (["--token", "s3cret", "x"], ["--token", "***", "x"]),
+        (["env", "API_KEY=s3\ncret", "make"], ["env", "API_KEY=***", "make"]),
+        (["-i", "https://me:s3cret@host"], ["-i", "https://***@host"]),
+        (["-C", "jobs=2", "./tokenizer"], ["-C", "jobs=2", "./tokenizer"]),
+    ],
+)
+def test_command_lines_are_told_without_secrets(words: list[str], shown: list[str]) -> None:
+    assert list(starred(words)) == shown
+
+
+def test_settings_are_told_without_secrets() -> None:
+    settings: dict[str, str | list[str]] = {
+        "my-token": ["a", "b"],
+        "Secret": "c",
+        "index": "https://me:d@host",
+        "jobs": "2",
+    }
+    assert starred_settings(settings) == {
+        "my-token": ["***", "***"],
+        "Secret": "***",
+        "index": "https://***@host",
+        "jobs": "2",
+    }
+
+
+@given(st.text())
+def test_text_without_urls_stays(text: str) -> None:
+    assert masked(text.replace("://", "")) == text.replace("://", "")
+
+
+def _called(settings: dict[str, str | list[str]]) -> str:
+    here = Path("/tree")
+    call = HookCall(
+        build=BuildId("b1"),
+        tree=here,
+        python=Path("/env/bin/python"),
+        backend="backend",
+        backend_path=(),
+        hook="build_wheel",
+        config_settings=settings,
+        output=here,
+        log=here,
+        fds=(),
+        environ={},
+    )
+    return by_hand(call)
+
+
+def test_by_hand_a_secret_is_to_be_filled_in() -> None:
+    line = _called({"my-token": "s3cret", "jobs": "2"})
+    assert "s3cret" not in line
+    assert "'jobs': '2'" in line.replace("'\"'\"'", "'")
+    assert line.endswith("  # with what is secret for ***")
+    assert "#" not in _called({"jobs": "2"})

@@ -1,0 +1,96 @@
+"""Commands from outside that make no sense are refused in words; all others are let through."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import pool
+from pool.common.model import BuildId, LimitName
+from pool.engine.reject_reason import objection
+from pool.run.registry import Roster
+from tests.engine.test_scheduler import settings
+from tests.support.makers import make_tree
+
+BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
+
+
+@pytest.mark.parametrize(
+    ("control", "words"),
+    [
+        (pool.Resize(limit=BUILDS, value=1), ""),
+        (pool.Resize(limit=BUILDS, value=pool.MAX_BUILDS), ""),
+        (pool.Resize(limit=BUILDS, by=-1000), ""),
+        (pool.Resize(limit=BUILDS, value=0), f"builds: a cap is 1 to {pool.MAX_BUILDS}, not 0"),
+        (pool.Resize(limit=BUILDS, value=10**30), "builds: a cap is 1 to"),
+        (pool.Resize(limit=MEMORY, value=0), ""),
+        (pool.Resize(limit=MEMORY, value=8 << 30), ""),
+        (pool.Resize(limit=MEMORY, value=-1), "memory: there is no such amount"),
+        (pool.Resize(limit=MEMORY, value=10**30), "memory: there is no such amount"),
+        (pool.Resize(limit=MEMORY, by=10**30), "memory: there is no such amount"),
+        (pool.Pause(), ""),
+        (pool.Stop(), ""),
+        (pool.Cancel(build=BuildId("b1")), "there is no build b1"),
+        (pool.Retry(build=BuildId("b1")), "there is no build b1"),
+    ],
+    ids=str,
+)
+def test_before_there_is_any_build(control: pool.Control, words: str) -> None:
+    refused = objection(control, Roster(), stopping=False)
+    assert refused.startswith(words)
+    assert bool(refused) == bool(words)
+
+
+async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path: Path) -> None:
+    good, bad = make_tree(tmp_path, "good"), make_tree(tmp_path, "bad", backend="raise SystemExit")
+    wishes = tuple(pool.parse_wish(str(tree), tmp_path) for tree in (good, bad))
+    ended: list[str] = []
+    how = settings(tmp_path)
+    answers: dict[str, str] = {}
+
+    def listen(event: pool.events.KnownEvent) -> None:
+        if isinstance(event, pool.events.BuildQueued):
+            answers[f"begun {event.name}"] = said(pool.Cancel(build=event.build))
+            answers[f"again {event.name}"] = said(pool.Retry(build=event.build))
+        if isinstance(event, pool.events.BuildFinished):
+            ended.append(event.build)
+            if len(ended) == 2:
+                loop.call_soon(ask)
+
+    def said(control: pool.Control, *, stopping: bool = False) -> str:
+        return objection(control, the_pool._roster, stopping=stopping)
+
+    def ask() -> None:
+        one, other = BuildId("b1"), BuildId("b2")
+        answers["cancel good"] = said(pool.Cancel(build=one))
+        answers["retry good"] = said(pool.Retry(build=one))
+        answers["retry bad"] = said(pool.Retry(build=other))
+        answers["retry late"] = said(pool.Retry(build=other), stopping=True)
+        the_pool.control(pool.Stop())
+
+    loop = asyncio.get_running_loop()
+    the_pool = pool.Pool(how, pool.Request(wishes=wishes), listen, linger=True)
+    await the_pool.run()
+    assert answers == {
+        "begun good": "",
+        "begun bad": "",
+        "again good": "good 1.0 did not go wrong, or was tried again",
+        "again bad": "bad 1.0 did not go wrong, or was tried again",
+        "cancel good": "good 1.0 has ended: built",
+        "retry good": "good 1.0 did not go wrong, or was tried again",
+        "retry bad": "",
+        "retry late": "the run is ending",
+    }
+
+
+async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
+    def listen(event: pool.events.KnownEvent) -> None:
+        if isinstance(event, pool.events.RunStarted):
+            the_pool.control(pool.Cancel(build=BuildId("b9")))
+            the_pool.control(pool.Retry(build=BuildId("b9")))
+
+    wish = pool.parse_wish(str(make_tree(tmp_path, "good")), tmp_path)
+    the_pool = pool.Pool(settings(tmp_path), pool.Request(wishes=(wish,)), listen)
+    assert await the_pool.run() == 0

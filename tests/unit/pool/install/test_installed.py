@@ -1,0 +1,84 @@
+"""What an environment has, from its metadata folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from pool.install.installed import installed
+from pool.install.layout import Item
+from pool.install.staging import discard, stage
+from pool.install.transaction import commit
+
+if TYPE_CHECKING:
+    from tests.support.installs import Yard
+
+DOTTED = canonicalize_name("Some.Dotted-Name")
+
+
+def test_an_empty_environment_has_nothing(yard: Yard) -> None:
+    assert installed(yard.env) == {}
+
+
+def test_names_and_versions_come_from_folders_the_rest_from_files(yard: Yard) -> None:
+    yard.put(yard.wheel("Some.Dotted-Name", "1.0+local.1"), yard.wheel("b", "2024.1"))
+    found = installed(yard.env)
+    assert {name: one.version for name, one in found.items()} == {
+        DOTTED: "1.0+local.1",
+        "b": "2024.1",
+    }
+    one = found[DOTTED]
+    assert "Name: Some.Dotted-Name\n" in one.metadata
+    assert one.installer == "wheelpool"
+    assert one.record is not None
+    assert any(path.endswith("/RECORD") for path in one.record)
+    assert (one.direct_url, one.editable, one.requested) == (None, False, False)
+
+
+def test_what_was_asked_for_and_where_it_is_from_is_known(yard: Yard) -> None:
+    url = {"url": "file:///src/a", "dir_info": {"editable": True}}
+    item = Item(wheel=yard.wheel("a"), requested=True, direct_url=url)
+    staged = stage(yard.env, [item])
+    commit(staged)
+    discard(staged)
+    one = installed(yard.env)[canonicalize_name("a")]
+    assert (one.direct_url, one.editable, one.requested) == (url, True, True)
+
+
+def test_other_ways_to_be_installed_are_seen(yard: Yard) -> None:
+    (yard.site / "old-1.2-py3.11.egg-info").write_text("Metadata-Version: 1.0\nName: old\n")
+    (yard.site / "dev_elop.egg-link").write_text("/src/develop\n.")
+    (yard.site / "flat-3.egg-info").mkdir()
+    (yard.site / "flat-3.egg-info/PKG-INFO").write_text("Name: flat\n")
+    found = installed(yard.env)
+    assert {name: (one.version, one.kind) for name, one in found.items()} == {
+        "old": ("1.2", "egg-info"),
+        "dev-elop": ("", "egg-link"),
+        "flat": ("3", "egg-info"),
+    }
+    assert [one.record for one in found.values()] == [None, None, None]
+    assert found[canonicalize_name("old")].metadata.startswith("Metadata-Version: 1.0")
+    assert found[canonicalize_name("dev-elop")].editable
+
+
+def test_remains_are_no_distributions(yard: Yard) -> None:
+    for name in ("~ip-1.0.dist-info", "empty-1.0.dist-info", ".dist-info", "x.dist-info.bak"):
+        (yard.site / name).mkdir()
+    assert installed(yard.env) == {}
+
+
+def test_of_two_with_one_name_the_newer_counts(yard: Yard) -> None:
+    for version in ("1.9", "1.10", "nonsense"):
+        info = yard.site / f"x-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Name: x\nVersion: {version}\n")
+    assert [one.version for one in installed(yard.env).values()] == ["1.10"]
+
+
+def test_records_are_read_with_their_quotes(yard: Yard) -> None:
+    info = yard.site / "x-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").touch()
+    (info / "RECORD").write_text('a.py,sha256=x,1\r\n"b, ""c"".py",,\r\n')
+    assert installed(yard.env)[canonicalize_name("x")].record == ("a.py", 'b, "c".py')

@@ -1,0 +1,95 @@
+"""Choosing a file: versions, interpreters, yanked and pre-releases, and words where none fits."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
+
+from pool.common.errors import RequirementError
+from pool.resolve.candidates import usable
+from pool.resolve.manifest import Asked, Need
+from pool.resolve.resolver import Facts, Resolution, resolve
+from pool.sources.index.simple_api import IndexFile
+from tests.support.known_metadata import MACHINE, offered
+
+
+def best(requirement: str, *files: IndexFile) -> str:
+    need = Need(Requirement(requirement), "you asked for")
+    asked = Asked(needs=(need,), deps=False, built=frozenset({need.name}))
+    answer = resolve(asked, Facts(pages={need.name: files}), MACHINE, "the indexes")
+    assert isinstance(answer, Resolution)
+    return answer.files[0].filename
+
+
+def refusal(requirement: str, *files: IndexFile) -> str:
+    with pytest.raises(RequirementError) as caught:
+        best(requirement, *files)
+    return f"{caught.value} {caught.value.hint}"
+
+
+def test_the_newest_sdist_is_taken() -> None:
+    files = [offered("a-1.9.tar.gz"), offered("a-1.10.tar.gz"), offered("a-2.0-py3-none-any.whl")]
+    assert best("a", *files) == "a-1.10.tar.gz"
+    assert best("a<1.10", *files) == "a-1.9.tar.gz"
+
+
+def test_the_newest_that_the_interpreter_can_use_is_taken() -> None:
+    newer = offered("a-2.tar.gz", requires_python=">=3.12")
+    assert best("a", newer, offered("a-1.tar.gz", requires_python=">=3.9")) == "a-1.tar.gz"
+    assert "version 2 needs Python >=3.12, this is 3.11.7" in refusal("a", newer)
+
+
+def test_a_tar_goes_before_a_zip() -> None:
+    assert best("a", offered("a-1.zip"), offered("a-1.tar.gz")) == "a-1.tar.gz"
+
+
+def test_pre_releases_count_when_asked_for_or_alone() -> None:
+    files = [offered("a-1.tar.gz"), offered("a-2rc1.tar.gz")]
+    assert best("a", *files) == "a-1.tar.gz"
+    assert best("a>=2rc1", *files) == "a-2rc1.tar.gz"
+    assert best("a", files[1]) == "a-2rc1.tar.gz"
+
+
+def test_yanked_files_count_only_when_pinned() -> None:
+    files = [offered("a-1.tar.gz"), offered("a-2.tar.gz", yanked=True)]
+    assert best("a", *files) == "a-1.tar.gz"
+    assert best("a==2", *files) == "a-2.tar.gz"
+    assert "all such versions were yanked: 2" in refusal("a>1", *files)
+
+
+def test_an_unknown_project_is_said_with_where_it_was_looked_for() -> None:
+    assert "no project of that name was found looked at the indexes" in refusal("nope")
+
+
+def test_a_missing_version_is_said_with_those_there_are() -> None:
+    files = [offered(f"a-1.{n}.tar.gz") for n in range(8)]
+    assert "no such version; there are 1.7, 1.6, 1.5, 1.4, 1.3 and 3 more" in refusal("a>2", *files)
+
+
+def test_a_wheel_is_taken_where_there_is_no_sdist() -> None:
+    assert best("a", offered("a-1-py3-none-any.whl")) == "a-1-py3-none-any.whl"
+
+
+def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
+    ranks = {tag: rank for rank, tag in enumerate(MACHINE.tags)}
+    names = ["a-1.tar.gz", "a-1-py3-none-any.whl", "a-1-1-cp311-cp311-linux_x86_64.whl"]
+    names += ["a-1-2-cp311-cp311-linux_x86_64.whl", "a-1-cp312-cp312-linux_x86_64.whl"]
+    files = [offered(name) for name in names]
+    order = []
+    while file := usable(files, MACHINE, ranks):
+        order.append(file.filename)
+        files.remove(file)
+    assert order == [names[3], names[2], names[1], names[0]]
+
+
+def test_nonsense_in_requires_python_stops_nobody() -> None:
+    assert best("a", offered("a-1.tar.gz", requires_python=">=3.x.y")) == "a-1.tar.gz"
+
+
+def test_a_name_that_is_no_wheels_is_passed_over() -> None:
+    odd = msgspec.structs.replace(offered("a-1-py3-none-any.whl"), filename="a-1-py3-none.whl")
+    assert usable([odd], MACHINE, {Tag("py3", "none", "any"): 0}) is None
+    assert SpecifierSet(">=1").contains(odd.version)

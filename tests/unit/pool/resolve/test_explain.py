@@ -1,0 +1,65 @@
+"""What was chosen, told: by whom it was asked for, and what was passed over."""
+
+from __future__ import annotations
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pool.events.types import Picked
+from pool.requirements.request import ALL, Formats
+from pool.resolve.explain import picks
+from pool.resolve.manifest import Asked, Kept, Need
+from pool.resolve.resolver import Facts, Resolution, resolve
+from pool.sources.index.simple_api import IndexFile
+from tests.support.known_metadata import MACHINE, offered
+
+
+def picked(requirement: str, *files: IndexFile, **rules: object) -> Picked:
+    need = Need(Requirement(requirement), "you asked for")
+    asked = Asked(needs=(need,), **rules)  # type: ignore[arg-type] # passed on
+    facts = Facts(pages={need.name: files}, metadata={file.filename: "" for file in files})
+    answer = resolve(asked, facts, MACHINE)
+    assert isinstance(answer, Resolution)
+    (only,) = picks(answer, asked, facts, MACHINE)
+    return only
+
+
+def test_each_newer_version_has_its_reason() -> None:
+    told = picked(
+        "a<8",
+        offered("a-1.tar.gz"),
+        offered("a-4rc1.tar.gz"),
+        offered("a-5.tar.gz", yanked=True),
+        offered("a-6.tar.gz", requires_python=">=3.13"),
+        offered("a-7-cp311-cp311-win_amd64.whl"),
+        offered("a-8.tar.gz"),
+    )
+    assert (told.name, told.version, told.kind, told.file) == ("a", "1", "sdist", "a-1.tar.gz")
+    assert told.by == ("you asked for a<8",)
+    assert told.passed_over == (
+        "8: you asked for a<8",
+        "7: no file of it can be used here",
+        "6: needs Python >=3.13",
+        "5: yanked",
+        "4rc1: a pre-release",
+    )
+
+
+def test_of_many_newer_versions_the_newest_are_told() -> None:
+    files = [offered(f"a-{number}-py3-none-any.whl") for number in range(1, 10)]
+    told = picked("a==1", *files)
+    assert len(told.passed_over) == 6
+    assert told.passed_over[-1] == "and 3 more"
+
+
+def test_formats_are_a_reason() -> None:
+    files = [offered("a-1.tar.gz"), offered("a-2-py3-none-any.whl")]
+    told = picked("a", *files, formats=Formats(no_binary=frozenset({ALL})))
+    assert told.passed_over == ("2: no file of it can be used here",)
+
+
+def test_what_was_there_is_told_as_that() -> None:
+    name = canonicalize_name("a")
+    kept = {name: Kept(name=name, version="1", metadata="")}
+    told = picked("a", offered("a-2.tar.gz"), kept=kept)
+    assert (told.kind, told.version, told.passed_over) == ("installed", "1", ())

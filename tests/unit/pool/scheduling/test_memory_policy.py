@@ -1,0 +1,114 @@
+"""The memory of a run: a budget that goes with the machine, and why a build has to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pool.common.model import BuildId, LimitName
+from pool.events import types as v
+from pool.events.bus import Bus
+from pool.scheduling.gate import Gate
+from pool.scheduling.memory_policy import Memory
+from pool.system.memory import Offer
+from tests.support.fakes import ManualClock
+
+GIB = 1 << 30
+ONE, TWO = BuildId("b1"), BuildId("b2")
+
+
+class Machine:
+    """A run with two builds on a machine that offers what it is told to."""
+
+    def __init__(self, asked: int | None, **offer: Any) -> None:
+        self.clock = ManualClock()
+        self.told: list[v.KnownEvent] = []
+        self.offers(**offer)
+        self.memory = Memory(asked, Bus(self.clock, None, self.told.append), lambda: self.offer)
+        self.gate = Gate(8, self.memory)
+        for build in (ONE, TWO):
+            self.memory.ledger.expect(build, GIB)
+
+    def offers(self, free: float = 64, *, scarce: bool = False, stall: float = 0.0) -> None:
+        self.offer = Offer(free=int(free * GIB), scarce=scarce, stall=stall)
+
+    def look(self, *uses: float) -> str:
+        """Take a sample, a second after the one before; return why a build has to end."""
+        self.clock.seconds += 1
+        samples = [
+            v.BuildSample(build=build, processes=(), rss=int(size * GIB), peak=0)
+            for build, size in zip((ONE, TWO), uses, strict=False)
+        ]
+        self.memory.saw(samples)
+        return self.memory.shortage()
+
+    @property
+    def changes(self) -> list[tuple[int, str]]:
+        """The budgets that were told, in MiB, with the reason."""
+        changes = [event for event in self.told if isinstance(event, v.LimitChanged)]
+        assert all(change.limit is LimitName.MEMORY for change in changes)
+        return [(change.new >> 20, change.why) for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("uses", "offer", "words", "seconds"),
+    [
+        ((6, 4), {}, "memory 10.0 GiB of 8.0 GiB", 3),
+        ((6, 2.1), {}, "memory 8.1 GiB of 8.0 GiB", 6),
+        ((2, 1), {"free": 0.5, "scarce": True}, "512 MiB of memory left", 1),
+        ((2, 1), {"stall": 45.0}, "processes waited for memory 45 % of the time", 6),
+    ],
+)
+def test_it_is_said_why_a_build_has_to_end(
+    uses: tuple[float, ...], offer: dict[str, float], words: str, seconds: int
+) -> None:
+    machine = Machine(8 * GIB, **offer)
+    assert [machine.look(*uses) for _ in range(seconds)] == [""] * (seconds - 1) + [words]
+
+
+def test_where_soon_nothing_is_left_one_ends_before_that() -> None:
+    machine = Machine(64 * GIB, free=10)
+    ends = []
+    for second in range(8):
+        machine.offers(free=10 - 1.2 * second)
+        if machine.look(0.6 * second, 0.6 * second):
+            ends.append(second)
+    assert ends == [], "it is not above the budget"
+    machine.offers(free=0.8)
+    assert machine.look(5, 4.2) == "819 MiB of memory left"
+
+
+def test_what_grows_fast_in_its_budget_ends_nobody() -> None:
+    machine = Machine(64 * GIB, free=10)
+    machine.offers(free=3)
+    assert not machine.look(4, 3)
+
+
+def test_without_a_budget_nobody_has_to() -> None:
+    machine = Machine(None, free=0.1, scarce=True, stall=90.0)
+    assert not any(machine.look(50, 50) for _ in range(20))
+    assert machine.memory.cap(machine.gate) > machine.gate.cap
+    assert not machine.told
+
+
+def test_what_others_take_makes_the_budget_smaller_and_ends_nobody() -> None:
+    machine = Machine(8 * GIB)
+    assert not machine.look(3, 3)
+    machine.offers(free=0.5)
+    assert not any(machine.look(3, 3) for _ in range(20))
+    machine.offers()
+    assert not any(machine.look(3, 3) for _ in range(10))
+    assert machine.changes == [(5990, "machine"), (8192, "machine")]
+
+
+def test_a_budget_is_never_more_than_the_machine_offers() -> None:
+    machine = Machine(99 * GIB, free=10)
+    assert machine.memory.budget == 9 * GIB
+    machine.offers(free=7)
+    machine.look(1, 2)
+    machine.memory.resize(50 * GIB)
+    machine.memory.resize(4 * GIB)
+    machine.memory.resize(4 * GIB)
+    machine.memory.resize(None)
+    assert machine.changes == [(4096, "user"), (0, "user")], "50 GiB are 9, as they were"

@@ -1,0 +1,103 @@
+"""Slots and memory given in one decision: the rules, whatever comes in whatever order."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pool.scheduling.limiter import MOST_PASSES, Limiter
+from pool.scheduling.memory_ledger import Ledger
+
+SIZE = st.integers(1, 12)
+
+
+class Admissions(RuleBasedStateMachine):
+    """Builds of known size under a cap and a budget of 12."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger: Ledger[int] = Ledger(12)
+        self.limiter: Limiter[int] = Limiter(3, self.ledger)
+        self.number = 0
+        self.passed: dict[int, set[int]] = {}
+
+    def entered(self, let_in: list[int], line: list[int]) -> None:
+        """Whoever is let in has passed all who were before it and still wait."""
+        for who in let_in:
+            for other in line[: line.index(who)]:
+                if other not in self.limiter.running:
+                    self.passed[other].add(who)
+        for who in let_in:
+            self.passed.pop(who, None)
+
+    @rule(size=SIZE, rank=st.integers(0, 1))
+    def come(self, size: int, rank: int) -> None:
+        self.number += 1
+        self.ledger.expect(self.number, size)
+        self.passed[self.number] = set()
+        # Behind or before those who wait: who comes later with a better rank does not pass.
+        line = [*self.limiter.waiting, self.number]
+        let_in = self.limiter.request(self.number, (rank, self.number))
+        assert let_in in ([], [self.number])
+        if rank == 1:
+            self.entered(let_in, line)
+        else:
+            for who in let_in:
+                self.passed.pop(who)
+
+    @precondition(lambda self: self.limiter.running)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from(sorted(self.limiter.running)))
+        line = list(self.limiter.waiting)
+        self.ledger.forget(who, peak=1, well=True)
+        self.entered(self.limiter.leave(who), line)
+
+    @precondition(lambda self: self.limiter.waiting)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from(sorted(self.limiter.waiting)))
+        line = list(self.limiter.waiting)
+        let_in = self.limiter.leave(who)
+        self.ledger.forget(who, peak=0, well=False)
+        self.passed.pop(who)
+        self.entered(let_in, [one for one in line if one != who])
+
+    @rule(data=st.data())
+    def sample(self, data: st.DataObject) -> None:
+        uses = {who: data.draw(SIZE) for who in self.limiter.running}
+        self.ledger.saw(uses)
+        line = list(self.limiter.waiting)
+        self.entered(self.limiter.reconsider(), line)
+
+    @rule(budget=st.integers(1, 20))
+    def resize(self, budget: int) -> None:
+        self.ledger.budget = budget
+        line = list(self.limiter.waiting)
+        self.entered(self.limiter.reconsider(), line)
+
+    @invariant()
+    def the_cap_holds(self) -> None:
+        assert len(self.limiter.running) <= 3
+
+    @invariant()
+    def somebody_runs_while_somebody_waits(self) -> None:
+        assert self.limiter.running or not self.limiter.waiting
+
+    @invariant()
+    def a_free_slot_idles_only_if_nobody_may_have_it(self) -> None:
+        running = self.limiter.running
+        if len(running) < self.limiter.cap:
+            for who in self.limiter.waiting:
+                assert not self.ledger.fits(who, running)
+                if self.limiter._passes.get(who, 0) >= MOST_PASSES:
+                    break
+
+    @invariant()
+    def nobody_is_passed_for_ever(self) -> None:
+        assert all(len(passed) <= MOST_PASSES for passed in self.passed.values())
+
+
+Admissions.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestAdmissions = Admissions.TestCase

@@ -1,0 +1,79 @@
+"""When builds have to step back for want of memory, and when one has to end."""
+
+from __future__ import annotations
+
+import pytest
+
+from pool.scheduling.memory_pressure import (
+    DIRE_STALL,
+    FAR_SECONDS,
+    PATIENCE_SECONDS,
+    SETTLE_SECONDS,
+    Pressure,
+    Strain,
+)
+
+
+def under(load: float = 0.0, *, scarce: bool = False, stall: float = 0.0) -> Strain:
+    return Strain(load=load, over=load, scarce=scarce, stall=stall)
+
+
+def ends(strain: Strain, seconds: int) -> list[int]:
+    """Return when builds have to end, looked at each second."""
+    pressure = Pressure()
+    return [second for second in range(seconds) if pressure.ends(float(second), strain)]
+
+
+def test_the_cap_goes_down_by_steps_and_comes_back_after_calm() -> None:
+    pressure, cap, seen = Pressure(), 8, []
+    for second in range(40):
+        strain = under(1.2 if second < 5 else 0.5)
+        cap = min(8, pressure.cap(float(second), strain, running=8, cap=cap))
+        seen.append(cap)
+    assert seen[:5] == [6, 6, 5, 5, 4]
+    assert seen[9] == 4, "some calm first"
+    assert seen[-1] == 8
+    assert sorted(seen[5:]) == seen[5:]
+
+
+def test_the_cap_goes_below_what_runs_and_never_below_one() -> None:
+    pressure, cap = Pressure(), 64
+    cap = pressure.cap(0.0, under(1.1), running=2, cap=cap)
+    assert cap == 1
+    assert pressure.cap(9.0, under(1.1), running=1, cap=cap) == 1
+
+
+@pytest.mark.parametrize("strain", [under(0.1, stall=40.0), under(0.1, scarce=True)])
+def test_the_kernels_word_counts_as_well(strain: Strain) -> None:
+    assert Pressure().cap(0.0, strain, running=4, cap=4) == 3
+
+
+def test_a_little_too_much_is_borne_for_a_while() -> None:
+    each = PATIENCE_SECONDS + SETTLE_SECONDS
+    assert ends(under(1.05), 25) == [PATIENCE_SECONDS + each * n for n in range(3)]
+
+
+def test_far_too_much_is_borne_for_a_moment() -> None:
+    each = FAR_SECONDS + SETTLE_SECONDS
+    assert ends(under(1.3), 12) == [FAR_SECONDS + each * n for n in range(2)]
+
+
+def test_where_nearly_nothing_is_left_one_ends_at_once_and_then_it_is_seen_what_that_brought() -> (
+    None
+):
+    assert ends(under(0.2, scarce=True), 7) == [0, SETTLE_SECONDS, 2 * SETTLE_SECONDS]
+
+
+def test_where_all_wait_for_memory_one_ends() -> None:
+    assert ends(under(0.2, stall=DIRE_STALL), 7) == [PATIENCE_SECONDS]
+    assert not ends(under(0.2, stall=DIRE_STALL - 1), 60)
+
+
+def test_a_peak_of_a_moment_ends_nobody() -> None:
+    pressure = Pressure()
+    loads = [1.4, 1.4, 0.8] * 10
+    assert not any(pressure.ends(float(at), under(load)) for at, load in enumerate(loads))
+
+
+def test_a_budget_that_sank_for_others_ends_nobody() -> None:
+    assert not ends(Strain(load=3.0, over=0.9), 60)

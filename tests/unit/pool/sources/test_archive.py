@@ -1,0 +1,240 @@
+"""Archives: good ones come out whole, bad ones are refused by name and leave nothing."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import random
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pool.common.errors import ArchiveError
+from pool.sources import archive
+from pool.sources.archive import SUFFIXES, unpack
+from tests.support.makers import make_sdist, tar_of
+
+
+def member(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644
+) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode, info.mtime = kind, link, mode, 1_600_000_000
+    return info
+
+
+def refusal(sdist: Path, tmp_path: Path) -> str:
+    with pytest.raises(ArchiveError) as caught:
+        unpack(sdist, tmp_path / "src")
+    assert not (tmp_path / "src").exists()
+    message = str(caught.value)
+    assert message.startswith(sdist.name)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_kind_of_sdist_is_unpacked(tmp_path: Path, suffix: str) -> None:
+    sdist = make_sdist(
+        tmp_path, "thing", "1.0", files={"deep/er/data.txt": "x" * 100_000}, suffix=suffix
+    )
+    root = unpack(sdist, tmp_path / "src")
+    assert root == tmp_path / "src" / "thing-1.0"
+    assert (root / "deep" / "er" / "data.txt").read_text() == "x" * 100_000
+    assert (root / "pyproject.toml").is_file()
+
+
+@pytest.mark.parametrize("compress", [bytes, bz2.compress])
+def test_the_content_tells_how_a_tar_is_compressed(tmp_path: Path, compress: type[bytes]) -> None:
+    sdist = make_sdist(tmp_path, "thing")
+    sdist.write_bytes(compress(gzip.decompress(sdist.read_bytes())))
+    assert unpack(sdist, tmp_path / "src").name == "thing-1.0"
+
+
+def test_times_and_executables_are_kept_and_dangerous_modes_are_not(tmp_path: Path) -> None:
+    sdist = tar_of(
+        tmp_path / "a-1.tar.gz",
+        (member("a-1/setup.py", mode=0o6777), b""),
+        (member("a-1/data", mode=0o000), b"x"),
+    )
+    root = unpack(sdist, tmp_path / "src")
+    assert (root / "setup.py").stat().st_mode & 0o7777 == 0o777 & ~_umask()
+    assert (root / "data").stat().st_mode & 0o7777 == 0o666 & ~_umask()
+    assert (root / "data").stat().st_mtime == 1_600_000_000
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def test_links_inside_are_made(tmp_path: Path) -> None:
+    sdist = tar_of(
+        tmp_path / "a-1.tar.gz",
+        (member("a-1/real/file"), b"text"),
+        (member("a-1/soft", tarfile.SYMTYPE, "real/../real/file"), b""),
+        (member("a-1/sub/up", tarfile.SYMTYPE, "../real"), b""),
+        (member("a-1/hard", tarfile.LNKTYPE, "a-1/real/file"), b""),
+    )
+    root = unpack(sdist, tmp_path / "src")
+    assert {(root / path).read_text() for path in ("soft", "hard", "sub/up/file")} == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (member("../evil"), "leads out"),
+        (member("a-1/../../evil"), "leads out"),
+        (member("/evil"), "absolute"),
+        (member("a-1/l", tarfile.SYMTYPE, "/etc/passwd"), "absolute"),
+        (member("a-1/l", tarfile.SYMTYPE, "../../evil"), "outside"),
+        (member("a-1/l", tarfile.SYMTYPE, "x/../../../evil"), "outside"),
+        (member("a-1/l", tarfile.SYMTYPE, ""), "link"),
+        (member("a-1/l", tarfile.LNKTYPE, "../evil"), "leads out"),
+        (member("a-1/l", tarfile.LNKTYPE, "/etc/passwd"), "absolute"),
+        (member("a-1/l", tarfile.LNKTYPE, "a-1/missing"), "no file before it"),
+        (member("a-1/null", tarfile.CHRTYPE), "device"),
+        (member("a-1/disk", tarfile.BLKTYPE), "device"),
+        (member("a-1/pipe", tarfile.FIFOTYPE), "pipe"),
+    ],
+)
+def test_a_tar_that_would_reach_out_is_refused(
+    tmp_path: Path, bad: tarfile.TarInfo, reason: str
+) -> None:
+    sdist = tar_of(tmp_path / "a-1.tar.gz", (member("a-1/setup.py"), b""), (bad, b""))
+    message = refusal(sdist, tmp_path)
+    assert reason in message
+    assert repr(bad.name) in message or repr(bad.linkname) in message
+    assert not (tmp_path / "evil").exists()
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    sdist = tar_of(
+        tmp_path / "a-1.tar.gz",
+        (member("a-1/x"), b""),
+        # Each link is inside as far as its name tells; together they would lead out.
+        (member("a-1/d/e/s", tarfile.SYMTYPE, "../.."), b""),
+        (member("a-1/d/e/s/../../../outside/evil"), b"x"),
+    )
+    assert "leads out" in refusal(sdist, tmp_path)
+    sdist = tar_of(
+        tmp_path / "b-1.tar.gz",
+        (member("a-1/s", tarfile.SYMTYPE, "."), b""),
+        (member("a-1/s/file"), b"x"),
+    )
+    assert "goes through a link" in refusal(sdist, tmp_path)
+    sdist = tar_of(
+        tmp_path / "c-1.tar.gz",
+        (member("a-1/s", tarfile.SYMTYPE, "t"), b""),
+        (member("a-1/s"), b"x"),
+    )
+    assert "a link as well" in refusal(sdist, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a-1/../../evil"])
+def test_a_zip_that_would_reach_out_is_refused(tmp_path: Path, name: str) -> None:
+    sdist = tmp_path / "a-1.zip"
+    with zipfile.ZipFile(sdist, "w") as zipped:
+        zipped.writestr("a-1/setup.py", "")
+        zipped.writestr(name, "x")
+    assert repr(name) in refusal(sdist, tmp_path)
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
+    sdist = tmp_path / "a-1.zip"
+    with zipfile.ZipFile(sdist, "w") as zipped:
+        link = zipfile.ZipInfo("a-1/link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        zipped.writestr(link, "/etc/passwd")
+    assert "a link or a device" in refusal(sdist, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_truncated_archive_is_refused_wherever_it_breaks_off(tmp_path: Path, suffix: str) -> None:
+    noise = random.Random(1).randbytes(3000).hex()
+    sdist = make_sdist(tmp_path, "thing", files={"noise": noise}, suffix=suffix)
+    whole = sdist.read_bytes()
+    for size in (0, 1, 10, len(whole) // 3, len(whole) // 2, len(whole) - 9, len(whole) - 1):
+        sdist.write_bytes(whole[:size])
+        assert "damaged" in refusal(sdist, tmp_path)
+
+
+def test_a_flipped_bit_is_noticed_by_the_checksum(tmp_path: Path) -> None:
+    sdist = tmp_path / "thing-1.0.tar.gz"
+    plain = gzip.decompress(make_sdist(tmp_path, "thing").read_bytes())
+    stored = bytearray(gzip.compress(plain, compresslevel=0))
+    stored[stored.index(b"build_wheel")] ^= 1
+    sdist.write_bytes(stored)
+    assert "damaged" in refusal(sdist, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(archive, "MOST_RATIO", 100)
+    sdist = make_sdist(tmp_path, "bomb", files={"zeros": "0" * (8 << 20)}, suffix=suffix)
+    assert "absurdly much" in refusal(sdist, tmp_path)
+
+
+def test_a_bomb_behind_the_end_of_the_tar_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(archive, "MOST_RATIO", 1)
+    sdist = make_sdist(tmp_path, "bomb")
+    sdist.write_bytes(gzip.compress(gzip.decompress(sdist.read_bytes()) + bytes(4 << 20)))
+    assert "absurdly much" in refusal(sdist, tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a/setup.py", "b/setup.py"), ("setup.py",), ()])
+def test_an_archive_without_one_folder_at_its_top_is_refused(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    sdist = tar_of(tmp_path / "a-1.tar.gz", *((member(name), b"") for name in names))
+    assert "no single folder" in refusal(sdist, tmp_path)
+
+
+def test_a_missing_archive_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        unpack(tmp_path / "none.tar.gz", tmp_path / "src")
+    assert not (tmp_path / "src").exists()
+
+
+PART = st.sampled_from(["a", "b", "..", ".", "", "c"])
+NAME = st.lists(PART, min_size=1, max_size=4).map("/".join)
+MEMBER = st.builds(
+    member,
+    NAME,
+    st.sampled_from([tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE]),
+    NAME,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(members=st.lists(MEMBER, max_size=8))
+def test_whatever_an_archive_has_nothing_leaves_the_folder(
+    tmp_path_factory: pytest.TempPathFactory, members: list[tarfile.TarInfo]
+) -> None:
+    here = tmp_path_factory.mktemp("any")
+    inside = [member("a", tarfile.DIRTYPE), *members]
+    sdist = tar_of(here / "a-1.tar.gz", *((info, b"") for info in inside))
+    src = here / "down" / "src"
+    try:
+        unpack(sdist, src)
+    except ArchiveError:
+        assert not src.exists()
+    else:
+        for path in src.rglob("*"):
+            # Unlike Path.resolve, it puts up with links in a circle.
+            assert Path(os.path.realpath(path)).is_relative_to(os.path.realpath(src))
+    assert {path.name for path in here.iterdir()} <= {"a-1.tar.gz", "down"}
+    assert {path.name for path in (here / "down").iterdir()} <= {"src"}
