@@ -1,6 +1,6 @@
 """A build pool for Python wheels with one shared limiter: the engine, and its only public surface.
 
-`Pool` runs builds and tells what happens as events; `fold` turns events into a `State`; `Control`
+`Pool` runs builds and tells what happens as events; `apply` turns events into a `RunState`; `Control`
 values change a run while it goes on. Nothing in here knows about screens.
 
 The engine itself is loaded when it is first asked for, so that replays and ``--help`` stay quick.
@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pool.common.clock import Clock, SystemClock
-from pool.common.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
+from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.errors import (
     JournalError,
     OutputError,
@@ -36,24 +36,24 @@ from pool.common.model import (
 from pool.events import types as events
 from pool.events.codec import decode, encode, encode_header
 from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
-from pool.events.reducer import fold, fold_all
+from pool.events.reducer import apply, apply_all
 from pool.events.state import (
     BuildState,
     Download,
     EnvironmentState,
     Limit,
     Resolve,
-    State,
+    RunState,
     Status,
 )
 
 if TYPE_CHECKING:
     from pool.build.frontend.diagnosis import Diagnosis, diagnose
     from pool.build.frontend.log_tail import clean_line
-    from pool.common.redaction import masked, starred
+    from pool.common.redaction import redact_args, redact_urls
     from pool.common.units import amount_of
     from pool.engine.pool import Pool
-    from pool.events.control_socket import ask
+    from pool.events.control_socket import send_control
     from pool.install.uninstall import uninstall
     from pool.requirements.pip_config import (
         IndexOverrides,
@@ -63,7 +63,13 @@ if TYPE_CHECKING:
         pip_rules,
     )
     from pool.requirements.pyproject import group_requirements, parse_group
-    from pool.requirements.request import ALL, Formats, Request, Wish, parse_wish
+    from pool.requirements.request import (
+        ALL,
+        FormatControl,
+        Request,
+        RequirementSpec,
+        parse_requirement,
+    )
     from pool.requirements.requirements_txt import Requirements as RequirementsFile
     from pool.requirements.requirements_txt import read_requirements
     from pool.settings import MAX_BUILDS, Settings
@@ -81,7 +87,7 @@ __all__ = [
     "Diagnosis",
     "Download",
     "EnvironmentState",
-    "Formats",
+    "FormatControl",
     "Holder",
     "IndexOverrides",
     "IndexSettings",
@@ -90,7 +96,6 @@ __all__ = [
     "JournalWriter",
     "Limit",
     "LimitName",
-    "Look",
     "Outcome",
     "OutputError",
     "Pause",
@@ -101,6 +106,7 @@ __all__ = [
     "ProcessSample",
     "Request",
     "RequirementError",
+    "RequirementSpec",
     "RequirementsFile",
     "RequirementsFileError",
     "Resize",
@@ -109,17 +115,18 @@ __all__ = [
     "Retry",
     "RunError",
     "RunId",
+    "RunState",
     "Settings",
     "SettingsError",
-    "State",
     "Status",
     "Stop",
     "SystemClock",
     "TargetError",
     "WaitFor",
-    "Wish",
+    "WatchBuild",
     "amount_of",
-    "ask",
+    "apply",
+    "apply_all",
     "budget_of",
     "clean_line",
     "decode",
@@ -127,18 +134,17 @@ __all__ = [
     "encode",
     "encode_header",
     "events",
-    "fold",
-    "fold_all",
     "group_requirements",
     "index_settings",
     "journal_path",
     "logs_of",
-    "masked",
     "parse_group",
-    "parse_wish",
+    "parse_requirement",
     "pip_rules",
     "read_requirements",
-    "starred",
+    "redact_args",
+    "redact_urls",
+    "send_control",
     "text_fetcher",
     "uninstall",
 ]
@@ -146,7 +152,7 @@ __all__ = [
 _LAZY = {
     "ALL": "pool.requirements.request",
     "Diagnosis": "pool.build.frontend.diagnosis",
-    "Formats": "pool.requirements.request",
+    "FormatControl": "pool.requirements.request",
     "IndexOverrides": "pool.requirements.pip_config",
     "IndexSettings": "pool.requirements.pip_config",
     "MAX_BUILDS": "pool.settings",
@@ -155,20 +161,20 @@ _LAZY = {
     "Request": "pool.requirements.request",
     "RequirementsFile": "pool.requirements.requirements_txt:Requirements",
     "Settings": "pool.settings",
-    "Wish": "pool.requirements.request",
+    "RequirementSpec": "pool.requirements.request",
     "amount_of": "pool.common.units",
-    "ask": "pool.events.control_socket",
+    "send_control": "pool.events.control_socket",
     "budget_of": "pool.system.memory",
     "clean_line": "pool.build.frontend.log_tail",
     "diagnose": "pool.build.frontend.diagnosis",
     "group_requirements": "pool.requirements.pyproject",
     "index_settings": "pool.requirements.pip_config",
-    "masked": "pool.common.redaction",
+    "redact_urls": "pool.common.redaction",
     "parse_group": "pool.requirements.pyproject",
-    "parse_wish": "pool.requirements.request",
+    "parse_requirement": "pool.requirements.request",
     "pip_rules": "pool.requirements.pip_config",
     "read_requirements": "pool.requirements.requirements_txt",
-    "starred": "pool.common.redaction",
+    "redact_args": "pool.common.redaction",
     "text_fetcher": "pool.sources.index.remote_text",
     "uninstall": "pool.install.uninstall",
 }

@@ -9,7 +9,7 @@ import pool
 
 __all__ = ["Moment", "Seen", "at_its_fullest", "end", "when"]
 
-Seen = Callable[[pool.State], object]
+Seen = Callable[[pool.RunState], object]
 Moment = Callable[[Path], float]
 """Seconds into a recording."""
 
@@ -18,13 +18,13 @@ def when(condition: Seen, *, after: float = 0.0) -> Moment:
     """Return the first moment at which something has been so for some seconds."""
 
     def found(recording: Path) -> float:
-        state = pool.State()
+        state = pool.RunState()
         since: float | None = None
         with pool.JournalReader(recording) as reader:
             for event in reader.read():
                 if since is not None and event.t >= since + after:
                     return since + after
-                pool.fold(state, event)
+                pool.apply(state, event)
                 since = (event.t if since is None else since) if condition(state) else None
         raise SystemExit(f"{recording.name}: there is no such moment")
 
@@ -35,10 +35,10 @@ def at_its_fullest(condition: Seen = lambda _state: True) -> Moment:
     """Return the moment at which builds are in the most different states."""
 
     def found(recording: Path) -> float:
-        state, best = pool.State(), (0, 0.0)
+        state, best = pool.RunState(), (0, 0.0)
         with pool.JournalReader(recording) as reader:
             for event in reader.read():
-                pool.fold(state, event)
+                pool.apply(state, event)
                 if isinstance(event, pool.events.Sample) and condition(state):
                     best = max(best, (_states(state), event.t))
         return best[1] + 0.01
@@ -46,7 +46,7 @@ def at_its_fullest(condition: Seen = lambda _state: True) -> Moment:
     return found
 
 
-def _states(state: pool.State) -> int:
+def _states(state: pool.RunState) -> int:
     """Count the states that can be told apart, and a little more for each that builds."""
     builds = state.builds.values()
     kinds = {(build.status, build.waiting_for, build.outcome) for build in builds}

@@ -65,24 +65,24 @@ class Picture:
     ascii_only: bool = False
 
 
-def build(name: str, **how: object) -> Callable[[pool.State], bool]:
+def build(name: str, **how: object) -> Callable[[pool.RunState], bool]:
     """Return whether a build of that name has these attributes, the last try counted."""
 
-    def found(state: pool.State) -> bool:
+    def found(state: pool.RunState) -> bool:
         tries = [one for one in state.builds.values() if one.name == name]
         return bool(tries) and all(getattr(tries[-1], key) == value for key, value in how.items())
 
     return found
 
 
-def much(name: str, least: int) -> Callable[[pool.State], bool]:
+def much(name: str, least: int) -> Callable[[pool.RunState], bool]:
     """Return whether a build takes so many MiB."""
     return lambda state: any(
         one.rss > least << 20 for one in state.builds.values() if one.name == name
     )
 
 
-def short(name: str) -> Callable[[pool.State], bool]:
+def short(name: str) -> Callable[[pool.RunState], bool]:
     """Return whether a build waits for memory."""
     return build(name, waiting_for=pool.WaitFor.MEMORY)
 

@@ -12,7 +12,7 @@ from app.cli.options import LOOKS
 from app.cli.terminal import ascii_only, on_a_terminal, said_by, show
 
 if TYPE_CHECKING:
-    from app.config.sources import Manner
+    from app.config.sources import DisplayOptions
     from app.source.attached import AttachedSource
 
 __all__ = ["attach"]
@@ -38,21 +38,21 @@ def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Fla
     its beginning, or a log. Leaving detaches: the run goes on. The same commands, from a shell:
     wheelpool limit, pause, resume, cancel, retry, stop.
     """
-    from app.config.sources import manner, state_dir
+    from app.config.sources import display_options, state_dir
     from app.plain import run as headless
     from app.runs import store as runs
     from app.source.attached import AttachedSource
     from pool import SystemClock
 
     said = said_by(flags)
-    how = manner(said)
+    how = display_options(said)
     with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
         if how.no_ui or not on_a_terminal(said):
-            return headless.attend(source, how)
+            return headless.follow_attached(source, how)
         return _attached(source, how)
 
 
-def _attached(source: AttachedSource, how: Manner) -> int:
+def _attached(source: AttachedSource, how: DisplayOptions) -> int:
     """Show the screen of another process's run until the user leaves it."""
     from app.plain import run as headless
     from app.tui.app import WheelpoolApp
@@ -67,4 +67,4 @@ def _attached(source: AttachedSource, how: Manner) -> int:
     source.tell = tell
     with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
         show(screen, how)
-    return headless.part(source)
+    return headless.print_parting(source)

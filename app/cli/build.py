@@ -22,7 +22,7 @@ from app.cli.options import (
 from app.cli.terminal import ascii_only, on_a_terminal, said_by, show
 
 if TYPE_CHECKING:
-    from app.config.sources import Manner
+    from app.config.sources import DisplayOptions
     from app.source.live import LiveSession
 
 __all__ = ["build", "install", "uninstall"]
@@ -122,14 +122,14 @@ def install(targets: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - cl
 def _run(targets: tuple[str, ...], flags: dict[str, Any], *, install: bool) -> int:
     from pathlib import Path
 
-    from app.config.request import asking
+    from app.config.request import parse_request
     from app.config.settings import settings
-    from app.config.sources import manner
+    from app.config.sources import display_options
     from app.source.live import LiveSession
 
     said, cwd = said_by(flags), Path.cwd()
-    how = manner(said)
-    asked = asking(said, [_unicode(text) for text in targets], cwd)
+    how = display_options(said)
+    asked = parse_request(said, [_unicode(text) for text in targets], cwd)
     argv = ["wheelpool", *sys.argv[1:]]
     wanted = settings(said, argv, cwd, index=asked.index, install=install)
     _allow_many_files()
@@ -159,13 +159,13 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _headless(session: LiveSession, how: Manner) -> int:
+def _headless(session: LiveSession, how: DisplayOptions) -> int:
     from app.plain import run as headless
 
-    return headless.follow(session, how)
+    return headless.run_headless(session, how)
 
 
-def _on_screen(session: LiveSession, how: Manner) -> int:
+def _on_screen(session: LiveSession, how: DisplayOptions) -> int:
     """Show the screen until the user leaves it; then end the run, and say how it went."""
     from app.plain import run as headless
     from app.tui.app import WheelpoolApp
@@ -179,7 +179,7 @@ def _on_screen(session: LiveSession, how: Manner) -> int:
         with headless.obeying_signals(session.send, lambda _asked: screen.exit()):
             show(screen, how)
     finally:
-        code = headless.wind_up(session)
+        code = headless.finish_after_screen(session)
     return code
 
 

@@ -76,11 +76,11 @@ def _builds(
     return [offer for offer in offers if offer[0].startswith(beginning)]
 
 
-def _read(journal: Path) -> pool.State:
+def _read(journal: Path) -> pool.RunState:
     with pool.JournalReader(journal) as reader:
-        state = pool.State(header=reader.header)
+        state = pool.RunState(header=reader.header)
         for event in reader.read():
-            pool.fold(state, event)
+            pool.apply(state, event)
     return state
 
 

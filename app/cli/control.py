@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pool
-    from app.plain.remote import Remote
+    from app.plain.remote import RemoteRun
 
 __all__ = ["COMMANDS"]
 
@@ -152,13 +152,13 @@ def _naps() -> Iterator[None]:
         yield
 
 
-def _done(run: str | None, ask: Callable[[Remote], Iterable[str]]) -> None:
+def _done(run: str | None, ask: Callable[[RemoteRun], Iterable[str]]) -> None:
     """Ask something of a run, and print what came of it."""
     from app.config.sources import state_dir
-    from app.plain.remote import Remote
+    from app.plain.remote import RemoteRun
     from app.runs import store as runs
     from pool import clean_line
 
-    with Remote(runs.going_on(state_dir(), run)) as remote:
+    with RemoteRun(runs.going_on(state_dir(), run)) as remote:
         for line in ask(remote):
             print(clean_line(line, longest=1000))

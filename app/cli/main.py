@@ -72,7 +72,7 @@ def _stranger() -> str | None:
 
     spec = find_spec("pool")
     beside = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - as below
-    ours = os.path.join(beside, "pool", "__init__.py")  # noqa: PTH118, PTH120 - pathlib costs as much as Python's start
+    ours = os.path.join(beside, "pool", "__init__.py")  # noqa: PTH118 - pathlib costs as much as Python's start
     found = spec.origin if spec else "nowhere"
     return None if found == ours else str(found)
 
@@ -104,13 +104,13 @@ def _kept(problem: Exception) -> str:
     import tempfile
     import traceback
 
-    from pool.common.redaction import masked
+    from pool.common.redaction import redact_urls
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        file.write(masked("".join(traceback.format_exception(problem))))
-    what = masked(f"{type(problem).__name__}: {problem}")
+        file.write(redact_urls("".join(traceback.format_exception(problem))))
+    what = redact_urls(f"{type(problem).__name__}: {problem}")
     return f"an error of wheelpool's own: {what} (traceback: {file.name})"
 
 

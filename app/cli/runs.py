@@ -79,24 +79,24 @@ def replay(
 
     LOG is a file, a run's folder, or an id from `wheelpool runs` or its beginning.
     """
-    from app.config.sources import manner, state_dir
+    from app.config.sources import display_options, state_dir
     from app.runs import bundle
     from app.runs import store as runs
     from app.source.replay import ReplaySource
     from pool import SystemClock
 
     said = said_by(flags)
-    how = manner(said)
+    how = display_options(said)
     with bundle.opened(runs.find(state_dir(), log)) as path:
         source = ReplaySource(path, SystemClock(), speed=speed)
         # Of a long run there may be millions, and none of them ever goes.
         gc.freeze()
         if at is not None:
-            source.stand_still(at)
+            source.pause_at(at)
         if how.no_ui or not on_a_terminal(said):
             from app.plain import run as headless
 
-            headless.reprint(source, how)
+            headless.print_replay(source, how)
         else:
             from app.tui.app import WheelpoolApp
 
@@ -168,7 +168,7 @@ def diff(
     and the newest run; without both: the two newest. Builds are matched by name, and all tries of
     one count together. Less than a second or 32 MiB more is never told.
     """
-    from app.config.sources import manner, state_dir
+    from app.config.sources import display_options, state_dir
     from app.runs import compare_text as diff
     from app.runs.compare import Threshold
 
@@ -177,7 +177,7 @@ def diff(
     said = said_by(flags)
     with diff.opened(*diff.chosen(state_dir(), logs)) as paths:
         limit = Threshold(share=threshold / 100)
-        how = manner(said)
+        how = display_options(said)
         if as_json or how.no_ui or not on_a_terminal(said):
             a, b, comparison = diff.compared(*paths, limit)
             if as_json:

@@ -7,21 +7,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.config.sources import Manner, Said
+    from app.config.sources import ConfigSources, DisplayOptions
     from app.tui.app import WheelpoolApp
 
 __all__ = ["ascii_only", "on_a_terminal", "said_by", "show"]
 
 
-def said_by(flags: dict[str, Any]) -> Said:
+def said_by(flags: dict[str, Any]) -> ConfigSources:
     """Return who says what: flags, environment, configuration."""
     from app.config import sources as config
 
     file = config.read_file(config.configuration_path())
-    return config.Said(config.Flags(**flags), config.environment(), file)
+    return config.ConfigSources(config.Flags(**flags), config.environment(), file)
 
 
-def on_a_terminal(said: Said) -> bool:
+def on_a_terminal(said: ConfigSources) -> bool:
     """Tell whether a screen can be shown, and keys be pressed."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
     able = said.environ.get("TERM") not in (None, "", "dumb", "unknown")
@@ -33,7 +33,7 @@ def ascii_only() -> bool:
     return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
-def show(screen: WheelpoolApp, how: Manner) -> None:
+def show(screen: WheelpoolApp, how: DisplayOptions) -> None:
     """Show a screen until it is left; the window's title is then what it was."""
     from app.text import terminal_title as title
 

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from app.config.sources import Said
+    from app.config.sources import ConfigSources
 
-__all__ = ["Asking", "asking"]
+__all__ = ["ParsedRequest", "parse_request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class ParsedRequest:
     """A request, and what its files say of indexes."""
 
     request: pool.Request
     index: pool.IndexOverrides
 
 
-def asking(said: Said, targets: Sequence[str], cwd: Path) -> Asking:
+def parse_request(said: ConfigSources, targets: Sequence[str], cwd: Path) -> ParsedRequest:
     """Read all that the user names.
 
     Args:
@@ -56,7 +56,7 @@ def asking(said: Said, targets: Sequence[str], cwd: Path) -> Asking:
 class _Reader:
     """Collects what is named, and what is wrong with it."""
 
-    def __init__(self, said: Said, cwd: Path) -> None:
+    def __init__(self, said: ConfigSources, cwd: Path) -> None:
         self._said = said
         self._cwd = cwd
         pips = pool.pip_rules(said.environ)
@@ -65,7 +65,7 @@ class _Reader:
         self._pre = pips.pre or said.truth("pre")
         self._require_hashes = pips.require_hashes or said.truth("require_hashes")
         self._files: list[pool.RequirementsFile] = []
-        self.wishes: list[pool.Wish] = []
+        self.wishes: list[pool.RequirementSpec] = []
         self.locks: list[Path] = []
         self.wrong: list[Exception] = []
 
@@ -73,10 +73,10 @@ class _Reader:
         said, cwd = self._said, self._cwd
         for text in targets:
             with self._telling():
-                self.wishes.append(pool.parse_wish(text, cwd))
+                self.wishes.append(pool.parse_requirement(text, cwd))
         for text in said.flags.editable:
             with self._telling():
-                self.wishes.append(pool.parse_wish(text, cwd, editable=True))
+                self.wishes.append(pool.parse_requirement(text, cwd, editable=True))
         for name in said.texts("requirement"):
             with self._telling():
                 self._read_file(name, constraint=False)
@@ -132,9 +132,9 @@ class _Reader:
     def _all_need_hashes(self) -> bool:
         return self._require_hashes or any(file.require_hashes for file in self._files)
 
-    def asking(self) -> Asking:
+    def asking(self) -> ParsedRequest:
         constraints = (one for file in self._files for one in file.constraints)
-        return Asking(
+        return ParsedRequest(
             request=pool.Request(
                 wishes=tuple(self.wishes),
                 constraints=tuple(constraints),
@@ -147,8 +147,8 @@ class _Reader:
         )
 
 
-def _formats(said: Said, pips: pool.PipRules) -> pool.Formats:
-    formats = pool.Formats()
+def _formats(said: ConfigSources, pips: pool.PipRules) -> pool.FormatControl:
+    formats = pool.FormatControl()
     for names in (*pips.no_binary, *said.texts("no_binary")):
         formats = formats.without_binary(names)
     for names in (*pips.only_binary, *said.texts("only_binary")):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from app.config.sources import Said
+    from app.config.sources import ConfigSources
 
 __all__ = ["settings"]
 
@@ -29,7 +29,7 @@ DEFAULT_RETRIES = 2
 
 
 def settings(
-    said: Said,
+    said: ConfigSources,
     argv: Sequence[str],
     cwd: Path,
     *,
@@ -63,7 +63,7 @@ def settings(
         journal=_journal(said.path("log", cwd)),
         index=_index(said, index or pool.IndexOverrides()),
         environ=said.environ,
-        argv=tuple(map(_unicode, pool.starred(argv))),
+        argv=tuple(map(_unicode, pool.redact_args(argv))),
         python=said.command("python", cwd),
         deps=said.truth("deps", otherwise=install),
         installs_into=(said.path("into", cwd) or "active") if install else None,
@@ -113,7 +113,7 @@ def _journal(path: Path | None) -> Path | None:
     return path
 
 
-def _not_isolated(said: Said) -> frozenset[str]:
+def _not_isolated(said: ConfigSources) -> frozenset[str]:
     if said.truth("no_build_isolation"):
         return frozenset({pool.ALL})
     return _names(said.texts("no_build_isolation_package"))
@@ -125,7 +125,7 @@ def _names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in said)
 
 
-def _index(said: Said, files: pool.IndexOverrides) -> pool.IndexSettings:
+def _index(said: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:
     """Our own file speaks where our own variables are silent; pip's and uv's come after both.
 
     What requirement files say counts more than all of these, and less than flags.
@@ -148,7 +148,7 @@ def _index(said: Said, files: pool.IndexOverrides) -> pool.IndexSettings:
     return pool.index_settings({**said.environ, **unset}, overrides)
 
 
-def _config_settings(said: Said) -> dict[str, str | list[str]]:
+def _config_settings(said: ConfigSources) -> dict[str, str | list[str]]:
     variable = "WHEELPOOL_CONFIG_SETTINGS"
     from_variable = _pairs(said.environ.get(variable, "").split(), variable)
     from_flags = _pairs(said.flags.config_settings, "-C")

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigFile",
+    "ConfigSources",
+    "DisplayOptions",
     "Flags",
-    "Manner",
-    "Said",
     "Verbosity",
     "configuration_path",
+    "display_options",
     "environment",
-    "manner",
     "read_file",
     "state_dir",
 ]
@@ -171,7 +171,7 @@ def _keys() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class DisplayOptions:
     """How a run is shown."""
 
     no_ui: bool
@@ -190,7 +190,7 @@ class Manner:
     """Whether the end is rung."""
 
 
-def manner(said: Said) -> Manner:
+def display_options(said: ConfigSources) -> DisplayOptions:
     """Work out how to show a run.
 
     Raises:
@@ -200,7 +200,7 @@ def manner(said: Said) -> Manner:
     verbosity: Verbosity = "quiet" if quiet else "verbose" if verbose else "normal"
     github = said.truth("github", otherwise=said.environ.get("GITHUB_ACTIONS") == "true")
     summary = said.environ.get("GITHUB_STEP_SUMMARY", "") if github else ""
-    return Manner(
+    return DisplayOptions(
         no_ui=json or said.truth("no_ui"),
         json=json,
         verbosity=verbosity,
@@ -212,7 +212,7 @@ def manner(said: Said) -> Manner:
     )
 
 
-class Said:
+class ConfigSources:
     """Who says what, the strongest voice first; remembers where, for messages."""
 
     def __init__(self, flags: Flags, environ: Mapping[str, str], file: ConfigFile) -> None:

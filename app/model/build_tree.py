@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     import pool
 
-__all__ = ["PLAIN_BRANCHES", "Twig", "twigs"]
+__all__ = ["PLAIN_BRANCHES", "TreeRow", "tree_rows"]
 
 PLAIN_BRANCHES = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "↑": "^"})
 """For terminals that have no more than ASCII."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twig:
+class TreeRow:
     """One line of the tree."""
 
     build: pool.BuildId
@@ -34,7 +34,7 @@ class Twig:
     folded: bool
 
 
-def twigs(state: pool.State, folded: Collection[pool.BuildId] = ()) -> list[Twig]:
+def tree_rows(state: pool.RunState, folded: Collection[pool.BuildId] = ()) -> list[TreeRow]:
     """Return the tree, a line for each build and for each time it is needed again.
 
     Args:
@@ -42,7 +42,7 @@ def twigs(state: pool.State, folded: Collection[pool.BuildId] = ()) -> list[Twig
         folded: the builds under which nothing is to be shown.
     """
     under = _under(state)
-    found: list[Twig] = []
+    found: list[TreeRow] = []
     drawn: set[pool.BuildId] = set()
     for root in _roots(state):
         if root not in drawn:
@@ -50,14 +50,14 @@ def twigs(state: pool.State, folded: Collection[pool.BuildId] = ()) -> list[Twig
     return found
 
 
-def _roots(state: pool.State) -> Iterator[pool.BuildId]:
+def _roots(state: pool.RunState) -> Iterator[pool.BuildId]:
     """Yield what nobody needs, then all: were there a circle, it would still be drawn."""
     last = [build for build in state.builds.values() if build.superseded_by is None]
     yield from (build.id for build in last if not build.needed_by)
     yield from (build.id for build in last)
 
 
-def _under(state: pool.State) -> dict[pool.BuildId, list[pool.BuildId]]:
+def _under(state: pool.RunState) -> dict[pool.BuildId, list[pool.BuildId]]:
     under: dict[pool.BuildId, list[pool.BuildId]] = {}
     for build in state.builds.values():
         if build.superseded_by is None:
@@ -66,7 +66,7 @@ def _under(state: pool.State) -> dict[pool.BuildId, list[pool.BuildId]]:
     return under
 
 
-def _last_try(state: pool.State, build: pool.BuildId) -> pool.BuildId:
+def _last_try(state: pool.RunState, build: pool.BuildId) -> pool.BuildId:
     while (one := state.builds.get(build)) is not None and one.superseded_by is not None:
         build = one.superseded_by
     return build
@@ -77,7 +77,7 @@ def _drawn(
     under: Mapping[pool.BuildId, list[pool.BuildId]],
     drawn: set[pool.BuildId],
     folded: Collection[pool.BuildId],
-) -> Iterator[Twig]:
+) -> Iterator[TreeRow]:
     """Yield a build and what is under it; without recursion, however deep that goes."""
     left = [(root, "", "", True)]
     while left:
@@ -86,7 +86,7 @@ def _drawn(
         drawn.add(build)
         needs = [] if again else under.get(build, [])
         if shown:
-            yield Twig(
+            yield TreeRow(
                 build=build,
                 branch=branch,
                 again=again,

@@ -58,13 +58,13 @@ class Estimate:
         """What of each build is in the two lists."""
 
     @classmethod
-    def of(cls, state: pool.State) -> Estimate:
+    def of(cls, state: pool.RunState) -> Estimate:
         """Return the estimate of a state."""
         estimate = cls()
         estimate.update(state, state.builds)
         return estimate
 
-    def update(self, state: pool.State, changed: Iterable[pool.BuildId]) -> None:
+    def update(self, state: pool.RunState, changed: Iterable[pool.BuildId]) -> None:
         """Take in what builds have become."""
         for name in changed:
             build = state.builds[name]
@@ -79,12 +79,12 @@ class Estimate:
                 _swap(self._untouched, old[1], now[1])
                 self._counted[name] = now
 
-    def left(self, state: pool.State, now: float) -> str:
+    def left(self, state: pool.RunState, now: float) -> str:
         """Say how long the run will still take: ``about 3 min left``; empty while unknown."""
         seconds = self.remaining(state, now)
         return "" if seconds is None else f"{about(seconds)} left"
 
-    def remaining(self, state: pool.State, now: float) -> float | None:
+    def remaining(self, state: pool.RunState, now: float) -> float | None:
         """Return the seconds that builds will still take; None while nothing is known of them."""
         limit = state.limits.get(LimitName.BUILDS)
         resolving = state.resolve is not None and state.resolve.done_at is None
@@ -101,7 +101,7 @@ class Estimate:
         return max((waiting + sum(begun.values())) / limit.cap, chain, _chain(begun, state))
 
 
-def longest(state: pool.State, now: float) -> str:
+def longest(state: pool.RunState, now: float) -> str:
     """Name the build that goes furthest beyond its usual time; empty where none does."""
     running = [state.builds[build] for build in state.slots.values()]
     slow = [build for build in running if slowness(build, now)]
@@ -143,7 +143,7 @@ def _not_begun(build: pool.BuildState) -> float:
     return 0.0 if build.status is Status.DONE else build.expected or 0.0
 
 
-def _chain(needs: Mapping[pool.BuildId, float], state: pool.State) -> float:
+def _chain(needs: Mapping[pool.BuildId, float], state: pool.RunState) -> float:
     """Return the seconds until all are done if nobody but those they wait for delays them."""
     nested = {
         name: [one for one in state.builds[name].waiting_builds if one in state.builds]

@@ -15,10 +15,10 @@ from pool import events
 if TYPE_CHECKING:
     import pool
 
-__all__ = ["MemoryTrail", "columns"]
+__all__ = ["MemoryHistory", "columns"]
 
 
-class MemoryTrail:
+class MemoryHistory:
     """Series of bytes, as sampled."""
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class MemoryTrail:
                 now[process.pid].put(t, process.rss)
         self._processes[sample.build] = now
 
-    def copy(self) -> MemoryTrail:
+    def copy(self) -> MemoryHistory:
         """Return the same, for somebody else to go on with; what has ended is shared."""
-        twin = MemoryTrail()
+        twin = MemoryHistory()
         for build, series in self.builds.items():
             twin.builds[build] = series.copy() if build in self._processes else series
         for build, processes in self._processes.items():

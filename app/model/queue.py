@@ -15,14 +15,14 @@ from pool import Status, WaitFor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pool import BuildId, BuildState, State
+    from pool import BuildId, BuildState, RunState
 
-__all__ = ["WaitingLine"]
+__all__ = ["SlotQueue"]
 
 _Ticket = tuple[tuple[int, float, int], int]
 
 
-class WaitingLine:
+class SlotQueue:
     """Builds by who goes first; a change costs O(log waiting)."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class WaitingLine:
         """The order of announcement, which decides where nothing else does."""
 
     @classmethod
-    def of(cls, state: State) -> WaitingLine:
+    def of(cls, state: RunState) -> SlotQueue:
         """Return the line as it is in a state."""
         line = cls()
         line.update(state, state.builds)
@@ -44,7 +44,7 @@ class WaitingLine:
     def __getitem__(self, place: int) -> BuildId:
         return self._line[place][1]
 
-    def update(self, state: State, changed: Iterable[BuildId]) -> None:
+    def update(self, state: RunState, changed: Iterable[BuildId]) -> None:
         """Put those that have changed where they stand now."""
         number(self._numbers, state)
         for name in changed:

@@ -14,7 +14,7 @@ from app.text.view import describe, kind_of
 from pool import Outcome, Status
 
 if TYPE_CHECKING:
-    from pool import BuildId, BuildState, State
+    from pool import BuildId, BuildState, RunState
 
 __all__ = [
     "ORDERS",
@@ -117,19 +117,19 @@ def priority_of(build: BuildState) -> tuple[int, float, int]:
     return (rank if build.started_at is None else _GOES_ON), weight, number
 
 
-def number(numbers: dict[BuildId, int], state: State) -> None:
+def number(numbers: dict[BuildId, int], state: RunState) -> None:
     """Give those that are new the next numbers, in the order of announcement."""
     if len(numbers) < len(state.builds):
         for build in islice(state.builds, len(numbers), None):
             numbers[build] = len(numbers)
 
 
-def listed(state: State, needle: str = "") -> list[BuildState]:
+def listed(state: RunState, needle: str = "") -> list[BuildState]:
     """Return the builds that a filter shows, in order: what runs first, what is done last."""
     return sorted((b for b in state.builds.values() if matches(b, state, needle)), key=place_of)
 
 
-def matches(build: BuildState, state: State, needle: str) -> bool:
+def matches(build: BuildState, state: RunState, needle: str) -> bool:
     """Tell whether a filter shows a build: by its name, state, reason or last line."""
     if not needle:
         return True
@@ -143,6 +143,6 @@ def matches(build: BuildState, state: State, needle: str) -> bool:
     )
 
 
-def _said(build: BuildState, state: State) -> str:
+def _said(build: BuildState, state: RunState) -> str:
     line = describe(build, state, state.now)
     return f"{line.word} {line.detail}".casefold()

@@ -180,13 +180,13 @@ class Timeline:
     @classmethod
     def of(cls, happened: Iterable[events.Event]) -> Timeline:
         """Return what all of these events come to."""
-        state, timeline = pool.State(), cls()
+        state, timeline = pool.RunState(), cls()
         for event in happened:
-            pool.fold(state, event)
+            pool.apply(state, event)
             timeline.see(event, state)
         return timeline
 
-    def see(self, event: events.Event, state: pool.State) -> None:
+    def see(self, event: events.Event, state: pool.RunState) -> None:
         """Take in an event that was just folded into the state.
 
         It takes some microseconds: an event is about one build, and what is summed up is summed up
@@ -223,7 +223,7 @@ class Timeline:
 
     # Spans
 
-    def _turn(self, build: pool.BuildState, state: pool.State) -> None:
+    def _turn(self, build: pool.BuildState, state: pool.RunState) -> None:
         """Go on to the next span, where a build does something else now."""
         spans = self.builds.setdefault(build.id, [])
         last = spans[-1] if spans else None
@@ -250,7 +250,7 @@ class Timeline:
             if span.slot is not None:
                 self.slots[span.slot].pop()
 
-    def _go_around(self, state: pool.State) -> None:
+    def _go_around(self, state: pool.RunState) -> None:
         """Follow what is about no single build."""
         going_on = _around(state)
         for span in self.around:
@@ -263,7 +263,7 @@ class Timeline:
 
     # Series and landmarks
 
-    def _occupied(self, state: pool.State) -> None:
+    def _occupied(self, state: pool.RunState) -> None:
         running = [state.builds[build] for build in state.slots.values()]
         self.series["running"].put(state.now, len(running))
         self.series["reserved"].put(state.now, sum(build.reserved for build in running))
@@ -282,7 +282,9 @@ class Timeline:
         if event.machine.stall is not None:
             self.series["stall"].put(event.t, round(event.machine.stall))
 
-    def _limited(self, event: events.RunStarted | events.LimitChanged, state: pool.State) -> None:
+    def _limited(
+        self, event: events.RunStarted | events.LimitChanged, state: pool.RunState
+    ) -> None:
         measures: dict[LimitName, Measure] = {
             LimitName.BUILDS: "cap",
             LimitName.JOBS: "jobs",
@@ -299,7 +301,7 @@ class Timeline:
                 if build.status is Status.QUEUED:
                     self._turn(build, state)
 
-    def _note_failure(self, event: events.Event, state: pool.State) -> None:
+    def _note_failure(self, event: events.Event, state: pool.RunState) -> None:
         if isinstance(event, events.BuildFinished) and event.outcome is Outcome.FAILED:
             build = state.builds[event.build]
             words = f"{title(build)} failed: {event.message}"
@@ -322,7 +324,7 @@ def between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]
     return spans[first : bisect_left(spans, until, lo=first, key=attrgetter("since"))]
 
 
-def _kind(build: pool.BuildState, state: pool.State) -> Kind | None:
+def _kind(build: pool.BuildState, state: pool.RunState) -> Kind | None:
     """Return what a build is doing; None once it has ended."""
     if build.status is Status.DONE:
         return None
@@ -346,7 +348,7 @@ def _words(build: pool.BuildState) -> str:
             return build.waiting_on
 
 
-def _around(state: pool.State) -> dict[Kind, str]:
+def _around(state: pool.RunState) -> dict[Kind, str]:
     """Return what goes on that is about no single build, in words."""
     going_on: dict[Kind, str] = {}
     if state.resolve is not None and state.resolve.done_at is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pool.cache.prune import Item
+    from pool.cache.prune import CacheEntry
 
 __all__ = ["choice", "contents", "folder", "pruned", "would_prune"]
 
@@ -54,19 +54,19 @@ def contents(cache_dir: Path) -> Iterator[str]:
         yield f"the built wheels took {duration(seconds)} to build"
 
 
-def _by_kind(found: Iterable[Item]) -> dict[str, list[Item]]:
-    kinds = defaultdict[str, list["Item"]](list)
+def _by_kind(found: Iterable[CacheEntry]) -> dict[str, list[CacheEntry]]:
+    kinds = defaultdict[str, list["CacheEntry"]](list)
     for item in found:
         kinds[item.kind].append(item)
     return kinds
 
 
-def _row(name: str, found: Sequence[Item]) -> tuple[str, str, str, str]:
+def _row(name: str, found: Sequence[CacheEntry]) -> tuple[str, str, str, str]:
     oldest = datetime.fromtimestamp(min(item.used for item in found), UTC).astimezone()
     return name, str(len(found)), size(_bytes(found)), f"{oldest:%Y-%m-%d %H:%M}"
 
 
-def _bytes(found: Iterable[Item]) -> int:
+def _bytes(found: Iterable[CacheEntry]) -> int:
     return sum(item.bytes for item in found)
 
 
@@ -75,7 +75,7 @@ def _bytes(found: Iterable[Item]) -> int:
 
 def choice(
     older_than: str | None, max_size: str | None, *, everything: bool
-) -> Callable[[Sequence[Item]], Sequence[Item]]:
+) -> Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]:
     """Return what chooses among all there is.
 
     Args:
@@ -115,7 +115,7 @@ def _size(text: str) -> int:
 
 def pruned(
     cache_dir: Path,
-    choose: Callable[[Sequence[Item]], Sequence[Item]],
+    choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[str], None],
 ) -> Iterator[str]:
     """Remove what is chosen; yield lines about it.
@@ -135,13 +135,13 @@ def pruned(
 
 
 def would_prune(
-    cache_dir: Path, choose: Callable[[Sequence[Item]], Sequence[Item]]
+    cache_dir: Path, choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]
 ) -> Iterator[str]:
     """Yield the same lines about what would be removed now."""
     yield from _told(choose(items(cache_dir)), "would remove")
 
 
-def _told(gone: Sequence[Item], verb: str) -> Iterator[str]:
+def _told(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:
     if not gone:
         yield "nothing to remove"
         return

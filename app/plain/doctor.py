@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import pool
-from pool.engine.doctor import Checkup
+from pool.engine.doctor import Doctor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ _ASCII = {"ok": "+", "note": "-", "missing": "x"}
 
 def findings(cache_dir: Path, state_dir: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Look at the machine."""
-    return list(Checkup(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
+    return list(Doctor(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
 
 
 def as_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:

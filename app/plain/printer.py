@@ -42,7 +42,7 @@ class Printer:
     """Follows one run from its first event; `lines` is called with each."""
 
     def __init__(self, verbosity: Verbosity, header: events.Header, logs: Path) -> None:
-        self.state = pool.State(header=header)
+        self.state = pool.RunState(header=header)
         self._verbosity = verbosity
         self._logs = logs
         self._width = 0
@@ -69,7 +69,7 @@ class Printer:
 
     def follow(self, event: events.Event) -> None:
         """Fold one event and say nothing, but remember what the summary will say."""
-        pool.fold(self.state, event)
+        pool.apply(self.state, event)
         match event:
             case events.Sample(builds=builds):
                 self._peak = max(self._peak, sum(sample.rss for sample in builds))
@@ -208,7 +208,7 @@ class Printer:
         yield from self._verbose(self._about("phase", event.build, event.phase))
 
     @_say.register
-    def _(self, event: events.BuildChose) -> Iterable[Line]:
+    def _(self, event: events.BuildRequirementsResolved) -> Iterable[Line]:
         chosen = ", ".join(event.requirements) or "nothing"
         yield from self._verbose(self._about("chose", event.build, chosen))
 
@@ -269,7 +269,7 @@ class Printer:
     # What is around the builds
 
     @_say.register
-    def _(self, event: events.Remark) -> Iterable[Line]:
+    def _(self, event: events.Note) -> Iterable[Line]:
         yield from self._normal(self._about("note", event.build, event.text))
 
     @_say.register
@@ -329,7 +329,7 @@ class Printer:
         return self._about(word, build.id, "  ".join(self._facts(build)))
 
 
-def ends_early(state: pool.State) -> Line:
+def ends_early(state: pool.RunState) -> Line:
     """Return what is said of a log that has no end."""
     return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
 

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.text import Text
 
 from app.text.limits import budget, limits, traffic
-from app.text.run_status import told
+from app.text.run_status import current_status
 from app.text.view import duration, size_of
-from pool import LimitName, State, Status, SystemClock
+from pool import LimitName, RunState, Status, SystemClock
 
 if TYPE_CHECKING:
     from app.text.lines import Line
@@ -73,7 +73,7 @@ class TerminalOutlet:
         with suppress(OSError):  # The terminal is gone: the run goes on.
             self._console.print(text)
 
-    def draw(self, state: State) -> None:
+    def draw(self, state: RunState) -> None:
         """Show how far the run is, a few times a second at most."""
         now = self._clock.monotonic()
         if now - self._drawn >= _BETWEEN_SECONDS:
@@ -84,7 +84,7 @@ class TerminalOutlet:
                 self._live.refresh()
 
 
-def progress(state: State, elapsed: float, width: int) -> str:
+def progress(state: RunState, elapsed: float, width: int) -> str:
     """Return the line: what goes on around the builds, builds, downloads, memory, time.
 
     Where it is too long for the terminal, memory goes first, then what is said most loosely; the
@@ -99,7 +99,7 @@ def progress(state: State, elapsed: float, width: int) -> str:
         parts.append(f"{done} of {len(state.builds)} done")
     if coming := traffic(state, now):
         parts.append(f"{caps[LimitName.DOWNLOADS]}  {coming}")
-    if (about := told(state, now)) is not None and about.kind in ("working", "waiting"):
+    if (about := current_status(state, now)) is not None and about.kind in ("working", "waiting"):
         parts.append(about.lines[0])
     if (known := budget(state)) is not None:
         parts.append(f"memory {size_of(known[0], known[2])}")

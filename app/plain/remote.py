@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Remote"]
+__all__ = ["RemoteRun"]
 
 
-class Remote:
+class RemoteRun:
     """One run, and what it is told.
 
     Args:
@@ -31,7 +31,7 @@ class Remote:
 
     def __init__(self, journal: Path) -> None:
         self._reader = pool.JournalReader(journal)
-        self._state = pool.State(header=self._reader.header)
+        self._state = pool.RunState(header=self._reader.header)
         self._seq = 0
         self._read()
 
@@ -183,7 +183,7 @@ class Remote:
     # The run
 
     def _ask(self, control: pool.Control) -> None:
-        answer = pool.ask(self._reader.path, control)
+        answer = pool.send_control(self._reader.path, control)
         if answer.refused:
             raise pool.RunError(pool.clean_line(answer.refused))
         self._read()
@@ -193,7 +193,7 @@ class Remote:
     def _read(self) -> None:
         for event in self._reader.read():
             self._seq = event.seq
-            pool.fold(self._state, event)
+            pool.apply(self._state, event)
 
 
 def _said(limit: pool.LimitName, cap: int) -> str:

@@ -16,7 +16,7 @@ from app.outfile import written
 from app.plain.printer import Printer, ends_early
 from app.runs import bundle
 from app.runs import store as runs
-from app.runs.record import Record, missing_logs, read
+from app.runs.record import RunRecord, missing_logs, read
 from app.text.view import count
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def report(state_dir: Path, log: str | None, wanted: Mapping[str, str]) -> None:
                 print(line)
 
 
-def _format(name: str) -> Callable[[Record], str]:
+def _format(name: str) -> Callable[[RunRecord], str]:
     """Return what makes a format; only what is asked for is loaded."""
     match name:
         case "trace":
@@ -83,7 +83,7 @@ def _write(text: str, to: str) -> None:
         file.write(data)
 
 
-def _in_words(record: Record) -> Iterator[str]:
+def _in_words(record: RunRecord) -> Iterator[str]:
     """Yield how a run went, as its last lines said it."""
     printer = Printer("normal", record.header, record.logs)
     for event in record.events:
@@ -93,13 +93,13 @@ def _in_words(record: Record) -> Iterator[str]:
         yield ends_early(record.state).text
 
 
-def say_missing(state: pool.State, logs: Path) -> None:
+def say_missing(state: pool.RunState, logs: Path) -> None:
     """Say on stderr which logs of builds are not where they should be."""
     if text := missing(state, logs):
         print(f"wheelpool: {text}", file=sys.stderr)
 
 
-def missing(state: pool.State, logs: Path) -> str:
+def missing(state: pool.RunState, logs: Path) -> str:
     """Say which logs of builds are not where they should be; empty if all are."""
     if not (names := missing_logs(state, logs)):
         return ""

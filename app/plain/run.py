@@ -23,13 +23,21 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from app.config.sources import Manner
+    from app.config.sources import DisplayOptions
     from app.source.attached import AttachedSource
     from app.source.live import LiveSession
     from app.source.replay import ReplaySource
     from pool import events
 
-__all__ = ["attend", "exit_code", "follow", "obeying_signals", "part", "reprint", "wind_up"]
+__all__ = [
+    "exit_code",
+    "finish_after_screen",
+    "follow_attached",
+    "obeying_signals",
+    "print_parting",
+    "print_replay",
+    "run_headless",
+]
 
 _TICK_SECONDS = 0.25
 """How often the progress line is drawn while nothing happens."""
@@ -44,7 +52,7 @@ class Outlet(Protocol):
         """Show one line."""
         ...
 
-    def draw(self, state: pool.State) -> None:
+    def draw(self, state: pool.RunState) -> None:
         """Show how far the run is, where there is a place for that."""
         ...
 
@@ -63,7 +71,7 @@ class PlainOutlet:
             with suppress(OSError):
                 print(line.text.translate(self._plain), file=self._stream, flush=True)
 
-    def draw(self, state: pool.State) -> None:
+    def draw(self, state: pool.RunState) -> None:
         """Do nothing: a log is no place for what is overwritten."""
 
 
@@ -78,14 +86,14 @@ class _GithubOutlet:
         for one in self._commands.around(line):
             self._outlet.write(one)
 
-    def draw(self, state: pool.State) -> None:
+    def draw(self, state: pool.RunState) -> None:
         self._outlet.draw(state)
 
 
 class _AnnouncingOutlet:
     """Tells those who look at another window, too: the title of this one, and a bell."""
 
-    def __init__(self, outlet: Outlet, stream: TextIO, manner: Manner) -> None:
+    def __init__(self, outlet: Outlet, stream: TextIO, manner: DisplayOptions) -> None:
         self._outlet = outlet
         self._stream = stream
         self._title = title.Title(self._put) if manner.title else None
@@ -94,7 +102,7 @@ class _AnnouncingOutlet:
     def write(self, line: Line) -> None:
         self._outlet.write(line)
 
-    def draw(self, state: pool.State) -> None:
+    def draw(self, state: pool.RunState) -> None:
         self._outlet.draw(state)
         if self._title is not None:
             self._title.show(state)
@@ -115,7 +123,7 @@ class _AnnouncingOutlet:
             yield self
 
 
-def follow(session: LiveSession, manner: Manner) -> int:
+def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     """Start a run, tell what happens until it has ended, and return its exit code."""
     printer = Printer(manner.verbosity, session.header, pool.logs_of(session.journal))
 
@@ -143,7 +151,7 @@ def follow(session: LiveSession, manner: Manner) -> int:
     return exit_code(session)
 
 
-def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: Manner) -> None:
+def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: DisplayOptions) -> None:
     for line in printer.lines(event):
         outlet.write(line)
     if manner.github:
@@ -163,7 +171,7 @@ def _add_summary(journal: Path, to: Path) -> None:
         print(f"wheelpool: no job summary: {problem}", file=sys.stderr)
 
 
-def attend(source: AttachedSource, manner: Manner) -> int:
+def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
     """Tell what has happened and happens in another process's run, until it ends or we leave."""
     printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
     left = False
@@ -187,7 +195,7 @@ def attend(source: AttachedSource, manner: Manner) -> int:
     return source.parting_code
 
 
-def part(source: AttachedSource) -> int:
+def print_parting(source: AttachedSource) -> int:
     """Say, once its screen has closed, how another process's run went, or that it goes on."""
     printer = Printer("normal", source.header, pool.logs_of(source.journal))
     with pool.JournalReader(source.journal) as reader:
@@ -202,7 +210,7 @@ def part(source: AttachedSource) -> int:
     return source.parting_code
 
 
-def _say_parting(source: AttachedSource, state: pool.State) -> None:
+def _say_parting(source: AttachedSource, state: pool.RunState) -> None:
     outlet = PlainOutlet(sys.stderr)
     if source.trouble is not None:
         outlet.write(line_of("detached", pool.clean_line(source.trouble)))
@@ -220,7 +228,7 @@ def exit_code(session: LiveSession) -> int:
     return 0 if session.exit_code is None else session.exit_code
 
 
-def reprint(source: ReplaySource, manner: Manner) -> None:
+def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
     """Say all of a saved run at once."""
     printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
     outlet = _reading_along(PlainOutlet(sys.stderr), manner)
@@ -233,7 +241,7 @@ def reprint(source: ReplaySource, manner: Manner) -> None:
     say_missing(printer.state, pool.logs_of(source.journal))
 
 
-def wind_up(session: LiveSession) -> int:
+def finish_after_screen(session: LiveSession) -> int:
     """End a run whose screen has closed, say how it went, and return its exit code."""
 
     def end(_asked: int) -> None:
@@ -265,7 +273,7 @@ class _Results:
         if self._json:
             self._write(pool.encode_header(header).decode())
 
-    def event(self, event: pool.events.Event, state: pool.State) -> None:
+    def event(self, event: pool.events.Event, state: pool.RunState) -> None:
         if self._json:
             self._write(pool.encode(event).decode())
         elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
@@ -296,12 +304,12 @@ class _Results:
             print(f"wheelpool: stdout: {problem.strerror}", file=sys.stderr)
 
 
-def _reading_along(outlet: Outlet, manner: Manner) -> Outlet:
+def _reading_along(outlet: Outlet, manner: DisplayOptions) -> Outlet:
     return _GithubOutlet(outlet) if manner.github else outlet
 
 
 @contextmanager
-def _outlet(manner: Manner) -> Iterator[Outlet]:
+def _outlet(manner: DisplayOptions) -> Iterator[Outlet]:
     """Open what lines go to: a terminal with a progress line, or a plain stream."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield _reading_along(PlainOutlet(sys.stderr), manner)

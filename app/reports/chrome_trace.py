@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pool
-    from app.runs.record import Record
+    from app.runs.record import RunRecord
 
 __all__ = ["trace"]
 
@@ -63,7 +63,7 @@ _COUNTERS: dict[Measure, tuple[str, str]] = {
 """A counter's name, and that of its value: Perfetto shows both, ``running builds``."""
 
 
-def trace(record: Record) -> str:
+def trace(record: RunRecord) -> str:
     """Return the trace as JSON, an event a line."""
     events = sorted(chain(_run(record), _slots(record), _waits(record)), key=_order)
     lines = (_json(event) for event in [*_names(record), *events])
@@ -89,7 +89,7 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _names(record: Record) -> Iterator[_Event]:
+def _names(record: RunRecord) -> Iterator[_Event]:
     processes = {_RUN: "run", _SLOTS: "slots", _WAITS: "without a slot"}
     for pid, name in processes.items():
         yield _meta("process_name", pid, 0, {"name": name})
@@ -112,7 +112,7 @@ def _tid(pid: int, number: int) -> int:
     return number * 4 + pid
 
 
-def _run(record: Record) -> Iterator[_Event]:
+def _run(record: RunRecord) -> Iterator[_Event]:
     """Yield what is about no single build: slices, counters, instants."""
     for span in _apart(record.timeline.around, record.state.now):
         yield _slice(_RUN, _RUN, WORDS[span.kind], span, record)
@@ -134,7 +134,7 @@ def _run(record: Record) -> Iterator[_Event]:
         )
 
 
-def _slots(record: Record) -> Iterator[_Event]:
+def _slots(record: RunRecord) -> Iterator[_Event]:
     for slot, spans in record.timeline.slots.items():
         tid = _tid(_SLOTS, slot)
         for held in _tenures(_apart(spans, record.state.now)):
@@ -159,7 +159,7 @@ def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
         yield held
 
 
-def _waits(record: Record) -> Iterator[_Event]:
+def _waits(record: RunRecord) -> Iterator[_Event]:
     for tid, build in enumerate(record.state.builds.values(), 1):
         for span in _apart(_without_slot(record, build), record.state.now):
             track = _tid(_WAITS, tid)
@@ -167,7 +167,7 @@ def _waits(record: Record) -> Iterator[_Event]:
             yield _slice(_WAITS, track, WORDS[span.kind], span, record, cat=cat)
 
 
-def _without_slot(record: Record, build: pool.BuildState) -> list[Span]:
+def _without_slot(record: RunRecord, build: pool.BuildState) -> list[Span]:
     return [span for span in record.timeline.builds.get(build.id, []) if span.slot is None]
 
 
@@ -189,7 +189,7 @@ def _apart(spans: Iterable[Span], now: float) -> Iterator[Span]:
 
 
 def _slice(
-    pid: int, tid: int, name: str, span: Span, record: Record, *, cat: str = "run"
+    pid: int, tid: int, name: str, span: Span, record: RunRecord, *, cat: str = "run"
 ) -> _Event:
     args: dict[str, str | int] = {"on": span.words} if span.words else {}
     if span.build is not None:

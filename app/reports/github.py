@@ -55,7 +55,7 @@ class Commands:
                 yield line
 
 
-def errors(event: events.Event, state: pool.State) -> Iterator[Line]:
+def errors(event: events.Event, state: pool.RunState) -> Iterator[Line]:
     """Yield annotations for what went wrong for good; the state has the event in it."""
     match event:
         case events.BuildFinished(outcome=Outcome.FAILED):

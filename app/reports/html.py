@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
     from app.model.timeline import Kind
-    from app.runs.record import Record
+    from app.runs.record import RunRecord
 
 __all__ = ["html"]
 
@@ -59,7 +59,7 @@ _LEGEND: tuple[tuple[Kind, str], ...] = (
 )
 
 
-def html(record: Record) -> str:
+def html(record: RunRecord) -> str:
     """Return the page."""
     headline = _headline(record)
     head = element(
@@ -82,14 +82,14 @@ def html(record: Record) -> str:
 # What came of it
 
 
-def _headline(record: Record) -> str:
+def _headline(record: RunRecord) -> str:
     counts = Counter(build.outcome for build in record.asked)
     said = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
     how = "" if record.finished else ", unfinished"
     return f"{said or 'nothing built'} in {duration(record.state.now)}{how}"
 
 
-def _top(record: Record, headline: str) -> Iterator[ET.Element]:
+def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
     bad = record.failed or record.state.exit_code or not record.finished
     yield element("h1", headline, class_="bad" if bad else "good")
     header = record.header
@@ -109,7 +109,7 @@ def _top(record: Record, headline: str) -> Iterator[ET.Element]:
     yield element("dl", *figures, class_="figures")
 
 
-def _figures(record: Record) -> Iterator[tuple[str, str]]:
+def _figures(record: RunRecord) -> Iterator[tuple[str, str]]:
     state = record.state
     yield "took", duration(state.now)
     yield "builds", f"{len(state.builds):,}"
@@ -130,7 +130,7 @@ def _figures(record: Record) -> Iterator[tuple[str, str]]:
         yield "downloaded", size(state.traffic.bytes)
 
 
-def _waits(record: Record, build: pool.BuildId) -> dict[Kind, float]:
+def _waits(record: RunRecord, build: pool.BuildId) -> dict[Kind, float]:
     """Return the seconds that a build waited, for each reason."""
     waits: dict[Kind, float] = {}
     for span in record.timeline.builds[build]:
@@ -144,7 +144,7 @@ def _waits(record: Record, build: pool.BuildId) -> dict[Kind, float]:
 # The picture
 
 
-def _timeline(record: Record) -> Iterator[ET.Element]:
+def _timeline(record: RunRecord) -> Iterator[ET.Element]:
     if not record.timeline.builds and not record.timeline.around:
         return
     yield element("h2", "Timeline")
@@ -166,7 +166,7 @@ def _figure(svg: ET.Element) -> ET.Element:
 # What failed
 
 
-def _failures(record: Record) -> Iterator[ET.Element]:
+def _failures(record: RunRecord) -> Iterator[ET.Element]:
     resolve, environment = record.state.resolve, record.state.environment
     parts = [
         _failure(what, state.message, state.hint)
@@ -193,7 +193,7 @@ def _failure(what: str, message: str, hint: str) -> ET.Element:
     return part
 
 
-def _details(record: Record, build: pool.BuildState, *, extract: bool) -> Iterator[ET.Element]:
+def _details(record: RunRecord, build: pool.BuildState, *, extract: bool) -> Iterator[ET.Element]:
     if extract:
         why, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
         if why and why != end[-len(why) :]:
@@ -215,7 +215,7 @@ def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:
 # Tables
 
 
-def _builds(record: Record) -> Iterator[ET.Element]:
+def _builds(record: RunRecord) -> Iterator[ET.Element]:
     every = list(record.state.builds.values())
     if not every:
         return
@@ -233,7 +233,7 @@ def _weight(build: pool.BuildState) -> tuple[bool, bool, float]:
     return build.outcome is Outcome.FAILED and build.superseded_by is None, not good, build.seconds
 
 
-def _build(record: Record, build: pool.BuildState) -> tuple[str, ...]:
+def _build(record: RunRecord, build: pool.BuildState) -> tuple[str, ...]:
     state = record.state
     waits = {k: s for k, s in _waits(record, build.id).items() if s >= _SHORTEST_WAIT}
     longest = max(waits, key=lambda kind: waits[kind], default=None)
@@ -249,7 +249,7 @@ def _build(record: Record, build: pool.BuildState) -> tuple[str, ...]:
     )
 
 
-def _changes(record: Record) -> Iterator[ET.Element]:
+def _changes(record: RunRecord) -> Iterator[ET.Element]:
     marks = [mark for mark in record.timeline.landmarks if mark.kind == "cap"]
     if not marks:
         return
@@ -259,7 +259,7 @@ def _changes(record: Record) -> Iterator[ET.Element]:
         yield _more(len(marks) - _CHANGES, "change")
 
 
-def _about(record: Record) -> Iterator[ET.Element]:
+def _about(record: RunRecord) -> Iterator[ET.Element]:
     header = record.header
     machine = f"{count(header.host.cpus, 'processor')}, {size(header.host.memory)} of memory"
     said = f"wheelpool {header.wheelpool}, Python {header.python}, {machine}, run {header.run}"

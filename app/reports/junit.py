@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pool
-    from app.runs.record import Record
+    from app.runs.record import RunRecord
 
 __all__ = ["junit"]
 
@@ -32,7 +32,7 @@ _INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot have in it, not even escaped (section 2.2)."""
 
 
-def junit(record: Record) -> str:
+def junit(record: RunRecord) -> str:
     """Return the document."""
     cases = [_case(record, build) for build in record.state.builds.values() if _is_case(build)]
     cases += _around(record)
@@ -61,7 +61,7 @@ def _is_case(build: pool.BuildState) -> bool:
     return wanted and build.superseded_by is None
 
 
-def _properties(record: Record) -> ET.Element:
+def _properties(record: RunRecord) -> ET.Element:
     header = record.header
     facts = {
         "wheelpool": header.wheelpool,
@@ -78,7 +78,7 @@ def _properties(record: Record) -> ET.Element:
     return properties
 
 
-def _case(record: Record, build: pool.BuildState) -> ET.Element:
+def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
     nested = "wheelpool.nested" if build.nested else "wheelpool"
     case = _element(
         "testcase", name=title(build), classname=nested, time=_seconds(_spent(record, build))
@@ -93,13 +93,13 @@ def _case(record: Record, build: pool.BuildState) -> ET.Element:
     return case
 
 
-def _spent(record: Record, build: pool.BuildState) -> float:
+def _spent(record: RunRecord, build: pool.BuildState) -> float:
     if build.status is Status.DONE or build.started_at is None:
         return build.seconds
     return record.state.now - build.started_at
 
 
-def _results(record: Record, build: pool.BuildState) -> Iterator[ET.Element]:
+def _results(record: RunRecord, build: pool.BuildState) -> Iterator[ET.Element]:
     """Yield what went wrong; nothing for a build that went well."""
     match build.outcome:
         case None:
@@ -116,23 +116,23 @@ def _results(record: Record, build: pool.BuildState) -> Iterator[ET.Element]:
             return
 
 
-def _unfinished(record: Record, build: pool.BuildState) -> str:
+def _unfinished(record: RunRecord, build: pool.BuildState) -> str:
     doing = build.phase or build.waiting_for or build.status
     return f"unfinished: the log ends after {clock(record.state.now)}, in {doing}"
 
 
-def _earlier(record: Record, build: pool.BuildState, tag: str) -> ET.Element:
+def _earlier(record: RunRecord, build: pool.BuildState, tag: str) -> ET.Element:
     element = _element(tag, type=build.reference or "failed", message=build.message)
     element.append(_element("stackTrace", "\n".join(_extract(record, build))))
     return element
 
 
-def _extract(record: Record, build: pool.BuildState) -> list[str]:
+def _extract(record: RunRecord, build: pool.BuildState) -> list[str]:
     lines = record.extract(build, _EXTRACT)
     return [*lines, *([f"run it again by hand: {build.rerun}"] if build.rerun else [])]
 
 
-def _facts(record: Record, build: pool.BuildState) -> Iterator[str]:
+def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     """Yield what is to be known of a build beside its output."""
     if build.outcome is not None and build.outcome.good:
         yield f"{build.outcome}: {build.wheel or build.target}"
@@ -144,7 +144,7 @@ def _facts(record: Record, build: pool.BuildState) -> Iterator[str]:
     yield from build.remarks
 
 
-def _around(record: Record) -> Iterator[ET.Element]:
+def _around(record: RunRecord) -> Iterator[ET.Element]:
     """Yield cases for what is about no single build: the search for versions, the environment."""
     resolve, environment = record.state.resolve, record.state.environment
     if resolve is not None and (resolve.done_at is not None or not record.finished):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pool
     from app.model.timeline import Kind, Span
-    from app.runs.record import Record
+    from app.runs.record import RunRecord
 
 __all__ = ["markdown"]
 
@@ -41,7 +41,7 @@ _SHORTEST_WAIT = 0.05
 """Seconds; shorter waits are nobody's trouble."""
 
 
-def markdown(record: Record) -> str:
+def markdown(record: RunRecord) -> str:
     """Return the page."""
     parts = [
         _head(record),
@@ -55,7 +55,7 @@ def markdown(record: Record) -> str:
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _head(record: Record) -> Iterator[str]:
+def _head(record: RunRecord) -> Iterator[str]:
     state = record.state
     asked = record.asked
     counts = Counter(build.outcome for build in asked)
@@ -82,7 +82,7 @@ def _cap(name: pool.LimitName, cap: int) -> str:
     return size(cap) if cap else "off"
 
 
-def _unfinished(record: Record) -> Iterator[str]:
+def _unfinished(record: RunRecord) -> Iterator[str]:
     """Yield what was going on when the log broke off."""
     builds = [build for build in record.state.builds.values() if build.outcome is None]
     if record.finished or not builds:
@@ -106,7 +106,7 @@ def _last(build: pool.BuildState, span: Span) -> str:
     return span.words or build.last
 
 
-def _failures(record: Record) -> Iterator[str]:
+def _failures(record: RunRecord) -> Iterator[str]:
     failed = record.failed
     if not failed:
         return
@@ -123,7 +123,7 @@ def _why(build: pool.BuildState) -> str:
     return f"{why} ({build.hint})" if build.hint else why
 
 
-def _extract(record: Record, build: pool.BuildState) -> Iterator[str]:
+def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     lines, end = record.extract(build, _EXTRACT), record.tail(build, _EXTRACT)
     if not end:
         return
@@ -140,7 +140,7 @@ def _extract(record: Record, build: pool.BuildState) -> Iterator[str]:
     yield from ("", "</details>", "")
 
 
-def _slowest(record: Record) -> Iterator[str]:
+def _slowest(record: RunRecord) -> Iterator[str]:
     builds = sorted(record.asked, key=lambda one: one.seconds, reverse=True)
     rows = [_slow(build) for build in builds[:_SLOWEST] if build.seconds]
     if rows:
@@ -154,7 +154,7 @@ def _slow(build: pool.BuildState) -> tuple[str, str, str, str]:
     return title(build), duration(build.seconds), most, build.outcome or "unfinished"
 
 
-def _largest(record: Record) -> Iterator[str]:
+def _largest(record: RunRecord) -> Iterator[str]:
     builds = sorted(record.state.builds.values(), key=lambda one: one.peak, reverse=True)
     rows = [
         (title(one), size(one.peak), size(one.expected_peak) if one.expected_peak else "")
@@ -166,7 +166,7 @@ def _largest(record: Record) -> Iterator[str]:
         yield from _table(("build", "peak", "in earlier runs"), rows)
 
 
-def _waits(record: Record) -> Iterator[str]:
+def _waits(record: RunRecord) -> Iterator[str]:
     waits = [
         (span.end(record.state.now) - span.since, span)
         for spans in [*record.timeline.builds.values(), record.timeline.around]
@@ -189,11 +189,11 @@ def _waits(record: Record) -> Iterator[str]:
     yield from _table(("build", "what", "how long", "on"), rows)
 
 
-def _who(span: Span, record: Record) -> str:
+def _who(span: Span, record: RunRecord) -> str:
     return "the environment" if span.build is None else title(record.state.builds[span.build])
 
 
-def _wheels(record: Record) -> Iterator[str]:
+def _wheels(record: RunRecord) -> Iterator[str]:
     made = [one for one in record.asked if one.wheel and one.outcome and one.outcome.good]
     if not made:
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
     from app.model.timeline import Kind, Measure, Span
-    from app.runs.record import Record
+    from app.runs.record import RunRecord
 
 __all__ = ["SHADES", "picture", "swatch"]
 
@@ -91,7 +91,7 @@ class _Scale:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(max(t / self.length, 0.0), 1.0)
 
 
-def picture(record: Record, *, by_build: bool, most: int) -> ET.Element:
+def picture(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
     """Return the picture.
 
     Args:
@@ -126,14 +126,14 @@ def swatch(kind: Kind) -> ET.Element:
     return element("svg", _box(0, 0, 22, 12, SHADES[kind]), viewBox="0 0 22 12", class_="swatch")
 
 
-def _slots(record: Record) -> Iterator[_Row]:
+def _slots(record: RunRecord) -> Iterator[_Row]:
     if record.timeline.around:
         yield _Row("run", record.timeline.around)
     for slot, spans in sorted(record.timeline.slots.items()):
         yield _Row(f"slot {slot}", spans)
 
 
-def _builds(record: Record, most: int) -> Iterator[_Row]:
+def _builds(record: RunRecord, most: int) -> Iterator[_Row]:
     """Yield the builds that lived the longest, in the order of announcement."""
     lives = {
         build: spans[-1].end(record.state.now) - spans[0].since
@@ -150,7 +150,7 @@ def _builds(record: Record, most: int) -> Iterator[_Row]:
 
 
 def _bars(
-    record: Record, row: _Row, scale: _Scale, y: int, narrowest: float
+    record: RunRecord, row: _Row, scale: _Scale, y: int, narrowest: float
 ) -> Iterator[ET.Element]:
     """Yield a row's name and its bars; one for spans that are too narrow to have their own."""
     yield _text(4, y + 15, _cut(row.label, _LABEL), "label", row.label)
@@ -184,7 +184,7 @@ def _grouped(
         yield group
 
 
-def _names(record: Record, row: _Row, scale: _Scale, y: int) -> Iterator[ET.Element]:
+def _names(record: RunRecord, row: _Row, scale: _Scale, y: int) -> Iterator[ET.Element]:
     """Yield the names of builds, each where its bars begin, as far as there is room."""
     stays: list[list[Span]] = []
     for span in row.spans:
@@ -200,7 +200,7 @@ def _names(record: Record, row: _Row, scale: _Scale, y: int) -> Iterator[ET.Elem
             yield _text(left + 4, y + 15, text, "name", title(record.state.builds[stay[0].build]))
 
 
-def _told(record: Record, span: Span) -> str:
+def _told(record: RunRecord, span: Span) -> str:
     """Return what a tooltip says."""
     whose = "" if span.build is None else f"{title(record.state.builds[span.build])}: "
     length = duration(span.end(record.state.now) - span.since)
@@ -212,7 +212,7 @@ def _told(record: Record, span: Span) -> str:
 # Graphs, axis, marks
 
 
-def _memory(record: Record) -> _Graph:
+def _memory(record: RunRecord) -> _Graph:
     series = record.timeline.series
     peak, budget = series["used"].peak, series["budget"].peak
     # Of all the machine's memory what builds use is often too little to be seen.
@@ -220,13 +220,13 @@ def _memory(record: Record) -> _Graph:
     return _Graph("memory", "used", "budget", max(peak, budget, 1), notes)
 
 
-def _running(record: Record) -> _Graph:
+def _running(record: RunRecord) -> _Graph:
     series = record.timeline.series
     peak, cap = series["running"].peak, series["cap"].peak
     return _Graph("running builds", "running", "cap", max(peak, cap, 1), (f"peak {peak}", ""))
 
 
-def _drawn(record: Record, graph: _Graph, scale: _Scale, y: int) -> Iterator[ET.Element]:
+def _drawn(record: RunRecord, graph: _Graph, scale: _Scale, y: int) -> Iterator[ET.Element]:
     for text, down, class_ in zip(
         (graph.name, *graph.notes), (12, 28, 43), ("label", "small", "small"), strict=True
     ):
@@ -243,7 +243,7 @@ def _drawn(record: Record, graph: _Graph, scale: _Scale, y: int) -> Iterator[ET.
 
 
 def _stairs(
-    record: Record, graph: _Graph, measure: Measure, scale: _Scale
+    record: RunRecord, graph: _Graph, measure: Measure, scale: _Scale
 ) -> list[tuple[int, float]]:
     """Return where a value changes and how high it is then; one change a unit of width at most."""
     series = record.timeline.series[measure]
@@ -273,7 +273,7 @@ def _grid(scale: _Scale, bottom: int) -> Iterator[ET.Element]:
             yield _text(scale.x(t) + 2, bottom + 13, label, "small", "")
 
 
-def _marks(record: Record, scale: _Scale, bottom: int) -> Iterator[ET.Element]:
+def _marks(record: RunRecord, scale: _Scale, bottom: int) -> Iterator[ET.Element]:
     """Yield a line for each failure and changed cap, not two at the same place."""
     seen: set[tuple[str, int]] = set()
     for mark in record.timeline.landmarks:

@@ -103,4 +103,4 @@ def _copy_masked(log: Path, to: IO[bytes]) -> None:
     with log.open("rb") as file:
         while line := file.readline(_CHUNK):
             text = line.decode("utf-8", "surrogateescape")
-            to.write(pool.masked(text).encode("utf-8", "surrogateescape"))
+            to.write(pool.redact_urls(text).encode("utf-8", "surrogateescape"))

@@ -71,7 +71,7 @@ class Side:
     """One of the two runs."""
 
     header: pool.events.Header
-    state: pool.State
+    state: pool.RunState
     """After its last event."""
     timeline: Timeline
 
@@ -352,7 +352,7 @@ def _if_other(name: str, a: str, b: str) -> Iterator[tuple[str, str, str]]:
         yield name, a, b
 
 
-def _cap(state: pool.State, name: LimitName) -> str:
+def _cap(state: pool.RunState, name: LimitName) -> str:
     """Return a cap as it was at the end, in words."""
     limit = state.limits.get(name)
     if limit is None:

@@ -57,9 +57,9 @@ def _before(journal: Path) -> Iterator[Path]:
 
 def _phases(path: Path, build: pool.BuildState) -> Mapping[pool.Phase, float]:
     name = canonicalize_name(build.name)
-    state = pool.State()
+    state = pool.RunState()
     with pool.JournalReader(path) as reader:
-        pool.fold_all(state, reader.read())
+        pool.apply_all(state, reader.read())
     for one in state.builds.values():
         same = canonicalize_name(one.name) == name and one.purpose == build.purpose
         if same and one.outcome is Outcome.BUILT:

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
     from pool import events
 
-__all__ = ["Record", "missing_logs", "read"]
+__all__ = ["RunRecord", "missing_logs", "read"]
 
 _TAIL_BYTES = 1 << 18
 """So much of a log's end is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class RunRecord:
     """One run, from its first event to its last."""
 
     header: events.Header
     events: Sequence[events.Event]
-    state: pool.State
+    state: pool.RunState
     """After the last event; nobody changes it any more."""
     logs: Path
     """The folder of the builds' logs; some may be missing."""
@@ -84,7 +84,7 @@ class Record:
         return [text for _, text in found.lines[:lines]] if found is not None else []
 
 
-def read(path: Path) -> Record:
+def read(path: Path) -> RunRecord:
     """Read a journal.
 
     Args:
@@ -97,11 +97,11 @@ def read(path: Path) -> Record:
         happened = list(reader.read())
     if not happened:
         raise pool.JournalError(f"{reader.path}: there are no events in it")
-    state, timeline = pool.State(header=reader.header), Timeline()
+    state, timeline = pool.RunState(header=reader.header), Timeline()
     for event in happened:
-        pool.fold(state, event)
+        pool.apply(state, event)
         timeline.see(event, state)
-    return Record(
+    return RunRecord(
         header=reader.header,
         events=happened,
         state=state,
@@ -110,7 +110,7 @@ def read(path: Path) -> Record:
     )
 
 
-def missing_logs(state: pool.State, logs: Path) -> list[str]:
+def missing_logs(state: pool.RunState, logs: Path) -> list[str]:
     """Return the names of logs that had lines in them and are not in their folder."""
     builds = state.builds.values()
     return [build.log for build in builds if build.lines and not _place(logs, build).is_file()]

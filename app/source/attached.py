@@ -118,7 +118,7 @@ class AttachedSource:
     def _deliver(self) -> None:
         while (control := self._commands.get()) is not None:
             try:
-                refused = pool.ask(self.journal, control).refused
+                refused = pool.send_control(self.journal, control).refused
             except pool.RunError as problem:
                 refused = problem.message
             if refused:

@@ -1,6 +1,6 @@
 """Where events come from and where commands go: the seam between a run and its faces.
 
-A face (screen or printer) polls an `EventSource`, folds what it gets into a `State` of its own,
+A face (screen or printer) polls an `EventSource`, folds what it gets into a `RunState` of its own,
 and sends `Control` values back. It cannot tell a live run from a replay but by `live`.
 `LiveSession` is the own one: the engine in a thread of its own with a loop of its own, so that
 neither can make the other stutter. That of another process is in `app.source.attached`.
@@ -189,9 +189,9 @@ def _kept(problem: BaseException, folder: Path) -> str:
         first, BaseExceptionGroup
     ):  # Groups of tasks say no more than how many there are.
         first = first.exceptions[0]
-    what = pool.masked(f"an error of wheelpool's own: {type(first).__name__}: {first}")
+    what = pool.redact_urls(f"an error of wheelpool's own: {type(first).__name__}: {first}")
     try:
-        file.write_text(pool.masked("".join(traceback.format_exception(problem))))
+        file.write_text(pool.redact_urls("".join(traceback.format_exception(problem))))
     except OSError as refused:
         return f"{what} (no traceback kept: {refused})"
     return f"{what} (traceback: {file})"

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import pool
 from app.source.replay_time import time_of
-from app.source.snapshots import Moments
+from app.source.snapshots import SnapshotLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from app.source.snapshots import Moment
+    from app.source.snapshots import Snapshot
 
 __all__ = ["SPEEDS", "Mark", "ReplayControls", "ReplaySource"]
 
@@ -66,11 +66,11 @@ class ReplayControls(Protocol):
         ...
 
     @property
-    def end(self) -> pool.State:
+    def end(self) -> pool.RunState:
         """The run after its last event; it is nobody's to change."""
         ...
 
-    def moment(self) -> Moment:
+    def moment(self) -> Snapshot:
         """Return what there was before the events that come; to be folded on from."""
         ...
 
@@ -114,7 +114,7 @@ class ReplaySource:
         with pool.JournalReader(path) as reader, _nothing_collected():
             self.journal = reader.path
             self.header = reader.header
-            self._moments = Moments(reader.header)
+            self._moments = SnapshotLog(reader.header)
             self._events = _all_of(reader, self._moments)
         self._times = list(accumulate((event.t for event in self._events), max))
         self._clock = clock
@@ -147,7 +147,7 @@ class ReplaySource:
         return not self._paused and self.position < self.length
 
     @property
-    def end(self) -> pool.State:
+    def end(self) -> pool.RunState:
         """The run after its last event; it is nobody's to change."""
         return self._moments.end
 
@@ -163,7 +163,7 @@ class ReplaySource:
         self._anchor = (self._clock.monotonic(), self.length)
         return self.poll()
 
-    def moment(self) -> Moment:
+    def moment(self) -> Snapshot:
         """Return what there was before the events that come; to be folded on from."""
         return self._moment.copy()
 
@@ -193,7 +193,7 @@ class ReplaySource:
         """Go on, or back where negative."""
         self.seek(self.position + seconds)
 
-    def stand_still(self, at: str) -> None:
+    def pause_at(self, at: str) -> None:
         """Go to where a user names, and pause.
 
         Raises:
@@ -230,7 +230,7 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _all_of(reader: pool.JournalReader, moments: Moments) -> list[pool.events.Event]:
+def _all_of(reader: pool.JournalReader, moments: SnapshotLog) -> list[pool.events.Event]:
     """Read all events, and keep moments of them."""
     events: list[pool.events.Event] = []
     for event in reader.read():

@@ -14,13 +14,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pool
-from app.model.memory_history import MemoryTrail
+from app.model.memory_history import MemoryHistory
 from app.model.timeline import Span, Timeline
 
 if TYPE_CHECKING:
     from pool import events
 
-__all__ = ["Moment", "Moments"]
+__all__ = ["Snapshot", "SnapshotLog"]
 
 _APART = 16384
 """Events from one moment to the next, at first."""
@@ -29,30 +29,30 @@ _MOST = 32
 
 
 @dataclass(slots=True, kw_only=True)
-class Moment:
+class Snapshot:
     """What some events came to."""
 
     count: int = 0
     """How many events."""
-    state: pool.State = field(default_factory=pool.State)
+    state: pool.RunState = field(default_factory=pool.RunState)
     timeline: Timeline = field(default_factory=Timeline)
-    memory: MemoryTrail = field(default_factory=MemoryTrail)
+    memory: MemoryHistory = field(default_factory=MemoryHistory)
 
     def see(self, event: events.Event) -> frozenset[pool.BuildId]:
         """Go on by one event; return the builds that it changed."""
-        dirty = pool.fold(self.state, event)
+        dirty = pool.apply(self.state, event)
         self.timeline.see(event, self.state)
         self.memory.see(event)
         self.count += 1
         return dirty
 
-    def copy(self) -> Moment:
+    def copy(self) -> Snapshot:
         """Return the same moment, for somebody else to go on from."""
         return self.with_builds({name: _build(build) for name, build in self.state.builds.items()})
 
-    def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Moment:
+    def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Snapshot:
         """Return the same moment with copies of its builds that the caller has made."""
-        return Moment(
+        return Snapshot(
             count=self.count,
             state=_state(self.state, builds),
             timeline=_timeline(self.timeline),
@@ -60,11 +60,11 @@ class Moment:
         )
 
 
-class Moments:
+class SnapshotLog:
     """The moments of one run; `see` is called with each of its events, in order."""
 
     def __init__(self, header: events.Header, *, apart: int = _APART) -> None:
-        self._now = Moment(state=pool.State(header=header))
+        self._now = Snapshot(state=pool.RunState(header=header))
         self._kept = [self._now.copy()]
         self._apart = apart
         self._dirty: set[pool.BuildId] = set()
@@ -79,14 +79,14 @@ class Moments:
             self._keep()
 
     @property
-    def end(self) -> pool.State:
+    def end(self) -> pool.RunState:
         """What all events so far come to; it is nobody's to change."""
         return self._now.state
 
-    def before(self, count: int) -> Moment:
+    def before(self, count: int) -> Snapshot:
         """Return the last moment that is kept of those with at most so many events.
 
-        It is nobody's to change: `Moment.copy` is.
+        It is nobody's to change: `Snapshot.copy` is.
         """
         return self._kept[bisect_right(self._kept, count, key=attrgetter("count")) - 1]
 
@@ -108,7 +108,7 @@ def _build(build: pool.BuildState) -> pool.BuildState:
     return twin
 
 
-def _state(state: pool.State, builds: dict[pool.BuildId, pool.BuildState]) -> pool.State:
+def _state(state: pool.RunState, builds: dict[pool.BuildId, pool.BuildState]) -> pool.RunState:
     return replace(
         state,
         builds=builds,

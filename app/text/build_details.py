@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.text.view import count, describe, duration, size, title
-from app.text.wait_reasons import why
+from app.text.wait_reasons import wait_reason
 from pool import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pool
-    from app.model.queue import WaitingLine
+    from app.model.queue import SlotQueue
 
 __all__ = ["Fact", "command", "facts", "tries"]
 
@@ -33,9 +33,9 @@ class Fact:
 
 def facts(
     build: pool.BuildState,
-    state: pool.State,
+    state: pool.RunState,
     now: float,
-    line: WaitingLine,
+    line: SlotQueue,
     before: Mapping[pool.Phase, float],
 ) -> Iterator[Fact]:
     """Yield what is known about a build; nothing is said of what does not apply.
@@ -48,7 +48,7 @@ def facts(
         before: seconds of its phases in an earlier run; may be empty.
     """
     for about, text in (
-        ("why", build.message or why(build, state, now, line)),
+        ("why", build.message or wait_reason(build, state, now, line)),
         ("way out", build.hint),
         ("phases", "   ".join(_phases(build, now, before))),
         ("time", _time(build, now)),
@@ -71,7 +71,7 @@ def facts(
             yield Fact(about, text)
 
 
-def tries(build: pool.BuildState, state: pool.State) -> list[pool.BuildState]:
+def tries(build: pool.BuildState, state: pool.RunState) -> list[pool.BuildState]:
     """Return all tries of a build, the first one first; it is one of them."""
     first = build
     while first.retry_of is not None and first.retry_of in state.builds:
@@ -126,12 +126,12 @@ def _memory(build: pool.BuildState) -> str:
     return "   ".join(told)
 
 
-def _titles(builds: tuple[pool.BuildId, ...], state: pool.State) -> str:
+def _titles(builds: tuple[pool.BuildId, ...], state: pool.RunState) -> str:
     known = [state.builds[build] for build in builds if build in state.builds]
     return ", ".join(f"{title(one)} ({one.outcome or one.status})" for one in known)
 
 
-def _tries(build: pool.BuildState, state: pool.State) -> str:
+def _tries(build: pool.BuildState, state: pool.RunState) -> str:
     found = tries(build, state)
     if len(found) == 1:
         return ""

@@ -37,7 +37,7 @@ class Gauge:
     """Where it is, in words, where the header does not say so already."""
 
 
-def gauges(state: pool.State, timeline: Timeline) -> list[Gauge]:
+def gauges(state: pool.RunState, timeline: Timeline) -> list[Gauge]:
     """Return the graphs there are in a run, the most telling first."""
     return [*_caps(state), *_memory(state), *_pressure(timeline), *_reserved(state)]
 
@@ -56,7 +56,7 @@ def history(timeline: Timeline, measure: Measure, now: float, cells: int) -> lis
     ]
 
 
-def _caps(state: pool.State) -> Iterator[Gauge]:
+def _caps(state: pool.RunState) -> Iterator[Gauge]:
     measures: dict[LimitName, Measure] = {
         LimitName.BUILDS: "running",
         LimitName.JOBS: "working",
@@ -68,14 +68,14 @@ def _caps(state: pool.State) -> Iterator[Gauge]:
             yield Gauge(name=name, measure=measure, scale=scale)
 
 
-def _memory(state: pool.State) -> Iterator[Gauge]:
+def _memory(state: pool.RunState) -> Iterator[Gauge]:
     if (known := budget(state)) is not None:
         yield Gauge(name="memory", measure="used", scale=known[2])
     elif state.machine is not None:
         yield Gauge(name="memory", measure="used", scale=state.machine.total)
 
 
-def _reserved(state: pool.State) -> Iterator[Gauge]:
+def _reserved(state: pool.RunState) -> Iterator[Gauge]:
     if (known := budget(state)) is not None:
         _, reserved, whole = known
         yield Gauge(name="reserved", measure="reserved", scale=whole, now=size(reserved))

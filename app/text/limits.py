@@ -50,12 +50,12 @@ _NAMES = (
 """For a screen, a narrow one, and one of a few cells."""
 
 
-def limits(state: pool.State) -> dict[LimitName, str]:
+def limits(state: pool.RunState) -> dict[LimitName, str]:
     """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
     return {name: _said(f"{name.value} ", name, state) for name in _known(state)}
 
 
-def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
+def caps_for(state: pool.RunState, width: int) -> dict[LimitName, str]:
     """Say each cap so that all of them, with a cell to each side, are no wider than ``width``.
 
     Each is padded to what it needs while all of its cap is in use, so that its neighbours stay
@@ -69,7 +69,7 @@ def caps_for(state: pool.State, width: int) -> dict[LimitName, str]:
     return said
 
 
-def budget(state: pool.State) -> tuple[int, int, int] | None:
+def budget(state: pool.RunState) -> tuple[int, int, int] | None:
     """Return what builds use, have set aside, and may have, in bytes; None without a budget.
 
     Who uses more than was set aside has that much set aside.
@@ -82,20 +82,20 @@ def budget(state: pool.State) -> tuple[int, int, int] | None:
     return sum(build.rss for build in builds), reserved, limit.cap
 
 
-def next_cap(state: pool.State, after: LimitName) -> LimitName:
+def next_cap(state: pool.RunState, after: LimitName) -> LimitName:
     """Return the cap that follows one, around in a circle; the last one is memory."""
     known = [*_known(state), LimitName.MEMORY]
     at = known.index(after) if after in known else -1
     return known[(at + 1) % len(known)]
 
 
-def step_of(state: pool.State) -> int:
+def step_of(state: pool.RunState) -> int:
     """Return by how many bytes a key changes the memory budget: a power of two."""
     whole = _machine(state)
     return max(_LEAST_STEP, 1 << (whole // _STEPS).bit_length() - 1) if whole else _LEAST_STEP
 
 
-def budget_after(state: pool.State, steps: int) -> int | None:
+def budget_after(state: pool.RunState, steps: int) -> int | None:
     """Return the budget after some steps, in whole steps; None where it is not to change.
 
     Where there is none, the first step down is to all of the machine's memory. It is never less
@@ -112,13 +112,13 @@ def budget_after(state: pool.State, steps: int) -> int | None:
     return None if wanted == limit.cap else wanted
 
 
-def draining(state: pool.State, name: LimitName) -> int:
+def draining(state: pool.RunState, name: LimitName) -> int:
     """Return how many have to end before no more run than a cap allows."""
     limit = state.limits.get(name)
     return 0 if limit is None else max(0, _running(state, name) - limit.cap)
 
 
-def traffic(state: pool.State, now: float) -> str:
+def traffic(state: pool.RunState, now: float) -> str:
     """Say what downloads bring: ``12 of 40 MiB  4.1 MiB/s``; empty while there are none.
 
     What has come is that of the whole run; what is to come, that of the files on their way.
@@ -136,18 +136,18 @@ def traffic(state: pool.State, now: float) -> str:
     return f"{amount}  {size(state.traffic.rate(now), fine=True)}/s"
 
 
-def _machine(state: pool.State) -> int:
+def _machine(state: pool.RunState) -> int:
     """Return the machine's bytes; 0 while they are unknown."""
     if state.machine is not None:
         return state.machine.total
     return state.header.host.memory if state.header is not None else 0
 
 
-def _known(state: pool.State) -> Sequence[LimitName]:
+def _known(state: pool.RunState) -> Sequence[LimitName]:
     return [name for name in CAPS if name in state.limits]
 
 
-def _running(state: pool.State, name: LimitName) -> int:
+def _running(state: pool.RunState, name: LimitName) -> int:
     match name:
         case LimitName.BUILDS:
             return len(state.slots)
@@ -159,14 +159,14 @@ def _running(state: pool.State, name: LimitName) -> int:
             return len(state.installs)
 
 
-def _with_processes(state: pool.State) -> Iterator[pool.BuildState]:
+def _with_processes(state: pool.RunState) -> Iterator[pool.BuildState]:
     """Yield the builds whose processes run."""
     for build in state.slots.values():
         if state.builds[build].processes:
             yield state.builds[build]
 
 
-def _said(word: str, name: LimitName, state: pool.State) -> str:
+def _said(word: str, name: LimitName, state: pool.RunState) -> str:
     running, cap = _running(state, name), state.limits[name].cap
     why = "" if state.limits[name].lowered_from is None else " memory"
     if cap == 0:
@@ -174,6 +174,6 @@ def _said(word: str, name: LimitName, state: pool.State) -> str:
     return f"{word}{running} -> {cap}{why}" if running > cap else f"{word}{running}/{cap}{why}"
 
 
-def _padded(word: str, name: LimitName, state: pool.State) -> str:
+def _padded(word: str, name: LimitName, state: pool.RunState) -> str:
     digits = len(str(state.limits[name].cap))
     return _said(word, name, state).ljust(len(word) + 1 + 2 * digits)

@@ -41,7 +41,7 @@ def trouble(message: str, hint: str) -> Iterator[Line]:
     yield from (line_of("", text) for text in [*rest, hint] if text)
 
 
-def picks(picked: tuple[events.Picked, ...]) -> Iterator[Line]:
+def picks(picked: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
     """Yield each distribution of a set, who asked for it, and what was not taken, aligned."""
     labels = [f"{one.name} {one.version}" for one in picked]
     width = min(max(map(len, labels), default=0), _LONGEST_NAME)

@@ -21,14 +21,22 @@ if TYPE_CHECKING:
     from pool import events
 
 __all__ = [
-    "Told", "change", "changed", "folder", "how_changed", "kept", "resolved", "sentences", "told",
+    "StatusMessage",
+    "change",
+    "changed",
+    "current_status",
+    "folder",
+    "how_changed",
+    "kept",
+    "resolved",
+    "sentences",
 ]  # fmt: skip
 
 How = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatusMessage:
     """What is to be said at the moment."""
 
     kind: Literal["working", "waiting", "done", "failed"]
@@ -36,57 +44,57 @@ class Told:
     """More than one only where something failed."""
 
 
-def told(state: pool.State, now: float) -> Told | None:
+def current_status(state: pool.RunState, now: float) -> StatusMessage | None:
     """Say what goes on around the builds; None where that is nothing."""
     about = _environment(state.environment, now) or _resolving(state.resolve, now)
     if not state.remarks:
         return about
     note = f"note: {state.remarks[-1]}"
     if about is None:
-        return Told("done", (note,))
+        return StatusMessage("done", (note,))
     if about.kind in ("working", "waiting"):
         return about
     first, *rest = about.lines
     # A failure has lines of its own; elsewhere there is one for all.
-    return Told(
+    return StatusMessage(
         about.kind, (first, *rest, note) if about.kind == "failed" else (f"{first}   {note}",)
     )
 
 
-def _environment(environment: pool.EnvironmentState | None, now: float) -> Told | None:
+def _environment(environment: pool.EnvironmentState | None, now: float) -> StatusMessage | None:
     if environment is None:
         return None
     where = folder(environment.path)
     if environment.waiting_since is not None:
         waited = clock(now - environment.waiting_since)
         holder = held_by(environment.holder)
-        return Told("waiting", (f"waiting {waited} for {where}: locked {holder}",))
+        return StatusMessage("waiting", (f"waiting {waited} for {where}: locked {holder}",))
     if environment.locked:
-        return Told("working", (f"writing into {where}",))
+        return StatusMessage("working", (f"writing into {where}",))
     if environment.message:
         return _failed(f"not installed into {where}: ", environment.message, environment.hint)
     if environment.changes:
-        return Told("done", (changed(environment),))
+        return StatusMessage("done", (changed(environment),))
     return None
 
 
-def _resolving(resolve: pool.Resolve | None, now: float) -> Told | None:
+def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None:
     if resolve is None:
         return None
     if resolve.message:
         return _failed("not resolved: ", resolve.message, resolve.hint)
     if resolve.done_at is not None:
-        return Told("done", (f"resolved {resolved(resolve.picked)}",))
+        return StatusMessage("done", (f"resolved {resolved(resolve.picked)}",))
     words = [f"resolving {count(len(resolve.requirements), 'requirement')}"]
     if resolve.pages:
         words.append(count(resolve.pages, "page"))
     words.append(clock(now - resolve.since))
-    return Told("working", (" · ".join(words),))
+    return StatusMessage("working", (" · ".join(words),))
 
 
-def _failed(what: str, message: str, hint: str) -> Told:
+def _failed(what: str, message: str, hint: str) -> StatusMessage:
     first, *rest = sentences(message)
-    return Told("failed", (what + first, *rest, *([hint] if hint else [])))
+    return StatusMessage("failed", (what + first, *rest, *([hint] if hint else [])))
 
 
 def sentences(message: str) -> list[str]:
@@ -101,7 +109,7 @@ def folder(path: str) -> str:
     return place.name if len(place.parts) > 2 else str(place)
 
 
-def resolved(picked: tuple[events.Picked, ...]) -> str:
+def resolved(picked: tuple[events.SelectedVersion, ...]) -> str:
     """Sum up a set: ``41 distributions: 3 from source, 37 wheels, 1 kept``."""
     kinds = Counter(_origin(one) for one in picked)
     parts = [f"{kinds['source']} from source"] if kinds["source"] else []
@@ -112,7 +120,7 @@ def resolved(picked: tuple[events.Picked, ...]) -> str:
     return ": ".join(filter(None, (count(len(picked), "distribution"), ", ".join(parts))))
 
 
-def _origin(one: events.Picked) -> Literal["source", "wheel", "kept"]:
+def _origin(one: events.SelectedVersion) -> Literal["source", "wheel", "kept"]:
     match one.kind:
         case "installed":
             return "kept"
@@ -122,7 +130,7 @@ def _origin(one: events.Picked) -> Literal["source", "wheel", "kept"]:
             return "wheel" if one.file.endswith(".whl") else "source"
 
 
-def kept(state: pool.State) -> int:
+def kept(state: pool.RunState) -> int:
     """Return how many distributions of an environment were good as they were."""
     picked = state.resolve.picked if state.resolve is not None else ()
     return sum(one.kind == "installed" for one in picked)

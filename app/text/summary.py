@@ -26,12 +26,12 @@ _ORDER = (
 """Bad news last; failures after all of these."""
 
 
-def asked_for(state: pool.State) -> list[pool.BuildState]:
+def asked_for(state: pool.RunState) -> list[pool.BuildState]:
     """Return the last tries of what the user asked for, and what failed inside, worst last."""
     return sorted(filter(_counts, state.builds.values()), key=_badness)
 
 
-def sums(state: pool.State, peak: int) -> Iterator[Line]:
+def sums(state: pool.RunState, peak: int) -> Iterator[Line]:
     """Yield the last lines.
 
     Args:
@@ -57,7 +57,7 @@ def _badness(build: pool.BuildState) -> int:
     return _ORDER.index(build.outcome) if build.outcome in _ORDER else len(_ORDER)
 
 
-def _totals(state: pool.State, peak: int) -> str:
+def _totals(state: pool.RunState, peak: int) -> str:
     asked = asked_for(state)
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
@@ -71,14 +71,14 @@ def _totals(state: pool.State, peak: int) -> str:
     return "  ".join([*parts, f"logs {state.logs}"])
 
 
-def _lasted(state: pool.State) -> float:
+def _lasted(state: pool.RunState) -> float:
     """Return when the last thing was done; a screen may have been left much later."""
     ends = [build.finished_at for build in state.builds.values()]
     ends += [doing.done_at for doing in (state.resolve, state.environment) if doing is not None]
     return max((end for end in ends if end is not None), default=state.now)
 
 
-def _installed(state: pool.State) -> str:
+def _installed(state: pool.RunState) -> str:
     environment, same = state.environment, kept(state)
     if environment is None or environment.message:
         return ""
@@ -87,7 +87,7 @@ def _installed(state: pool.State) -> str:
     return f"kept {same} in {folder(environment.path)}, nothing to install" if same else ""
 
 
-def _failed(state: pool.State) -> str:
+def _failed(state: pool.RunState) -> str:
     """Say why there was nothing to build, or why nothing was installed; empty where it was."""
     resolve, environment = state.resolve, state.environment
     if resolve is not None and resolve.message:

@@ -29,7 +29,7 @@ def able(environ: Mapping[str, str]) -> bool:
     return bool(term) and not term.startswith(_UNABLE)
 
 
-def words(state: pool.State) -> str:
+def words(state: pool.RunState) -> str:
     """Say how far a run is: ``wheelpool 3/12, 2 building, 1 failed``."""
     builds = state.builds.values()
     done = sum(build.status is pool.Status.DONE for build in builds)
@@ -51,7 +51,7 @@ class Title:
         self._write = write
         self._shown = ""
 
-    def show(self, state: pool.State) -> None:
+    def show(self, state: pool.RunState) -> None:
         """Say how far a run is."""
         if (now := words(state)) != self._shown:
             self._shown = now

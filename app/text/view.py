@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from pool import BuildState, LimitName, Outcome, Phase, State, Status, WaitFor
+from pool import BuildState, LimitName, Outcome, Phase, RunState, Status, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +154,7 @@ def title(build: BuildState) -> str:
             return build.label
 
 
-def describe(build: BuildState, state: State, now: float, in_line: str = "") -> Line:
+def describe(build: BuildState, state: RunState, now: float, in_line: str = "") -> Line:
     """Say what a build is doing, or what became of it.
 
     Args:
@@ -169,7 +169,7 @@ def describe(build: BuildState, state: State, now: float, in_line: str = "") -> 
     return replace(line, detail=" · ".join(filter(None, (build.purpose, line.detail))))
 
 
-def _described(build: BuildState, state: State, now: float, in_line: str) -> Line:
+def _described(build: BuildState, state: RunState, now: float, in_line: str) -> Line:
     match build.status:
         case Status.DONE:
             return _ended(build)
@@ -190,7 +190,7 @@ def _ended(build: BuildState) -> Line:
     return Line(outcome.value, outcome.value, build.message)
 
 
-def _waiting(build: BuildState, state: State, now: float) -> Line:
+def _waiting(build: BuildState, state: RunState, now: float) -> Line:
     match build.waiting_for:
         case WaitFor.LOCK:
             return Line(
@@ -213,7 +213,7 @@ def held_by(holder: pool.Holder | None) -> str:
     return f'by pid {holder.pid} "{holder.command}"' if holder.command else f"by pid {holder.pid}"
 
 
-def _doing(build: BuildState, state: State, now: float) -> str:
+def _doing(build: BuildState, state: RunState, now: float) -> str:
     jobs = state.limits.get(LimitName.JOBS)
     if build.phase is Phase.AWAIT_JOB and jobs is not None:
         return f"waits for one of {count(jobs.cap, 'job')}"
@@ -243,7 +243,7 @@ def _missing(build: BuildState) -> str:
     return f"{size(max(0, build.needs - build.free))} missing, needs {size(build.needs)}"
 
 
-def _needed(build: BuildState, state: State) -> str:
+def _needed(build: BuildState, state: RunState) -> str:
     nested = (state.builds.get(one) for one in build.waiting_builds)
     told = [f"{title(one)} ({word_of(one)})" for one in nested if one is not None]
     return ", ".join(told) or build.waiting_on
@@ -258,7 +258,7 @@ def word_of(build: BuildState) -> str:
     return build.status
 
 
-def _fetching(build: BuildState, state: State) -> str:
+def _fetching(build: BuildState, state: RunState) -> str:
     for (owner, file), download in state.downloads.items():
         if owner == build.id:
             # The number first: a long name of a file is cut.
@@ -275,7 +275,7 @@ def _fetching(build: BuildState, state: State) -> str:
     return build.waiting_on
 
 
-def _queued(build: BuildState, state: State, in_line: str) -> str:
+def _queued(build: BuildState, state: RunState, in_line: str) -> str:
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
         return "paused"
@@ -289,7 +289,7 @@ def kind_of(build: BuildState) -> Kind:
     return "waiting" if build.status is Status.WAITING else "building" if build.slot else "queued"
 
 
-def row(build: BuildState, state: State, now: float, in_line: str = "") -> Row:
+def row(build: BuildState, state: RunState, now: float, in_line: str = "") -> Row:
     """Return a build as a table shows it."""
     line = describe(build, state, now, in_line)
     return Row(

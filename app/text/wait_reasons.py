@@ -17,12 +17,12 @@ from pool import LimitName, Status, WaitFor
 
 if TYPE_CHECKING:
     import pool
-    from app.model.queue import WaitingLine
+    from app.model.queue import SlotQueue
 
-__all__ = ["in_line", "why"]
+__all__ = ["in_line", "wait_reason"]
 
 
-def why(build: pool.BuildState, state: pool.State, now: float, line: WaitingLine) -> str:
+def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, line: SlotQueue) -> str:
     """Return one sentence on what keeps a build from going on; empty where nothing does."""
     if build.status is Status.QUEUED:
         return _why_queued(build, state, line)
@@ -41,7 +41,7 @@ def why(build: pool.BuildState, state: pool.State, now: float, line: WaitingLine
             return f"waits {since}: {doing.word} {doing.detail}"
 
 
-def in_line(build: pool.BuildState, state: pool.State, line: WaitingLine) -> str:
+def in_line(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
     """Say in short where a build stands: ``next: has begun``, ``3rd in line``; or nothing."""
     place = line.place(build.id)
     if place is None or build.status is not Status.QUEUED:
@@ -54,7 +54,7 @@ def in_line(build: pool.BuildState, state: pool.State, line: WaitingLine) -> str
 # Locks, needs, memory
 
 
-def _holder(build: pool.BuildState, state: pool.State, now: float) -> str:
+def _holder(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     holder = build.holder
     if holder is None or holder.pid is None:
         return "another process has it, the system does not tell which"
@@ -62,20 +62,20 @@ def _holder(build: pool.BuildState, state: pool.State, now: float) -> str:
     return f"pid {holder.pid}{command} has it{_age(holder, state, now)}"
 
 
-def _age(holder: pool.Holder, state: pool.State, now: float) -> str:
+def _age(holder: pool.Holder, state: pool.RunState, now: float) -> str:
     if holder.since is None or state.header is None:
         return ""
     began = datetime.fromisoformat(state.header.started).timestamp()
     return f", a process that runs for {duration(max(0.0, began + now - holder.since))}"
 
 
-def _needs(build: pool.BuildState, state: pool.State, now: float) -> str:
+def _needs(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     nested = [state.builds[one] for one in build.waiting_builds if one in state.builds]
     told = [f"{title(one)}, which {_does(one, state, now)}" for one in nested]
     return "; ".join(told) or build.waiting_on
 
 
-def _does(build: pool.BuildState, state: pool.State, now: float) -> str:
+def _does(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     """Say what a nested build is doing, in the words of its own row."""
     if build.status is Status.DONE:
         return f"is {word_of(build)}"
@@ -88,7 +88,7 @@ def _does(build: pool.BuildState, state: pool.State, now: float) -> str:
     return f"waits itself: {doing.word} {doing.detail}"
 
 
-def _memory(build: pool.BuildState, state: pool.State) -> str:
+def _memory(build: pool.BuildState, state: pool.RunState) -> str:
     if not build.needs:
         return build.waiting_on
     budget = state.limits.get(LimitName.MEMORY)
@@ -104,7 +104,7 @@ def _memory(build: pool.BuildState, state: pool.State) -> str:
 # The queue
 
 
-def _why_queued(build: pool.BuildState, state: pool.State, line: WaitingLine) -> str:
+def _why_queued(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
         return "waits for a slot: builds are paused"
@@ -118,7 +118,7 @@ def _why_queued(build: pool.BuildState, state: pool.State, line: WaitingLine) ->
     return f"waits for a slot, and is the next to get one: {long or short}"
 
 
-def _held_back(build: pool.BuildState, state: pool.State, line: WaitingLine) -> str:
+def _held_back(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
     """Say why slots may be free and are not given."""
     first = state.builds[line[0]]
     free = _free_slots(state)
@@ -133,7 +133,7 @@ def _held_back(build: pool.BuildState, state: pool.State, line: WaitingLine) -> 
     return ""
 
 
-def _why_first(build: pool.BuildState, line: WaitingLine, state: pool.State) -> tuple[str, str]:
+def _why_first(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
     """Return why a build is the next one, in short and, where there is more to say, in long."""
     if build.alone and state.slots:
         running = count(len(state.slots), "build")
@@ -148,7 +148,7 @@ def _why_first(build: pool.BuildState, line: WaitingLine, state: pool.State) -> 
     return _by_length(build, line, state)
 
 
-def _by_length(build: pool.BuildState, line: WaitingLine, state: pool.State) -> tuple[str, str]:
+def _by_length(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
     behind = state.builds[line[1]] if len(line) > 1 else None
     if behind is None or behind.alone:
         return "the last one", "nobody else waits who could run beside it"
@@ -159,7 +159,7 @@ def _by_length(build: pool.BuildState, line: WaitingLine, state: pool.State) -> 
     return "the longest", f"it is expected to take the longest, {about(weight)}{known}"
 
 
-def _free_slots(state: pool.State) -> int:
+def _free_slots(state: pool.RunState) -> int:
     limit = state.limits.get(LimitName.BUILDS)
     return 0 if limit is None else max(0, limit.cap - len(state.slots))
 

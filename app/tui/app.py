@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList
 import pool
 from app.text.terminal_title import Title
 from app.tui.replay_bindings import ReplayApp
-from app.tui.run_model import Feed
+from app.tui.run_model import RunModel
 from app.tui.screens.dashboard import Dashboard
 from app.tui.screens.dialogs import QuitScreen
 from app.tui.screens.help import HelpScreen, sections_for
@@ -71,7 +71,7 @@ class WheelpoolApp(ReplayApp):
         bell: bool = False,
     ) -> None:
         super().__init__(theme)
-        self.feed = Feed(source, clock or pool.SystemClock())
+        self.feed = RunModel(source, clock or pool.SystemClock())
         self._ascii = ascii_only
         self._title = Title(self._put) if titled else None
         self._bell = bell

@@ -17,7 +17,7 @@ from app.tui.themes import ThemedApp
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["ReplayApp"]
 
@@ -42,7 +42,7 @@ class ReplayApp(ThemedApp):
         Binding("0", "start", show=False, id="time.start"),
         Binding("dollar_sign", "end", show=False, id="time.end"),
     ]
-    feed: Feed
+    feed: RunModel
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer time's keys in a replay only."""

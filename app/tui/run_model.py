@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 import pool
 from app.model.estimate import Estimate
-from app.model.memory_history import MemoryTrail
-from app.model.queue import WaitingLine
+from app.model.memory_history import MemoryHistory
+from app.model.queue import SlotQueue
 from app.model.timeline import Timeline
-from app.source.snapshots import Moment
+from app.source.snapshots import Snapshot
 from app.text.view import kind_of
 
 if TYPE_CHECKING:
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from app.source.replay import ReplayControls
     from app.text.view import Kind
 
-__all__ = ["Feed"]
+__all__ = ["RunModel"]
 
 
-class Feed:
+class RunModel:
     """Folds what a source tells into a state."""
 
     def __init__(self, source: EventSource, clock: pool.Clock) -> None:
         self.source = source
-        self.state = pool.State(header=source.header)
+        self.state = pool.RunState(header=source.header)
         self.changed: set[pool.BuildId] = set()
         """The builds that have changed since the table looked."""
         self.numbers: Counter[Kind] = Counter()
         """How many builds are of each kind."""
-        self.line = WaitingLine()
+        self.line = SlotQueue()
         """Who waits for a slot, the next one first."""
         self.estimate = Estimate()
         """How long it will still take."""
         self.timeline = Timeline()
         """What has happened so far."""
-        self.memory = MemoryTrail()
+        self.memory = MemoryHistory()
         """What each build had of memory so far."""
         self._kinds: dict[pool.BuildId, Kind] = {}
         self._ended = 0.0
@@ -65,13 +65,13 @@ class Feed:
     def _start_over(self) -> None:
         """Go on from where the source goes on: from the beginning, or a moment of a replay."""
         self._generation = self.source.generation
-        moment = Moment() if self.replay is None else self.replay.moment()
+        moment = Snapshot() if self.replay is None else self.replay.moment()
         self.state, self.timeline, self.memory = moment.state, moment.timeline, moment.memory
         self.state.header = self.source.header
         self.changed.clear()
         self.numbers.clear()
         self._kinds.clear()
-        self.line = WaitingLine()
+        self.line = SlotQueue()
         self.estimate = Estimate()
         self._ended = 0.0
         self._recount(self.state.builds.keys())
@@ -79,7 +79,7 @@ class Feed:
     def _take_in(self, events: Sequence[pool.events.Event]) -> None:
         dirty: set[pool.BuildId] = set()
         for event in events:
-            dirty |= pool.fold(self.state, event)
+            dirty |= pool.apply(self.state, event)
             self.timeline.see(event, self.state)
             self.memory.see(event)
         self.changed |= dirty

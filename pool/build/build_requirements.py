@@ -16,13 +16,13 @@ from packaging.utils import canonicalize_name
 
 from pool.cache.unpacked_wheels import unpack
 from pool.events.types import InstallFinished, InstallStarted
-from pool.build.job import Order
+from pool.build.job import BuildRequest
 from pool.build.context import in_thread
-from pool.common.once_map import Once
-from pool.resolve.manifest import Asked, Direct
+from pool.common.once_map import OnceMap
+from pool.resolve.manifest import Manifest, DirectDist
 from pool.sources.index.simple_api import IndexFile
 from pool.resolve.provider import bare
-from pool.requirements.request import parse_wish
+from pool.requirements.request import parse_requirement
 from pool.resolve.resolver import build_needs
 
 if TYPE_CHECKING:
@@ -32,34 +32,34 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from pool.system.interpreter import Interpreter
-    from pool.cache.unpacked_wheels import StoredWheel, WheelStore
+    from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.sources.index.fetcher import Fetcher
-    from pool.build.job import Job
+    from pool.build.job import BuildJob
     from pool.scheduling.gate import Gate
-    from pool.resolve.service import Search
-    from pool.resolve.manifest import Choice
+    from pool.resolve.service import ResolverService
+    from pool.resolve.manifest import Candidate
 
-__all__ = ["Nested", "Requirements"]
+__all__ = ["Nested", "BuildRequirements"]
 
 
 class Nested(Protocol):
     """Builds a requirement that exists only as source, in the same pool."""
 
-    async def __call__(self, order: Order, by: Job) -> StoredWheel:
+    async def __call__(self, order: BuildRequest, by: BuildJob) -> UnpackedWheel:
         """Return the unpacked wheel; raises PoolError where it cannot be had."""
         ...
 
 
-class Requirements:
+class BuildRequirements:
     """What build environments are made of; one for the whole pool."""
 
     def __init__(
         self,
         *,
-        search: Search,
+        search: ResolverService,
         fetcher: Fetcher,
         installs: Gate,
-        store: WheelStore,
+        store: UnpackedWheels,
         beside: Path,
         interpreter: Interpreter,
         executor: Executor,
@@ -73,47 +73,47 @@ class Requirements:
         self._interpreter = interpreter
         self._executor = executor
         self._nested = nested
-        self._wheels: Once[str, StoredWheel] = Once()
-        self._ready: dict[frozenset[str], tuple[StoredWheel, ...]] = {}
+        self._wheels: OnceMap[str, UnpackedWheel] = OnceMap()
+        self._ready: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
 
-    def ready(self, requires: Sequence[str]) -> tuple[StoredWheel, ...] | None:
+    def cached_set(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...] | None:
         """Return the wheels for a set of requirements if they are at hand already."""
         return self._ready.get(frozenset(requires)) if requires else ()
 
-    async def provide(self, requires: Sequence[str], job: Job) -> tuple[StoredWheel, ...]:
+    async def install_set(self, requires: Sequence[str], job: BuildJob) -> tuple[UnpackedWheel, ...]:
         """Return the wheels for a set of requirements, in the order of installation.
 
         Raises:
             PoolError: a requirement nobody can satisfy, a file that cannot be had, a cycle.
         """
         finder = _Finder(self, job)
-        asked = Asked(needs=build_needs(requires, self._interpreter))
+        asked = Manifest(needs=build_needs(requires, self._interpreter))
         resolution = await self._search.find(asked, finder)
         wheels = tuple([await finder.wheel(choice) for choice in resolution.choices])
         self._ready[frozenset(requires)] = wheels
         return wheels
 
-    async def wheel(self, file: IndexFile, job: Job) -> StoredWheel:
+    async def wheel(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         """Return a file of an index unpacked: fetched, or built by the pool."""
         if file.kind == "sdist":
-            return await self._nested(Order(source=file), job)
+            return await self._nested(BuildRequest(source=file), job)
         return await self._wheels.get(file.filename, lambda: self._unpacked(file, job))
 
-    async def pointed_at(self, requirement: Requirement, job: Job) -> StoredWheel:
+    async def pointed_at(self, requirement: Requirement, job: BuildJob) -> UnpackedWheel:
         """Return what a requirement with a URL points at, built by the pool."""
-        wish = parse_wish(str(requirement), Path("/"))
-        return await self._nested(Order(source=wish.target, hashes=wish.hashes), job)
+        wish = parse_requirement(str(requirement), Path("/"))
+        return await self._nested(BuildRequest(source=wish.target, hashes=wish.hashes), job)
 
-    async def _unpacked(self, file: IndexFile, job: Job) -> StoredWheel:
+    async def _unpacked(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         if file.sha256 and (known := self._stored(file.sha256)) is not None:
             return known
         fetched = await self._fetcher.fetch(file, job)
         return await self.unpack(fetched.path, fetched.sha256, job)
 
-    def _stored(self, sha256: str) -> StoredWheel | None:
+    def _stored(self, sha256: str) -> UnpackedWheel | None:
         return self._store.get(sha256, self._interpreter)
 
-    async def unpack(self, wheel: Path, sha256: str, job: Job) -> StoredWheel:
+    async def unpack(self, wheel: Path, sha256: str, job: BuildJob) -> UnpackedWheel:
         """Unpack, check and compile one wheel into the store, under the installs cap."""
         if (known := self._stored(sha256)) is not None:
             return known
@@ -121,12 +121,12 @@ class Requirements:
             wheel, job, partial(self._store.add, wheel, sha256, self._interpreter)
         )
 
-    async def unpack_beside(self, wheel: Path, job: Job) -> StoredWheel:
+    async def unpack_beside(self, wheel: Path, job: BuildJob) -> UnpackedWheel:
         """Unpack a wheel that nobody will want again, for as long as the run goes on."""
         into = self._beside / job.id
         return await self._told(wheel, job, partial(unpack, wheel, into, self._interpreter))
 
-    async def _told(self, wheel: Path, job: Job, work: Callable[[], StoredWheel]) -> StoredWheel:
+    async def _told(self, wheel: Path, job: BuildJob, work: Callable[[], UnpackedWheel]) -> UnpackedWheel:
         bus, name = self._fetcher.bus, wheel.name
         async with self._installs.slot((job.id, name), (0, 0.0, 0)):
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))
@@ -145,22 +145,22 @@ class Requirements:
 class _Finder:
     """Finds things out for one build: metadata is read in wheels that it will need anyway."""
 
-    requirements: Requirements
-    job: Job
+    requirements: BuildRequirements
+    job: BuildJob
 
     async def metadata(self, file: IndexFile) -> str:
         return (await self.requirements.wheel(file, self.job)).metadata
 
-    async def direct(self, requirement: Requirement) -> Direct:
+    async def direct(self, requirement: Requirement) -> DirectDist:
         wheel = await self.requirements.pointed_at(requirement, self.job)
-        return Direct(
+        return DirectDist(
             url=requirement.url or "",
             name=canonicalize_name(wheel.name),
             version=wheel.version,
             metadata=wheel.metadata,
         )
 
-    async def wheel(self, choice: Choice) -> StoredWheel:
+    async def wheel(self, choice: Candidate) -> UnpackedWheel:
         if isinstance(choice.origin, IndexFile):
             return await self.requirements.wheel(choice.origin, self.job)
         return await self.requirements.pointed_at(bare(choice), self.job)

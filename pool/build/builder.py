@@ -15,40 +15,40 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pool.build.locking import Lockable
+from pool.build.locking import LockTarget
 from pool.build.frontend import build_env as environment
 from pool.build.frontend.hooks import HookCall, HookFailedError, MissingHookError
-from pool.build.frontend.rerun import by_hand
+from pool.build.frontend.rerun import rerun_command
 from pool.common.errors import BackendError, ProjectError
-from pool.events.types import BuildChose, BuildPhase, BuildWaiting, Remark
-from pool.build.job import Built
-from pool.build.cache_lookup import Lookup
+from pool.events.types import BuildRequirementsResolved, BuildPhase, BuildWaiting, Note
+from pool.build.job import BuildResult
+from pool.build.cache_lookup import CacheLookup
 from pool.common.model import Outcome, Phase, WaitFor
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.sources import wheel as wheelfile
 from pool.sources.index.simple_api import IndexFile
 from pool.resolve.resolver import applicable
 from pool.cache.wheel_cache import CachedWheel, Damaged
-from pool.build.oom_evidence import Witness
+from pool.build.oom_evidence import OomEvidenceCollector
 from pool.build.workspace import copy, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pool.build.locking import Alone
+    from pool.build.locking import BuildLocks
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hooks import Hook
-    from pool.cache.unpacked_wheels import StoredWheel
-    from pool.build.job import Job
-    from pool.build.context import Kit
-    from pool.build.source import Obtained
-    from pool.scheduling.slot import Seat
+    from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.build.job import BuildJob
+    from pool.build.context import BuildContext
+    from pool.build.source import Source
+    from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
     from pool.sources.wheel import WheelFacts
-    from pool.build.workspace import Place
+    from pool.build.workspace import BuildDir
 
-__all__ = ["Tree", "Work"]
+__all__ = ["Tree", "WheelBuilder"]
 
 _PHASES: dict[Hook, Phase] = {
     "get_requires_for_build_wheel": Phase.GET_REQUIRES,
@@ -69,26 +69,26 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Room:
+class _PreparedEnv:
     """A build environment that is ready."""
 
     env: BuildEnvironment
-    wheels: tuple[StoredWheel, ...] = ()
+    wheels: tuple[UnpackedWheel, ...] = ()
     """All that is in it."""
     extra: tuple[str, ...] = ()
     """What the backend asked for beside the static requirements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class WheelBuilder:
     """What is done in one tree, with a slot."""
 
-    job: Job
-    seat: Seat
-    place: Place
-    kit: Kit
-    alone: Alone
-    source: Obtained
+    job: BuildJob
+    seat: Slot
+    place: BuildDir
+    kit: BuildContext
+    alone: BuildLocks
+    source: Source
     tree: Tree
     project: Project
 
@@ -96,7 +96,7 @@ class Work:
         """Tell what comes next."""
         self.kit.bus.emit(BuildPhase(build=self.job.id, phase=phase))
 
-    async def done(self) -> Built:
+    async def build(self) -> BuildResult:
         """Return what the job is for."""
         requires = self._required()
         if not self.kit.settings.isolates(self.job.key):
@@ -111,7 +111,7 @@ class Work:
             self._made(room) if self.job.purpose == "metadata" else self._first(lookup, room)
         )
 
-    async def remembered(self) -> Built | None:
+    async def from_cache(self) -> BuildResult | None:
         """Return the wheel of an earlier build; the tree may be one that is not opened yet."""
         if not self.kit.settings.isolates(self.job.key):
             return None
@@ -135,9 +135,9 @@ class Work:
 
     # The environment
 
-    async def _on_the_ground(self, requires: Sequence[str]) -> _Room:
+    async def _on_the_ground(self, requires: Sequence[str]) -> _PreparedEnv:
         """Without isolation: what this run provides of the requirements has to be there first."""
-        room = _Room(env=self.kit.ground.environment)
+        room = _PreparedEnv(env=self.kit.ground.environment)
         await self._in_place(requires)
         extra = await self._asked_for(room.env, requires)
         await self._in_place([*requires, *extra])
@@ -145,23 +145,23 @@ class Work:
 
     async def _in_place(self, requires: Sequence[str]) -> None:
         ground = self.kit.ground
-        if not ground.has(requires, self.job):
-            on = masked("what it is built with: " + ", ".join(requires))
+        if not ground.is_ready(requires, self.job):
+            on = redact_urls("what it is built with: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
             async with self.seat.left(why):
-                await ground.bring(requires, self.job)
+                await ground.prepare(requires, self.job)
 
-    async def _provided(self, requires: Sequence[str]) -> tuple[StoredWheel, ...]:
+    async def _provided(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...]:
         """Have the wheels for the environment; leave the slot if they are not at hand."""
-        wheels = self.kit.requirements.ready(requires)
+        wheels = self.kit.requirements.cached_set(requires)
         if wheels is None:
-            on = masked("build requirements: " + ", ".join(requires))
+            on = redact_urls("build requirements: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DOWNLOAD, on=on)
             async with self.seat.left(why):
-                wheels = await self.kit.requirements.provide(requires, self.job)
+                wheels = await self.kit.requirements.install_set(requires, self.job)
         return wheels
 
-    async def _prepared(self, requires: Sequence[str], wheels: tuple[StoredWheel, ...]) -> _Room:
+    async def _prepared(self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]) -> _PreparedEnv:
         """Make an environment of its own for the build, with all that its backend asks for."""
         self._tell_chosen(wheels)
         self.phase(Phase.ENVIRONMENT)
@@ -169,18 +169,18 @@ class Work:
             environment.create, self.place.environment, self.kit.interpreter, wheels
         )
         if not (extra := await self._asked_for(env, requires)):
-            return _Room(env=env, wheels=wheels)
+            return _PreparedEnv(env=env, wheels=wheels)
         # Resolved anew together with the rest.
         more = await self._provided([*requires, *extra])
         if more != wheels:
             self._tell_chosen(more)
             self.phase(Phase.ENVIRONMENT)
             await self.kit.in_thread(env.replace, more)
-        return _Room(env=env, wheels=more, extra=extra)
+        return _PreparedEnv(env=env, wheels=more, extra=extra)
 
-    def _tell_chosen(self, wheels: Sequence[StoredWheel]) -> None:
+    def _tell_chosen(self, wheels: Sequence[UnpackedWheel]) -> None:
         chosen = tuple(f"{wheel.name} {wheel.version}" for wheel in wheels)
-        self.kit.bus.emit(BuildChose(build=self.job.id, requirements=chosen))
+        self.kit.bus.emit(BuildRequirementsResolved(build=self.job.id, requirements=chosen))
 
     async def _asked_for(self, env: BuildEnvironment, have: Sequence[str]) -> tuple[str, ...]:
         """Return what the backend wants beside the static requirements."""
@@ -192,18 +192,18 @@ class Work:
 
     # What was built before
 
-    async def _lookup(self, wheels: Sequence[StoredWheel]) -> Lookup | None:
+    async def _lookup(self, wheels: Sequence[UnpackedWheel]) -> CacheLookup | None:
         """Read the source, to see whether it was built before; None where that does not count."""
         if self.kit.cache is None or self.job.purpose == "editable":
             return None
         self.phase(Phase.LOOKUP)
         return await self.kit.in_thread(
-            Lookup.of, self.kit, self.job, self.source, self.tree.path, wheels
+            CacheLookup.of, self.kit, self.job, self.source, self.tree.path, wheels
         )
 
     async def _known(
-        self, lookup: Lookup, requires: Sequence[str], wheels: tuple[StoredWheel, ...]
-    ) -> Built | None:
+        self, lookup: CacheLookup, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]
+    ) -> BuildResult | None:
         """Return the wheel of an earlier build that was made in just this way."""
         if (extra := await self.kit.in_thread(lookup.extra)) is None:
             return None
@@ -211,21 +211,21 @@ class Work:
             wheels = await self._provided([*requires, *more])
         return await self._again(await self.kit.in_thread(lookup.find, wheels))
 
-    async def _again(self, found: CachedWheel | Damaged | None) -> Built | None:
+    async def _again(self, found: CachedWheel | Damaged | None) -> BuildResult | None:
         """Take the wheel of an earlier build, if there is a good one."""
         if isinstance(found, Damaged):
             text = f"the cached wheel is damaged, so it is built again: {found.why}"
-            self.kit.bus.emit(Remark(build=self.job.id, text=text))
+            self.kit.bus.emit(Note(build=self.job.id, text=text))
         if not isinstance(found, CachedWheel):
             return None
         if other := self._other_than(found.name):
             raise BackendError(f"it makes a wheel of {found.name}, not of {other}")
         return await self.kit.in_thread(self._taken_again, found)
 
-    def _taken_again(self, known: CachedWheel) -> Built:
+    def _taken_again(self, known: CachedWheel) -> BuildResult:
         out_dir = self._out_dir
         wheel = copy(known.path, out_dir) if out_dir else known.path
-        return Built(
+        return BuildResult(
             name=known.name,
             version=known.version,
             metadata=wheelfile.read(known.path).metadata,
@@ -241,12 +241,12 @@ class Work:
         """Where the wheel is published; None where it stays inside."""
         return self.kit.settings.out_dir if self.job.published else None
 
-    async def _first(self, lookup: Lookup, room: _Room) -> Built:
+    async def _first(self, lookup: CacheLookup, room: _PreparedEnv) -> BuildResult:
         """Build what was not built before, unless another process does so just now."""
         path = await self.kit.in_thread(lookup.lock_path)
         label = f"{self.job.title}, as it is built for the cache"
-        what = Lockable(locks=self.kit.file_locks, path=path, label=label)
-        async with self.alone.with_(what) as (_, waited):
+        what = LockTarget(locks=self.kit.file_locks, path=path, label=label)
+        async with self.alone.hold(what) as (_, waited):
             if waited or not lookup.fresh:
                 found = await self.kit.in_thread(lookup.found_by_now, room.wheels)
                 if (built := await self._again(found)) is not None:
@@ -266,8 +266,8 @@ class Work:
     # Hooks
 
     async def _made(
-        self, room: _Room, keep: Callable[[Path, WheelFacts], str] | None = None
-    ) -> Built:
+        self, room: _PreparedEnv, keep: Callable[[Path, WheelFacts], str] | None = None
+    ) -> BuildResult:
         """Let the backend make what the job is for."""
         if self.job.purpose == "metadata":
             with suppress(MissingHookError):
@@ -278,13 +278,13 @@ class Work:
         self.phase(Phase.CHECK)
         built, remark = await self.kit.in_thread(self._checked, self.place.wheels / str(name), keep)
         if remark:
-            self.kit.bus.emit(Remark(build=self.job.id, text=remark))
+            self.kit.bus.emit(Note(build=self.job.id, text=remark))
         return built
 
     async def _hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
         """Run one hook with a job of its own."""
         waits = partial(self.phase, Phase.AWAIT_JOB)
-        allotment = self.kit.allotment.of(self.job, env, self.place, on_wait=waits)
+        allotment = self.kit.allotment.reserve(self.job, env, self.place, on_wait=waits)
         async with allotment as environ:
             self.phase(_PHASES[hook])
             return await self._watched(env, hook, environ)
@@ -307,25 +307,25 @@ class Work:
             fds=self.tree.fds,
             environ=environ,
         )
-        witness = Witness(hook)
+        witness = OomEvidenceCollector(hook)
         try:
-            result = await kit.hooks.call(call, on_start=partial(kit.watch.begin, job.id, job.log))
+            result = await kit.hooks.call(call, on_start=partial(kit.watch.hook_started, job.id, job.log))
         except BackendError as problem:
             if isinstance(problem, HookFailedError):
-                kit.watch.weigh(job.id, problem.ended.peak)
+                kit.watch.note_peak(job.id, problem.ended.peak)
             named = witness.named(problem, used=kit.watch.peak(job.id), machine=kit.watch.machine)
-            (named or problem).rerun = by_hand(call)
+            (named or problem).rerun = rerun_command(call)
             if named is not None:
                 raise named from problem
             raise
         finally:
-            kit.watch.end(job.id)
-        kit.watch.weigh(job.id, result.peak)
+            kit.watch.hook_ended(job.id)
+        kit.watch.note_peak(job.id, result.peak)
         return result.value
 
     def _checked(
         self, wheel: Path, keep: Callable[[Path, WheelFacts], str] | None
-    ) -> tuple[Built, str]:
+    ) -> tuple[BuildResult, str]:
         """See that the backend made what it was asked for; keep it, publish it.
 
         Returns:
@@ -344,7 +344,7 @@ class Work:
             )
         sha256, size = wheelfile.sha256(wheel), wheel.stat().st_size
         remark = keep(wheel, facts) if keep else ""
-        built = Built(
+        built = BuildResult(
             name=facts.name,
             version=facts.version,
             metadata=facts.metadata,
@@ -356,7 +356,7 @@ class Work:
         return built, remark
 
 
-def _described(info: Path, source: Obtained) -> Built:
+def _described(info: Path, source: Source) -> BuildResult:
     """Read what a backend says of the wheel it would build."""
     try:
         text = (info / "METADATA").read_text(encoding="utf-8")
@@ -364,4 +364,4 @@ def _described(info: Path, source: Obtained) -> Built:
         name, version = str(headers["Name"]), str(Version(headers["Version"]))
     except (OSError, UnicodeDecodeError, InvalidVersion, TypeError) as problem:
         raise BackendError(f"the backend's METADATA cannot be read: {problem}") from problem
-    return Built(name=name, version=version, metadata=text, direct_url=source.direct_url)
+    return BuildResult(name=name, version=version, metadata=text, direct_url=source.direct_url)

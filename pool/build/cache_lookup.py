@@ -9,30 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from pool.cache.key import Recipe
+from pool.cache.key import CacheKey
 from pool.sources import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pool.cache.unpacked_wheels import StoredWheel
-    from pool.build.job import Job
-    from pool.build.context import Kit
-    from pool.build.source import Obtained
+    from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.build.job import BuildJob
+    from pool.build.context import BuildContext
+    from pool.build.source import Source
     from pool.sources.fingerprint import TreeContent
     from pool.sources.wheel import WheelFacts
     from pool.cache.wheel_cache import CachedWheel, Damaged, WheelCache
 
-__all__ = ["Lookup"]
+__all__ = ["CacheLookup"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
+class CacheLookup:
     """What is looked for."""
 
     cache: WheelCache
-    recipe: Recipe
+    recipe: CacheKey
     fresh: bool
     """Whether what was kept before does not count."""
     before: TreeContent | None
@@ -42,7 +42,7 @@ class Lookup:
 
     @classmethod
     def of(
-        cls, kit: Kit, job: Job, source: Obtained, tree: Path, wheels: Sequence[StoredWheel]
+        cls, kit: BuildContext, job: BuildJob, source: Source, tree: Path, wheels: Sequence[UnpackedWheel]
     ) -> Self | None:
         """Read the source; return None where no wheel of it can be kept.
 
@@ -60,7 +60,7 @@ class Lookup:
             what = before.fingerprint if before else None
         if kit.cache is None or not what:
             return None
-        recipe = Recipe.of(
+        recipe = CacheKey.of(
             what,
             name=job.name,
             config_settings=job.order.config_settings,
@@ -81,11 +81,11 @@ class Lookup:
         """Return what the backend asked for the last time; None where that is not known."""
         return None if self.fresh else self.cache.extra(self.recipe)  # noqa: S610 - not Django's
 
-    def find(self, wheels: Sequence[StoredWheel]) -> CachedWheel | Damaged | None:
+    def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
         """Return the wheel that was made in an environment with just these."""
         return None if self.fresh else self.cache.find(self.recipe.final_key(wheels))
 
-    def found_by_now(self, wheels: Sequence[StoredWheel]) -> CachedWheel | Damaged | None:
+    def found_by_now(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
         """Return what another process has made while we waited, whatever does not count."""
         return self.cache.find(self.recipe.final_key(wheels))
 
@@ -98,7 +98,7 @@ class Lookup:
         wheel: Path,
         facts: WheelFacts,
         *,
-        wheels: Sequence[StoredWheel],
+        wheels: Sequence[UnpackedWheel],
         extra: Sequence[str],
         seconds: float,
     ) -> str:

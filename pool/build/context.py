@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from pool.build.frontend.hook_jobs import Allotment
+    from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.sources.git import Git
-    from pool.build.frontend.hooks import Hooks
+    from pool.build.frontend.hooks import HookRunner
     from pool.system.interpreter import Interpreter
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.sources.index.fetcher import Fetcher
-    from pool.build.job import Job
-    from pool.system.locks.queue import Locks
-    from pool.build.build_requirements import Requirements
-    from pool.resolve.service import Search
+    from pool.build.job import BuildJob
+    from pool.system.locks.queue import LockQueue
+    from pool.build.build_requirements import BuildRequirements
+    from pool.resolve.service import ResolverService
     from pool.settings import Settings
-    from pool.build.monitor import Watch
+    from pool.build.monitor import BuildMonitor
     from pool.cache.wheel_cache import WheelCache
 
-__all__ = ["Ground", "Kit", "in_thread"]
+__all__ = ["SharedEnv", "BuildContext", "in_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Ground(Protocol):
+class SharedEnv(Protocol):
     """What builds without isolation stand on."""
 
     @property
@@ -40,35 +40,35 @@ class Ground(Protocol):
         """Where their hooks run."""
         ...
 
-    def has(self, requires: Sequence[str], job: Job) -> bool:
+    def is_ready(self, requires: Sequence[str], job: BuildJob) -> bool:
         """Tell whether all that the same run provides of these requirements is in place."""
         ...
 
-    async def bring(self, requires: Sequence[str], job: Job) -> None:
+    async def prepare(self, requires: Sequence[str], job: BuildJob) -> None:
         """Wait until it is."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
+class BuildContext:
     """Everything a build stands on; made by the pool, once."""
 
     settings: Settings
     interpreter: Interpreter
-    bus: Bus
+    bus: EventBus
     fetcher: Fetcher
-    search: Search
-    requirements: Requirements
-    locks: Locks
-    file_locks: Locks
+    search: ResolverService
+    requirements: BuildRequirements
+    locks: LockQueue
+    file_locks: LockQueue
     """On lock files: of cached wheels, and of environments."""
-    hooks: Hooks
+    hooks: HookRunner
     git: Git
     cache: WheelCache | None
     """None where nothing is taken from it or put into it."""
-    ground: Ground
-    watch: Watch
-    allotment: Allotment
+    ground: SharedEnv
+    watch: BuildMonitor
+    allotment: HookJobs
     executor: Executor
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

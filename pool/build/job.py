@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.common.model import BuildId
-    from pool.scheduling.slot import Priority, Seat
-    from pool.run.retry import Attempt
-    from pool.resolve.manifest import Asked
+    from pool.scheduling.slot import Priority, Slot
+    from pool.run.retry import RetryAttempt
+    from pool.resolve.manifest import Manifest
 
-__all__ = ["Built", "Job", "Order", "Purpose", "Source", "identity", "label_of", "looked_at"]
+__all__ = ["BuildResult", "BuildJob", "BuildRequest", "Purpose", "Source", "identity", "label_of", "ignore_unretrieved"]
 
 Source: TypeAlias = Target | IndexFile
 """What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
@@ -43,7 +43,7 @@ Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class BuildResult:
     """What came out of a build that went well."""
 
     name: str
@@ -59,7 +59,7 @@ class Built:
     """What there is to say of how it came about."""
     direct_url: Mapping[str, object] | None = None
     """Where it came from, if that was no index (PEP 610)."""
-    stored: StoredWheel | None = None
+    stored: UnpackedWheel | None = None
     """The wheel unpacked, where somebody needs it so."""
 
     @property
@@ -70,14 +70,14 @@ class Built:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BuildRequest:
     """What is to be built, before it has an id."""
 
     source: Source
     purpose: Purpose = "wheel"
     origin: str = ""
     """Where the user asked for it; empty for the command line."""
-    asked: Asked | None = None
+    asked: Manifest | None = None
     """By what rules a file is chosen, where the source is a name."""
     hashes: frozenset[str] = frozenset()
     """``sha256:<digest>``, one of which the source's file must have."""
@@ -94,27 +94,27 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Job:
+class BuildJob:
     """One announced build; the engine alone changes it."""
 
     id: BuildId
-    order: Order
+    order: BuildRequest
     name: str
     version: str | None
     """None where the source does not tell."""
     log: Path
     priority: Priority
-    result: asyncio.Future[Built]
+    result: asyncio.Future[BuildResult]
     """Where others wait for what comes out."""
-    again: asyncio.Future[Job]
+    retry_job: asyncio.Future[BuildJob]
     """Where others wait for the next try, if it went wrong."""
     nested: bool = False
     """Whether only other builds, or the search for versions, asked for it."""
     most_jobs: int | None = None
     """How many compilers it may run at once; None for as many as there are."""
-    attempt: Attempt | None = None
+    attempt: RetryAttempt | None = None
     """Where it is an automatic try, which."""
-    seat: Seat | None = None
+    seat: Slot | None = None
     """Where it sits, once it has begun."""
     makes_room: str = ""
     """Why it is being ended to make room for others, if it is."""
@@ -159,7 +159,7 @@ class Job:
         return f"{self.name} {self.version}" if self.version else self.name
 
 
-def looked_at(future: asyncio.Future[Built]) -> asyncio.Future[Built]:
+def ignore_unretrieved(future: asyncio.Future[BuildResult]) -> asyncio.Future[BuildResult]:
     """Let nobody be told that nobody looked at its exception."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future

@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from pool.events.bus import Bus
-    from pool.build.job import Job
-    from pool.system.locks.queue import Held, Locks
+    from pool.events.bus import EventBus
+    from pool.build.job import BuildJob
+    from pool.system.locks.queue import LockGuard, LockQueue
     from pool.common.model import Holder
-    from pool.scheduling.slot import Seat
+    from pool.scheduling.slot import Slot
 
-__all__ = ["Alone", "Lockable"]
+__all__ = ["BuildLocks", "LockTarget"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lockable:
+class LockTarget:
     """What is locked."""
 
-    locks: Locks
+    locks: LockQueue
     path: Path
     label: str
     """How it is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
+class BuildLocks:
     """One build's way to its locks."""
 
-    job: Job
-    seat: Seat
-    bus: Bus
+    job: BuildJob
+    seat: Slot
+    bus: EventBus
     patience: float | None
     """Seconds; None waits for ever."""
 
     @asynccontextmanager
-    async def with_(self, what: Lockable) -> AsyncIterator[tuple[Held, bool]]:
+    async def hold(self, what: LockTarget) -> AsyncIterator[tuple[LockGuard, bool]]:
         """Hold a lock; yield it, and whether somebody else had it first.
 
         While somebody else has it, the slot is left.
@@ -62,7 +62,7 @@ class Alone:
             self.bus.emit(LockReleased(build=self.job.id, lock=what.label))
             held.release()
 
-    async def _awaited(self, what: Lockable) -> Held:
+    async def _awaited(self, what: LockTarget) -> LockGuard:
         """Wait for a lock without the slot; who does not get a slot again has no lock either."""
         held = None
         why = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=what.label)
@@ -75,7 +75,7 @@ class Alone:
             raise
         return held
 
-    async def _turn(self, what: Lockable) -> Held:
+    async def _turn(self, what: LockTarget) -> LockGuard:
         def tell(holder: Holder | None) -> None:
             self.bus.emit(LockWaiting(build=self.job.id, lock=what.label, holder=holder))
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.log_tail import LogTail
-from pool.events.process_delta import news_of
-from pool.events.types import BuildOutput, BuildSample, MachineMemory, Remark, Sample
-from pool.system.memory import stalled
-from pool.build.frontend.job_overuse import Offence
+from pool.events.process_delta import diff
+from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
+from pool.system.memory import read_pressure
+from pool.build.frontend.job_overuse import JobOveruseDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.scheduling.jobserver import Jobserver
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.common.model import BuildId, ProcessSample
     from pool.system.sampler import Sampler
 
-__all__ = ["Watch"]
+__all__ = ["BuildMonitor"]
 
 _TICK_SECONDS = 0.2
 _TICKS_PER_SAMPLE = 5
@@ -43,15 +43,15 @@ class _Watched:
     """Whether its running hook was looked at."""
     told: tuple[ProcessSample, ...] = ()
     """The hook's processes as they were told last."""
-    offence: Offence
+    offence: JobOveruseDetector
 
 
-class Watch:
+class BuildMonitor:
     """One for the pool; `run` is its only task."""
 
     def __init__(
         self,
-        bus: Bus,
+        bus: EventBus,
         sampler: Sampler,
         executor: Executor,
         jobs: Jobserver,
@@ -67,7 +67,7 @@ class Watch:
         self.machine: MachineMemory | None = None
         """What the machine had when last looked at, with hooks running."""
 
-    def begin(self, build: BuildId, log: Path, pid: int) -> None:
+    def hook_started(self, build: BuildId, log: Path, pid: int) -> None:
         """A hook of the build has started."""
         if (watched := self._builds.get(build)) is None:
             watched = self._builds[build] = self._new(build, log)
@@ -77,26 +77,26 @@ class Watch:
         watched.told = ()
 
     def _new(self, build: BuildId, log: Path) -> _Watched:
-        offence = Offence()
+        offence = JobOveruseDetector()
 
         def printed(chunk: bytes) -> None:
-            self._tell(build, offence.printed(chunk))
+            self._tell(build, offence.on_output(chunk))
 
         return _Watched(tail=LogTail(log, printed), offence=offence)
 
-    def look(self, build: BuildId) -> None:
+    def watch_build(self, build: BuildId) -> None:
         """Somebody looks at this build: weigh it soon and often, and no other one so."""
         self._looked_at = build
         if (watched := self._builds.get(build)) is not None:
             watched.sampled = False
 
-    def end(self, build: BuildId) -> None:
+    def hook_ended(self, build: BuildId) -> None:
         """The hook has ended; tell the last of its output."""
         if (watched := self._builds.get(build)) is not None:
             watched.pid = None
             self._tell_output(build, watched)
 
-    def weigh(self, build: BuildId, peak: int) -> None:
+    def note_peak(self, build: BuildId, peak: int) -> None:
         """Count what a hook's largest process had: short ones end before any sample."""
         if (watched := self._builds.get(build)) is not None:
             watched.peak = max(watched.peak, peak)
@@ -134,7 +134,7 @@ class Watch:
 
     def _tell(self, build: BuildId, remarks: Iterable[str]) -> None:
         for text in remarks:
-            self._bus.emit(Remark(build=build, text=text))
+            self._bus.emit(Note(build=build, text=text))
 
     async def _sample(self) -> None:
         roots = {build: seen.pid for build, seen in self._builds.items() if seen.pid is not None}
@@ -153,7 +153,7 @@ class Watch:
                 builds.append(
                     BuildSample(
                         build=build,
-                        processes=news_of(tree.processes, watched.told),
+                        processes=diff(tree.processes, watched.told),
                         rss=tree.rss,
                         peak=watched.peak,
                         pss=tree.pss,
@@ -162,9 +162,9 @@ class Watch:
                 )
                 watched.told = tree.processes
                 jobs = self._jobs.allowed(build)
-                self._tell(build, watched.offence.sampled(tree.processes, jobs))
+                self._tell(build, watched.offence.on_sample(tree.processes, jobs))
         machine = self.machine = MachineMemory(
-            total=sample.total, available=sample.available, stall=stalled()
+            total=sample.total, available=sample.available, stall=read_pressure()
         )
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
         self._on_sample(builds)

@@ -17,7 +17,7 @@ from pool.common.units import in_units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Evidence", "Finding", "Verdict", "judged", "words_for"]
+__all__ = ["Evidence", "OomVerdict", "Verdict", "classify", "words_for"]
 
 Verdict: TypeAlias = Literal["certain", "probable", "no"]
 
@@ -87,7 +87,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class OomVerdict:
     """Whether memory was the cause, and why we think so, in words."""
 
     verdict: Verdict
@@ -96,10 +96,10 @@ class Finding:
     reasons: tuple[str, ...] = ()
 
 
-def judged(evidence: Evidence) -> Finding:
+def classify(evidence: Evidence) -> OomVerdict:
     """Climb the ladder."""
     if evidence.ours:
-        return Finding(verdict="no", reasons=("wheelpool ended it",))
+        return OomVerdict(verdict="no", reasons=("wheelpool ended it",))
     if victim := _victim(evidence):
         found = _of_a_killed(victim, evidence)
         if found.verdict != "no":
@@ -108,10 +108,10 @@ def judged(evidence: Evidence) -> Finding:
     # The last one: a traceback ends with what was raised.
     if quote := _first(_REFUSED, said[::-1]):
         return _of_a_refused(quote, evidence)
-    return Finding(verdict="no", victim=victim, reasons=tuple(_shortage(evidence)))
+    return OomVerdict(verdict="no", victim=victim, reasons=tuple(_shortage(evidence)))
 
 
-def words_for(finding: Finding) -> str:
+def words_for(finding: OomVerdict) -> str:
     """Return one line: ``out of memory (certain): cc1plus was killed; the kernel counted ...``."""
     # earlyoom and systemd-oomd are processes like others: the kernel counts nothing.
     how = "was killed" if finding.verdict == "certain" else "was killed from outside"
@@ -129,19 +129,19 @@ def _victim(evidence: Evidence) -> str:
     return "a process" if _first(_KILLED, evidence.tail) else ""
 
 
-def _of_a_killed(victim: str, evidence: Evidence) -> Finding:
+def _of_a_killed(victim: str, evidence: Evidence) -> OomVerdict:
     counted = tuple(_counted(evidence))
     reasons = counted or tuple(_shortage(evidence))
     verdict: Verdict = "certain" if counted else "probable" if reasons else "no"
-    return Finding(verdict=verdict, victim=victim, reasons=reasons)
+    return OomVerdict(verdict=verdict, victim=victim, reasons=reasons)
 
 
-def _of_a_refused(quote: str, evidence: Evidence) -> Finding:
+def _of_a_refused(quote: str, evidence: Evidence) -> OomVerdict:
     proof = tuple(_counted(evidence))
     if evidence.address_space:
         proof += (f"the limit on address space (ulimit -v) is {in_units(evidence.address_space)}",)
     reasons = (f'its output says "{quote}"', *(proof or _shortage(evidence)))
-    return Finding(verdict="certain" if proof else "probable", reasons=reasons)
+    return OomVerdict(verdict="certain" if proof else "probable", reasons=reasons)
 
 
 def _counted(evidence: Evidence) -> Iterator[str]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from pool.build.frontend.hooks import HookFailedError
 from pool.system.cgroup import count_kills, own_cgroup
 from pool.common.errors import OutOfMemoryError
-from pool.build.oom import Evidence, judged, words_for
+from pool.build.oom import Evidence, classify, words_for
 
 if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookEnd
     from pool.common.errors import BackendError
     from pool.events.types import MachineMemory
 
-__all__ = ["Witness"]
+__all__ = ["OomEvidenceCollector"]
 
 _WAY_OUT = (
     "it needs more memory or swap, fewer jobs (MAX_JOBS=1) or less beside it (--builds 1);"
@@ -26,7 +26,7 @@ _WAY_OUT = (
 )
 
 
-class Witness:
+class OomEvidenceCollector:
     """Made just before a hook starts."""
 
     def __init__(self, hook: str) -> None:
@@ -45,7 +45,7 @@ class Witness:
         """
         if not isinstance(problem, HookFailedError):
             return None
-        finding = judged(self._evidence(problem.ended, used, machine))
+        finding = classify(self._evidence(problem.ended, used, machine))
         if finding.verdict == "no":
             return None
         return OutOfMemoryError(words_for(finding), hint=_WAY_OUT)

@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from pool.build.locking import Alone, Lockable
+from pool.build.locking import BuildLocks, LockTarget
 from pool.common.errors import ProjectError
 from pool.events.types import BuildPhase, BuildWaiting
-from pool.build.job import Built
+from pool.build.job import BuildResult
 from pool.common.model import Outcome, Phase, WaitFor
-from pool.build.source import obtained
+from pool.build.source import fetch_source
 from pool.sources import archive
 from pool.sources import wheel as wheelfile
 from pool.sources.pyproject import read_project
 from pool.requirements.target import RequirementTarget
-from pool.build.builder import Tree, Work
+from pool.build.builder import Tree, WheelBuilder
 from pool.build.workspace import copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from pool.build.job import Job
-    from pool.build.context import Kit
-    from pool.build.source import Obtained
-    from pool.scheduling.slot import Seat
+    from pool.build.job import BuildJob
+    from pool.build.context import BuildContext
+    from pool.build.source import Source
+    from pool.scheduling.slot import Slot
     from pool.settings import Settings
-    from pool.build.workspace import Place
+    from pool.build.workspace import BuildDir
 
-__all__ = ["build"]
+__all__ = ["run_build"]
 
 
-async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
+async def run_build(job: BuildJob, seat: Slot, place: BuildDir, kit: BuildContext) -> BuildResult:
     """Build one wheel and put it into the run's output folder, or find it built already.
 
     The seat may be taken when this returns or raises; the caller tells the outcome and gives it
@@ -51,28 +51,28 @@ async def build(job: Job, seat: Seat, place: Place, kit: Kit) -> Built:
         PoolError: the build failed, in words.
         OSError: the disk is full, or files cannot be read or written.
     """
-    source = await obtained(job, place, kit)
+    source = await fetch_source(job, place, kit)
     if source.kind == "wheel":
         return await kit.in_thread(_taken, source, job, kit)
     if source.kind != "tree":
         # What was fetched waits for a slot now, not for a download any more.
         kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
     await seat.take()
-    alone = Alone(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
-    work = partial(Work, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source)
+    alone = BuildLocks(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
+    work = partial(WheelBuilder, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source)
     known = kit.cache.project(source.fingerprint) if kit.cache and source.fingerprint else None
     if known is not None:
         unopened = work(tree=Tree(path=place.source), project=known)
-        if (built := await unopened.remembered()) is not None:
+        if (built := await unopened.from_cache()) is not None:
             return built
     async with _opened(source, job, place, kit, alone) as tree:
         project = read_project(tree.path)
         if kit.cache and source.fingerprint and known is None:
             kit.cache.note_project(source.fingerprint, project)
-        return await work(tree=tree, project=project).done()
+        return await work(tree=tree, project=project).build()
 
 
-def _taken(source: Obtained, job: Job, kit: Kit) -> Built:
+def _taken(source: Source, job: BuildJob, kit: BuildContext) -> BuildResult:
     """Take a wheel that exists as it is.
 
     Raises:
@@ -88,7 +88,7 @@ def _taken(source: Obtained, job: Job, kit: Kit) -> Built:
             f"{source.path.name} is not for this platform and Python {kit.interpreter.version}"
         )
     out_dir = kit.settings.out_dir if job.published else None
-    return Built(
+    return BuildResult(
         name=facts.name,
         version=facts.version,
         metadata=facts.metadata,
@@ -103,12 +103,12 @@ def _taken(source: Obtained, job: Job, kit: Kit) -> Built:
 
 @asynccontextmanager
 async def _opened(
-    source: Obtained, job: Job, place: Place, kit: Kit, alone: Alone
+    source: Source, job: BuildJob, place: BuildDir, kit: BuildContext, alone: BuildLocks
 ) -> AsyncIterator[Tree]:
     """Have the source as a tree of our own, or lock the user's."""
     if source.kind == "tree" and not (kit.settings.copy and job.purpose != "editable"):
-        what = Lockable(locks=kit.locks, path=source.path, label=str(source.path))
-        async with alone.with_(what) as (held, _):
+        what = LockTarget(locks=kit.locks, path=source.path, label=str(source.path))
+        async with alone.hold(what) as (held, _):
             yield Tree(path=source.path, fds=held.fds)
         return
     kit.bus.emit(BuildPhase(build=job.id, phase=Phase.UNPACK))

@@ -14,7 +14,7 @@ from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 from pool.common.errors import HashMismatchError, TargetError
 from pool.events.types import BuildPhase, BuildWaiting
 from pool.common.model import Phase, WaitFor
-from pool.sources.index.hashes import Expected
+from pool.sources.index.hashes import ExpectedHashes
 from pool.sources.index.file_cache import checked
 from pool.sources.index.simple_api import IndexFile
 from pool.requirements.target import (
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from pool.build.job import Job
-    from pool.build.context import Kit
-    from pool.resolve.manifest import Direct
+    from pool.build.job import BuildJob
+    from pool.build.context import BuildContext
+    from pool.resolve.manifest import DirectDist
     from pool.sources.index.client import Fetched
-    from pool.build.workspace import Place
+    from pool.build.workspace import BuildDir
 
-__all__ = ["Obtained", "obtained"]
+__all__ = ["Source", "fetch_source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Obtained:
+class Source:
     """A source that can be opened."""
 
     kind: Literal["tree", "checkout", "archive", "wheel"]
@@ -55,7 +55,7 @@ class Obtained:
     """For what came from no index (PEP 610)."""
 
 
-async def obtained(job: Job, place: Place, kit: Kit) -> Obtained:
+async def fetch_source(job: BuildJob, place: BuildDir, kit: BuildContext) -> Source:
     """Return a job's source.
 
     Raises:
@@ -66,7 +66,7 @@ async def obtained(job: Job, place: Place, kit: Kit) -> Obtained:
     match job.source:
         case TreeTarget(path=path):
             info = DirInfo(editable=job.purpose == "editable")
-            return Obtained(kind="tree", path=path, direct_url=_url(path.as_uri(), dir_info=info))
+            return Source(kind="tree", path=path, direct_url=_url(path.as_uri(), dir_info=info))
         case SdistTarget(path=path) | WheelTarget(path=path):
             return await _local(path, job)
         case IndexFile() as file:
@@ -89,12 +89,12 @@ def _file(
     *,
     url: str = "",
     subdirectory: str = "",
-) -> Obtained:
+) -> Source:
     direct = None
     if url:
         info = ArchiveInfo(hashes={"sha256": sha256})
         direct = _url(url, archive_info=info, subdirectory=subdirectory or None)
-    return Obtained(
+    return Source(
         kind="wheel" if path.suffix == ".whl" else "archive",
         path=path,
         fingerprint=f"sha256:{sha256}:{subdirectory}",
@@ -122,13 +122,13 @@ def _url(
     return direct.to_dict(generate_legacy_hash=True, strip_user_password=True)
 
 
-async def _local(path: Path, job: Job) -> Obtained:
-    expected = Expected(filename=path.name, demanded=job.order.hashes)
+async def _local(path: Path, job: BuildJob) -> Source:
+    expected = ExpectedHashes(filename=path.name, demanded=job.order.hashes)
     file = await checked(path, expected)
     return _file(path, file.sha256, url=path.as_uri())
 
 
-async def _found(job: Job, kit: Kit) -> IndexFile:
+async def _found(job: BuildJob, kit: BuildContext) -> IndexFile:
     """Choose a file for a name alone."""
     on = f"the index page of {job.name}"
     kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
@@ -144,27 +144,27 @@ class _Nothing:
     async def metadata(self, file: IndexFile) -> str:
         raise AssertionError(file.filename)
 
-    async def direct(self, requirement: Requirement) -> Direct:
+    async def direct(self, requirement: Requirement) -> DirectDist:
         raise TargetError(f"{requirement}: a constraint with a URL needs --deps")
 
 
-async def _fetched(file: IndexFile, job: Job, kit: Kit) -> Fetched:
+async def _fetched(file: IndexFile, job: BuildJob, kit: BuildContext) -> Fetched:
     _tell(job, kit, file.filename)
     return await kit.fetcher.fetch(file, job, job.order.hashes)
 
 
-def _tell(job: Job, kit: Kit, on: str) -> None:
+def _tell(job: BuildJob, kit: BuildContext, on: str) -> None:
     kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
     kit.bus.emit(BuildPhase(build=job.id, phase=Phase.FETCH))
 
 
-async def _downloaded(target: UrlTarget, job: Job, kit: Kit) -> Obtained:
+async def _downloaded(target: UrlTarget, job: BuildJob, kit: BuildContext) -> Source:
     _tell(job, kit, target.label)
     fetched = await kit.fetcher.fetch_url(target.url, job, job.order.hashes)
     return _file(fetched.path, fetched.sha256, url=target.url, subdirectory=target.subdirectory)
 
 
-async def _cloned(target: GitTarget, job: Job, place: Place, kit: Kit) -> Obtained:
+async def _cloned(target: GitTarget, job: BuildJob, place: BuildDir, kit: BuildContext) -> Source:
     _tell(job, kit, target.label)
     async with kit.fetcher.gate.slot((job.id, target.label), (0, 0.0, 0)):
         checkout = await kit.git.checkout(
@@ -174,7 +174,7 @@ async def _cloned(target: GitTarget, job: Job, place: Place, kit: Kit) -> Obtain
         vcs="git", commit_id=checkout.commit, requested_revision=target.reference or None
     )
     tags = hashlib.sha256(checkout.tags.encode()).hexdigest()
-    return Obtained(
+    return Source(
         kind="checkout",
         path=checkout.path,
         fingerprint=f"git:{checkout.commit}:{tags}:{target.subdirectory}",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import BuildId, RunId
 
-__all__ = ["Place", "Workplace", "check_out_dir", "copy", "publish"]
+__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "copy", "publish"]
 
 _KEPT = ".kept"
 KEEP_SECONDS = 7 * 24 * 3600.0
@@ -32,7 +32,7 @@ KEEP_SECONDS = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BuildDir:
     """One build's own folder."""
 
     root: Path
@@ -65,7 +65,7 @@ class Place:
         (self.root / _KEPT).touch()
 
 
-class Workplace:
+class RunWorkspace:
     """The folder of one run; `close` it at the end."""
 
     def __init__(self, cache_dir: Path, run: RunId) -> None:
@@ -77,9 +77,9 @@ class Workplace:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         unborn.rename(self.root)
 
-    def place(self, build: BuildId) -> Place:
-        """Return where one build's folder is; `Place.make` makes it."""
-        return Place(root=self.root / build)
+    def place(self, build: BuildId) -> BuildDir:
+        """Return where one build's folder is; `BuildDir.make` makes it."""
+        return BuildDir(root=self.root / build)
 
     def close(self) -> None:
         """Let go of the run's folder; it stays where a failed build is kept in it."""

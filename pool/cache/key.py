@@ -18,10 +18,10 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.system.interpreter import Interpreter
 
-__all__ = ["Recipe", "read_by_builds"]
+__all__ = ["CacheKey", "read_by_builds"]
 
 SCHEMA = 1
 """Raised when the same recipe would be built in another way than before."""
@@ -74,7 +74,7 @@ class _Python(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
 
 
-class _Ingredient(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class _RequirementDigest(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A wheel in the build environment."""
 
     name: str
@@ -82,14 +82,14 @@ class _Ingredient(msgspec.Struct, frozen=True, kw_only=True, order=True):
     sha256: str
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a build before its backend runs."""
 
     source: str
     """A fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with tags and folder."""
     config_settings: dict[str, str | list[str]]
     python: _Python
-    requirements: tuple[_Ingredient, ...]
+    requirements: tuple[_RequirementDigest, ...]
     """The wheels for what ``[build-system]`` requires."""
     environ: dict[str, str]
     schema: int = SCHEMA
@@ -102,9 +102,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         name: str,
         config_settings: Mapping[str, str | list[str]],
         interpreter: Interpreter,
-        wheels: Iterable[StoredWheel],
+        wheels: Iterable[UnpackedWheel],
         environ: Mapping[str, str],
-    ) -> Recipe:
+    ) -> CacheKey:
         """Put a recipe together.
 
         Args:
@@ -135,7 +135,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """The key of what the backend asked for, and of the lock while it is built."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
-    def final_key(self, wheels: Iterable[StoredWheel]) -> str:
+    def final_key(self, wheels: Iterable[UnpackedWheel]) -> str:
         """Return the key of the wheel.
 
         Args:
@@ -144,16 +144,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         words = msgspec.json.encode((self.key, _ingredients(wheels)))
         return hashlib.sha256(words).hexdigest()
 
-    def from_source(self, source: str) -> Recipe:
+    def from_source(self, source: str) -> CacheKey:
         """Return the same recipe for another source: the tree as the backend left it."""
         return msgspec.structs.replace(self, source=source)
 
 
-def _ingredients(wheels: Iterable[StoredWheel]) -> tuple[_Ingredient, ...]:
+def _ingredients(wheels: Iterable[UnpackedWheel]) -> tuple[_RequirementDigest, ...]:
     """Return the wheels in an order of their own; an entry's folder is named by its digest."""
     return tuple(
         sorted(
-            _Ingredient(name=wheel.name, version=wheel.version, sha256=wheel.path.name)
+            _RequirementDigest(name=wheel.name, version=wheel.version, sha256=wheel.path.name)
             for wheel in wheels
         )
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["KINDS", "Item", "chosen", "in_use", "items", "live_runs", "prune", "statuses"]
+__all__ = ["KINDS", "CacheEntry", "chosen", "in_use", "items", "live_runs", "prune", "statuses"]
 
 _BUILDS = "build folders"
 KINDS = {
@@ -53,7 +53,7 @@ _GOING = ".going-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class CacheEntry:
     """One thing that goes or stays as a whole."""
 
     kind: str
@@ -133,14 +133,14 @@ def _is_locked(folder: Path) -> bool:
     return False
 
 
-def items(cache_dir: Path) -> list[Item]:
+def items(cache_dir: Path) -> list[CacheEntry]:
     """Return all that is in a cache; what vanishes meanwhile is left out."""
     seen = set[tuple[int, int]]()
     found = []
     for kind, path in _places(cache_dir):
         with suppress(FileNotFoundError):
             size, used = _measured(path, seen)
-            found.append(Item(kind=kind, path=path, bytes=size, used=used))
+            found.append(CacheEntry(kind=kind, path=path, bytes=size, used=used))
     return found
 
 
@@ -185,8 +185,8 @@ def statuses(path: str) -> Iterator[os.stat_result]:
 
 
 def chosen(
-    found: Sequence[Item], now: float, older_than: float | None, max_bytes: int | None
-) -> list[Item]:
+    found: Sequence[CacheEntry], now: float, older_than: float | None, max_bytes: int | None
+) -> list[CacheEntry]:
     """Return what has to go so that the rest is young and small enough; the oldest go first.
 
     Args:
@@ -207,9 +207,9 @@ def chosen(
 
 def prune(
     cache_dir: Path,
-    choose: Callable[[Sequence[Item]], Sequence[Item]],
+    choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[Sequence[str]], None],
-) -> list[Item]:
+) -> list[CacheEntry]:
     """Remove what is chosen of all there is, when no run uses it; return what is gone.
 
     Args:
@@ -233,7 +233,7 @@ def prune(
     return [item for item, _ in gone]
 
 
-def _renamed(going: Iterable[Item]) -> Iterator[tuple[Item, Path]]:
+def _renamed(going: Iterable[CacheEntry]) -> Iterator[tuple[CacheEntry, Path]]:
     """Take things out of sight; yield each with its new name."""
     for item in going:
         target = item.path.with_name(f"{_GOING}{secrets.token_hex(8)}")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from pool.system.interpreter import Interpreter
 
-__all__ = ["EntryPoint", "StoredWheel", "WheelStore", "unpack"]
+__all__ = ["EntryPoint", "UnpackedWheel", "UnpackedWheels", "unpack"]
 
 MOST_BYTES = 16 << 30
 """A wheel that unpacks to more is refused; the largest have a few gigabytes."""
@@ -71,7 +71,7 @@ class EntryPoint(msgspec.Struct, frozen=True, kw_only=True):
     attribute: str
 
 
-class StoredWheel(msgspec.Struct, frozen=True, kw_only=True):
+class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
     """An unpacked wheel."""
 
     name: str
@@ -96,13 +96,13 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     files: dict[str, tuple[int, int]] = {}
 
-    def stored(self, path: Path) -> StoredWheel:
-        return StoredWheel(
+    def stored(self, path: Path) -> UnpackedWheel:
+        return UnpackedWheel(
             path=path, **{name: getattr(self, name) for name in self.__struct_fields__}
         )
 
 
-class WheelStore:
+class UnpackedWheels:
     """A folder of unpacked wheels, shared by all processes of a user.
 
     Args:
@@ -113,7 +113,7 @@ class WheelStore:
         self._root = root
         self._swept = threading.Lock()
 
-    def get(self, sha256: str, interpreter: Interpreter) -> StoredWheel | None:
+    def get(self, sha256: str, interpreter: Interpreter) -> UnpackedWheel | None:
         """Return an entry, by the digest of the wheel file; None where there is no good one."""
         folder = self._folder(sha256, interpreter)
         try:
@@ -126,7 +126,7 @@ class WheelStore:
             return None
         return entry.stored(folder)
 
-    def add(self, wheel: Path, sha256: str, interpreter: Interpreter) -> StoredWheel:
+    def add(self, wheel: Path, sha256: str, interpreter: Interpreter) -> UnpackedWheel:
         """Unpack a wheel whose digest is known to be right.
 
         Raises:
@@ -167,7 +167,7 @@ class WheelStore:
                     shutil.rmtree(folder)
 
 
-def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> StoredWheel:
+def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> UnpackedWheel:
     """Unpack a wheel outside of the store, for one use: an editable, a wheel just built.
 
     Args:
@@ -282,7 +282,7 @@ def _compile(folder: Path, interpreter: Interpreter) -> None:
 
 
 def _listed(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
-    """Return the folders and files below an entry, as `StoredWheel` has them."""
+    """Return the folders and files below an entry, as `UnpackedWheel` has them."""
     folders: list[str] = []
     files: dict[str, tuple[int, int]] = {}
     for path in sorted(root.rglob("*")):

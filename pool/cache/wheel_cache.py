@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pool.cache.key import Recipe
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.key import CacheKey
+    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.common.clock import Clock
 
 __all__ = ["FOLDER", "CachedWheel", "Damaged", "WheelCache"]
@@ -91,7 +91,7 @@ class WheelCache:
         self._projects = root / "projects"
         self._clock = clock
 
-    def lock_path(self, recipe: Recipe) -> Path:
+    def lock_path(self, recipe: CacheKey) -> Path:
         """Return the lock file to hold while a recipe is looked up, built and stored.
 
         Raises:
@@ -100,7 +100,7 @@ class WheelCache:
         self._locks.mkdir(parents=True, exist_ok=True)
         return self._locks / recipe.key
 
-    def extra(self, recipe: Recipe) -> tuple[str, ...] | None:
+    def extra(self, recipe: CacheKey) -> tuple[str, ...] | None:
         """Return what the backend asked for the last time, as it wrote it; None if not known."""
         place = self._asked / recipe.key
         try:
@@ -157,10 +157,10 @@ class WheelCache:
     def store(
         self,
         wheel: Path,
-        recipes: Iterable[Recipe],
+        recipes: Iterable[CacheKey],
         *,
         extra: Sequence[str],
-        wheels: Sequence[StoredWheel],
+        wheels: Sequence[UnpackedWheel],
         name: str,
         version: str,
         seconds: float,

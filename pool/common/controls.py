@@ -8,7 +8,7 @@ import msgspec
 
 from pool.common.model import BuildId, LimitName
 
-__all__ = ["Cancel", "Control", "Look", "Pause", "Resize", "Resume", "Retry", "Stop"]
+__all__ = ["Cancel", "Control", "Pause", "Resize", "Resume", "Retry", "Stop", "WatchBuild"]
 
 
 class _Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control"):
@@ -52,7 +52,7 @@ class Stop(_Control, frozen=True, tag="stop"):
     """Kill at once instead of asking first."""
 
 
-class Look(_Control, frozen=True, tag="look"):
+class WatchBuild(_Control, frozen=True, tag="look"):
     """Weigh this build's processes at once and then every second: somebody looks at it.
 
     It holds for the build that was asked for last, and changes nothing but how often it is weighed.
@@ -61,4 +61,4 @@ class Look(_Control, frozen=True, tag="look"):
     build: BuildId
 
 
-Control: TypeAlias = Resize | Pause | Resume | Cancel | Retry | Stop | Look
+Control: TypeAlias = Resize | Pause | Resume | Cancel | Retry | Stop | WatchBuild

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-__all__ = ["Once"]
+__all__ = ["OnceMap"]
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 
-class Once(Generic[K, V]):
+class OnceMap(Generic[K, V]):
     """Results by key; belongs to one event loop."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["STARS", "masked", "starred", "starred_settings"]
+__all__ = ["STARS", "redact_args", "redact_urls", "starred_settings"]
 
 STARS = "***"
 _NAME = r"(?:token|passw|passphrase|secret|credential|api.?key|signature)"
@@ -25,18 +25,18 @@ _SETTING = re.compile(rf"(?is)([\w.-]*{_NAME}[\w.-]*=).+")
 _OPTION = re.compile(r"(?i)--?[\w-]*(?:password|passwd|token|secret|api-key)")
 
 
-def masked(text: str) -> str:
+def redact_urls(text: str) -> str:
     """Return the text with stars for userinfo and secret parameters of all URLs in it."""
     if "://" not in text:
         return text
     return _QUERY.sub(rf"\1{STARS}", _USERINFO.sub(f"{STARS}@", text))
 
 
-def starred(words: Sequence[str]) -> Iterator[str]:
+def redact_args(words: Sequence[str]) -> Iterator[str]:
     """Yield the words of a command line, with stars for the values of options that are secrets."""
     hide = False
     for word in words:
-        yield STARS if hide else masked(_SETTING.sub(rf"\1{STARS}", word))
+        yield STARS if hide else redact_urls(_SETTING.sub(rf"\1{STARS}", word))
         hide = _OPTION.fullmatch(word) is not None
 
 
@@ -46,7 +46,7 @@ def starred_settings(
     """Return settings with stars for the values that are secrets, by their names."""
 
     def shown(key: str, value: str) -> str:
-        return STARS if _SECRET.search(key) else masked(value)
+        return STARS if _SECRET.search(key) else redact_urls(value)
 
     return {
         key: shown(key, said) if isinstance(said, str) else [shown(key, one) for one in said]

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from pool.common.redaction import STARS, masked, starred
+from pool.common.redaction import STARS, redact_args, redact_urls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ _CONTROLS = re.compile(
 
 def shown(words: Sequence[str], longest: int = _LONGEST) -> str:
     """Return a command line for a shell, the values of options that are secrets starred out."""
-    return plain(" ".join(map(_quoted, starred(words))), longest)
+    return plain(" ".join(map(_quoted, redact_args(words))), longest)
 
 
 def _quoted(word: str) -> str:
@@ -34,4 +34,4 @@ def _quoted(word: str) -> str:
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """Return text without controls and without credentials in URLs, at most so long."""
-    return masked(_CONTROLS.sub(" ", text))[:longest]
+    return redact_urls(_CONTROLS.sub(" ", text))[:longest]

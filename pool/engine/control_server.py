@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from pool.events.control_socket import LONGEST_LINE, Answer, controls, door_of, is_ours, reachable
+from pool.events.control_socket import (
+    LONGEST_LINE,
+    ControlReply,
+    controls,
+    is_ours,
+    reachable,
+    socket_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 
     from pool.common.controls import Control
 
-__all__ = ["Door"]
+__all__ = ["ControlServer"]
 
 _MOST_VISITS = 64
 """At once: an end to the descriptors that visitors can cost."""
@@ -36,7 +43,7 @@ _PATIENCE_SECONDS = 10.0
 """For a visitor to say its line, and to take the answer."""
 
 
-class Door:
+class ControlServer:
     """Lets commands in.
 
     Args:
@@ -48,12 +55,12 @@ class Door:
     def __init__(
         self, journal: Path, obey: Callable[[Control], str], seq: Callable[[], int]
     ) -> None:
-        self.path = door_of(journal)
+        self.path = socket_path(journal)
         self._obey = obey
         self._seq = seq
         self._server: asyncio.Server | None = None
         self._inode = 0
-        self._visits: set[_Visit] = set()
+        self._visits: set[_Connection] = set()
 
     async def open(self) -> str:
         """Let visitors in; return why that cannot be, or an empty text."""
@@ -96,20 +103,20 @@ class Door:
         return bound
 
     def _visit(self) -> asyncio.Protocol:
-        return _Visit(self)
+        return _Connection(self)
 
-    def admit(self, visit: _Visit) -> bool:
+    def admit(self, visit: _Connection) -> bool:
         """Enter a visit, unless there are too many."""
         if len(self._visits) >= _MOST_VISITS:
             return False
         self._visits.add(visit)
         return True
 
-    def forget(self, visit: _Visit) -> None:
+    def forget(self, visit: _Connection) -> None:
         """A visit has ended."""
         self._visits.discard(visit)
 
-    def answer(self, line: bytes) -> Answer:
+    def answer(self, line: bytes) -> ControlReply:
         """Obey a command, or say why not."""
         try:
             control = controls.decode(line)
@@ -117,7 +124,7 @@ class Door:
             refused = f"no command: {problem}"
         else:
             refused = self._obey(control)
-        return Answer(seq=self._seq(), refused=refused[:_LONGEST_WORDS])
+        return ControlReply(seq=self._seq(), refused=refused[:_LONGEST_WORDS])
 
 
 def _bind(bound: socket.socket, path: str) -> None:
@@ -144,10 +151,10 @@ def _forsaken(path: str) -> bool:
     return False
 
 
-class _Visit(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One line in, one line out."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: ControlServer) -> None:
         self._door = door
         self._said = b""
         self._transport: asyncio.Transport | None = None

@@ -25,17 +25,17 @@ from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
 from pool.common.units import in_units
 from pool.requirements.pip_config import found_files, index_settings
-from pool.scheduling.history import History
-from pool.scheduling.memory_budget import Allowance
+from pool.scheduling.history import BuildHistory
+from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
 from pool.system.interpreter import probe
-from pool.system.memory import offered
-from pool.system.programs import PROGRAMS, asked, uv_agrees
+from pool.system.memory import read_available
+from pool.system.programs import PROGRAMS, probe_program, uv_agrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Checkup", "Finding", "State"]
+__all__ = ["Doctor", "Finding", "State"]
 
 State: TypeAlias = Literal["ok", "note", "missing"]
 _PYTHON = re.compile(r"python3\.\d+")
@@ -58,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkup:
+class Doctor:
     """Where to look."""
 
     cache_dir: Path
@@ -136,7 +136,7 @@ class Checkup:
         return "ok", in_units(total)
 
     def _history(self) -> tuple[State, str]:
-        history = History(self.state_dir / "history.sqlite")
+        history = BuildHistory(self.state_dir / "history.sqlite")
         known = history.known()
         if history.trouble:
             return "note", history.trouble
@@ -154,7 +154,7 @@ class Checkup:
         return lambda: self._program(name)
 
     def _program(self, name: str) -> tuple[State, str]:
-        found = asked(name, self.environ)
+        found = probe_program(name, self.environ)
         if found.path is None:
             return "missing" if name in _NEEDED else "note", "not on PATH"
         said = [found.version, str(found.path), found.remark]
@@ -182,7 +182,7 @@ class Checkup:
 
     def _memory(self) -> tuple[State, str]:
         memory = psutil.virtual_memory()
-        auto = Allowance(memory.total, offered(self.root).free).now
+        auto = MemoryBudget(memory.total, read_available(self.root).free).now
         text = f"{in_units(memory.available)} of {in_units(memory.total)} available"
         return "ok", f"{text}: --memory auto is {in_units(auto)} now"
 

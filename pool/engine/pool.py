@@ -13,45 +13,45 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
-from pool.build.build_requirements import Requirements
-from pool.build.context import Kit
+from pool.build.build_requirements import BuildRequirements
+from pool.build.context import BuildContext
 from pool.build.frontend.build_env import BuildEnvironment
-from pool.build.frontend.hook_jobs import Allotment
-from pool.build.frontend.hooks import Hooks
+from pool.build.frontend.hook_jobs import HookJobs
+from pool.build.frontend.hooks import HookRunner
 from pool.build.frontend.tool_shims import Shims
-from pool.build.monitor import Watch
-from pool.build.workspace import Workplace, check_out_dir
+from pool.build.monitor import BuildMonitor
+from pool.build.workspace import RunWorkspace, check_out_dir
 from pool.cache.prune import in_use
-from pool.cache.unpacked_wheels import WheelStore
+from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.cache.wheel_cache import WheelCache
 from pool.common.clock import Clock, SystemClock
-from pool.common.controls import Cancel, Control, Look, Pause, Resize, Resume, Retry, Stop
-from pool.engine.control_server import Door
-from pool.engine.reject_reason import objection
-from pool.events.bus import Bus
+from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
+from pool.engine.control_server import ControlServer
+from pool.engine.reject_reason import reject_reason
+from pool.events.bus import EventBus
 from pool.events.journal import logs_of
-from pool.events.run_journal import begin
-from pool.events.types import KnownEvent, Remark, RunFinished, RunStarted, RunStopping
+from pool.events.run_journal import open_run_journal
+from pool.events.types import KnownEvent, Note, RunFinished, RunStarted, RunStopping
 from pool.install.environment import find_environment
 from pool.requirements.pylock import read_lock
-from pool.resolve.service import Pages, Search
-from pool.run.effective_request import Wishlist
-from pool.run.installer import Furnishing
-from pool.run.metadata import ClosureFinder
-from pool.run.registry import Roster
-from pool.run.request_runner import Errand
-from pool.run.scheduler import Builders
+from pool.resolve.service import Pages, ResolverService
+from pool.run.effective_request import EffectiveRequest
+from pool.run.installer import Installer
+from pool.run.metadata import MetadataFetcher
+from pool.run.registry import JobRegistry
+from pool.run.request_runner import RequestRunner
+from pool.run.scheduler import Scheduler
 from pool.run.selection import Selection
-from pool.run.shared_env import Ground
-from pool.scheduling.history import History
-from pool.scheduling.limits import Caps
+from pool.run.shared_env import SharedBuildEnv
+from pool.scheduling.history import BuildHistory
+from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.git import Git
-from pool.sources.index.client import PackageIndex
+from pool.sources.index.client import IndexClient
 from pool.sources.index.fetcher import Fetcher
 from pool.system.interpreter import probe
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
+from pool.system.locks.queue import LockQueue
 from pool.system.locks.tree_lock import TreeLocks
 from pool.system.sampler import Sampler
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pool.events.types import BuildSample
-    from pool.install.environment import Environment
+    from pool.install.environment import TargetEnvironment
     from pool.requirements.request import Request
 
 __all__ = ["Pool"]
@@ -100,16 +100,16 @@ class Pool:
             self._interpreter = self._environment.interpreter
         locked = [w for path in request.locks for w in read_lock(path, self._interpreter)]
         request = replace(request, wishes=(*request.wishes, *locked))
-        self._wishlist = Wishlist(request, settings, self._interpreter)
+        self._wishlist = EffectiveRequest(request, settings, self._interpreter)
         if settings.out_dir is not None:
             check_out_dir(settings.out_dir)
-        self.header, self._writer = begin(settings, clock, self._interpreter.version)
+        self.header, self._writer = open_run_journal(settings, clock, self._interpreter.version)
         self.journal = self._writer.path
-        self._bus = Bus(clock, self._writer, listener)
-        self._caps = Caps(settings, self._bus)
-        self._roster = Roster()
-        self._history = History(settings.state_dir / "history.sqlite")
-        self._builders = Builders(
+        self._bus = EventBus(clock, self._writer, listener)
+        self._caps = Limits(settings, self._bus)
+        self._roster = JobRegistry()
+        self._history = BuildHistory(settings.state_dir / "history.sqlite")
+        self._builders = Scheduler(
             settings=settings,
             roster=self._roster,
             caps=self._caps,
@@ -119,7 +119,7 @@ class Pool:
             on_failure=self._went_wrong,
         )
         self._sampler = Sampler(self.header.run)
-        self._hooks: Hooks | None = None
+        self._hooks: HookRunner | None = None
         self._errand: asyncio.Task[bool] | None = None
         self._stop = asyncio.Event()
         self._interrupted = False
@@ -150,10 +150,10 @@ class Pool:
             return self._told_end()
 
     async def _let_visitors_in(self, stack: AsyncExitStack) -> None:
-        door = Door(self.journal, self._asked, lambda: self._bus.seq)
+        door = ControlServer(self.journal, self._asked, lambda: self._bus.seq)
         stack.callback(door.close)
         if trouble := await door.open():
-            self._bus.emit(Remark(text=trouble))
+            self._bus.emit(Note(text=trouble))
 
     def _errand_ended(self, errand: asyncio.Task[bool]) -> None:
         ended = not errand.cancelled() and not errand.exception()
@@ -174,7 +174,7 @@ class Pool:
 
     def _told_end(self) -> int:
         if self._history.trouble:
-            self._bus.emit(Remark(text=self._history.trouble))
+            self._bus.emit(Note(text=self._history.trouble))
         code = self._exit_code()
         trouble = self._bus.trouble
         warning = f"the log is incomplete: {trouble.strerror}" if trouble else ""
@@ -192,81 +192,81 @@ class Pool:
 
     # What it stands on
 
-    def _set_up(self, stack: AsyncExitStack) -> Errand:
+    def _set_up(self, stack: AsyncExitStack) -> RequestRunner:
         """Make what builds share, and the errand that decides what they are."""
         settings, run = self._settings, self.header.run
         stack.enter_context(in_use(settings.cache_dir))
         executor = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
         stack.enter_context(executor)
-        self._workplace = Workplace(settings.cache_dir, run)
+        self._workplace = RunWorkspace(settings.cache_dir, run)
         stack.callback(self._workplace.close)
         executor.submit(self._workplace.sweep)
-        index = PackageIndex(
+        index = IndexClient(
             settings.index,
             cache_dir=settings.cache_dir,
             clock=self._clock,
             refreshes=settings.refreshes,
         )
         stack.push_async_callback(index.aclose)
-        self._hooks = hooks = Hooks(run=run, workers=MAX_BUILDS, whose=self._sampler.whose)
+        self._hooks = hooks = HookRunner(run=run, workers=MAX_BUILDS, whose=self._sampler.whose)
         stack.callback(hooks.close)
         chosen = Selection()
         chosen.named |= self._wishlist.named
-        errand, ground = Errand(self._wishlist, chosen), self._made_ground(chosen)
+        errand, ground = RequestRunner(self._wishlist, chosen), self._made_ground(chosen)
         self._kit = kit = self._made_kit(index, hooks, executor, errand, ground)
         furnishing = None
         if self._environment is not None:
-            furnishing = Furnishing(self._environment, kit)
-        finder = ClosureFinder(kit, self._builders, self._wishlist)
+            furnishing = Installer(self._environment, kit)
+        finder = MetadataFetcher(kit, self._builders, self._wishlist)
         errand.begin(kit, self._builders, finder, furnishing)
         ground.begin(self._builders, finder, furnishing)
         return errand
 
-    def _made_ground(self, chosen: Selection) -> Ground:
+    def _made_ground(self, chosen: Selection) -> SharedBuildEnv:
         """Builds without isolation run in what is filled, else in what is pointed at."""
         if self._environment is not None:
             path = self._environment.prefix
         else:
             path = _active(self._settings)
         environment = BuildEnvironment(path=path, interpreter=self._interpreter)
-        return Ground(environment, self._settings.isolates, chosen)
+        return SharedBuildEnv(environment, self._settings.isolates, chosen)
 
     def _made_kit(
         self,
-        index: PackageIndex,
-        hooks: Hooks,
+        index: IndexClient,
+        hooks: HookRunner,
         executor: ThreadPoolExecutor,
-        errand: Errand,
-        ground: Ground,
-    ) -> Kit:
+        errand: RequestRunner,
+        ground: SharedBuildEnv,
+    ) -> BuildContext:
         settings = self._settings
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
         pages = Pages(index, errand.on_page)
-        requirements = Requirements(
-            search=Search(pages, self._interpreter),
+        requirements = BuildRequirements(
+            search=ResolverService(pages, self._interpreter),
             fetcher=fetcher,
             installs=self._caps.installs,
-            store=WheelStore(settings.cache_dir / "wheels"),
+            store=UnpackedWheels(settings.cache_dir / "wheels"),
             beside=self._workplace.root / "unpacked",
             interpreter=self._interpreter,
             executor=executor,
-            nested=self._builders.nest,
+            nested=self._builders.build_nested,
         )
-        return Kit(
+        return BuildContext(
             settings=settings,
             interpreter=self._interpreter,
             bus=self._bus,
             fetcher=fetcher,
-            search=Search(pages, self._interpreter),
+            search=ResolverService(pages, self._interpreter),
             requirements=requirements,
             locks=TreeLocks(environ=settings.environ),
-            file_locks=Locks(LockFile),
+            file_locks=LockQueue(LockFile),
             hooks=hooks,
             git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=ground,
-            watch=Watch(self._bus, self._sampler, executor, self._caps.jobs, self._sampled),
-            allotment=Allotment(
+            watch=BuildMonitor(self._bus, self._sampler, executor, self._caps.jobs, self._sampled),
+            allotment=HookJobs(
                 self._caps.jobs,
                 Shims(settings.environ, settings.cache_dir / "shims"),
                 settings.environ,
@@ -298,8 +298,8 @@ class Pool:
                 job = self._roster.jobs.get(build_id)
                 if job is not None and not self._stop.is_set():
                     self._builders.retry(job)
-            case Look(build=build_id):
-                self._kit.watch.look(build_id)
+            case WatchBuild(build=build_id):
+                self._kit.watch.watch_build(build_id)
             case Stop(now=now):
                 self._end(why="interrupted", now=now)
             case _:
@@ -307,7 +307,7 @@ class Pool:
 
     def _asked(self, control: Control) -> str:
         """Obey a command from outside; return why not, if it makes no sense."""
-        refused = objection(control, self._roster, stopping=self._stop.is_set())
+        refused = reject_reason(control, self._roster, stopping=self._stop.is_set())
         if not refused:
             self.control(control)
         return refused
@@ -332,7 +332,7 @@ class Pool:
         self._stop.set()
 
 
-def _environment(settings: Settings) -> Environment | None:
+def _environment(settings: Settings) -> TargetEnvironment | None:
     match settings.installs_into:
         case None:
             return None

@@ -13,15 +13,15 @@ from pool.common.model import LimitName
 from pool.settings import MAX_BUILDS
 
 if TYPE_CHECKING:
-    from pool.run.registry import Roster
+    from pool.run.registry import JobRegistry
 
-__all__ = ["objection"]
+__all__ = ["reject_reason"]
 
 _MOST_BYTES = 1 << 60
 """More than any machine has, and less than what the journal cannot hold."""
 
 
-def objection(control: Control, roster: Roster, *, stopping: bool) -> str:
+def reject_reason(control: Control, roster: JobRegistry, *, stopping: bool) -> str:
     """Return why a command cannot be obeyed; empty if it can."""
     match control:
         case Resize():

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pool.events.journal import JournalWriter
     from pool.events.types import KnownEvent
 
-__all__ = ["Bus"]
+__all__ = ["EventBus"]
 
 
-class Bus:
+class EventBus:
     """Written before it is shown; ``seq`` has no gaps and ``t`` never goes back."""
 
     def __init__(

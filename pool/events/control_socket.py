@@ -1,7 +1,7 @@
 """A visit to a run that another process has: where its door is, and one command passed through it.
 
 The wire, for both ends: a Unix stream socket beside the journal. One visit is one command: a line
-of JSON, a `Control`, and a line back, an `Answer`; then the run hangs up. What came of a command
+of JSON, a `Control`, and a line back, an `ControlReply`; then the run hangs up. What came of a command
 is in the journal, up to the event that the answer names. Deliberately no events on the wire: they
 are written anyway, and whoever only looks on costs the run nothing.
 
@@ -26,7 +26,15 @@ from pool.events.journal import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LONGEST_LINE", "Answer", "ask", "controls", "door_of", "is_ours", "reachable"]
+__all__ = [
+    "LONGEST_LINE",
+    "ControlReply",
+    "controls",
+    "is_ours",
+    "reachable",
+    "send_control",
+    "socket_path",
+]
 
 LONGEST_LINE = 4096
 """Bytes of a command, with its newline; the longest there is has a hundred."""
@@ -36,7 +44,7 @@ _FITS = 100
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ControlReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run says to a command."""
 
     seq: int
@@ -47,23 +55,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 controls = msgspec.json.Decoder(Control)
 _encoder = msgspec.json.Encoder()
-_answers = msgspec.json.Decoder(Answer)
+_answers = msgspec.json.Decoder(ControlReply)
 
 
-def door_of(journal: Path) -> Path:
+def socket_path(journal: Path) -> Path:
     """Return the socket that belongs to a journal file, as its logs do."""
     if journal.name == EVENTS:
         return journal.with_name("run.sock")
     return journal.with_suffix(".sock")
 
 
-def ask(journal: Path, control: Control) -> Answer:
+def send_control(journal: Path, control: Control) -> ControlReply:
     """Pass a command to the run that writes a journal; return its answer.
 
     Raises:
         RunError: it has no door, or nobody answers, or the door is somebody else's.
     """
-    door = door_of(journal)
+    door = socket_path(journal)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visit:
             visit.settimeout(_PATIENCE_SECONDS)

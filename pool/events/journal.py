@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pool.common.errors import JournalError
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
-from pool.events.validation import NonsenseError, Sense
+from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ class JournalReader:
             raise JournalError(f"{path}: {problem.strerror or problem}") from problem
         self._number = 1
         self._rest = b""
-        self._sense = Sense()
+        self._sense = EventValidator()
         try:
             self.header = decode_header(self._file.readline(1 << 20))
         except CodecError as problem:
@@ -115,7 +115,7 @@ class JournalReader:
             try:
                 event = decode(line)
                 self._sense.see(event)
-            except (CodecError, NonsenseError) as problem:
+            except (CodecError, InvalidEventError) as problem:
                 raise JournalError(f"{self.path}:{self._number}: {problem}") from problem
             yield event
 

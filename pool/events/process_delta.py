@@ -1,7 +1,7 @@
 """Processes as the journal tells them: each look says only what is not as it was at the one before.
 
 A command line of 200 characters for each of 256 processes each second would be a quarter of a
-gigabyte an hour. Pure: `news_of` makes the difference where samples are taken, `caught_up` takes
+gigabyte an hour. Pure: `diff` makes the difference where samples are taken, `patch` takes
 it in where they are folded. A look that leaves out nothing is understood as well.
 """
 
@@ -16,7 +16,7 @@ from pool.common.model import ProcessSample
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ProcessNews", "caught_up", "news_of"]
+__all__ = ["ProcessNews", "diff", "patch"]
 
 
 class ProcessNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,15 +32,13 @@ class ProcessNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Percent of one core."""
 
 
-def news_of(
-    now: Sequence[ProcessSample], before: Sequence[ProcessSample]
-) -> tuple[ProcessNews, ...]:
+def diff(now: Sequence[ProcessSample], before: Sequence[ProcessSample]) -> tuple[ProcessNews, ...]:
     """Return what somebody needs to know who knows how it was before."""
     known = {process.pid: process for process in before}
     return tuple(_difference(process, known.get(process.pid)) for process in now)
 
 
-def caught_up(
+def patch(
     news: Sequence[ProcessNews], before: Sequence[ProcessSample]
 ) -> tuple[ProcessSample, ...]:
     """Return how it is now."""

@@ -1,7 +1,7 @@
 """What the events add up to: the only place that gives them meaning.
 
-`fold` reads no clock and does no I/O, so a live run, its replay and its report see the same
-state. `State` and `BuildState` are changed by `fold` alone; everyone else only reads them.
+`apply` reads no clock and does no I/O, so a live run, its replay and its report see the same
+state. `RunState` and `BuildState` are changed by `apply` alone; everyone else only reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from pool.common.model import BuildId, LimitName, WaitFor
-from pool.events.process_delta import caught_up
+from pool.events.process_delta import patch
 from pool.events.state import (
     MEMORY_SECONDS,
     BuildState,
@@ -18,17 +18,17 @@ from pool.events.state import (
     EnvironmentState,
     Limit,
     Resolve,
-    State,
+    RunState,
     Status,
     Traffic,
 )
 from pool.events.types import (
-    BuildChose,
     BuildFinished,
     BuildNeeded,
     BuildOutput,
     BuildPhase,
     BuildQueued,
+    BuildRequirementsResolved,
     BuildStarted,
     BuildWaiting,
     DownloadFinished,
@@ -43,7 +43,7 @@ from pool.events.types import (
     LockAcquired,
     LockReleased,
     LockWaiting,
-    Remark,
+    Note,
     ResolveFailed,
     ResolveFinished,
     ResolveProgress,
@@ -58,7 +58,7 @@ from pool.events.types import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["fold", "fold_all"]
+__all__ = ["apply", "apply_all"]
 
 Dirty = frozenset[BuildId]
 """The builds whose state an event changed."""
@@ -66,34 +66,34 @@ Dirty = frozenset[BuildId]
 _NONE: Dirty = frozenset()
 
 
-def fold(state: State, event: Event) -> Dirty:
+def apply(state: RunState, event: Event) -> Dirty:
     """Apply one event to the state, in place, and return the builds it changed."""
     state.now = event.t
     state.seq = event.seq
     return _fold(event, state)
 
 
-def fold_all(state: State, events: Iterable[Event]) -> Dirty:
+def apply_all(state: RunState, events: Iterable[Event]) -> Dirty:
     """Apply events in order and return all builds they changed."""
     dirty: set[BuildId] = set()
     for event in events:
-        dirty |= fold(state, event)
+        dirty |= apply(state, event)
     return frozenset(dirty)
 
 
 @singledispatch
-def _fold(event: Event, _state: State) -> Dirty:
+def _fold(event: Event, _state: RunState) -> Dirty:
     raise TypeError(f"no meaning is given to {type(event).__name__}")
 
 
 @_fold.register
-def _(_event: Unknown, state: State) -> Dirty:
+def _(_event: Unknown, state: RunState) -> Dirty:
     state.unknown += 1
     return _NONE
 
 
 @_fold.register
-def _(event: RunStarted, state: State) -> Dirty:
+def _(event: RunStarted, state: RunState) -> Dirty:
     state.limits = {
         name: Limit(cap=value, before_pause=value) for name, value in event.limits.items()
     }
@@ -106,13 +106,13 @@ def _(event: RunStarted, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: RunStopping, state: State) -> Dirty:
+def _(event: RunStopping, state: RunState) -> Dirty:
     state.stopping = event.why
     return _NONE
 
 
 @_fold.register
-def _(event: RunFinished, state: State) -> Dirty:
+def _(event: RunFinished, state: RunState) -> Dirty:
     state.exit_code = event.exit_code
     state.totals = dict(event.totals)
     state.warning = event.warning
@@ -120,7 +120,7 @@ def _(event: RunFinished, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: LimitChanged, state: State) -> Dirty:
+def _(event: LimitChanged, state: RunState) -> Dirty:
     limit = state.limits.setdefault(event.limit, Limit(cap=event.old, before_pause=event.old))
     if event.why == "memory":
         before = event.old if limit.lowered_from is None else limit.lowered_from
@@ -137,7 +137,7 @@ def _(event: LimitChanged, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildQueued, state: State) -> Dirty:
+def _(event: BuildQueued, state: RunState) -> Dirty:
     state.builds[event.build] = BuildState(
         id=event.build,
         name=event.name,
@@ -163,14 +163,14 @@ def _(event: BuildQueued, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildNeeded, state: State) -> Dirty:
+def _(event: BuildNeeded, state: RunState) -> Dirty:
     build = state.builds[event.build]
     build.needed_by = (*build.needed_by, event.by)
     return frozenset((event.build,))
 
 
 @_fold.register
-def _(event: BuildWaiting, state: State) -> Dirty:
+def _(event: BuildWaiting, state: RunState) -> Dirty:
     build = state.builds[event.build]
     same = build.status is Status.WAITING and build.waiting_for is event.for_
     _leave_slot(state, build)
@@ -186,7 +186,7 @@ def _(event: BuildWaiting, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildStarted, state: State) -> Dirty:
+def _(event: BuildStarted, state: RunState) -> Dirty:
     build = state.builds[event.build]
     _no_wait(build)
     build.status = Status.BUILDING
@@ -200,7 +200,7 @@ def _(event: BuildStarted, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildPhase, state: State) -> Dirty:
+def _(event: BuildPhase, state: RunState) -> Dirty:
     build = state.builds[event.build]
     _end_phase(build, event.t)
     build.phase = event.phase
@@ -209,13 +209,13 @@ def _(event: BuildPhase, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildChose, state: State) -> Dirty:
+def _(event: BuildRequirementsResolved, state: RunState) -> Dirty:
     state.builds[event.build].requirements = event.requirements
     return frozenset((event.build,))
 
 
 @_fold.register
-def _(event: BuildOutput, state: State) -> Dirty:
+def _(event: BuildOutput, state: RunState) -> Dirty:
     build = state.builds[event.build]
     build.lines = event.lines
     build.bytes = event.bytes
@@ -224,7 +224,7 @@ def _(event: BuildOutput, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: BuildFinished, state: State) -> Dirty:
+def _(event: BuildFinished, state: RunState) -> Dirty:
     build = state.builds[event.build]
     _leave_slot(state, build)
     _no_wait(build)
@@ -246,7 +246,7 @@ def _(event: BuildFinished, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: LockWaiting, state: State) -> Dirty:
+def _(event: LockWaiting, state: RunState) -> Dirty:
     if event.build is not None:
         state.builds[event.build].holder = event.holder
     elif (env := state.environment) is not None:
@@ -256,7 +256,7 @@ def _(event: LockWaiting, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: LockAcquired, state: State) -> Dirty:
+def _(event: LockAcquired, state: RunState) -> Dirty:
     if event.build is not None:
         state.builds[event.build].lock = event.lock
     elif (env := state.environment) is not None:
@@ -265,7 +265,7 @@ def _(event: LockAcquired, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: LockReleased, state: State) -> Dirty:
+def _(event: LockReleased, state: RunState) -> Dirty:
     if event.build is not None:
         state.builds[event.build].lock = None
     elif (env := state.environment) is not None:
@@ -274,7 +274,7 @@ def _(event: LockReleased, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: DownloadStarted, state: State) -> Dirty:
+def _(event: DownloadStarted, state: RunState) -> Dirty:
     traffic = state.traffic
     idle = not state.downloads and event.t - traffic.at > 3 * MEMORY_SECONDS
     if idle or not traffic.flow:
@@ -287,7 +287,7 @@ def _(event: DownloadStarted, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: DownloadProgress, state: State) -> Dirty:
+def _(event: DownloadProgress, state: RunState) -> Dirty:
     if (download := state.downloads.get((event.build, event.file))) is None:
         return _NONE
     _came(state.traffic, event.bytes - download.bytes, event.t)
@@ -297,7 +297,7 @@ def _(event: DownloadProgress, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: DownloadFinished, state: State) -> Dirty:
+def _(event: DownloadFinished, state: RunState) -> Dirty:
     download = state.downloads.pop((event.build, event.file), None)
     if event.ok and download is not None:
         _came(state.traffic, event.bytes - download.bytes, event.t)
@@ -306,32 +306,32 @@ def _(event: DownloadFinished, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: InstallStarted, state: State) -> Dirty:
+def _(event: InstallStarted, state: RunState) -> Dirty:
     state.installs[event.build, event.distribution] = event.environment
     return _about(event.build)
 
 
 @_fold.register
-def _(event: InstallFinished, state: State) -> Dirty:
+def _(event: InstallFinished, state: RunState) -> Dirty:
     state.installs.pop((event.build, event.distribution), None)
     return _about(event.build)
 
 
 @_fold.register
-def _(event: ResolveStarted, state: State) -> Dirty:
+def _(event: ResolveStarted, state: RunState) -> Dirty:
     state.resolve = Resolve(requirements=event.requirements, since=event.t)
     return _NONE
 
 
 @_fold.register
-def _(event: ResolveProgress, state: State) -> Dirty:
+def _(event: ResolveProgress, state: RunState) -> Dirty:
     if state.resolve is not None:
         state.resolve.pages = event.pages
     return _NONE
 
 
 @_fold.register
-def _(event: ResolveFinished, state: State) -> Dirty:
+def _(event: ResolveFinished, state: RunState) -> Dirty:
     if state.resolve is not None:
         state.resolve.done_at = event.t
         state.resolve.picked = event.picked
@@ -339,7 +339,7 @@ def _(event: ResolveFinished, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: ResolveFailed, state: State) -> Dirty:
+def _(event: ResolveFailed, state: RunState) -> Dirty:
     # What was pointed at is looked into before versions are: it may fail before that begins.
     state.resolve = state.resolve or Resolve(requirements=(), since=event.t)
     state.resolve.done_at = event.t
@@ -349,7 +349,7 @@ def _(event: ResolveFailed, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: EnvironmentChanged, state: State) -> Dirty:
+def _(event: EnvironmentChanged, state: RunState) -> Dirty:
     if state.environment is not None:
         state.environment.changes += event.changes
         state.environment.done_at = event.t
@@ -358,7 +358,7 @@ def _(event: EnvironmentChanged, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: EnvironmentFailed, state: State) -> Dirty:
+def _(event: EnvironmentFailed, state: RunState) -> Dirty:
     if state.environment is not None:
         state.environment.done_at = event.t
         state.environment.message = event.message
@@ -367,7 +367,7 @@ def _(event: EnvironmentFailed, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: Remark, state: State) -> Dirty:
+def _(event: Note, state: RunState) -> Dirty:
     if event.build is None:
         state.remarks += (event.text,)
     else:
@@ -376,11 +376,11 @@ def _(event: Remark, state: State) -> Dirty:
 
 
 @_fold.register
-def _(event: Sample, state: State) -> Dirty:
+def _(event: Sample, state: RunState) -> Dirty:
     state.machine = event.machine
     for sample in event.builds:
         build = state.builds[sample.build]
-        build.processes = caught_up(sample.processes, build.processes)
+        build.processes = patch(sample.processes, build.processes)
         build.rss = sample.rss
         build.tokens = sample.tokens
         build.peak = max(build.peak, sample.peak)
@@ -399,7 +399,7 @@ def _came(traffic: Traffic, count: int, t: float) -> None:
     traffic.at = t
 
 
-def _leave_slot(state: State, build: BuildState) -> None:
+def _leave_slot(state: RunState, build: BuildState) -> None:
     if build.slot is not None:
         state.slots.pop(build.slot, None)
         build.slot = None

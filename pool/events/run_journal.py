@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pool.common.clock import Clock
     from pool.settings import Settings
 
-__all__ = ["begin"]
+__all__ = ["open_run_journal"]
 
 
-def begin(settings: Settings, clock: Clock, python: str) -> tuple[Header, JournalWriter]:
+def open_run_journal(settings: Settings, clock: Clock, python: str) -> tuple[Header, JournalWriter]:
     """Name the run and open its journal; ``python`` is the target's version.
 
     Raises:

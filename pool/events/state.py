@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
-    from pool.events.types import EnvironmentChange, Header, MachineMemory, Picked
+    from pool.events.types import EnvironmentChange, Header, MachineMemory, SelectedVersion
 
 __all__ = [
     "MEMORY_SECONDS",
@@ -18,7 +18,7 @@ __all__ = [
     "EnvironmentState",
     "Limit",
     "Resolve",
-    "State",
+    "RunState",
     "Status",
     "Traffic",
 ]
@@ -91,7 +91,7 @@ class Resolve:
     done_at: float | None = None
     pages: int = 0
     """Of projects, read so far."""
-    picked: tuple[Picked, ...] = ()
+    picked: tuple[SelectedVersion, ...] = ()
     message: str = ""
     """Why there is no such set."""
     hint: str = ""
@@ -200,7 +200,7 @@ class BuildState:
 
 
 @dataclass(slots=True, kw_only=True)
-class State:
+class RunState:
     """A whole run at one moment."""
 
     header: Header | None = None

@@ -28,12 +28,12 @@ from pool.events.process_delta import ProcessNews
 
 __all__ = [
     "SCHEMA",
-    "BuildChose",
     "BuildFinished",
     "BuildNeeded",
     "BuildOutput",
     "BuildPhase",
     "BuildQueued",
+    "BuildRequirementsResolved",
     "BuildSample",
     "BuildStarted",
     "BuildWaiting",
@@ -54,8 +54,7 @@ __all__ = [
     "LockReleased",
     "LockWaiting",
     "MachineMemory",
-    "Picked",
-    "Remark",
+    "Note",
     "ResolveFailed",
     "ResolveFinished",
     "ResolveProgress",
@@ -64,6 +63,7 @@ __all__ = [
     "RunStarted",
     "RunStopping",
     "Sample",
+    "SelectedVersion",
     "Unknown",
 ]
 
@@ -212,7 +212,7 @@ class BuildPhase(_Event, frozen=True, tag="build.phase"):
     phase: Phase
 
 
-class BuildChose(_Event, frozen=True, tag="build.chose"):
+class BuildRequirementsResolved(_Event, frozen=True, tag="build.chose"):
     """The build requirements for its environment."""
 
     build: BuildId
@@ -376,7 +376,7 @@ class ResolveProgress(_Event, frozen=True, tag="resolve.progress"):
     """Of projects, read so far."""
 
 
-class Picked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SelectedVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One version that was chosen, and why it is in."""
 
     name: str
@@ -393,7 +393,7 @@ class Picked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ResolveFinished(_Event, frozen=True, tag="resolve.finished"):
     """The set is found."""
 
-    picked: tuple[Picked, ...]
+    picked: tuple[SelectedVersion, ...]
 
 
 class ResolveFailed(_Event, frozen=True, tag="resolve.failed"):
@@ -433,7 +433,7 @@ class EnvironmentFailed(_Event, frozen=True, tag="environment.failed"):
     hint: str = ""
 
 
-class Remark(_Event, frozen=True, tag="remark"):
+class Note(_Event, frozen=True, tag="remark"):
     """Something the user should know that is no failure."""
 
     text: str
@@ -461,7 +461,7 @@ KnownEvent: TypeAlias = (
     | BuildWaiting
     | BuildStarted
     | BuildPhase
-    | BuildChose
+    | BuildRequirementsResolved
     | BuildOutput
     | BuildFinished
     | LockWaiting
@@ -478,7 +478,7 @@ KnownEvent: TypeAlias = (
     | ResolveFailed
     | EnvironmentChanged
     | EnvironmentFailed
-    | Remark
+    | Note
     | Sample
 )
 Event: TypeAlias = KnownEvent | Unknown

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from pool.common.model import BuildId
 
-__all__ = ["NonsenseError", "Sense"]
+__all__ = ["EventValidator", "InvalidEventError"]
 
 _LONGEST = 1e9
 """Seconds: no run takes thirty years, and no clock can show much more."""
 
 
-class NonsenseError(ValueError):
+class InvalidEventError(ValueError):
     """An event that cannot follow those before it, with the reason in words."""
 
 
-class Sense:
+class EventValidator:
     """What the events of one journal have announced so far."""
 
     def __init__(self) -> None:
@@ -40,12 +40,12 @@ class Sense:
                 its time is none.
         """
         if not 0 <= event.t <= _LONGEST:
-            raise NonsenseError(f"it is at {event.t:g} seconds")
+            raise InvalidEventError(f"it is at {event.t:g} seconds")
         if isinstance(event, BuildQueued) and event.build in self._builds:
-            raise NonsenseError(f"{event.build!r} is announced again")
+            raise InvalidEventError(f"{event.build!r} is announced again")
         for build in _mentioned(event):
             if build not in self._builds:
-                raise NonsenseError(f"it is about {build!r}, which is not known by then")
+                raise InvalidEventError(f"it is about {build!r}, which is not known by then")
         if isinstance(event, BuildQueued):  # Not before: no build is a try after itself.
             self._builds.add(event.build)
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from pool.install.installed import Installed
 
-__all__ = ["broken"]
+__all__ = ["unmet_requirements"]
 
 _FIELD = "requires-dist:"
 _NAME = re.compile(r"[\w.-]+")
 
 
-def broken(
+def unmet_requirements(
     after: Mapping[NormalizedName, Installed],
     changed: Collection[NormalizedName],
     environment: Mapping[str, str],

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from pool.system.interpreter import Layout
 
-__all__ = ["Root"]
+__all__ = ["EnvPaths"]
 
 
-class Root:
+class EnvPaths:
     """The folder of one environment; what links it has is remembered, so make one per use.
 
     Args:

@@ -17,13 +17,13 @@ from pool.system.interpreter import Interpreter, Layout, UnusablePythonError, pr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Environment", "find_environment"]
+__all__ = ["TargetEnvironment", "find_environment"]
 
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 _MAKE_ONE = "make one first: python -m venv .venv"
 
 
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
+class TargetEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that packages can be put into."""
 
     python: Path
@@ -45,7 +45,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return self.prefix / ".lock"
 
 
-def find_environment(into: Path | None, environ: Mapping[str, str]) -> Environment:
+def find_environment(into: Path | None, environ: Mapping[str, str]) -> TargetEnvironment:
     """Return the environment that is meant.
 
     Args:
@@ -65,7 +65,7 @@ def find_environment(into: Path | None, environ: Mapping[str, str]) -> Environme
         ) from problem
     _refuse(named, layout)
     own = layout.scripts / "python"
-    return Environment(
+    return TargetEnvironment(
         python=own if own.exists() else python, interpreter=interpreter, layout=layout
     )
 

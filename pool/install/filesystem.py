@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Disk", "unwatched"]
+__all__ = ["Filesystem", "unwatched"]
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -25,7 +25,7 @@ def unwatched(said: str) -> None:
     """Let everything be done."""
 
 
-class Disk:
+class Filesystem:
     """What changes the disk.
 
     Args:

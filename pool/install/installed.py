@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pool.install.environment import Environment
+    from pool.install.environment import TargetEnvironment
     from pool.system.interpreter import Layout
 
 __all__ = ["Installed", "all_installed", "installed"]
@@ -78,7 +78,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return (_read(self.info_dir / "INSTALLER") or "").strip()
 
 
-def installed(env: Environment) -> dict[NormalizedName, Installed]:
+def installed(env: TargetEnvironment) -> dict[NormalizedName, Installed]:
     """Return the distributions of an environment; of two with one name the newer one.
 
     Raises:

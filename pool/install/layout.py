@@ -18,25 +18,25 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pool.cache.unpacked_wheels import StoredWheel
+from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
 from pool.install.scripts import launcher, launchers, rewritten, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pool.install.env_paths import Root
-    from pool.install.environment import Environment
+    from pool.install.env_paths import EnvPaths
+    from pool.install.environment import TargetEnvironment
 
-__all__ = ["File", "Item", "Laid", "lay_out"]
+__all__ = ["File", "WheelLayout", "WheelToInstall", "lay_out"]
 
 _INSTALLER = b"wheelpool\n"
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class WheelToInstall(msgspec.Struct, frozen=True, kw_only=True):
     """A wheel to install."""
 
-    wheel: StoredWheel
+    wheel: UnpackedWheel
     """Unpacked and compiled, on the environment's file system if it is to be linked."""
     requested: bool = False
     """Whether a user named it (PEP 376: REQUESTED)."""
@@ -57,14 +57,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
-    """A wheel as it will be; paths are those of `Root`."""
+class WheelLayout:
+    """A wheel as it will be; paths are those of `EnvPaths`."""
 
     info_dir: str
     files: dict[str, File]
 
 
-def lay_out(item: Item, env: Environment, root: Root) -> Laid:
+def lay_out(item: WheelToInstall, env: TargetEnvironment, root: EnvPaths) -> WheelLayout:
     """Return all files that a wheel has in an environment.
 
     Raises:
@@ -86,10 +86,10 @@ def lay_out(item: Item, env: Environment, root: Root) -> Laid:
     record = f"{library}/{info}/RECORD"
     files[record] = File()
     files[record] = File(content=_record_text(files, library))
-    return Laid(info_dir=f"{library}/{info}", files=files)
+    return WheelLayout(info_dir=f"{library}/{info}", files=files)
 
 
-def _info(wheel: StoredWheel) -> tuple[str, str]:
+def _info(wheel: UnpackedWheel) -> tuple[str, str]:
     """Return the scheme of the wheel's root, and the name of its ``.dist-info`` there."""
     for name in wheel.files:
         if name.endswith(".dist-info/RECORD") and name.count("/") == 2:
@@ -99,7 +99,7 @@ def _info(wheel: StoredWheel) -> tuple[str, str]:
 
 
 def _brought(
-    wheel: StoredWheel, scheme: str, info: str, env: Environment, root: Root
+    wheel: UnpackedWheel, scheme: str, info: str, env: TargetEnvironment, root: EnvPaths
 ) -> Iterator[tuple[str, File]]:
     """Yield where each file of the wheel goes; scripts with their first line as it must be."""
     rows = _rows(wheel.path / scheme / info / "RECORD")
@@ -116,7 +116,7 @@ def _brought(
         yield f"{bases[kind]}/{rest}".lstrip("/"), file
 
 
-def _spelled(wheel: StoredWheel) -> str:
+def _spelled(wheel: UnpackedWheel) -> str:
     """Return a distribution's name as its author writes it: that of its folder of headers."""
     for line in wheel.metadata.splitlines():
         if line.lower().startswith("name:"):
@@ -137,13 +137,15 @@ def _script(file: File, python: Path) -> File:
     return _made(content, mode=script.stat().st_mode & 0o7777)
 
 
-def _commands(wheel: StoredWheel, env: Environment, root: Root) -> Iterator[tuple[str, File]]:
+def _commands(
+    wheel: UnpackedWheel, env: TargetEnvironment, root: EnvPaths
+) -> Iterator[tuple[str, File]]:
     for name, point in launchers(wheel.entry_points, env.interpreter.version):
         content = launcher(point, env.python)
         yield f"{root.schemes['scripts']}/{name}", _made(content, mode=0o755)
 
 
-def _facts(item: Item) -> Iterator[tuple[str, bytes]]:
+def _facts(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:
     yield "INSTALLER", _INSTALLER
     if item.requested:
         yield "REQUESTED", b""

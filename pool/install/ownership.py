@@ -16,11 +16,11 @@ from pool.install.staging import is_bytecode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pool.install.env_paths import Root
-    from pool.install.environment import Environment
+    from pool.install.env_paths import EnvPaths
+    from pool.install.environment import TargetEnvironment
     from pool.install.installed import Installed
     from pool.install.records import Records
-    from pool.install.staging import Part
+    from pool.install.staging import StagedDist
 
 __all__ = ["Ownership", "source_of"]
 
@@ -39,7 +39,7 @@ class Ownership:
     """
 
     def __init__(
-        self, env: Environment, root: Root, records: Records, parts: Sequence[Part]
+        self, env: TargetEnvironment, root: EnvPaths, records: Records, parts: Sequence[StagedDist]
     ) -> None:
         self._root = root
         self._records = records

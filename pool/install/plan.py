@@ -29,7 +29,7 @@ from pool.install.ownership import source_of
 from pool.install.staging import is_bytecode
 
 if TYPE_CHECKING:
-    from pool.install.env_paths import Root
+    from pool.install.env_paths import EnvPaths
     from pool.install.ownership import Ownership
     from pool.install.staging import Staged
 
@@ -96,7 +96,7 @@ def is_folder(there: Identity) -> bool:
     return there[2] == -1
 
 
-def make_plan(staged: Staged, root: Root, owned: Ownership, *, whole_folders: bool) -> Plan:
+def make_plan(staged: Staged, root: EnvPaths, owned: Ownership, *, whole_folders: bool) -> Plan:
     """Work out the steps that put a set in place of what is there.
 
     Args:
@@ -128,7 +128,7 @@ def _changes(staged: Staged, owned: Ownership) -> tuple[Change, ...]:
 
 class _Planner:
     def __init__(
-        self, staged: Staged, root: Root, owned: Ownership, *, whole_folders: bool
+        self, staged: Staged, root: EnvPaths, owned: Ownership, *, whole_folders: bool
     ) -> None:
         self._staged = staged
         self._root = root

@@ -1,4 +1,4 @@
-"""What the RECORDs of an environment list, as paths of its `Root`.
+"""What the RECORDs of an environment list, as paths of its `EnvPaths`.
 
 They are read ahead, without the environment's lock; under it only those that changed since.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.install.env_paths import Root
+    from pool.install.env_paths import EnvPaths
     from pool.install.installed import Installed
     from pool.system.interpreter import Layout
 
@@ -29,7 +29,7 @@ class Records:
         root: paths of the environment.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: EnvPaths) -> None:
         self._root = root
         self._known: dict[Installed, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
 

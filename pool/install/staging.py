@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import InstallError
-from pool.install.env_paths import Root
+from pool.install.env_paths import EnvPaths
 from pool.install.layout import lay_out
 from pool.install.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pool.install.environment import Environment
-    from pool.install.layout import File, Item, Laid
+    from pool.install.environment import TargetEnvironment
+    from pool.install.layout import File, WheelLayout, WheelToInstall
 
-__all__ = ["HOME", "PLAN", "Part", "Staged", "discard", "is_bytecode", "stage"]
+__all__ = ["HOME", "PLAN", "Staged", "StagedDist", "discard", "is_bytecode", "stage"]
 
 HOME = ".wheelpool"
 """The folder in an environment that has one for each installation."""
@@ -40,7 +40,7 @@ PLAN = "plan.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class StagedDist:
     """One distribution of a set: to be installed, or only removed."""
 
     name: NormalizedName
@@ -54,11 +54,11 @@ class Part:
 class Staged:
     """A set of distributions that is ready; `discard` it when it is committed, or not wanted."""
 
-    env: Environment
+    env: TargetEnvironment
     folder: Path
     fd: int
     """Holds the lock of ``folder``."""
-    parts: tuple[Part, ...]
+    parts: tuple[StagedDist, ...]
     records: Records
     """Of what was installed before."""
     children: dict[str, list[str]] = field(default_factory=lambda: {"": []})
@@ -68,8 +68,8 @@ class Staged:
 
 
 def stage(
-    env: Environment,
-    items: Sequence[Item],
+    env: TargetEnvironment,
+    items: Sequence[WheelToInstall],
     *,
     remove: Iterable[NormalizedName] = (),
     copy: bool = False,
@@ -111,12 +111,16 @@ def is_bytecode(path: str) -> bool:
 
 
 def _staged(
-    env: Environment, items: Sequence[Item], remove: Iterable[NormalizedName], *, copy: bool
+    env: TargetEnvironment,
+    items: Sequence[WheelToInstall],
+    remove: Iterable[NormalizedName],
+    *,
+    copy: bool,
 ) -> Staged:
-    root = Root(env.layout)
+    root = EnvPaths(env.layout)
     laid = [lay_out(item, env, root) for item in items]
     parts = [_part(item, files) for item, files in zip(items, laid, strict=True)]
-    parts += [Part(name=canonicalize_name(name), version=None) for name in remove]
+    parts += [StagedDist(name=canonicalize_name(name), version=None) for name in remove]
     folder, fd = _folder(Path(root.path))
     staged = Staged(env=env, folder=folder, fd=fd, parts=tuple(parts), records=Records(root))
     try:
@@ -128,8 +132,8 @@ def _staged(
     return staged
 
 
-def _part(item: Item, laid: Laid) -> Part:
-    return Part(
+def _part(item: WheelToInstall, laid: WheelLayout) -> StagedDist:
+    return StagedDist(
         name=canonicalize_name(item.wheel.name),
         version=item.wheel.version,
         info_dir=laid.info_dir,
@@ -163,7 +167,7 @@ class _Layer:
         os.mkdir(self._root)
         os.mkdir(f"{staged.folder}/old")
 
-    def add(self, laid: Iterable[Laid]) -> None:
+    def add(self, laid: Iterable[WheelLayout]) -> None:
         for index, part in enumerate(laid):
             for path, file in part.files.items():
                 if not self._known(path, file, index):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pool.install.plan import Plan, Step, identity
 
 if TYPE_CHECKING:
-    from pool.install.filesystem import Disk
+    from pool.install.filesystem import Filesystem
 
 __all__ = ["Steps"]
 
@@ -29,7 +29,7 @@ class Steps:
         disk: changes it.
     """
 
-    def __init__(self, plan: Plan, *, root: str, folder: str, disk: Disk) -> None:
+    def __init__(self, plan: Plan, *, root: str, folder: str, disk: Filesystem) -> None:
         self._plan = plan
         self._root = root
         self._folder = folder

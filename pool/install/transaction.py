@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pool.common.errors import InstallError
-from pool.install.env_paths import Root
-from pool.install.filesystem import Disk, unwatched
+from pool.install.env_paths import EnvPaths
+from pool.install.filesystem import Filesystem, unwatched
 from pool.install.ownership import Ownership
 from pool.install.plan import Change, Plan, make_plan
 from pool.install.staging import HOME, PLAN, is_bytecode
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from pool.install.environment import Environment
+    from pool.install.environment import TargetEnvironment
     from pool.install.staging import Staged
 
 __all__ = ["Committed", "commit", "recover", "tidy"]
@@ -59,14 +59,14 @@ def commit(
     Args:
         staged: from `stage`; may be committed once.
         step: is told each change of the disk before it is made.
-        exchanges: see `Disk`.
+        exchanges: see `Filesystem`.
 
     Raises:
         InstallError: it is refused, or it could not be done; the environment is as it was.
     """
-    disk = Disk(step, exchanges=exchanges)
+    disk = Filesystem(step, exchanges=exchanges)
     notes = _mended(staged.env, disk)
-    root = Root(staged.env.layout)
+    root = EnvPaths(staged.env.layout)
     try:
         owned = Ownership(staged.env, root, staged.records, staged.parts)
         plan = make_plan(staged, root, owned, whole_folders=True)
@@ -83,7 +83,7 @@ def commit(
     return Committed(changes=plan.changes, notes=(*notes, *_foreign(alone)))
 
 
-def recover(env: Environment, *, step: Callable[[str], None] = unwatched) -> tuple[str, ...]:
+def recover(env: TargetEnvironment, *, step: Callable[[str], None] = unwatched) -> tuple[str, ...]:
     """Finish what killed processes began. The caller holds the environment's lock.
 
     `commit` does this by itself; it is for looking after an environment without installing.
@@ -94,10 +94,10 @@ def recover(env: Environment, *, step: Callable[[str], None] = unwatched) -> tup
     Raises:
         InstallError: something can neither be finished nor taken back.
     """
-    return _mended(env, Disk(step))
+    return _mended(env, Filesystem(step))
 
 
-def tidy(env: Environment) -> None:
+def tidy(env: TargetEnvironment) -> None:
     """Remove what killed processes left that nobody needs. No lock is needed."""
     home = env.prefix / HOME
     for folder, fd in _dead(home):
@@ -110,7 +110,7 @@ def tidy(env: Environment) -> None:
         home.rmdir()
 
 
-def _mended(env: Environment, disk: Disk) -> tuple[str, ...]:
+def _mended(env: TargetEnvironment, disk: Filesystem) -> tuple[str, ...]:
     notes: list[str] = []
     for folder, fd in _dead(env.prefix / HOME):
         try:
@@ -122,7 +122,7 @@ def _mended(env: Environment, disk: Disk) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _mend(plan: Plan, folder: Path, disk: Disk) -> Iterator[str]:
+def _mend(plan: Plan, folder: Path, disk: Filesystem) -> Iterator[str]:
     what = ", ".join(map(str, plan.changes))
     try:
         alone = _finish(plan, folder, disk)
@@ -135,14 +135,14 @@ def _mend(plan: Plan, folder: Path, disk: Disk) -> Iterator[str]:
         yield from _foreign(alone)
 
 
-def _carry_out(plan: Plan, folder: Path, disk: Disk) -> list[str]:
+def _carry_out(plan: Plan, folder: Path, disk: Filesystem) -> list[str]:
     """Do a plan; when it is in the folder under its name, it will be done."""
     disk.write(f"{folder}/{PLAN}.new", msgspec.json.encode(plan))
     disk.rename(f"{folder}/{PLAN}.new", f"{folder}/{PLAN}")
     return _finish(plan, folder, disk)
 
 
-def _finish(plan: Plan, folder: Path, disk: Disk) -> list[str]:
+def _finish(plan: Plan, folder: Path, disk: Filesystem) -> list[str]:
     """Do what is not done yet of a plan, or take all of it back and say why."""
     root = str(folder.parent.parent)
     steps = Steps(plan, root=root, folder=str(folder), disk=disk)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import RequirementError
-from pool.install.check import broken
+from pool.install.check import unmet_requirements
 from pool.install.environment import find_environment
 from pool.install.installed import installed
 from pool.install.staging import discard, stage
 from pool.install.transaction import commit, tidy
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
+from pool.system.locks.queue import LockQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pool.common.model import Holder
-    from pool.install.environment import Environment
+    from pool.install.environment import TargetEnvironment
     from pool.install.transaction import Committed
 
 __all__ = ["uninstall"]
@@ -54,13 +54,13 @@ def uninstall(
 
 
 async def _removed(
-    env: Environment,
+    env: TargetEnvironment,
     names: Sequence[str],
     on_wait: Callable[[Holder | None], None],
     timeout: float | None,  # noqa: ASYNC109 - its error names the holder
 ) -> list[str]:
     wanted = [canonicalize_name(name) for name in dict.fromkeys(names)]
-    held = await Locks(LockFile).acquire(env.lock_path, on_wait=on_wait, timeout=timeout)
+    held = await LockQueue(LockFile).acquire(env.lock_path, on_wait=on_wait, timeout=timeout)
     try:
         if missing := [name for name in wanted if name not in installed(env)]:
             raise RequirementError(f"{', '.join(missing)}: not installed in {env.prefix}")
@@ -75,8 +75,8 @@ async def _removed(
     return _told(env, committed)
 
 
-def _told(env: Environment, committed: Committed) -> list[str]:
+def _told(env: TargetEnvironment, committed: Committed) -> list[str]:
     removed = [f"removed {change.name} {change.old}" for change in committed.changes]
     names = {canonicalize_name(change.name) for change in committed.changes}
-    unmet = broken(installed(env), names, env.interpreter.environment)
+    unmet = unmet_requirements(installed(env), names, env.interpreter.environment)
     return [*removed, *committed.notes, *unmet]

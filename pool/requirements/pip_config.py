@@ -17,7 +17,7 @@ import msgspec
 import platformdirs
 
 from pool.common.errors import SettingsError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +69,9 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def described(self) -> str:
         """The places asked, for messages; without credentials."""
-        return masked(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"
+        return (
+            redact_urls(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"
+        )
 
 
 class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,8 +22,8 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import LockFileError, TargetError
-from pool.common.redaction import masked
-from pool.requirements.request import Wish
+from pool.common.redaction import redact_urls
+from pool.requirements.request import RequirementSpec
 from pool.requirements.target import (
     GitTarget,
     RequirementTarget,
@@ -60,7 +60,7 @@ def read_lock(
     *,
     extras: Collection[str] = (),
     groups: Collection[str] = (),
-) -> tuple[Wish, ...]:
+) -> tuple[RequirementSpec, ...]:
     """Return what a lock file has for an interpreter.
 
     Args:
@@ -108,7 +108,7 @@ def _read(path: Path) -> Pylock:
 
 
 def _reason(problem: Exception) -> str:
-    return masked(" ".join(str(problem).split()))
+    return redact_urls(" ".join(str(problem).split()))
 
 
 def _known(what: str, asked: Collection[str], there: Collection[str], path: Path) -> list[str]:
@@ -121,31 +121,35 @@ def _known(what: str, asked: Collection[str], there: Collection[str], path: Path
     return [spelled[canonicalize_name(name)] for name in asked]
 
 
-def _wish(package: Package, path: Path) -> Wish:
+def _wish(package: Package, path: Path) -> RequirementSpec:
     try:
         if package.directory is not None:
             tree = _tree(package.directory, package.name, path)
-            return Wish(target=tree, origin=str(path), editable=package.directory.editable or False)
+            return RequirementSpec(
+                target=tree, origin=str(path), editable=package.directory.editable or False
+            )
         if package.vcs is not None:
-            return Wish(target=_repository(package.vcs, package.name, path), origin=str(path))
+            return RequirementSpec(
+                target=_repository(package.vcs, package.name, path), origin=str(path)
+            )
         if package.archive is not None:
             archive = _archive(package.archive, package.name, path)
             hashes = frozenset(
                 f"{kind}:{d}" for kind, d in _digests(package.archive.hashes).items()
             )
-            return Wish(target=archive, origin=str(path), hashes=hashes)
+            return RequirementSpec(target=archive, origin=str(path), hashes=hashes)
         return _of_files(package, path)
     except TargetError as problem:
         raise LockFileError(f"{path}: {package.name}: {_reason(problem)}") from problem
 
 
-def _of_files(package: Package, path: Path) -> Wish:
+def _of_files(package: Package, path: Path) -> RequirementSpec:
     files: list[PackageSdist | PackageWheel] = [*(package.wheels or ())]
     if package.sdist is not None:
         files.insert(0, package.sdist)
     # Without a version, the names of the files tell it (PEP 751).
     pin = f"=={package.version}" if package.version else ""
-    return Wish(
+    return RequirementSpec(
         target=RequirementTarget(parsed=Requirement(f"{package.name}{pin}")),
         origin=str(path),
         files=tuple(_file(file, package.name, path) for file in files),
@@ -185,7 +189,7 @@ def _archive(
         if isinstance(found, TreeTarget):
             raise TargetError(f"{link.path} is a folder, not an archive")
         return found
-    label = f"{name} @ {masked(url)}"
+    label = f"{name} @ {redact_urls(url)}"
     return UrlTarget(url=url, name=name, subdirectory=link.subdirectory, label=label)
 
 
@@ -208,5 +212,5 @@ def _repository(vcs: PackageVcs, name: NormalizedName, path: Path) -> GitTarget:
         reference=link.reference,
         name=name,
         subdirectory=link.subdirectory,
-        label=f"{name} @ git+{masked(url)}@{vcs.commit_id}",
+        label=f"{name} @ git+{redact_urls(url)}@{vcs.commit_id}",
     )

@@ -15,8 +15,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import RequirementsFileError, TargetError
-from pool.common.redaction import masked
-from pool.requirements.request import Wish, parse_wish
+from pool.common.redaction import redact_urls
+from pool.requirements.request import RequirementSpec, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ def parse_group(text: str) -> GroupName:
     return GroupName(Path(path or "pyproject.toml"), group)
 
 
-def group_requirements(pyproject: Path, group: str) -> tuple[Wish, ...]:
+def group_requirements(pyproject: Path, group: str) -> tuple[RequirementSpec, ...]:
     """Return what a dependency group asks for, included groups and all.
 
     Raises:
@@ -76,7 +76,7 @@ def group_requirements(pyproject: Path, group: str) -> tuple[Wish, ...]:
 def _told(problem: ExceptionGroup, origin: str) -> Exception:
     # One mistake may be found on several ways.
     reasons = dict.fromkeys(" ".join(str(one).split()) for one in _leaves(problem))
-    told = [RequirementsFileError(f"{origin}: {masked(reason)}") for reason in reasons]
+    told = [RequirementsFileError(f"{origin}: {redact_urls(reason)}") for reason in reasons]
     return told[0] if len(told) == 1 else ExceptionGroup(f"{origin} is wrong", told)
 
 
@@ -89,9 +89,9 @@ def _leaves(problem: ExceptionGroup) -> Iterable[Exception]:
 class Dependencies:
     """What a project requires, as far as its pyproject.toml tells."""
 
-    required: tuple[Wish, ...] | None
+    required: tuple[RequirementSpec, ...] | None
     """None where only the backend knows (``dynamic``, or no ``[project]``)."""
-    optional: Mapping[NormalizedName, tuple[Wish, ...]] | None
+    optional: Mapping[NormalizedName, tuple[RequirementSpec, ...]] | None
     """By extra; None likewise."""
 
 
@@ -115,7 +115,7 @@ def project_dependencies(tree: Path) -> Dependencies:
     return Dependencies(required=required, optional=optional)
 
 
-def _wishes(table: Mapping[str, Any], key: str, path: Path) -> tuple[Wish, ...]:
+def _wishes(table: Mapping[str, Any], key: str, path: Path) -> tuple[RequirementSpec, ...]:
     requirements = table.get(key, [])
     origin = f"{path} [project] {key}"
     if not isinstance(requirements, list) or not all(isinstance(r, str) for r in requirements):
@@ -123,15 +123,17 @@ def _wishes(table: Mapping[str, Any], key: str, path: Path) -> tuple[Wish, ...]:
     return tuple(_wish(text, origin, path) for text in requirements)
 
 
-def _wish(text: str, origin: str, path: Path) -> Wish:
+def _wish(text: str, origin: str, path: Path) -> RequirementSpec:
     try:
         # It has to be one by itself: a path would be taken for something else.
-        return parse_wish(
+        return parse_requirement(
             str(Requirement(text)), path.absolute().parent, origin=origin, bare_folders=False
         )
     except (InvalidRequirement, TargetError) as problem:
         reason = str(problem).splitlines()[0]
-        raise RequirementsFileError(f"{origin}: {masked(text)!r}: {masked(reason)}") from problem
+        raise RequirementsFileError(
+            f"{origin}: {redact_urls(text)!r}: {redact_urls(reason)}"
+        ) from problem
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import TargetError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.requirements.target import GitTarget, Target, TreeTarget, parse_named
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from pool.sources.index.simple_api import IndexFile
 
-__all__ = ["ALL", "Constraint", "Formats", "Request", "Wish", "parse_wish"]
+__all__ = ["ALL", "Constraint", "FormatControl", "Request", "RequirementSpec", "parse_requirement"]
 
 ALL, NONE = ":all:", ":none:"
 """Stand for every name and for no name, as with pip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RequirementSpec:
     """One thing that the user named."""
 
     target: Target
@@ -67,7 +67,7 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Formats:
+class FormatControl:
     """Which names may come as wheels, and which as sdists: ``--only-binary``, ``--no-binary``."""
 
     no_binary: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class Formats:
         """Tell whether a project may be built."""
         return self._allows(canonicalize_name(name), self.only_binary, self.no_binary)
 
-    def without_binary(self, names: str) -> Formats:
+    def without_binary(self, names: str) -> FormatControl:
         """Return what holds after one more ``--no-binary``.
 
         Args:
@@ -91,12 +91,12 @@ class Formats:
                 them; a name is taken from the other set. The order of options counts.
         """
         no_binary, only_binary = _told(names, self.no_binary, self.only_binary)
-        return Formats(no_binary=no_binary, only_binary=only_binary)
+        return FormatControl(no_binary=no_binary, only_binary=only_binary)
 
-    def with_only_binary(self, names: str) -> Formats:
+    def with_only_binary(self, names: str) -> FormatControl:
         """Return what holds after one more ``--only-binary``; as `without_binary`."""
         only_binary, no_binary = _told(names, self.only_binary, self.no_binary)
-        return Formats(no_binary=no_binary, only_binary=only_binary)
+        return FormatControl(no_binary=no_binary, only_binary=only_binary)
 
     @staticmethod
     def _allows(name: NormalizedName, banned: frozenset[str], asked: frozenset[str]) -> bool:
@@ -108,9 +108,9 @@ class Formats:
 class Request:
     """All that a run is asked to provide."""
 
-    wishes: tuple[Wish, ...]
+    wishes: tuple[RequirementSpec, ...]
     constraints: tuple[Constraint, ...] = ()
-    formats: Formats = field(default_factory=Formats)
+    formats: FormatControl = field(default_factory=FormatControl)
     pre: bool = False
     """Pre-releases count as any other version."""
     require_hashes: bool = False
@@ -136,14 +136,14 @@ def _told(
     return mine, others
 
 
-def parse_wish(
+def parse_requirement(
     text: str,
     cwd: Path,
     *,
     origin: str = "",
     editable: bool = False,
     bare_folders: bool = True,
-) -> Wish:
+) -> RequirementSpec:
     """Recognise what a user named, with its extras, marker and hashes.
 
     Args:
@@ -159,7 +159,7 @@ def parse_wish(
     named = parse_named(text, cwd, bare_folders=bare_folders or editable)
     if editable:
         _check_editable(named.target, text)
-    return Wish(
+    return RequirementSpec(
         target=named.target,
         origin=origin,
         extras=named.extras,
@@ -172,11 +172,11 @@ def parse_wish(
 def _check_editable(target: Target, text: str) -> None:
     if isinstance(target, GitTarget):
         raise TargetError(
-            f"{masked(text)}: a repository cannot be editable",
+            f"{redact_urls(text)}: a repository cannot be editable",
             hint="clone it and name the folder",
         )
     if not isinstance(target, TreeTarget):
         raise TargetError(
-            f"{masked(text)}: only a project's folder can be editable",
+            f"{redact_urls(text)}: only a project's folder can be editable",
             hint="name a folder with a pyproject.toml or a setup.py",
         )

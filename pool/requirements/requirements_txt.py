@@ -17,8 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import PoolError, RequirementsFileError
-from pool.common.redaction import masked
-from pool.requirements.request import Constraint, Formats, Wish, parse_wish
+from pool.common.redaction import redact_urls
+from pool.requirements.request import Constraint, FormatControl, RequirementSpec, parse_requirement
 from pool.requirements.requirements_txt_parser import (
     Line,
     Option,
@@ -50,9 +50,9 @@ _DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 class Requirements:
     """What a file says, with what those say that it includes."""
 
-    wishes: tuple[Wish, ...] = ()
+    wishes: tuple[RequirementSpec, ...] = ()
     constraints: tuple[Constraint, ...] = ()
-    formats: Formats = field(default_factory=Formats)
+    formats: FormatControl = field(default_factory=FormatControl)
     """After all options; with what was said before the file."""
     pre: bool = False
     require_hashes: bool = False
@@ -73,7 +73,7 @@ def read_requirements(
     environ: Mapping[str, str],
     fetch: Callable[[str], str] | None = None,
     constraint: bool = False,
-    formats: Formats | None = None,
+    formats: FormatControl | None = None,
 ) -> Requirements:
     """Read a requirements file, or a constraint file, and what it includes.
 
@@ -90,13 +90,13 @@ def read_requirements(
         RequirementsFileError: it cannot be read, or a line is wrong; file and line are named.
         ExceptionGroup: of several of them.
     """
-    reader = _Reader(cwd, environ, fetch, formats or Formats())
+    reader = _Reader(cwd, environ, fetch, formats or FormatControl())
     reader.read_first(path_or_url, constraint=constraint)
     wrong = reader.wrong or reader.without_hash()
     if len(wrong) == 1:
         raise wrong[0]
     if wrong:
-        raise ExceptionGroup(f"wrong lines in {masked(path_or_url)}", wrong)
+        raise ExceptionGroup(f"wrong lines in {redact_urls(path_or_url)}", wrong)
     return replace(reader.said, require_hashes=reader.require_hashes)
 
 
@@ -122,13 +122,13 @@ class _Place:
         """Return the place of a file that this one names."""
         if self.remote:
             url = urljoin(self.where, name)
-            return _Place(masked(url), url)
+            return _Place(redact_urls(url), url)
         return _place(name, self.folder, Path(self.name).parent)
 
 
 def _place(name: str, folder: Path, shown: Path) -> _Place:
     if _REMOTE.match(name):
-        return _Place(masked(name), name)
+        return _Place(redact_urls(name), name)
     if name.lower().startswith("file:"):
         path = parse_link(name).local(folder)
         return _Place(name, str(path.resolve()))
@@ -143,7 +143,7 @@ class _Reader:
         cwd: Path,
         environ: Mapping[str, str],
         fetch: Callable[[str], str] | None,
-        formats: Formats,
+        formats: FormatControl,
     ) -> None:
         self._cwd = cwd
         self._environ = environ
@@ -233,7 +233,7 @@ class _Reader:
         editable: bool,
     ) -> None:
         try:
-            wish = parse_wish(
+            wish = parse_requirement(
                 words, self._cwd, origin=origin, editable=editable, bare_folders=False
             )
         except PoolError as problem:
@@ -257,13 +257,13 @@ class _Reader:
             requirement = Requirement(words)
         except InvalidRequirement as problem:
             raise ValueError(
-                f"{masked(words)!r}: a constraint is a name with versions, or name @ URL"
+                f"{redact_urls(words)!r}: a constraint is a name with versions, or name @ URL"
             ) from problem
         if requirement.extras or any(option.name != "--hash" for option in options):
-            raise ValueError(f"{masked(words)}: a constraint has no extras and no options")
+            raise ValueError(f"{redact_urls(words)}: a constraint has no extras and no options")
         hashes = self._hashes(options)
         if requirement.url:
-            hashes |= parse_wish(words, self._cwd, bare_folders=False).hashes
+            hashes |= parse_requirement(words, self._cwd, bare_folders=False).hashes
         constraint = Constraint(requirement=requirement, origin=origin, hashes=hashes)
         self.said = replace(self.said, constraints=(*self.said.constraints, constraint))
 
@@ -281,7 +281,7 @@ class _Reader:
         }
         return [
             RequirementsFileError(
-                f"{wish.origin}: {masked(wish.target.label)} has no --hash",
+                f"{wish.origin}: {redact_urls(wish.target.label)} has no --hash",
                 hint="where one requirement has a hash, or with --require-hashes, all must",
             )
             for wish in self.said.wishes
@@ -292,7 +292,7 @@ class _Reader:
 def _wrong(where: str, problem: PoolError | ValueError) -> RequirementsFileError:
     hint = problem.hint if isinstance(problem, PoolError) else ""
     reason = " ".join(str(problem).split())
-    return RequirementsFileError(f"{where}{masked(reason)}", hint=hint)
+    return RequirementsFileError(f"{where}{redact_urls(reason)}", hint=hint)
 
 
 def _only_one(line: Line, editables: list[str]) -> str:
@@ -369,7 +369,7 @@ def _config_settings(options: tuple[Option, ...]) -> dict[str, str | list[str]]:
     return settings
 
 
-def _name(wish: Wish) -> str | None:
+def _name(wish: RequirementSpec) -> str | None:
     target = wish.target
     name = target.parsed.name if isinstance(target, RequirementTarget) else target.name
     return canonicalize_name(name) if name else None

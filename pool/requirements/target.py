@@ -18,8 +18,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion
 
 from pool.common.errors import TargetError
-from pool.common.redaction import masked
-from pool.requirements.url import Link, parse_link
+from pool.common.redaction import redact_urls
+from pool.requirements.url import ParsedUrl, parse_link
 from pool.sources.archive import SUFFIXES
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _marked(text: str, separator: str) -> tuple[str, Marker | None]:
         return what.strip(), Marker(marker[0].strip())
     except InvalidMarker as problem:
         reason = str(problem).splitlines()[0].lower()
-        raise TargetError(f"{masked(text)!r}: its marker is none: {reason}") from problem
+        raise TargetError(f"{redact_urls(text)!r}: its marker is none: {reason}") from problem
 
 
 def _direct(text: str, cwd: Path) -> Named:
@@ -204,9 +204,9 @@ def _direct(text: str, cwd: Path) -> Named:
     return replace(named, extras=named.extras | extras, marker=parsed.marker)
 
 
-def _linked(link: Link, text: str, cwd: Path, name: str | None = None) -> Named:
+def _linked(link: ParsedUrl, text: str, cwd: Path, name: str | None = None) -> Named:
     target: Target
-    name, label = name or link.name, masked(text)
+    name, label = name or link.name, redact_urls(text)
     if link.git:
         target = GitTarget(
             url=link.url,
@@ -223,7 +223,7 @@ def _linked(link: Link, text: str, cwd: Path, name: str | None = None) -> Named:
     return Named(target=target, extras=link.extras, hashes=link.hashes)
 
 
-def _file_url(link: Link, text: str, cwd: Path, name: str | None) -> Target:
+def _file_url(link: ParsedUrl, text: str, cwd: Path, name: str | None) -> Target:
     path = link.local(cwd)
     if path.is_dir():
         return local_target(text, path / link.subdirectory, name)
@@ -240,10 +240,12 @@ def _check_filename(filename: str, text: str) -> None:
         try:
             parse_wheel_filename(filename)
         except (InvalidWheelFilename, InvalidVersion) as problem:
-            raise TargetError(f"{masked(text)}: not the name of a wheel: {filename}") from problem
+            raise TargetError(
+                f"{redact_urls(text)}: not the name of a wheel: {filename}"
+            ) from problem
     if filename.endswith(".git"):
         raise TargetError(
-            f"{masked(text)}: a repository, not a file", hint="write git+ before the URL"
+            f"{redact_urls(text)}: a repository, not a file", hint="write git+ before the URL"
         )
 
 
@@ -298,7 +300,7 @@ def local_target(
     Raises:
         TargetError: it is not there, or nothing that can be built.
     """
-    shown = masked(text)
+    shown = redact_urls(text)
     if path.is_dir():
         if not is_project(path):
             raise TargetError(f"{shown}: not a project: it has no pyproject.toml and no setup.py")
@@ -327,6 +329,6 @@ def _requirement(text: str) -> Requirement:
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0].lower()
         raise TargetError(
-            f"{masked(text)!r}: neither a path that is there nor a requirement: {reason}",
+            f"{redact_urls(text)!r}: neither a path that is there nor a requirement: {reason}",
             hint="a path has a slash in it, a requirement looks like name==1.0",
         ) from problem

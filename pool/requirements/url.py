@@ -16,12 +16,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import TargetError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-__all__ = ["Link", "parse_link"]
+__all__ = ["ParsedUrl", "parse_link"]
 
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _GIT = ("http", "https", "ssh", "git", "file")
@@ -30,7 +30,7 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class ParsedUrl:
     """A URL, taken apart."""
 
     scheme: str
@@ -64,7 +64,7 @@ class Link:
         return cwd / self.path
 
 
-def parse_link(text: str) -> Link:
+def parse_link(text: str) -> ParsedUrl:
     """Take a URL apart.
 
     Raises:
@@ -76,15 +76,15 @@ def parse_link(text: str) -> Link:
         parts = urlsplit(text)
         host = parts.hostname or ""
     except ValueError as problem:
-        raise TargetError(f"{masked(text)}: not a URL: {str(problem).lower()}") from problem
+        raise TargetError(f"{redact_urls(text)}: not a URL: {str(problem).lower()}") from problem
     scheme = parts.scheme
     _check_scheme(scheme, text)
     if scheme.endswith("file"):
         if host not in ("", "localhost"):
-            raise TargetError(f"{masked(text)}: a file: URL names a file of this machine")
+            raise TargetError(f"{redact_urls(text)}: a file: URL names a file of this machine")
         parts = parts._replace(netloc="")
     elif not host:
-        raise TargetError(f"{masked(text)}: not a URL: it names no host")
+        raise TargetError(f"{redact_urls(text)}: not a URL: it names no host")
     return _link(parts, text)
 
 
@@ -92,20 +92,21 @@ def _check_scheme(scheme: str, text: str) -> None:
     tool, _, transport = scheme.rpartition("+")
     if tool in _OTHERS or scheme in _OTHERS:
         raise TargetError(
-            f"{masked(text)}: {tool or scheme} repositories cannot be built from",
+            f"{redact_urls(text)}: {tool or scheme} repositories cannot be built from",
             hint="check it out and name the folder",
         )
     if tool == "git" and transport in _GIT:
         return
     if scheme in ("git", "ssh"):
         raise TargetError(
-            f"{masked(text)}: not a URL of a file", hint=f"a repository is named git+{scheme}://..."
+            f"{redact_urls(text)}: not a URL of a file",
+            hint=f"a repository is named git+{scheme}://...",
         )
     if not scheme:
-        raise TargetError(f"{masked(text)}: not a URL")
+        raise TargetError(f"{redact_urls(text)}: not a URL")
     if scheme not in ("http", "https", "file"):
         raise TargetError(
-            f"{masked(text)}: {scheme}: is not a kind of URL that can be built from",
+            f"{redact_urls(text)}: {scheme}: is not a kind of URL that can be built from",
             hint="https://, file:// and git+https:// are",
         )
 
@@ -113,17 +114,17 @@ def _check_scheme(scheme: str, text: str) -> None:
 def _scp_like(text: str) -> TargetError:
     host, _, path = text.removeprefix("git+").partition(":")
     return TargetError(
-        f"{masked(text)}: not a URL", hint=f"write git+ssh://{host}/{path.lstrip('/')}"
+        f"{redact_urls(text)}: not a URL", hint=f"write git+ssh://{host}/{path.lstrip('/')}"
     )
 
 
-def _link(parts: SplitResult, text: str) -> Link:
+def _link(parts: SplitResult, text: str) -> ParsedUrl:
     said = dict(pair.partition("=")[::2] for pair in parts.fragment.split("&"))
     name, extras = _egg(said.get("egg", ""), text)
     reference = ""
     if parts.scheme.startswith("git+"):
         parts, reference = _without_reference(parts, text)
-    return Link(
+    return ParsedUrl(
         scheme=parts.scheme,
         url=urlunsplit(parts._replace(scheme=parts.scheme.removeprefix("git+"), fragment="")),
         path=unquote(parts.path),
@@ -142,7 +143,7 @@ def _without_reference(parts: SplitResult, text: str) -> tuple[SplitResult, str]
     reference = unquote(reference)
     # A leading dash would be an option of git.
     if not reference or reference.startswith("-"):
-        raise TargetError(f"{masked(text)}: no commit, tag or branch behind the @")
+        raise TargetError(f"{redact_urls(text)}: no commit, tag or branch behind the @")
     return parts._replace(path=path), reference
 
 
@@ -152,18 +153,18 @@ def _egg(text: str, whole: str) -> tuple[str | None, frozenset[NormalizedName]]:
     try:
         parsed = Requirement(unquote(text))
     except InvalidRequirement as problem:
-        raise TargetError(f"{masked(whole)}: {text!r} is not a name") from problem
+        raise TargetError(f"{redact_urls(whole)}: {text!r} is not a name") from problem
     return parsed.name, frozenset(map(canonicalize_name, parsed.extras))
 
 
 def _subdirectory(folder: str, text: str) -> str:
     path = PurePosixPath(folder)
     if path.is_absolute() or ".." in path.parts:
-        raise TargetError(f"{masked(text)}: the subdirectory leads out of the source")
+        raise TargetError(f"{redact_urls(text)}: the subdirectory leads out of the source")
     return "" if str(path) == "." else str(path)
 
 
 def _hash(kind: str, digest: str, text: str) -> str:
     if not _HEX.fullmatch(digest):
-        raise TargetError(f"{masked(text)}: {kind} must be a hexadecimal digest")
+        raise TargetError(f"{redact_urls(text)}: {kind} must be a hexadecimal digest")
     return f"{kind}:{digest.lower()}"

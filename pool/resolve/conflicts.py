@@ -10,13 +10,15 @@ from pool.resolve.candidates import by_version, usable, why_none
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pool.resolve.manifest import Need
+    from pool.resolve.manifest import RequirementInfo
     from pool.resolve.provider import Provider
 
 __all__ = ["explained"]
 
 
-def explained(causes: Iterable[Need], provider: Provider, where: str) -> RequirementError:
+def explained(
+    causes: Iterable[RequirementInfo], provider: Provider, where: str
+) -> RequirementError:
     """Put a conflict into words.
 
     Args:
@@ -41,14 +43,14 @@ def explained(causes: Iterable[Need], provider: Provider, where: str) -> Require
     return RequirementError(f"requirements that exclude each other: {asked}{python}")
 
 
-def _ruled(text: str, pairs: Sequence[tuple[Need, Need]]) -> str:
+def _ruled(text: str, pairs: Sequence[tuple[RequirementInfo, RequirementInfo]]) -> str:
     """Say what the versions of something need that cannot be had."""
     needed, against = pairs[0]
     more = f" (and {len(pairs) - 1} more versions the like)" if len(pairs) > 1 else ""
     return f"{text}; {needed}{more}; {against}"
 
 
-def _why_not(need: Need, provider: Provider) -> str:
+def _why_not(need: RequirementInfo, provider: Provider) -> str:
     """Say why a requirement cannot be satisfied even alone; empty if it can."""
     facts, asked = provider.facts, provider.asked
     if need.requirement.url or (not asked.files.get(need.name) and need.name not in facts.pages):
@@ -65,7 +67,7 @@ def _why_not(need: Need, provider: Provider) -> str:
     return why_none(need.requirement.specifier, page, target)
 
 
-def _forbidden(need: Need, provider: Provider) -> str:
+def _forbidden(need: RequirementInfo, provider: Provider) -> str:
     if provider.asked.formats.wheels(need.name):
         return "there are only sdists, and --only-binary forbids to build it"
     return "there are only wheels, and --no-binary forbids to take one"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pool.events.types import Picked
+from pool.events.types import SelectedVersion
 from pool.resolve.candidates import runs_on, usable, version_of
-from pool.resolve.manifest import Direct, Kept
+from pool.resolve.manifest import DirectDist, InstalledDist
 from pool.resolve.provider import Provider
 from pool.sources.index.simple_api import IndexFile
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from pool.resolve.candidates import TargetPython
-    from pool.resolve.manifest import Asked, Choice, Need
-    from pool.resolve.provider import Knowledge
+    from pool.resolve.manifest import Candidate, Manifest, RequirementInfo
+    from pool.resolve.provider import MetadataStore
     from pool.resolve.resolver import Resolution
 
-__all__ = ["picks"]
+__all__ = ["explain_selection"]
 
 _NAMED = 5
 """So many newer versions are told about."""
 
 
-def picks(
-    resolution: Resolution, asked: Asked, facts: Knowledge, target: TargetPython
-) -> tuple[Picked, ...]:
+def explain_selection(
+    resolution: Resolution, asked: Manifest, facts: MetadataStore, target: TargetPython
+) -> tuple[SelectedVersion, ...]:
     """Tell all choices of a resolution."""
     provider = Provider(asked, facts, target)
     return tuple(
-        Picked(
+        SelectedVersion(
             name=choice.name,
             version=str(choice.version),
             kind=_kind(choice),
@@ -44,17 +44,19 @@ def picks(
     )
 
 
-def _kind(choice: Choice) -> Literal["wheel", "sdist", "direct", "installed"]:
+def _kind(choice: Candidate) -> Literal["wheel", "sdist", "direct", "installed"]:
     match choice.origin:
-        case Direct():
+        case DirectDist():
             return "direct"
-        case Kept():
+        case InstalledDist():
             return "installed"
         case file:
             return file.kind
 
 
-def _passed_over(choice: Choice, by: Sequence[Need], provider: Provider) -> tuple[str, ...]:
+def _passed_over(
+    choice: Candidate, by: Sequence[RequirementInfo], provider: Provider
+) -> tuple[str, ...]:
     """Say of each newer version of a choice why it was not taken, the newest first."""
     if not isinstance(choice.origin, IndexFile):
         return ()
@@ -74,8 +76,8 @@ def _passed_over(choice: Choice, by: Sequence[Need], provider: Provider) -> tupl
 def _reason(
     version: Version,
     files: Sequence[IndexFile],
-    by: Sequence[Need],
-    choice: Choice,
+    by: Sequence[RequirementInfo],
+    choice: Candidate,
     provider: Provider,
 ) -> str:
     for need in (*by, *provider.limits(choice.name)):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.common.redaction import masked
-from pool.requirements.request import Formats
+from pool.common.redaction import redact_urls
+from pool.requirements.request import FormatControl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pool.requirements.request import Constraint
     from pool.sources.index.simple_api import IndexFile
 
-__all__ = ["Asked", "Choice", "Direct", "Kept", "Need", "Origin"]
+__all__ = ["Candidate", "DirectDist", "InstalledDist", "Manifest", "Origin", "RequirementInfo"]
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequirementInfo:
     """A requirement, and who has it."""
 
     requirement: Requirement
@@ -42,11 +42,11 @@ class Need:
 
     def __str__(self) -> str:
         what = f"Python{self.requirement.specifier}" if self.python else str(self.requirement)
-        return masked(f"{self.by} {what}")
+        return redact_urls(f"{self.by} {what}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Direct:
+class DirectDist:
     """What a URL or a path points at: one version, without a choice."""
 
     url: str
@@ -59,7 +59,7 @@ class Direct:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class InstalledDist:
     """What an environment has already."""
 
     name: NormalizedName
@@ -67,12 +67,12 @@ class Kept:
     metadata: str
 
 
-Origin: TypeAlias = "IndexFile | Direct | Kept"
+Origin: TypeAlias = "IndexFile | DirectDist | InstalledDist"
 """Where a chosen version comes from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Candidate:
     """One version of one project."""
 
     name: NormalizedName
@@ -85,15 +85,15 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Manifest:
     """All that a resolution has to satisfy, beside the facts."""
 
-    needs: tuple[Need, ...]
+    needs: tuple[RequirementInfo, ...]
     deps: bool = True
     """Whether what is chosen brings its own requirements along."""
     constraints: tuple[Constraint, ...] = ()
     """Those whose markers hold."""
-    formats: Formats = field(default_factory=Formats)
+    formats: FormatControl = field(default_factory=FormatControl)
     pre: bool = False
     built: frozenset[NormalizedName] = frozenset()
     """Taken as sdists wherever there are some; the others as wheels wherever there are some."""
@@ -103,7 +103,7 @@ class Asked:
     """``sha256:<digest>``, one of which a project's file must have."""
     require_hashes: bool = False
     """Whether no file may be taken for which there is none."""
-    kept: Mapping[NormalizedName, Kept] = field(default_factory=dict)
+    kept: Mapping[NormalizedName, InstalledDist] = field(default_factory=dict)
     """Taken before all others where they fit."""
     preferred: Mapping[NormalizedName, Version] = field(default_factory=dict)
     """Versions that were chosen already, in a first round."""

@@ -16,7 +16,7 @@ from resolvelib import AbstractProvider
 from pool.common.errors import RequirementError
 from pool.requirements.markers import holds
 from pool.resolve.candidates import by_version, usable
-from pool.resolve.manifest import Choice, Direct, Kept, Need
+from pool.resolve.manifest import Candidate, DirectDist, InstalledDist, RequirementInfo
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from resolvelib.structs import RequirementInformation
 
     from pool.resolve.candidates import TargetPython
-    from pool.resolve.manifest import Asked
+    from pool.resolve.manifest import Manifest
 
-__all__ = ["Key", "Knowledge", "MissingFactsError", "Provider", "bare"]
+__all__ = ["Key", "MetadataStore", "MissingFactsError", "Provider", "bare"]
 
 PYTHON = "the-interpreter"
 """Stands for the interpreter among the names of projects."""
 Key: TypeAlias = tuple[NormalizedName, frozenset[NormalizedName]]
 """What is chosen once: a name with its extras."""
-Match: TypeAlias = "tuple[Version, IndexFile | Kept | Direct]"
+Match: TypeAlias = "tuple[Version, IndexFile | InstalledDist | DirectDist]"
 """A version, and where it comes from."""
 _AHEAD = 16
 """So many files at most are read ahead."""
@@ -44,7 +44,7 @@ _headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
 _version = lru_cache(maxsize=1 << 12)(Version)
 
 
-class Knowledge(Protocol):
+class MetadataStore(Protocol):
     """The facts, as the provider reads them."""
 
     @property
@@ -58,7 +58,7 @@ class Knowledge(Protocol):
         ...
 
     @property
-    def directs(self) -> Mapping[str, Direct]:
+    def directs(self) -> Mapping[str, DirectDist]:
         """What is known of URLs."""
         ...
 
@@ -78,10 +78,10 @@ class MissingFactsError(Exception):
         self.directs = tuple({one.url: one for one in directs}.values())
 
 
-class Provider(AbstractProvider[Need, Choice, Key]):
+class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
     """What can be chosen, what it requires, and what fits."""
 
-    def __init__(self, asked: Asked, facts: Knowledge, target: TargetPython) -> None:
+    def __init__(self, asked: Manifest, facts: MetadataStore, target: TargetPython) -> None:
         self.asked = asked
         self.facts = facts
         self.target = target
@@ -90,23 +90,23 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         self.ahead: dict[str, IndexFile] = {}
         """Wheels whose metadata is likely to be asked for next."""
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(target.tags)))}
-        self._limits: dict[NormalizedName, list[Need]] = {}
+        self._limits: dict[NormalizedName, list[RequirementInfo]] = {}
         for one in asked.constraints:
-            limit = Need(one.requirement, f"{one.origin} allows only")
+            limit = RequirementInfo(one.requirement, f"{one.origin} allows only")
             self._limits.setdefault(limit.name, []).append(limit)
-        self.ruled_out: dict[NormalizedName, list[tuple[Need, Need]]] = {}
+        self.ruled_out: dict[NormalizedName, list[tuple[RequirementInfo, RequirementInfo]]] = {}
         """By name: what versions need that cannot be had beside what was asked for."""
-        self._firm: dict[NormalizedName, list[Need]] = {}
+        self._firm: dict[NormalizedName, list[RequirementInfo]] = {}
         """What holds whatever is chosen: what was asked for, and constraints."""
         for need in (*asked.needs, *(limit for group in self._limits.values() for limit in group)):
             self._firm.setdefault(need.name, []).append(need)
         pointed = [need for group in self._firm.values() for need in group]
         self._pointed = {need.name: need.requirement for need in pointed if need.requirement.url}
 
-    def identify(self, requirement_or_candidate: Need | Choice) -> Key:
+    def identify(self, requirement_or_candidate: RequirementInfo | Candidate) -> Key:
         """Return what may be chosen once: a name with its extras."""
         it = requirement_or_candidate
-        if isinstance(it, Choice):
+        if isinstance(it, Candidate):
             return it.name, it.extras
         extras = frozenset(canonicalize_name(extra) for extra in it.requirement.extras)
         return canonicalize_name(PYTHON) if it.python else it.name, extras
@@ -114,10 +114,10 @@ class Provider(AbstractProvider[Need, Choice, Key]):
     def get_preference(
         self,
         identifier: Key,
-        resolutions: Mapping[Key, Choice],
-        candidates: Mapping[Key, Iterator[Choice]],
-        information: Mapping[Key, Iterator[RequirementInformation[Need, Choice]]],
-        backtrack_causes: Sequence[RequirementInformation[Need, Choice]],
+        resolutions: Mapping[Key, Candidate],
+        candidates: Mapping[Key, Iterator[Candidate]],
+        information: Mapping[Key, Iterator[RequirementInformation[RequirementInfo, Candidate]]],
+        backtrack_causes: Sequence[RequirementInformation[RequirementInfo, Candidate]],
     ) -> tuple[bool, bool, bool, str]:
         """Prefer what caused a conflict, then what is pointed at or pinned, then by name."""
         causes = {self.identify(cause.requirement) for cause in backtrack_causes}
@@ -129,9 +129,9 @@ class Provider(AbstractProvider[Need, Choice, Key]):
     def find_matches(
         self,
         identifier: Key,
-        requirements: Mapping[Key, Iterator[Need]],
-        incompatibilities: Mapping[Key, Iterator[Choice]],
-    ) -> Callable[[], Iterator[Choice]]:
+        requirements: Mapping[Key, Iterator[RequirementInfo]],
+        incompatibilities: Mapping[Key, Iterator[Candidate]],
+    ) -> Callable[[], Iterator[Candidate]]:
         """Return what satisfies all requirements on a name, the best first."""
         name, extras = identifier
         if name == PYTHON:
@@ -142,11 +142,11 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         # resolvelib may ask again: each time from the beginning.
         matches = _Replayed(self._index(name, needs) if found is None else found)
 
-        def lazily() -> Iterator[Choice]:
+        def lazily() -> Iterator[Candidate]:
             # Mostly the first one is taken; looking at all files of all versions costs most.
             hopeless = 0
             for version, origin in matches:
-                choice = Choice(name, version, extras, origin)
+                choice = Candidate(name, version, extras, origin)
                 if version in bad:
                     continue
                 if self._is_hopeless(choice):
@@ -157,7 +157,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
 
         return lazily
 
-    def _is_hopeless(self, choice: Choice) -> bool:
+    def _is_hopeless(self, choice: Candidate) -> bool:
         """Tell whether a version needs what cannot be had beside what was asked for.
 
         Found out here it costs a look; found out by backtracking it costs a search for every
@@ -167,7 +167,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         if text is None or not self.asked.deps:
             return False
         for requirement in self._requires(_headers(text), choice):
-            need = Need(requirement, f"{choice} needs")
+            need = RequirementInfo(requirement, f"{choice} needs")
             if (against := self._excluded_by(need)) is not None:
                 pairs = self.ruled_out.setdefault(choice.name, [])
                 if all(str(need) != str(known) for known, _ in pairs):
@@ -175,7 +175,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
                 return True
         return False
 
-    def _excluded_by(self, need: Need) -> Need | None:
+    def _excluded_by(self, need: RequirementInfo) -> RequirementInfo | None:
         """Return what was asked for that leaves nothing for a need, as far as pages tell."""
         firm = self._firm.get(need.name)
         if not firm or need.requirement.url or need.name in self._pointed:
@@ -204,20 +204,20 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         wheels = [file for file in unknown if file.kind == "wheel"][: min(hopeless, _AHEAD)]
         self.ahead |= {file.filename: file for file in wheels}
 
-    def limits(self, name: NormalizedName) -> list[Need]:
+    def limits(self, name: NormalizedName) -> list[RequirementInfo]:
         """Return the constraints on a name."""
         return self._limits.get(name, [])
 
     def _pointed_at(
-        self, name: NormalizedName, needs: Sequence[Need]
-    ) -> Iterable[tuple[Version, Direct]] | None:
+        self, name: NormalizedName, needs: Sequence[RequirementInfo]
+    ) -> Iterable[tuple[Version, DirectDist]] | None:
         """Return what a URL points at; None where no URL is said."""
         said = [need.requirement for need in needs if need.requirement.url]
         if name in self._pointed:
             said.append(self._pointed[name])
         if not said:
             return None
-        self.look_up([Need(one, "") for one in said])
+        self.look_up([RequirementInfo(one, "") for one in said])
         directs = [self.facts.directs[one.url or ""] for one in said]
         version = _version(directs[0].version)
         fits = len({direct.url for direct in directs}) == 1 and directs[0].name == name
@@ -225,8 +225,8 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         return [(version, directs[0])] if fits else []
 
     def _index(
-        self, name: NormalizedName, needs: Sequence[Need]
-    ) -> Iterator[tuple[Version, IndexFile | Kept]]:
+        self, name: NormalizedName, needs: Sequence[RequirementInfo]
+    ) -> Iterator[tuple[Version, IndexFile | InstalledDist]]:
         """Yield versions that nobody points at: the environment's own, then from the newest on."""
         wanted = SpecifierSet()
         for need in needs:
@@ -245,7 +245,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
                 if file := self._usable(name, group, source_only=only):
                     yield version, file
 
-    def _require_hash(self, name: NormalizedName, needs: Sequence[Need]) -> None:
+    def _require_hash(self, name: NormalizedName, needs: Sequence[RequirementInfo]) -> None:
         """See that a file which nobody has named is allowed to come.
 
         Raises:
@@ -276,30 +276,33 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         good = (file for file in files if not hashes or _promises(file, hashes))
         return usable(good, self.target, self._ranks, wheels=wheels, sdists=formats.sdists(name))
 
-    def is_satisfied_by(self, requirement: Need, candidate: Choice) -> bool:
+    def is_satisfied_by(self, requirement: RequirementInfo, candidate: Candidate) -> bool:
         """Tell whether a choice fits one more requirement."""
         url, origin = requirement.requirement.url, candidate.origin
-        if isinstance(origin, Direct):
+        if isinstance(origin, DirectDist):
             fits = not origin.known or _allows(requirement, candidate.version)
             return fits and url in (None, origin.url)
         return not url and _allows(requirement, candidate.version)
 
-    def get_dependencies(self, candidate: Choice) -> Iterable[Need]:
+    def get_dependencies(self, candidate: Candidate) -> Iterable[RequirementInfo]:
         """Return what a choice requires in turn."""
         if (text := self._metadata(candidate)) is None:
             return []
         metadata = _headers(text)
         if wanted := _other_python(metadata, self.target):
-            return [Need(wanted, f"{candidate} needs", python=True)]
+            return [RequirementInfo(wanted, f"{candidate} needs", python=True)]
         if not self.asked.deps:
             return []
-        needs = [Need(one, f"{candidate} needs") for one in self._requires(metadata, candidate)]
+        needs = [
+            RequirementInfo(one, f"{candidate} needs")
+            for one in self._requires(metadata, candidate)
+        ]
         if candidate.extras:
-            needs.append(Need(bare(candidate), f"{candidate} is"))
+            needs.append(RequirementInfo(bare(candidate), f"{candidate} is"))
         self.look_up(needs)
         return needs
 
-    def _metadata(self, choice: Choice) -> str | None:
+    def _metadata(self, choice: Candidate) -> str | None:
         """Return a choice's metadata; None where it is to be found out, or not wanted."""
         text = self._known_metadata(choice)
         if text is None and self.asked.deps and isinstance(choice.origin, IndexFile):
@@ -307,12 +310,12 @@ class Provider(AbstractProvider[Need, Choice, Key]):
             self.unread[choice.origin.filename] = choice.origin
         return text
 
-    def _known_metadata(self, choice: Choice) -> str | None:
+    def _known_metadata(self, choice: Candidate) -> str | None:
         if isinstance(choice.origin, IndexFile):
             return self.facts.metadata.get(choice.origin.filename)
         return choice.origin.metadata
 
-    def _requires(self, metadata: Message, choice: Choice) -> Iterator[Requirement]:
+    def _requires(self, metadata: Message, choice: Candidate) -> Iterator[Requirement]:
         environment = self.target.environment
         for text in metadata.get_all("Requires-Dist", []):
             try:
@@ -322,7 +325,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
             if holds(requirement, environment, choice.extras or [""]):
                 yield requirement
 
-    def look_up(self, needs: Iterable[Need]) -> None:
+    def look_up(self, needs: Iterable[RequirementInfo]) -> None:
         """See that something is known of all that is needed.
 
         Raises:
@@ -341,7 +344,7 @@ class Provider(AbstractProvider[Need, Choice, Key]):
         if pages or directs:
             raise MissingFactsError(pages, directs)
 
-    def _known(self, need: Need) -> bool:
+    def _known(self, need: RequirementInfo) -> bool:
         asked = self.asked
         elsewhere = (
             need.name in self._pointed or need.name in asked.files or need.name in asked.kept
@@ -368,14 +371,14 @@ class _Replayed:
         return bool(fresh)
 
 
-def bare(choice: Choice) -> Requirement:
+def bare(choice: Candidate) -> Requirement:
     """Return the requirement on a choice without its extras."""
-    if isinstance(choice.origin, Direct):
+    if isinstance(choice.origin, DirectDist):
         return Requirement(f"{choice.name} @ {choice.origin.url}")
     return Requirement(f"{choice.name}=={choice.version}")
 
 
-def _allows(need: Need, version: Version) -> bool:
+def _allows(need: RequirementInfo, version: Version) -> bool:
     return need.requirement.specifier.contains(version, prereleases=True)
 
 

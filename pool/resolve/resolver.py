@@ -19,7 +19,7 @@ from pool.common.errors import RequirementError
 from pool.requirements.markers import holds
 from pool.resolve.candidates import by_version
 from pool.resolve.conflicts import explained
-from pool.resolve.manifest import Asked, Choice, Need
+from pool.resolve.manifest import Candidate, Manifest, RequirementInfo
 from pool.resolve.provider import MissingFactsError, Provider
 from pool.sources.index.simple_api import IndexFile
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from resolvelib.resolvers import Result
 
     from pool.resolve.candidates import TargetPython
-    from pool.resolve.manifest import Direct
+    from pool.resolve.manifest import DirectDist
 
-__all__ = ["Facts", "Missing", "Resolution", "applicable", "build_needs", "resolve"]
+__all__ = ["KnownMetadata", "MissingMetadata", "Resolution", "applicable", "build_needs", "resolve"]
 
 _ROUNDS = 20_000
 # Each round reads the same metadata again, and half of its time went into this.
@@ -42,14 +42,14 @@ _requirement = lru_cache(maxsize=1 << 13)(Requirement)
 
 
 @dataclass(slots=True)
-class Facts:
+class KnownMetadata:
     """What is known so far; grows while a pool runs."""
 
     pages: dict[str, tuple[IndexFile, ...]] = field(default_factory=dict)
     """By normalised project name; empty where no index has it."""
     metadata: dict[str, str] = field(default_factory=dict)
     """The text of METADATA by file name; of an sdist, what a wheel of it has."""
-    directs: dict[str, Direct] = field(default_factory=dict)
+    directs: dict[str, DirectDist] = field(default_factory=dict)
     """By the URL that requirements name."""
     _groups: dict[tuple[str, str, bool], dict[Version, list[IndexFile]]] = field(
         default_factory=dict
@@ -69,9 +69,9 @@ class Facts:
 class Resolution:
     """Versions that satisfy all needs together."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[Candidate, ...]
     """One for each name, by name."""
-    by: Mapping[NormalizedName, tuple[Need, ...]] = field(default_factory=dict)
+    by: Mapping[NormalizedName, tuple[RequirementInfo, ...]] = field(default_factory=dict)
     """Who asked for each."""
     needs: Mapping[NormalizedName, frozenset[NormalizedName]] = field(default_factory=dict)
     """What each brings along."""
@@ -94,7 +94,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingMetadata:
     """What has to be found out before the resolution can go on."""
 
     pages: tuple[str, ...] = ()
@@ -104,8 +104,8 @@ class Missing:
 
 
 def resolve(
-    asked: Asked, facts: Facts, target: TargetPython, where: str = ""
-) -> Resolution | Missing:
+    asked: Manifest, facts: KnownMetadata, target: TargetPython, where: str = ""
+) -> Resolution | MissingMetadata:
     """Choose a version for every name that is needed, or say what has to be known first.
 
     Raises:
@@ -119,7 +119,7 @@ def resolve(
         # What was chosen so far may be dropped again: wheels cost little, builds wait.
         wheels = {name: file for name, file in provider.unread.items() if file.kind == "wheel"}
         metadata = tuple((wheels | provider.ahead).values())
-        return Missing(pages=problem.pages, directs=problem.directs, metadata=metadata)
+        return MissingMetadata(pages=problem.pages, directs=problem.directs, metadata=metadata)
     except ResolutionImpossible as problem:
         # Metadata that is not known yet can only add requirements.
         causes = [cause.requirement for cause in problem.causes]
@@ -128,20 +128,20 @@ def resolve(
         raise RequirementError("the requirements cannot be resolved: too many ways") from problem
     resolution = _told(result)
     if unread := {f.filename: f for f in resolution.files if f.filename in provider.unread}:
-        return Missing(metadata=tuple((unread | provider.ahead).values()))
+        return MissingMetadata(metadata=tuple((unread | provider.ahead).values()))
     return resolution
 
 
 def _told(
-    result: Result[Need, Choice, tuple[NormalizedName, frozenset[NormalizedName]]],
+    result: Result[RequirementInfo, Candidate, tuple[NormalizedName, frozenset[NormalizedName]]],
 ) -> Resolution:
     """Put what was found under names alone: extras have no files of their own."""
-    choices: dict[NormalizedName, Choice] = {}
-    by: dict[NormalizedName, dict[Need, None]] = {}
+    choices: dict[NormalizedName, Candidate] = {}
+    by: dict[NormalizedName, dict[RequirementInfo, None]] = {}
     needs: dict[NormalizedName, set[NormalizedName]] = {}
     for (name, extras), choice in sorted(result.mapping.items(), key=lambda pair: pair[0][0]):
         first = choices.get(name, choice)
-        choices[name] = Choice(name, choice.version, first.extras | extras, choice.origin)
+        choices[name] = Candidate(name, choice.version, first.extras | extras, choice.origin)
         for about in result.criteria[name, extras].information:
             if about.parent is None or about.parent.name != name:
                 by.setdefault(name, {})[about.requirement] = None
@@ -154,14 +154,14 @@ def _told(
     )
 
 
-def build_needs(requirements: Sequence[str], target: TargetPython) -> tuple[Need, ...]:
+def build_needs(requirements: Sequence[str], target: TargetPython) -> tuple[RequirementInfo, ...]:
     """Return build requirements as needs; those whose markers do not hold are left out.
 
     Raises:
         RequirementError: one that cannot be read.
     """
     parsed = (_parsed(text, target) for text in requirements)
-    return tuple(Need(one, "the project needs") for one in parsed if one is not None)
+    return tuple(RequirementInfo(one, "the project needs") for one in parsed if one is not None)
 
 
 def applicable(requirements: Iterable[str], target: TargetPython) -> list[str]:

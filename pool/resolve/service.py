@@ -10,29 +10,29 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from pool.common.once_map import Once
-from pool.resolve.resolver import Facts, Missing, Resolution, resolve
+from pool.common.once_map import OnceMap
+from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from packaging.requirements import Requirement
 
-    from pool.resolve.manifest import Asked, Direct
-    from pool.sources.index.client import IndexFile, PackageIndex
+    from pool.resolve.manifest import DirectDist, Manifest
+    from pool.sources.index.client import IndexClient, IndexFile
     from pool.system.interpreter import Interpreter
 
-__all__ = ["Finder", "Pages", "Search", "first_of", "side_by_side"]
+__all__ = ["MetadataSource", "Pages", "ResolverService", "first_of", "gather_first_error"]
 
 
-class Finder(Protocol):
+class MetadataSource(Protocol):
     """Finds out what only files and sources tell."""
 
     async def metadata(self, file: IndexFile) -> str:
         """Return the METADATA of a file on an index."""
         ...
 
-    async def direct(self, requirement: Requirement) -> Direct:
+    async def direct(self, requirement: Requirement) -> DirectDist:
         """Return what a requirement with a URL points at."""
         ...
 
@@ -45,10 +45,10 @@ class Pages:
         on_page: told how many are known whenever there is one more.
     """
 
-    def __init__(self, index: PackageIndex, on_page: Callable[[int], None]) -> None:
+    def __init__(self, index: IndexClient, on_page: Callable[[int], None]) -> None:
         self._index = index
         self._on_page = on_page
-        self._asked: Once[str, None] = Once()
+        self._asked: OnceMap[str, None] = OnceMap()
         self.known: dict[str, tuple[IndexFile, ...]] = {}
 
     @property
@@ -66,7 +66,7 @@ class Pages:
         await self._asked.get(project, ask)
 
 
-class Search:
+class ResolverService:
     """Resolutions for one interpreter, on facts that are kept for the whole run.
 
     What is asked for and what builds are made with are searched for apart: of an sdist that can
@@ -80,34 +80,36 @@ class Search:
     def __init__(self, pages: Pages, interpreter: Interpreter) -> None:
         self._pages = pages
         self._interpreter = interpreter
-        self.facts = Facts(pages=pages.known)
+        self.facts = KnownMetadata(pages=pages.known)
 
-    async def find(self, asked: Asked, finder: Finder) -> Resolution:
+    async def find(self, asked: Manifest, finder: MetadataSource) -> Resolution:
         """Return versions for all that is asked.
 
         Raises:
             PoolError: nothing goes together, or something cannot be found out.
         """
         where = self._pages.described
-        while isinstance(answer := resolve(asked, self.facts, self._interpreter, where), Missing):
+        while isinstance(
+            answer := resolve(asked, self.facts, self._interpreter, where), MissingMetadata
+        ):
             await self._find_out(answer, finder)
         return answer
 
-    async def _find_out(self, missing: Missing, finder: Finder) -> None:
-        await side_by_side(
+    async def _find_out(self, missing: MissingMetadata, finder: MetadataSource) -> None:
+        await gather_first_error(
             *(self._pages.read(project) for project in missing.pages),
             *(self._metadata(file, finder) for file in missing.metadata),
             *(self._direct(requirement, finder) for requirement in missing.directs),
         )
 
-    async def _metadata(self, file: IndexFile, finder: Finder) -> None:
+    async def _metadata(self, file: IndexFile, finder: MetadataSource) -> None:
         self.facts.metadata[file.filename] = await finder.metadata(file)
 
-    async def _direct(self, requirement: Requirement, finder: Finder) -> None:
+    async def _direct(self, requirement: Requirement, finder: MetadataSource) -> None:
         self.facts.directs[requirement.url or ""] = await finder.direct(requirement)
 
 
-async def side_by_side(*work: Coroutine[None, None, None]) -> None:
+async def gather_first_error(*work: Coroutine[None, None, None]) -> None:
     """Do all at once; the first trouble ends the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pool.build.job import Job, Order, identity, label_of, looked_at
+from pool.build.job import BuildJob, BuildRequest, identity, ignore_unretrieved, label_of
 from pool.events.types import BuildQueued
-from pool.scheduling.history import Past
+from pool.scheduling.history import Estimate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.common.model import BuildId
-    from pool.events.bus import Bus
-    from pool.run.registry import Roster
-    from pool.run.retry import Attempt
-    from pool.scheduling.history import History
-    from pool.scheduling.memory_ledger import Ledger
+    from pool.events.bus import EventBus
+    from pool.run.registry import JobRegistry
+    from pool.run.retry import RetryAttempt
+    from pool.scheduling.history import BuildHistory
+    from pool.scheduling.memory_ledger import MemoryLedger
     from pool.scheduling.slot import Priority
 
 __all__ = ["Announcer"]
@@ -41,7 +41,13 @@ class Announcer:
     """
 
     def __init__(
-        self, *, roster: Roster, ledger: Ledger[BuildId], history: History, logs: Path, bus: Bus
+        self,
+        *,
+        roster: JobRegistry,
+        ledger: MemoryLedger[BuildId],
+        history: BuildHistory,
+        logs: Path,
+        bus: EventBus,
     ) -> None:
         self._roster = roster
         self._ledger = ledger
@@ -51,16 +57,16 @@ class Announcer:
 
     def announce(
         self,
-        order: Order,
+        order: BuildRequest,
         priority: Priority,
         *,
-        past: Past | None = None,
+        past: Estimate | None = None,
         inside: bool = False,
         needed_by: tuple[BuildId, ...] = (),
         retry_of: BuildId | None = None,
-        attempt: Attempt | None = None,
+        attempt: RetryAttempt | None = None,
         seen: int = 0,
-    ) -> Job:
+    ) -> BuildJob:
         """Announce a build.
 
         Args:
@@ -75,7 +81,7 @@ class Announcer:
         """
         build_id, (name, known) = self._roster.next_id(), identity(order.source)
         log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
-        job = Job(
+        job = BuildJob(
             id=build_id,
             order=order,
             name=name,
@@ -83,8 +89,8 @@ class Announcer:
             log=log,
             priority=priority,
             nested=inside,
-            result=looked_at(asyncio.get_running_loop().create_future()),
-            again=asyncio.get_running_loop().create_future(),
+            result=ignore_unretrieved(asyncio.get_running_loop().create_future()),
+            retry_job=asyncio.get_running_loop().create_future(),
             attempt=attempt,
             most_jobs=attempt.jobs if attempt else None,
         )
@@ -110,8 +116,8 @@ class Announcer:
         self._bus.emit(queued)
         return job
 
-    def _past(self, job: Job) -> Past:
+    def _past(self, job: BuildJob) -> Estimate:
         if job.purpose == "metadata":
             # Most backends read a file or two for it; building the wheel is another build.
-            return Past(peak=METADATA_PEAK)
+            return Estimate(peak=METADATA_PEAK)
         return self._history.expected([(job.name, job.version)])[0]

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.build.job import Order
+from pool.build.job import BuildRequest
 from pool.common.errors import RequirementError
 from pool.requirements.markers import holds, marker_holds
 from pool.requirements.target import GitTarget, RequirementTarget, UrlTarget
-from pool.resolve.manifest import Asked, Need
+from pool.resolve.manifest import Manifest, RequirementInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.version import Version
 
-    from pool.requirements.request import Request, Wish
+    from pool.requirements.request import Request, RequirementSpec
     from pool.requirements.target import Target
-    from pool.resolve.manifest import Direct, Kept
+    from pool.resolve.manifest import DirectDist, InstalledDist
     from pool.settings import Settings
     from pool.system.interpreter import Interpreter
 
-__all__ = ["Wishlist", "url_of"]
+__all__ = ["EffectiveRequest", "url_of"]
 
 
-class Wishlist:
+class EffectiveRequest:
     """What of a request counts for one interpreter.
 
     Raises:
@@ -46,9 +46,9 @@ class Wishlist:
         self._constraints = tuple(
             one for one in request.constraints if holds(one.requirement, environment)
         )
-        self.pointed = tuple(w for w in self._wishes if not isinstance(w.target, RequirementTarget))
+        self.direct = tuple(w for w in self._wishes if not isinstance(w.target, RequirementTarget))
         """Trees, archives, URLs: what leaves no choice."""
-        self._by_name: dict[NormalizedName, list[Wish]] = {}
+        self._by_name: dict[NormalizedName, list[RequirementSpec]] = {}
         for wish in self._wishes:
             if isinstance(wish.target, RequirementTarget):
                 name = canonicalize_name(wish.target.parsed.name)
@@ -64,28 +64,28 @@ class Wishlist:
         """The names among the wishes."""
         return frozenset(self._by_name)
 
-    def _needs(self) -> list[Need]:
+    def _needs(self) -> list[RequirementInfo]:
         return [
-            Need(wish.target.parsed, _asks(wish))
+            RequirementInfo(wish.target.parsed, _asks(wish))
             for wish in self._wishes
             if isinstance(wish.target, RequirementTarget)
         ]
 
-    def orders(self) -> list[Order]:
+    def build_requests(self) -> list[BuildRequest]:
         """Return a build for every wish, in the user's order; of one name there is one."""
-        orders: dict[object, Order] = {}
+        orders: dict[object, BuildRequest] = {}
         for wish in self._wishes:
             if isinstance(wish.target, RequirementTarget):
                 name = canonicalize_name(wish.target.parsed.name)
                 orders.setdefault(name, self._of_name(wish, name))
             else:
-                orders.setdefault(wish.target, self.order(wish))
+                orders.setdefault(wish.target, self.build_request(wish))
         return list(orders.values())
 
-    def _of_name(self, wish: Wish, name: NormalizedName) -> Order:
+    def _of_name(self, wish: RequirementSpec, name: NormalizedName) -> BuildRequest:
         needs = [need for need in self._needs() if need.name == name]
         asked = self._asked(needs, deps=False)
-        return Order(
+        return BuildRequest(
             source=wish.target,
             origin=wish.origin,
             asked=asked,
@@ -93,10 +93,10 @@ class Wishlist:
             config_settings=self.config_settings(name),
         )
 
-    def order(self, wish: Wish) -> Order:
+    def build_request(self, wish: RequirementSpec) -> BuildRequest:
         """Return the build of something that is pointed at."""
         editable = wish.editable and self._settings.installs_into
-        return Order(
+        return BuildRequest(
             source=wish.target,
             purpose="editable" if editable else "wheel",
             origin=wish.origin,
@@ -106,10 +106,10 @@ class Wishlist:
 
     def asked(
         self,
-        directs: Mapping[Wish, Direct],
-        kept: Mapping[NormalizedName, Kept],
+        directs: Mapping[RequirementSpec, DirectDist],
+        kept: Mapping[NormalizedName, InstalledDist],
         preferred: Mapping[NormalizedName, Version],
-    ) -> Asked:
+    ) -> Manifest:
         """Return what versions have to satisfy.
 
         Args:
@@ -129,13 +129,13 @@ class Wishlist:
 
     def _asked(
         self,
-        needs: Iterable[Need],
+        needs: Iterable[RequirementInfo],
         *,
         deps: bool,
-        kept: Mapping[NormalizedName, Kept] | None = None,
+        kept: Mapping[NormalizedName, InstalledDist] | None = None,
         preferred: Mapping[NormalizedName, Version] | None = None,
-    ) -> Asked:
-        return Asked(
+    ) -> Manifest:
+        return Manifest(
             needs=tuple(needs),
             deps=deps,
             constraints=self._constraints,
@@ -204,16 +204,16 @@ def url_of(target: Target) -> str:
             return target.path.as_uri()
 
 
-def _counts(wish: Wish, environment: Mapping[str, str]) -> bool:
+def _counts(wish: RequirementSpec, environment: Mapping[str, str]) -> bool:
     if isinstance(wish.target, RequirementTarget) and not holds(wish.target.parsed, environment):
         return False
     return marker_holds(wish.marker, environment, [""], wish.origin)
 
 
-def _asks(wish: Wish) -> str:
+def _asks(wish: RequirementSpec) -> str:
     return f"{wish.origin} asks for" if wish.origin else "you asked for"
 
 
-def _pointed(wish: Wish, direct: Direct) -> Need:
+def _pointed(wish: RequirementSpec, direct: DirectDist) -> RequirementInfo:
     extras = f"[{','.join(sorted(wish.extras))}]" if wish.extras else ""
-    return Need(Requirement(f"{direct.name}{extras} @ {direct.url}"), _asks(wish))
+    return RequirementInfo(Requirement(f"{direct.name}{extras} @ {direct.url}"), _asks(wish))

@@ -13,18 +13,18 @@ from pool.build.frontend.log_tail import clean_line
 from pool.common.model import Outcome
 
 if TYPE_CHECKING:
-    from pool.build.job import Built, Job
+    from pool.build.job import BuildJob, BuildResult
     from pool.events.types import BuildFinished
     from pool.run.outcome import Failure
-    from pool.run.retry import Attempt
+    from pool.run.retry import RetryAttempt
 
-__all__ = ["MADE_ROOM", "bad", "followed", "good", "in_need", "made_room"]
+__all__ = ["EVICTED", "bad", "followed", "good", "in_need", "made_room"]
 
-MADE_ROOM = "made-room"
+EVICTED = "made-room"
 """The reference of what was ended because memory did not suffice for all."""
 
 
-def good(ended: BuildFinished, built: Built, *, published: bool) -> BuildFinished:
+def good(ended: BuildFinished, built: BuildResult, *, published: bool) -> BuildFinished:
     """Add what came out; ``published`` tells whether the wheel is the user's."""
     return replace(
         ended,
@@ -49,17 +49,17 @@ def bad(ended: BuildFinished, failure: Failure) -> BuildFinished:
 
 def made_room(ended: BuildFinished, why: str) -> BuildFinished:
     """Add that it was ended for others, and why."""
-    return replace(ended, reference=MADE_ROOM, message=f"ended to make room: {why}")
+    return replace(ended, reference=EVICTED, message=f"ended to make room: {why}")
 
 
-def followed(ended: BuildFinished, attempt: Attempt) -> BuildFinished:
+def followed(ended: BuildFinished, attempt: RetryAttempt) -> BuildFinished:
     """Add that it is built again; a failure says so by itself, in the next try's remark."""
-    if ended.reference != MADE_ROOM:
+    if ended.reference != EVICTED:
         return ended
     return replace(ended, message=f"{ended.message}; built again {attempt.how}")
 
 
-def in_need(job: Job, ended: BuildFinished) -> str:
+def in_need(job: BuildJob, ended: BuildFinished) -> str:
     """Return what is said of those who need a build that went wrong."""
     became = "was cancelled" if ended.outcome is Outcome.CANCELLED else "was not built"
     return f"needs {job.title}, which {became}"

@@ -20,14 +20,14 @@ from pool.events.types import (
     LockAcquired,
     LockReleased,
     LockWaiting,
-    Remark,
+    Note,
 )
-from pool.install.check import broken
+from pool.install.check import unmet_requirements
 from pool.install.installed import installed
-from pool.install.layout import Item
+from pool.install.layout import WheelToInstall
 from pool.install.staging import HOME, discard, stage
 from pool.install.transaction import commit, recover, tidy
-from pool.resolve.manifest import Kept
+from pool.resolve.manifest import InstalledDist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.build.context import Kit
-    from pool.build.job import Built
+    from pool.build.context import BuildContext
+    from pool.build.job import BuildResult
     from pool.common.model import Holder
-    from pool.install.environment import Environment
+    from pool.install.environment import TargetEnvironment
     from pool.install.plan import Change
     from pool.install.staging import Staged
     from pool.install.transaction import Committed
 
-__all__ = ["Furnishing", "Piece", "StaleError"]
+__all__ = ["DistToInstall", "Installer", "StaleError"]
 
 
 class StaleError(Exception):
@@ -51,18 +51,18 @@ class StaleError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class DistToInstall:
     """One distribution to put in place."""
 
-    built: Built
+    built: BuildResult
     requested: bool
     """Whether the user named it."""
 
 
-class Furnishing:
+class Installer:
     """Puts distributions into one environment, set by set."""
 
-    def __init__(self, environment: Environment, kit: Kit) -> None:
+    def __init__(self, environment: TargetEnvironment, kit: BuildContext) -> None:
         self._environment = environment
         self._kit = kit
         self._turn = asyncio.Lock()
@@ -74,18 +74,20 @@ class Furnishing:
         """The environment's folder."""
         return self._environment.prefix
 
-    async def kept(self) -> dict[NormalizedName, Kept]:
+    async def kept(self) -> dict[NormalizedName, InstalledDist]:
         """Return what is there now."""
         return await self._kit.in_thread(self._kept)
 
-    def _kept(self) -> dict[NormalizedName, Kept]:
+    def _kept(self) -> dict[NormalizedName, InstalledDist]:
         return {
-            name: Kept(name=name, version=one.version, metadata=one.metadata)
+            name: InstalledDist(name=name, version=one.version, metadata=one.metadata)
             for name, one in installed(self._environment).items()
             if _readable(one.version)
         }
 
-    async def put(self, pieces: Sequence[Piece], counted_on: Mapping[NormalizedName, str]) -> None:
+    async def install(
+        self, pieces: Sequence[DistToInstall], counted_on: Mapping[NormalizedName, str]
+    ) -> None:
         """Put a set in place, whole or not at all.
 
         Args:
@@ -116,7 +118,7 @@ class Furnishing:
         for done in committed:
             self._remark((*done.notes, *await self._missing(done.changes)))
 
-    async def mend(self) -> None:
+    async def recover(self) -> None:
         """Finish what a killed process began here, and remove what it left; say so."""
         if not (self._environment.prefix / HOME).exists():
             return  # Nobody is waited for then: builds can begin.
@@ -160,11 +162,11 @@ class Furnishing:
         environment = self._environment.interpreter.environment
 
         def look() -> list[str]:
-            return broken(installed(self._environment), names, environment)
+            return unmet_requirements(installed(self._environment), names, environment)
 
         return await self._kit.in_thread(look)
 
-    def _tell(self, committed: Committed, pieces: Sequence[Piece], seconds: float) -> None:
+    def _tell(self, committed: Committed, pieces: Sequence[DistToInstall], seconds: float) -> None:
         editable = {canonicalize_name(one.built.name) for one in pieces if one.built.editable}
         changes = tuple(
             EnvironmentChange(
@@ -179,7 +181,7 @@ class Furnishing:
 
     def _remark(self, notes: Iterable[str]) -> None:
         for text in notes:
-            self._kit.bus.emit(Remark(text=text))
+            self._kit.bus.emit(Note(text=text))
 
 
 @dataclass(slots=True)
@@ -189,12 +191,12 @@ class _Locked:
     seconds: float = 0.0
 
 
-def _item(piece: Piece) -> Item:
+def _item(piece: DistToInstall) -> WheelToInstall:
     built = piece.built
     if built.stored is None:
         raise AssertionError(f"{built.name} is not unpacked")
     direct = None if built.direct_url is None else dict(built.direct_url)
-    return Item(wheel=built.stored, requested=piece.requested, direct_url=direct)
+    return WheelToInstall(wheel=built.stored, requested=piece.requested, direct_url=direct)
 
 
 def _readable(version: str) -> bool:

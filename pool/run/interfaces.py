@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pool.build.job import Built, Job, Order
+    from pool.build.job import BuildJob, BuildRequest, BuildResult
 
-__all__ = ["Crew"]
+__all__ = ["BuildService"]
 
 
-class Crew(Protocol):
+class BuildService(Protocol):
     """Those who build: the engine, as seen by who decides what is built."""
 
-    def submit(self, orders: Sequence[Order]) -> list[Job]:
+    def submit(self, orders: Sequence[BuildRequest]) -> list[BuildJob]:
         """Announce builds and let them begin, the longest expected first."""
         ...
 
-    async def described(self, order: Order) -> str:
+    async def metadata_of(self, order: BuildRequest) -> str:
         """Return the metadata that an order is for, as a backend tells it."""
         ...
 
-    async def good(self, job: Job) -> Built:
+    async def result_of(self, job: BuildJob) -> BuildResult:
         """Return what came out of a build; wait on where one that went wrong may be tried again.
 
         Raises:
@@ -31,7 +31,7 @@ class Crew(Protocol):
         """
         ...
 
-    async def awaited(self, job: Job, by: Job) -> Built:
+    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
         """Let one build wait for another.
 
         Raises:

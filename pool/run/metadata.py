@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pool.build.job import Order
-from pool.common.once_map import Once
-from pool.requirements.request import parse_wish
+from pool.build.job import BuildRequest
+from pool.common.once_map import OnceMap
+from pool.requirements.request import parse_requirement
 from pool.requirements.target import SdistTarget, TreeTarget, WheelTarget
-from pool.resolve.manifest import Direct
+from pool.resolve.manifest import DirectDist
 from pool.sources import sdist as sdistfile
 from pool.sources import wheel as wheelfile
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
-    from pool.build.context import Kit
-    from pool.build.job import Job
+    from pool.build.context import BuildContext
+    from pool.build.job import BuildJob
     from pool.requirements.target import Target
-    from pool.run.effective_request import Wishlist
-    from pool.run.interfaces import Crew
+    from pool.run.effective_request import EffectiveRequest
+    from pool.run.interfaces import BuildService
     from pool.sources.index.simple_api import IndexFile
 
-__all__ = ["ClosureFinder", "described", "static_metadata"]
+__all__ = ["MetadataFetcher", "described", "static_metadata"]
 
 _UNKNOWN = ""
 """Requires nothing, until it is known better."""
 
 
-class ClosureFinder:
+class MetadataFetcher:
     """Finds out what the closure of one request needs to know.
 
     Args:
@@ -48,17 +48,17 @@ class ClosureFinder:
 
     def __init__(
         self,
-        kit: Kit,
-        crew: Crew,
-        wishlist: Wishlist,
+        kit: BuildContext,
+        crew: BuildService,
+        wishlist: EffectiveRequest,
     ) -> None:
         self._kit = kit
         self._crew = crew
         self._wishlist = wishlist
-        self._described: Once[str, str] = Once()
+        self._described: OnceMap[str, str] = OnceMap()
         self.later: dict[str, IndexFile] = {}
         """Sdists that can tell only when what they are built with is in place."""
-        self.pointed_at: dict[str, Job] = {}
+        self.pointed_at: dict[str, BuildJob] = {}
         """By URL: what requirements of requirements point at."""
 
     async def metadata(self, file: IndexFile) -> str:
@@ -82,33 +82,35 @@ class ClosureFinder:
         if not self._kit.settings.isolates(file.project):
             self.later[file.filename] = file
             return _UNKNOWN
-        order = Order(
+        order = BuildRequest(
             source=file,
             purpose="metadata",
             hashes=self._demanded(file.project),
             config_settings=self._wishlist.config_settings(file.project),
         )
-        return await self._described.get(file.filename, lambda: self._crew.described(order))
+        return await self._described.get(file.filename, lambda: self._crew.metadata_of(order))
 
     def _demanded(self, name: NormalizedName) -> frozenset[str]:
         return self._wishlist.hashes.get(name, frozenset())
 
-    async def direct(self, requirement: Requirement) -> Direct:
+    async def direct(self, requirement: Requirement) -> DirectDist:
         """Return what a requirement with a URL points at, building it."""
         url = requirement.url or ""
-        wish = parse_wish(str(requirement), Path("/"))
+        wish = parse_requirement(str(requirement), Path("/"))
         # Where both tell and agree in nothing, it is the user's word that counts.
         demanded = self._demanded(canonicalize_name(requirement.name))
-        order = Order(source=wish.target, hashes=wish.hashes & demanded or demanded or wish.hashes)
+        order = BuildRequest(
+            source=wish.target, hashes=wish.hashes & demanded or demanded or wish.hashes
+        )
         job = self.pointed_at[url] = self._crew.submit([order])[0]
-        built = await self._crew.good(job)
+        built = await self._crew.result_of(job)
         return described(url, built.metadata)
 
 
-def described(url: str, metadata: str) -> Direct:
+def described(url: str, metadata: str) -> DirectDist:
     """Return what a URL points at, by its metadata."""
     headers = HeaderParser().parsestr(metadata)
-    return Direct(
+    return DirectDist(
         url=url,
         name=canonicalize_name(str(headers["Name"])),
         version=str(headers["Version"]),

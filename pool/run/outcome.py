@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from pool.common.errors import BackendError, PoolError
 from pool.common.model import Outcome
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
-    from pool.build.job import Job
+    from pool.build.job import BuildJob
 
-__all__ = ["Failure", "SkippedError", "SystemTroubleError", "explained", "in_words"]
+__all__ = ["Failure", "SkippedError", "SystemTroubleError", "failure_from", "system_error"]
 
 
 class SkippedError(PoolError):
@@ -45,37 +45,39 @@ class Failure:
     """For the build's log: the traceback of an error of our own."""
 
 
-def explained(problem: BaseException, job: Job) -> Failure:
+def failure_from(problem: BaseException, job: BuildJob) -> Failure:
     """Put an exception into words."""
     match problem:
         case BaseExceptionGroup(exceptions=[first, *_]):
-            return explained(first, job)
+            return failure_from(first, job)
         case SkippedError():
             return Failure(
-                outcome=Outcome.SKIPPED, reference=problem.reference, message=masked(str(problem))
+                outcome=Outcome.SKIPPED,
+                reference=problem.reference,
+                message=redact_urls(str(problem)),
             )
         case PoolError():
             return Failure(
                 outcome=Outcome.FAILED,
                 reference=problem.reference,
-                message=masked(str(problem)),
-                hint=masked(problem.hint),
+                message=redact_urls(str(problem)),
+                hint=redact_urls(problem.hint),
                 rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
             )
         case OSError(errno=int()):
-            return explained(in_words(problem), job)
+            return failure_from(system_error(problem), job)
         case _:
             return _of_ours(problem)
 
 
-def _again(job: Job) -> str:
+def _again(job: BuildJob) -> str:
     source = job.source
     if isinstance(source, IndexFile):
         return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
     return shlex.join(["wheelpool", "build", source.label])
 
 
-def in_words(problem: OSError) -> SystemTroubleError:
+def system_error(problem: OSError) -> SystemTroubleError:
     """Say what the system refused, and a way out where there is one."""
     where = f": {problem.filename}" if problem.filename else ""
     full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -93,7 +95,7 @@ def _of_ours(problem: BaseException) -> Failure:
     return Failure(
         outcome=Outcome.FAILED,
         reference="internal",
-        message=masked(f"an error of wheelpool's own: {type(problem).__name__}: {problem}"),
+        message=redact_urls(f"an error of wheelpool's own: {type(problem).__name__}: {problem}"),
         hint="the traceback is at the end of the build's log",
-        details=masked("".join(traceback.format_exception(problem))),
+        details=redact_urls("".join(traceback.format_exception(problem))),
     )

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from pool.common.model import BuildId, Outcome
 
 if TYPE_CHECKING:
-    from pool.build.job import Job
+    from pool.build.job import BuildJob
     from pool.events.types import BuildFinished
 
-__all__ = ["Roster"]
+__all__ = ["JobRegistry"]
 
 
-class Roster:
+class JobRegistry:
     """All builds of one run."""
 
     def __init__(self) -> None:
-        self.jobs: dict[BuildId, Job] = {}
+        self.jobs: dict[BuildId, BuildJob] = {}
         self.outcomes: dict[BuildId, BuildFinished] = {}
         self.superseded: set[BuildId] = set()
         """Those that were tried again."""
@@ -38,16 +38,18 @@ class Roster:
         self._logs[stem] += 1
         return f"{stem}.log" if self._logs[stem] == 1 else f"{stem}.{self._logs[stem]}.log"
 
-    def running(self) -> list[Job]:
+    def running(self) -> list[BuildJob]:
         """Return the builds that have not ended."""
         return [job for job in self.jobs.values() if job.id not in self.outcomes]
 
-    def cycle(self, by: Job, needed: Job) -> list[Job]:
+    def cycle(self, by: BuildJob, needed: BuildJob) -> list[BuildJob]:
         """Return the chain from ``by`` back to itself if waiting for ``needed`` closed one."""
-        path: list[Job] = []
+        path: list[BuildJob] = []
         return [by, *path] if self._leads(needed, by.id, path, set()) else []
 
-    def _leads(self, job: Job, goal: BuildId, path: list[Job], seen: set[BuildId]) -> bool:
+    def _leads(
+        self, job: BuildJob, goal: BuildId, path: list[BuildJob], seen: set[BuildId]
+    ) -> bool:
         path.append(job)
         if job.id == goal:
             return True
@@ -58,11 +60,11 @@ class Roster:
         path.pop()
         return False
 
-    def wanted(self, job: Job) -> bool:
+    def wanted(self, job: BuildJob) -> bool:
         """Tell whether a build waits for this one now."""
         return any(job.id in self.jobs[build].waits_on for build in job.needed_by)
 
-    def asked_for(self) -> list[Job]:
+    def asked_for(self) -> list[BuildJob]:
         """Return the last tries of what the user asked for."""
         jobs = self.jobs.values()
         return [job for job in jobs if not job.nested and job.id not in self.superseded]
@@ -72,7 +74,7 @@ class Roster:
         ended = [self.outcomes[job.id] for job in self.asked_for() if job.id in self.outcomes]
         return dict(Counter(event.outcome for event in ended))
 
-    def to_retry(self, job: Job) -> list[Job]:
+    def to_retry(self, job: BuildJob) -> list[BuildJob]:
         """Return what to build again for a build the user wants again.
 
         That is itself, or, for a nested build, whatever the user asked for and did not get
@@ -83,6 +85,6 @@ class Roster:
         above = (self.to_retry(self.jobs[build]) for build in sorted(job.needed_by))
         return list(dict.fromkeys(again for group in above for again in group))
 
-    def _went_wrong(self, job: Job) -> bool:
+    def _went_wrong(self, job: BuildJob) -> bool:
         ended = self.outcomes.get(job.id)
         return ended is not None and not ended.outcome.good and job.id not in self.superseded

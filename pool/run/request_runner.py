@@ -13,9 +13,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pool.build.job import Order
+from pool.build.job import BuildRequest
 from pool.common.errors import InstallError, PoolError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.events.types import (
     EnvironmentFailed,
     ResolveFailed,
@@ -23,37 +23,37 @@ from pool.events.types import (
     ResolveProgress,
     ResolveStarted,
 )
-from pool.resolve.explain import picks
-from pool.resolve.manifest import Direct
-from pool.resolve.service import first_of, side_by_side
+from pool.resolve.explain import explain_selection
+from pool.resolve.manifest import DirectDist
+from pool.resolve.service import first_of, gather_first_error
 from pool.run.effective_request import url_of
 from pool.run.installer import StaleError
 from pool.run.metadata import described, static_metadata
-from pool.run.outcome import in_words
+from pool.run.outcome import system_error
 from pool.run.selection import Provided
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-    from pool.build.context import Kit
-    from pool.build.job import Job
-    from pool.requirements.request import Wish
-    from pool.resolve.manifest import Choice
-    from pool.run.effective_request import Wishlist
-    from pool.run.installer import Furnishing
-    from pool.run.interfaces import Crew
-    from pool.run.metadata import ClosureFinder
+    from pool.build.context import BuildContext
+    from pool.build.job import BuildJob
+    from pool.requirements.request import RequirementSpec
+    from pool.resolve.manifest import Candidate
+    from pool.run.effective_request import EffectiveRequest
+    from pool.run.installer import Installer
+    from pool.run.interfaces import BuildService
+    from pool.run.metadata import MetadataFetcher
     from pool.run.selection import Selection
 
-__all__ = ["Errand"]
+__all__ = ["RequestRunner"]
 
 _BETWEEN_SECONDS = 0.25
 _TRIES = 5
 """So often is a set made anew because the environment was changed by others meanwhile."""
 
 
-class Errand:
+class RequestRunner:
     """One request on its way; belongs to the engine's loop.
 
     Args:
@@ -61,17 +61,21 @@ class Errand:
         chosen: what is chosen of it; filled here.
     """
 
-    def __init__(self, wishlist: Wishlist, chosen: Selection) -> None:
+    def __init__(self, wishlist: EffectiveRequest, chosen: Selection) -> None:
         self._wishlist = wishlist
         self._chosen = chosen
-        self._directs: dict[Wish, Direct] = {}
-        self._vague: dict[Wish, Job] = {}
+        self._directs: dict[RequirementSpec, DirectDist] = {}
+        self._unknown_metadata: dict[RequirementSpec, BuildJob] = {}
         """What is pointed at and can tell what it requires only when it is built."""
         self._resolving = False
         self._told = 0.0
 
     def begin(
-        self, kit: Kit, crew: Crew, finder: ClosureFinder, furnishing: Furnishing | None
+        self,
+        kit: BuildContext,
+        crew: BuildService,
+        finder: MetadataFetcher,
+        furnishing: Installer | None,
     ) -> None:
         """Get to know what it works with; once, before `run`.
 
@@ -89,12 +93,12 @@ class Errand:
     async def run(self) -> bool:
         """Do it; return whether all went well, apart from builds that failed."""
         try:
-            await self._done()
+            await self._run_request()
         except PoolError as problem:
             self._tell(problem)
             return False
         except OSError as problem:
-            self._tell(in_words(problem))
+            self._tell(system_error(problem))
             return False
         except asyncio.CancelledError:
             if self._furnishing is not None and not self._is_done(self._furnishing):
@@ -106,7 +110,7 @@ class Errand:
 
     def _tell(self, problem: PoolError) -> None:
         """Say that versions cannot be found, or that the environment stays as it was."""
-        message, hint = masked(str(problem)), masked(problem.hint)
+        message, hint = redact_urls(str(problem)), redact_urls(problem.hint)
         if self._furnishing is None or not self._chosen.rounds:
             self._kit.bus.emit(
                 ResolveFailed(reference=problem.reference, message=message, hint=hint)
@@ -120,11 +124,11 @@ class Errand:
             )
             self._kit.bus.emit(failed)
 
-    async def _done(self) -> None:
+    async def _run_request(self) -> None:
         if self._furnishing is not None:
-            await self._furnishing.mend()
+            await self._furnishing.recover()
         elif not self._kit.settings.deps:
-            self._crew.submit(self._wishlist.orders())
+            self._crew.submit(self._wishlist.build_requests())
             return
         await self._begin()
         for _ in range(_TRIES):
@@ -146,25 +150,25 @@ class Errand:
 
     async def _begin(self) -> None:
         """Build what the user points at, and find out what it requires."""
-        wishes = self._wishlist.pointed
-        jobs = self._crew.submit([self._wishlist.order(wish) for wish in wishes])
+        wishes = self._wishlist.direct
+        jobs = self._crew.submit([self._wishlist.build_request(wish) for wish in wishes])
         pairs = zip(wishes, jobs, strict=True)
-        await side_by_side(*(self._learn(wish, job) for wish, job in pairs))
+        await gather_first_error(*(self._learn(wish, job) for wish, job in pairs))
 
-    async def _learn(self, wish: Wish, job: Job) -> None:
+    async def _learn(self, wish: RequirementSpec, job: BuildJob) -> None:
         url = url_of(wish.target)
         text = await self._kit.in_thread(static_metadata, wish.target)
         if text is None and not self._kit.settings.isolates(job.key):
             # Its backend may need what this run has yet to install: it is asked afterwards.
-            self._vague[wish] = job
+            self._unknown_metadata[wish] = job
             version = job.version or "0"
-            unknown = Direct(url=url, name=job.key, version=version, metadata="", known=False)
+            unknown = DirectDist(url=url, name=job.key, version=version, metadata="", known=False)
             self._point(wish, unknown, job)
         else:
-            text = text or (await self._crew.good(job)).metadata
+            text = text or (await self._crew.result_of(job)).metadata
             self._point(wish, described(url, text), job)
 
-    def _point(self, wish: Wish, direct: Direct, job: Job) -> None:
+    def _point(self, wish: RequirementSpec, direct: DirectDist, job: BuildJob) -> None:
         self._directs[wish] = self._kit.search.facts.directs[direct.url] = direct
         self._chosen.provided[direct.name] = Provided(direct.url, job)
         self._chosen.named.add(direct.name)
@@ -174,10 +178,10 @@ class Errand:
         while True:
             await self._resolve()
             self._provide()
-            if not (guesses := self._chosen.guesses):
+            if not (guesses := self._chosen.unresolved):
                 return
             # Not all of them: one may be waiting for what another one requires.
-            await first_of(*(self._hear(name, job) for name, job in guesses.items()))
+            await first_of(*(self._learn_metadata(name, job) for name, job in guesses.items()))
 
     async def _resolve(self) -> None:
         kept = await self._furnishing.kept() if self._furnishing is not None else {}
@@ -189,7 +193,9 @@ class Errand:
             self._chosen.resolution = await search.find(asked, self._finder)
         finally:
             self._resolving = False
-        picked = picks(self._chosen.resolution, asked, search.facts, self._kit.interpreter)
+        picked = explain_selection(
+            self._chosen.resolution, asked, search.facts, self._kit.interpreter
+        )
         self._kit.bus.emit(ResolveFinished(picked=picked))
 
     def _provide(self) -> None:
@@ -203,42 +209,42 @@ class Errand:
                 self._chosen.provided[choice.name] = Provided(_origin(choice), pointed_at)
         self._chosen.found(self._guessed())
 
-    def _guessed(self) -> dict[NormalizedName, Job]:
+    def _guessed(self) -> dict[NormalizedName, BuildJob]:
         later = self._finder.later.keys()
         provided = self._chosen.provided
         chosen = [one.name for one in self._chosen.resolution.choices if one.name in provided]
         unread = {n: provided[n].job for n in chosen if provided[n].origin in later}
-        return unread | {job.key: job for job in self._vague.values()}
+        return unread | {job.key: job for job in self._unknown_metadata.values()}
 
-    def _is_fresh(self, choice: Choice) -> bool:
+    def _is_fresh(self, choice: Candidate) -> bool:
         known = self._chosen.provided.get(choice.name)
         return isinstance(choice.origin, IndexFile) and (
             known is None or known.origin != choice.origin.filename
         )
 
-    def _order(self, choice: Choice) -> Order:
+    def _order(self, choice: Candidate) -> BuildRequest:
         if not isinstance(choice.origin, IndexFile):
             raise TypeError(choice.origin)
-        return Order(
+        return BuildRequest(
             source=choice.origin,
             origin=self._wishlist.origin(choice.name),
             hashes=self._wishlist.hashes.get(choice.name, frozenset()),
             config_settings=self._wishlist.config_settings(choice.name),
         )
 
-    async def _hear(self, name: NormalizedName, job: Job) -> None:
+    async def _learn_metadata(self, name: NormalizedName, job: BuildJob) -> None:
         """Take in what a build tells of something that was chosen without knowing it."""
-        built = await self._crew.good(job)
-        for wish in [wish for wish, vague in self._vague.items() if vague is job]:
+        built = await self._crew.result_of(job)
+        for wish in [wish for wish, vague in self._unknown_metadata.items() if vague is job]:
             self._point(wish, described(url_of(wish.target), built.metadata), job)
-            del self._vague[wish]
+            del self._unknown_metadata[wish]
         filename = self._chosen.provided[name].origin
         if self._finder.later.pop(filename, None):
             self._kit.search.facts.metadata[filename] = built.metadata
 
     # The environment
 
-    async def _furnish(self, furnishing: Furnishing) -> None:
+    async def _furnish(self, furnishing: Installer) -> None:
         """Put all that was chosen in place, but for what is there already."""
         chosen = self._chosen
         kept, fresh = chosen.kept, chosen.fresh
@@ -246,21 +252,21 @@ class Errand:
         # What builds without isolation needed was put there in the meantime.
         unplaced = chosen.unplaced(fresh, furnishing.placed)
         pieces = await chosen.pieces(unplaced, self._crew)
-        await furnishing.put(pieces, {name: one.version for name, one in kept.items()})
+        await furnishing.install(pieces, {name: one.version for name, one in kept.items()})
 
-    def _is_done(self, furnishing: Furnishing) -> bool:
+    def _is_done(self, furnishing: Installer) -> bool:
         """Tell whether all that was chosen is in place, and nothing else can turn up."""
         chosen = self._chosen
-        settled = chosen.rounds and not chosen.guesses
+        settled = chosen.rounds and not chosen.unresolved
         return bool(settled and not chosen.unplaced(chosen.fresh, furnishing.placed))
 
 
-def _origin(choice: Choice) -> str:
+def _origin(choice: Candidate) -> str:
     """Return a file's name or a URL; empty for what is there already."""
     match choice.origin:
         case IndexFile(filename=filename):
             return filename
-        case Direct(url=url):
+        case DirectDist(url=url):
             return url
         case _:
             return ""

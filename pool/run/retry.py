@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pool.common.errors import OutOfMemoryError
-from pool.run.ending import MADE_ROOM
+from pool.run.ending import EVICTED
 
-__all__ = ["MOST", "Attempt", "next_attempt"]
+__all__ = ["MOST", "RetryAttempt", "next_retry"]
 
 MOST = 2
 """Automatic tries of one build that runs out of memory."""
@@ -23,7 +23,7 @@ _MOST_ROOM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class RetryAttempt:
     """An automatic try."""
 
     jobs: int
@@ -49,12 +49,14 @@ class Attempt:
     @property
     def words(self) -> str:
         """What it is, and why, as one would say it."""
-        if self.after == MADE_ROOM:
+        if self.after == EVICTED:
             return f"it was ended to make room, so it is built again {self.how}"
         return f"it ran out of memory, so it is tried again {self.how}"
 
 
-def next_attempt(reference: str, before: Attempt | None, jobs: int, most: int) -> Attempt | None:
+def next_retry(
+    reference: str, before: RetryAttempt | None, jobs: int, most: int
+) -> RetryAttempt | None:
     """Return how a build that did not end well is tried again; None if it is not.
 
     Args:
@@ -63,9 +65,9 @@ def next_attempt(reference: str, before: Attempt | None, jobs: int, most: int) -
         jobs: how many there were for the first one.
         most: how many tries the user allows of what runs out of memory.
     """
-    past = before or Attempt(jobs=jobs)
+    past = before or RetryAttempt(jobs=jobs)
     fewer = replace(past, jobs=max(1, past.jobs // 2), after=reference)
-    if reference == MADE_ROOM:
+    if reference == EVICTED:
         return replace(fewer, made_room=past.made_room + 1)
     if reference != OutOfMemoryError.reference or past.failed >= min(most, MOST):
         return None

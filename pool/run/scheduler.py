@@ -12,35 +12,35 @@ from dataclasses import replace as changed
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pool.build.job import Built, Job, Order, identity, label_of
-from pool.build.pipeline import build
+from pool.build.job import BuildJob, BuildRequest, BuildResult, identity, label_of
+from pool.build.pipeline import run_build
 from pool.common.errors import RequirementError
 from pool.common.model import Outcome, WaitFor
-from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Remark
+from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import ending
 from pool.run.announcer import Announcer
-from pool.run.outcome import Failure, SkippedError, explained
-from pool.run.retry import next_attempt
-from pool.scheduling.eviction import AtWork, youngest
-from pool.scheduling.slot import FRESH, GOES_ON, LAST, Seat
+from pool.run.outcome import Failure, SkippedError, failure_from
+from pool.run.retry import next_retry
+from pool.scheduling.eviction import EvictionCandidate, choose_victim
+from pool.scheduling.slot import FRESH, GOES_ON, LAST, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pool.build.context import Kit
-    from pool.build.workspace import Place, Workplace
-    from pool.cache.unpacked_wheels import StoredWheel
-    from pool.run.registry import Roster
-    from pool.run.retry import Attempt
-    from pool.scheduling.history import History
-    from pool.scheduling.limits import Caps
+    from pool.build.context import BuildContext
+    from pool.build.workspace import BuildDir, RunWorkspace
+    from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.run.registry import JobRegistry
+    from pool.run.retry import RetryAttempt
+    from pool.scheduling.history import BuildHistory
+    from pool.scheduling.limits import Limits
     from pool.settings import Settings
 
-__all__ = ["Builders"]
+__all__ = ["Scheduler"]
 
 
-class Builders:
+class Scheduler:
     """All builds of one run.
 
     Args:
@@ -57,9 +57,9 @@ class Builders:
         self,
         *,
         settings: Settings,
-        roster: Roster,
-        caps: Caps,
-        history: History,
+        roster: JobRegistry,
+        caps: Limits,
+        history: BuildHistory,
         logs: Path,
         linger: bool,
         on_failure: Callable[[], None],
@@ -71,12 +71,12 @@ class Builders:
         self._logs = logs
         self._linger = linger
         self._on_failure = on_failure
-        self._inside: dict[str, Job] = {}
+        self._inside: dict[str, BuildJob] = {}
         """What only others asked for, by what it is built from and for."""
         self.broken = False
         """Whether an error of our own ended a build."""
 
-    def begin(self, kit: Kit, workplace: Workplace, group: asyncio.TaskGroup) -> None:
+    def begin(self, kit: BuildContext, workplace: RunWorkspace, group: asyncio.TaskGroup) -> None:
         """Let them work; once, before anything is submitted."""
         announcer = Announcer(
             roster=self._roster,
@@ -92,7 +92,7 @@ class Builders:
 
     # Announcing
 
-    def submit(self, orders: Sequence[Order]) -> list[Job]:
+    def submit(self, orders: Sequence[BuildRequest]) -> list[BuildJob]:
         """Announce builds and let them begin, the longest expected first."""
         pasts = self._history.expected([identity(order.source) for order in orders])
         usual = median([past.seconds for past in pasts if past.seconds is not None] or [0.0])
@@ -106,26 +106,26 @@ class Builders:
             self._start(job)
         return jobs
 
-    def _start(self, job: Job) -> None:
-        job.task = self._group.create_task(self._story(job), name=job.id)
+    def _start(self, job: BuildJob) -> None:
+        job.task = self._group.create_task(self._run_job(job), name=job.id)
         job.task.add_done_callback(lambda _: self._never_began(job))
 
-    def _never_began(self, job: Job) -> None:
+    def _never_began(self, job: BuildJob) -> None:
         """A task that is cancelled before its first step runs nothing of its coroutine."""
         if job.id not in self._roster.outcomes:
             self._tell(job, BuildFinished(build=job.id, outcome=Outcome.CANCELLED))
 
     # One build, to its one outcome
 
-    async def _story(self, job: Job) -> None:
+    async def _run_job(self, job: BuildJob) -> None:
         """Run a build and tell its outcome while it still has its slot."""
         place = self._workplace.place(job.id)
         alone = job.attempt is not None and job.attempt.alone
-        seat = Seat(job.id, self._caps.builds, self._kit.bus, job.priority, alone=alone)
+        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, alone=alone)
         job.seat = seat
         try:
             place.make()
-            built = await build(job, seat, place, self._kit)
+            built = await run_build(job, seat, place, self._kit)
             self._tell(job, self._good(job, built, seat))
             seat.release()
             await self._after(job, built, seat)
@@ -134,7 +134,7 @@ class Builders:
             self._tell(job, ending.made_room(ended, job.makes_room) if job.makes_room else ended)
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
-            failure = explained(problem, job)
+            failure = failure_from(problem, job)
             self._tell(job, self._bad(job, failure, seat))
             self._not_unpacked(job, f": {failure.message}")
         finally:
@@ -142,14 +142,14 @@ class Builders:
             self._not_unpacked(job)
             await self._kit.in_thread(self._tidy, job, place)
 
-    def _not_unpacked(self, job: Job, why: str = "") -> None:
+    def _not_unpacked(self, job: BuildJob, why: str = "") -> None:
         """Tell those who wait for a good build that nothing more comes of it."""
         if not job.result.done():
             job.result.set_exception(
                 SkippedError(f"needs {job.title}, which cannot be unpacked{why}")
             )
 
-    async def _after(self, job: Job, built: Built, seat: Seat) -> None:
+    async def _after(self, job: BuildJob, built: BuildResult, seat: Slot) -> None:
         """What follows a good build, without a slot."""
         if built.wheel is not None and (job.nested or self._settings.installs_into):
             built = changed(built, stored=await self._unpacked(job, built.wheel, built))
@@ -160,24 +160,24 @@ class Builders:
                 self._history.record, built.name, built.version, seconds=seat.worked, peak=peak
             )
 
-    async def _unpacked(self, job: Job, wheel: Path, built: Built) -> StoredWheel:
+    async def _unpacked(self, job: BuildJob, wheel: Path, built: BuildResult) -> UnpackedWheel:
         if job.purpose == "editable":
             # Made anew each time, so nothing to keep: it stays with the run.
             return await self._kit.requirements.unpack_beside(wheel, job)
         return await self._kit.requirements.unpack(wheel, built.sha256, job)
 
-    def _tidy(self, job: Job, place: Place) -> None:
+    def _tidy(self, job: BuildJob, place: BuildDir) -> None:
         if self._roster.outcomes[job.id].outcome is Outcome.FAILED:
             place.keep()
         else:
             place.discard()
 
-    def _tell(self, job: Job, event: BuildFinished) -> None:
+    def _tell(self, job: BuildJob, event: BuildFinished) -> None:
         """Emit the one outcome of a build; a second one is not told."""
         if job.id in self._roster.outcomes:
             return
         settings, jobs = self._settings, self._caps.jobs.cap
-        attempt = next_attempt(event.reference, job.attempt, jobs, settings.retries)
+        attempt = next_retry(event.reference, job.attempt, jobs, settings.retries)
         # Announced before the end is told: who hears of the end can tell that it is none.
         again = self._next_try(job, attempt, event.peak) if attempt else None
         event = ending.followed(event, attempt) if attempt else event
@@ -186,22 +186,22 @@ class Builders:
         self._kit.bus.emit(event)
         if again and attempt:
             self._begin_again(job, again)
-            self._kit.bus.emit(Remark(build=again.id, text=attempt.words))
+            self._kit.bus.emit(Note(build=again.id, text=attempt.words))
         if not event.outcome.good:
             job.result.set_exception(SkippedError(ending.in_need(job, event)))
         if event.outcome is Outcome.FAILED and again is None:
             self._on_failure()
 
-    def _ended(self, job: Job, seat: Seat, outcome: Outcome) -> BuildFinished:
+    def _ended(self, job: BuildJob, seat: Slot, outcome: Outcome) -> BuildFinished:
         seconds = round(seat.worked, 4)
         peak = self._kit.watch.forget(job.id)
         return BuildFinished(build=job.id, outcome=outcome, seconds=seconds, peak=peak)
 
-    def _good(self, job: Job, built: Built, seat: Seat) -> BuildFinished:
+    def _good(self, job: BuildJob, built: BuildResult, seat: Slot) -> BuildFinished:
         published = job.published and self._settings.out_dir is not None
         return ending.good(self._ended(job, seat, built.outcome), built, published=published)
 
-    def _bad(self, job: Job, failure: Failure, seat: Seat) -> BuildFinished:
+    def _bad(self, job: BuildJob, failure: Failure, seat: Slot) -> BuildFinished:
         if failure.details:
             self.broken = True
             with suppress(OSError), job.log.open("a") as log:
@@ -210,7 +210,7 @@ class Builders:
 
     # Again
 
-    def _next_try(self, job: Job, attempt: Attempt, peak: int) -> Job:
+    def _next_try(self, job: BuildJob, attempt: RetryAttempt, peak: int) -> BuildJob:
         """Announce another try of what did not end well for want of memory."""
         return self._announce(
             job.order,
@@ -222,16 +222,16 @@ class Builders:
             seen=peak,
         )
 
-    def _begin_again(self, bad: Job, again: Job) -> None:
+    def _begin_again(self, bad: BuildJob, again: BuildJob) -> None:
         """Put another try in the place of one that went wrong."""
         self._roster.superseded.add(bad.id)
         self._inside.update({key: again for key, job in self._inside.items() if job is bad})
-        bad.again.set_result(again)
+        bad.retry_job.set_result(again)
         self._start(again)
 
     # What others need
 
-    async def nest(self, order: Order, by: Job) -> StoredWheel:
+    async def build_nested(self, order: BuildRequest, by: BuildJob) -> UnpackedWheel:
         """Return the wheel of a requirement that must be built, building it once.
 
         Raises:
@@ -250,12 +250,12 @@ class Builders:
         elif job.id not in self._roster.outcomes and by.id not in job.needed_by:
             self._check_circle(by, job)
             self._kit.bus.emit(BuildNeeded(build=job.id, by=by.id))
-        built = await self.awaited(job, by)
+        built = await self.wait_for(job, by)
         if built.stored is None:
             raise AssertionError(f"{job.title} is not unpacked")
         return built.stored
 
-    async def described(self, order: Order) -> str:
+    async def metadata_of(self, order: BuildRequest) -> str:
         """Return the metadata that an order is for, as a backend tells it."""
         key = f"metadata of {label_of(order.source)}"
         job = self._announce(order, (GOES_ON, 0.0, len(self._inside)), inside=True)
@@ -263,37 +263,37 @@ class Builders:
         self._start(job)
         return (await self._tried(job)).metadata
 
-    def _check_circle(self, by: Job, job: Job) -> None:
+    def _check_circle(self, by: BuildJob, job: BuildJob) -> None:
         if cycle := self._roster.cycle(by, job):
             raise RequirementError(
                 "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
             )
 
-    async def _tried(self, job: Job) -> Built:
+    async def _tried(self, job: BuildJob) -> BuildResult:
         """Return what comes of a build, or of the automatic tries after it."""
         while True:
             try:
                 return await asyncio.shield(job.result)
             except SkippedError:
-                if not job.again.done():
+                if not job.retry_job.done():
                     raise
-                job = job.again.result()
+                job = job.retry_job.result()
 
-    async def awaited(self, job: Job, by: Job) -> Built:
+    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
         """Let one build wait for another, or for the next try of it, as long as there is one.
 
         One that only others wanted ends when none does.
         """
         while True:
-            while job.again.done():
-                job = job.again.result()
+            while job.retry_job.done():
+                job = job.retry_job.result()
             try:
                 return await self._waited(job, by)
             except SkippedError:
-                if not job.again.done():
+                if not job.retry_job.done():
                     raise
 
-    async def _waited(self, job: Job, by: Job) -> Built:
+    async def _waited(self, job: BuildJob, by: BuildJob) -> BuildResult:
         self._check_circle(by, job)
         by.waits_on.add(job.id)
         job.needed_by.add(by.id)
@@ -311,13 +311,13 @@ class Builders:
             if job.nested and not self._roster.wanted(job):
                 self._give_up(job)
 
-    def _give_up(self, job: Job) -> None:
+    def _give_up(self, job: BuildJob) -> None:
         """End a build that nobody waits for any more; who needs it later has one of its own."""
         if job.id not in self._roster.outcomes:
             self._inside.pop(label_of(job.source), None)
             self.cancel(job)
 
-    async def good(self, job: Job) -> Built:
+    async def result_of(self, job: BuildJob) -> BuildResult:
         """Return what came out of a build; wait on where one that went wrong may be tried again.
 
         Raises:
@@ -329,13 +329,13 @@ class Builders:
             except SkippedError:
                 # A good one that cannot be unpacked is not tried again.
                 hopeless = not self._linger or self._roster.outcomes[job.id].outcome.good
-                if hopeless and not job.again.done():
+                if hopeless and not job.retry_job.done():
                     raise
-            job = await asyncio.shield(job.again)
+            job = await asyncio.shield(job.retry_job)
 
     # Controls
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: BuildJob) -> None:
         """End a build that has not ended."""
         if job.task is not None and job.id not in self._roster.outcomes:
             # It may be ending to make room just now: then it is not built again.
@@ -346,7 +346,7 @@ class Builders:
         """End the youngest build that may be ended; it is built again when there is room."""
         uses = self._caps.memory.ledger.uses
         at_work = [
-            AtWork(
+            EvictionCandidate(
                 who=job,
                 worked=job.seat.worked,
                 uses=uses[job.id],
@@ -356,11 +356,11 @@ class Builders:
             for job in self._roster.running()
             if job.seat is not None and job.id in uses and not job.makes_room
         ]
-        if (job := youngest(at_work)) is not None and job.task is not None:
+        if (job := choose_victim(at_work)) is not None and job.task is not None:
             job.makes_room = why
             job.task.cancel()
 
-    def retry(self, job: Job) -> None:
+    def retry(self, job: BuildJob) -> None:
         """Build a bad one again; for a nested one, again what was skipped for want of it."""
         again_all = self._roster.to_retry(job)
         if again_all:

@@ -10,9 +10,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.resolve.manifest import Kept
+from pool.resolve.manifest import InstalledDist
 from pool.resolve.resolver import Resolution
-from pool.run.installer import Piece
+from pool.run.installer import DistToInstall
 from pool.run.outcome import SkippedError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.build.job import Job
-    from pool.run.interfaces import Crew
+    from pool.build.job import BuildJob
+    from pool.run.interfaces import BuildService
 
 __all__ = ["Provided", "Selection"]
 
@@ -32,7 +32,7 @@ class Provided:
 
     origin: str
     """A file's name, or a URL."""
-    job: Job
+    job: BuildJob
 
 
 class Selection:
@@ -41,7 +41,7 @@ class Selection:
     def __init__(self) -> None:
         self.resolution = Resolution(choices=())
         self.provided: dict[NormalizedName, Provided] = {}
-        self.guesses: dict[NormalizedName, Job] = {}
+        self.unresolved: dict[NormalizedName, BuildJob] = {}
         """What was chosen without knowing what it requires; its build will tell."""
         self.named: set[NormalizedName] = set()
         """What the user asked for, rather than what that requires."""
@@ -51,9 +51,9 @@ class Selection:
         self._news = asyncio.Event()
         """Set when they are found once more, or will not be; then there is another one."""
 
-    def found(self, guesses: dict[NormalizedName, Job]) -> None:
+    def found(self, guesses: dict[NormalizedName, BuildJob]) -> None:
         """Versions are found, and builds provide them; wake those who wait for that."""
-        self.guesses = guesses
+        self.unresolved = guesses
         self.rounds += 1
         self._wake()
 
@@ -66,7 +66,7 @@ class Selection:
         self._news.set()
         self._news = asyncio.Event()
 
-    async def news(self) -> None:
+    async def wait_for_round(self) -> None:
         """Wait until versions are found once more.
 
         Raises:
@@ -78,28 +78,32 @@ class Selection:
 
     # What is in it
 
-    async def pieces(self, names: Iterable[NormalizedName], crew: Crew) -> list[Piece]:
+    async def pieces(
+        self, names: Iterable[NormalizedName], crew: BuildService
+    ) -> list[DistToInstall]:
         """Return what builds have made of these, in their order, once they have.
 
         Raises:
             PoolError: one of them failed, so there is nothing to put in place.
         """
         return [
-            Piece(built=await crew.good(self.provided[name].job), requested=name in self.named)
+            DistToInstall(
+                built=await crew.result_of(self.provided[name].job), requested=name in self.named
+            )
             for name in names
         ]
 
     @property
-    def kept(self) -> dict[NormalizedName, Kept]:
+    def kept(self) -> dict[NormalizedName, InstalledDist]:
         """What an environment has and keeps."""
         choices = self.resolution.choices
-        return {one.name: one.origin for one in choices if isinstance(one.origin, Kept)}
+        return {one.name: one.origin for one in choices if isinstance(one.origin, InstalledDist)}
 
     @property
     def fresh(self) -> list[NormalizedName]:
         """What was chosen and is not kept as it is."""
         choices = self.resolution.choices
-        return [choice.name for choice in choices if not isinstance(choice.origin, Kept)]
+        return [choice.name for choice in choices if not isinstance(choice.origin, InstalledDist)]
 
     def unplaced(
         self, names: Iterable[NormalizedName], placed: Mapping[NormalizedName, str]

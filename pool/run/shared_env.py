@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from pool.build.frontend.build_env import BuildEnvironment
-    from pool.build.job import Job
-    from pool.run.installer import Furnishing
-    from pool.run.interfaces import Crew
-    from pool.run.metadata import ClosureFinder
+    from pool.build.job import BuildJob
+    from pool.run.installer import Installer
+    from pool.run.interfaces import BuildService
+    from pool.run.metadata import MetadataFetcher
     from pool.run.selection import Provided, Selection
 
-__all__ = ["Ground"]
+__all__ = ["SharedBuildEnv"]
 
 
-class Ground:
+class SharedBuildEnv:
     """The environment of builds without isolation; belongs to the engine's loop.
 
     Args:
@@ -47,7 +47,9 @@ class Ground:
         self._selection = selection
         self._bringing = asyncio.Lock()
 
-    def begin(self, crew: Crew, finder: ClosureFinder, furnishing: Furnishing | None) -> None:
+    def begin(
+        self, crew: BuildService, finder: MetadataFetcher, furnishing: Installer | None
+    ) -> None:
         """Get to know what it works with; once, before any build.
 
         Args:
@@ -59,13 +61,13 @@ class Ground:
         self._finder = finder
         self._furnishing = furnishing
 
-    def has(self, requires: Sequence[str], job: Job) -> bool:
+    def is_ready(self, requires: Sequence[str], job: BuildJob) -> bool:
         """Tell whether all that this run provides of build requirements is in place."""
         if self._furnishing is None:
             return True
         return not (self._waits_for_versions(job) or self._lacking(requires, job))
 
-    async def bring(self, requires: Sequence[str], job: Job) -> None:
+    async def prepare(self, requires: Sequence[str], job: BuildJob) -> None:
         """Put what a build without isolation is built with in place before it begins.
 
         Raises:
@@ -76,14 +78,14 @@ class Ground:
         while lacking := self._lacking(requires, job):
             rounds, made = selection.rounds, {name: selection.provided[name] for name in lacking}
             for provided in made.values():
-                await self._crew.awaited(provided.job, job)
-            if not selection.guesses.keys().isdisjoint(lacking):
+                await self._crew.wait_for(provided.job, job)
+            if not selection.unresolved.keys().isdisjoint(lacking):
                 await self._until_versions(job, after=rounds)
             elif await self._brought(requires, job, made):
                 return
 
     async def _brought(
-        self, requires: Sequence[str], job: Job, made: Mapping[NormalizedName, Provided]
+        self, requires: Sequence[str], job: BuildJob, made: Mapping[NormalizedName, Provided]
     ) -> bool:
         """Put what is made in place; return whether that was still what is lacking."""
         async with self._bringing:
@@ -92,22 +94,22 @@ class Ground:
             if any(made.get(name) != self._selection.provided[name] for name in names):
                 return False
             if names and self._furnishing is not None:
-                await self._furnishing.put(await self._selection.pieces(names, self._crew), {})
+                await self._furnishing.install(await self._selection.pieces(names, self._crew), {})
             return True
 
-    async def _until_versions(self, job: Job, after: int = 0) -> None:
+    async def _until_versions(self, job: BuildJob, after: int = 0) -> None:
         """Wait until versions were found, or found once more."""
         while self._waits_for_versions(job, after):
-            await self._selection.news()
+            await self._selection.wait_for_round()
 
-    def _waits_for_versions(self, job: Job, after: int = 0) -> bool:
+    def _waits_for_versions(self, job: BuildJob, after: int = 0) -> bool:
         return self._selection.rounds <= after and not self._is_pointed_at(job)
 
-    def _is_pointed_at(self, job: Job) -> bool:
+    def _is_pointed_at(self, job: BuildJob) -> bool:
         """Tell whether it is built, or built again, to find versions."""
         return any(one.order is job.order for one in self._finder.pointed_at.values())
 
-    def _lacking(self, requires: Sequence[str], job: Job) -> list[NormalizedName]:
+    def _lacking(self, requires: Sequence[str], job: BuildJob) -> list[NormalizedName]:
         """Return what this run provides for a build, and has not put in place."""
         if self._furnishing is None:
             return []

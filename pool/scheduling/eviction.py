@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["AtWork", "youngest"]
+__all__ = ["EvictionCandidate", "choose_victim"]
 
 K = TypeVar("K", bound="Hashable")
 
@@ -22,7 +22,7 @@ _LITTLE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AtWork(Generic[K]):
+class EvictionCandidate(Generic[K]):
     """A build whose processes run."""
 
     who: K
@@ -36,7 +36,7 @@ class AtWork(Generic[K]):
     """Whether others wait for it now."""
 
 
-def youngest(at_work: Sequence[AtWork[K]]) -> K | None:
+def choose_victim(at_work: Sequence[EvictionCandidate[K]]) -> K | None:
     """Return who is to be ended; None if nobody may be."""
     may = sorted(at_work, key=lambda one: one.worked)[:-1]
     if not may:

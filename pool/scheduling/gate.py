@@ -10,15 +10,15 @@ from collections.abc import Hashable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from pool.scheduling.limiter import Admits, Limiter, Priority
+from pool.scheduling.limiter import Admission, Limiter, Priority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
 
-__all__ = ["Gate", "Judge"]
+__all__ = ["AdmissionPolicy", "Gate"]
 
 
-class Judge(Admits[Hashable], Protocol):
+class AdmissionPolicy(Admission[Hashable], Protocol):
     """Says who fits, and hears who does not."""
 
     def reserved(self, who: Hashable) -> int:
@@ -41,7 +41,7 @@ class Gate:
     def __init__(
         self,
         cap: int,
-        judge: Judge | None = None,
+        judge: AdmissionPolicy | None = None,
     ) -> None:
         self._limiter: Limiter[Hashable] = Limiter(cap, judge)
         self._judge = judge

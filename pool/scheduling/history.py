@@ -1,7 +1,7 @@
 """What builds took in earlier runs, in time and memory: the ground for order and estimates.
 
 One SQLite file in the user state directory, shared by all processes. It only ever helps: where
-it cannot be read or written, `History.trouble` says why, and builds go on in the order given.
+it cannot be read or written, `BuildHistory.trouble` says why, and builds go on in the order given.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["History", "Known", "Past"]
+__all__ = ["BuildHistory", "Estimate", "Known"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _RECENT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Estimate:
     """What is known of a build before it begins."""
 
     seconds: float | None = None
@@ -59,7 +59,7 @@ class Known:
     seconds: float
 
 
-class History:
+class BuildHistory:
     """Durations and peaks per distribution."""
 
     def __init__(self, path: Path) -> None:
@@ -67,19 +67,19 @@ class History:
         self.trouble = ""
         """Why it is not used any more, in words: waiting once for a locked file is enough."""
 
-    def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[Past]:
+    def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[Estimate]:
         """Return what builds, by name and version, usually take.
 
         Earlier builds of the same version count first, then those of the same name.
         """
 
-        def looked_up(db: sqlite3.Connection) -> list[Past]:
+        def looked_up(db: sqlite3.Connection) -> list[Estimate]:
             return [
-                _past(db, name, version) or _past(db, name, None) or Past()
+                _past(db, name, version) or _past(db, name, None) or Estimate()
                 for name, version in builds
             ]
 
-        return self._done(looked_up) or [Past()] * len(builds)
+        return self._done(looked_up) or [Estimate()] * len(builds)
 
     def record(self, name: str, version: str, *, seconds: float, peak: int) -> None:
         """Remember one good build; ``peak`` in bytes."""
@@ -128,7 +128,7 @@ def _known(db: sqlite3.Connection) -> Known | None:
     return Known(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)
 
 
-def _past(db: sqlite3.Connection, name: str, version: str | None) -> Past | None:
+def _past(db: sqlite3.Connection, name: str, version: str | None) -> Estimate | None:
     rows = db.execute(
         "SELECT seconds, peak FROM builds WHERE name = ?1 AND (?2 IS NULL OR version = ?2)"
         " ORDER BY rowid DESC LIMIT ?3",
@@ -138,4 +138,4 @@ def _past(db: sqlite3.Connection, name: str, version: str | None) -> Past | None
         return None
     seconds, peaks = zip(*rows, strict=True)
     # No peak was seen where it is 0.
-    return Past(seconds=median(seconds), peak=max(peaks) or None)
+    return Estimate(seconds=median(seconds), peak=max(peaks) or None)

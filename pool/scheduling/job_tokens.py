@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-__all__ = ["Jobs"]
+__all__ = ["JobTokens"]
 
 K = TypeVar("K", bound="Hashable")
 
@@ -68,7 +68,7 @@ class _Request:
     lease: int
 
 
-class Jobs(Generic[K]):
+class JobTokens(Generic[K]):
     """Who may run how many jobs.
 
     Attributes:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from pool.common.model import BuildId
-    from pool.scheduling.job_tokens import Jobs
+    from pool.scheduling.job_tokens import JobTokens
 
 __all__ = ["Granted", "Jobserver", "Outer", "last_auth"]
 
@@ -61,7 +61,7 @@ class Jobserver:
     paused = False
     """Builds can be paused; the compilers of those that run go on."""
 
-    def __init__(self, jobs: Jobs[BuildId], outer: Outer | None = None) -> None:
+    def __init__(self, jobs: JobTokens[BuildId], outer: Outer | None = None) -> None:
         self._jobs = jobs
         self._outer = outer
         if outer is not None:

@@ -7,7 +7,7 @@ The rules, each a property test: never above the cap; by priority, then first co
 no slot idles while somebody waits; a smaller cap evicts nobody; every grant has the lowest free
 slot number. Who asks to be alone is let in when nobody runs, and nobody is while they do.
 
-Where there is a judge (`Admits`), a free slot is not all that it takes. Who is refused keeps the
+Where there is a judge (`Admission`), a free slot is not all that it takes. Who is refused keeps the
 place in the line, and the slot goes to the next one who is not, so it idles only if nobody fits.
 Nobody is passed for ever: after `MOST_PASSES` of those behind have gone first, nobody behind goes
 any more until the one in front has. `LOOK_AHEAD` bounds what one decision costs.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
 
-__all__ = ["LOOK_AHEAD", "MOST_PASSES", "Admits", "Limiter"]
+__all__ = ["LOOK_AHEAD", "MOST_PASSES", "Admission", "Limiter"]
 
 K = TypeVar("K", bound="Hashable")
 K_contra = TypeVar("K_contra", bound="Hashable", contravariant=True)
@@ -36,7 +36,7 @@ Priority = tuple[Any, ...]
 """Anything that sorts among its kind; lower goes first."""
 
 
-class Admits(Protocol[K_contra]):
+class Admission(Protocol[K_contra]):
     """Says who of those who could have a slot fits."""
 
     def fits(self, who: K_contra, running: Collection[K_contra]) -> bool:
@@ -51,7 +51,7 @@ class Admits(Protocol[K_contra]):
 class Limiter(Generic[K]):
     """A resizable cap over identities. An operation costs O(log waiting), seen over many."""
 
-    def __init__(self, cap: int, judge: Admits[K] | None = None) -> None:
+    def __init__(self, cap: int, judge: Admission[K] | None = None) -> None:
         self.cap = cap
         """How many may run; 0 lets nobody in."""
         self.running: dict[K, int] = {}

@@ -8,34 +8,34 @@ from pool.common.controls import Resize
 from pool.common.model import LimitName
 from pool.events.types import LimitChanged
 from pool.scheduling.gate import Gate
-from pool.scheduling.job_tokens import Jobs
+from pool.scheduling.job_tokens import JobTokens
 from pool.scheduling.jobserver import Jobserver, Outer
-from pool.scheduling.memory_policy import Memory
+from pool.scheduling.memory_policy import MemoryPolicy
 from pool.settings import MAX_BUILDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.events.types import BuildSample
     from pool.settings import Settings
 
-__all__ = ["Caps"]
+__all__ = ["Limits"]
 
 
-class Caps:
+class Limits:
     """One gate for each kind of work; every change is told before it takes effect."""
 
-    def __init__(self, settings: Settings, bus: Bus) -> None:
+    def __init__(self, settings: Settings, bus: EventBus) -> None:
         self._bus = bus
-        self.memory = Memory(settings.memory, bus)
+        self.memory = MemoryPolicy(settings.memory, bus)
         self.builds = Gate(settings.builds, self.memory)
         self._asked = settings.builds
         """The cap of builds that the user wants; want of memory may have lowered it."""
         self.downloads = Gate(settings.downloads)
         self.installs = Gate(settings.installs)
         self._jobs_follow = settings.jobs_follow
-        self.jobs = Jobserver(Jobs(settings.jobs), Outer.found(settings.environ))
+        self.jobs = Jobserver(JobTokens(settings.jobs), Outer.found(settings.environ))
 
     @property
     def _gates(self) -> dict[LimitName, Gate | Jobserver]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["Allowance", "margin"]
+__all__ = ["MemoryBudget", "margin"]
 
 _MOST_MARGIN = 2 << 30
 _LEAST = 64 << 20
@@ -17,7 +17,7 @@ _UP_SECONDS = 5.0
 """For so long there must have been more: who ends something often begins something else."""
 
 
-class Allowance:
+class MemoryBudget:
     """One for a run.
 
     Attributes:

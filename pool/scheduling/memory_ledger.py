@@ -1,6 +1,6 @@
 """Whose memory fits: what is set aside for each build, decided from figures alone.
 
-Deliberately no asyncio, files or time. The `Limiter` asks `Ledger.fits` when a slot is free, so the
+Deliberately no asyncio, files or time. The `Limiter` asks `MemoryLedger.fits` when a slot is free, so the
 slot and the memory are given in one decision: a build that does not fit holds no slot while it
 waits, and the slot goes to the next one that does fit. The limiter sees to it that nobody is passed
 for ever.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
 
-__all__ = ["FIRST_GUESS", "Ledger"]
+__all__ = ["FIRST_GUESS", "MemoryLedger"]
 
 K = TypeVar("K", bound="Hashable")
 
@@ -44,7 +44,7 @@ class _Entry:
     """The most it was seen to use in this run."""
 
 
-class Ledger(Generic[K]):
+class MemoryLedger(Generic[K]):
     """What every build that has not ended needs and uses, in bytes.
 
     Args:

@@ -1,6 +1,6 @@
 """The memory of a run: a budget that can be changed, who fits into it, and what is told of that.
 
-It stands beside the gate of builds. The gate asks it (by way of the `Ledger`) for whom a free slot
+It stands beside the gate of builds. The gate asks it (by way of the `MemoryLedger`) for whom a free slot
 is of use; whoever does not fit is told to wait for memory, without a slot, and is looked at again
 whenever somebody leaves, the budget changes, or a sample is taken.
 
@@ -20,21 +20,21 @@ from typing import TYPE_CHECKING, cast
 from pool.common.model import LimitName, WaitFor
 from pool.common.units import in_units
 from pool.events.types import BuildWaiting, LimitChanged
-from pool.scheduling.memory_budget import Allowance
-from pool.scheduling.memory_ledger import Ledger
-from pool.scheduling.memory_pressure import Pressure, Strain
-from pool.system.memory import offered
+from pool.scheduling.memory_budget import MemoryBudget
+from pool.scheduling.memory_ledger import MemoryLedger
+from pool.scheduling.memory_pressure import Pressure, PressureReading
+from pool.system.memory import read_available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Sequence
 
     from pool.common.model import BuildId
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.events.types import BuildSample
     from pool.scheduling.gate import Gate
-    from pool.system.memory import Offer
+    from pool.system.memory import AvailableMemory
 
-__all__ = ["Memory"]
+__all__ = ["MemoryPolicy"]
 
 _AHEAD_SECONDS = 2.0
 """If at the pace of builds nothing is left by then, it is too late at the next look or after it."""
@@ -42,7 +42,7 @@ _WORTH_TELLING = 0.05
 """By what part of the need a figure has changed before it is told again."""
 
 
-class Memory:
+class MemoryPolicy:
     """Judges who fits, as the gate's judge; tells who does not.
 
     Args:
@@ -51,12 +51,14 @@ class Memory:
         look: sees what the machine offers.
     """
 
-    def __init__(self, asked: int | None, bus: Bus, look: Callable[[], Offer] = offered) -> None:
+    def __init__(
+        self, asked: int | None, bus: EventBus, look: Callable[[], AvailableMemory] = read_available
+    ) -> None:
         self._bus = bus
         self._look = look
         self._offer = look()
-        self._allowance = None if asked is None else Allowance(asked, self._offer.free)
-        self.ledger: Ledger[BuildId] = Ledger(_now(self._allowance))
+        self._allowance = None if asked is None else MemoryBudget(asked, self._offer.free)
+        self.ledger: MemoryLedger[BuildId] = MemoryLedger(_now(self._allowance))
         self._pressure = Pressure()
         self._seen_at = bus.elapsed
         self._pace = 0.0
@@ -118,7 +120,7 @@ class Memory:
     def resize(self, asked: int | None) -> None:
         """Set another budget; what uses too much for it has time to end (`Pressure`)."""
         there = self._look().free + self.ledger.used
-        self._allowance = None if asked is None else Allowance(asked, there)
+        self._allowance = None if asked is None else MemoryBudget(asked, there)
         self._set(_now(self._allowance), "user")
         if asked is None:
             for build in self._told:
@@ -152,12 +154,12 @@ class Memory:
             return f"{in_units(self._offer.free)} of memory left"
         return f"processes waited for memory {strain.stall:.0f} % of the time"
 
-    def _strain(self) -> Strain | None:
+    def _strain(self) -> PressureReading | None:
         if self._allowance is None:
             return None
         used, offer, budget = self.ledger.used, self._offer, self._allowance.now
         soon_gone = used > budget and offer.free < self._pace * _AHEAD_SECONDS
-        return Strain(
+        return PressureReading(
             load=used / budget,
             over=used / self._allowance.asked,
             scarce=offer.scarce or soon_gone,
@@ -165,7 +167,7 @@ class Memory:
         )
 
 
-def _now(allowance: Allowance | None) -> int | None:
+def _now(allowance: MemoryBudget | None) -> int | None:
     return allowance.now if allowance else None
 
 

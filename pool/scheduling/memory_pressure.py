@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Pressure", "Strain"]
+__all__ = ["Pressure", "PressureReading"]
 
 DOWN_SECONDS, UP_SECONDS = 2.0, 5.0
 """Between two steps down; of calm before each step up."""
@@ -32,7 +32,7 @@ SETTLE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strain:
+class PressureReading:
     """How hard memory is pressed at one moment."""
 
     load: float
@@ -59,7 +59,7 @@ class Pressure:
     _dire_since: float | None = None
     _ended: float = float("-inf")
 
-    def cap(self, now: float, strain: Strain, *, running: int, cap: int) -> int:
+    def cap(self, now: float, strain: PressureReading, *, running: int, cap: int) -> int:
         """Return what the cap should be; the caller keeps it from rising above the user's.
 
         Args:
@@ -84,7 +84,7 @@ class Pressure:
         self._moved = now
         return cap + 1
 
-    def ends(self, now: float, strain: Strain) -> bool:
+    def ends(self, now: float, strain: PressureReading) -> bool:
         """Tell whether a build has to end now; the caller ends one, if there is one that may."""
         if not strain.dire:
             self._dire_since = None

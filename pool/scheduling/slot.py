@@ -15,10 +15,10 @@ from pool.events.types import BuildStarted, BuildWaiting
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
 
-__all__ = ["FRESH", "GOES_ON", "LAST", "Priority", "Seat"]
+__all__ = ["FRESH", "GOES_ON", "LAST", "Priority", "Slot"]
 
 Priority = tuple[int, float, int]
 """Rank, then the longest expected first (negative seconds), then the order given."""
@@ -30,7 +30,7 @@ What must be alone is best last: it costs the same then, and holds nobody up.
 """
 
 
-class Seat:
+class Slot:
     """One build's way in and out of its slot; at most one slot at a time.
 
     Args:
@@ -42,7 +42,7 @@ class Seat:
     """
 
     def __init__(
-        self, build: BuildId, gate: Gate, bus: Bus, priority: Priority, *, alone: bool = False
+        self, build: BuildId, gate: Gate, bus: EventBus, priority: Priority, *, alone: bool = False
     ) -> None:
         self._build = build
         self._gate = gate

@@ -23,7 +23,7 @@ from pool.build.frontend.log_tail import clean_line
 from pool.common.errors import GitError
 from pool.common.text import plain
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
+from pool.system.locks.queue import LockQueue
 from pool.system.process import Command
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Git:
 
     Args:
         folder: where the copies of repositories are.
-        run: runs git, watched and ended as hooks are (`Hooks.run`).
+        run: runs git, watched and ended as hooks are (`HookRunner.run`).
         environ: what git inherits, before it is cleaned.
     """
 
@@ -108,7 +108,7 @@ class Git:
         self._folder = folder
         self._run = run
         self._environ = environ
-        self._locks = Locks(LockFile)
+        self._locks = LockQueue(LockFile)
 
     async def checkout(
         self, url: str, reference: str, into: Path, *, build: BuildId, log: Path

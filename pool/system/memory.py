@@ -2,7 +2,7 @@
 
 Pure readings of files; nothing is changed, and no cgroup is made. What is offered is the least of
 what the machine has available and of what each cgroup around us leaves. How the budget of a run
-follows from both is `Allowance`'s.
+follows from both is `MemoryBudget`'s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.system.cgroup import Level
 
-__all__ = ["Offer", "budget_of", "offered", "stalled"]
+__all__ = ["AvailableMemory", "budget_of", "read_available", "read_pressure"]
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SCARCE = 0.05
@@ -64,7 +64,7 @@ def budget_of(text: str, root: Path = _ROOT) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class AvailableMemory:
     """What memory there is for builds at one moment."""
 
     free: int
@@ -75,7 +75,7 @@ class Offer:
     """Percent of the last ten seconds in which some process waited for memory."""
 
 
-def offered(root: Path = _ROOT) -> Offer:
+def read_available(root: Path = _ROOT) -> AvailableMemory:
     """Look at the machine and the cgroups around us: a few small files."""
     machine = _meminfo(root)
     available, total = machine["MemAvailable"], machine["MemTotal"]
@@ -85,7 +85,7 @@ def offered(root: Path = _ROOT) -> Offer:
     for level in _levels(root):
         left.append(max(0, level.limit - level.used))
         scarce = scarce or left[-1] < _SCARCE * level.limit
-    return Offer(free=min(left), scarce=scarce, stall=stalled(root) or 0.0)
+    return AvailableMemory(free=min(left), scarce=scarce, stall=read_pressure(root) or 0.0)
 
 
 def _whole(root: Path) -> int:
@@ -106,7 +106,7 @@ def _meminfo(root: Path) -> dict[str, int]:
     return {"MemTotal": int(memory.total), "MemAvailable": int(memory.available)}
 
 
-def stalled(root: Path = _ROOT) -> float | None:
+def read_pressure(root: Path = _ROOT) -> float | None:
     """Return in how many percent of the last ten seconds some process waited for memory.
 
     None where the kernel does not tell (``some avg10``, Documentation/accounting/psi).

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Witness: TypeAlias = Callable[[int, float], BuildId | None]
 
-__all__ = ["Command", "Process", "Processes", "answer_of", "marker", "nobody"]
+__all__ = ["Command", "Process", "ProcessSupervisor", "answer_of", "marker", "nobody"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -61,7 +61,7 @@ def nobody(_pid: int, _started: float) -> BuildId | None:
     return None
 
 
-class Processes:
+class ProcessSupervisor:
     """All processes of one pool. Safe to use from the threads that wait for hooks.
 
     Args:
@@ -182,7 +182,7 @@ class Process:
     """One hook's process, from its start until nothing of it is left."""
 
     def __init__(
-        self, processes: Processes, popen: subprocess.Popen[bytes], build: BuildId
+        self, processes: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildId
     ) -> None:
         self._processes = processes
         self._popen = popen

@@ -19,7 +19,7 @@ from pool.system.process import answer_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["PROGRAMS", "Program", "asked", "uv_agrees"]
+__all__ = ["PROGRAMS", "Program", "probe_program", "uv_agrees"]
 
 _PATIENCE = 0.8
 """Seconds: what takes longer is told to be slow."""
@@ -65,7 +65,7 @@ class Program:
     remark: str = ""
 
 
-def asked(name: str, environ: Mapping[str, str]) -> Program:
+def probe_program(name: str, environ: Mapping[str, str]) -> Program:
     """Look for a program and ask for its version; blocks for less than a second."""
     if not (found := shutil.which(name, path=environ.get("PATH"))):
         return Program(path=None)

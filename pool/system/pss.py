@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pool.common.clock import Clock
     from pool.common.model import BuildId
 
-__all__ = ["Scales", "pss_of"]
+__all__ = ["PssSampler", "pss_of"]
 
 EVERY_SECONDS = 5.0
 """Between two weighings of one build."""
@@ -35,7 +35,7 @@ _MOST_SAVED = 0.05
 """Seconds of work that may be saved up while little is to be done."""
 
 
-class Scales:
+class PssSampler:
     """Weighs the trees of running builds, as far as the allowance goes.
 
     Args:

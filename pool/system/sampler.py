@@ -25,14 +25,14 @@ import psutil
 from pool.common.clock import Clock, SystemClock
 from pool.common.model import BuildId, ProcessSample
 from pool.common.text import plain, shown
-from pool.system.pss import Scales
+from pool.system.pss import PssSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pool.common.model import RunId
 
-__all__ = ["BuildCost", "Sample", "Sampler"]
+__all__ = ["Sample", "Sampler", "TreeUsage"]
 
 _MOST_READ = 4096
 _LONGEST_COMMAND = 400
@@ -42,7 +42,7 @@ _SHORTEST_AGE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildCost:
+class TreeUsage:
     """One build's process tree at one moment."""
 
     processes: tuple[ProcessSample, ...]
@@ -57,7 +57,7 @@ class BuildCost:
 class Sample:
     """All builds and the machine at one moment; bytes."""
 
-    builds: dict[BuildId, BuildCost]
+    builds: dict[BuildId, TreeUsage]
     total: int
     available: int
 
@@ -117,18 +117,18 @@ class Sampler:
         run: RunId,
         clock: Clock | None = None,
         source: _Source | None = None,
-        scales: Scales | None = None,
+        scales: PssSampler | None = None,
     ) -> None:
         self._run = run
         self._clock = clock or SystemClock()
         self._source = source or (_Proc() if sys.platform == "linux" else _Psutil())
-        self._scales = scales or Scales(self._clock)
+        self._scales = scales or PssSampler(self._clock)
         # With its name: what a process says of itself changes when it becomes another program.
         self._known: dict[tuple[int, float, str], _Known] = {}
         self._seen: set[tuple[int, float, str]] = set()
         """Who was there at the look before, strangers included."""
         self._cpu: dict[tuple[int, float], float] = {}
-        self._whose: dict[tuple[int, float], BuildId] = {}
+        self._owner: dict[tuple[int, float], BuildId] = {}
         self._at = self._clock.monotonic()
 
     def sample(self, roots: Mapping[BuildId, int], closely: BuildId | None = None) -> Sample:
@@ -146,7 +146,7 @@ class Sampler:
         pids = {build: [process.pid for process in family] for build, family in families.items()}
         pss = self._scales.weighed(pids, closely)
         builds = {
-            build: BuildCost(
+            build: TreeUsage(
                 processes=tuple(self._shown(process, seconds) for process in family),
                 rss=sum(process.rss for process in family),
                 pss=pss.get(build),
@@ -154,7 +154,7 @@ class Sampler:
             for build, family in families.items()
         }
         self._cpu = {process.life: process.cpu for process in seen}
-        self._whose = {
+        self._owner = {
             process.life: build for build, family in families.items() for process in family
         }
         # The command lines of the dead go; what was asked about strangers stays while they live.
@@ -171,7 +171,7 @@ class Sampler:
             pid: it may have been another process's then.
             started: as `_Process` has it: that tells them apart.
         """
-        return self._whose.get((pid, started))
+        return self._owner.get((pid, started))
 
     def _families(
         self, processes: Mapping[int, _Process], roots: Mapping[BuildId, int]
@@ -188,7 +188,7 @@ class Sampler:
                 build = (
                     by_session.get(orphan.session)
                     or whose.get(self._about(orphan).mark)
-                    or self._whose.get(orphan.life)
+                    or self._owner.get(orphan.life)
                 )
                 if build in tops:
                     tops[build].append(orphan)

@@ -89,9 +89,9 @@ class Bench(Contest):
 
 def phases(journal: Path) -> dict[str, float]:
     """Seconds per phase, summed over all builds of the last run."""
-    state = pool.State()
+    state = pool.RunState()
     with pool.JournalReader(journal) as reader:
-        pool.fold_all(state, reader.read())
+        pool.apply_all(state, reader.read())
     sums: dict[str, float] = {}
     for build in state.builds.values():
         for phase, seconds in build.phases.items():

@@ -64,9 +64,9 @@ def main() -> None:
         times = []
         for _ in range(5):
             start = time.perf_counter()
-            state = pool.State()
+            state = pool.RunState()
             with pool.JournalReader(path) as reader:
-                pool.fold_all(state, reader.read())
+                pool.apply_all(state, reader.read())
             times.append(time.perf_counter() - start)
         assert state.finished
         print(f"fold of {count:,} events of {BUILDS:,} builds: {median(times):.2f} s (aim: 2)")

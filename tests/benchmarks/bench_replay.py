@@ -19,7 +19,7 @@ import msgspec
 
 import pool
 from app.source.replay import ReplaySource
-from app.tui.run_model import Feed
+from app.tui.run_model import RunModel
 from pool.common.model import BuildId, LimitName, Outcome, Phase
 from pool.events import types as v
 from pool.events.process_delta import ProcessNews
@@ -77,7 +77,7 @@ def main() -> None:
             opened = time.process_time() - start
             gc.freeze()  # As the command does.
             source.toggle()
-            feed = Feed(source, pool.SystemClock())
+            feed = RunModel(source, pool.SystemClock())
             times = []
             chance = random.Random(1)
             for _ in range(SEEKS):

@@ -17,7 +17,7 @@ import psutil
 import pool
 from pool import events
 from pool.common.model import BuildId, ProcessSample, RunId
-from pool.events.process_delta import news_of
+from pool.events.process_delta import diff
 from pool.system.sampler import Sample, Sampler
 
 AIM_PERCENT = 2.0
@@ -67,7 +67,7 @@ def as_event(look: Sample, told: Mapping[BuildId, tuple[ProcessSample, ...]]) ->
     builds = tuple(
         events.BuildSample(
             build=build,
-            processes=news_of(cost.processes, told.get(build, ())),
+            processes=diff(cost.processes, told.get(build, ())),
             rss=cost.rss,
             peak=cost.rss,
             pss=cost.pss,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import pool
-from pool.events.control_socket import door_of
+from pool.events.control_socket import socket_path
 from tests.support.sandbox import BIN, Sandbox, live_state, setuptools_tree
 from tests.support.terminal import Terminal, needs_tmux, until
 
@@ -121,7 +121,7 @@ def test_two_look_on_one_is_killed_and_the_run_notices_the_change_alone(held: He
     assert changes(held.log) == before
     assert second.ended()[0] == 0
     assert live_state(second.out) == done.state
-    assert not door_of(held.log).exists()
+    assert not socket_path(held.log).exists()
 
 
 def test_the_words_are_those_of_the_run(held: Held) -> None:
@@ -178,11 +178,11 @@ def test_a_killed_run_is_told_to_those_who_look_and_those_who_ask(held: Held) ->
     asked = held.told("pause")
     assert asked.returncode == 2
     assert "the run was killed" in asked.stderr
-    assert door_of(held.log).exists(), "a killed run leaves it"
+    assert socket_path(held.log).exists(), "a killed run leaves it"
     held.go()
     held.sandbox.runs = 0  # The same log again.
     assert held.sandbox.run("build", held.sandbox.root / "t0").code == 0
-    assert not door_of(held.log).exists()
+    assert not socket_path(held.log).exists()
 
 
 def test_visitors_who_misbehave_disturb_nothing(held: Held) -> None:
@@ -191,7 +191,7 @@ def test_visitors_who_misbehave_disturb_nothing(held: Held) -> None:
         visitor = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         visitor.settimeout(5.0)
         try:
-            visitor.connect(str(door_of(held.log)))
+            visitor.connect(str(socket_path(held.log)))
             visitor.sendall((b"", b"garbage\n", b"x" * 100_000, b'{"control":"pau')[number % 4])
         except OSError:
             pass

@@ -47,7 +47,7 @@ def digests(sandbox: Sandbox) -> dict[str, str]:
 
 def remarks(sandbox: Sandbox) -> str:
     with pool.JournalReader(sandbox.log) as reader:
-        return " ".join(event.text for event in reader.read() if isinstance(event, v.Remark))
+        return " ".join(event.text for event in reader.read() if isinstance(event, v.Note))
 
 
 def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: Sandbox) -> None:

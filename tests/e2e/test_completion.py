@@ -144,7 +144,7 @@ def test_fish_completes_and_describes(saved: Home) -> None:
 
 def test_flags_are_completed_without_the_engine(home: Home) -> None:
     code = (
-        "import atexit, sys; from app import cli;"
+        "import atexit, sys; from app.cli import main as cli;"
         "atexit.register(lambda: print(*{'pool', 'rich', 'textual', 'httpx', 'msgspec'} & set(sys.modules)));"
         "cli.run(['x'])"
     )

@@ -59,7 +59,7 @@ def test_the_server_sees_no_more_at_once_than_the_cap(
 @asynccontextmanager
 async def running(
     root: Path, server: IndexServer, downloads: int
-) -> AsyncIterator[tuple[pool.Pool, pool.State]]:
+) -> AsyncIterator[tuple[pool.Pool, pool.RunState]]:
     """Run a pool that wants all of the index."""
     environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
     settings = pool.Settings(
@@ -68,12 +68,12 @@ async def running(
         index=pool.index_settings(environ, pool.IndexOverrides(index_url=server.index)),
         environ=environ, argv=("test",),
     )  # fmt: skip
-    state = pool.State()
+    state = pool.RunState()
 
     def listen(event: v.KnownEvent) -> None:
-        pool.fold(state, event)
+        pool.apply(state, event)
 
-    request = pool.Request(wishes=tuple(pool.parse_wish(name, root) for name in NAMES))
+    request = pool.Request(wishes=tuple(pool.parse_requirement(name, root) for name in NAMES))
     the_pool = pool.Pool(settings, request, listen)
     async with asyncio.timeout(120):
         run = asyncio.create_task(the_pool.run())

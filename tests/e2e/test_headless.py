@@ -140,7 +140,7 @@ def test_closed_streams_are_no_reason_to_fail(home: Home) -> None:
 
 def test_a_headless_run_loads_no_screen_and_no_rich(home: Home) -> None:
     code = (
-        "import sys; from app import cli; code = cli.run(sys.argv[1:]);"
+        "import sys; from app.cli import main as cli; code = cli.run(sys.argv[1:]);"
         "print('loaded:', *sorted({'textual', 'rich'} & set(sys.modules))); sys.exit(code)"
     )
     done = home.python(code, "build", str(home.tree("liba")))
@@ -210,8 +210,8 @@ def test_the_live_state_is_the_fold_of_the_journal(home: Home) -> None:
     done = home.run(
         "build", home.tree("liba"), home.tree("bad", BROKEN), "--json", "--log", "r.jsonl"
     )
-    live, written = pool.State(), pool.State()
-    pool.fold_all(live, (pool.decode(line.encode()) for line in done.stdout.splitlines()[1:]))
+    live, written = pool.RunState(), pool.RunState()
+    pool.apply_all(live, (pool.decode(line.encode()) for line in done.stdout.splitlines()[1:]))
     with pool.JournalReader(home.root / "r.jsonl") as reader:
-        pool.fold_all(written, reader.read())
+        pool.apply_all(written, reader.read())
     assert live == written

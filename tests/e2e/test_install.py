@@ -38,7 +38,7 @@ def put(sandbox: Sandbox, target: Target, *what: str | Path) -> Done:
     return sandbox.run("install", *what, "--into", target.path, "--no-index", "--find-links", shelf)
 
 
-def good(sandbox: Sandbox, target: Target, *what: str | Path) -> pool.State:
+def good(sandbox: Sandbox, target: Target, *what: str | Path) -> pool.RunState:
     done = put(sandbox, target, *what)
     assert done.code == 0, done.err
     target.check()

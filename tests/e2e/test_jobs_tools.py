@@ -130,7 +130,7 @@ def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Com
     how = replace(how, index=index, environ={**how.environ, **environ(compilers)})
     moments: list[float] = []
 
-    def answer(event: events.KnownEvent, state: pool.State) -> pool.Control | None:
+    def answer(event: events.KnownEvent, state: pool.RunState) -> pool.Control | None:
         del event, state
         now = time.monotonic()
         lately = compilers.most(between=(now - 3 * NAP, now))

@@ -146,9 +146,9 @@ def test_nested_builds_count_and_never_deadlock_in_a_budget_that_is_too_small(
     done = sandbox.run("build", *trees, "--memory", "20M", "--find-links", links, "-j", "3")
     assert done.code == 0, done.err
     with pool.JournalReader(sandbox.log) as reader:
-        state = pool.State()
+        state = pool.RunState()
         for event in reader.read():
-            pool.fold(state, event)
+            pool.apply(state, event)
             assert len(state.slots) <= 1, "more than one in a budget for none"
 
 
@@ -158,7 +158,7 @@ def test_a_larger_budget_lets_in_who_waits_and_a_cap_lowered_for_memory_comes_ba
     first, second = (eater(tmp_path, name, mib=60, seconds=9.0) for name in ("one", "two"))
     seen: list[str] = []
 
-    def answer(event: events.KnownEvent, state: pool.State) -> pool.Control | None:
+    def answer(event: events.KnownEvent, state: pool.RunState) -> pool.Control | None:
         match event:
             case events.BuildWaiting(for_=pool.WaitFor.MEMORY) if "waits" not in seen:
                 seen.append("waits")

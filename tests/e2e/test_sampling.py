@@ -138,10 +138,10 @@ def test_percentages_add_up_to_what_threads_really_used(sandbox: Sandbox) -> Non
     outside.ended.set()
     thread.join()
     assert done.code == 0, done.err
-    state, used, times = pool.State(), 0.0, list[float]()
+    state, used, times = pool.RunState(), 0.0, list[float]()
     with pool.JournalReader(sandbox.log) as reader:
         for event in reader.read():
-            pool.fold(state, event)
+            pool.apply(state, event)
             if isinstance(event, events.Sample):
                 (build,) = event.builds
                 shares = [process.cpu for process in state.builds[build.build].processes]
@@ -169,11 +169,11 @@ def test_a_replay_has_processes_with_memory_and_shares_at_each_moment(sandbox: S
     assert {process.command for process in news.processes} == {None}, "told once"
     replay = ReplaySource(sandbox.log, ManualClock())
     for t in (last.t, last.t - 1.0, last.t):
-        state = pool.State()
+        state = pool.RunState()
         replay.seek(0.0)
         replay.poll()
         replay.seek(t)
-        pool.fold_all(state, replay.poll())
+        pool.apply_all(state, replay.poll())
         hook, odd = state.builds[news.build].processes
         assert hook.command.rpartition(" ")[0].endswith(" build_wheel")
         assert hook.rss > 5 << 20
@@ -190,14 +190,14 @@ async def test_the_build_that_is_looked_at_is_weighed_at_once_and_each_second(
     after: list[set[pool.BuildId]] = []
     asked: list[pool.BuildId] = []
 
-    def look(event: events.KnownEvent, _: pool.State) -> pool.Control | None:
+    def look(event: events.KnownEvent, _: pool.RunState) -> pool.Control | None:
         if not isinstance(event, events.Sample):
             return None
         weighed = {of.build for of in event.builds if of.pss is not None}
         before.update(weighed)
         if not asked and len(before) == 2:
             asked.append(event.builds[-1].build)
-            return pool.Look(build=asked[0])
+            return pool.WatchBuild(build=asked[0])
         if asked:
             after.append(weighed)
             if sum(asked[0] in one for one in after) == 3:
@@ -216,8 +216,10 @@ async def test_the_build_that_is_looked_at_is_weighed_at_once_and_each_second(
 
 
 async def test_a_look_at_what_is_not_there_is_no_trouble(tmp_path: Path) -> None:
-    def look(event: events.KnownEvent, _: pool.State) -> pool.Control | None:
-        return pool.Look(build=pool.BuildId("b99")) if isinstance(event, events.Sample) else None
+    def look(event: events.KnownEvent, _: pool.RunState) -> pool.Control | None:
+        return (
+            pool.WatchBuild(build=pool.BuildId("b99")) if isinstance(event, events.Sample) else None
+        )
 
     code, _ = await ran(settings(tmp_path), tree(tmp_path, "t", LONG.format(0.5)), seen=look)
     assert code == 0

@@ -34,10 +34,10 @@ def build(terminal: Terminal, sandbox: Sandbox, count: int, *more: str) -> Path:
     return hold
 
 
-def state(sandbox: Sandbox) -> pool.State:
-    state = pool.State()
+def state(sandbox: Sandbox) -> pool.RunState:
+    state = pool.RunState()
     with pool.JournalReader(sandbox.log) as reader:
-        pool.fold_all(state, reader.read())
+        pool.apply_all(state, reader.read())
     return state
 
 

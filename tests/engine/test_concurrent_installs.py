@@ -8,7 +8,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING
 
-from pool.install.check import broken
+from pool.install.check import unmet_requirements
 from pool.install.installed import installed
 from pool.install.staging import discard, stage
 from pool.install.transaction import commit, tidy
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
 
 PROCESSES = 12
 
 
-def put_locked(yard: Yard, wheel: StoredWheel) -> None:
+def put_locked(yard: Yard, wheel: UnpackedWheel) -> None:
     """Do as the engine does."""
     staged = yard.stage(wheel)
     try:
@@ -36,7 +36,7 @@ def put_locked(yard: Yard, wheel: StoredWheel) -> None:
     tidy(yard.env)
 
 
-def together(yard: Yard, wheels: Sequence[StoredWheel]) -> None:
+def together(yard: Yard, wheels: Sequence[UnpackedWheel]) -> None:
     """Install each in a process of its own, all at once."""
     children = []
     for wheel in wheels:
@@ -78,7 +78,7 @@ def test_all_of_many_are_there(yard: Yard) -> None:
         found = installed(yard.env)
         assert {one.version for one in found.values()} == {version}
         assert len(found) == PROCESSES
-        assert broken(found, list(found), yard.env.interpreter.environment) == []
+        assert unmet_requirements(found, list(found), yard.env.interpreter.environment) == []
     recorded = [
         os.path.relpath(yard.site / path, yard.env.prefix)
         for one in installed(yard.env).values()

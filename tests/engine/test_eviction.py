@@ -8,7 +8,7 @@ import pytest
 
 import pool
 from pool.events import types as v
-from pool.scheduling.history import History
+from pool.scheduling.history import BuildHistory
 from tests.engine.test_scheduler import last, ran, settings
 from tests.support.makers import make_sdist, make_tree
 
@@ -29,7 +29,9 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 def small(root: Path, *names: str) -> None:
     """Let builds be known as tiny, so that all of them are let in."""
     for name in names:
-        History(root / "state" / "history.sqlite").record(name, "1.0", seconds=1.0, peak=1 << 20)
+        BuildHistory(root / "state" / "history.sqlite").record(
+            name, "1.0", seconds=1.0, peak=1 << 20
+        )
 
 
 def until(go: Path, before: str = "pass") -> str:
@@ -49,7 +51,7 @@ async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_f
     small(tmp_path, *names)
     trees = [make_tree(tmp_path, name, backend=until(go)) for name in names]
 
-    def seen(event: v.KnownEvent, _: pool.State) -> None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> None:
         if again(event):
             go.touch()
 
@@ -79,7 +81,7 @@ async def test_who_waits_for_a_build_that_makes_room_waits_for_the_next_try(
         make_sdist(tmp_path / "links", name, backend=until(go))
     trees = [make_tree(tmp_path, f"t{n}", build_requires=[f"h{n}"]) for n in (1, 2)]
 
-    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
         if again(event):
             go.touch()
         good = sum(build.outcome is pool.Outcome.BUILT for build in state.builds.values())
@@ -101,7 +103,7 @@ async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
     deaf = f"signal.signal(signal.SIGTERM, lambda *_: open({str(asked)!r}, 'w').close())"
     trees = [make_tree(tmp_path, name, backend=until(go, deaf)) for name in ("one", "two")]
 
-    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
         if isinstance(event, v.BuildFinished):
             go.touch()
         return pool.Cancel(build=last(state, "two").id) if asked.exists() else None
@@ -117,7 +119,7 @@ async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) ->
     small(tmp_path, "one", "two")
     trees = [make_tree(tmp_path, name, backend=until(go)) for name in ("one", "two")]
 
-    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         return pool.Stop() if again(event) else None
 
     code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen)

@@ -18,7 +18,7 @@ from tests.support.installs import Yard, content, leftovers, run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
 
 POINTS = {"INFO/entry_points.txt": "[console_scripts]\nx = x:main\n"}
 OLD = {
@@ -60,7 +60,7 @@ class Scene:
         self._yard = yard
         other = {"other.py": "__version__ = '1.0'\n", "ns/other.py": ""}
         yard.put(yard.wheel("x", "1.0", OLD), yard.wheel("other", "1.0", other), yard.wheel("bye"))
-        self.new: list[StoredWheel] = [
+        self.new: list[UnpackedWheel] = [
             yard.wheel("x", "2.0", NEW),
             yard.wheel("fresh"),
             yard.wheel("other", "2.0", {**other, "other.py": "__version__ = '2.0'\n"}),

@@ -29,7 +29,7 @@ def settings(root: Path, links: Path, builds: int) -> pool.Settings:
     )  # fmt: skip
 
 
-async def meddle(the_pool: pool.Pool, state: pool.State, dice: random.Random) -> None:
+async def meddle(the_pool: pool.Pool, state: pool.RunState, dice: random.Random) -> None:
     """Press keys at random until nothing is left to press them for."""
     for _ in range(dice.randrange(5, 30)):
         await asyncio.sleep(dice.random() * 0.15)
@@ -61,17 +61,19 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
         for n in range(8)
     ]  # fmt: skip
     told: list[v.KnownEvent] = []
-    state = pool.State()
+    state = pool.RunState()
     most = Counter[str]()
 
     def listen(event: v.KnownEvent) -> None:
         told.append(event)
         before = len(state.slots)
-        pool.fold(state, event)
+        pool.apply(state, event)
         if len(state.slots) > before:
             most["above the cap"] += len(state.slots) > state.limits[pool.LimitName.BUILDS].cap
 
-    request = pool.Request(wishes=tuple(pool.parse_wish(str(tree), tmp_path) for tree in trees))
+    request = pool.Request(
+        wishes=tuple(pool.parse_requirement(str(tree), tmp_path) for tree in trees)
+    )
     the_pool = pool.Pool(settings(tmp_path, links, dice.randrange(1, 4)), request, listen)
     async with asyncio.timeout(120):
         async with asyncio.TaskGroup() as group:
@@ -84,9 +86,9 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
     assert ended == Counter(dict.fromkeys(state.builds, 1)), "each build ends exactly once"
     assert most["above the cap"] == 0
     assert [event.seq for event in told] == list(range(1, len(told) + 1))
-    again = pool.State()
+    again = pool.RunState()
     with pool.JournalReader(the_pool.journal) as reader:
-        pool.fold_all(again, reader.read())
+        pool.apply_all(again, reader.read())
     assert again == state
     kept = list((tmp_path / "cache" / "builds").glob("*/*"))
     failed = [b for b in state.builds.values() if b.outcome is pool.Outcome.FAILED]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.build.frontend import build_env as environment
-from pool.build.frontend.hooks import HookCall, Hooks
-from pool.cache.unpacked_wheels import WheelStore
+from pool.build.frontend.hooks import HookCall, HookRunner
+from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.common.model import BuildId, RunId
 from pool.system.interpreter import probe
 from tests.support.sandbox import wheel_of_installed
@@ -32,17 +32,19 @@ BACKENDS = {
 
 
 @pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    hooks = Hooks(RunId("real-run"), workers=1)
+def hooks() -> Iterator[HookRunner]:
+    hooks = HookRunner(RunId("real-run"), workers=1)
     yield hooks
     hooks.close()
 
 
 @pytest.mark.parametrize("version", ["own", "3.13"])
 @pytest.mark.parametrize("backend", BACKENDS)
-async def test_a_wheel_comes_out(hooks: Hooks, tmp_path: Path, backend: str, version: str) -> None:
+async def test_a_wheel_comes_out(
+    hooks: HookRunner, tmp_path: Path, backend: str, version: str
+) -> None:
     target = probe(None if version == "own" else other(version), os.environ)
-    store = WheelStore(tmp_path / "store")
+    store = UnpackedWheels(tmp_path / "store")
     wheels = [wheel_of_installed(name, tmp_path) for name in BACKENDS[backend]]
     stored = [store.add(wheel, sha256(wheel), target) for wheel in wheels]
     env = environment.create(tmp_path / "env", target, stored)

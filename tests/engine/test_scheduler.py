@@ -40,9 +40,9 @@ def into(path: Path) -> dict[str, Any]:
 async def ran(
     how: pool.Settings,
     *wishes: str | Path,
-    seen: Callable[[v.KnownEvent, pool.State], pool.Control | None] = lambda *_: None,
+    seen: Callable[[v.KnownEvent, pool.RunState], pool.Control | None] = lambda *_: None,
     linger: bool = False,
-) -> tuple[int, pool.State]:
+) -> tuple[int, pool.RunState]:
     """Run to the end; return the exit code and the state.
 
     Args:
@@ -51,25 +51,25 @@ async def ran(
         seen: answers events with commands.
         linger: as the pool takes it.
     """
-    state, loop = pool.State(), asyncio.get_running_loop()
+    state, loop = pool.RunState(), asyncio.get_running_loop()
 
     def listen(event: v.KnownEvent) -> None:
-        pool.fold(state, event)
+        pool.apply(state, event)
         if (control := seen(event, state)) is not None:
             loop.call_soon(the_pool.control, control)
 
-    asked = tuple(pool.parse_wish(str(wish), how.cache_dir.parent) for wish in wishes)
+    asked = tuple(pool.parse_requirement(str(wish), how.cache_dir.parent) for wish in wishes)
     the_pool = pool.Pool(how, pool.Request(wishes=asked), listen, linger=linger)
     async with asyncio.timeout(PATIENCE_SECONDS):
         return await the_pool.run(), state
 
 
-def last(state: pool.State, name: str) -> pool.BuildState:
+def last(state: pool.RunState, name: str) -> pool.BuildState:
     """Return the last build of a name."""
     return [build for build in state.builds.values() if build.name == name][-1]
 
 
-def ended(event: v.KnownEvent, state: pool.State, name: str) -> pool.Outcome | None:
+def ended(event: v.KnownEvent, state: pool.RunState, name: str) -> pool.Outcome | None:
     """Return the outcome of a build of that name, if that is what an event tells."""
     mine = isinstance(event, v.BuildFinished) and state.builds[event.build].name == name
     return event.outcome if mine and isinstance(event, v.BuildFinished) else None
@@ -89,7 +89,7 @@ def get_requires_for_build_wheel(config_settings=None):
     second = make_tree(tmp_path, "second", backend=late)
     opener = threading.Thread(target=lambda: gate.open("w").close())
 
-    def seen(event: v.KnownEvent, state: pool.State) -> None:
+    def seen(event: v.KnownEvent, state: pool.RunState) -> None:
         if ended(event, state, "helper") is pool.Outcome.CANCELLED:
             opener.start()
 
@@ -114,7 +114,7 @@ async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
 async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", "evil", files={"../evil.py": ""})
 
-    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         return pool.Stop() if isinstance(event, v.EnvironmentFailed) else None
 
     how = settings(tmp_path, **into(tmp_path / "env"))
@@ -144,7 +144,7 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
 
     monkeypatch.setattr(furnishing, moment, stop)
     told: list[v.KnownEvent] = []
-    wish = pool.parse_wish("top", tmp_path)
+    wish = pool.parse_requirement("top", tmp_path)
     how = settings(tmp_path, **into(tmp_path / "env"))
     the_pool = pool.Pool(how, pool.Request(wishes=(wish,)), told.append)
     assert await the_pool.run() == 130
@@ -160,7 +160,7 @@ async def test_no_credentials_are_told(tmp_path: Path) -> None:
     wrong = make_tree(tmp_path, "wrong", build_requires=[f"x @ {host}/x y"])
     wishes = (pointing, wrong, host, f"{host}/?name=x", f"y @ {host}/y-1.zip")
 
-    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         # What nobody listens for is tried again and again.
         return pool.Stop(now=True) if isinstance(event, v.DownloadStarted) else None
 
@@ -177,7 +177,7 @@ async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> 
     torch = make_tree(tmp_path, "torch", backend=fails)
     ext = make_tree(tmp_path, "ext", build_requires=["torch"], backend="\nimport torch\n")
 
-    def seen(event: v.KnownEvent, state: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
         if isinstance(event, v.EnvironmentChanged) and event.changes[-1].name == "ext":
             return pool.Stop()
         outcome = ended(event, state, "ext") or ended(event, state, "torch")

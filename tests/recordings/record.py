@@ -59,14 +59,14 @@ class Run:
             environ=environ, config_settings={"editable_mode": "compat"},
             argv=("wheelpool", "build", *PUBLIC, *here, *flags, "-C", "editable_mode=compat"),
         )  # fmt: skip
-        wishes = tuple(pool.parse_wish(text, root) for text in (*here, *PUBLIC))
-        formats = pool.Formats().with_only_binary("typing-extensions")
-        self.state = pool.State()
+        wishes = tuple(pool.parse_requirement(text, root) for text in (*here, *PUBLIC))
+        formats = pool.FormatControl().with_only_binary("typing-extensions")
+        self.state = pool.RunState()
         self._seen = asyncio.Event()
         self.pool = pool.Pool(settings, pool.Request(wishes=wishes, formats=formats), self._listen)
 
     def _listen(self, event: vocabulary.KnownEvent) -> None:
-        pool.fold(self.state, event)
+        pool.apply(self.state, event)
         self._seen.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -43,14 +43,14 @@ async def record(root: Path, log: Path) -> int:
         installs_into=root / ".venv",
         argv=("wheelpool", "install", *ASKED, "-e", "./core", "-e", "./plugin", "--into", ".venv"),
     )  # fmt: skip
-    names = [pool.parse_wish(text, root) for text in ASKED]
-    trees = [pool.parse_wish(text, root, editable=True) for text in ("./core", "./plugin")]
-    formats = pool.Formats().without_binary("pyyaml,markupsafe")
+    names = [pool.parse_requirement(text, root) for text in ASKED]
+    trees = [pool.parse_requirement(text, root, editable=True) for text in ("./core", "./plugin")]
+    formats = pool.FormatControl().without_binary("pyyaml,markupsafe")
     request = pool.Request(wishes=(*names, *trees), formats=formats)
-    state, holder = pool.State(), held(root)
+    state, holder = pool.RunState(), held(root)
 
     def listen(event: pool.events.KnownEvent) -> None:
-        pool.fold(state, event)
+        pool.apply(state, event)
         if state.environment is not None and state.environment.waiting_since is not None:
             asyncio.get_running_loop().call_later(4.0, holder.kill)
 

@@ -55,7 +55,7 @@ class FakeSource:
         return batch
 
     def send(self, control: pool.Control) -> None:
-        if isinstance(control, pool.Look):
+        if isinstance(control, pool.WatchBuild):
             self.looked_at.append(control.build)
         else:
             self.sent.append(control)

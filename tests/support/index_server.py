@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.requirements.pip_config import IndexSettings
-from pool.sources.index.client import PackageIndex
+from pool.sources.index.client import IndexClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -180,10 +180,10 @@ class Client:
         self.pauses.append(seconds)
 
     @asynccontextmanager
-    async def open(self, index_url: str = "", **settings: object) -> AsyncIterator[PackageIndex]:
+    async def open(self, index_url: str = "", **settings: object) -> AsyncIterator[IndexClient]:
         """Open an index; without URL there are only the find-links of the settings."""
         settings = {"no_index": not index_url, "timeout": 5.0, **settings}
-        index = PackageIndex(
+        index = IndexClient(
             IndexSettings(index_url=index_url, **settings),  # type: ignore[arg-type] # passed on
             cache_dir=self.cache,
             clock=self.clock,

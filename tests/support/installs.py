@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pool.cache.unpacked_wheels import StoredWheel, unpack
-from pool.install.environment import Environment, find_environment
-from pool.install.layout import Item
+from pool.cache.unpacked_wheels import UnpackedWheel, unpack
+from pool.install.environment import TargetEnvironment, find_environment
+from pool.install.layout import WheelToInstall
 from pool.install.staging import HOME, Staged, discard, stage
 from pool.install.transaction import Committed, commit
 from tests.support.makers import make_wheel
@@ -45,7 +45,7 @@ class Yard:
 
     def wheel(
         self, name: str, version: str = "1.0", files: Mapping[str, str] | None = None, **more: Any
-    ) -> StoredWheel:
+    ) -> UnpackedWheel:
         """Make a wheel and unpack it; files of its .data and .dist-info: ``DATA/``, ``INFO/``."""
         stem = f"{name.replace('-', '_').replace('.', '_')}-{version}"
         if files is not None:
@@ -58,7 +58,7 @@ class Yard:
         return unpack(made, scratch / "unpacked", self.env.interpreter)
 
     def put(
-        self, *wheels: StoredWheel, remove: Sequence[NormalizedName] = (), **more: Any
+        self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = (), **more: Any
     ) -> Committed:
         """Install without being asked for by name."""
         staged = self.stage(*wheels, remove=remove)
@@ -67,8 +67,8 @@ class Yard:
         finally:
             discard(staged)
 
-    def stage(self, *wheels: StoredWheel, remove: Sequence[NormalizedName] = ()) -> Staged:
-        return stage(self.env, [Item(wheel=wheel) for wheel in wheels], remove=remove)
+    def stage(self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = ()) -> Staged:
+        return stage(self.env, [WheelToInstall(wheel=wheel) for wheel in wheels], remove=remove)
 
     def copied(self, name: str) -> Yard:
         """Return a yard whose environment is a copy."""
@@ -80,7 +80,7 @@ class Yard:
         return other
 
 
-def moved(env: Environment, prefix: Path) -> Environment:
+def moved(env: TargetEnvironment, prefix: Path) -> TargetEnvironment:
     """Return an environment that is a copy of one in another place."""
     folders = {
         name: prefix / getattr(env.layout, name).relative_to(env.prefix)
@@ -107,13 +107,13 @@ def content(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def leftovers(env: Environment) -> list[str]:
+def leftovers(env: TargetEnvironment) -> list[str]:
     """Return what is in the folder of installations."""
     home = env.prefix / HOME
     return sorted(path.name for path in home.iterdir()) if home.exists() else []
 
 
-def run(env: Environment, code: str) -> str:
+def run(env: TargetEnvironment, code: str) -> str:
     """Run Python in an environment, without writing bytecode, and return what it prints."""
     done = subprocess.run(
         [env.python, "-I", "-B", "-c", code], capture_output=True, text=True, check=False

@@ -144,7 +144,7 @@ class Done:
     code: int
     out: str
     err: str
-    state: pool.State
+    state: pool.RunState
     """The fold of its journal; empty where there is none."""
 
     def outcome(self, name: str) -> pool.Outcome | None:
@@ -214,10 +214,10 @@ class Sandbox:
     def finish(self, process: subprocess.Popen[str], log: Path | None = None) -> Done:
         """Wait for its end; what it told live and what it wrote must add up to the same."""
         out, err = process.communicate(timeout=300)
-        state = pool.State()
+        state = pool.RunState()
         if (log or self.log).exists():
             with pool.JournalReader(log or self.log) as reader:
-                pool.fold_all(state, reader.read())
+                pool.apply_all(state, reader.read())
             assert state == live_state(out), "the journal does not fold to what was told live"
         return Done(process.returncode, out, err, state)
 
@@ -226,9 +226,9 @@ class Sandbox:
         return self.finish(self.start(*arguments, **environ))
 
 
-def live_state(out: str) -> pool.State:
+def live_state(out: str) -> pool.RunState:
     """Fold the events of ``--json``."""
-    state = pool.State()
+    state = pool.RunState()
     for line in out.splitlines()[1:]:
-        pool.fold(state, pool.decode(line.encode()))
+        pool.apply(state, pool.decode(line.encode()))
     return state

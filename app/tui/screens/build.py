@@ -18,7 +18,7 @@ from app.text.build_details import command, facts
 from app.text.sparkline import sparkline
 from app.text.view import PLAIN, clock, describe, size, title
 from app.tui.screens.log import LogScreen
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from app.model.timeline import Series
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["BuildScreen"]
 
@@ -63,7 +63,7 @@ class BuildScreen(Screen[None]):
         Binding("tab", "app.focus_next", "facts, log", show=False, id="build.focus"),
     ]
 
-    def __init__(self, feed: Feed, build: pool.BuildState, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, build: pool.BuildState, *, ascii_only: bool) -> None:
         super().__init__()
         self._feed = feed
         self._build_id = build.id
@@ -90,7 +90,7 @@ class BuildScreen(Screen[None]):
             yield Static(id="processes", markup=False)
         if (path := self._feed.log(self.build)) is not None:
             yield LogView(path)
-        yield KeyLine()
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to look."""

@@ -21,14 +21,14 @@ from app.runs.compare import Side, compare, difference, growth
 from app.runs.compare_text import headline
 from app.source.replay import ReplaySource
 from app.text.view import PLAIN, count, duration, size
-from app.tui.run_model import Feed
+from app.tui.run_model import RunModel
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.help import HelpScreen, sections_of_diff
 from app.tui.screens.log import LogScreen
 from app.tui.table.compare_columns import ORDERS, arranged, cells, cut, marks, titles
 from app.tui.themes import ThemedApp
-from app.tui.widgets.key_footer import KeyLine
-from app.tui.widgets.list_view import Rows
+from app.tui.widgets.key_footer import KeyFooter
+from app.tui.widgets.list_view import LineList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,16 +98,16 @@ class DiffApp(ThemedApp):
         return DiffScreen(self.feeds, self.comparison, ascii_only=self._ascii)
 
 
-def _at_its_end(journal: Path) -> Feed:
+def _at_its_end(journal: Path) -> RunModel:
     clock = pool.SystemClock()
     source = ReplaySource(journal, clock)
     source.seek(source.length)
-    feed = Feed(source, clock)
+    feed = RunModel(source, clock)
     feed.advance()
     return feed
 
 
-def _side(feed: Feed) -> Side:
+def _side(feed: RunModel) -> Side:
     header = feed.state.header
     assert header is not None, "a replay has read it"  # noqa: S101 - for the type alone
     return Side(header=header, state=feed.state, timeline=feed.timeline)
@@ -130,7 +130,7 @@ class DiffScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feeds: tuple[Feed, Feed], comparison: Comparison, *, ascii_only: bool
+        self, feeds: tuple[RunModel, RunModel], comparison: Comparison, *, ascii_only: bool
     ) -> None:
         super().__init__()
         self._feeds = feeds
@@ -151,7 +151,7 @@ class DiffScreen(Screen[None]):
         yield _Pairs(ascii_only=self._ascii)
         yield Input(placeholder="name, state or what differs", id="needle")
         yield Static(id="about", markup=False)
-        yield KeyLine()
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Show all of it."""
@@ -224,12 +224,14 @@ class DiffScreen(Screen[None]):
         """A row was clicked twice."""
         self.action_open(1)
 
-    def _found(self, side: int) -> tuple[Feed, pool.BuildState] | None:
+    def _found(self, side: int) -> tuple[RunModel, pool.BuildState] | None:
         """Return the selected build in one of the runs, or in the other if it is not there."""
         pair = self.pairs.selected
         if pair is None:
             return None
-        both: list[tuple[Feed, Facts | None]] = [*zip(self._feeds, (pair.a, pair.b), strict=True)]
+        both: list[tuple[RunModel, Facts | None]] = [
+            *zip(self._feeds, (pair.a, pair.b), strict=True)
+        ]
         for feed, facts in (both[side], both[1 - side]):
             if facts is not None:
                 return feed, feed.state.builds[facts.build]
@@ -282,7 +284,7 @@ class DiffScreen(Screen[None]):
         self.set_focus(self.pairs)
 
 
-class _Pairs(Rows):
+class _Pairs(LineList):
     """A line for each pair; one of them is selected."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

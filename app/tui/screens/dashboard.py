@@ -16,13 +16,13 @@ from app.tui.screens.dialogs import BudgetScreen, CapScreen, QuitScreen
 from app.tui.screens.log import LogScreen
 from app.tui.screens.timeline import TimelineScreen
 from app.tui.screens.tree import TreeScreen
-from app.tui.table.widget import BuildTable, Titles
+from app.tui.table.widget import BuildTable, ColumnHeader
 from app.tui.widgets.build_panel import BuildPanel
 from app.tui.widgets.graphs import Graphs
 from app.tui.widgets.header import RunHeader
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.replay_bar import ReplayBar
-from app.tui.widgets.status_bar import StatusStrip
+from app.tui.widgets.status_bar import StatusBar
 
 if TYPE_CHECKING:
     from textual import events
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import AwaitMount
 
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["Dashboard"]
 
@@ -96,7 +96,7 @@ class Dashboard(Screen[None]):
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
     ]
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__()
         self.feed = feed
         self._ascii = ascii_only
@@ -117,14 +117,14 @@ class Dashboard(Screen[None]):
         """Stack the parts."""
         yield RunHeader(self.feed, ascii_only=self._ascii)
         yield Graphs(self.feed, ascii_only=self._ascii)
-        yield StatusStrip(self.feed, ascii_only=self._ascii)
-        yield Titles(ascii_only=self._ascii)
+        yield StatusBar(self.feed, ascii_only=self._ascii)
+        yield ColumnHeader(ascii_only=self._ascii)
         yield BuildTable(self.feed, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
         yield BuildPanel(self.feed)
         if self.feed.replay is not None:
             yield ReplayBar(self.feed.replay, ascii_only=self._ascii)
-        yield KeyLine()
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -147,7 +147,7 @@ class Dashboard(Screen[None]):
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
             self.query_one(Graphs).tick()
-            self.query_one(StatusStrip).tick()
+            self.query_one(StatusBar).tick()
             self.table.tick()
             self._look()
             for bar in self.query(ReplayBar):
@@ -281,9 +281,9 @@ class Dashboard(Screen[None]):
 
     def on_build_table_rearranged(self) -> None:
         """Mark what is sorted by."""
-        self.query_one(Titles).show(self.table.wanted)
+        self.query_one(ColumnHeader).show(self.table.wanted)
 
-    def on_titles_chosen(self, event: Titles.Chosen) -> None:
+    def on_titles_chosen(self, event: ColumnHeader.Chosen) -> None:
         """Sort by the title that was clicked."""
         self.table.sort(event.by)
 
@@ -297,7 +297,7 @@ class Dashboard(Screen[None]):
         self.query_one(BuildPanel).show(build)
         if build is not None and build.id != self._looked_at and self.live:
             self._looked_at = build.id
-            self.feed.source.send(pool.Look(build=build.id))
+            self.feed.source.send(pool.WatchBuild(build=build.id))
 
     def action_filter(self) -> None:
         """Ask for what rows must have in them."""

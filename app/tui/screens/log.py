@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from app.text.view import count, describe, title
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     import pool
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["LogScreen"]
 
@@ -53,7 +53,7 @@ class LogScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: Feed, build: pool.BuildState, path: Path, *, line: int | None = None
+        self, feed: RunModel, build: pool.BuildState, path: Path, *, line: int | None = None
     ) -> None:
         super().__init__()
         self._feed = feed
@@ -67,7 +67,7 @@ class LogScreen(Screen[None]):
         yield Static(id="title", markup=False)
         yield LogView(self._path)
         yield Input(placeholder="search", id="search")
-        yield KeyLine()
+        yield KeyFooter()
 
     @property
     def log_view(self) -> LogView:

@@ -14,8 +14,8 @@ from app.text.view import PLAIN, clock, describe, duration, title
 from app.tui.timeline.bars import legend
 from app.tui.timeline.chart import TimelineChart
 from app.tui.timeline.graphs import TimelineGraphs
-from app.tui.timeline.viewport import Window
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.timeline.viewport import Viewport
+from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.replay_bar import ReplayBar
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pool
     from app.model.timeline import Span
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
     from app.tui.timeline.viewport import Part
 
 __all__ = ["TimelineScreen"]
@@ -74,13 +74,13 @@ class TimelineScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: Feed, open_build: Callable[[pool.BuildId], None], *, ascii_only: bool
+        self, feed: RunModel, open_build: Callable[[pool.BuildId], None], *, ascii_only: bool
     ) -> None:
         super().__init__()
         self._feed = feed
         self._open = open_build
         self._ascii = ascii_only
-        self._window = Window()
+        self._window = Viewport()
 
     @property
     def _chart(self) -> TimelineChart:
@@ -109,7 +109,7 @@ class TimelineScreen(Screen[None]):
         yield Static(id="legend", markup=False)
         if self._feed.replay is not None:
             yield ReplayBar(self._feed.replay, ascii_only=self._ascii)
-        yield KeyLine()
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -194,7 +194,7 @@ class TimelineScreen(Screen[None]):
         """Go back."""
         self.dismiss()
 
-    def _look(self, window: Window) -> None:
+    def _look(self, window: Viewport) -> None:
         self._window = window
         self.tick()
 
@@ -208,11 +208,11 @@ class TimelineScreen(Screen[None]):
 
     def action_whole(self) -> None:
         """Show the whole run."""
-        self._look(Window())
+        self._look(Viewport())
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""
-        self._look(Window(self._window.step))
+        self._look(Viewport(self._window.step))
 
     def action_turn(self) -> None:
         """Change between rows by slot and rows by build."""

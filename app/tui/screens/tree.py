@@ -13,10 +13,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
-from app.model.build_tree import PLAIN_BRANCHES, Twig, twigs
+from app.model.build_tree import PLAIN_BRANCHES, TreeRow, tree_rows
 from app.text.view import GLYPHS, PLAIN, count, row, title
 from app.text.wait_reasons import in_line
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.key_footer import KeyFooter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     import pool
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["TreeScreen"]
 
@@ -49,17 +49,17 @@ class _Tree(ScrollView, can_focus=True):
         "tree--dim", "tree--selected", *(f"tree--{kind}" for kind in GLYPHS),
     }  # fmt: skip
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="tree")
         self._feed = feed
         self._ascii = ascii_only
         self._made_of: tuple[int, int] = (0, -1)
-        self.twigs: list[Twig] = []
+        self.twigs: list[TreeRow] = []
         self.folded: set[pool.BuildId] = set()
         self.cursor = 0
 
     @property
-    def selected(self) -> Twig | None:
+    def selected(self) -> TreeRow | None:
         """The line under the cursor."""
         return self.twigs[self.cursor] if self.cursor < len(self.twigs) else None
 
@@ -74,7 +74,7 @@ class _Tree(ScrollView, can_focus=True):
     def grow(self) -> None:
         """Make the lines anew; the selected build stays selected."""
         before = self.selected
-        self.twigs = twigs(self._feed.state, self.folded)
+        self.twigs = tree_rows(self._feed.state, self.folded)
         if before is not None:
             found = (n for n, twig in enumerate(self.twigs)
                      if (twig.build, twig.again) == (before.build, before.again))  # fmt: skip
@@ -105,7 +105,7 @@ class _Tree(ScrollView, can_focus=True):
         strip = Strip(text.render(self.app.console)).apply_style(self.rich_style)
         return strip.adjust_cell_length(width, self.rich_style)
 
-    def _text(self, twig: Twig, width: int) -> Text:
+    def _text(self, twig: TreeRow, width: int) -> Text:
         feed = self._feed
         build = feed.state.builds[twig.build]
         shown = row(build, feed.state, feed.now, in_line(build, feed.state, feed.line))
@@ -172,7 +172,7 @@ class TreeScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: Feed, show: Callable[[pool.BuildState], None], *, ascii_only: bool
+        self, feed: RunModel, show: Callable[[pool.BuildState], None], *, ascii_only: bool
     ) -> None:
         super().__init__()
         self._feed = feed
@@ -183,7 +183,7 @@ class TreeScreen(Screen[None]):
         """Make a title and the tree."""
         yield Static(id="title", markup=False)
         yield _Tree(self._feed, ascii_only=self._ascii)
-        yield KeyLine()
+        yield KeyFooter()
 
     @property
     def needs(self) -> _Tree:

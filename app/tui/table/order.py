@@ -16,15 +16,15 @@ from app.model.sorting import Order, Place, Section, matches, number, place_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pool import BuildId, BuildState, State
+    from pool import BuildId, BuildState, RunState
 
-__all__ = ["Arrangement", "Wanted"]
+__all__ = ["RowOrder", "TableQuery"]
 
 _Row: TypeAlias = "tuple[Place, int, BuildId]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TableQuery:
     """What the user wants to see, and in which order."""
 
     needle: str = ""
@@ -40,7 +40,7 @@ class Wanted:
         everything = bool(self.needle)
         return Manner(opened=self.opened, everything=everything, backwards=self.backwards)
 
-    def like(self, other: Wanted) -> bool:
+    def like(self, other: TableQuery) -> bool:
         """Tell whether builds are in the same order, whatever is shown of them."""
         return self.by == other.by and self.newest_first == other.newest_first
 
@@ -50,12 +50,12 @@ class Wanted:
         return Section.FAILED not in self.opened and not self.needle
 
 
-class Arrangement:
-    """Builds and groups by their line; at first all that a state has, as `Wanted` is by default."""
+class RowOrder:
+    """Builds and groups by their line; at first all that a state has, as `TableQuery` is by default."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: RunState) -> None:
         self.state = state
-        self.wanted = Wanted()
+        self.wanted = TableQuery()
         self._places: dict[BuildId, Place] = {}
         self._numbers: dict[BuildId, int] = {}
         """The order of announcement, which decides between equal places."""
@@ -65,7 +65,7 @@ class Arrangement:
         """Those that the filter shows."""
         self.keep(None)
 
-    def show(self, wanted: Wanted, kept: BuildId | None) -> None:
+    def show(self, wanted: TableQuery, kept: BuildId | None) -> None:
         """Show something else, or in another order.
 
         Args:
@@ -109,7 +109,7 @@ class Arrangement:
     def _place(self, build: BuildState) -> Place:
         return place_of(build, self.wanted.by, newest_first=self.wanted.newest_first)
 
-    def _filtered(self, before: Wanted) -> list[_Row]:
+    def _filtered(self, before: TableQuery) -> list[_Row]:
         """Return the rows that the filter shows; what a part of it hid stays hidden."""
         if not (needle := self.wanted.needle):
             return self._all

@@ -21,8 +21,8 @@ from app.model.sorting import ORDERS
 from app.text.view import Row, row
 from app.text.wait_reasons import in_line
 from app.tui.table.columns import group_row, order_at, texts, titles
-from app.tui.table.order import Arrangement, Wanted
-from app.tui.widgets.list_view import Rows
+from app.tui.table.order import RowOrder, TableQuery
+from app.tui.widgets.list_view import LineList
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from app.model.sorting import Order
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
     from pool import BuildId, BuildState
 
-__all__ = ["BuildTable", "Titles"]
+__all__ = ["BuildTable", "ColumnHeader"]
 
 _KINDS = (
     "building", "waiting", "queued", "failed", "built", "cached", "fetched",
@@ -53,7 +53,7 @@ class _Styles(NamedTuple):
     dim: Style
 
 
-class BuildTable(Rows):
+class BuildTable(LineList):
     """All builds, one a line; one of them is selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,16 +68,16 @@ class BuildTable(Rows):
     class Rearranged(Message):
         """It is sorted or filtered in another way."""
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="builds")
         self._feed = feed
         self._ascii = ascii_only
-        self._builds = Arrangement(feed.state)
+        self._builds = RowOrder(feed.state)
         self._shown: dict[int, tuple[Row, bool]] = {}
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
         self._styles: dict[tuple[str, bool], _Styles] = {}
         self._ticks = 0
-        self.wanted = Wanted()
+        self.wanted = TableQuery()
         """What is shown, and in which order."""
 
     @property
@@ -112,7 +112,7 @@ class BuildTable(Rows):
             self.measure()
         self._refresh_changed()
 
-    def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `Wanted`
+    def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `TableQuery`
         """Show something else, or in another order; the selected build stays selected."""
         self.wanted = replace(self.wanted, **changes)
         self.put_in_order()
@@ -127,7 +127,7 @@ class BuildTable(Rows):
         if self._builds.state is self._feed.state:
             self._builds.update(self._feed.changed, kept)
         else:
-            self._builds = Arrangement(self._feed.state)
+            self._builds = RowOrder(self._feed.state)
         if self._builds.wanted != self.wanted:
             self._builds.show(self.wanted, kept)
         self._feed.changed.clear()
@@ -237,7 +237,7 @@ class BuildTable(Rows):
             super().clicked(event)
 
 
-class Titles(ScrollView):
+class ColumnHeader(ScrollView):
     """The titles of the columns; the one that is sorted by is marked, a click sorts."""
 
     class Chosen(Message):
@@ -250,9 +250,9 @@ class Titles(ScrollView):
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__(id="titles")
         self._ascii = ascii_only
-        self._wanted = Wanted()
+        self._wanted = TableQuery()
 
-    def show(self, wanted: Wanted) -> None:
+    def show(self, wanted: TableQuery) -> None:
         """Mark another order."""
         self._wanted = wanted
         self.refresh()

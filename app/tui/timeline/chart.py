@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from app.text.view import GLYPHS, PLAIN, kind_of, title
 from app.tui.timeline.bars import Piece, bars, named, plain
-from app.tui.widgets.list_view import Rows
+from app.tui.widgets.list_view import LineList
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pool
     from app.model.timeline import Span
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
     from app.tui.timeline.viewport import Part
 
 __all__ = ["Row", "TimelineChart"]
@@ -57,14 +57,14 @@ class _Seen:
     width: int
 
 
-class TimelineChart(Rows):
+class TimelineChart(LineList):
     """Rows over time; which time, its screen says."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "bars--selected", "bars--picked", "bars--name", *(f"bars--{shade}" for shade in _SHADES),
     }  # fmt: skip
 
-    def __init__(self, feed: Feed, part: Part, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, part: Part, *, ascii_only: bool) -> None:
         super().__init__(id="chart")
         self._feed = feed
         self._part = part

@@ -19,7 +19,7 @@ from app.tui.timeline.viewport import ticks
 
 if TYPE_CHECKING:
     from app.model.timeline import Measure
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
     from app.tui.timeline.viewport import Part
 
 __all__ = ["TimelineGraphs"]
@@ -47,7 +47,7 @@ class TimelineGraphs(Widget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"graphs--line", "graphs--fill", "graphs--mark"}
 
-    def __init__(self, feed: Feed, part: Part, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, part: Part, *, ascii_only: bool) -> None:
         super().__init__(id="graphs")
         self._feed = feed
         self._part = part

@@ -11,7 +11,7 @@ from math import ceil, floor
 
 from app.text.view import clock
 
-__all__ = ["Part", "Window", "ticks"]
+__all__ = ["Part", "Viewport", "ticks"]
 
 _STEPS = (
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0,
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Viewport:
     """What the user looks at; the whole run at first."""
 
     step: float | None = None
@@ -75,7 +75,7 @@ class Window:
             first = max(0, floor(self.since / step + 1e-6))
         return Part(first, step, cells)
 
-    def zoomed(self, by: int, now: float, cells: int) -> Window:
+    def zoomed(self, by: int, now: float, cells: int) -> Viewport:
         """Return what shows less time (``by`` 1) or more (-1), around the same moment.
 
         The moment is the end while that is followed, the middle otherwise.
@@ -84,22 +84,22 @@ class Window:
         place = _STEPS.index(part.step) - by
         step = _STEPS[min(max(place, 0), len(_STEPS) - 1)]
         if by < 0 and step >= _fitting(now, cells):
-            return Window()
+            return Viewport()
         if self.since is None:
-            return Window(step)
+            return Viewport(step)
         middle = (part.since + part.until) / 2
-        return Window(step, max(0.0, middle - cells * step / 2)).caught_up(now, cells)
+        return Viewport(step, max(0.0, middle - cells * step / 2)).caught_up(now, cells)
 
-    def moved(self, screens: float, now: float, cells: int) -> Window:
+    def moved(self, screens: float, now: float, cells: int) -> Viewport:
         """Return what is later by so many screens, or earlier where negative."""
         part = self.part(now, cells)
         if self.step is None:
             return self
         # By whole cells, so that as far back again is the same place.
         first = max(0, part.first + round(screens * cells))
-        return Window(part.step, first * part.step).caught_up(now, cells)
+        return Viewport(part.step, first * part.step).caught_up(now, cells)
 
-    def caught_up(self, now: float, cells: int) -> Window:
+    def caught_up(self, now: float, cells: int) -> Viewport:
         """Return what follows the end, where this one has come to it."""
         part = self.part(now, cells)
         return replace(self, since=None) if part.until >= now else self

@@ -13,7 +13,7 @@ from textual.widgets import Static
 import pool
 from app.text.build_details import command
 from app.text.view import clock, count, describe, duration, size, slowness, title
-from app.text.wait_reasons import why
+from app.text.wait_reasons import wait_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["BuildPanel"]
 
@@ -32,7 +32,7 @@ _REASONED = ("failed", "skipped", "cached", "fetched")
 class BuildPanel(Vertical):
     """Shows one build; `show` is called with it at every tick."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: RunModel) -> None:
         super().__init__(id="panel")
         self._feed = feed
         self._shown = Text()
@@ -72,7 +72,7 @@ class BuildPanel(Vertical):
             phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
         line = describe(build, self._feed.state, self._feed.now)
         # The rows of the table cut a long reason short; here is room for it.
-        reason = why(build, self._feed.state, self._feed.now, self._feed.line)
+        reason = wait_reason(build, self._feed.state, self._feed.now, self._feed.line)
         said = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
         facts = [reason] if reason else said
         facts += [" · ".join(phases)] if phases else []

@@ -12,7 +12,7 @@ from app.text.sparkline import sparkline
 
 if TYPE_CHECKING:
     from app.text.gauges import Gauge
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
 __all__ = ["Graphs"]
 
@@ -25,7 +25,7 @@ _TICKS = 5
 class Graphs(Widget):
     """One line; as many graphs as there is room for, the most telling first."""
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="graphs")
         self._feed = feed
         self._ascii = ascii_only

@@ -15,8 +15,8 @@ from pool import LimitName
 if TYPE_CHECKING:
     from textual.app import RenderResult
 
-    from app.tui.run_model import Feed
-    from pool import State
+    from app.tui.run_model import RunModel
+    from pool import RunState
 
 __all__ = ["RunHeader"]
 
@@ -28,12 +28,12 @@ _ROOMY = 100
 class RunHeader(Widget):
     """What a glance at the run wants to know; one of the caps is the one that keys change."""
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="header")
         self._feed = feed
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
-        self._estimated: tuple[tuple[int, State, bool], str] | None = None
+        self._estimated: tuple[tuple[int, RunState, bool], str] | None = None
         self.selected = LimitName.BUILDS
         """The cap that is raised and lowered."""
 

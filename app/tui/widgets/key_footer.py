@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import ActiveBinding, Binding
 
-__all__ = ["KeyLine"]
+__all__ = ["KeyFooter"]
 
 _HELP = "question_mark"
 _GAP = 1
@@ -39,12 +39,12 @@ class _Item(NamedTuple):
         return _GAP + len(self.shown) + (len(self.does) + 2 * _GAP if self.does else 0)
 
 
-class KeyLine(Widget):
+class KeyFooter(Widget):
     """As many keys as have room; the one for help is in sight however narrow the screen is."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keyline--key", "keyline--off"}
     DEFAULT_CSS = """
-    KeyLine {
+    KeyFooter {
         dock: bottom;
         height: 1;
         color: $footer-description-foreground;

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-__all__ = ["Rows"]
+__all__ = ["LineList"]
 
 _FAR = 1_000_000_000
 
 
-class Rows(ScrollView, can_focus=True):
+class LineList(ScrollView, can_focus=True):
     """A cursor over lines; only those on screen need to exist."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

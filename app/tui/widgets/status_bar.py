@@ -8,33 +8,33 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widget import Widget
 
-from app.text.run_status import Told, told
+from app.text.run_status import StatusMessage, current_status
 from app.text.view import PLAIN
 
 if TYPE_CHECKING:
-    from app.tui.run_model import Feed
+    from app.tui.run_model import RunModel
 
-__all__ = ["StatusStrip"]
+__all__ = ["StatusBar"]
 
 _SHARE = 4
 """A failure with many lines takes one of so many lines of the screen at most."""
 
 
-class StatusStrip(Widget):
+class StatusBar(Widget):
     """One line, or some where something failed; gone while there is nothing to say."""
 
     SIGNS: ClassVar[dict[str, str]] = {"working": ">", "waiting": "~", "done": "=", "failed": "x"}
 
-    def __init__(self, feed: Feed, *, ascii_only: bool) -> None:
+    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="strip")
         self._feed = feed
         self._ascii = ascii_only
-        self._told: Told | None = None
+        self._told: StatusMessage | None = None
         self.display = False
 
     def tick(self) -> None:
         """Draw again if the words have changed; lay out anew only if their number has."""
-        now = told(self._feed.state, self._feed.now)
+        now = current_status(self._feed.state, self._feed.now)
         if now == self._told:
             return
         before, self._told = self._told, now
@@ -62,5 +62,5 @@ class StatusStrip(Widget):
         return line.translate(PLAIN) if self._ascii else line
 
 
-def _height(told: Told | None) -> int:
+def _height(told: StatusMessage | None) -> int:
     return 0 if told is None else len(told.lines)

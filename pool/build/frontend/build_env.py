@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.system.interpreter import Interpreter
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
 
 __all__ = ["BuildEnvironment", "create"]
 
@@ -79,7 +79,7 @@ class BuildEnvironment:
             "GIT_OPTIONAL_LOCKS": "0",
         }
 
-    def replace(self, wheels: Iterable[StoredWheel]) -> None:
+    def replace(self, wheels: Iterable[UnpackedWheel]) -> None:
         """Start over with other wheels."""
         shutil.rmtree(self.path)
         create(self.path, self.interpreter, wheels)
@@ -91,7 +91,7 @@ def _inherited(name: str, value: str) -> bool:
     return name not in _NOT_INHERITED
 
 
-def create(path: Path, interpreter: Interpreter, wheels: Iterable[StoredWheel]) -> BuildEnvironment:
+def create(path: Path, interpreter: Interpreter, wheels: Iterable[UnpackedWheel]) -> BuildEnvironment:
     """Make an environment with exactly these wheels; ``path`` must not exist.
 
     Raises:
@@ -117,7 +117,7 @@ def create(path: Path, interpreter: Interpreter, wheels: Iterable[StoredWheel]) 
     return env
 
 
-def _install(wheel: StoredWheel, env: BuildEnvironment, site: Path) -> None:
+def _install(wheel: UnpackedWheel, env: BuildEnvironment, site: Path) -> None:
     """Link a wheel's files into place.
 
     Plain strings, and the store's own list instead of a walk: a Path for each of a backend's

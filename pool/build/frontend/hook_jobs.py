@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.job_flags import job_flags, own_bounds
-from pool.events.types import Remark
+from pool.events.types import Note
 from pool.build.context import in_thread
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.scheduling.jobserver import Jobserver
     from pool.build.frontend.tool_shims import Shims
-    from pool.events.bus import Bus
-    from pool.build.job import Job
-    from pool.build.workspace import Place
+    from pool.events.bus import EventBus
+    from pool.build.job import BuildJob
+    from pool.build.workspace import BuildDir
 
-__all__ = ["Allotment"]
+__all__ = ["HookJobs"]
 
 
-class Allotment:
+class HookJobs:
     """One for the pool.
 
     Args:
@@ -50,20 +50,20 @@ class Allotment:
         self._at_work = at_work
         self._bounds = own_bounds(environ)
 
-    def tell(self, bus: Bus) -> None:
+    def tell(self, bus: EventBus) -> None:
         """Say what becomes of the user's own numbers of jobs."""
         for name, number in self._bounds.items():
             said = f"-j{number} in MAKEFLAGS" if name == "MAKEFLAGS" else f"{name}={number}"
             bus.emit(
-                Remark(
+                Note(
                     text=f"{said} is kept as the most jobs of each build;"
                     f" all builds together have {self._jobserver.cap} (--jobs)"
                 )
             )
 
     @asynccontextmanager
-    async def of(
-        self, job: Job, env: BuildEnvironment, place: Place, *, on_wait: Callable[[], None]
+    async def reserve(
+        self, job: BuildJob, env: BuildEnvironment, place: BuildDir, *, on_wait: Callable[[], None]
     ) -> AsyncIterator[dict[str, str]]:
         """Have a job while a hook runs; gives the environment that it inherits.
 

@@ -22,7 +22,7 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 
 from pool.build.frontend.diagnosis import diagnose
 from pool.build.frontend.log_tail import last_lines
-from pool.system.process import Command, Process, Processes, nobody
+from pool.system.process import Command, Process, ProcessSupervisor, nobody
 from pool.build.frontend.system_packages import for_module
 from pool.common.errors import BackendError, ProjectError
 
@@ -37,7 +37,7 @@ __all__ = [
     "HookEnd",
     "HookFailedError",
     "HookResult",
-    "Hooks",
+    "HookRunner",
     "MissingHookError",
 ]
 
@@ -115,19 +115,19 @@ class HookEnd:
     """Whether we had told it to end."""
 
 
-class Hooks:
+class HookRunner:
     """Runs hooks, one thread waiting for each; one for the whole pool.
 
     Args:
         run: marks the processes.
         workers: the most hooks that may ever run at once.
-        whose: as `Processes` takes it.
+        whose: as `ProcessSupervisor` takes it.
     """
 
     def __init__(
         self, run: RunId, workers: int, whose: Callable[[int, float], BuildId | None] = nobody
     ) -> None:
-        self._processes = Processes(run, whose)
+        self._processes = ProcessSupervisor(run, whose)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
         self._running: set[_Running] = set()
         self._grace = GRACE_SECONDS
@@ -199,7 +199,7 @@ class Hooks:
 class _Running:
     """A process that a thread waits for and that another thread may end."""
 
-    processes: Processes
+    processes: ProcessSupervisor
     on_start: Callable[[int], None]
     lock: threading.Lock = field(default_factory=threading.Lock)
     ended: bool = False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import ProcessSample
 
-__all__ = ["Offence"]
+__all__ = ["JobOveruseDetector"]
 
 _GCC = ("cc1", "cc1plus", "cc1obj", "f951", "lto1", "lto1-wpa", "lto1-ltrans")
 COMPILERS = frozenset((*_GCC, "clang", "clang++", "rustc", "cicc", "ptxas"))
@@ -37,7 +37,7 @@ _LONGEST_SHOWN = 60
 _LONGEST = max(len(words) for words, _ in _SAYINGS)
 
 
-class Offence:
+class JobOveruseDetector:
     """What was noticed of one build; each thing is told once."""
 
     def __init__(self) -> None:
@@ -45,13 +45,13 @@ class Offence:
         self._before = 0
         self._tail = b""
 
-    def printed(self, chunk: bytes) -> list[str]:
+    def on_output(self, chunk: bytes) -> list[str]:
         """Return what more of a build's output tells, in words for the user."""
         text, self._tail = self._tail + chunk, chunk[-_LONGEST:]
         found = [(words, what) for words, what in _SAYINGS if words in text]
         return self._new(f'{what}: "{words.decode()}" in its log' for words, what in found)
 
-    def sampled(self, processes: Iterable[ProcessSample], jobs: int) -> list[str]:
+    def on_sample(self, processes: Iterable[ProcessSample], jobs: int) -> list[str]:
         """Return what a look at a build's processes tells, in words for the user.
 
         Args:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
     line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
     line = _ESCAPES.sub("", line.rstrip("\r\n"))
     line = line.rpartition("\r")[2]
-    line = masked(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
+    line = redact_urls(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -14,10 +14,10 @@ from pool.common.redaction import STARS, starred_settings
 if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookCall
 
-__all__ = ["by_hand"]
+__all__ = ["rerun_command"]
 
 
-def by_hand(call: HookCall) -> str:
+def rerun_command(call: HookCall) -> str:
     """Return a line for sh that runs the hook again, its output on the terminal."""
     module, _, attribute = call.backend.partition(":")
     settings = starred_settings(call.config_settings)

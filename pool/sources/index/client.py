@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.sources.index.file_cache import Fetched, FileCache, checked, name_in
-from pool.sources.index.hashes import Digests, Expected
+from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from pool.common.clock import Clock
     from pool.requirements.pip_config import IndexSettings
     from pool.sources.index.download import Progress
-    from pool.sources.index.http import Web
+    from pool.sources.index.http import HttpClient
 
 T = TypeVar("T")
 
-__all__ = ["Fetched", "IndexFile", "PackageIndex"]
+__all__ = ["Fetched", "IndexClient", "IndexFile"]
 
 PAGE_SECONDS = 600.0
 """How long a page is taken from the cache without asking."""
@@ -56,7 +56,7 @@ class _Page(msgspec.Struct, kw_only=True):
     """Parsed: reading the HTML of a project with thousands of files again takes 0.2 s."""
 
 
-class PackageIndex:
+class IndexClient:
     """All the places that packages come from; `aclose` it at the end.
 
     Args:
@@ -176,7 +176,7 @@ class PackageIndex:
 
         Raises what `fetch` does.
         """
-        expected = Expected(filename=name_in(url), demanded=demanded)
+        expected = ExpectedHashes(filename=name_in(url), demanded=demanded)
         if (path := _local(url)) is not None:
             return await _checked_local(path, expected, "no such file")
         return await self._files.fetch_url(url, expected, on_progress)
@@ -209,17 +209,19 @@ class PackageIndex:
         return answer.content if answer.is_success else b""
 
     @cached_property
-    def _web(self) -> Web:
-        from pool.sources.index.http import Web  # noqa: PLC0415 - 70 ms, paid by those who go online
+    def _web(self) -> HttpClient:
+        from pool.sources.index.http import HttpClient  # noqa: PLC0415 - 70 ms, paid by those who go online
 
-        return Web(self._settings, clock=self._clock, sleep=self._sleep)
-
-
-def _expected(file: IndexFile, demanded: frozenset[str]) -> Expected:
-    return Expected(filename=file.filename, promised=file.hashes, demanded=demanded, size=file.size)
+        return HttpClient(self._settings, clock=self._clock, sleep=self._sleep)
 
 
-async def _checked_local(path: Path, expected: Expected, missing: str) -> Fetched:
+def _expected(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:
+    return ExpectedHashes(
+        filename=file.filename, promised=file.hashes, demanded=demanded, size=file.size
+    )
+
+
+async def _checked_local(path: Path, expected: ExpectedHashes, missing: str) -> Fetched:
     try:
         return await checked(path, expected)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as problem:
@@ -229,7 +231,9 @@ async def _checked_local(path: Path, expected: Expected, missing: str) -> Fetche
 def _metadata_in(body: bytes, file: IndexFile) -> str | None:
     """Return a METADATA file as text; None for anything else, an error page for one."""
     try:
-        digests = Digests(Expected(filename=file.filename, promised=file.metadata_hashes or {}))
+        digests = HashVerifier(
+            ExpectedHashes(filename=file.filename, promised=file.metadata_hashes or {})
+        )
         digests.update(body)
         digests.checked()
         text = body.decode("utf-8")

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from pool.common.errors import HashMismatchError
-from pool.sources.index.hashes import Digests
+from pool.sources.index.hashes import HashVerifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-    from pool.sources.index.hashes import Expected
+    from pool.sources.index.hashes import ExpectedHashes
 
 __all__ = ["Answer", "Download", "Progress", "Receiver", "UnfitAnswerError"]
 
@@ -81,7 +81,7 @@ class Download:
     def __init__(
         self,
         fd: int,
-        expected: Expected,
+        expected: ExpectedHashes,
         on_progress: Progress,
         *,
         notes: Path | None = None,
@@ -92,7 +92,7 @@ class Download:
         self._on_progress = on_progress
         self._notes = notes
         self._etag = etag
-        self._digests = Digests(expected)
+        self._digests = HashVerifier(expected)
         self._resumed = False
         self._furthest = 0
         self.done = 0
@@ -169,7 +169,7 @@ class Download:
         os.ftruncate(self._fd, 0)
         if self._notes is not None:
             self._notes.unlink(missing_ok=True)
-        self._digests, self._resumed, self.done = Digests(self._expected), False, 0
+        self._digests, self._resumed, self.done = HashVerifier(self._expected), False, 0
 
     async def _written(self, answer: Answer, total: int | None) -> None:
         total = total or self._expected.size

@@ -12,11 +12,11 @@ from pool.sources.index.file_cache import name_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pool.build.job import Job
+    from pool.build.job import BuildJob
     from pool.common.model import BuildId
-    from pool.events.bus import Bus
+    from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
-    from pool.sources.index.client import Fetched, IndexFile, PackageIndex
+    from pool.sources.index.client import Fetched, IndexClient, IndexFile
 
 __all__ = ["Fetcher"]
 
@@ -27,12 +27,12 @@ _PROGRESS_SECONDS = 0.25
 class Fetcher:
     """One for the whole pool."""
 
-    index: PackageIndex
+    index: IndexClient
     gate: Gate
-    bus: Bus
+    bus: EventBus
 
     async def fetch(
-        self, file: IndexFile, job: Job | None, demanded: frozenset[str] = frozenset()
+        self, file: IndexFile, job: BuildJob | None, demanded: frozenset[str] = frozenset()
     ) -> Fetched:
         """Download a file, or find it in the cache; its digest is right when this returns.
 
@@ -49,13 +49,15 @@ class Fetcher:
         async with self._told(file.filename, file.size, job) as progress:
             return await self.index.fetch(file, progress, demanded=demanded)
 
-    async def fetch_url(self, url: str, job: Job, demanded: frozenset[str]) -> Fetched:
+    async def fetch_url(self, url: str, job: BuildJob, demanded: frozenset[str]) -> Fetched:
         """Download what a URL points at, as `fetch` does."""
         async with self._told(name_in(url), None, job) as progress:
             return await self.index.fetch_url(url, on_progress=progress, demanded=demanded)
 
     @asynccontextmanager
-    async def _told(self, name: str, size: int | None, job: Job | None) -> AsyncIterator[_Progress]:
+    async def _told(
+        self, name: str, size: int | None, job: BuildJob | None
+    ) -> AsyncIterator[_Progress]:
         build = None if job is None else job.id
         async with self.gate.slot((build, name), (0, 0.0, 0)):
             self.bus.emit(DownloadStarted(build=build, file=name, total=size))
@@ -72,7 +74,7 @@ class Fetcher:
 class _Progress:
     """Tells of a download at most a few times a second."""
 
-    bus: Bus
+    bus: EventBus
     build: BuildId | None
     file: str
     bytes: int = 0

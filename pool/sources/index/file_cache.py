@@ -25,9 +25,9 @@ import msgspec
 from pool.common.errors import HashMismatchError, LockError
 from pool.sources.archive import SUFFIXES
 from pool.sources.index.download import Download
-from pool.sources.index.hashes import Digests, Expected
+from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
+from pool.system.locks.queue import LockQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pool.common.clock import Clock
     from pool.common.model import Holder
     from pool.sources.index.download import Progress
-    from pool.sources.index.http import Web
-    from pool.system.locks.queue import Held
+    from pool.sources.index.http import HttpClient
+    from pool.system.locks.queue import LockGuard
 
 __all__ = ["Fetched", "FileCache", "checked", "name_in"]
 
@@ -71,14 +71,14 @@ class FileCache:
         clock: for the age of what was left behind.
     """
 
-    def __init__(self, folder: Path, *, web: Callable[[], Web], clock: Clock) -> None:
+    def __init__(self, folder: Path, *, web: Callable[[], HttpClient], clock: Clock) -> None:
         self._folder = folder
         self._web = web
         self._clock = clock
-        self._locks = Locks(LockFile)
+        self._locks = LockQueue(LockFile)
         self._swept = False
 
-    def find(self, expected: Expected) -> Fetched | None:
+    def find(self, expected: ExpectedHashes) -> Fetched | None:
         """Return a file that is here and known to be right; None where it must be fetched."""
         for sha256 in expected.candidates:
             path = self._place(sha256, expected.filename)
@@ -94,10 +94,10 @@ class FileCache:
 
     def beside(self, sha256: str | None, suffix: str) -> Path | None:
         """Return where something about a file can be kept; None where its digest is unknown."""
-        known = Expected(filename="", promised={"sha256": sha256 or ""}).sha256
+        known = ExpectedHashes(filename="", promised={"sha256": sha256 or ""}).sha256
         return self._folder / f"{known}{suffix}" if known else None
 
-    async def fetch(self, url: str, expected: Expected, on_progress: Progress) -> Fetched:
+    async def fetch(self, url: str, expected: ExpectedHashes, on_progress: Progress) -> Fetched:
         """Download a file, or wait for the process that does so.
 
         Raises:
@@ -121,7 +121,12 @@ class FileCache:
             held.release()
 
     async def _fetched_alone(
-        self, held: Held, sha256: str, url: str, expected: Expected, on_progress: Progress
+        self,
+        held: LockGuard,
+        sha256: str,
+        url: str,
+        expected: ExpectedHashes,
+        on_progress: Progress,
     ) -> Fetched:
         """Fetch what nobody else does just now; what breaks off stays for the next.
 
@@ -144,12 +149,14 @@ class FileCache:
             raise
         return self._kept(partial, sha256, expected.filename)
 
-    async def _fetched_anew(self, url: str, expected: Expected, on_progress: Progress) -> Fetched:
+    async def _fetched_anew(
+        self, url: str, expected: ExpectedHashes, on_progress: Progress
+    ) -> Fetched:
         with self._new_file() as (temporary, fd):
             sha256 = await self._web().download(url, Download(fd, expected, on_progress))
             return self._kept(temporary, sha256, expected.filename)
 
-    async def fetch_url(self, url: str, expected: Expected, on_progress: Progress) -> Fetched:
+    async def fetch_url(self, url: str, expected: ExpectedHashes, on_progress: Progress) -> Fetched:
         """Download what a URL leads to; what is here is asked for only if it is still the same.
 
         The name is that of the URL, or else the server's. Raises what `fetch` does.
@@ -225,14 +232,14 @@ def _remove_unlocked(path: Path) -> None:
         lock.close()
 
 
-async def checked(path: Path, expected: Expected) -> Fetched:
+async def checked(path: Path, expected: ExpectedHashes) -> Fetched:
     """Take a file where it is; a large one lets others go on while it is read.
 
     Raises:
         HashMismatchError: it is not what was promised and demanded.
         FileNotFoundError: it is not there.
     """
-    digests = Digests(expected)
+    digests = HashVerifier(expected)
     with path.open("rb") as source:
         while chunk := source.read(1 << 20):
             digests.update(chunk)

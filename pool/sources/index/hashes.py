@@ -16,7 +16,7 @@ from pool.common.errors import HashMismatchError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Digests", "Expected"]
+__all__ = ["ExpectedHashes", "HashVerifier"]
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAMED = 3
@@ -24,7 +24,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedHashes:
     """What a file has to be."""
 
     filename: str
@@ -64,10 +64,10 @@ class Expected:
             raise _undemanded(self, {name: self.promised[name] for name in algorithms})
 
 
-class Digests:
+class HashVerifier:
     """The digests of a file as it comes in."""
 
-    def __init__(self, expected: Expected) -> None:
+    def __init__(self, expected: ExpectedHashes) -> None:
         self._expected = expected
         demanded = {text.partition(":")[0] for text in expected.demanded}
         names = {"sha256", *filter(_usable, {*expected.promised, *demanded})}
@@ -103,7 +103,7 @@ def _usable(name: str) -> bool:
     return name in hashlib.algorithms_available and hashlib.new(name).digest_size > 0
 
 
-def _undemanded(expected: Expected, has: Mapping[str, str]) -> HashMismatchError:
+def _undemanded(expected: ExpectedHashes, has: Mapping[str, str]) -> HashMismatchError:
     demanded = sorted(expected.demanded)
     algorithms = dict.fromkeys(text.partition(":")[0] for text in demanded)
     theirs = _listed(f"{name}:{has[name]}" for name in algorithms if name in has)

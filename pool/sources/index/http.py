@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from pool.common.errors import PackageIndexError, SettingsError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.sources.index.download import Answer, UnfitAnswerError
 from pool.sources.index.login import Login, parted
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pool.requirements.pip_config import IndexSettings
     from pool.sources.index.download import Receiver
 
-__all__ = ["ABSENT", "ATTEMPTS", "Web"]
+__all__ = ["ABSENT", "ATTEMPTS", "HttpClient"]
 
 ATTEMPTS = 5
 ABSENT = frozenset((404, 410))
@@ -51,7 +51,7 @@ _MOST_CONNECTIONS = 512
 T = TypeVar("T")
 
 
-class Web:
+class HttpClient:
     """Connections to all servers that a pool talks to; `aclose` it at the end.
 
     Args:
@@ -130,7 +130,7 @@ class Web:
         try:
             httpx.URL(parted(url)[0])
         except (httpx.InvalidURL, ValueError) as problem:
-            raise PackageIndexError(f"{masked(url)}: not a URL: {problem}") from problem
+            raise PackageIndexError(f"{redact_urls(url)}: not a URL: {problem}") from problem
         left, pause = ATTEMPTS, _FIRST_PAUSE
         while True:
             try:
@@ -256,7 +256,9 @@ def _failed(url: str, problem: Exception) -> PackageIndexError:
         case httpx.HTTPStatusError(response=response):
             return _refused(url, response)
         case UnfitAnswerError():
-            return PackageIndexError(f"{masked(url)}: the server's answers do not fit: {problem}")
+            return PackageIndexError(
+                f"{redact_urls(url)}: the server's answers do not fit: {problem}"
+            )
         case _:
             return _unreachable(url, problem)
 
@@ -267,12 +269,12 @@ def _refused(url: str, response: httpx.Response) -> PackageIndexError:
         403: "it wants other credentials, or forbids this file",
     }.get(response.status_code, "")
     reason = f"{response.status_code} {response.reason_phrase}".strip()
-    return PackageIndexError(f"{masked(url)}: the server answered {reason}", hint=hint)
+    return PackageIndexError(f"{redact_urls(url)}: the server answered {reason}", hint=hint)
 
 
 def _unreachable(url: str, problem: Exception) -> PackageIndexError:
-    reason = masked(" ".join(str(problem).split())) or type(problem).__name__
+    reason = redact_urls(" ".join(str(problem).split())) or type(problem).__name__
     hint = "check the network and --index-url; --no-index with --find-links works offline"
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         hint = "PIP_CERT or SSL_CERT_FILE can name a file with the certificates to trust"
-    return PackageIndexError(f"{masked(url)}: cannot be reached: {reason}", hint=hint)
+    return PackageIndexError(f"{redact_urls(url)}: cannot be reached: {reason}", hint=hint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError
-from pool.common.redaction import masked
+from pool.common.redaction import redact_urls
 from pool.requirements.pip_config import index_settings
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def text_fetcher(environ: Mapping[str, str]) -> Callable[[str], str]:
 
 async def _fetched(url: str, environ: Mapping[str, str]) -> str:
     # 70 ms, paid by those who name such a file.
-    from pool.sources.index.http import ABSENT, Web  # noqa: PLC0415
+    from pool.sources.index.http import ABSENT, HttpClient  # noqa: PLC0415
 
-    web = Web(index_settings(environ), clock=SystemClock(), sleep=asyncio.sleep)
+    web = HttpClient(index_settings(environ), clock=SystemClock(), sleep=asyncio.sleep)
     try:
         answer = await web.get(url, {"Accept": "text/plain, */*;q=0.5"})
     finally:
         await web.aclose()
     if answer.status_code in ABSENT:
-        raise PackageIndexError(f"{masked(url)}: there is no such file on the server")
+        raise PackageIndexError(f"{redact_urls(url)}: there is no such file on the server")
     return str(answer.text)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import Holder
 
-__all__ = ["LockKey", "OpenLock", "why_not"]
+__all__ = ["FileLock", "LockKey", "why_not"]
 
 LockKey = tuple[int, int]
 """Device and inode: all names of a file are one file."""
@@ -35,7 +35,7 @@ _NO_LOCKS = {
 }
 
 
-class OpenLock:
+class FileLock:
     """Open descriptors, and the names they were opened by; the first tells which lock it is."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pool.common.errors import LockError
-from pool.system.locks.base import OpenLock, why_not
+from pool.system.locks.base import FileLock, why_not
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ __all__ = ["LockFile", "open_file"]
 _ONLY_READ = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class LockFile(OpenLock):
+class LockFile(FileLock):
     """The descriptor of a lock file; whatever raises leaves it closed.
 
     Args:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from pool.common.errors import ProjectError
 from pool.system.locks import uv_lock as uvlock
-from pool.system.locks.base import OpenLock, why_not
+from pool.system.locks.base import FileLock, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LockPair"]
+__all__ = ["TreeLock"]
 
 _COPY = "--copy builds in a copy of the tree"
 
 
-class LockPair(OpenLock):
+class TreeLock(FileLock):
     """The descriptors of a tree's locks; whatever raises leaves none of them open.
 
     Args:

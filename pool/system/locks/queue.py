@@ -3,7 +3,7 @@
 flock is not fair, so waiters for one lock stand in line inside the process, and one timer for all
 locks tries for the heads of the lines. A lock is never given up for lack of patience: a waiter
 either gets it, is cancelled, or fails with the name of the holder. What is locked, and how it is
-opened, is the affair of an `OpenLock`: a source tree's (see `pair`), or a file (see `lockfile`).
+opened, is the affair of an `FileLock`: a source tree's (see `pair`), or a file (see `lockfile`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.common.model import Holder
-    from pool.system.locks.base import LockKey, OpenLock
+    from pool.system.locks.base import FileLock, LockKey
 
-__all__ = ["Held", "Locks", "Opener"]
+__all__ = ["LockGuard", "LockQueue", "Opener"]
 
-Opener: TypeAlias = "Callable[[Path], OpenLock]"
+Opener: TypeAlias = "Callable[[Path], FileLock]"
 """Opens the lock of a path; a `PoolError` says why it cannot be locked."""
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.02, 0.25
@@ -38,11 +38,11 @@ LOOK_SECONDS = 0.005
 
 
 @dataclass(slots=True)
-class Held:
+class LockGuard:
     """A lock that is ours until `release`."""
 
-    _locks: Locks
-    _open: OpenLock
+    _locks: LockQueue
+    _open: FileLock
 
     @property
     def fds(self) -> tuple[int, ...]:
@@ -60,7 +60,7 @@ class Held:
 class _Waiter:
     path: Path
     on_wait: Callable[[Holder | None], None]
-    turn: asyncio.Future[Held] = field(
+    turn: asyncio.Future[LockGuard] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     told: Holder | None = None
@@ -72,10 +72,10 @@ class _Waiter:
 
 
 @dataclass(slots=True, eq=False)
-class _Line:
+class _WaitQueue:
     """Those who wait for one lock, in order; they share what is open of it."""
 
-    lock: OpenLock | None
+    lock: FileLock | None
     """None while one of them has it."""
     waiters: deque[_Waiter] = field(default_factory=deque)
 
@@ -84,7 +84,7 @@ class _Line:
         # One that was just cancelled stands in line until its task has run.
         return next((waiter for waiter in self.waiters if not waiter.turn.done()), None)
 
-    def opened(self, path: Path, opener: Opener) -> OpenLock:
+    def opened(self, path: Path, opener: Opener) -> FileLock:
         """Return the lock, opened anew if what it had open is no longer what has the name."""
         if self.lock is None or not self.lock.current:
             self.close()
@@ -97,7 +97,7 @@ class _Line:
             self.lock = None
 
 
-class Locks:
+class LockQueue:
     """The locks of one kind that one pool takes; belongs to one event loop.
 
     Args:
@@ -109,13 +109,13 @@ class Locks:
         self._opener = opener
         self._hint = hint
         self._ours: set[LockKey] = set()
-        self._lines: dict[LockKey, _Line] = {}
+        self._lines: dict[LockKey, _WaitQueue] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._pause = FIRST_SECONDS
         self._look_next = 0.0
         self._to_look_at: list[LockKey] = []
 
-    def try_hold(self, path: Path) -> Held | None:
+    def try_hold(self, path: Path) -> LockGuard | None:
         """Lock a path if that can be done at once, and if nobody of ours stands in line for it.
 
         Raises:
@@ -134,7 +134,7 @@ class Locks:
         *,
         on_wait: Callable[[Holder | None], None],
         timeout: float | None = None,  # noqa: ASYNC109 - its error names the holder
-    ) -> Held:
+    ) -> LockGuard:
         """Wait in line for a lock.
 
         Args:
@@ -159,7 +159,7 @@ class Locks:
         except TimeoutError:
             raise self._out_of_patience(path, last, timeout or 0.0) from None
 
-    async def _in_line(self, path: Path, on_wait: Callable[[Holder | None], None]) -> Held:
+    async def _in_line(self, path: Path, on_wait: Callable[[Holder | None], None]) -> LockGuard:
         waiter = _Waiter(path, on_wait)
         key = self._join(waiter)
         try:
@@ -175,7 +175,7 @@ class Locks:
     def _join(self, waiter: _Waiter) -> LockKey:
         lock = self._opener(waiter.path)
         if (line := self._lines.get(lock.key)) is None:
-            line = self._lines[lock.key] = _Line(lock)
+            line = self._lines[lock.key] = _WaitQueue(lock)
         else:
             lock.close()
         line.waiters.append(waiter)
@@ -190,7 +190,7 @@ class Locks:
             # It got the lock in the very moment in which it was cancelled.
             waiter.turn.result().release()
 
-    def _leave(self, key: LockKey, line: _Line, waiter: _Waiter) -> None:
+    def _leave(self, key: LockKey, line: _WaitQueue, waiter: _Waiter) -> None:
         line.waiters.remove(waiter)
         if not line.waiters:
             del self._lines[key]
@@ -215,9 +215,9 @@ class Locks:
                 waiter.turn.set_exception(problem)
             self._leave(key, line, waiter)
 
-    def _given(self, lock: OpenLock) -> Held:
+    def _given(self, lock: FileLock) -> LockGuard:
         self._ours.add(lock.key)
-        return Held(self, lock)
+        return LockGuard(self, lock)
 
     def _sweep_soon(self) -> None:
         """Try again soon: somebody has just begun to wait."""

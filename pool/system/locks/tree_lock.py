@@ -11,16 +11,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pool.system.locks.lock_pair import LockPair
-from pool.system.locks.queue import Held, Locks
+from pool.system.locks.lock_pair import TreeLock
+from pool.system.locks.queue import LockGuard, LockQueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Held", "TreeLocks"]
+__all__ = ["LockGuard", "TreeLocks"]
 
 
-class TreeLocks(Locks):
+class TreeLocks(LockQueue):
     """All tree locks of one pool; belongs to one event loop.
 
     Args:
@@ -29,6 +29,6 @@ class TreeLocks(Locks):
 
     def __init__(self, *, environ: Mapping[str, str]) -> None:
         super().__init__(
-            partial(LockPair, environ=environ),
+            partial(TreeLock, environ=environ),
             hint="wait for it, end it, or build in a copy with --copy",
         )

@@ -137,7 +137,7 @@ def test_any_journal_is_shown_or_refused(journal: bytes, command: tuple[str, ...
 )
 def test_a_line_that_is_no_event_is_refused_by_its_number(tmp_path: Path, line: bytes) -> None:
     journal = tmp_path / "events.jsonl"
-    first = encode(events.Remark(text="", seq=1))
+    first = encode(events.Note(text="", seq=1))
     journal.write_bytes(b"\n".join([encode_header(HEADER), first, line, b""]))
     code, said = told(tmp_path, "replay", "LOG", "--no-ui")
     assert code == 2

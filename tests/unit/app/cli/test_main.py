@@ -27,7 +27,7 @@ def test_the_version_is_the_installed_one(home: Home) -> None:
 
 def test_the_version_and_help_load_no_engine_and_no_screen(home: Home) -> None:
     code = (
-        "import sys; from app import cli; cli.run(sys.argv[1:]);"
+        "import sys; from app.cli import main as cli; cli.run(sys.argv[1:]);"
         "print(*{'click', 'pool', 'rich', 'textual', 'httpx', 'msgspec'} & set(sys.modules))"
     )
     assert home.python(code, "--version").stdout.splitlines()[1:] == [""]
@@ -155,7 +155,7 @@ def test_a_strangers_pool_is_noticed(home: Home) -> None:
     (home.root / "shadow").mkdir()
     (home.root / "shadow" / "pool.py").touch()
     code = (
-        "import sys; sys.path.insert(0, 'shadow'); from app import cli; sys.exit(cli.run(['runs']))"
+        "import sys; sys.path.insert(0, 'shadow'); from app.cli import main as cli; sys.exit(cli.run(['runs']))"
     )
     done = home.python(code)
     assert done.returncode == 2

@@ -8,7 +8,7 @@ import pytest
 
 import pool
 from app.config.settings import settings
-from app.config.sources import ConfigFile, Flags, Said
+from app.config.sources import ConfigFile, ConfigSources, Flags
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def made(
     argv: tuple[str, ...] = (),
 ) -> pool.Settings:
     quiet = {"PIP_CONFIG_FILE": "/dev/null", "HOME": str(cwd)}
-    said = Said(flags or Flags(), {**quiet, **(environ or {})}, file or ConfigFile())
+    said = ConfigSources(flags or Flags(), {**quiet, **(environ or {})}, file or ConfigFile())
     return settings(said, argv, cwd)
 
 

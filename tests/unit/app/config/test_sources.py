@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 import pool
-from app.config.sources import ConfigFile, Flags, Said, manner, read_file
+from app.config.sources import ConfigFile, ConfigSources, Flags, display_options, read_file
 
 
 def said(
     flags: Flags | None = None,
     environ: dict[str, str] | None = None,
     file: ConfigFile | None = None,
-) -> Said:
-    return Said(flags or Flags(), environ or {}, file or ConfigFile())
+) -> ConfigSources:
+    return ConfigSources(flags or Flags(), environ or {}, file or ConfigFile())
 
 
 OURS, UVS = "WHEELPOOL_CONCURRENT_BUILDS", "UV_CONCURRENT_BUILDS"
@@ -53,7 +53,7 @@ def test_a_cap_that_is_none_is_refused_by_its_flag(value: str) -> None:
         (said(file=ConfigFile(builds=0)), "builds in wheelpool.toml"),
     ],
 )
-def test_a_refusal_names_where_it_was_said(asked: Said, where: str) -> None:
+def test_a_refusal_names_where_it_was_said(asked: ConfigSources, where: str) -> None:
     with pytest.raises(pool.SettingsError, match=f"^{where}: "):
         asked.count("builds", 1)
 
@@ -88,7 +88,7 @@ def test_a_timeout_is_a_number_of_seconds(value: str) -> None:
         (said(file=ConfigFile(memory="off")), None),
     ],
 )
-def test_the_memory_budget_can_be_said_anywhere(asked: Said, expected: int | None) -> None:
+def test_the_memory_budget_can_be_said_anywhere(asked: ConfigSources, expected: int | None) -> None:
     assert asked.memory() == expected
 
 
@@ -99,7 +99,7 @@ def test_a_budget_that_is_none_is_refused_by_where_it_was_said() -> None:
 
 
 def test_json_needs_no_screen() -> None:
-    how = manner(said(Flags(json=True)))
+    how = display_options(said(Flags(json=True)))
     assert how.no_ui
     assert how.json
 

@@ -6,27 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from app.model.build_tree import twigs
+from app.model.build_tree import tree_rows
 from pool.common.model import BuildId, Outcome
 from pool.events import types as v
 
 
-def state(**needed_by: str) -> pool.State:
+def state(**needed_by: str) -> pool.RunState:
     """Return a run whose builds are needed by others: ``b="a"`` says that a needs b."""
-    made = pool.State()
+    made = pool.RunState()
     for name, by in needed_by.items():
         parents = tuple(BuildId(one) for one in by.split())
         build = BuildId(name)
-        pool.fold(
+        pool.apply(
             made, v.BuildQueued(build=build, name=name, target=name, log="", needed_by=parents)
         )
     return made
 
 
-def drawn(made: pool.State, *folded: str) -> list[str]:
+def drawn(made: pool.RunState, *folded: str) -> list[str]:
     return [
         f"{twig.branch}{twig.build}{' again' * twig.again}{' folded' * twig.folded}"
-        for twig in twigs(made, {BuildId(one) for one in folded})
+        for twig in tree_rows(made, {BuildId(one) for one in folded})
     ]
 
 
@@ -42,9 +42,9 @@ def test_what_is_folded_is_not_shown_and_not_drawn_elsewhere() -> None:
 
 def test_of_several_tries_the_last_is_in_the_tree() -> None:
     made = state(a="", c="a")
-    pool.fold(made, v.BuildFinished(build=BuildId("a"), outcome=Outcome.FAILED))
+    pool.apply(made, v.BuildFinished(build=BuildId("a"), outcome=Outcome.FAILED))
     again = v.BuildQueued(build=BuildId("z"), name="z", target="", log="", retry_of=BuildId("a"))
-    pool.fold(made, again)
+    pool.apply(made, again)
     assert drawn(made) == ["z", "└─ c"]
 
 
@@ -59,5 +59,5 @@ def test_every_build_is_drawn_exactly_once(edges: list[set[int]]) -> None:
         name: " ".join(names[by] for by in sorted(bys) if by < len(names))
         for name, bys in zip(names, edges, strict=True)
     })  # fmt: skip
-    first = [twig.build for twig in twigs(made) if not twig.again]
+    first = [twig.build for twig in tree_rows(made) if not twig.again]
     assert sorted(first) == sorted(names)

@@ -15,15 +15,15 @@ from pool.events import types as v
 A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
 
 
-def run(*events: v.KnownEvent, expected: tuple[float | None, ...], cap: int = 2) -> pool.State:
-    state = pool.State()
+def run(*events: v.KnownEvent, expected: tuple[float | None, ...], cap: int = 2) -> pool.RunState:
+    state = pool.RunState()
     limits = {LimitName.BUILDS: cap}
-    pool.fold(state, v.RunStarted(limits=limits, targets=3, out_dir="o", logs="l"))
+    pool.apply(state, v.RunStarted(limits=limits, targets=3, out_dir="o", logs="l"))
     for build, seconds in zip((A, B, C), expected, strict=False):
-        pool.fold(
+        pool.apply(
             state, v.BuildQueued(build=build, name=build, target="x", log="x", expected=seconds)
         )
-    pool.fold_all(state, events)
+    pool.apply_all(state, events)
     return state
 
 
@@ -79,13 +79,13 @@ def test_a_chain_of_any_length_and_a_circle_are_no_trouble() -> None:
     state = run(expected=(), cap=8)
     for build in many:
         queued = v.BuildQueued(build=build, name=build, target="x", log="x", expected=1.0)
-        pool.fold(state, queued)
+        pool.apply(state, queued)
     for build, after in pairwise(many):
         waits = v.BuildWaiting(build=build, for_=WaitFor.DEPENDENCY, builds=(after,))
-        pool.fold_all(state, (*begun(build, 1), waits))
+        pool.apply_all(state, (*begun(build, 1), waits))
     assert Estimate.of(state).remaining(state, 0.0) == pytest.approx(3000.0)
     waits = v.BuildWaiting(build=many[-1], for_=WaitFor.DEPENDENCY, builds=(many[0],))
-    pool.fold_all(state, (*begun(many[-1], 1), waits))
+    pool.apply_all(state, (*begun(many[-1], 1), waits))
     assert Estimate.of(state).remaining(state, 0.0) == pytest.approx(375.0)
 
 

@@ -14,21 +14,21 @@ from tests.unit.pool.events.test_reducer_properties import journals
 
 @given(journals())
 def test_an_estimate_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]) -> None:
-    state, kept = pool.State(), Estimate()
+    state, kept = pool.RunState(), Estimate()
     for event in journal:
-        kept.update(state, pool.fold(state, event))
+        kept.update(state, pool.apply(state, event))
     now = state.now + 3
     assert kept.left(state, now) == Estimate.of(state).left(state, now)
 
 
 @given(st.lists(st.none() | st.floats(0, 1000), min_size=1, max_size=20), st.integers(1, 8))
 def test_it_is_the_larger_of_both_bounds(expected: list[float | None], cap: int) -> None:
-    state = pool.State()
-    pool.fold(state, v.RunStarted(limits={LimitName.BUILDS: cap}, targets=1, out_dir="", logs=""))
+    state = pool.RunState()
+    pool.apply(state, v.RunStarted(limits={LimitName.BUILDS: cap}, targets=1, out_dir="", logs=""))
     for number, seconds in enumerate(expected):
         build = BuildId(f"b{number}")
         queued = v.BuildQueued(build=build, name="x", target="x", log="x", expected=seconds)
-        pool.fold(state, queued)
+        pool.apply(state, queued)
     left = Estimate.of(state).remaining(state, 0.0)
     known = [seconds for seconds in expected if seconds is not None]
     if not known:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import pool
 from app.model.grouping import NEWEST, Group, Layout, Manner
-from app.model.queue import WaitingLine
+from app.model.queue import SlotQueue
 from app.model.sorting import ORDERS, Order, Section, matches, place_of, section_of
-from app.tui.table.order import Arrangement, Wanted
+from app.tui.table.order import RowOrder, TableQuery
 from pool.common.model import BuildId
 from pool.events import types as v
 from tests.unit.pool.events.test_reducer_properties import journals
@@ -21,7 +21,7 @@ manners = st.builds(
     Manner, opened=st.frozensets(st.sampled_from(Section)), everything=st.booleans(), backwards=st.booleans()
 )  # fmt: skip
 wants = st.builds(
-    Wanted, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
+    TableQuery, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
     backwards=st.booleans(), opened=st.frozensets(st.sampled_from(Section)),
 )  # fmt: skip
 
@@ -55,17 +55,17 @@ def test_what_runs_comes_first_and_a_few_failures_next(sizes: list[int], manner:
 
 @given(journals(), wants, st.data())
 def test_an_arrangement_that_is_kept_is_the_one_that_would_be_made_anew(
-    journal: list[v.KnownEvent], wanted: Wanted, data: st.DataObject
+    journal: list[v.KnownEvent], wanted: TableQuery, data: st.DataObject
 ) -> None:
-    state = pool.State()
-    kept = Arrangement(state)
+    state = pool.RunState()
+    kept = RowOrder(state)
     for event in journal:
-        dirty = pool.fold(state, event)
+        dirty = pool.apply(state, event)
         kept.update(dirty, None)
         if data.draw(st.booleans()):
             kept.show(wanted, None)
     kept.show(wanted, None)
-    anew = Arrangement(state)
+    anew = RowOrder(state)
     anew.show(wanted, None)
     assert [kept.at(line) for line in range(len(kept))] == [
         anew.at(line) for line in range(len(anew))
@@ -76,10 +76,10 @@ def test_an_arrangement_that_is_kept_is_the_one_that_would_be_made_anew(
 def test_running_builds_are_the_first_rows_in_every_order(
     journal: list[v.KnownEvent], by: Order, backwards: bool
 ) -> None:
-    state = pool.State()
-    pool.fold_all(state, journal)
-    arrangement = Arrangement(state)
-    arrangement.show(Wanted(by=by, backwards=backwards), None)
+    state = pool.RunState()
+    pool.apply_all(state, journal)
+    arrangement = RowOrder(state)
+    arrangement.show(TableQuery(by=by, backwards=backwards), None)
     first = [arrangement.at(line) for line in range(len(state.slots))]
     assert {there.id for there in first if isinstance(there, pool.BuildState)} == set(
         state.slots.values()
@@ -88,8 +88,8 @@ def test_running_builds_are_the_first_rows_in_every_order(
 
 @given(journals(), st.sampled_from(ORDERS))
 def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> None:
-    state = pool.State()
-    pool.fold_all(state, journal)
+    state = pool.RunState()
+    pool.apply_all(state, journal)
     placed = sorted((place_of(b, by), number) for number, b in enumerate(state.builds.values()))
     builds = list(state.builds.values())
     sections = [section_of(builds[number]) for _, number in placed]
@@ -98,18 +98,18 @@ def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> 
 
 @given(journals(), st.text("bfailed 12", max_size=4), st.text("bfailed 12", max_size=2))
 def test_more_letters_never_find_more(journal: list[v.KnownEvent], needle: str, more: str) -> None:
-    state = pool.State()
-    pool.fold_all(state, journal)
+    state = pool.RunState()
+    pool.apply_all(state, journal)
     for build in state.builds.values():
         assert matches(build, state, needle) or not matches(build, state, needle + more)
 
 
 @given(journals())
 def test_a_line_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]) -> None:
-    state, line = pool.State(), WaitingLine()
+    state, line = pool.RunState(), SlotQueue()
     for event in journal:
-        line.update(state, pool.fold(state, event))
-    whole = WaitingLine.of(state)
+        line.update(state, pool.apply(state, event))
+    whole = SlotQueue.of(state)
     stands = [line[place] for place in range(len(line))]
     assert stands == [whole[place] for place in range(len(whole))]
     assert [line.place(build) for build in stands] == list(range(len(stands)))

@@ -27,11 +27,11 @@ def told(spans: list[Span]) -> list[tuple[str, float, float | None, int | None]]
     return [(span.kind, span.since, span.until, span.slot) for span in spans]
 
 
-def recorded(name: str) -> tuple[list[events.Event], pool.State]:
+def recorded(name: str) -> tuple[list[events.Event], pool.RunState]:
     with pool.JournalReader(RECORDINGS / name) as reader:
         happened = list(reader.read())
-    state = pool.State()
-    pool.fold_all(state, happened)
+    state = pool.RunState()
+    pool.apply_all(state, happened)
     return happened, state
 
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.model.timeline import Series, Span, Timeline, between
-from pool import Outcome, Phase, State, WaitFor, events, fold
+from pool import Outcome, Phase, RunState, WaitFor, apply, events
 from tests.unit.pool.events.test_reducer_properties import journals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def followed(journal: Sequence[events.KnownEvent]) -> tuple[Timeline, State]:
-    state, timeline = State(), Timeline()
+def followed(journal: Sequence[events.KnownEvent]) -> tuple[Timeline, RunState]:
+    state, timeline = RunState(), Timeline()
     for event in journal:
-        fold(state, event)
+        apply(state, event)
         timeline.see(event, state)
     return timeline, state
 

@@ -10,7 +10,7 @@ import pytest
 import pool
 from app.cli import main as cli
 from app.plain import cache as caches
-from pool.cache.prune import Item, in_use
+from pool.cache.prune import CacheEntry, in_use
 from pool.cache.wheel_cache import WheelCache
 from tests.unit.pool.cache.test_wheel_cache import recipe
 
@@ -154,6 +154,6 @@ def test_values_that_cannot_be_used_are_told_and_nothing_goes(
 )
 def test_sizes_are_read_as_people_write_them(text: str, stays: int) -> None:
     choose = caches.choice(None, text, everything=False)
-    item = Item(kind="k", path=caches.folder(), bytes=stays, used=0.0)
+    item = CacheEntry(kind="k", path=caches.folder(), bytes=stays, used=0.0)
     assert choose([item]) == []
-    assert choose([Item(kind="k", path=item.path, bytes=stays + 1, used=0.0)]) != []
+    assert choose([CacheEntry(kind="k", path=item.path, bytes=stays + 1, used=0.0)]) != []

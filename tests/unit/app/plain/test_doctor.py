@@ -10,14 +10,14 @@ import pytest
 
 from app.cli.main import run
 from app.plain.doctor import as_json, as_lines
-from pool.engine.doctor import Checkup, Finding
-from pool.scheduling.history import History
+from pool.engine.doctor import Doctor, Finding
+from pool.scheduling.history import BuildHistory
 from tests.support.fakes import ManualClock
 
 
 def looked(root: Path, **environ: str) -> dict[str, Finding]:
     given = {"PATH": str(root / "bin"), "PIP_CONFIG_FILE": os.devnull, "HOME": str(root)}
-    where = Checkup(
+    where = Doctor(
         cache_dir=root / "cache", state_dir=root / "state", environ={**given, **environ}, root=root
     )
     return {finding.what: finding for finding in where.findings()}
@@ -36,7 +36,7 @@ def test_a_bare_machine_is_described_without_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_known_of_earlier_builds_is_summed_up(tmp_path: Path) -> None:
-    history = History(tmp_path / "state" / "history.sqlite")
+    history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("quick", "1", seconds=1.0, peak=3 << 30)
     history.record("slow", "1", seconds=90.0, peak=1 << 20)
     text = looked(tmp_path)["history"].text
@@ -108,7 +108,7 @@ def test_a_cache_is_measured_each_file_once_and_not_for_ever(tmp_path: Path) -> 
             self.seconds += 1.0
             return self.seconds
 
-    hurried = Checkup(
+    hurried = Doctor(
         cache_dir=tmp_path / "cache", state_dir=tmp_path, environ={}, root=tmp_path, clock=Late()
     )
     found = {one.what: one.text for one in hurried.findings()}

@@ -191,7 +191,7 @@ def test_quiet_says_failures_and_the_sum() -> None:
 def test_verbose_says_phases_requirements_and_locks() -> None:
     lines = said(
         events.BuildPhase(build=A, phase=Phase.GET_REQUIRES),
-        events.BuildChose(build=A, requirements=("setuptools 80", "wheel 1")),
+        events.BuildRequirementsResolved(build=A, requirements=("setuptools 80", "wheel 1")),
         events.LockAcquired(build=A, lock="/a"),
         events.DownloadFinished(build=A, file="x.whl", bytes=2048),
         verbosity="verbose",
@@ -316,14 +316,14 @@ INTO = events.RunStarted(limits={}, targets=2, out_dir="/c", logs="/s/logs", env
 RESOLVING = events.ResolveStarted(requirements=("a", "b"))
 RESOLVED = events.ResolveFinished(
     picked=(
-        events.Picked(
+        events.SelectedVersion(
             name="rich",
             version="14.2.0",
             kind="wheel",
             by=("requirements.txt:3", "textual 6.1.0 needs rich>=14"),
             passed_over=("15.0: needs Python >=3.12", "and 2 more"),
         ),
-        events.Picked(name="idna", version="3.10", kind="installed"),
+        events.SelectedVersion(name="idna", version="3.10", kind="installed"),
     )
 )
 CHANGED = events.EnvironmentChanged(
@@ -419,7 +419,7 @@ def test_an_environments_lock_is_waited_for_by_name_and_said_once() -> None:
 
 
 def test_remarks_are_notes_and_come_again_in_short() -> None:
-    about, of_all = events.Remark(build=A, text="no sdist"), events.Remark(text="pip is old")
+    about, of_all = events.Note(build=A, text="no sdist"), events.Note(text="pip is old")
     assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in numbered([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):

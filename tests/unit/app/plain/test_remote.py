@@ -9,9 +9,9 @@ import pytest
 
 import pool
 from app.cli import main as cli
-from app.plain.remote import Remote
+from app.plain.remote import RemoteRun
 from pool import events
-from pool.events.control_socket import Answer
+from pool.events.control_socket import ControlReply
 from tests.support.home import HEADER, numbered
 
 BUILDS, JOBS, MEMORY = pool.LimitName.BUILDS, pool.LimitName.JOBS, pool.LimitName.MEMORY
@@ -43,11 +43,11 @@ class Run:
         for event in numbered(self._written)[before:]:
             self._writer.write(event)
 
-    def ask(self, journal: Path, control: pool.Control) -> Answer:
+    def ask(self, journal: Path, control: pool.Control) -> ControlReply:
         assert journal == self.path
         self.asked.append(control)
         self.write(*self.does)
-        return Answer(seq=len(self._written), refused=self.refuses)
+        return ControlReply(seq=len(self._written), refused=self.refuses)
 
     def close(self) -> None:
         self._writer.close()
@@ -57,13 +57,13 @@ class Run:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     run = Run(tmp_path / "run.jsonl")
     run.write(*STORY)
-    monkeypatch.setattr(pool, "ask", run.ask)
+    monkeypatch.setattr(pool, "send_control", run.ask)
     yield run
     run.close()
 
 
-def said(run: Run, ask: Callable[[Remote], Iterator[str]]) -> list[str]:
-    with Remote(run.path) as remote:
+def said(run: Run, ask: Callable[[RemoteRun], Iterator[str]]) -> list[str]:
+    with RemoteRun(run.path) as remote:
         return list(ask(remote))
 
 
@@ -111,14 +111,14 @@ def test_a_memory_budget_comes_and_goes(run: Run) -> None:
 
 def test_pausing_and_resuming_say_what_they_change(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 0, "pause")]
-    (line,) = said(run, Remote.paused)
+    (line,) = said(run, RemoteRun.paused)
     assert line == "paused: 2 builds finishing, nothing more begins"
     run.does = []
-    assert said(run, Remote.paused)[0].startswith("paused already: ")
+    assert said(run, RemoteRun.paused)[0].startswith("paused already: ")
     run.does = [changed(BUILDS, 0, 2, "resume")]
-    assert said(run, Remote.resumed) == ["resumed: builds 2"]
+    assert said(run, RemoteRun.resumed) == ["resumed: builds 2"]
     run.does = []
-    assert said(run, Remote.resumed) == ["it was not paused: builds 2"]
+    assert said(run, RemoteRun.resumed) == ["it was not paused: builds 2"]
 
 
 @pytest.mark.parametrize("name", ["b1", "six", "Six", "six 1.17.0", "six==1.17.0"])
@@ -139,7 +139,7 @@ def test_it_is_waited_for_the_end_of_what_is_cancelled(run: Run) -> None:
         raise AssertionError("it has ended by now")
 
     assert said(run, lambda remote: remote.cancelled("six", naps())) == ["six 1.17.0: cancelled"]
-    with Remote(run.path) as remote:
+    with RemoteRun(run.path) as remote:
         slow = list(remote.cancelled("./my-lib", [None, None]))
     assert slow == ["my_lib: its processes are being ended"]
 

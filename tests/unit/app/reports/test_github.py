@@ -17,9 +17,9 @@ def around(*lines: Line) -> list[str]:
     return [told.text for line in lines for told in commands.around(line)]
 
 
-def state_with(*story: events.KnownEvent) -> pool.State:
-    state = pool.State()
-    pool.fold_all(state, story)
+def state_with(*story: events.KnownEvent) -> pool.RunState:
+    state = pool.RunState()
+    pool.apply_all(state, story)
     return state
 
 
@@ -67,10 +67,10 @@ def test_a_try_that_is_made_again_is_no_error_yet() -> None:
 
 def test_what_is_about_no_build_is_an_error_too() -> None:
     failed = events.EnvironmentFailed(environment="/x/y/.venv", reference="r", message="full")
-    assert [line.text for line in errors(failed, pool.State())] == [
+    assert [line.text for line in errors(failed, pool.RunState())] == [
         "::error title=not installed into .venv::full"
     ]
     failed_search = events.ResolveFailed(reference="r", message="a conflict", hint="relax")
-    assert [line.text for line in errors(failed_search, pool.State())] == [
+    assert [line.text for line in errors(failed_search, pool.RunState())] == [
         "::error title=not resolved::a conflict%0Arelax"
     ]

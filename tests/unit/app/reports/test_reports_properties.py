@@ -16,7 +16,7 @@ from app.reports.chrome_trace import trace
 from app.reports.github import Commands, errors
 from app.reports.junit import junit
 from app.reports.markdown import markdown
-from app.runs.record import Record, read
+from app.runs.record import RunRecord, read
 from app.text.lines import Line
 from pool.events.types import BuildQueued, KnownEvent
 from tests.support.home import HEADER
@@ -29,7 +29,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @st.composite
-def records(draw: st.DrawFn) -> Record:
+def records(draw: st.DrawFn) -> RunRecord:
     """A run whose builds have any names, as read back from its journal."""
     story = [_named(event, draw(NAMES)) for event in draw(journals())]
     with TemporaryDirectory() as folder:
@@ -47,7 +47,7 @@ def _named(event: KnownEvent, name: str) -> KnownEvent:
 
 
 @given(records())
-def test_any_run_makes_a_valid_trace(record: Record) -> None:
+def test_any_run_makes_a_valid_trace(record: RunRecord) -> None:
     found = checked(trace(record))
     held = sum(one["dur"] for one in found if one.get("cat") == "build")
     # Rounding to microseconds moves each end of a span by half of one at most.
@@ -57,12 +57,12 @@ def test_any_run_makes_a_valid_trace(record: Record) -> None:
 
 
 @given(records())
-def test_any_run_makes_valid_junit(record: Record) -> None:
+def test_any_run_makes_valid_junit(record: RunRecord) -> None:
     SCHEMA.validate(junit(record))
 
 
 @given(records())
-def test_any_run_makes_markdown_whose_tables_hold(record: Record) -> None:
+def test_any_run_makes_markdown_whose_tables_hold(record: RunRecord) -> None:
     columns = 0
     for line in markdown(record).splitlines():
         if not line.startswith("|"):
@@ -91,9 +91,9 @@ def test_nothing_but_our_own_commands_is_obeyed(lines: list[tuple[str, str]]) ->
 
 
 @given(records())
-def test_annotations_are_a_line_each(record: Record) -> None:
-    state = pool.State()
+def test_annotations_are_a_line_each(record: RunRecord) -> None:
+    state = pool.RunState()
     for event in record.events:
-        pool.fold(state, event)
+        pool.apply(state, event)
         for line in errors(event, state):
             assert re.fullmatch(r"::error title=[^:,\r\n]*::[^\r\n]*", line.text)

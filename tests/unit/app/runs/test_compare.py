@@ -67,8 +67,8 @@ class Run:
 
     @property
     def side(self) -> Side:
-        state = pool.State(header=HEADER)
-        pool.fold_all(state, self.events)
+        state = pool.RunState(header=HEADER)
+        pool.apply_all(state, self.events)
         return Side(header=HEADER, state=state, timeline=Timeline.of(self.events))
 
 

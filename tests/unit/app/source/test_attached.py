@@ -20,7 +20,7 @@ from app.runs import store as runs
 from app.source import attached as attach
 from app.source.attached import AttachedSource
 from pool import events
-from pool.engine.control_server import Door
+from pool.engine.control_server import ControlServer
 from pool.events.codec import encode
 from tests.support.fakes import ManualClock
 from tests.support.home import HEADER, numbered, until
@@ -85,12 +85,12 @@ def test_what_was_written_comes_first_and_then_what_is_written(growing: Growing)
 
 
 def test_what_is_folded_is_the_runs_state(growing: Growing) -> None:
-    mine, runs_own = pool.State(), pool.State()
+    mine, runs_own = pool.RunState(), pool.RunState()
     with attached(growing) as source:
         for event in STORY:
             growing.write(event)
-            pool.fold(runs_own, event)
-            pool.fold_all(mine, source.poll())
+            pool.apply(runs_own, event)
+            pool.apply_all(mine, source.poll())
             assert mine == runs_own
 
 
@@ -176,7 +176,7 @@ def served(growing: Growing, refused: str, controls: list[pool.Control]) -> None
                 asyncio.get_running_loop().call_later(0.01, done.set)
             return refused
 
-        door = Door(growing.path, obey, lambda: 0)
+        door = ControlServer(growing.path, obey, lambda: 0)
         assert await door.open() == ""
         opened.set()
         await done.wait()

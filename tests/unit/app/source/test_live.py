@@ -37,15 +37,15 @@ def settings(root: Path) -> pool.Settings:
 
 def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
     trees = [make_tree(root, name) for name in names]
-    wishes = tuple(pool.parse_wish(str(tree), root) for tree in trees)
+    wishes = tuple(pool.parse_requirement(str(tree), root) for tree in trees)
     return LiveSession(settings(root), pool.Request(wishes=wishes), linger=linger)
 
 
-def followed(session: LiveSession, state: pool.State | None = None) -> pool.State:
-    state = state or pool.State()
+def followed(session: LiveSession, state: pool.RunState | None = None) -> pool.RunState:
+    state = state or pool.RunState()
     while not session.done:
         session.wait(10.0)
-        pool.fold_all(state, session.poll())
+        pool.apply_all(state, session.poll())
     session.join()
     return state
 
@@ -59,8 +59,8 @@ def test_what_is_told_is_what_is_written(tmp_path: Path) -> None:
     assert state.totals == {Outcome.BUILT: 2}
     with pool.JournalReader(session.journal) as reader:
         assert reader.header == session.header
-        written = pool.State()
-        pool.fold_all(written, reader.read())
+        written = pool.RunState()
+        pool.apply_all(written, reader.read())
     assert written == state
 
 
@@ -84,11 +84,11 @@ def test_a_command_after_the_end_is_nobodys(tmp_path: Path) -> None:
 
 def test_a_lingering_run_stays_until_it_is_stopped(tmp_path: Path) -> None:
     session = session_of(tmp_path, "liba", linger=True)
-    state = pool.State()
+    state = pool.RunState()
     session.start()
     while not (state.builds and all(build.outcome for build in state.builds.values())):
         session.wait(10.0)
-        pool.fold_all(state, session.poll())
+        pool.apply_all(state, session.poll())
     assert not session.done
     session.send(pool.Stop())
     followed(session, state)

@@ -9,10 +9,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.model.memory_history import MemoryTrail
+from app.model.memory_history import MemoryHistory
 from app.model.timeline import Timeline
-from app.source.snapshots import Moment, Moments
-from pool import State
+from app.source.snapshots import Snapshot, SnapshotLog
+from pool import RunState
 from tests.support.home import HEADER
 from tests.unit.pool.events.test_reducer_properties import journals
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pool import events
 
 
-def seen(moment: Moment) -> tuple[object, ...]:
+def seen(moment: Snapshot) -> tuple[object, ...]:
     """Return all that can be seen of a moment."""
     timeline = moment.timeline
     return (
@@ -39,8 +39,8 @@ def seen(moment: Moment) -> tuple[object, ...]:
     )
 
 
-def after(happened: Sequence[events.KnownEvent]) -> Moment:
-    moment = Moment(state=State(header=HEADER), timeline=Timeline(), memory=MemoryTrail())
+def after(happened: Sequence[events.KnownEvent]) -> Snapshot:
+    moment = Snapshot(state=RunState(header=HEADER), timeline=Timeline(), memory=MemoryHistory())
     for event in happened:
         moment.see(event)
     return moment
@@ -54,7 +54,7 @@ def test_from_any_moment_on_it_all_comes_to_the_same(
         msgspec.structs.replace(event, seq=n, t=event.t or float(n))
         for n, event in enumerate(journal, 1)
     ]
-    moments = Moments(HEADER, apart=apart)
+    moments = SnapshotLog(HEADER, apart=apart)
     for event in journal:
         moments.see(event)
     for _ in range(3):

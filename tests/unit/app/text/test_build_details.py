@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 import pool
-from app.model.memory_history import MemoryTrail, columns
-from app.model.queue import WaitingLine
+from app.model.memory_history import MemoryHistory, columns
+from app.model.queue import SlotQueue
 from app.model.timeline import Series
 from app.runs.previous_phases import earlier_phases
 from app.text.build_details import facts, tries
@@ -23,9 +23,9 @@ HEADER = v.Header(
 )  # fmt: skip
 
 
-def after(*events: tuple[float, v.KnownEvent]) -> pool.State:
-    made = pool.State(header=HEADER)
-    pool.fold_all(made, [pool_at(event, t) for t, event in events])
+def after(*events: tuple[float, v.KnownEvent]) -> pool.RunState:
+    made = pool.RunState(header=HEADER)
+    pool.apply_all(made, [pool_at(event, t) for t, event in events])
     return made
 
 
@@ -34,9 +34,9 @@ def pool_at(event: v.KnownEvent, t: float) -> v.KnownEvent:
 
 
 def said(
-    state: pool.State, build: BuildId, now: float, before: dict[Phase, float] | None = None
+    state: pool.RunState, build: BuildId, now: float, before: dict[Phase, float] | None = None
 ) -> dict[str, str]:
-    found = facts(state.builds[build], state, now, WaitingLine(), before or {})
+    found = facts(state.builds[build], state, now, SlotQueue(), before or {})
     return {fact.about: fact.text for fact in found}
 
 
@@ -53,7 +53,7 @@ def test_a_build_that_goes_on_is_compared_with_the_one_before() -> None:
         (2.0, v.BuildStarted(build=A, slot=1, reserved=1 << 29)),
         (2.0, v.BuildPhase(build=A, phase=Phase.ENVIRONMENT)),
         (3.0, v.BuildPhase(build=A, phase=Phase.BUILD)),
-        (3.0, v.BuildChose(build=A, requirements=("setuptools 80", "wheel 1"))),
+        (3.0, v.BuildRequirementsResolved(build=A, requirements=("setuptools 80", "wheel 1"))),
     )
     told = said(state, A, 5.0, {Phase.BUILD: 4.0})
     assert told["phases"] == "environment 1.0 s   build 2.0 s so far (before 4.0 s)"
@@ -101,7 +101,7 @@ def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:
 
 
 def test_memory_is_kept_of_builds_and_of_processes_that_run() -> None:
-    trail = MemoryTrail()
+    trail = MemoryHistory()
     for event in (sample(1.0, A, (7, 10)), sample(2.0, A, (7, 30), (8, 5)), sample(3.0, A, (8, 6))):
         trail.see(event)
     assert trail.builds[A].values == [10, 35, 6]

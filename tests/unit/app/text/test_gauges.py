@@ -14,13 +14,13 @@ A = BuildId("b1")
 GIB = 1 << 30
 
 
-def seen(*events: v.KnownEvent) -> tuple[pool.State, Timeline]:
-    state, timeline = pool.State(), Timeline()
+def seen(*events: v.KnownEvent) -> tuple[pool.RunState, Timeline]:
+    state, timeline = pool.RunState(), Timeline()
     limits = {LimitName.BUILDS: 4, LimitName.JOBS: 8, LimitName.MEMORY: 4 * GIB}
     started = v.RunStarted(limits=limits, targets=1, out_dir="o", logs="l")
     queued = v.BuildQueued(build=A, name="a", target="a", log="a")
     for event in (started, queued, *events):
-        pool.fold(state, event)
+        pool.apply(state, event)
         timeline.see(event, state)
     return state, timeline
 

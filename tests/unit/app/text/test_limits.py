@@ -16,11 +16,11 @@ CAPS = {LimitName.BUILDS: 2, LimitName.DOWNLOADS: 8, LimitName.INSTALLS: 2}
 MEBI = 1 << 20
 
 
-def state(*events: v.KnownEvent) -> pool.State:
-    state = pool.State()
+def state(*events: v.KnownEvent) -> pool.RunState:
+    state = pool.RunState()
     started = v.RunStarted(limits=CAPS, targets=2, out_dir="o", logs="l")
     queued = [v.BuildQueued(build=b, name=b, target=b, log=b) for b in (A, B)]
-    pool.fold_all(state, [started, *queued, *events])
+    pool.apply_all(state, [started, *queued, *events])
     return state
 
 
@@ -100,9 +100,9 @@ def test_the_next_cap_goes_around_and_knows_old_runs() -> None:
     for _ in range(4):
         around.append(next_cap(run, around[-1]))
     assert around == [*CAPS, LimitName.MEMORY, LimitName.BUILDS]
-    old = pool.State()
+    old = pool.RunState()
     assert next_cap(old, LimitName.BUILDS) is LimitName.MEMORY
-    pool.fold(old, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"))
+    pool.apply(old, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"))
     assert next_cap(old, LimitName.MEMORY) is LimitName.BUILDS
     assert list(limits(old)) == [LimitName.BUILDS]
 
@@ -148,7 +148,7 @@ def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow()
     assert line.startswith("builds 0/2  0 of 2 done  downloads 2/8  5 of 20 MiB  ")
     assert line.endswith("/s  memory 4.0 of 8.0 GiB  2.0 s")
     assert progress(run, 2.0, 40) == "builds 0/2  0 of 2 done  2.0 s"
-    assert progress(pool.State(), 0.5, 80) == "0.5 s"
+    assert progress(pool.RunState(), 0.5, 80) == "0.5 s"
 
 
 def test_the_progress_line_says_what_goes_on_around_builds() -> None:
@@ -156,12 +156,12 @@ def test_the_progress_line_says_what_goes_on_around_builds() -> None:
     assert "resolving 2 requirements · 0:04" in progress(state(resolving), 5.0, 120)
 
 
-def budgeted(cap: int) -> pool.State:
-    state = pool.State()
+def budgeted(cap: int) -> pool.RunState:
+    state = pool.RunState()
     limits = {LimitName.BUILDS: 4} | ({LimitName.MEMORY: cap} if cap else {})
     machine = v.MachineMemory(total=16 << 30, available=8 << 30)
-    pool.fold(state, v.RunStarted(limits=limits, targets=1, out_dir="o", logs="l"))
-    pool.fold(state, v.Sample(builds=(), machine=machine))
+    pool.apply(state, v.RunStarted(limits=limits, targets=1, out_dir="o", logs="l"))
+    pool.apply(state, v.Sample(builds=(), machine=machine))
     return state
 
 
@@ -194,7 +194,7 @@ def test_who_has_to_end_is_counted() -> None:
     assert caps.draining(state, LimitName.BUILDS) == 0
     for number in (1, 2):
         build = BuildId(f"d{number}")
-        pool.fold(state, v.BuildQueued(build=build, name="d", target="d", log="d"))
-        pool.fold(state, v.BuildStarted(build=build, slot=number))
-    pool.fold(state, v.LimitChanged(limit=LimitName.BUILDS, old=4, new=1, why="user"))
+        pool.apply(state, v.BuildQueued(build=build, name="d", target="d", log="d"))
+        pool.apply(state, v.BuildStarted(build=build, slot=number))
+    pool.apply(state, v.LimitChanged(limit=LimitName.BUILDS, old=4, new=1, why="user"))
     assert caps.draining(state, LimitName.BUILDS) == 1

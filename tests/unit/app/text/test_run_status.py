@@ -6,7 +6,7 @@ import pytest
 
 import pool
 from app.text import run_status as story
-from app.text.run_status import Told
+from app.text.run_status import StatusMessage
 from pool import Holder
 from pool.events import types as v
 
@@ -15,19 +15,19 @@ STARTED = v.RunStarted(limits={}, targets=2, out_dir="o", logs="l", environment=
 RESOLVING = v.ResolveStarted(requirements=("a", "b"), t=1.0)
 RESOLVED = v.ResolveFinished(
     picked=(
-        v.Picked(name="a", version="1", kind="wheel"),
-        v.Picked(name="b", version="1", kind="sdist"),
-        v.Picked(name="c", version="1", kind="direct"),
-        v.Picked(name="d", version="1", kind="direct", file="d-1-py3-none-any.whl"),
-        v.Picked(name="e", version="1", kind="installed"),
+        v.SelectedVersion(name="a", version="1", kind="wheel"),
+        v.SelectedVersion(name="b", version="1", kind="sdist"),
+        v.SelectedVersion(name="c", version="1", kind="direct"),
+        v.SelectedVersion(name="d", version="1", kind="direct", file="d-1-py3-none-any.whl"),
+        v.SelectedVersion(name="e", version="1", kind="installed"),
     )
 )
 
 
-def told(*events: v.KnownEvent, now: float = 0.0) -> Told | None:
-    state = pool.State()
-    pool.fold_all(state, [STARTED, *events])
-    return story.told(state, now)
+def told(*events: v.KnownEvent, now: float = 0.0) -> StatusMessage | None:
+    state = pool.RunState()
+    pool.apply_all(state, [STARTED, *events])
+    return story.current_status(state, now)
 
 
 def changed(*changes: v.EnvironmentChange) -> v.EnvironmentChanged:
@@ -44,15 +44,17 @@ GONE = v.EnvironmentChange(name="f", old="1")
 
 def test_nothing_is_said_where_there_is_nothing() -> None:
     assert told() is None
-    assert story.told(pool.State(), 0.0) is None
+    assert story.current_status(pool.RunState(), 0.0) is None
 
 
 def test_resolving_says_how_far_it_is_and_then_what_it_found() -> None:
     pages = v.ResolveProgress(pages=34)
     asked = "resolving 2 requirements"
-    assert told(RESOLVING, now=5.0) == Told("working", (f"{asked} · 0:04",))
-    assert told(RESOLVING, pages, now=5.0) == Told("working", (f"{asked} · 34 pages · 0:04",))
-    assert told(RESOLVING, RESOLVED) == Told(
+    assert told(RESOLVING, now=5.0) == StatusMessage("working", (f"{asked} · 0:04",))
+    assert told(RESOLVING, pages, now=5.0) == StatusMessage(
+        "working", (f"{asked} · 34 pages · 0:04",)
+    )
+    assert told(RESOLVING, RESOLVED) == StatusMessage(
         "done", ("resolved 5 distributions: 2 from source, 2 wheels, 1 kept",)
     )
 
@@ -61,38 +63,42 @@ def test_a_conflict_has_a_line_for_each_sentence() -> None:
     failed = v.ResolveFailed(
         reference="conflict", message="no set fits; x.txt:1 asks for a<2\nb 1 needs a>=2", hint="go"
     )
-    assert told(RESOLVING, failed) == Told(
+    assert told(RESOLVING, failed) == StatusMessage(
         "failed", ("not resolved: no set fits", "x.txt:1 asks for a<2", "b 1 needs a>=2", "go")
     )
 
 
 def test_what_fails_before_resolving_begins_is_told_too() -> None:
     failed = v.ResolveFailed(reference="x", message="core says nothing of itself")
-    assert told(failed) == Told("failed", ("not resolved: core says nothing of itself",))
+    assert told(failed) == StatusMessage("failed", ("not resolved: core says nothing of itself",))
 
 
 def test_an_environment_waits_is_written_and_done() -> None:
     waiting = v.LockWaiting(lock=ENV, holder=Holder(pid=4711, command="uv pip install"), t=8.0)
     words = 'waiting 0:12 for .venv: locked by pid 4711 "uv pip install"'
-    assert told(RESOLVING, RESOLVED, waiting, now=20.0) == Told("waiting", (words,))
+    assert told(RESOLVING, RESOLVED, waiting, now=20.0) == StatusMessage("waiting", (words,))
     has, left = v.LockAcquired(lock=ENV), v.LockReleased(lock=ENV)
-    assert told(waiting, has) == Told("working", ("writing into .venv",))
-    assert told(waiting, has, changed(NEW), left) == Told("done", ("installed 1 into .venv",))
+    assert told(waiting, has) == StatusMessage("working", ("writing into .venv",))
+    assert told(waiting, has, changed(NEW), left) == StatusMessage(
+        "done", ("installed 1 into .venv",)
+    )
 
 
 def test_a_failed_environment_says_so_until_it_is_changed() -> None:
     failed = v.EnvironmentFailed(environment=ENV, reference="x", message="it is full", hint="clear")
-    assert told(failed) == Told("failed", ("not installed into .venv: it is full", "clear"))
-    assert told(failed, changed(NEW)) == Told("done", ("installed 1 into .venv",))
+    assert told(failed) == StatusMessage(
+        "failed", ("not installed into .venv: it is full", "clear")
+    )
+    assert told(failed, changed(NEW)) == StatusMessage("done", ("installed 1 into .venv",))
 
 
 def test_the_newest_remark_follows_what_has_ended() -> None:
-    remarks = v.Remark(text="old"), v.Remark(text="by the way")
-    assert told(*remarks) == Told("done", ("note: by the way",))
-    assert told(changed(NEW), *remarks) == Told(
+    remarks = v.Note(text="old"), v.Note(text="by the way")
+    assert told(*remarks) == StatusMessage("done", ("note: by the way",))
+    assert told(changed(NEW), *remarks) == StatusMessage(
         "done", ("installed 1 into .venv   note: by the way",)
     )
-    assert told(RESOLVING, *remarks, now=1.0) == Told(
+    assert told(RESOLVING, *remarks, now=1.0) == StatusMessage(
         "working", ("resolving 2 requirements · 0:00",)
     )
 
@@ -107,7 +113,7 @@ def test_the_newest_remark_follows_what_has_ended() -> None:
     ],
 )
 def test_changes_are_summed_up(changes: tuple[v.EnvironmentChange, ...], words: str) -> None:
-    assert told(changed(*changes)) == Told("done", (words,))
+    assert told(changed(*changes)) == StatusMessage("done", (words,))
 
 
 @pytest.mark.parametrize(

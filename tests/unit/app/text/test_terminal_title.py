@@ -22,10 +22,10 @@ STORY: list[events.KnownEvent] = [
 ]
 
 
-def state(count: int) -> pool.State:
-    folded = pool.State()
+def state(count: int) -> pool.RunState:
+    folded = pool.RunState()
     for event in numbered(STORY[:count]):
-        pool.fold(folded, event)
+        pool.apply(folded, event)
     return folded
 
 

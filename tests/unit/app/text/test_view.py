@@ -14,12 +14,12 @@ from pool.events import types as v
 A, B, C = BuildId("b1"), BuildId("b2"), BuildId("b3")
 
 
-def state(*events: v.KnownEvent) -> pool.State:
-    state = pool.State()
+def state(*events: v.KnownEvent) -> pool.RunState:
+    state = pool.RunState()
     started = v.RunStarted(limits={LimitName.BUILDS: 2}, targets=3, out_dir="o", logs="l")
     names = {A: "core", B: "plugin", C: "helper"}
     queued = [v.BuildQueued(build=b, name=n, target=n, log=n) for b, n in names.items()]
-    pool.fold_all(state, [started, *queued, *events])
+    pool.apply_all(state, [started, *queued, *events])
     return state
 
 

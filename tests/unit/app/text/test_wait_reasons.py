@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pool
-from app.model.queue import WaitingLine
-from app.text.wait_reasons import in_line, why
+from app.model.queue import SlotQueue
+from app.text.wait_reasons import in_line, wait_reason
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
 
@@ -24,17 +24,19 @@ def queued(build: BuildId, name: str, rank: int, weight: float = 0.0) -> v.Build
     )
 
 
-def run(*events: v.KnownEvent, cap: int = 2) -> pool.State:
+def run(*events: v.KnownEvent, cap: int = 2) -> pool.RunState:
     limits = {LimitName.BUILDS: cap, LimitName.MEMORY: 4 * GIB}
-    state = pool.State(header=HEADER)
-    pool.fold(state, v.RunStarted(limits=limits, targets=3, out_dir="o", logs="l"))
-    pool.fold_all(state, events)
+    state = pool.RunState(header=HEADER)
+    pool.apply(state, v.RunStarted(limits=limits, targets=3, out_dir="o", logs="l"))
+    pool.apply_all(state, events)
     return state
 
 
-def said(state: pool.State, build: BuildId, now: float = 0.0) -> tuple[str, str]:
-    line = WaitingLine.of(state)
-    return why(state.builds[build], state, now, line), in_line(state.builds[build], state, line)
+def said(state: pool.RunState, build: BuildId, now: float = 0.0) -> tuple[str, str]:
+    line = SlotQueue.of(state)
+    return wait_reason(state.builds[build], state, now, line), in_line(
+        state.builds[build], state, line
+    )
 
 
 def three() -> list[v.KnownEvent]:

@@ -157,8 +157,10 @@ def test_no_color_is_plain_where_nothing_else_is_said(monkeypatch: pytest.Monkey
 def test_flag_variable_and_file_say_which() -> None:
     def chosen(flag: str | None, variable: str, file: str | None) -> str | None:
         environ = {"WHEELPOOL_THEME": variable}
-        said = config.Said(config.Flags(theme=flag), environ, config.ConfigFile(theme=file))
-        return config.manner(said).theme
+        said = config.ConfigSources(
+            config.Flags(theme=flag), environ, config.ConfigFile(theme=file)
+        )
+        return config.display_options(said).theme
 
     assert chosen("light", "plain", "contrast") == "light"
     assert chosen(None, "plain", "contrast") == "plain"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pool.build.job import Order
+from pool.build.job import BuildRequest
 from pool.requirements.target import parse_target
 
 
@@ -22,5 +22,5 @@ from pool.requirements.target import parse_target
 def test_settings_are_told_without_secrets_and_escapes(
     settings: dict[str, str | list[str]], told: tuple[str, ...]
 ) -> None:
-    order = Order(source=parse_target("x==1", Path()), config_settings=settings)
+    order = BuildRequest(source=parse_target("x==1", Path()), config_settings=settings)
     assert order.told_settings == told

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pool.build.locking import Alone, Lockable
+from pool.build.locking import BuildLocks, LockTarget
 from pool.scheduling.gate import Gate
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
-from pool.scheduling.slot import FRESH, Seat
+from pool.system.locks.queue import LockQueue
+from pool.scheduling.slot import FRESH, Slot
 
 
 class Told:
@@ -28,17 +28,17 @@ async def test_who_is_cancelled_while_it_waits_for_its_slot_again_gives_the_lock
     tmp_path: Path,
 ) -> None:
     bus: Any = Told()
-    gate, locks = Gate(1), Locks(LockFile)
-    what = Lockable(locks=locks, path=tmp_path / "lock", label="lock")
+    gate, locks = Gate(1), LockQueue(LockFile)
+    what = LockTarget(locks=locks, path=tmp_path / "lock", label="lock")
     first = locks.try_hold(what.path)
     assert first is not None
     job: Any = type("Job", (), {"id": "b1"})
-    seat = Seat(job.id, gate, bus, (FRESH, 0.0, 0))
-    alone = Alone(job=job, seat=seat, bus=bus, patience=None)
+    seat = Slot(job.id, gate, bus, (FRESH, 0.0, 0))
+    alone = BuildLocks(job=job, seat=seat, bus=bus, patience=None)
 
     async def build() -> None:
         await seat.take()
-        async with alone.with_(what):
+        async with alone.hold(what):
             raise AssertionError("it has no slot")
 
     task = asyncio.create_task(build())

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from pool.build.oom import Evidence, Verdict, judged, words_for
+from pool.build.oom import Evidence, Verdict, classify, words_for
 
 GIB = 1 << 30
 
 
 def found(code: int = 1, *tail: str, **more: Any) -> str:
-    finding = judged(Evidence(hook="build_wheel", code=code, tail=tail, **more))
+    finding = classify(Evidence(hook="build_wheel", code=code, tail=tail, **more))
     return words_for(finding) if finding.verdict != "no" else "no"
 
 
@@ -86,7 +86,7 @@ RUNGS: list[tuple[dict[str, Any], Verdict, str]] = [
 def test_a_kill_is_judged_by_what_else_is_known(
     facts: dict[str, Any], verdict: Verdict, reason: str
 ) -> None:
-    finding = judged(Evidence(hook="build_wheel", code=-9, **facts))
+    finding = classify(Evidence(hook="build_wheel", code=-9, **facts))
     assert finding.verdict == verdict
     assert finding.reasons == ((reason,) if reason else ())
 

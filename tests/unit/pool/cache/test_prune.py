@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pool.build.workspace import Workplace
-from pool.cache.prune import Item, chosen, in_use, items, live_runs, prune
+from pool.build.workspace import RunWorkspace
+from pool.cache.prune import CacheEntry, chosen, in_use, items, live_runs, prune
 from pool.common.errors import LockError
 from pool.common.model import BuildId, RunId
 from tests.support.lock_holders import another, child
@@ -116,7 +116,7 @@ def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
         waiting.set()
 
     with in_use(cache):
-        run = Workplace(cache, RunId("20261121-031205-4711"))
+        run = RunWorkspace(cache, RunId("20261121-031205-4711"))
         run.place(BuildId("b1")).make()
         pruning = threading.Thread(target=prune, args=(cache, list, tell))
         pruning.start()
@@ -161,7 +161,7 @@ def test_many_runs_use_a_cache_at_once(cache: Path) -> None:
 
 
 def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
-    def choose(found: Sequence[Item]) -> Sequence[Item]:
+    def choose(found: Sequence[CacheEntry]) -> Sequence[CacheEntry]:
         with (cache / ".lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return found
@@ -197,7 +197,7 @@ def test_a_cache_on_a_file_system_without_locks_is_used_but_not_pruned(
 
 ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12).map(
     lambda pairs: [
-        Item(kind="k", path=Path(str(number)), bytes=size, used=float(used))
+        CacheEntry(kind="k", path=Path(str(number)), bytes=size, used=float(used))
         for number, (size, used) in enumerate(pairs)
     ]
 )
@@ -205,7 +205,7 @@ ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12
 
 @given(ITEMS, st.none() | st.integers(0, 60), st.none() | st.integers(0, 300))
 def test_what_stays_is_young_and_small_enough_and_younger_than_what_goes(
-    found: list[Item], older_than: int | None, most: int | None
+    found: list[CacheEntry], older_than: int | None, most: int | None
 ) -> None:
     going = chosen(found, 100.0, older_than, most)
     staying = [item for item in found if item not in going]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.cache import unpacked_wheels as wheelstore
-from pool.cache.unpacked_wheels import EntryPoint, WheelStore
+from pool.cache.unpacked_wheels import EntryPoint, UnpackedWheels
 from pool.common.errors import ArchiveError
 from pool.system.interpreter import Interpreter, probe
 from tests.support.in_tree_backend import until
@@ -24,13 +24,13 @@ ADD = """
 import os, sys
 from pathlib import Path
 from pool.system.interpreter import probe
-from pool.backend import wheelstore
+from pool.cache import unpacked_wheels as wheelstore
 if sys.argv[4:]:
     def stuck(*args):
         Path(sys.argv[4]).touch()
         sys.stdin.read()
     wheelstore._compile = stuck
-store = wheelstore.WheelStore(Path(sys.argv[1]))
+store = wheelstore.UnpackedWheels(Path(sys.argv[1]))
 print(store.add(Path(sys.argv[2]), sys.argv[3], probe(None, os.environ)).path)
 """
 
@@ -41,8 +41,8 @@ def python() -> Interpreter:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> WheelStore:
-    return WheelStore(tmp_path / "store")
+def store(tmp_path: Path) -> UnpackedWheels:
+    return UnpackedWheels(tmp_path / "store")
 
 
 def adder(store: Path, wheel: Path, *stuck: Path) -> subprocess.Popen[str]:
@@ -55,7 +55,7 @@ def new_ones(folder: Path) -> list[Path]:
 
 
 def test_a_wheel_is_kept_by_scheme_with_what_it_says(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     files = {
         "tiny/__init__.py": "value = 1\n",
@@ -84,7 +84,7 @@ def test_a_wheel_is_kept_by_scheme_with_what_it_says(
 
 
 def test_what_does_not_compile_is_kept_as_it_is(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"old.py": "print 'two'\n", "new.py": "\n"})
     stored = store.add(wheel, sha256(wheel), python)
@@ -93,7 +93,7 @@ def test_what_does_not_compile_is_kept_as_it_is(
 
 
 def test_executables_stay_executable(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"tiny/tool": "#!/bin/sh\n"}, executable="tiny/tool")
     stored = store.add(wheel, sha256(wheel), python)
@@ -101,7 +101,7 @@ def test_executables_stay_executable(
 
 
 def test_a_wheel_spelled_in_two_ways_finds_its_data(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     info = "Tiny-1.0.dist-info"
     wheel = tiny_wheel(tmp_path, {"Tiny-1.0.data/scripts/run": "#!python\n"}, info=info)
@@ -122,7 +122,7 @@ def test_a_wheel_spelled_in_two_ways_finds_its_data(
     ],
 )
 def test_members_that_have_no_place_are_refused(
-    store: WheelStore, tmp_path: Path, python: Interpreter, name: str, message: str
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter, name: str, message: str
 ) -> None:
     wheel = tiny_wheel(tmp_path / "in", {name: "import this\n"})
     with pytest.raises(ArchiveError, match=rf"tiny-1\.0-py3-none-any\.whl: .*{message}"):
@@ -144,7 +144,7 @@ def test_members_that_have_no_place_are_refused(
     ],
 )
 def test_commands_that_are_none_are_refused(
-    store: WheelStore, tmp_path: Path, python: Interpreter, text: str
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter, text: str
 ) -> None:
     wheel = tiny_wheel(tmp_path, {f"{INFO}/entry_points.txt": text})
     with pytest.raises(ArchiveError, match=r"not a good wheel: entry_points\.txt"):
@@ -152,7 +152,7 @@ def test_commands_that_are_none_are_refused(
 
 
 def test_what_record_does_not_promise_is_refused(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     for record in ["", row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
         wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"}, record=record)
@@ -161,7 +161,7 @@ def test_what_record_does_not_promise_is_refused(
 
 
 def test_what_is_no_wheel_at_all_is_refused(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     good = tiny_wheel(tmp_path / "good", {"tiny.py": "x = 1\n" * 1000}).read_bytes()
     wheel = tmp_path / "tiny-1.0-py3-none-any.whl"
@@ -177,7 +177,7 @@ def test_what_is_no_wheel_at_all_is_refused(
 
 
 def test_a_bomb_is_refused(
-    store: WheelStore, tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wheelstore, "MOST_BYTES", 1000)
     wheel = tiny_wheel(tmp_path, {"tiny.py": "x" * 2000})
@@ -195,7 +195,7 @@ def test_processes_that_add_one_wheel_at_once_all_succeed(tmp_path: Path) -> Non
 
 
 async def test_a_process_killed_in_the_middle_leaves_nothing_that_is_used(
-    store: WheelStore, tmp_path: Path, python: Interpreter
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"})
     with adder(tmp_path / "store", wheel, tmp_path / "stuck") as process:
@@ -207,13 +207,13 @@ async def test_a_process_killed_in_the_middle_leaves_nothing_that_is_used(
     store.add(wheel, sha256(wheel), python)
     assert new_ones(tmp_path) == [left]
     os.utime(left, (0, 0))
-    WheelStore(tmp_path / "store").add(wheel, sha256(wheel), python)
+    UnpackedWheels(tmp_path / "store").add(wheel, sha256(wheel), python)
     assert new_ones(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone", "no marker", "torn marker", "touched"])
 def test_a_damaged_entry_is_not_used_but_made_anew(
-    store: WheelStore, tmp_path: Path, python: Interpreter, damage: str
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter, damage: str
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"tiny.py": "value = 1\n"})
     stored = store.add(wheel, sha256(wheel), python)

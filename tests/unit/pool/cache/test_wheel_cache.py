@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.cache.key import Recipe, read_by_builds
-from pool.cache.unpacked_wheels import StoredWheel
+from pool.cache.key import CacheKey, read_by_builds
+from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.cache.wheel_cache import FOLDER, CachedWheel, Damaged, WheelCache
 from pool.sources.pyproject import Project
 from pool.system.interpreter import probe
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Locks
+from pool.system.locks.queue import LockQueue
 from tests.support.lock_holders import ignore
 from tests.support.makers import make_wheel
 
@@ -36,8 +36,8 @@ class Then:
         return datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def ingredient(name: str, digest: str = "00") -> StoredWheel:
-    return StoredWheel(
+def ingredient(name: str, digest: str = "00") -> UnpackedWheel:
+    return UnpackedWheel(
         name=name,
         version="1",
         metadata="",
@@ -53,9 +53,9 @@ def recipe(
     *,
     environ: dict[str, str] | None = None,
     settings: dict[str, str | list[str]] | None = None,
-    wheels: tuple[StoredWheel, ...] = (),
-) -> Recipe:
-    return Recipe.of(
+    wheels: tuple[UnpackedWheel, ...] = (),
+) -> CacheKey:
+    return CacheKey.of(
         source,
         name="flash-attn",
         config_settings=settings or {},
@@ -75,7 +75,7 @@ def wheel(tmp_path: Path) -> Path:
     return make_wheel(tmp_path, "some")
 
 
-def store(cache: WheelCache, wheel: Path, *recipes: Recipe) -> CachedWheel:
+def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
     return cache.store(
         wheel,
         recipes or [recipe()],
@@ -87,7 +87,7 @@ def store(cache: WheelCache, wheel: Path, *recipes: Recipe) -> CachedWheel:
     )
 
 
-def found(cache: WheelCache, wanted: Recipe | None = None) -> CachedWheel:
+def found(cache: WheelCache, wanted: CacheKey | None = None) -> CachedWheel:
     answer = cache.find((wanted or recipe()).final_key([]))
     assert isinstance(answer, CachedWheel)
     return answer
@@ -318,7 +318,7 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
 
 async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: Path) -> None:
     """One builds with the lock, the other gets the lock and finds what was built."""
-    builder, other = Locks(LockFile), Locks(LockFile)
+    builder, other = LockQueue(LockFile), LockQueue(LockFile)
     path = cache.lock_path(recipe())
     held = await builder.acquire(path, on_wait=ignore)
     assert other.try_hold(path) is None

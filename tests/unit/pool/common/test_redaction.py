@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pool.build.frontend.hooks import HookCall
 from pool.build.frontend.log_tail import clean_line
-from pool.build.frontend.rerun import by_hand
+from pool.build.frontend.rerun import rerun_command
 from pool.common.model import BuildId
-from pool.common.redaction import masked, starred, starred_settings
+from pool.common.redaction import redact_args, redact_urls, starred_settings
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from pool.common.redaction import masked, starred, starred_settings
     ],
 )
 def test_urls_are_told_without_credentials(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert redact_urls(text) == shown
     assert clean_line(f"\x1b[1m{text}\x1b[0m".encode()) == shown
 
 
@@ -47,7 +47,7 @@ def test_urls_are_told_without_credentials(text: str, shown: str) -> None:
     ],
 )
 def test_command_lines_are_told_without_secrets(words: list[str], shown: list[str]) -> None:
-    assert list(starred(words)) == shown
+    assert list(redact_args(words)) == shown
 
 
 def test_settings_are_told_without_secrets() -> None:
@@ -67,7 +67,7 @@ def test_settings_are_told_without_secrets() -> None:
 
 @given(st.text())
 def test_text_without_urls_stays(text: str) -> None:
-    assert masked(text.replace("://", "")) == text.replace("://", "")
+    assert redact_urls(text.replace("://", "")) == text.replace("://", "")
 
 
 def _called(settings: dict[str, str | list[str]]) -> str:
@@ -85,7 +85,7 @@ def _called(settings: dict[str, str | list[str]]) -> str:
         fds=(),
         environ={},
     )
-    return by_hand(call)
+    return rerun_command(call)
 
 
 def test_by_hand_a_secret_is_to_be_filled_in() -> None:

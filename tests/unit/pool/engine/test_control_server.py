@@ -14,9 +14,9 @@ import pytest
 import pool
 from pool.common.model import BuildId, LimitName
 from pool.engine import control_server as doors
-from pool.engine.control_server import Door
+from pool.engine.control_server import ControlServer
 from pool.events import control_socket as visit
-from pool.events.control_socket import LONGEST_LINE, Answer, door_of, reachable
+from pool.events.control_socket import LONGEST_LINE, ControlReply, reachable, socket_path
 
 
 class Run:
@@ -26,15 +26,15 @@ class Run:
         self.journal = journal
         self.got: list[pool.Control] = []
         self.refuses = ""
-        self.door = Door(journal, self.obey, lambda: 40 + len(self.got))
+        self.door = ControlServer(journal, self.obey, lambda: 40 + len(self.got))
 
     def obey(self, control: pool.Control) -> str:
         self.got.append(control)
         return self.refuses
 
-    async def asked(self, control: pool.Control) -> Answer:
+    async def asked(self, control: pool.Control) -> ControlReply:
         """Ask as another process does."""
-        return await off_the_loop(lambda: visit.ask(self.journal, control))
+        return await off_the_loop(lambda: visit.send_control(self.journal, control))
 
     async def told(self, data: bytes, *, more: bool = False) -> bytes:
         """Say something raw; return all that comes back."""
@@ -51,7 +51,7 @@ class Run:
             writer.close()
 
 
-async def off_the_loop(call: Callable[[], Answer]) -> Answer:
+async def off_the_loop(call: Callable[[], ControlReply]) -> ControlReply:
     return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
@@ -78,7 +78,7 @@ ALL: list[pool.Control] = [
 
 @pytest.mark.parametrize("control", ALL, ids=lambda control: type(control).__name__)
 async def test_a_command_arrives_as_it_was_sent(run: Run, control: pool.Control) -> None:
-    assert await run.asked(control) == Answer(seq=41)
+    assert await run.asked(control) == ControlReply(seq=41)
     assert run.got == [control]
 
 
@@ -126,17 +126,17 @@ async def test_a_door_that_is_somebody_elses_is_not_spoken_to(
     ],
 )
 async def test_nonsense_is_refused_in_words(run: Run, line: bytes) -> None:
-    answer = msgspec.json.decode(await run.told(line), type=Answer)
+    answer = msgspec.json.decode(await run.told(line), type=ControlReply)
     assert answer.refused.startswith("no command: ")
     assert run.got == []
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
 
 
 @pytest.mark.parametrize("data", [b"", b"half a line", b"x" * LONGEST_LINE, b"x" * (1 << 20)])
 async def test_no_line_and_one_without_end_are_not_answered(run: Run, data: bytes) -> None:
     assert await run.told(data) == b""
     assert run.got == []
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
 
 
 async def test_a_line_may_come_in_pieces_and_only_the_first_counts(run: Run) -> None:
@@ -165,7 +165,7 @@ async def test_a_crowd_is_kept_out_until_it_leaves(run: Run) -> None:
     for _, writer in crowd:
         writer.close()
         await writer.wait_closed()
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
 
 
 async def test_visitors_are_shown_out_at_the_end(run: Run) -> None:
@@ -175,7 +175,7 @@ async def test_visitors_are_shown_out_at_the_end(run: Run) -> None:
     assert await reader.read() == b""
     writer.close()
     with pytest.raises(pool.RunError, match="has ended"):
-        visit.ask(run.journal, pool.Pause())
+        visit.send_control(run.journal, pool.Pause())
 
 
 @pytest.mark.parametrize("length", [90, 100, 104, 108, 150, 1000])
@@ -187,7 +187,7 @@ async def test_a_long_path_is_no_obstacle(tmp_path: Path, length: int) -> None:
     run = Run(folder / "events.jsonl")
     assert await run.door.open() == ""
     assert stat.S_IMODE(run.door.path.stat().st_mode) == 0o600
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
     run.door.close()
     assert list(folder.iterdir()) == []
 
@@ -213,9 +213,9 @@ async def test_what_a_killed_run_left_is_told_and_replaced(tmp_path: Path) -> No
     run = Run(tmp_path / "run.jsonl")
     abandoned(tmp_path / "run.sock")
     with pytest.raises(pool.RunError, match="the run was killed"):
-        visit.ask(run.journal, pool.Pause())
+        visit.send_control(run.journal, pool.Pause())
     assert await run.door.open() == ""
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
     run.door.close()
 
 
@@ -223,7 +223,7 @@ async def test_another_runs_door_and_other_files_are_left_alone(run: Run, tmp_pa
     second = Run(run.journal)
     assert "in use" in await second.door.open()
     second.door.close()
-    assert await run.asked(pool.Pause()) == Answer(seq=41)
+    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
     file = tmp_path / "mine.sock"
     file.write_text("precious")
     assert "in use" in await Run(tmp_path / "mine.jsonl").door.open()
@@ -251,5 +251,5 @@ async def test_a_socket_that_took_its_place_is_left(tmp_path: Path) -> None:
 
 
 def test_it_is_beside_the_journal(tmp_path: Path) -> None:
-    assert door_of(tmp_path / "events.jsonl") == tmp_path / "run.sock"
-    assert door_of(tmp_path / "night.jsonl") == tmp_path / "night.sock"
+    assert socket_path(tmp_path / "events.jsonl") == tmp_path / "run.sock"
+    assert socket_path(tmp_path / "night.jsonl") == tmp_path / "night.sock"

@@ -9,8 +9,8 @@ import pytest
 
 import pool
 from pool.common.model import BuildId, LimitName
-from pool.engine.reject_reason import objection
-from pool.run.registry import Roster
+from pool.engine.reject_reason import reject_reason
+from pool.run.registry import JobRegistry
 from tests.engine.test_scheduler import settings
 from tests.support.makers import make_tree
 
@@ -38,14 +38,14 @@ BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
     ids=str,
 )
 def test_before_there_is_any_build(control: pool.Control, words: str) -> None:
-    refused = objection(control, Roster(), stopping=False)
+    refused = reject_reason(control, JobRegistry(), stopping=False)
     assert refused.startswith(words)
     assert bool(refused) == bool(words)
 
 
 async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path: Path) -> None:
     good, bad = make_tree(tmp_path, "good"), make_tree(tmp_path, "bad", backend="raise SystemExit")
-    wishes = tuple(pool.parse_wish(str(tree), tmp_path) for tree in (good, bad))
+    wishes = tuple(pool.parse_requirement(str(tree), tmp_path) for tree in (good, bad))
     ended: list[str] = []
     how = settings(tmp_path)
     answers: dict[str, str] = {}
@@ -60,7 +60,7 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
                 loop.call_soon(ask)
 
     def said(control: pool.Control, *, stopping: bool = False) -> str:
-        return objection(control, the_pool._roster, stopping=stopping)
+        return reject_reason(control, the_pool._roster, stopping=stopping)
 
     def ask() -> None:
         one, other = BuildId("b1"), BuildId("b2")
@@ -91,6 +91,6 @@ async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
             the_pool.control(pool.Cancel(build=BuildId("b9")))
             the_pool.control(pool.Retry(build=BuildId("b9")))
 
-    wish = pool.parse_wish(str(make_tree(tmp_path, "good")), tmp_path)
+    wish = pool.parse_requirement(str(make_tree(tmp_path, "good")), tmp_path)
     the_pool = pool.Pool(settings(tmp_path), pool.Request(wishes=(wish,)), listen)
     assert await the_pool.run() == 0

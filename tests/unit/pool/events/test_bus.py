@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from datetime import UTC, datetime
 
-from pool.events.bus import Bus
+from pool.events.bus import EventBus
 from pool.events.journal import JournalWriter
 from pool.events.types import KnownEvent, RunStopping
 
@@ -46,7 +46,7 @@ def test_events_are_stamped_in_order_and_written_before_shown() -> None:
         order.append("shown")
         shown.append(event)
 
-    bus = Bus(Ticking(), Recorder(order), listen)
+    bus = EventBus(Ticking(), Recorder(order), listen)
     bus.emit(RunStopping(why="a"))
     bus.emit(RunStopping(why="b"))
     assert order == ["written", "shown"] * 2
@@ -55,7 +55,7 @@ def test_events_are_stamped_in_order_and_written_before_shown() -> None:
 
 def test_a_full_disk_ends_the_journal_but_not_the_run() -> None:
     shown: list[KnownEvent] = []
-    bus = Bus(Ticking(), Recorder([], room=1), shown.append)
+    bus = EventBus(Ticking(), Recorder([], room=1), shown.append)
     for why in "abc":
         bus.emit(RunStopping(why=why))
     assert len(shown) == 3

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
-from pool.events.reducer import fold, fold_all
-from pool.events.state import State, Status
+from pool.events.reducer import apply, apply_all
+from pool.events.state import RunState, Status
 from pool.events.types import (
     BuildFinished,
     BuildOutput,
@@ -34,14 +34,14 @@ from pool.events.types import (
     LockReleased,
     LockWaiting,
     MachineMemory,
-    Picked,
-    Remark,
+    Note,
     ResolveFailed,
     ResolveFinished,
     ResolveProgress,
     ResolveStarted,
     RunStarted,
     Sample,
+    SelectedVersion,
 )
 
 
@@ -106,7 +106,7 @@ def _steps(build: BuildId, slots: dict[BuildId, int]) -> list[KnownEvent]:
 
 def _around(about: BuildId | None) -> list[KnownEvent]:
     """What can happen whatever the builds do, and whether it is for one of them or for none."""
-    picked = Picked(name="a", version="1", kind="wheel")
+    picked = SelectedVersion(name="a", version="1", kind="wheel")
     change = EnvironmentChange(name="a", old="1", new="2")
     return [
         LockWaiting(build=about, lock="/t", holder=Holder(pid=7, command="uv build")),
@@ -114,7 +114,7 @@ def _around(about: BuildId | None) -> list[KnownEvent]:
         LockReleased(build=about, lock="/t"),
         InstallStarted(build=about, distribution="w", environment="/env"),
         InstallFinished(build=about, distribution="w", environment="/env"),
-        Remark(build=about, text="by the way"),
+        Note(build=about, text="by the way"),
         ResolveStarted(requirements=("a",)),
         ResolveProgress(pages=3),
         ResolveFinished(picked=(picked,)),
@@ -136,10 +136,10 @@ def _loading(about: BuildId | None, loading: set[BuildId | None]) -> list[KnownE
 
 @given(journals())
 def test_what_changed_is_reported(journal: list[KnownEvent]) -> None:
-    state = State()
+    state = RunState()
     for event in journal:
         before = copy.deepcopy(state.builds)
-        dirty = fold(state, event)
+        dirty = apply(state, event)
         changed = {key for key, build in state.builds.items() if before.get(key) != build}
         assert changed <= dirty
 
@@ -149,18 +149,18 @@ def test_a_prefix_and_the_rest_are_the_whole(
     journal: list[KnownEvent], data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(journal)))
-    whole, parts = State(), State()
-    fold_all(whole, journal)
-    fold_all(parts, journal[:cut])
-    fold_all(parts, journal[cut:])
+    whole, parts = RunState(), RunState()
+    apply_all(whole, journal)
+    apply_all(parts, journal[:cut])
+    apply_all(parts, journal[cut:])
     assert whole == parts
 
 
 @given(journals())
 def test_slots_and_builds_agree(journal: list[KnownEvent]) -> None:
-    state = State()
+    state = RunState()
     for event in journal:
-        fold(state, event)
+        apply(state, event)
         holding = {b.slot: b.id for b in state.builds.values() if b.slot is not None}
         assert holding == state.slots
         for build in state.builds.values():
@@ -170,24 +170,24 @@ def test_slots_and_builds_agree(journal: list[KnownEvent]) -> None:
 
 @given(journals())
 def test_a_pause_remembers_the_cap(journal: list[KnownEvent]) -> None:
-    state = State()
+    state = RunState()
     for event in journal:
-        fold(state, event)
+        apply(state, event)
         if limit := state.limits.get(LimitName.BUILDS):
             assert limit.before_pause > 0
             assert limit.cap in (0, limit.before_pause)
 
 
 def test_memory_without_a_budget_is_no_pause() -> None:
-    state = State()
-    fold(state, LimitChanged(limit=LimitName.MEMORY, old=8, new=0, why="user"))
+    state = RunState()
+    apply(state, LimitChanged(limit=LimitName.MEMORY, old=8, new=0, why="user"))
     assert state.limits[LimitName.MEMORY].before_pause == 0
 
 
 @given(journals())
 def test_traffic_is_what_has_come(journal: list[KnownEvent]) -> None:
-    state = State()
-    fold_all(state, journal)
+    state = RunState()
+    apply_all(state, journal)
     whole = [event.bytes for event in journal if isinstance(event, DownloadFinished) and event.ok]
     assert state.traffic.bytes == sum(whole)
     assert 0.0 <= state.traffic.rate(state.now + 60.0) <= state.traffic.rate(state.now)

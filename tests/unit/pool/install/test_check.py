@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.utils import canonicalize_name
 
-from pool.install.check import broken
+from pool.install.check import unmet_requirements
 from pool.install.installed import installed
 from tests.support.installs import Yard
 
@@ -14,7 +14,7 @@ X, Y = canonicalize_name("x"), canonicalize_name("y")
 
 def said(yard: Yard, *changed: str) -> list[str]:
     names = [canonicalize_name(name) for name in changed]
-    return broken(installed(yard.env), names, yard.env.interpreter.environment)
+    return unmet_requirements(installed(yard.env), names, yard.env.interpreter.environment)
 
 
 def test_what_a_new_one_needs_is_looked_at(yard: Yard) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from pool.install.installed import installed
-from pool.install.layout import Item
+from pool.install.layout import WheelToInstall
 from pool.install.staging import discard, stage
 from pool.install.transaction import commit
 
@@ -38,7 +38,7 @@ def test_names_and_versions_come_from_folders_the_rest_from_files(yard: Yard) ->
 
 def test_what_was_asked_for_and_where_it_is_from_is_known(yard: Yard) -> None:
     url = {"url": "file:///src/a", "dir_info": {"editable": True}}
-    item = Item(wheel=yard.wheel("a"), requested=True, direct_url=url)
+    item = WheelToInstall(wheel=yard.wheel("a"), requested=True, direct_url=url)
     staged = stage(yard.env, [item])
     commit(staged)
     discard(staged)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import InstallError
-from pool.install.layout import Item
+from pool.install.layout import WheelToInstall
 from pool.install.staging import discard, stage
 from pool.install.transaction import commit
 from tests.support.installs import Yard, content, run
@@ -22,7 +22,7 @@ from tests.support.installs import Yard, content, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pool.cache.unpacked_wheels import StoredWheel
+    from pool.cache.unpacked_wheels import UnpackedWheel
 
 POINTS = "[console_scripts]\nhello = x:main\ndeep = x:inner.main\n[gui_scripts]\nwin = x:main\n"
 MODULE = "def main():\n    print('hello')\nclass inner:\n    main = main\n"
@@ -117,7 +117,9 @@ def test_launchers_that_setuptools_made_are_replaced(yard: Yard) -> None:
 
 def test_who_and_why_is_written_down(yard: Yard) -> None:
     url = {"url": "https://example.org/x.zip", "archive_info": {}}
-    staged = stage(yard.env, [Item(wheel=yard.wheel("x"), requested=True, direct_url=url)])
+    staged = stage(
+        yard.env, [WheelToInstall(wheel=yard.wheel("x"), requested=True, direct_url=url)]
+    )
     commit(staged)
     discard(staged)
     info = yard.site / "x-1.0.dist-info"
@@ -141,7 +143,7 @@ def test_bytecode_is_valid_and_not_compiled_again(yard: Yard) -> None:
 @pytest.mark.parametrize("copy", [False, True])
 def test_files_are_links_or_copies_with_the_same_times(yard: Yard, copy: bool) -> None:
     wheel = yard.wheel("x")
-    staged = stage(yard.env, [Item(wheel=wheel)], copy=copy)
+    staged = stage(yard.env, [WheelToInstall(wheel=wheel)], copy=copy)
     commit(staged)
     discard(staged)
     one, other = (wheel.path / "purelib/x.py").stat(), (yard.site / "x.py").stat()
@@ -168,7 +170,7 @@ def test_links_that_lead_out_of_the_environment_are_not_followed(
 
 
 def test_a_wheel_needs_a_record(yard: Yard) -> None:
-    wheel: StoredWheel = yard.wheel("x")
+    wheel: UnpackedWheel = yard.wheel("x")
     wheel.files.pop("purelib/x-1.0.dist-info/RECORD")
     with pytest.raises(InstallError, match="no RECORD"):
         yard.stage(wheel)

@@ -10,7 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import InstallError
-from pool.install.filesystem import Disk
+from pool.install.filesystem import Filesystem
 from pool.install.installed import installed
 from pool.install.plan import Change
 from pool.install.staging import discard
@@ -299,7 +299,7 @@ def test_an_exchange_that_the_file_system_refuses_is_two_renames(
 
 def test_an_exchange_of_what_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Disk().exchange(str(tmp_path / "a"), str(tmp_path / "b"))
+        Filesystem().exchange(str(tmp_path / "a"), str(tmp_path / "b"))
 
 
 def test_nothing_to_mend_is_no_news(yard: Yard) -> None:

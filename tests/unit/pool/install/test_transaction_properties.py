@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from pool.cache.unpacked_wheels import StoredWheel
+from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
 from pool.install.installed import installed
 from tests.support.installs import Yard, content, leftovers
@@ -51,7 +51,7 @@ def yard(template: Yard) -> Iterator[Yard]:
     shutil.rmtree(copy.env.prefix)
 
 
-def wheel(folder: Path, name: str, version: str, brought: Files) -> StoredWheel:
+def wheel(folder: Path, name: str, version: str, brought: Files) -> UnpackedWheel:
     """Make an unpacked wheel without bytecode, which takes a process."""
     info = f"{name}-{version}.dist-info"
     root = Path(tempfile.mkdtemp(dir=folder))
@@ -61,7 +61,7 @@ def wheel(folder: Path, name: str, version: str, brought: Files) -> StoredWheel:
     for path, text in texts.items():
         (root / "purelib" / path).parent.mkdir(parents=True, exist_ok=True)
         (root / "purelib" / path).write_text(text)
-    return StoredWheel(
+    return UnpackedWheel(
         name=name,
         version=version,
         metadata=texts[f"{info}/METADATA"],

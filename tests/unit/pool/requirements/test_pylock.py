@@ -8,7 +8,7 @@ import pytest
 
 from pool.common.errors import LockFileError
 from pool.requirements.pylock import read_lock
-from pool.requirements.request import Wish
+from pool.requirements.request import RequirementSpec
 from pool.requirements.target import (
     GitTarget,
     RequirementTarget,
@@ -31,7 +31,7 @@ def write(folder: Path, packages: str, head: str = HEAD) -> Path:
     return path
 
 
-def read(folder: Path, packages: str, head: str = HEAD) -> tuple[Wish, ...]:
+def read(folder: Path, packages: str, head: str = HEAD) -> tuple[RequirementSpec, ...]:
     return read_lock(write(folder, packages, head), MACHINE)
 
 
@@ -56,7 +56,7 @@ def simple(name: str, marker: str = "") -> str:
     return package(name, rest + (f'\nmarker = "{marker}"' if marker else ""))
 
 
-def names(wishes: tuple[Wish, ...]) -> list[str]:
+def names(wishes: tuple[RequirementSpec, ...]) -> list[str]:
     return [str(wish.target.label) for wish in wishes]
 
 

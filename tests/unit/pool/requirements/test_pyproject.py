@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import RequirementsFileError
 from pool.requirements.pyproject import group_requirements, parse_group, project_dependencies
-from pool.requirements.request import Wish
+from pool.requirements.request import RequirementSpec
 from pool.requirements.target import TreeTarget
 from tests.support.makers import make_tree
 
@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def names(wishes: tuple[Wish, ...] | None) -> list[str]:
+def names(wishes: tuple[RequirementSpec, ...] | None) -> list[str]:
     assert wishes is not None
     return [str(wish.target.label) for wish in wishes]
 

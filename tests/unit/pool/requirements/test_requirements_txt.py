@@ -12,7 +12,7 @@ import pytest
 from packaging.version import Version
 
 from pool.common.errors import PackageIndexError, RequirementsFileError
-from pool.requirements.request import Formats
+from pool.requirements.request import FormatControl
 from pool.requirements.requirements_txt import Requirements, read_requirements
 from pool.requirements.target import (
     GitTarget,
@@ -243,9 +243,9 @@ def test_formats_are_told_in_order(
 
 
 def test_formats_go_on_from_what_was_said_before(tmp_path: Path) -> None:
-    before = Formats(no_binary=frozenset({"a", "b"}))
+    before = FormatControl(no_binary=frozenset({"a", "b"}))
     said = read(tmp_path, "--only-binary a", formats=before)
-    assert said.formats == Formats(no_binary=frozenset("b"), only_binary=frozenset("a"))
+    assert said.formats == FormatControl(no_binary=frozenset("b"), only_binary=frozenset("a"))
 
 
 def test_one_hash_asks_for_all(tmp_path: Path) -> None:

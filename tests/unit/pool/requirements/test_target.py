@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import TargetError
-from pool.requirements.request import parse_wish
+from pool.requirements.request import parse_requirement
 from pool.requirements.target import (
     GitTarget,
     RequirementTarget,
@@ -222,17 +222,21 @@ def test_urls_that_cannot_be_built_from_are_said(tmp_path: Path, text: str, reas
 
 def test_only_folders_are_editable(tmp_path: Path) -> None:
     make_tree(tmp_path, "a")
-    wish = parse_wish("a-1.0[x]", tmp_path, editable=True, bare_folders=False, origin="r.txt:1")
+    wish = parse_requirement(
+        "a-1.0[x]", tmp_path, editable=True, bare_folders=False, origin="r.txt:1"
+    )
     assert wish.editable
     assert wish.extras == {"x"}
     assert wish.origin == "r.txt:1"
-    assert hash(wish) == hash(parse_wish("./a-1.0[x]", tmp_path, editable=True, origin="r.txt:1"))
+    assert hash(wish) == hash(
+        parse_requirement("./a-1.0[x]", tmp_path, editable=True, origin="r.txt:1")
+    )
     for text, reason in [
         ("six", "only a project's folder"),
         ("git+https://x.test/a", "repository"),
     ]:
         with pytest.raises(TargetError, match=reason):
-            parse_wish(text, tmp_path, editable=True)
+            parse_requirement(text, tmp_path, editable=True)
 
 
 def test_a_reference_needs_no_spaces(tmp_path: Path) -> None:

@@ -10,16 +10,16 @@ from packaging.tags import Tag
 
 from pool.common.errors import RequirementError
 from pool.resolve.candidates import usable
-from pool.resolve.manifest import Asked, Need
-from pool.resolve.resolver import Facts, Resolution, resolve
+from pool.resolve.manifest import Manifest, RequirementInfo
+from pool.resolve.resolver import KnownMetadata, Resolution, resolve
 from pool.sources.index.simple_api import IndexFile
 from tests.support.known_metadata import MACHINE, offered
 
 
 def best(requirement: str, *files: IndexFile) -> str:
-    need = Need(Requirement(requirement), "you asked for")
-    asked = Asked(needs=(need,), deps=False, built=frozenset({need.name}))
-    answer = resolve(asked, Facts(pages={need.name: files}), MACHINE, "the indexes")
+    need = RequirementInfo(Requirement(requirement), "you asked for")
+    asked = Manifest(needs=(need,), deps=False, built=frozenset({need.name}))
+    answer = resolve(asked, KnownMetadata(pages={need.name: files}), MACHINE, "the indexes")
     assert isinstance(answer, Resolution)
     return answer.files[0].filename
 

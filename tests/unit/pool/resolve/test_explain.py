@@ -5,22 +5,22 @@ from __future__ import annotations
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pool.events.types import Picked
-from pool.requirements.request import ALL, Formats
-from pool.resolve.explain import picks
-from pool.resolve.manifest import Asked, Kept, Need
-from pool.resolve.resolver import Facts, Resolution, resolve
+from pool.events.types import SelectedVersion
+from pool.requirements.request import ALL, FormatControl
+from pool.resolve.explain import explain_selection
+from pool.resolve.manifest import InstalledDist, Manifest, RequirementInfo
+from pool.resolve.resolver import KnownMetadata, Resolution, resolve
 from pool.sources.index.simple_api import IndexFile
 from tests.support.known_metadata import MACHINE, offered
 
 
-def picked(requirement: str, *files: IndexFile, **rules: object) -> Picked:
-    need = Need(Requirement(requirement), "you asked for")
-    asked = Asked(needs=(need,), **rules)  # type: ignore[arg-type] # passed on
-    facts = Facts(pages={need.name: files}, metadata={file.filename: "" for file in files})
+def picked(requirement: str, *files: IndexFile, **rules: object) -> SelectedVersion:
+    need = RequirementInfo(Requirement(requirement), "you asked for")
+    asked = Manifest(needs=(need,), **rules)  # type: ignore[arg-type] # passed on
+    facts = KnownMetadata(pages={need.name: files}, metadata={file.filename: "" for file in files})
     answer = resolve(asked, facts, MACHINE)
     assert isinstance(answer, Resolution)
-    (only,) = picks(answer, asked, facts, MACHINE)
+    (only,) = explain_selection(answer, asked, facts, MACHINE)
     return only
 
 
@@ -54,12 +54,12 @@ def test_of_many_newer_versions_the_newest_are_told() -> None:
 
 def test_formats_are_a_reason() -> None:
     files = [offered("a-1.tar.gz"), offered("a-2-py3-none-any.whl")]
-    told = picked("a", *files, formats=Formats(no_binary=frozenset({ALL})))
+    told = picked("a", *files, formats=FormatControl(no_binary=frozenset({ALL})))
     assert told.passed_over == ("2: no file of it can be used here",)
 
 
 def test_what_was_there_is_told_as_that() -> None:
     name = canonicalize_name("a")
-    kept = {name: Kept(name=name, version="1", metadata="")}
+    kept = {name: InstalledDist(name=name, version="1", metadata="")}
     told = picked("a", offered("a-2.tar.gz"), kept=kept)
     assert (told.kind, told.version, told.passed_over) == ("installed", "1", ())

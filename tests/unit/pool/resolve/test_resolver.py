@@ -11,9 +11,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from pool.common.errors import RequirementError
-from pool.requirements.request import ALL, Constraint, Formats
-from pool.resolve.manifest import Asked, Direct, Kept
-from pool.resolve.resolver import Facts, Missing, Resolution, build_needs, resolve
+from pool.requirements.request import ALL, Constraint, FormatControl
+from pool.resolve.manifest import DirectDist, InstalledDist, Manifest
+from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, build_needs, resolve
 from tests.support.known_metadata import MACHINE, offered
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class World:
     def __init__(self) -> None:
         self.pages: dict[str, list[IndexFile]] = {}
         self.metadata: dict[str, str] = {}
-        self.directs: dict[str, Direct] = {}
+        self.directs: dict[str, DirectDist] = {}
 
     def has(
         self, filename: str, *requires: str, python: str = "", page_python: str | None = None
@@ -43,21 +43,23 @@ class World:
         lines = [f"Requires-Dist: {text}" for text in requires]
         metadata = "\n".join(["Metadata-Version: 2.1", *lines])
         name = canonicalize_name(name)
-        self.directs[url] = Direct(url=url, name=name, version=version, metadata=metadata)
+        self.directs[url] = DirectDist(url=url, name=name, version=version, metadata=metadata)
 
     def chosen(self, *requirements: str, **rules: Any) -> list[str]:
         """Resolve by some rules; return names with versions."""
         return [str(choice) for choice in self.answer(*requirements, **rules)[0].choices]
 
-    def resolved(self, *requirements: str) -> tuple[list[str], list[Missing]]:
+    def resolved(self, *requirements: str) -> tuple[list[str], list[MissingMetadata]]:
         """Resolve, giving what is asked for; return the files and what was asked, in order."""
         answer, asked = self.answer(*requirements)
         return [file.filename for file in answer.files], asked
 
-    def answer(self, *requirements: str, **rules: Any) -> tuple[Resolution, list[Missing]]:
-        facts, asked = Facts(), []
-        asked_for = Asked(needs=build_needs(requirements, MACHINE), **rules)
-        while isinstance(answer := resolve(asked_for, facts, MACHINE, "the indexes"), Missing):
+    def answer(self, *requirements: str, **rules: Any) -> tuple[Resolution, list[MissingMetadata]]:
+        facts, asked = KnownMetadata(), []
+        asked_for = Manifest(needs=build_needs(requirements, MACHINE), **rules)
+        while isinstance(
+            answer := resolve(asked_for, facts, MACHINE, "the indexes"), MissingMetadata
+        ):
             assert answer.pages or answer.metadata or answer.directs
             asked.append(answer)
             for name in answer.pages:
@@ -231,10 +233,10 @@ def constraint(text: str) -> Constraint:
     return Constraint(requirement=Requirement(text), origin="constraints.txt:1")
 
 
-def kept(name: str, version: str, *requires: str) -> dict[Any, Kept]:
+def kept(name: str, version: str, *requires: str) -> dict[Any, InstalledDist]:
     metadata = "\n".join(f"Requires-Dist: {text}" for text in requires)
     canonical = canonicalize_name(name)
-    return {canonical: Kept(name=canonical, version=version, metadata=metadata)}
+    return {canonical: InstalledDist(name=canonical, version=version, metadata=metadata)}
 
 
 def test_what_is_pointed_at_is_taken_whatever_the_index_has(world: World) -> None:
@@ -283,12 +285,12 @@ def test_formats_are_as_with_pip(world: World) -> None:
     world.has(wheel("a", "2"))
     world.has("a-1.tar.gz")
     assert world.chosen("a") == ["a 2"]
-    assert world.chosen("a", formats=Formats(no_binary=frozenset({ALL}))) == ["a 1"]
+    assert world.chosen("a", formats=FormatControl(no_binary=frozenset({ALL}))) == ["a 1"]
     everything, a = frozenset({ALL}), frozenset({"a"})
-    assert world.chosen("a", formats=Formats(only_binary=everything, no_binary=a)) == ["a 1"]
-    refused = world.refusal("a<2", formats=Formats(only_binary=a))
+    assert world.chosen("a", formats=FormatControl(only_binary=everything, no_binary=a)) == ["a 1"]
+    refused = world.refusal("a<2", formats=FormatControl(only_binary=a))
     assert "--only-binary forbids to build it" in refused
-    assert "--no-binary forbids" in world.refusal("a>=2", formats=Formats(no_binary=a))
+    assert "--no-binary forbids" in world.refusal("a>=2", formats=FormatControl(no_binary=a))
 
 
 def test_what_is_to_be_built_has_an_sdist_where_there_is_one(world: World) -> None:
@@ -369,7 +371,7 @@ def test_where_all_need_hashes_so_does_what_comes_along(world: World, dep: str) 
     said = world.refusal("top", require_hashes=True, hashes=top)
     assert f"top 1 needs {dep}, and no hash of it is demanded" in said
     assert world.chosen("top", require_hashes=True, hashes=top | along) == ["dep 1", "top 1"]
-    there = {"dep": Kept(name=canonicalize_name("dep"), version="1", metadata="")}
+    there = {"dep": InstalledDist(name=canonicalize_name("dep"), version="1", metadata="")}
     if "@" not in dep:
         chosen = world.chosen("top", require_hashes=True, hashes=top, kept=there)
         assert chosen == ["dep 1", "top 1"], "what is there already does not come"

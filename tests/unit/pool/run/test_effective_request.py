@@ -12,9 +12,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pool
-from pool.requirements.request import Constraint, Wish
-from pool.resolve.manifest import Direct, Kept
-from pool.run.effective_request import Wishlist, url_of
+from pool.requirements.request import Constraint, RequirementSpec
+from pool.resolve.manifest import DirectDist, InstalledDist
+from pool.run.effective_request import EffectiveRequest, url_of
 from tests.support.known_metadata import MACHINE
 
 CWD = Path("/nowhere")
@@ -38,13 +38,15 @@ def settings(**more: Any) -> pool.Settings:
     )
 
 
-def wish(text: str, origin: str = "", **more: Any) -> Wish:
-    return dataclasses.replace(pool.parse_wish(text, CWD, origin=origin), **more)
+def wish(text: str, origin: str = "", **more: Any) -> RequirementSpec:
+    return dataclasses.replace(pool.parse_requirement(text, CWD, origin=origin), **more)
 
 
-def wishlist(*wishes: Wish, constraints: tuple[Constraint, ...] = (), **more: Any) -> Wishlist:
+def wishlist(
+    *wishes: RequirementSpec, constraints: tuple[Constraint, ...] = (), **more: Any
+) -> EffectiveRequest:
     request = pool.Request(wishes=wishes, constraints=constraints)
-    return Wishlist(request, settings(**more), MACHINE)  # type: ignore[arg-type] # all it asks of it
+    return EffectiveRequest(request, settings(**more), MACHINE)  # type: ignore[arg-type] # all it asks of it
 
 
 def test_what_the_interpreter_rules_out_does_not_count() -> None:
@@ -59,7 +61,7 @@ def test_of_one_name_there_is_one_build_with_all_that_was_said() -> None:
         wish("b"),
         wish("A<3", "r.txt:2", hashes=frozenset({"sha256:2"}), config_settings={"k": "v"}),
     )
-    first, second = listed.orders()
+    first, second = listed.build_requests()
     assert first.asked is not None
     assert [str(need) for need in first.asked.needs] == [
         "r.txt:1 asks for a>=1",
@@ -79,15 +81,15 @@ def test_constraints_bring_their_hashes() -> None:
     )
     listed = wishlist(wish("a"), constraints=(bound,))
     assert listed.hashes == {A: {"sha256:9"}}
-    assert listed.orders()[0].hashes == {"sha256:9"}
+    assert listed.build_requests()[0].hashes == {"sha256:9"}
 
 
 def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
     pointed = wish("x @ https://host.test/x-1.0.tar.gz", extras=frozenset({"fast"}))
     listed = wishlist(pointed, wish("b"))
-    assert listed.pointed == (pointed,)
+    assert listed.direct == (pointed,)
     url = url_of(pointed.target)
-    direct = Direct(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
+    direct = DirectDist(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
     asked = listed.asked({pointed: direct}, {}, {})
     assert [str(need) for need in asked.needs] == [
         "you asked for x[fast] @ https://host.test/x-1.0.tar.gz",
@@ -96,7 +98,7 @@ def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
 
 
 def test_an_upgrade_gives_up_what_was_named_alone() -> None:
-    kept = {name: Kept(name=name, version="1", metadata="") for name in (A, B)}
+    kept = {name: InstalledDist(name=name, version="1", metadata="") for name in (A, B)}
     assert set(wishlist(wish("a")).asked({}, kept, {}).kept) == {A, B}
     assert set(wishlist(wish("a"), upgrade=True).asked({}, kept, {}).kept) == {B}
 
@@ -114,9 +116,9 @@ def test_only_wheels_are_built_by_preference() -> None:
 @pytest.mark.parametrize(("into", "purpose"), [(None, "wheel"), ("active", "editable")])
 def test_editable_is_a_way_to_install(tmp_path: Path, into: Any, purpose: str) -> None:
     (tmp_path / "pyproject.toml").touch()
-    tree = pool.parse_wish(str(tmp_path), CWD, editable=True)
+    tree = pool.parse_requirement(str(tmp_path), CWD, editable=True)
     listed = wishlist(tree, installs_into=into)
-    assert [order.purpose for order in listed.orders()] == [purpose]
+    assert [order.purpose for order in listed.build_requests()] == [purpose]
 
 
 def test_every_kind_of_target_has_a_url(tmp_path: Path) -> None:
@@ -132,4 +134,4 @@ def test_settings_of_the_run_are_for_what_was_named() -> None:
     assert listed.config_settings(A) == {"k": "a", "l": "w"}
     assert listed.config_settings(B) == {}
     pointed = wishlist(wish("https://h.test/x-1.0.tar.gz"), config_settings={"k": "v"})
-    assert pointed.orders()[0].config_settings == {"k": "v"}
+    assert pointed.build_requests()[0].config_settings == {"k": "v"}

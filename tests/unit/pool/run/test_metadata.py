@@ -10,8 +10,8 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pool.build.job import Built, Order
-from pool.run.metadata import ClosureFinder
+from pool.build.job import BuildRequest, BuildResult
+from pool.run.metadata import MetadataFetcher
 from pool.sources.index.file_cache import Fetched
 from tests.support.known_metadata import offered
 from tests.support.makers import make_sdist
@@ -24,21 +24,21 @@ class Crew:
     """Builds nothing, and keeps the orders."""
 
     def __init__(self) -> None:
-        self.orders: list[Order] = []
+        self.orders: list[BuildRequest] = []
 
-    async def described(self, order: Order) -> str:
+    async def described(self, order: BuildRequest) -> str:
         self.orders.append(order)
         return "Name: foo"
 
-    def submit(self, orders: list[Order]) -> list[None]:
+    def submit(self, orders: list[BuildRequest]) -> list[None]:
         self.orders += orders
         return [None]
 
-    async def good(self, _: None) -> Built:
-        return Built(name="foo", version="1", metadata="Name: foo\nVersion: 1\n")
+    async def good(self, _: None) -> BuildResult:
+        return BuildResult(name="foo", version="1", metadata="Name: foo\nVersion: 1\n")
 
 
-def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> ClosureFinder:
+def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
     async def fetch(_file: object, _job: object, demanded: frozenset[str]) -> Fetched:
         assert demanded == hashes
         return Fetched(path=archive, sha256="")
@@ -52,7 +52,7 @@ def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> ClosureFinder:
         settings=SimpleNamespace(isolates=lambda _: True),
     )
     wishlist: Any = SimpleNamespace(hashes={FOO: hashes}, config_settings=lambda _: {"k": "v"})
-    return ClosureFinder(kit, crew, wishlist)
+    return MetadataFetcher(kit, crew, wishlist)
 
 
 def test_a_backend_is_asked_only_in_the_file_that_is_demanded(tmp_path: Path) -> None:

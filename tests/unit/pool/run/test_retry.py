@@ -8,8 +8,8 @@ import pytest
 
 import pool
 from pool.events import types as v
-from pool.run.ending import MADE_ROOM
-from pool.run.retry import Attempt, next_attempt
+from pool.run.ending import EVICTED
+from pool.run.retry import RetryAttempt, next_retry
 from tests.engine.test_scheduler import into, last, ran, settings
 from tests.support.makers import make_sdist, make_tree
 
@@ -43,22 +43,22 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 )
 def test_half_the_jobs_and_then_one(jobs: int, most: int, tries: list[int]) -> None:
     attempt, seen = None, list[int]()
-    while (attempt := next_attempt(OUT, attempt, jobs, most)) is not None:
+    while (attempt := next_retry(OUT, attempt, jobs, most)) is not None:
         seen.append(attempt.jobs)
     assert seen == tries
 
 
 def test_other_failures_are_not_tried_again() -> None:
-    assert next_attempt("backend", None, 8, 2) is None
-    assert next_attempt("", Attempt(jobs=4, failed=1), 8, 2) is None
+    assert next_retry("backend", None, 8, 2) is None
+    assert next_retry("", RetryAttempt(jobs=4, failed=1), 8, 2) is None
 
 
 async def test_the_last_try_counts(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "hog", backend=hungry(tmp_path / "n", 2))
-    remarks = list[v.Remark]()
+    remarks = list[v.Note]()
 
-    def seen(event: v.KnownEvent, _: pool.State) -> None:
-        if isinstance(event, v.Remark) and event.build:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> None:
+        if isinstance(event, v.Note) and event.build:
             remarks.append(event)
 
     code, state = await ran(settings(tmp_path, jobs=4), tree, seen=seen)
@@ -132,7 +132,7 @@ async def test_nothing_runs_beside_a_second_try(tmp_path: Path) -> None:
     trees = [make_tree(tmp_path, f"t{n}") for n in range(4)]
     beside = list[int]()
 
-    def seen(event: v.KnownEvent, state: pool.State) -> None:
+    def seen(event: v.KnownEvent, state: pool.RunState) -> None:
         if isinstance(event, v.BuildStarted):
             running = [state.builds[build] for build in state.slots.values()]
             if any(build.retry_of for build in running):
@@ -146,7 +146,7 @@ async def test_nothing_runs_beside_a_second_try(tmp_path: Path) -> None:
 async def test_a_cancelled_second_try_is_the_end_of_it(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "hog", backend=hungry(tmp_path / "n", 9))
 
-    def seen(event: v.KnownEvent, _: pool.State) -> pool.Control | None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         again = isinstance(event, v.BuildStarted) and event.build != "b1"
         return (
             pool.Cancel(build=event.build) if again and isinstance(event, v.BuildStarted) else None
@@ -162,7 +162,7 @@ def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_thir
 ):
     attempt, seen = None, list[tuple[int, bool]]()
     for _ in range(4):
-        attempt = next_attempt(MADE_ROOM, attempt, 8, 0)
+        attempt = next_retry(EVICTED, attempt, 8, 0)
         assert attempt is not None
         seen.append((attempt.jobs, attempt.alone))
     assert seen == [(4, False), (2, True), (1, True), (1, True)]
@@ -171,10 +171,10 @@ def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_thir
 
 
 def test_what_made_room_and_then_runs_out_of_memory_is_tried_alone() -> None:
-    room = next_attempt(MADE_ROOM, None, 2, 2)
+    room = next_retry(EVICTED, None, 2, 2)
     assert room is not None
     assert room.words.endswith("so it is built again when there is room, with 1 job")
-    alone = next_attempt(OUT, room, 2, 2)
+    alone = next_retry(OUT, room, 2, 2)
     assert alone is not None
     assert (alone.jobs, alone.alone, alone.made_room) == (1, True, 1)
-    assert next_attempt(OUT, alone, 2, 2) is None
+    assert next_retry(OUT, alone, 2, 2) is None

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pool.common.errors import OutOfMemoryError
-from pool.run.ending import MADE_ROOM
-from pool.run.retry import Attempt, next_attempt
-from pool.scheduling.eviction import AtWork, youngest
+from pool.run.ending import EVICTED
+from pool.run.retry import RetryAttempt, next_retry
+from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.limiter import Limiter
-from pool.scheduling.memory_ledger import Ledger
-from pool.scheduling.memory_pressure import Pressure, Strain
+from pool.scheduling.memory_ledger import MemoryLedger
+from pool.scheduling.memory_pressure import Pressure, PressureReading
 from pool.scheduling.slot import FRESH, GOES_ON, LAST
 
 JOBS, TRIES = 8, 2
 
 at_work = st.builds(
-    AtWork,
+    EvictionCandidate,
     who=st.integers(),
     worked=st.floats(0, 100),
     uses=st.integers(0, 100),
@@ -30,8 +30,10 @@ at_work = st.builds(
 
 
 @given(st.lists(at_work, unique_by=lambda one: one.who, max_size=8))
-def test_who_has_worked_longest_goes_on_and_so_does_who_is_alone(all_: list[AtWork[int]]) -> None:
-    who = youngest(all_)
+def test_who_has_worked_longest_goes_on_and_so_does_who_is_alone(
+    all_: list[EvictionCandidate[int]],
+) -> None:
+    who = choose_victim(all_)
     assert (who is None) is (len(all_) < 2)
     if who is not None:
         chosen = next(one for one in all_ if one.who == who)
@@ -61,7 +63,7 @@ class Build:
     dies: int
     """How often it runs out of memory, in its last second."""
     nested: bool = False
-    attempt: Attempt | None = None
+    attempt: RetryAttempt | None = None
     worked: int = 0
     ended: int = 0
     """How often it was ended to make room."""
@@ -96,7 +98,7 @@ class Run:
     """A run without processes: a second at a time."""
 
     def __init__(self, given_: list[Build], nested: list[Build]) -> None:
-        self.ledger: Ledger[str] = Ledger(12)
+        self.ledger: MemoryLedger[str] = MemoryLedger(12)
         self.limiter: Limiter[str] = Limiter(4, self.ledger)
         self.pressure = Pressure()
         self.cap, self.scarce = 4, False
@@ -122,7 +124,7 @@ class Run:
         running = [self.builds[name] for name in self.limiter.running]
         self.ledger.saw({build.name: self.uses(build) for build in running})
         over = self.ledger.used / (self.ledger.budget or 1)
-        strain = Strain(load=over, over=over, scarce=self.scarce)
+        strain = PressureReading(load=over, over=over, scarce=self.scarce)
         cap = self.pressure.cap(now, strain, running=len(running), cap=self.limiter.cap)
         self.limiter.resize(min(cap, self.cap))
         if self.pressure.ends(now, strain):
@@ -158,9 +160,9 @@ class Run:
 
     def make_room(self) -> None:
         awaited = {build.waits_on for build in self.builds.values()}
-        one = youngest(
+        one = choose_victim(
             [
-                AtWork(
+                EvictionCandidate(
                     who=name,
                     worked=self.builds[name].worked,
                     uses=self.uses(self.builds[name]),
@@ -173,10 +175,10 @@ class Run:
         if one is not None:
             assert len(self.limiter.running) > 1
             self.builds[one].ended += 1
-            self.again(self.builds[one], MADE_ROOM)
+            self.again(self.builds[one], EVICTED)
 
     def again(self, build: Build, reference: str) -> None:
-        attempt = next_attempt(reference, build.attempt, JOBS, TRIES)
+        attempt = next_retry(reference, build.attempt, JOBS, TRIES)
         assert attempt is not None
         peak = self.uses(build)
         build.attempt, build.worked, build.had = attempt, 0, []

@@ -9,48 +9,48 @@ from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 
-from pool.scheduling.history import History, Past
+from pool.scheduling.history import BuildHistory, Estimate
 
 MIB = 1 << 20
 
 
 def test_the_same_version_counts_before_the_same_name(tmp_path: Path) -> None:
-    history = History(tmp_path / "state" / "history.sqlite")
+    history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("Some.Name", "1.0", seconds=10.0, peak=100 * MIB)
     history.record("some-name", "2.0", seconds=30.0, peak=300 * MIB)
     asked = [("some_name", "1.0"), ("some_name", "3.0"), ("some_name", None), ("other", "1.0")]
     assert history.expected(asked) == [
-        Past(seconds=10.0, peak=100 * MIB),
-        Past(seconds=20.0, peak=300 * MIB),
-        Past(seconds=20.0, peak=300 * MIB),
-        Past(),
+        Estimate(seconds=10.0, peak=100 * MIB),
+        Estimate(seconds=20.0, peak=300 * MIB),
+        Estimate(seconds=20.0, peak=300 * MIB),
+        Estimate(),
     ]
 
 
 def test_the_largest_of_the_newest_peaks_counts_and_old_ones_fade(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.sqlite")
+    history = BuildHistory(tmp_path / "history.sqlite")
     for peak in (900, 100, 120, 110, 0, 90):
         history.record("a", "1", seconds=1.0, peak=peak * MIB)
-    assert history.expected([("a", "1")]) == [Past(seconds=1.0, peak=120 * MIB)]
+    assert history.expected([("a", "1")]) == [Estimate(seconds=1.0, peak=120 * MIB)]
 
 
 def test_a_build_whose_peak_nobody_saw_has_none(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.sqlite")
+    history = BuildHistory(tmp_path / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=0)
-    assert history.expected([("a", "1")]) == [Past(seconds=1.0, peak=None)]
+    assert history.expected([("a", "1")]) == [Estimate(seconds=1.0, peak=None)]
 
 
 def test_a_file_that_cannot_be_read_knows_nothing_and_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "history.sqlite").write_text("no database, but long enough to be looked at" * 9)
-    history = History(tmp_path / "history.sqlite")
+    history = BuildHistory(tmp_path / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=1)
-    assert history.expected([("a", "1"), ("b", "1")]) == [Past(), Past()]
+    assert history.expected([("a", "1"), ("b", "1")]) == [Estimate(), Estimate()]
     assert history.trouble.endswith("history.sqlite: file is not a database")
 
 
 def test_a_folder_that_cannot_be_made_is_no_trouble_for_builds(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file is in the way")
-    history = History(tmp_path / "state" / "history.sqlite")
+    history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=1)
     assert history.known() is None
     assert history.trouble.startswith("what builds took before is not used: ")
@@ -60,7 +60,7 @@ def test_a_file_of_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.executescript("CREATE TABLE other (x); PRAGMA user_version=99;")
-    history = History(path)
+    history = BuildHistory(path)
     history.record("a", "1", seconds=1.0, peak=1)
     assert history.trouble.endswith("a newer wheelpool wrote it")
     with closing(sqlite3.connect(path)) as db:
@@ -69,10 +69,10 @@ def test_a_file_of_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_from_before_schemas_had_numbers_is_used(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
-    History(path).record("a", "1", seconds=7.0, peak=1)
+    BuildHistory(path).record("a", "1", seconds=7.0, peak=1)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version=0")
-    history = History(path)
+    history = BuildHistory(path)
     history.record("b", "1", seconds=8.0, peak=1)
     assert [past.seconds for past in history.expected([("a", "1"), ("b", "1")])] == [7.0, 8.0]
     assert not history.trouble
@@ -80,7 +80,7 @@ def test_a_file_from_before_schemas_had_numbers_is_used(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_and_ends_nothing(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
-    history = History(path)
+    history = BuildHistory(path)
     history.record("a", "1", seconds=1.0, peak=1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The kernel refuses to make files larger: as a full disk does.
@@ -90,7 +90,7 @@ def test_a_full_disk_is_told_and_ends_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "history.sqlite: " in history.trouble
-    assert [past.seconds for past in History(path).expected([("a", "1"), ("b", "1")])] == [
+    assert [past.seconds for past in BuildHistory(path).expected([("a", "1"), ("b", "1")])] == [
         1.0,
         None,
     ]
@@ -108,14 +108,14 @@ def test_eight_processes_write_a_thousand_builds_into_a_file_that_none_has_made(
         writer.join()
         assert writer.exitcode == 0
         writer.close()
-    known = History(path).known()
+    known = BuildHistory(path).known()
     assert known is not None
     assert known.names == 1000
 
 
 def write_many(path: Path, number: int) -> None:
     """Record 125 builds, as a process of its own."""
-    history = History(path)
+    history = BuildHistory(path)
     for build in range(125):
         history.record(f"p{number}-{build}", "1", seconds=1.0, peak=1)
     assert not history.trouble, history.trouble
@@ -123,10 +123,10 @@ def write_many(path: Path, number: int) -> None:
 
 def test_several_write_at_the_same_time(tmp_path: Path) -> None:
     def write(number: int) -> None:
-        history = History(tmp_path / "history.sqlite")
+        history = BuildHistory(tmp_path / "history.sqlite")
         history.record(f"p{number}", "1", seconds=1.0, peak=number + 1)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(40)))
-    known = History(tmp_path / "history.sqlite").expected([(f"p{n}", "1") for n in range(40)])
+    known = BuildHistory(tmp_path / "history.sqlite").expected([(f"p{n}", "1") for n in range(40)])
     assert [past.peak for past in known] == list(range(1, 41))

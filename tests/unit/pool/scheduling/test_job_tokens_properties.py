@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pool.scheduling.job_tokens import PATIENCE, REST, Jobs
+from pool.scheduling.job_tokens import PATIENCE, REST, JobTokens
 
 
 class Builds(RuleBasedStateMachine):
@@ -16,7 +16,7 @@ class Builds(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: Jobs[int] = Jobs(4)
+        self.jobs: JobTokens[int] = JobTokens(4)
         self.pipes: Counter[int] = Counter()
         self.working: Counter[int] = Counter()
         self.inside: dict[int, int] = {}
@@ -132,7 +132,7 @@ TestBuilds.settings = settings(max_examples=100, stateful_step_count=40, deadlin
 def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
     cap: int, steps: list[int]
 ) -> None:
-    jobs: Jobs[str] = Jobs(cap)
+    jobs: JobTokens[str] = JobTokens(cap)
     jobs.request("forger", most=99)
     jobs.admit()
     pipe = 0
@@ -148,7 +148,7 @@ def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
 
 @given(cap=st.integers(2, 12), builds=st.integers(2, 5))
 def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int) -> None:
-    jobs: Jobs[int] = Jobs(cap)
+    jobs: JobTokens[int] = JobTokens(cap)
     pipes: Counter[int] = Counter()
     working: Counter[int] = Counter()
 
@@ -178,7 +178,7 @@ def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int
 
 @given(cap=st.integers(2, 8), idle=st.integers(1, 6))
 def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: int) -> None:
-    jobs: Jobs[int] = Jobs(cap)
+    jobs: JobTokens[int] = JobTokens(cap)
     pipes: Counter[int] = Counter()
     builds = range(min(idle + 1, cap))
     for who in builds:
@@ -196,7 +196,7 @@ def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: i
 
 
 def test_an_outer_jobserver_pays_for_all_but_the_first() -> None:
-    jobs: Jobs[str] = Jobs(8)
+    jobs: JobTokens[str] = JobTokens(8)
     jobs.backed = 0
     jobs.request("a", most=8)
     jobs.request("b", most=8)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.model import BuildId
-from pool.scheduling.job_tokens import Jobs
+from pool.scheduling.job_tokens import JobTokens
 from pool.scheduling.jobserver import Jobserver, Outer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def read(fifo: Path, count: int) -> bytes:
 async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
     tmp_path: Path,
 ) -> None:
-    jobserver = Jobserver(Jobs(4))
+    jobserver = Jobserver(JobTokens(4))
     async with running(jobserver):
         for _ in range(2):
             async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
@@ -61,7 +61,7 @@ async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
 
 
 async def test_who_comes_waits_until_a_job_is_free(tmp_path: Path) -> None:
-    jobserver, waited = Jobserver(Jobs(2)), asyncio.Event()
+    jobserver, waited = Jobserver(JobTokens(2)), asyncio.Event()
     order = []
 
     async def second(folder: Path) -> None:
@@ -85,7 +85,7 @@ async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_writte
     tmp_path: Path,
 ) -> None:
     # Nobody looks from time to time here: only being woken by the pipe takes it.
-    jobs: Jobs[BuildId] = Jobs(3)
+    jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
     async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
         pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
@@ -104,7 +104,7 @@ async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_writte
 
 
 async def test_bytes_that_were_never_read_give_nobody_more_than_there_is(tmp_path: Path) -> None:
-    jobs: Jobs[BuildId] = Jobs(3)
+    jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
     async with running(jobserver):
         async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
@@ -119,7 +119,7 @@ async def test_bytes_that_were_never_read_give_nobody_more_than_there_is(tmp_pat
 
 
 async def test_sixty_four_builds_come_and_go_with_two_jobs(tmp_path: Path) -> None:
-    jobs: Jobs[BuildId] = Jobs(2)
+    jobs: JobTokens[BuildId] = JobTokens(2)
     jobserver, inside, most = Jobserver(jobs), 0, 0
 
     async def build(number: int) -> None:
@@ -144,7 +144,7 @@ async def test_sixty_four_builds_come_and_go_with_two_jobs(tmp_path: Path) -> No
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) -> None:
-    jobs: Jobs[BuildId] = Jobs(1)
+    jobs: JobTokens[BuildId] = JobTokens(1)
     jobserver, waited = Jobserver(jobs), asyncio.Event()
     async with running(jobserver):
         async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail):
@@ -162,7 +162,7 @@ async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) ->
 async def test_a_folder_with_odd_characters_gets_its_pipe_elsewhere(tmp_path: Path) -> None:
     odd = tmp_path / "a b"
     odd.mkdir()
-    jobserver = Jobserver(Jobs(2))
+    jobserver = Jobserver(JobTokens(2))
     async with jobserver.admitted(A, odd, most=9, on_wait=pytest.fail) as granted:
         assert " " not in str(granted.fifo)
         assert stat.S_ISFIFO(granted.fifo.stat().st_mode)
@@ -176,7 +176,7 @@ async def test_tokens_of_an_outer_jobserver_are_borrowed_and_given_back(tmp_path
     os.write(pipe, b"xy")
     outer = Outer.found({"MAKEFLAGS": f" -j3 --jobserver-auth=3,4 --jobserver-auth=fifo:{theirs}"})
     assert outer is not None
-    jobserver = Jobserver(Jobs(8), outer)
+    jobserver = Jobserver(JobTokens(8), outer)
     async with (
         running(jobserver),
         jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted,

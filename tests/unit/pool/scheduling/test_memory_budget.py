@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from pool.scheduling.memory_budget import Allowance, margin
+from pool.scheduling.memory_budget import MemoryBudget, margin
 
 GIB = 1 << 30
 
 
 def test_it_is_what_was_asked_for_where_there_is_enough() -> None:
-    allowance = Allowance(8 * GIB, free=20 * GIB)
+    allowance = MemoryBudget(8 * GIB, free=20 * GIB)
     assert allowance.now == 8 * GIB
     assert allowance.saw(1.0, 15 * GIB, 5 * GIB) == 8 * GIB
 
 
 def test_a_tenth_is_left_alone_and_2_gib_at_most() -> None:
-    assert Allowance(99 * GIB, free=10 * GIB).now == 9 * GIB
-    assert Allowance(99 * GIB, free=80 * GIB).now == 78 * GIB
+    assert MemoryBudget(99 * GIB, free=10 * GIB).now == 9 * GIB
+    assert MemoryBudget(99 * GIB, free=80 * GIB).now == 78 * GIB
 
 
 def test_what_builds_take_does_not_make_it_smaller() -> None:
-    allowance = Allowance(99 * GIB, free=10 * GIB)
+    allowance = MemoryBudget(99 * GIB, free=10 * GIB)
     assert {allowance.saw(float(n), (10 - n) * GIB, n * GIB) for n in range(9)} == {9 * GIB}
 
 
 def test_it_follows_others_down_at_once_and_up_when_they_stay_away() -> None:
-    allowance = Allowance(8 * GIB, free=10 * GIB)
+    allowance = MemoryBudget(8 * GIB, free=10 * GIB)
     seen = [allowance.saw(float(n), (6 if n < 3 else 10) * GIB, 0) for n in range(12)]
     low = 6 * GIB - margin(6 * GIB)
     assert seen[:8] == [low] * 8
@@ -32,13 +32,13 @@ def test_it_follows_others_down_at_once_and_up_when_they_stay_away() -> None:
 
 
 def test_small_changes_are_not_followed_so_it_does_not_flap() -> None:
-    allowance = Allowance(99 * GIB, free=10 * GIB)
+    allowance = MemoryBudget(99 * GIB, free=10 * GIB)
     wiggle = [allowance.saw(float(n), 10 * GIB + (-1) ** n * GIB // 4, 0) for n in range(30)]
     assert set(wiggle) == {9 * GIB}
 
 
 def test_the_last_bit_comes_back_as_well() -> None:
-    allowance = Allowance(8 * GIB, free=GIB)
+    allowance = MemoryBudget(8 * GIB, free=GIB)
     for n in range(20):
         allowance.saw(float(n), int(8.7 * GIB), 0)
     assert allowance.now < 8 * GIB

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pool.scheduling.memory_ledger import FIRST_GUESS, Ledger
+from pool.scheduling.memory_ledger import FIRST_GUESS, MemoryLedger
 
 MIB = 1 << 20
 
 
-def ledger(budget: int | None, **known: int | None) -> Ledger[str]:
+def ledger(budget: int | None, **known: int | None) -> MemoryLedger[str]:
     """A ledger in MiB."""
-    made: Ledger[str] = Ledger(None if budget is None else budget * MIB)
+    made: MemoryLedger[str] = MemoryLedger(None if budget is None else budget * MIB)
     for who, peak in known.items():
         made.expect(who, None if peak is None else peak * MIB)
     return made

@@ -8,10 +8,10 @@ import pytest
 
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
-from pool.events.bus import Bus
+from pool.events.bus import EventBus
 from pool.scheduling.gate import Gate
-from pool.scheduling.memory_policy import Memory
-from pool.system.memory import Offer
+from pool.scheduling.memory_policy import MemoryPolicy
+from pool.system.memory import AvailableMemory
 from tests.support.fakes import ManualClock
 
 GIB = 1 << 30
@@ -25,13 +25,15 @@ class Machine:
         self.clock = ManualClock()
         self.told: list[v.KnownEvent] = []
         self.offers(**offer)
-        self.memory = Memory(asked, Bus(self.clock, None, self.told.append), lambda: self.offer)
+        self.memory = MemoryPolicy(
+            asked, EventBus(self.clock, None, self.told.append), lambda: self.offer
+        )
         self.gate = Gate(8, self.memory)
         for build in (ONE, TWO):
             self.memory.ledger.expect(build, GIB)
 
     def offers(self, free: float = 64, *, scarce: bool = False, stall: float = 0.0) -> None:
-        self.offer = Offer(free=int(free * GIB), scarce=scarce, stall=stall)
+        self.offer = AvailableMemory(free=int(free * GIB), scarce=scarce, stall=stall)
 
     def look(self, *uses: float) -> str:
         """Take a sample, a second after the one before; return why a build has to end."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pool.scheduling.limiter import MOST_PASSES, Limiter
-from pool.scheduling.memory_ledger import Ledger
+from pool.scheduling.memory_ledger import MemoryLedger
 
 SIZE = st.integers(1, 12)
 
@@ -17,7 +17,7 @@ class Admissions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger: Ledger[int] = Ledger(12)
+        self.ledger: MemoryLedger[int] = MemoryLedger(12)
         self.limiter: Limiter[int] = Limiter(3, self.ledger)
         self.number = 0
         self.passed: dict[int, set[int]] = {}

@@ -10,15 +10,15 @@ from pool.scheduling.memory_pressure import (
     PATIENCE_SECONDS,
     SETTLE_SECONDS,
     Pressure,
-    Strain,
+    PressureReading,
 )
 
 
-def under(load: float = 0.0, *, scarce: bool = False, stall: float = 0.0) -> Strain:
-    return Strain(load=load, over=load, scarce=scarce, stall=stall)
+def under(load: float = 0.0, *, scarce: bool = False, stall: float = 0.0) -> PressureReading:
+    return PressureReading(load=load, over=load, scarce=scarce, stall=stall)
 
 
-def ends(strain: Strain, seconds: int) -> list[int]:
+def ends(strain: PressureReading, seconds: int) -> list[int]:
     """Return when builds have to end, looked at each second."""
     pressure = Pressure()
     return [second for second in range(seconds) if pressure.ends(float(second), strain)]
@@ -44,7 +44,7 @@ def test_the_cap_goes_below_what_runs_and_never_below_one() -> None:
 
 
 @pytest.mark.parametrize("strain", [under(0.1, stall=40.0), under(0.1, scarce=True)])
-def test_the_kernels_word_counts_as_well(strain: Strain) -> None:
+def test_the_kernels_word_counts_as_well(strain: PressureReading) -> None:
     assert Pressure().cap(0.0, strain, running=4, cap=4) == 3
 
 
@@ -76,4 +76,4 @@ def test_a_peak_of_a_moment_ends_nobody() -> None:
 
 
 def test_a_budget_that_sank_for_others_ends_nobody() -> None:
-    assert not ends(Strain(load=3.0, over=0.9), 60)
+    assert not ends(PressureReading(load=3.0, over=0.9), 60)

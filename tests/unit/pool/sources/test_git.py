@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from pool.build.frontend.hooks import Hooks
+from pool.build.frontend.hooks import HookRunner
 from pool.common.errors import BackendError, GitError
 from pool.common.model import BuildId, RunId
 from pool.sources.git import Checkout, Git
@@ -69,8 +69,8 @@ def origin(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    hooks = Hooks(RunId("git-run"), workers=4)
+def hooks() -> Iterator[HookRunner]:
+    hooks = HookRunner(RunId("git-run"), workers=4)
     yield hooks
     hooks.close()
     assert psutil.Process().children() == [], "processes left behind, or not reaped"
@@ -79,7 +79,7 @@ def hooks() -> Iterator[Hooks]:
 class Cloner:
     """Checks out into one folder after the other."""
 
-    def __init__(self, folder: Path, hooks: Hooks) -> None:
+    def __init__(self, folder: Path, hooks: HookRunner) -> None:
         self.folder = folder
         self.hooks = hooks
         self.log = folder / "b1.log"
@@ -95,7 +95,7 @@ class Cloner:
 
 
 @pytest.fixture
-def cloner(tmp_path: Path, hooks: Hooks) -> Cloner:
+def cloner(tmp_path: Path, hooks: HookRunner) -> Cloner:
     return Cloner(tmp_path, hooks)
 
 

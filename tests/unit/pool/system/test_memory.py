@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pool.common.errors import SettingsError
-from pool.scheduling.memory_budget import Allowance
-from pool.system.memory import Offer, budget_of, offered
+from pool.scheduling.memory_budget import MemoryBudget
+from pool.system.memory import AvailableMemory, budget_of, read_available
 
 GIB = 1 << 30
 
@@ -61,7 +61,7 @@ def test_what_is_no_amount_is_refused_with_a_way_out(machine: Machine, text: str
 
 
 def test_without_cgroups_what_the_machine_has_available_is_offered(machine: Machine) -> None:
-    assert offered(machine.root) == Offer(free=12 * GIB)
+    assert read_available(machine.root) == AvailableMemory(free=12 * GIB)
     assert budget_of("auto", machine.root) == 16 * GIB
 
 
@@ -71,7 +71,7 @@ def test_of_a_machine_with_nearly_nothing_left_that_is_told(
 ) -> None:
     meminfo = f"MemTotal: {16 << 20} kB\nMemAvailable: {GIB >> 11} kB\nSwapFree: {swap} kB\n"
     machine.file("proc/meminfo", meminfo)
-    assert offered(machine.root) == Offer(free=GIB // 2, scarce=scarce)
+    assert read_available(machine.root) == AvailableMemory(free=GIB // 2, scarce=scarce)
 
 
 def test_the_smallest_of_the_cgroups_around_us_counts(machine: Machine) -> None:
@@ -79,7 +79,7 @@ def test_the_smallest_of_the_cgroups_around_us_counts(machine: Machine) -> None:
     machine.v2("user/build", "max", 1 * GIB)
     machine.v2("user", 4 * GIB, 2 * GIB, files=GIB)
     machine.v2("", 8 * GIB, 2 * GIB)
-    assert offered(machine.root).free == 3 * GIB
+    assert read_available(machine.root).free == 3 * GIB
     assert budget_of("50%", machine.root) == 2 * GIB
     assert budget_of("auto", machine.root) == 4 * GIB
 
@@ -88,20 +88,20 @@ def test_a_cgroup_of_version_1_counts_and_its_endless_one_does_not(machine: Mach
     machine.file("proc/self/cgroup", "4:cpu,memory:/box\n2:cpu:/other\n0::/")
     machine.v1("box", 2 * GIB, GIB)
     machine.v1("", 9223372036854771712, 5 * GIB)
-    assert offered(machine.root) == Offer(free=1 * GIB)
+    assert read_available(machine.root) == AvailableMemory(free=1 * GIB)
 
 
 def test_in_a_container_a_path_of_the_host_stands_for_the_mount(machine: Machine) -> None:
     machine.file("proc/self/cgroup", "0::/host/docker/abc")
     machine.v2("", 3 * GIB, GIB)
-    assert offered(machine.root).free == 2 * GIB
+    assert read_available(machine.root).free == 2 * GIB
 
 
 def test_a_cgroup_that_is_full_leaves_a_little_all_the_same(machine: Machine) -> None:
     machine.file("proc/self/cgroup", "0::/")
     machine.v2("", 1 * GIB, 2 * GIB)
-    assert offered(machine.root) == Offer(free=0, scarce=True)
-    assert Allowance(GIB, free=0).now == 64 << 20
+    assert read_available(machine.root) == AvailableMemory(free=0, scarce=True)
+    assert MemoryBudget(GIB, free=0).now == 64 << 20
 
 
 def test_files_that_are_only_kept_leave_room(machine: Machine) -> None:
@@ -109,10 +109,10 @@ def test_files_that_are_only_kept_leave_room(machine: Machine) -> None:
     machine.v2("", GIB, GIB)
     stat = f"inactive_file {GIB // 4}\nactive_file {GIB // 4}\nslab_reclaimable {GIB // 8}"
     machine.file("sys/fs/cgroup/memory.stat", stat)
-    assert offered(machine.root) == Offer(free=5 * GIB // 8)
+    assert read_available(machine.root) == AvailableMemory(free=5 * GIB // 8)
 
 
 def test_the_kernels_pressure_is_read_where_there_is_any(machine: Machine) -> None:
-    assert offered(machine.root).stall == 0.0
+    assert read_available(machine.root).stall == 0.0
     machine.file("proc/pressure/memory", "some avg10=12.50 avg60=1.00 avg300=0.00 total=9")
-    assert offered(machine.root).stall == 12.5
+    assert read_available(machine.root).stall == 12.5

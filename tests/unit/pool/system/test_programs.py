@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pool.system.programs import Program, asked, uv_agrees
+from pool.system.programs import Program, probe_program, uv_agrees
 
 
 def program(folder: Path, name: str, script: str) -> dict[str, str]:
@@ -34,14 +34,14 @@ def program(folder: Path, name: str, script: str) -> dict[str, str]:
 def test_versions_tell_who_speaks_the_jobserver(
     tmp_path: Path, name: str, says: str, version: str, remark: str
 ) -> None:
-    found = asked(name, program(tmp_path / "bin", name, f"echo '{says}'"))
+    found = probe_program(name, program(tmp_path / "bin", name, f"echo '{says}'"))
     assert (found.path, found.version) == (tmp_path / "bin" / name, version)
     assert found.remark.startswith(remark)
 
 
 def test_what_is_not_there_or_fails_is_said(tmp_path: Path) -> None:
-    assert asked("git", {"PATH": str(tmp_path)}) == Program(path=None)
-    assert asked("git", program(tmp_path / "bin", "git", "exit 3")).version == ""
+    assert probe_program("git", {"PATH": str(tmp_path)}) == Program(path=None)
+    assert probe_program("git", program(tmp_path / "bin", "git", "exit 3")).version == ""
 
 
 def test_a_uv_that_locks_elsewhere_is_found_out(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pool.common.model import BuildId
-from pool.system.pss import EVERY_SECONDS, SHARE, Scales, pss_of
+from pool.system.pss import EVERY_SECONDS, SHARE, PssSampler, pss_of
 from tests.support.fakes import ManualClock
 
 B1, B2 = BuildId("b1"), BuildId("b2")
@@ -30,13 +30,13 @@ class Kernel:
 
 def test_a_tree_is_the_sum_of_what_can_be_read_of_it() -> None:
     clock = ManualClock()
-    scales = Scales(clock, Kernel(clock).pss)
+    scales = PssSampler(clock, Kernel(clock).pss)
     assert scales.weighed({B1: [3, -1, 4], B2: [-1]}) == {B1: 7}
 
 
 def test_each_build_is_weighed_every_few_seconds() -> None:
     clock = ManualClock()
-    scales = Scales(clock, Kernel(clock).pss)
+    scales = PssSampler(clock, Kernel(clock).pss)
     assert scales.weighed({B1: [3]}) == {B1: 3}
     clock.seconds += EVERY_SECONDS - 0.5
     assert scales.weighed({B1: [3], B2: [4]}) == {B2: 4}
@@ -47,7 +47,7 @@ def test_each_build_is_weighed_every_few_seconds() -> None:
 def test_large_trees_take_no_more_than_their_share_and_all_have_their_turn() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
-    scales = Scales(clock, kernel.pss, clock.monotonic)
+    scales = PssSampler(clock, kernel.pss, clock.monotonic)
     builds = {BuildId(f"b{number}"): [number] for number in range(1, 17)}
     for _ in range(600):
         clock.seconds += 1.0
@@ -72,7 +72,7 @@ def test_the_systems_own_way_agrees_with_psutil() -> None:
 def test_who_is_looked_at_is_weighed_at_once_and_each_second() -> None:
     clock = ManualClock()
     kernel = Kernel(clock)
-    scales = Scales(clock, kernel.pss, clock.monotonic)
+    scales = PssSampler(clock, kernel.pss, clock.monotonic)
     trees = {B1: [3], B2: [4]}
     scales.weighed(trees)
     clock.seconds += 0.2
@@ -86,7 +86,7 @@ def test_who_is_looked_at_is_weighed_at_once_and_each_second() -> None:
 def test_who_is_looked_at_does_not_wait_for_the_allowance_and_starves_nobody() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
-    scales = Scales(clock, kernel.pss, clock.monotonic)
+    scales = PssSampler(clock, kernel.pss, clock.monotonic)
     trees = {BuildId(f"b{number}"): [number] for number in range(1, 9)}
     scales.weighed(trees)
     clock.seconds += 1.0

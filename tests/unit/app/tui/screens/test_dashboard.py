@@ -15,7 +15,7 @@ from textual.widgets import Input
 import pool
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
-from app.tui.run_model import Feed
+from app.tui.run_model import RunModel
 from app.tui.screens.dashboard import Dashboard
 from app.tui.table.widget import BuildTable
 from app.tui.widgets.log_file import LogFile
@@ -370,7 +370,7 @@ async def test_the_strip_tells_what_goes_on_around_builds() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "> resolving 2 requirements" in text(app))
         assert "all done" not in text(app)
-        picked = (v.Picked(name="rich", version="1", kind="wheel"),)
+        picked = (v.SelectedVersion(name="rich", version="1", kind="wheel"),)
         source.say(v.ResolveFinished(picked=picked), t=2.0)
         await until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in text(app))
         source.say(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
@@ -430,7 +430,7 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
     source = install()
     source.say(
         queued(A, "metadata"),
-        v.Remark(build=A, text="it is dynamic"),
+        v.Note(build=A, text="it is dynamic"),
         v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz"),
         v.DownloadStarted(build=A, file="core-1.tar.gz", total=4 << 20),
         v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=1 << 20, total=4 << 20),
@@ -445,7 +445,7 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
 async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
     source = install()
     clock = ManualClock()
-    feed = Feed(source, clock)
+    feed = RunModel(source, clock)
     source.say(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
     source.say(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
     source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
@@ -524,7 +524,7 @@ async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> 
         assert table.selected.id == A
         await pilot.press("S")
         await until(pilot, lambda: "build ▴" in text(app) and first() == "name-b1")
-        await pilot.click("Titles", offset=(30, 0))
+        await pilot.click("ColumnHeader", offset=(30, 0))
         await until(pilot, lambda: "state ▾" in text(app))
         await pilot.press("ctrl+p", *"sort by memory")
         await until(pilot, lambda: len(app.screen_stack) > 1 and "again: the other" in text(app))

@@ -12,14 +12,14 @@ from textual.pilot import Pilot
 
 import pool
 from app.model.estimate import Estimate
-from app.model.memory_history import MemoryTrail
-from app.model.queue import WaitingLine
+from app.model.memory_history import MemoryHistory
+from app.model.queue import SlotQueue
 from app.model.timeline import Timeline
 from app.source.replay import ReplaySource
-from app.source.snapshots import Moments
+from app.source.snapshots import SnapshotLog
 from app.text.view import kind_of
 from app.tui.app import WheelpoolApp
-from app.tui.run_model import Feed
+from app.tui.run_model import RunModel
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.log import LogScreen
 from app.tui.screens.tree import TreeScreen
@@ -48,18 +48,18 @@ def bar(app: WheelpoolApp) -> str:
 def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.source.replay.Moments", partial(Moments, apart=10))
+    monkeypatch.setattr("app.source.replay.Moments", partial(SnapshotLog, apart=10))
     source, clock = stopped()
-    feed = Feed(source, clock)
+    feed = RunModel(source, clock)
     chance = random.Random(5)
     for at in [0.0, source.length, *(chance.uniform(0, source.length) for _ in range(40))]:
         source.seek(at)
         feed.advance()
-        state, timeline, memory = pool.State(header=source.header), Timeline(), MemoryTrail()
+        state, timeline, memory = pool.RunState(header=source.header), Timeline(), MemoryHistory()
         for event in source._events:
             if event.t > at:
                 break
-            pool.fold(state, event)
+            pool.apply(state, event)
             timeline.see(event, state)
             memory.see(event)
         assert feed.state == state
@@ -68,7 +68,7 @@ def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
         assert feed.timeline.series == timeline.series
         assert feed.timeline.landmarks == timeline.landmarks
         assert feed.memory.builds == memory.builds
-        line = WaitingLine.of(state)
+        line = SlotQueue.of(state)
         assert [feed.line[n] for n in range(len(feed.line))] == [line[n] for n in range(len(line))]
         assert feed.estimate.left(state, at) == Estimate.of(state).left(state, at)
         counted = {kind: many for kind, many in feed.numbers.items() if many}
@@ -104,7 +104,7 @@ async def test_keys_go_through_failures_and_to_times() -> None:
 )
 async def test_time_is_walked_through_on_every_screen(key: str, screen: type) -> None:
     source, clock = stopped()
-    source.stand_still("0:20")
+    source.pause_at("0:20")
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.query_one("BuildTable").selected is not None)  # type: ignore[attr-defined]
@@ -135,7 +135,7 @@ async def test_the_bar_has_all_marks_and_says_whether_it_plays(
     app = WheelpoolApp(source, clock=clock, ascii_only=ascii_only)
     failure, cap, knob = "x|O" if ascii_only else "✗┬●"
     async with app.run_test(size=(width, 24)) as pilot:
-        source.stand_still("0:01")
+        source.pause_at("0:01")
         await until(pilot, lambda: "0:01 / 2:54" in bar(app))
         shown = bar(app)
         assert len(shown) < width

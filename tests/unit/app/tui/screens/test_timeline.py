@@ -19,7 +19,7 @@ from app.tui.screens.build import BuildScreen
 from app.tui.screens.timeline import TimelineScreen
 from app.tui.timeline.bars import GLYPHS, bars, legend, named, plain
 from app.tui.timeline.chart import TimelineChart
-from app.tui.timeline.viewport import Part, Window, ticks
+from app.tui.timeline.viewport import Part, Viewport, ticks
 from pool import BuildId, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.paths import DAY as RECORDING
@@ -51,14 +51,14 @@ def rows(draw: st.DrawFn) -> list[Span]:
 
 @given(st.floats(0, 1e5), widths)
 def test_the_whole_run_has_room_and_its_end_is_shown(now: float, cells: int) -> None:
-    part = Window().part(now, cells)
+    part = Viewport().part(now, cells)
     assert part.since == 0 or part.step == 3600
     assert part.until >= now - 1e-6
 
 
 @given(st.floats(1, 1e4), widths, st.lists(st.sampled_from("+-<>"), max_size=20))
 def test_keys_never_leave_the_run(now: float, cells: int, keys: list[str]) -> None:
-    window = Window()
+    window = Viewport()
     for key in keys:
         if key in "+-":
             window = window.zoomed(1 if key == "+" else -1, now, cells)
@@ -71,7 +71,7 @@ def test_keys_never_leave_the_run(now: float, cells: int, keys: list[str]) -> No
 
 
 def test_a_window_follows_until_it_is_moved_back_and_again_at_the_end() -> None:
-    window = Window().zoomed(1, 100.0, 50)
+    window = Viewport().zoomed(1, 100.0, 50)
     assert window.follows
     assert window.part(100.0, 50) == Part(50, 1.0, 50)
     assert window.part(130.0, 50).until == 130.0
@@ -86,7 +86,7 @@ def test_a_window_follows_until_it_is_moved_back_and_again_at_the_end() -> None:
 def test_labels_of_the_axis_have_room_and_tell_the_time(
     now: float, cells: int, zoom: int
 ) -> None:  # fmt: skip
-    window = Window()
+    window = Viewport()
     for _ in range(zoom):
         window = window.zoomed(1, now, cells)
     labels = ticks(window.part(now, cells))

@@ -8,7 +8,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
-from app.tui.widgets.key_footer import KeyLine
+from app.tui.widgets.key_footer import KeyFooter
 
 SPEED = Binding.Group("speed")
 
@@ -30,7 +30,7 @@ class Keys(App[None]):
         self.noted: list[str] = []
 
     def compose(self) -> ComposeResult:
-        yield KeyLine()
+        yield KeyFooter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if action == "off" else True

@@ -13,7 +13,7 @@ import pytest
 
 from pool.build.frontend import build_env as environment
 from pool.system.interpreter import Interpreter, probe
-from pool.cache.unpacked_wheels import StoredWheel, WheelStore
+from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
 from tests.unit.pool.system.test_interpreter import other
 from tests.support.wheels import INFO, sha256, tiny_wheel
 
@@ -40,10 +40,10 @@ def python() -> Interpreter:
 
 
 @pytest.fixture
-def stored(tmp_path: Path, python: Interpreter) -> Callable[..., StoredWheel]:
-    def make(files: dict[str, str], target: Interpreter = python) -> StoredWheel:
+def stored(tmp_path: Path, python: Interpreter) -> Callable[..., UnpackedWheel]:
+    def make(files: dict[str, str], target: Interpreter = python) -> UnpackedWheel:
         wheel = tiny_wheel(tmp_path / "wheels", files)
-        return WheelStore(tmp_path / "store").add(wheel, sha256(wheel), target)
+        return UnpackedWheels(tmp_path / "store").add(wheel, sha256(wheel), target)
 
     return make
 
@@ -59,7 +59,7 @@ def told(env: BuildEnvironment, *argv: str, base: dict[str, str] | None = None) 
 
 
 def test_it_is_an_environment_of_its_own(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
     script = "import json, sys, tiny, fast; print(json.dumps([sys.prefix, sys.base_prefix, tiny.__file__, fast.value]))"
@@ -78,7 +78,7 @@ def test_only_its_own_packages_are_seen(tmp_path: Path, python: Interpreter) -> 
 
 
 def test_commands_run_with_its_interpreter(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "a folder", python, [stored(TINY)])
     assert told(env, "tiny") == f"from {env.path / python.site / 'tiny/__init__.py'}"
@@ -87,7 +87,7 @@ def test_commands_run_with_its_interpreter(
 
 
 def test_headers_and_data_have_their_places(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
     assert (env.path / "include/site/tiny/tiny.h").is_file()
@@ -95,7 +95,7 @@ def test_headers_and_data_have_their_places(
 
 
 def test_metadata_is_found(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
     script = "import importlib.metadata as m; print(m.version('tiny'), *m.entry_points(group='console_scripts'))"
@@ -103,7 +103,7 @@ def test_metadata_is_found(
 
 
 def test_bytecode_is_used_and_nothing_is_compiled_again(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     wheel = stored(TINY)
     env = environment.create(tmp_path / "env", python, [wheel])
@@ -113,7 +113,7 @@ def test_bytecode_is_used_and_nothing_is_compiled_again(
 
 
 def test_a_module_that_a_build_replaces_is_what_it_gets_and_the_store_is_unharmed(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     wheel = stored(TINY)
     env = environment.create(tmp_path / "env", python, [wheel])
@@ -129,7 +129,7 @@ def test_a_module_that_a_build_replaces_is_what_it_gets_and_the_store_is_unharme
 def test_where_no_links_can_be_made_files_are_copied(
     tmp_path: Path,
     python: Interpreter,
-    stored: Callable[..., StoredWheel],
+    stored: Callable[..., UnpackedWheel],
     monkeypatch: pytest.MonkeyPatch,
     number: int,
 ) -> None:
@@ -146,7 +146,7 @@ def test_where_no_links_can_be_made_files_are_copied(
 
 
 def test_the_later_of_two_wheels_wins_a_file(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     first, second = stored({"tiny/a.py": "value = 1\n"}), stored({"tiny/a.py": "value = 22\n"})
     env = environment.create(tmp_path / "env", python, [first, second])
@@ -155,7 +155,7 @@ def test_the_later_of_two_wheels_wins_a_file(
 
 
 def test_replacing_leaves_only_what_was_given(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., StoredWheel]
+    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored({"one.py": "\n"})])
     env.replace([stored({"two.py": "\n"})])
@@ -167,7 +167,7 @@ def test_replacing_leaves_only_what_was_given(
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
 def test_another_version_has_its_own_bytecode_and_place(
-    tmp_path: Path, stored: Callable[..., StoredWheel], version: str
+    tmp_path: Path, stored: Callable[..., UnpackedWheel], version: str
 ) -> None:
     target = probe(other(version), os.environ)
     env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
@@ -179,7 +179,7 @@ def test_another_version_has_its_own_bytecode_and_place(
 
 
 def test_an_environment_from_an_environments_interpreter(
-    tmp_path: Path, stored: Callable[..., StoredWheel]
+    tmp_path: Path, stored: Callable[..., UnpackedWheel]
 ) -> None:
     subprocess.run([other("3.9"), "-m", "venv", "--without-pip", tmp_path / "outer"], check=True)
     target = probe(tmp_path / "outer/bin/python", os.environ)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from pool.build.frontend.hooks import HookCall, HookResult, Hooks
+from pool.build.frontend.hooks import HookCall, HookResult, HookRunner
 from pool.build.frontend.log_tail import LogTail
 from pool.common.errors import BackendError, ProjectError
 from pool.common.model import BuildId, RunId
@@ -34,14 +34,14 @@ DEFINE = "def build_wheel(directory, settings=None, metadata=None):\n    "
 
 
 @pytest.fixture
-def hooks() -> Iterator[Hooks]:
-    hooks = Hooks(RunId("test-run"), workers=4)
+def hooks() -> Iterator[HookRunner]:
+    hooks = HookRunner(RunId("test-run"), workers=4)
     yield hooks
     hooks.close()
     assert psutil.Process().children() == [], "processes left behind, or not reaped"
 
 
-async def run(hooks: Hooks, call: HookCall) -> HookResult:
+async def run(hooks: HookRunner, call: HookCall) -> HookResult:
     return await hooks.call(call, on_start=lambda pid: None)
 
 
@@ -67,7 +67,7 @@ async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_pa
         asked.append(started)
         return call.build
 
-    hooks = Hooks(RunId("test-run"), workers=1, whose=whose)
+    hooks = HookRunner(RunId("test-run"), workers=1, whose=whose)
     await run(hooks, call)
     hooks.close()
     assert psutil.Process().children() == []
@@ -75,12 +75,12 @@ async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_pa
     assert asked[0] > 0
 
 
-async def test_a_wheel_is_built_and_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_wheel_is_built_and_named(hooks: HookRunner, tmp_path: Path) -> None:
     result = await run(hooks, hook_call(tree_of(tmp_path, GOOD)))
     assert result.value == WHEEL
 
 
-async def test_the_largest_of_its_processes_is_told(hooks: Hooks, tmp_path: Path) -> None:
+async def test_the_largest_of_its_processes_is_told(hooks: HookRunner, tmp_path: Path) -> None:
     eater = "subprocess.run([sys.executable, '-c', 'import time; b\\'x\\' * (400 << 20)'])\n"
     result = await run(
         hooks, hook_call(tree_of(tmp_path, "import subprocess, sys\n" + eater + GOOD))
@@ -88,19 +88,19 @@ async def test_the_largest_of_its_processes_is_told(hooks: Hooks, tmp_path: Path
     assert 400 << 20 <= result.peak < 500 << 20
 
 
-async def test_the_pid_is_told_on_the_loops_thread(hooks: Hooks, tmp_path: Path) -> None:
+async def test_the_pid_is_told_on_the_loops_thread(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, "import os; print(os.getpid(), flush=True)\n" + GOOD))
     told: list[tuple[int, asyncio.AbstractEventLoop]] = []
     await hooks.call(call, on_start=lambda pid: told.append((pid, asyncio.get_running_loop())))
     assert told == [(int(call.log.read_text()), asyncio.get_running_loop())]
 
 
-async def test_a_backend_without_get_requires_wants_nothing(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_backend_without_get_requires_wants_nothing(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, GOOD), "get_requires_for_build_wheel")
     assert (await run(hooks, call)).value == []
 
 
-async def test_config_settings_reach_the_backend(hooks: Hooks, tmp_path: Path) -> None:
+async def test_config_settings_reach_the_backend(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(
         tmp_path,
         "def get_requires_for_build_wheel(s):\n    return [f'{k}={v}' for k, v in s.items()]",
@@ -130,7 +130,7 @@ async def test_config_settings_reach_the_backend(hooks: Hooks, tmp_path: Path) -
     ],
 )
 async def test_a_broken_hook_is_put_into_words(
-    hooks: Hooks, tmp_path: Path, body: str, message: str
+    hooks: HookRunner, tmp_path: Path, body: str, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
         await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
@@ -138,19 +138,19 @@ async def test_a_broken_hook_is_put_into_words(
 
 @pytest.mark.parametrize("value", ["None", "'setuptools'", "['a', 1]", "{'a': 'b'}"])
 async def test_requirements_that_are_no_list_of_strings_are_refused(
-    hooks: Hooks, tmp_path: Path, value: str
+    hooks: HookRunner, tmp_path: Path, value: str
 ) -> None:
     tree = tree_of(tmp_path, f"def get_requires_for_build_wheel(s): return {value}")
     with pytest.raises(BackendError, match="not a list of requirements"):
         await run(hooks, hook_call(tree, "get_requires_for_build_wheel"))
 
 
-async def test_a_missing_hook_is_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_missing_hook_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="no attribute 'build_wheel'"):
         await run(hooks, hook_call(tree_of(tmp_path, "")))
 
 
-async def test_a_backend_that_is_nowhere_is_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_backend_that_is_nowhere_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend="flat_core.api", backend_path=())
     with pytest.raises(
         BackendError, match=r"flat_core.api cannot be imported: .*flat_core"
@@ -160,33 +160,33 @@ async def test_a_backend_that_is_nowhere_is_named(hooks: Hooks, tmp_path: Path) 
     assert "flat-core" in caught.value.hint
 
 
-async def test_a_module_that_a_backend_wants_is_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_module_that_a_backend_wants_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, "import Cython"))
     with pytest.raises(BackendError, match=r"odd cannot be imported: .*Cython") as caught:
         await run(hooks, call)
     assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
 
 
-async def test_an_in_tree_backend_that_is_not_there_is_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_an_in_tree_backend_that_is_not_there_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend="gone")
     with pytest.raises(BackendError, match=r"gone cannot be imported: .*gone"):
         await run(hooks, call)
 
 
-async def test_a_backend_path_out_of_the_tree_is_refused(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_backend_path_out_of_the_tree_is_refused(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend_path=("../..",))
     with pytest.raises(ProjectError, match="inside source tree"):
         await run(hooks, call)
 
 
-async def test_warnings_of_a_backend_go_to_its_log(hooks: Hooks, tmp_path: Path) -> None:
+async def test_warnings_of_a_backend_go_to_its_log(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(tmp_path, "import warnings; warnings.warn('mind the gap')\n" + GOOD)
     call = hook_call(tree)
     await run(hooks, call)
     assert "mind the gap" in call.log.read_text()
 
 
-async def test_a_million_lines_are_kept_and_counted(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_million_lines_are_kept_and_counted(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import sys; sys.stdout.write('x\\n' * 1_000_000); raise SystemExit('enough')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^enough \(build_wheel"):
@@ -196,7 +196,7 @@ async def test_a_million_lines_are_kept_and_counted(hooks: Hooks, tmp_path: Path
     assert (tail.lines, tail.last) == (1_000_001, "enough")
 
 
-async def test_escapes_do_not_get_into_the_message(hooks: Hooks, tmp_path: Path) -> None:
+async def test_escapes_do_not_get_into_the_message(hooks: HookRunner, tmp_path: Path) -> None:
     body = "raise SystemExit('\\x1b[2J\\x1b]0;title\\x07\\x9b31mred\\x1b[0m')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^red \("):
@@ -204,13 +204,13 @@ async def test_escapes_do_not_get_into_the_message(hooks: Hooks, tmp_path: Path)
     assert b"\x1b[2J" in call.log.read_bytes()
 
 
-async def test_stdin_is_closed_and_the_session_is_its_own(hooks: Hooks, tmp_path: Path) -> None:
+async def test_stdin_is_closed_and_the_session_is_its_own(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
     with pytest.raises(BackendError, match=r"'' True \("):
         await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
 
 
-async def test_the_lock_goes_along_and_nothing_else_does(hooks: Hooks, tmp_path: Path) -> None:
+async def test_the_lock_goes_along_and_nothing_else_does(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import os; raise SystemExit(' '.join(sorted(os.listdir('/proc/self/fd'))))"
     lock = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -230,7 +230,7 @@ async def test_the_lock_goes_along_and_nothing_else_does(hooks: Hooks, tmp_path:
     assert len(inherited) == 5
 
 
-async def test_a_tree_that_is_gone_is_named(hooks: Hooks, tmp_path: Path) -> None:
+async def test_a_tree_that_is_gone_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tmp_path / "gone", backend_path=())
     with pytest.raises(FileNotFoundError, match="gone"):
         await run(hooks, call)
@@ -255,7 +255,7 @@ def build_wheel(directory, settings=None, metadata=None):
     "end", ["raise SystemExit(3)", "raise SystemExit(0)", "os.kill(os.getpid(), 9)"]
 )
 async def test_nothing_outlives_a_hook_however_it_ends(
-    hooks: Hooks, tmp_path: Path, end: str
+    hooks: HookRunner, tmp_path: Path, end: str
 ) -> None:
     tree = tree_of(tmp_path, LEAVES.replace("END", end))
     with pytest.raises(BackendError):
@@ -264,7 +264,7 @@ async def test_nothing_outlives_a_hook_however_it_ends(
     assert list(processes_in(tree)) == []
 
 
-async def test_cancelling_asks_first_then_kills_all(hooks: Hooks, tmp_path: Path) -> None:
+async def test_cancelling_asks_first_then_kills_all(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     hooks._grace = 0.3
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
@@ -277,7 +277,7 @@ async def test_cancelling_asks_first_then_kills_all(hooks: Hooks, tmp_path: Path
 
 
 async def test_cancelling_twice_waits_for_the_end_all_the_same(
-    hooks: Hooks, tmp_path: Path
+    hooks: HookRunner, tmp_path: Path
 ) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
@@ -290,7 +290,7 @@ async def test_cancelling_twice_waits_for_the_end_all_the_same(
     assert list(processes_in(tree)) == []
 
 
-async def test_kill_gives_no_grace(hooks: Hooks, tmp_path: Path) -> None:
+async def test_kill_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await until((tree / "ready").exists, "the hook runs")
@@ -301,7 +301,7 @@ async def test_kill_gives_no_grace(hooks: Hooks, tmp_path: Path) -> None:
 
 
 async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> None:
-    hooks = Hooks(RunId("test-queue"), workers=1)
+    hooks = HookRunner(RunId("test-queue"), workers=1)
     tree = tree_of(tmp_path, STUBBORN)
     first = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await until((tree / "ready").exists, "the hook runs")
@@ -318,7 +318,7 @@ async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> Non
 
 
 async def test_the_end_of_one_build_leaves_anothers_strays_alone(
-    hooks: Hooks, tmp_path: Path
+    hooks: HookRunner, tmp_path: Path
 ) -> None:
     stubborn = tree_of(tmp_path / "one", STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(stubborn)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pool.common.model import ProcessSample
-from pool.build.frontend.job_overuse import Offence
+from pool.build.frontend.job_overuse import JobOveruseDetector
 
 
 def processes(*commands: str) -> list[ProcessSample]:
@@ -25,41 +25,41 @@ def processes(*commands: str) -> list[ProcessSample]:
 )
 def test_words_of_tools_are_known_wherever_the_log_is_cut(line: bytes) -> None:
     for cut in range(len(line)):
-        offence = Offence()
-        told = offence.printed(b"before\n" + line[:cut]) + offence.printed(line[cut:] + b"\n")
-        told += offence.printed(line)
+        offence = JobOveruseDetector()
+        told = offence.on_output(b"before\n" + line[:cut]) + offence.on_output(line[cut:] + b"\n")
+        told += offence.on_output(line)
         assert len(told) == 1
         assert "in its log" in told[0]
 
 
 def test_compilers_count_when_two_looks_in_a_row_see_too_many() -> None:
-    offence = Offence()
-    assert offence.sampled(processes("python", "make", "cc1", "cc1plus"), 1) == []
-    assert offence.sampled(processes("cc1"), 1) == []
-    assert offence.sampled(processes("cc1", "rustc", "cc1"), 1) == []
-    assert offence.sampled(processes("cc1", "rustc", "as"), 1) == [
+    offence = JobOveruseDetector()
+    assert offence.on_sample(processes("python", "make", "cc1", "cc1plus"), 1) == []
+    assert offence.on_sample(processes("cc1"), 1) == []
+    assert offence.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
+    assert offence.on_sample(processes("cc1", "rustc", "as"), 1) == [
         "it runs more compilers than it has jobs: 2 of 1"
     ]
-    assert offence.sampled(processes("cc1", "rustc", "cc1"), 1) == []
+    assert offence.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
 
 
 def test_parts_of_one_link_count_each() -> None:
-    offence = Offence()
+    offence = JobOveruseDetector()
     link = processes("gcc", "lto-wrapper", "make", "lto1-ltrans", "lto1-ltrans")
-    assert offence.sampled(link, 1) == []
-    assert offence.sampled(link, 1) == ["it runs more compilers than it has jobs: 2 of 1"]
-    assert Offence().sampled(processes("lto1-wpa", "lto1-wpa-stream"), 1) == []
+    assert offence.on_sample(link, 1) == []
+    assert offence.on_sample(link, 1) == ["it runs more compilers than it has jobs: 2 of 1"]
+    assert JobOveruseDetector().on_sample(processes("lto1-wpa", "lto1-wpa-stream"), 1) == []
 
 
 def test_what_waits_for_a_compiler_is_none() -> None:
-    offence = Offence()
+    offence = JobOveruseDetector()
     for _ in range(3):
-        assert offence.sampled(processes("gcc", "collect2", "make", "ninja", "cargo"), 1) == []
+        assert offence.on_sample(processes("gcc", "collect2", "make", "ninja", "cargo"), 1) == []
 
 
 def test_a_ninja_that_was_given_a_higher_number_is_named_at_once() -> None:
-    offence = Offence()
-    assert offence.sampled(processes("ninja -v -j 2", "make -j8 all", "ninja -v"), 2) == []
-    (told,) = offence.sampled(processes("ninja -v -j 8 all"), 2)
+    offence = JobOveruseDetector()
+    assert offence.on_sample(processes("ninja -v -j 2", "make -j8 all", "ninja -v"), 2) == []
+    (told,) = offence.on_sample(processes("ninja -v -j 8 all"), 2)
     assert told == "a ninja was given a -j of its own: ninja -v -j 8 all"
-    assert offence.sampled(processes("ninja -v -j 8 all"), 2) == []
+    assert offence.on_sample(processes("ninja -v -j 8 all"), 2) == []

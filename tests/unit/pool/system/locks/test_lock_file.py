@@ -13,7 +13,7 @@ import pytest
 from pool.common.errors import LockError, LockTimeoutError
 from pool.system.locks import base as openlock
 from pool.system.locks.lock_file import LockFile
-from pool.system.locks.queue import Held, Locks
+from pool.system.locks.queue import LockGuard, LockQueue
 from tests.support.lock_holders import another, ignore, open_files
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def locks() -> AsyncIterator[Locks]:
+async def locks() -> AsyncIterator[LockQueue]:
     before = open_files()
-    yield Locks(LockFile)
+    yield LockQueue(LockFile)
     assert open_files() == before, "descriptors leaked"
 
 
-def had(held: Held | None) -> Held:
+def had(held: LockGuard | None) -> LockGuard:
     assert held is not None
     return held
 
 
-async def test_the_file_is_made_and_stays(locks: Locks, tmp_path: Path) -> None:
+async def test_the_file_is_made_and_stays(locks: LockQueue, tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     held = had(locks.try_hold(path))
     assert len(held.fds) == 1
@@ -45,13 +45,13 @@ async def test_the_file_is_made_and_stays(locks: Locks, tmp_path: Path) -> None:
     assert path.read_bytes() == b""
 
 
-async def test_what_is_in_the_file_stays(locks: Locks, tmp_path: Path) -> None:
+async def test_what_is_in_the_file_stays(locks: LockQueue, tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("somebody's")
     had(locks.try_hold(tmp_path / ".lock")).release()
     assert (tmp_path / ".lock").read_text() == "somebody's"
 
 
-async def test_another_process_excludes_us_and_is_named(locks: Locks, tmp_path: Path) -> None:
+async def test_another_process_excludes_us_and_is_named(locks: LockQueue, tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     told: list[Holder | None] = []
     path.touch()
@@ -66,7 +66,9 @@ async def test_another_process_excludes_us_and_is_named(locks: Locks, tmp_path: 
     (await waiter).release()
 
 
-async def test_patience_ends_with_a_way_out_that_fits_a_file(locks: Locks, tmp_path: Path) -> None:
+async def test_patience_ends_with_a_way_out_that_fits_a_file(
+    locks: LockQueue, tmp_path: Path
+) -> None:
     path = tmp_path / ".lock"
     path.touch()
     with another(path), pytest.raises(LockTimeoutError, match="lock: still locked") as caught:
@@ -75,7 +77,7 @@ async def test_patience_ends_with_a_way_out_that_fits_a_file(locks: Locks, tmp_p
 
 
 async def test_a_file_that_may_only_be_read_is_locked(
-    locks: Locks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As another user's; root may write any file, so the refusal is played."""
     path, real = tmp_path / ".lock", os.open
@@ -94,7 +96,7 @@ async def test_a_file_that_may_only_be_read_is_locked(
 
 @pytest.mark.parametrize(("name", "why"), [("gone/.lock", "no such file"), (".", "is a dir")])
 async def test_a_file_that_cannot_be_had_is_told(
-    locks: Locks, tmp_path: Path, name: str, why: str
+    locks: LockQueue, tmp_path: Path, name: str, why: str
 ) -> None:
     with pytest.raises(LockError, match=why):
         locks.try_hold(tmp_path / name)
@@ -103,7 +105,7 @@ async def test_a_file_that_cannot_be_had_is_told(
 
 
 async def test_a_file_system_without_locks_is_told(
-    locks: Locks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(fd: int, *, blocking: bool) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -114,7 +116,7 @@ async def test_a_file_system_without_locks_is_told(
 
 
 async def test_a_file_that_was_replaced_while_waited_for_is_locked_itself(
-    locks: Locks, tmp_path: Path
+    locks: LockQueue, tmp_path: Path
 ) -> None:
     path = tmp_path / ".lock"
     path.touch()

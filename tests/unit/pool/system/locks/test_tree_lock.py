@@ -16,7 +16,7 @@ from filelock import lock_descriptor
 from pool.common.errors import LockTimeoutError, ProjectError
 from pool.system.locks import base as openlock
 from pool.system.locks import queue as waiting_lines
-from pool.system.locks.tree_lock import Held, TreeLocks
+from pool.system.locks.tree_lock import LockGuard, TreeLocks
 from pool.system.locks.uv_lock import lock_path, open_lock
 from tests.support.lock_holders import another, child, ignore, open_files
 
@@ -43,14 +43,14 @@ async def locks(tmp_path: Path) -> AsyncIterator[TreeLocks]:
     assert open_files() == before, "descriptors leaked"
 
 
-def had(held: Held | None) -> Held:
+def had(held: LockGuard | None) -> LockGuard:
     assert held is not None
     return held
 
 
 async def waiting(
     locks: TreeLocks, tree: Path, on_wait: Callable[[Holder | None], None] = ignore
-) -> asyncio.Task[Held]:
+) -> asyncio.Task[LockGuard]:
     """Somebody who stands in line."""
     task = asyncio.ensure_future(locks.acquire(tree, on_wait=on_wait))
     await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from pool.system.locks.tree_lock import TreeLocks
 from tests.support.lock_holders import ignore, open_files
 
 if TYPE_CHECKING:
-    from pool.system.locks.tree_lock import Held
+    from pool.system.locks.tree_lock import LockGuard
 
 ALIASES = {"one": "one", "one/../one": "one", "link": "one", "one/": "one", "two": "two"}
 STEP = st.one_of(
@@ -31,8 +31,8 @@ class Trees:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.locks = TreeLocks(environ={"TMPDIR": str(root)})
-        self.lines: dict[str, deque[asyncio.Task[Held]]] = {"one": deque(), "two": deque()}
-        self.has: dict[str, Held | asyncio.Task[Held] | None] = {"one": None, "two": None}
+        self.lines: dict[str, deque[asyncio.Task[LockGuard]]] = {"one": deque(), "two": deque()}
+        self.has: dict[str, LockGuard | asyncio.Task[LockGuard] | None] = {"one": None, "two": None}
 
     async def step(self, what: str, which: str) -> None:
         match what:
