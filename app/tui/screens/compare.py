@@ -216,11 +216,11 @@ class DiffScreen(Screen[None]):
 
     # What hands do
 
-    def on_rows_moved(self) -> None:
+    def on_line_list_moved(self) -> None:
         """Another build is selected."""
         self._tell()
 
-    def on_rows_opened(self) -> None:
+    def on_line_list_opened(self) -> None:
         """A row was clicked twice."""
         self.action_open(1)
 

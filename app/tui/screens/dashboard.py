@@ -275,7 +275,7 @@ class Dashboard(Screen[None]):
         if build is not None and (path := self.feed.log(build)) is not None:
             self.app.push_screen(LogScreen(self.feed, build, path))
 
-    def on_rows_opened(self) -> None:
+    def on_line_list_opened(self) -> None:
         """A build was clicked twice."""
         self.action_open_build()
 
@@ -283,11 +283,11 @@ class Dashboard(Screen[None]):
         """Mark what is sorted by."""
         self.query_one(ColumnHeader).show(self.table.wanted)
 
-    def on_titles_chosen(self, event: ColumnHeader.Chosen) -> None:
+    def on_column_header_chosen(self, event: ColumnHeader.Chosen) -> None:
         """Sort by the title that was clicked."""
         self.table.sort(event.by)
 
-    def on_rows_moved(self) -> None:
+    def on_line_list_moved(self) -> None:
         """Show the newly selected build at once."""
         self._look()
 

@@ -182,11 +182,11 @@ class TimelineScreen(Screen[None]):
         """Offer time's keys in a replay only."""
         return self._feed.replay is not None if action in _REPLAY else True
 
-    def on_rows_moved(self) -> None:
+    def on_line_list_moved(self) -> None:
         """Say what is selected now."""
         self._say("#about", self._about())
 
-    def on_rows_opened(self) -> None:
+    def on_line_list_opened(self) -> None:
         """A bar was clicked twice."""
         self.action_open()
 

@@ -26,7 +26,7 @@ class Crew:
     def __init__(self) -> None:
         self.orders: list[BuildRequest] = []
 
-    async def described(self, order: BuildRequest) -> str:
+    async def metadata_of(self, order: BuildRequest) -> str:
         self.orders.append(order)
         return "Name: foo"
 
@@ -34,7 +34,7 @@ class Crew:
         self.orders += orders
         return [None]
 
-    async def good(self, _: None) -> BuildResult:
+    async def result_of(self, _: None) -> BuildResult:
         return BuildResult(name="foo", version="1", metadata="Name: foo\nVersion: 1\n")
 
 

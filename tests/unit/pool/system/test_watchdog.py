@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 DRIVER = """
 import asyncio, dataclasses, sys
 from pathlib import Path
-from pool.build.frontend.hooks import Hooks
+from pool.build.frontend.hooks import HookRunner
 from tests.support.in_tree_backend import hook_call
 
 async def main():
-    hooks = Hooks("driven-run", workers=4)
+    hooks = HookRunner("driven-run", workers=4)
     async with asyncio.TaskGroup() as group:
         for number, tree in enumerate(sys.argv[1:]):
             call = dataclasses.replace(hook_call(Path(tree)), build=f"b{number}")
