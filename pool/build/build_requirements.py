@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
-from pool.cache.unpacked_wheels import unpack
-from pool.events.types import InstallFinished, InstallStarted
-from pool.build.job import BuildRequest
 from pool.build.context import in_thread
+from pool.build.job import BuildRequest
+from pool.cache.unpacked_wheels import unpack
 from pool.common.once_map import OnceMap
-from pool.resolve.manifest import Manifest, DirectDist
-from pool.sources.index.simple_api import IndexFile
-from pool.resolve.provider import bare
+from pool.events.types import InstallFinished, InstallStarted
 from pool.requirements.request import parse_requirement
+from pool.resolve.manifest import DirectDist, Manifest
+from pool.resolve.provider import bare
 from pool.resolve.resolver import build_needs
+from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from pool.system.interpreter import Interpreter
-    from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
-    from pool.sources.index.fetcher import Fetcher
     from pool.build.job import BuildJob
-    from pool.scheduling.gate import Gate
-    from pool.resolve.service import ResolverService
+    from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate
+    from pool.resolve.service import ResolverService
+    from pool.scheduling.gate import Gate
+    from pool.sources.index.fetcher import Fetcher
+    from pool.system.interpreter import Interpreter
 
-__all__ = ["Nested", "BuildRequirements"]
+__all__ = ["BuildRequirements", "Nested"]
 
 
 class Nested(Protocol):
@@ -80,7 +80,9 @@ class BuildRequirements:
         """Return the wheels for a set of requirements if they are at hand already."""
         return self._ready.get(frozenset(requires)) if requires else ()
 
-    async def install_set(self, requires: Sequence[str], job: BuildJob) -> tuple[UnpackedWheel, ...]:
+    async def install_set(
+        self, requires: Sequence[str], job: BuildJob
+    ) -> tuple[UnpackedWheel, ...]:
         """Return the wheels for a set of requirements, in the order of installation.
 
         Raises:
@@ -126,7 +128,9 @@ class BuildRequirements:
         into = self._beside / job.id
         return await self._told(wheel, job, partial(unpack, wheel, into, self._interpreter))
 
-    async def _told(self, wheel: Path, job: BuildJob, work: Callable[[], UnpackedWheel]) -> UnpackedWheel:
+    async def _told(
+        self, wheel: Path, job: BuildJob, work: Callable[[], UnpackedWheel]
+    ) -> UnpackedWheel:
         bus, name = self._fetcher.bus, wheel.name
         async with self._installs.slot((job.id, name), (0, 0.0, 0)):
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))

@@ -15,38 +15,38 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pool.build.locking import LockTarget
+from pool.build.cache_lookup import CacheLookup
 from pool.build.frontend import build_env as environment
 from pool.build.frontend.hooks import HookCall, HookFailedError, MissingHookError
 from pool.build.frontend.rerun import rerun_command
-from pool.common.errors import BackendError, ProjectError
-from pool.events.types import BuildRequirementsResolved, BuildPhase, BuildWaiting, Note
 from pool.build.job import BuildResult
-from pool.build.cache_lookup import CacheLookup
-from pool.common.model import Outcome, Phase, WaitFor
-from pool.common.redaction import redact_urls
-from pool.sources import wheel as wheelfile
-from pool.sources.index.simple_api import IndexFile
-from pool.resolve.resolver import applicable
-from pool.cache.wheel_cache import CachedWheel, Damaged
+from pool.build.locking import LockTarget
 from pool.build.oom_evidence import OomEvidenceCollector
 from pool.build.workspace import copy, publish
+from pool.cache.wheel_cache import CachedWheel, Damaged
+from pool.common.errors import BackendError, ProjectError
+from pool.common.model import Outcome, Phase, WaitFor
+from pool.common.redaction import redact_urls
+from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
+from pool.resolve.resolver import applicable
+from pool.sources import wheel as wheelfile
+from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pool.build.locking import BuildLocks
+    from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hooks import Hook
-    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.build.job import BuildJob
-    from pool.build.context import BuildContext
+    from pool.build.locking import BuildLocks
     from pool.build.source import Source
+    from pool.build.workspace import BuildDir
+    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
     from pool.sources.wheel import WheelFacts
-    from pool.build.workspace import BuildDir
 
 __all__ = ["Tree", "WheelBuilder"]
 
@@ -161,7 +161,9 @@ class WheelBuilder:
                 wheels = await self.kit.requirements.install_set(requires, self.job)
         return wheels
 
-    async def _prepared(self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]) -> _PreparedEnv:
+    async def _prepared(
+        self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]
+    ) -> _PreparedEnv:
         """Make an environment of its own for the build, with all that its backend asks for."""
         self._tell_chosen(wheels)
         self.phase(Phase.ENVIRONMENT)
@@ -309,7 +311,9 @@ class WheelBuilder:
         )
         witness = OomEvidenceCollector(hook)
         try:
-            result = await kit.hooks.call(call, on_start=partial(kit.watch.hook_started, job.id, job.log))
+            result = await kit.hooks.call(
+                call, on_start=partial(kit.watch.hook_started, job.id, job.log)
+            )
         except BackendError as problem:
             if isinstance(problem, HookFailedError):
                 kit.watch.note_peak(job.id, problem.ended.peak)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pool.cache.unpacked_wheels import UnpackedWheel
-    from pool.build.job import BuildJob
     from pool.build.context import BuildContext
+    from pool.build.job import BuildJob
     from pool.build.source import Source
+    from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.cache.wheel_cache import CachedWheel, Damaged, WheelCache
     from pool.sources.fingerprint import TreeContent
     from pool.sources.wheel import WheelFacts
-    from pool.cache.wheel_cache import CachedWheel, Damaged, WheelCache
 
 __all__ = ["CacheLookup"]
 
@@ -42,7 +42,12 @@ class CacheLookup:
 
     @classmethod
     def of(
-        cls, kit: BuildContext, job: BuildJob, source: Source, tree: Path, wheels: Sequence[UnpackedWheel]
+        cls,
+        kit: BuildContext,
+        job: BuildJob,
+        source: Source,
+        tree: Path,
+        wheels: Sequence[UnpackedWheel],
     ) -> Self | None:
         """Read the source; return None where no wheel of it can be kept.
 

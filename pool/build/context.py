@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from pool.build.frontend.hook_jobs import HookJobs
-    from pool.build.frontend.build_env import BuildEnvironment
-    from pool.sources.git import Git
-    from pool.build.frontend.hooks import HookRunner
-    from pool.system.interpreter import Interpreter
-    from pool.events.bus import EventBus
-    from pool.sources.index.fetcher import Fetcher
-    from pool.build.job import BuildJob
-    from pool.system.locks.queue import LockQueue
     from pool.build.build_requirements import BuildRequirements
-    from pool.resolve.service import ResolverService
-    from pool.settings import Settings
+    from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.frontend.hook_jobs import HookJobs
+    from pool.build.frontend.hooks import HookRunner
+    from pool.build.job import BuildJob
     from pool.build.monitor import BuildMonitor
     from pool.cache.wheel_cache import WheelCache
+    from pool.events.bus import EventBus
+    from pool.resolve.service import ResolverService
+    from pool.settings import Settings
+    from pool.sources.git import Git
+    from pool.sources.index.fetcher import Fetcher
+    from pool.system.interpreter import Interpreter
+    from pool.system.locks.queue import LockQueue
 
-__all__ = ["SharedEnv", "BuildContext", "in_thread"]
+__all__ = ["BuildContext", "SharedEnv", "in_thread"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,10 +19,10 @@ from pool.build.frontend.log_tail import clean_line
 from pool.common.errors import ProjectError
 from pool.common.model import Outcome
 from pool.common.redaction import starred_settings
+from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 from pool.sources.index.file_cache import name_in
 from pool.sources.index.simple_api import IndexFile
 from pool.sources.pyproject import read_project
-from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,11 +31,20 @@ if TYPE_CHECKING:
 
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.common.model import BuildId
-    from pool.scheduling.slot import Priority, Slot
-    from pool.run.retry import RetryAttempt
     from pool.resolve.manifest import Manifest
+    from pool.run.retry import RetryAttempt
+    from pool.scheduling.slot import Priority, Slot
 
-__all__ = ["BuildResult", "BuildJob", "BuildRequest", "Purpose", "Source", "identity", "label_of", "ignore_unretrieved"]
+__all__ = [
+    "BuildJob",
+    "BuildRequest",
+    "BuildResult",
+    "Purpose",
+    "Source",
+    "identity",
+    "ignore_unretrieved",
+    "label_of",
+]
 
 Source: TypeAlias = Target | IndexFile
 """What a build starts from: what somebody pointed at, or a file that was chosen on an index."""

@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.events.types import BuildWaiting, LockAcquired, LockReleased, LockWaiting
 from pool.common.model import WaitFor
+from pool.events.types import BuildWaiting, LockAcquired, LockReleased, LockWaiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from pool.events.bus import EventBus
     from pool.build.job import BuildJob
-    from pool.system.locks.queue import LockGuard, LockQueue
     from pool.common.model import Holder
+    from pool.events.bus import EventBus
     from pool.scheduling.slot import Slot
+    from pool.system.locks.queue import LockGuard, LockQueue
 
 __all__ = ["BuildLocks", "LockTarget"]
 

@@ -10,20 +10,20 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pool.build.frontend.job_overuse import JobOveruseDetector
 from pool.build.frontend.log_tail import LogTail
 from pool.events.process_delta import diff
 from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
 from pool.system.memory import read_pressure
-from pool.build.frontend.job_overuse import JobOveruseDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from pool.scheduling.jobserver import Jobserver
-    from pool.events.bus import EventBus
     from pool.common.model import BuildId, ProcessSample
+    from pool.events.bus import EventBus
+    from pool.scheduling.jobserver import Jobserver
     from pool.system.sampler import Sampler
 
 __all__ = ["BuildMonitor"]

@@ -9,9 +9,9 @@ import resource
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.hooks import HookFailedError
-from pool.system.cgroup import count_kills, own_cgroup
-from pool.common.errors import OutOfMemoryError
 from pool.build.oom import Evidence, classify, words_for
+from pool.common.errors import OutOfMemoryError
+from pool.system.cgroup import count_kills, own_cgroup
 
 if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookEnd

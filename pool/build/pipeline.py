@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from pool.build.locking import BuildLocks, LockTarget
-from pool.common.errors import ProjectError
-from pool.events.types import BuildPhase, BuildWaiting
+from pool.build.builder import Tree, WheelBuilder
 from pool.build.job import BuildResult
-from pool.common.model import Outcome, Phase, WaitFor
+from pool.build.locking import BuildLocks, LockTarget
 from pool.build.source import fetch_source
+from pool.build.workspace import copy
+from pool.common.errors import ProjectError
+from pool.common.model import Outcome, Phase, WaitFor
+from pool.events.types import BuildPhase, BuildWaiting
+from pool.requirements.target import RequirementTarget
 from pool.sources import archive
 from pool.sources import wheel as wheelfile
 from pool.sources.pyproject import read_project
-from pool.requirements.target import RequirementTarget
-from pool.build.builder import Tree, WheelBuilder
-from pool.build.workspace import copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from pool.build.job import BuildJob
     from pool.build.context import BuildContext
+    from pool.build.job import BuildJob
     from pool.build.source import Source
+    from pool.build.workspace import BuildDir
     from pool.scheduling.slot import Slot
     from pool.settings import Settings
-    from pool.build.workspace import BuildDir
 
 __all__ = ["run_build"]
 
@@ -59,7 +59,9 @@ async def run_build(job: BuildJob, seat: Slot, place: BuildDir, kit: BuildContex
         kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
     await seat.take()
     alone = BuildLocks(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
-    work = partial(WheelBuilder, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source)
+    work = partial(
+        WheelBuilder, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source
+    )
     known = kit.cache.project(source.fingerprint) if kit.cache and source.fingerprint else None
     if known is not None:
         unopened = work(tree=Tree(path=place.source), project=known)

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 
 from pool.common.errors import HashMismatchError, TargetError
-from pool.events.types import BuildPhase, BuildWaiting
 from pool.common.model import Phase, WaitFor
-from pool.sources.index.hashes import ExpectedHashes
-from pool.sources.index.file_cache import checked
-from pool.sources.index.simple_api import IndexFile
+from pool.events.types import BuildPhase, BuildWaiting
 from pool.requirements.target import (
     GitTarget,
     RequirementTarget,
@@ -25,6 +22,9 @@ from pool.requirements.target import (
     UrlTarget,
     WheelTarget,
 )
+from pool.sources.index.file_cache import checked
+from pool.sources.index.hashes import ExpectedHashes
+from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from pool.build.job import BuildJob
     from pool.build.context import BuildContext
+    from pool.build.job import BuildJob
+    from pool.build.workspace import BuildDir
     from pool.resolve.manifest import DirectDist
     from pool.sources.index.client import Fetched
-    from pool.build.workspace import BuildDir
 
 __all__ = ["Source", "fetch_source"]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pool.system.interpreter import Interpreter
     from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.system.interpreter import Interpreter
 
 __all__ = ["BuildEnvironment", "create"]
 
@@ -91,7 +91,9 @@ def _inherited(name: str, value: str) -> bool:
     return name not in _NOT_INHERITED
 
 
-def create(path: Path, interpreter: Interpreter, wheels: Iterable[UnpackedWheel]) -> BuildEnvironment:
+def create(
+    path: Path, interpreter: Interpreter, wheels: Iterable[UnpackedWheel]
+) -> BuildEnvironment:
     """Make an environment with exactly these wheels; ``path`` must not exist.
 
     Raises:

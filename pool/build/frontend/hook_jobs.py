@@ -6,20 +6,20 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from pool.build.context import in_thread
 from pool.build.frontend.job_flags import job_flags, own_bounds
 from pool.events.types import Note
-from pool.build.context import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from concurrent.futures import Executor
 
     from pool.build.frontend.build_env import BuildEnvironment
-    from pool.scheduling.jobserver import Jobserver
     from pool.build.frontend.tool_shims import Shims
-    from pool.events.bus import EventBus
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
+    from pool.events.bus import EventBus
+    from pool.scheduling.jobserver import Jobserver
 
 __all__ = ["HookJobs"]
 

@@ -22,9 +22,9 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 
 from pool.build.frontend.diagnosis import diagnose
 from pool.build.frontend.log_tail import last_lines
-from pool.system.process import Command, Process, ProcessSupervisor, nobody
 from pool.build.frontend.system_packages import for_module
 from pool.common.errors import BackendError, ProjectError
+from pool.system.process import Command, Process, ProcessSupervisor, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pool.build.frontend.job_flags import NINJA_SPEAKS, uses_max_jobs, uses_ninja, uses_numpy_distutils
+from pool.build.frontend.job_flags import (
+    NINJA_SPEAKS,
+    uses_max_jobs,
+    uses_ninja,
+    uses_numpy_distutils,
+)
 from pool.system.process import answer_of
 
 if TYPE_CHECKING:

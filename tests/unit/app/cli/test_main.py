@@ -154,9 +154,7 @@ def test_windows_is_refused(
 def test_a_strangers_pool_is_noticed(home: Home) -> None:
     (home.root / "shadow").mkdir()
     (home.root / "shadow" / "pool.py").touch()
-    code = (
-        "import sys; sys.path.insert(0, 'shadow'); from app.cli import main as cli; sys.exit(cli.run(['runs']))"
-    )
+    code = "import sys; sys.path.insert(0, 'shadow'); from app.cli import main as cli; sys.exit(cli.run(['runs']))"
     done = home.python(code)
     assert done.returncode == 2
     assert "shadow/pool.py" in done.stderr

@@ -10,9 +10,9 @@ import pytest
 
 from pool.build.locking import BuildLocks, LockTarget
 from pool.scheduling.gate import Gate
+from pool.scheduling.slot import FRESH, Slot
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
-from pool.scheduling.slot import FRESH, Slot
 
 
 class Told:

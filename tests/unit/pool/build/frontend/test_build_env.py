@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.build.frontend import build_env as environment
-from pool.system.interpreter import Interpreter, probe
 from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
-from tests.unit.pool.system.test_interpreter import other
+from pool.system.interpreter import Interpreter, probe
 from tests.support.wheels import INFO, sha256, tiny_wheel
+from tests.unit.pool.system.test_interpreter import other
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -95,7 +95,9 @@ async def test_the_pid_is_told_on_the_loops_thread(hooks: HookRunner, tmp_path: 
     assert told == [(int(call.log.read_text()), asyncio.get_running_loop())]
 
 
-async def test_a_backend_without_get_requires_wants_nothing(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_backend_without_get_requires_wants_nothing(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     call = hook_call(tree_of(tmp_path, GOOD), "get_requires_for_build_wheel")
     assert (await run(hooks, call)).value == []
 
@@ -167,7 +169,9 @@ async def test_a_module_that_a_backend_wants_is_named(hooks: HookRunner, tmp_pat
     assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
 
 
-async def test_an_in_tree_backend_that_is_not_there_is_named(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_an_in_tree_backend_that_is_not_there_is_named(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend="gone")
     with pytest.raises(BackendError, match=r"gone cannot be imported: .*gone"):
         await run(hooks, call)
@@ -204,7 +208,9 @@ async def test_escapes_do_not_get_into_the_message(hooks: HookRunner, tmp_path: 
     assert b"\x1b[2J" in call.log.read_bytes()
 
 
-async def test_stdin_is_closed_and_the_session_is_its_own(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_stdin_is_closed_and_the_session_is_its_own(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
     with pytest.raises(BackendError, match=r"'' True \("):
         await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))

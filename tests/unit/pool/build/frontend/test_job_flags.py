@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pool.build.frontend.job_flags import COUNTS, job_flags, own_bounds, uses_ninja, uses_numpy_distutils
+from pool.build.frontend.job_flags import (
+    COUNTS,
+    job_flags,
+    own_bounds,
+    uses_ninja,
+    uses_numpy_distutils,
+)
 from pool.scheduling.jobserver import last_auth
 
 FIFO = Path("/cache/b1/jobs")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pool.common.model import ProcessSample
 from pool.build.frontend.job_overuse import JobOveruseDetector
+from pool.common.model import ProcessSample
 
 
 def processes(*commands: str) -> list[ProcessSample]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.build.frontend.build_env import BuildEnvironment
-from pool.system.interpreter import probe
 from pool.build.frontend.tool_shims import Shims
+from pool.system.interpreter import probe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""One build, from a source to a published wheel."""
