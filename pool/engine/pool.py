@@ -29,8 +29,7 @@ from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, 
 from pool.engine.control_server import ControlServer
 from pool.engine.reject_reason import reject_reason
 from pool.events.bus import EventBus
-from pool.events.journal import logs_of
-from pool.events.run_journal import open_run_journal
+from pool.events.journal import logs_of, open_run_journal
 from pool.events.types import KnownEvent, Note, RunFinished, RunStarted, RunStopping
 from pool.install.environment import find_environment
 from pool.requirements.pylock import read_lock
@@ -103,7 +102,13 @@ class Pool:
         self._wishlist = EffectiveRequest(request, settings, self._interpreter)
         if settings.out_dir is not None:
             check_out_dir(settings.out_dir)
-        self.header, self._writer = open_run_journal(settings, clock, self._interpreter.version)
+        self.header, self._writer = open_run_journal(
+            journal=settings.journal,
+            state_dir=settings.state_dir,
+            argv=settings.argv,
+            clock=clock,
+            python=self._interpreter.version,
+        )
         self.journal = self._writer.path
         self._bus = EventBus(clock, self._writer, listener)
         self._caps = Limits(settings, self._bus)

@@ -1,8 +1,9 @@
-"""The record of a run on disk: a header, then one event a line, in order, flushed one by one.
+"""The journal of a run: a file with a header line, then one event a line, in order.
 
 A journal is either the file ``events.jsonl`` in a run's folder, with the folder ``logs`` beside
-it, or ``NAME.jsonl`` with ``NAME.logs``. Readers forgive a last line that was torn by a crash and
-refuse one that is torn in the middle, by its number.
+it, or ``NAME.jsonl`` with ``NAME.logs``. The writer hands each event to the kernel before it
+returns. The reader forgives a last line that a crash has torn, and refuses a torn line in the
+middle by its number.
 """
 
 from __future__ import annotations
@@ -10,19 +11,32 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from pool.common.errors import JournalError
+from pool.common.errors import JournalError, OutputError
+from pool.common.model import RunId
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
+from pool.events.types import SCHEMA, Header, Host
 from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pool.events.types import Event, Header
+    from pool.common.clock import Clock
+    from pool.events.types import Event
 
-__all__ = ["EVENTS", "JournalReader", "JournalWriter", "journal_path", "logs_of"]
+__all__ = [
+    "EVENTS",
+    "JournalReader",
+    "JournalWriter",
+    "journal_path",
+    "logs_of",
+    "open_run_journal",
+]
 
 EVENTS = "events.jsonl"
+"""The name of the journal in a run's folder."""
+_LONGEST_HEADER = 1 << 20
+"""Bytes: a file with a longer first line is no journal."""
 
 
 def logs_of(journal: Path) -> Path:
@@ -33,23 +47,67 @@ def logs_of(journal: Path) -> Path:
 
 
 def journal_path(path: Path) -> Path:
-    """Return the journal file for what a user named: the file itself, or a run's folder."""
+    """Return the journal file for a path that a user gave: the file itself, or a run's folder."""
     return path / EVENTS if path.is_dir() else path
 
 
+def open_run_journal(
+    *, journal: Path | None, state_dir: Path, argv: tuple[str, ...], clock: Clock, python: str
+) -> tuple[Header, JournalWriter]:
+    """Give a new run its id and create its journal.
+
+    Args:
+        journal: the file to write; None for one in the run's folder under ``state_dir``.
+        state_dir: the folder that has the folder ``runs``.
+        argv: the command line, for the header.
+        clock: the time of the start.
+        python: the version of the target interpreter.
+
+    Raises:
+        OutputError: the journal cannot be written.
+    """
+    header = _make_header(argv, clock, python)
+    path = journal or state_dir / "runs" / header.run / EVENTS
+    try:
+        return header, JournalWriter(path, header)
+    except OSError as problem:
+        raise OutputError(
+            f"{path}: the log cannot be written: {(problem.strerror or str(problem)).lower()}",
+            hint="choose another place with --log",
+        ) from problem
+
+
+def _make_header(argv: tuple[str, ...], clock: Clock, python: str) -> Header:
+    # Replays and `--help` import this module and need neither.
+    from importlib.metadata import version  # noqa: PLC0415
+
+    import psutil  # noqa: PLC0415
+
+    started = clock.now()
+    return Header(
+        wheelpool=version("wheelpool"),
+        schema=SCHEMA,
+        run=RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"),
+        started=started.isoformat(timespec="milliseconds"),
+        argv=argv,
+        python=python,
+        host=Host(cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total),
+    )
+
+
 class JournalWriter:
-    """Appends events to a new file; every event is with the kernel before `write` returns."""
+    """Creates a journal and appends events to it."""
 
     def __init__(self, path: Path, header: Header) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         logs = logs_of(path)
         logs.mkdir(exist_ok=True)
-        # Where one journal replaces another, its logs must not go on in the other's.
+        # A journal may replace an older one: its builds must not append to the older logs.
         for old in logs.glob("*.log"):
             old.unlink()
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._write(encode_header(header))
+        self._write_line(encode_header(header))
 
     def write(self, event: Event) -> None:
         """Append one event.
@@ -57,15 +115,15 @@ class JournalWriter:
         Raises:
             OSError: the disk is full or gone.
         """
-        self._write(encode(event))
+        self._write_line(encode(event))
 
-    def _write(self, line: bytes) -> None:
+    def _write_line(self, line: bytes) -> None:
         rest = memoryview(line + b"\n")
         while rest:
             rest = rest[os.write(self._fd, rest) :]
 
     def close(self) -> None:
-        """Close the file; writing afterwards is a mistake."""
+        """Close the file. Do not write afterwards."""
         os.close(self._fd)
 
 
@@ -82,11 +140,12 @@ class JournalReader:
             self._file = self.path.open("rb")
         except OSError as problem:
             raise JournalError(f"{path}: {problem.strerror or problem}") from problem
-        self._number = 1
-        self._rest = b""
-        self._sense = EventValidator()
+        self._line_number = 1
+        self._torn = b""
+        """The beginning of a line whose end is not written yet."""
+        self._validator = EventValidator()
         try:
-            self.header = decode_header(self._file.readline(1 << 20))
+            self.header = decode_header(self._file.readline(_LONGEST_HEADER))
         except CodecError as problem:
             self._file.close()
             raise JournalError(f"{path}: {problem}", hint="wheelpool runs lists logs") from problem
@@ -98,33 +157,33 @@ class JournalReader:
         self.close()
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
         self._file.close()
 
     def read(self) -> Iterator[Event]:
-        """Yield the whole lines that have not been read yet.
+        """Yield the events of all complete lines that were not read yet.
 
-        A torn tail is kept for the next call and forgiven if nothing comes.
+        The next call continues with a torn last line; if its end never comes, it is ignored.
 
         Raises:
-            JournalError: a line in the middle is no event, or one that cannot follow those before
-                it; the message has its number.
+            JournalError: a line in the middle is no event, or one that cannot follow the events
+                before it; the message has its number.
         """
-        for line in self._lines():
-            self._number += 1
+        for line in self._read_lines():
+            self._line_number += 1
             try:
                 event = decode(line)
-                self._sense.see(event)
+                self._validator.check(event)
             except (CodecError, InvalidEventError) as problem:
-                raise JournalError(f"{self.path}:{self._number}: {problem}") from problem
+                raise JournalError(f"{self.path}:{self._line_number}: {problem}") from problem
             yield event
 
-    def _lines(self) -> Iterator[bytes]:
-        for line in self._file:
-            whole = self._rest + line
-            if whole.endswith(b"\n"):
-                self._rest = b""
-                if whole.strip():
-                    yield whole
+    def _read_lines(self) -> Iterator[bytes]:
+        for part in self._file:
+            line = self._torn + part
+            if line.endswith(b"\n"):
+                self._torn = b""
+                if line.strip():
+                    yield line
             else:
-                self._rest = whole
+                self._torn = line

@@ -32,7 +32,7 @@ class EventValidator:
     def __init__(self) -> None:
         self._builds: set[BuildId] = set()
 
-    def see(self, event: Event) -> None:
+    def check(self, event: Event) -> None:
         """Take in the next event.
 
         Raises:
