@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from tests.engine.test_scheduler import ran, settings
 from tests.support.compilers import NAP, counted, environ, native_tree, pace, pids_in
 from tests.support.makers import make_wheel
+from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import BIN
 from tests.support.terminal import until
 
@@ -123,7 +123,7 @@ def test_a_ninja_with_its_own_number_is_marked(public: Sandbox, compilers: Compi
 def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Compilers) -> None:
     # Lowering is a race, which is won at the latest when the first two trees are done.
     trees = [native_tree(sandbox, f"l{n}", "make", files=20) for n in range(4)]
-    how = settings(sandbox.root, jobs=6, builds=2, memory=None)
+    how = make_settings(sandbox.root, jobs=6, builds=2, memory=None)
     index = pool.index_settings(
         how.environ, pool.IndexOverrides(no_index=True, find_links=(str(sandbox.wheels),))
     )
@@ -139,7 +139,7 @@ def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Com
             return pool.Resize(limit=pool.LimitName.JOBS, value=2 if len(moments) == 1 else 6)
         return None
 
-    code, _ = asyncio.run(ran(how, *trees, seen=answer))
+    code, _ = asyncio.run(run_pool(how, *trees, on_event=answer))
     assert code == 0
     assert len(moments) == 2, "it never came down to two"
     assert compilers.most() == 6

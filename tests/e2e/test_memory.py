@@ -17,8 +17,8 @@ import pytest
 
 import pool
 from pool import events
-from tests.engine.test_scheduler import ran, settings
 from tests.support.makers import make_sdist, make_tree
+from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import Done, Sandbox
 
 LARGE = os.environ.get("WHEELPOOL_STRESS", "1") != "1"
@@ -173,8 +173,8 @@ def test_a_larger_budget_lets_in_who_waits_and_a_cap_lowered_for_memory_comes_ba
                 seen.append("back")
         return None
 
-    how = settings(tmp_path, memory=100 << 20)
-    code, state = asyncio.run(ran(how, first, second, seen=answer))
+    how = make_settings(tmp_path, memory=100 << 20)
+    code, state = asyncio.run(run_pool(how, first, second, on_event=answer))
     assert code == 0
     assert seen == ["waits", "both", "lowered", "back"]
     assert state.limits[pool.LimitName.MEMORY].cap == 4 << 30

@@ -17,25 +17,11 @@ import pytest
 import pool
 from pool.system.cgroup import own_cgroup
 from tests.support.makers import make_tree
+from tests.support.memory_hogs import BACKEND_WITH_COMPILER, EXCEEDS_ADDRESS_SPACE
 from tests.support.sandbox import Done, Sandbox
 
 MIB = 1 << 20
 
-WITH_A_COMPILER = """
-_build = build_wheel
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    import subprocess, sys
-    with open({counter!r}, "a") as file:
-        file.write("x")
-    if os.path.getsize({counter!r}) <= {times}:
-        subprocess.run([sys.executable, "-c", {compiler!r}], check=True)
-    return _build(wheel_directory)
-"""
-LIMITED = """
-import resource
-resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28))
-bytearray(1 << 29)
-"""
 KILLED = """
 import os, signal
 print("g++: fatal error: Killed signal terminated program cc1plus", flush=True)
@@ -47,7 +33,7 @@ HUNGRY = "bytearray(%d)"
 def hog(sandbox: Sandbox, compiler: str, *, times: int) -> Path:
     """Make a tree whose compiler runs so many times before all goes well."""
     counter = str(sandbox.root / "counter")
-    backend = WITH_A_COMPILER.format(counter=counter, times=times, compiler=compiler)
+    backend = BACKEND_WITH_COMPILER.format(counter=counter, times=times, compiler=compiler)
     return make_tree(sandbox.root, "hog", backend=backend)
 
 
@@ -60,7 +46,7 @@ def tries(done: Done) -> list[pool.BuildState]:
 
 
 def test_a_compiler_that_gets_no_memory_is_named_and_the_run_goes_on(sandbox: Sandbox) -> None:
-    trees = [hog(sandbox, LIMITED, times=2), *others(sandbox)]
+    trees = [hog(sandbox, EXCEEDS_ADDRESS_SPACE, times=2), *others(sandbox)]
     done = sandbox.run("build", *trees, "--jobs", "4", "-j", "2")
     assert done.code == 0, done.err
     first, second, third = tries(done)
@@ -76,7 +62,9 @@ def test_a_compiler_that_gets_no_memory_is_named_and_the_run_goes_on(sandbox: Sa
 
 
 def test_when_the_last_try_fails_the_run_has_failed_with_a_way_out(sandbox: Sandbox) -> None:
-    done = sandbox.run("build", hog(sandbox, LIMITED, times=9), *others(sandbox), "--retries", "1")
+    done = sandbox.run(
+        "build", hog(sandbox, EXCEEDS_ADDRESS_SPACE, times=9), *others(sandbox), "--retries", "1"
+    )
     assert done.code == 1
     assert len(tries(done)) == 2
     assert "wheelpool doctor" in tries(done)[-1].hint

@@ -11,8 +11,8 @@ import pytest
 
 import pool
 from pool import events
-from tests.e2e.test_outofmemory import LIMITED, WITH_A_COMPILER
 from tests.support.home import Home, until
+from tests.support.memory_hogs import BACKEND_WITH_COMPILER, EXCEEDS_ADDRESS_SPACE
 
 HELD = """
 _build = build_wheel
@@ -46,7 +46,9 @@ def assert_same(home: Home, live: str, *words: str) -> None:
 @pytest.mark.parametrize("words", [(), ("-v",), ("-q",)])
 def test_a_run_that_was_tried_again_for_want_of_memory(home: Home, words: tuple[str, ...]) -> None:
     counter = str(home.root / "counter")
-    backend = "import os\n" + WITH_A_COMPILER.format(counter=counter, times=1, compiler=LIMITED)
+    backend = "import os\n" + BACKEND_WITH_COMPILER.format(
+        counter=counter, times=1, compiler=EXCEEDS_ADDRESS_SPACE
+    )
     caps = ("--memory", "2G", "--jobs", "3")
     done = home.run("build", home.tree("hog", backend), *caps, *words, "--log", "run.jsonl")
     assert done.returncode == 0, done.stderr

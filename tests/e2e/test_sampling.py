@@ -16,9 +16,9 @@ import pytest
 import pool
 from app.source.replay import ReplaySource
 from pool import events
-from tests.engine.test_scheduler import ran, settings
 from tests.support.fakes import ManualClock
 from tests.support.makers import make_tree
+from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import Sandbox
 
 EVERY_SECONDS = 0.05
@@ -204,7 +204,7 @@ async def test_the_build_that_is_looked_at_is_weighed_at_once_and_each_second(
                 enough.touch()
         return None
 
-    code, state = await ran(settings(tmp_path), *trees, seen=look)
+    code, state = await run_pool(make_settings(tmp_path), *trees, on_event=look)
     assert code == 0
     (often,) = asked
     (seldom,) = before - {often}
@@ -221,5 +221,7 @@ async def test_a_look_at_what_is_not_there_is_no_trouble(tmp_path: Path) -> None
             pool.WatchBuild(build=pool.BuildId("b99")) if isinstance(event, events.Sample) else None
         )
 
-    code, _ = await ran(settings(tmp_path), tree(tmp_path, "t", LONG.format(0.5)), seen=look)
+    code, _ = await run_pool(
+        make_settings(tmp_path), tree(tmp_path, "t", LONG.format(0.5)), on_event=look
+    )
     assert code == 0

@@ -9,8 +9,8 @@ import pytest
 import pool
 from pool.events import types as v
 from pool.scheduling.history import BuildHistory
-from tests.engine.test_scheduler import last, ran, settings
 from tests.support.makers import make_sdist, make_tree
+from tests.support.pool_runs import last_build, make_settings, run_pool
 
 BUDGET = 12 << 20
 """Less than any interpreter with a backend has."""
@@ -55,8 +55,8 @@ async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_f
         if again(event):
             go.touch()
 
-    how = settings(tmp_path, memory=BUDGET, fail_fast=True, retries=0, jobs=4)
-    code, state = await ran(how, *trees, seen=seen)
+    how = make_settings(tmp_path, memory=BUDGET, fail_fast=True, retries=0, jobs=4)
+    code, state = await run_pool(how, *trees, on_event=seen)
     assert code == 0
     assert state.totals == {pool.Outcome.BUILT: 2}
     ended, retry = [build for build in state.builds.values() if build.name == "two"]
@@ -87,12 +87,14 @@ async def test_who_waits_for_a_build_that_makes_room_waits_for_the_next_try(
         good = sum(build.outcome is pool.Outcome.BUILT for build in state.builds.values())
         return pool.Stop() if linger and good == 4 else None
 
-    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen, linger=linger)
+    code, state = await run_pool(
+        make_settings(tmp_path, memory=BUDGET), *trees, on_event=seen, linger=linger
+    )
     assert code == 0, [build.message for build in state.builds.values()]
     assert state.totals == {pool.Outcome.BUILT: 2}
     ended = [build for build in state.builds.values() if build.superseded_by]
     assert [build.name[0] for build in ended] == ["h"], "only one, and it was nested"
-    assert last(state, ended[0].name).outcome is pool.Outcome.BUILT
+    assert last_build(state, ended[0].name).outcome is pool.Outcome.BUILT
 
 
 async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
@@ -106,12 +108,12 @@ async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
     def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
         if isinstance(event, v.BuildFinished):
             go.touch()
-        return pool.Cancel(build=last(state, "two").id) if asked.exists() else None
+        return pool.Cancel(build=last_build(state, "two").id) if asked.exists() else None
 
-    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen)
+    code, state = await run_pool(make_settings(tmp_path, memory=BUDGET), *trees, on_event=seen)
     assert code == 1
     assert state.totals == {pool.Outcome.BUILT: 1, pool.Outcome.CANCELLED: 1}
-    assert last(state, "two").message == ""
+    assert last_build(state, "two").message == ""
 
 
 async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) -> None:
@@ -122,15 +124,15 @@ async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) ->
     def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         return pool.Stop() if again(event) else None
 
-    code, state = await ran(settings(tmp_path, memory=BUDGET), *trees, seen=seen)
+    code, state = await run_pool(make_settings(tmp_path, memory=BUDGET), *trees, on_event=seen)
     assert code == 130
     assert state.totals == {pool.Outcome.CANCELLED: 2}
 
 
 async def test_a_build_that_is_alone_goes_on_however_much_it_takes(tmp_path: Path) -> None:
     backend = until(tmp_path / "never").replace("+ 60", "+ 4")
-    code, state = await ran(
-        settings(tmp_path, memory=BUDGET), make_tree(tmp_path, "one", backend=backend)
+    code, state = await run_pool(
+        make_settings(tmp_path, memory=BUDGET), make_tree(tmp_path, "one", backend=backend)
     )
     assert code == 0
     assert len(state.builds) == 1

@@ -12,9 +12,9 @@ from pool.build.frontend.hooks import HookCall, HookRunner
 from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.common.model import BuildId, RunId
 from pool.system.interpreter import probe
+from tests.support.interpreters import find_python
 from tests.support.sandbox import wheel_of_installed
 from tests.support.wheels import sha256
-from tests.unit.pool.system.test_interpreter import other
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def hooks() -> Iterator[HookRunner]:
 async def test_a_wheel_comes_out(
     hooks: HookRunner, tmp_path: Path, backend: str, version: str
 ) -> None:
-    target = probe(None if version == "own" else other(version), os.environ)
+    target = probe(None if version == "own" else find_python(version), os.environ)
     store = UnpackedWheels(tmp_path / "store")
     wheels = [wheel_of_installed(name, tmp_path) for name in BACKENDS[backend]]
     stored = [store.add(wheel, sha256(wheel), target) for wheel in wheels]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +14,14 @@ import pool
 from pool.events import types as v
 from pool.run import installer as furnishing
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.target import Target
-
-PATIENCE_SECONDS = 60
-"""Only what waits for ever takes so long."""
-
-
-def settings(root: Path, **more: Any) -> pool.Settings:
-    environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
-    overrides = pool.IndexOverrides(no_index=True, find_links=(str(root / "links"),))
-    given: dict[str, Any] = {"builds": 2, "jobs": 2, "out_dir": root / "out", **more}
-    return pool.Settings(
-        downloads=1, installs=1, cache_dir=root / "cache", state_dir=root / "state",
-        journal=root / "run.jsonl", environ=environ, argv=("test",),
-        index=pool.index_settings(environ, overrides), **given,
-    )  # fmt: skip
-
-
-def into(path: Path) -> dict[str, Any]:
-    """What settings have where an environment is the aim."""
-    return {"out_dir": None, "installs_into": Target(path).path, "deps": True}
-
-
-async def ran(
-    how: pool.Settings,
-    *wishes: str | Path,
-    seen: Callable[[v.KnownEvent, pool.RunState], pool.Control | None] = lambda *_: None,
-    linger: bool = False,
-) -> tuple[int, pool.RunState]:
-    """Run to the end; return the exit code and the state.
-
-    Args:
-        how: the settings.
-        wishes: what is asked for.
-        seen: answers events with commands.
-        linger: as the pool takes it.
-    """
-    state, loop = pool.RunState(), asyncio.get_running_loop()
-
-    def listen(event: v.KnownEvent) -> None:
-        pool.apply(state, event)
-        if (control := seen(event, state)) is not None:
-            loop.call_soon(the_pool.control, control)
-
-    asked = tuple(pool.parse_requirement(str(wish), how.cache_dir.parent) for wish in wishes)
-    the_pool = pool.Pool(how, pool.Request(wishes=asked), listen, linger=linger)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        return await the_pool.run(), state
-
-
-def last(state: pool.RunState, name: str) -> pool.BuildState:
-    """Return the last build of a name."""
-    return [build for build in state.builds.values() if build.name == name][-1]
-
-
-def ended(event: v.KnownEvent, state: pool.RunState, name: str) -> pool.Outcome | None:
-    """Return the outcome of a build of that name, if that is what an event tells."""
-    mine = isinstance(event, v.BuildFinished) and state.builds[event.build].name == name
-    return event.outcome if mine and isinstance(event, v.BuildFinished) else None
+from tests.support.pool_runs import (
+    RUN_TIMEOUT_SECONDS,
+    install_into,
+    last_build,
+    make_settings,
+    outcome_of,
+    run_pool,
+)
 
 
 async def test_what_was_given_up_is_built_for_who_needs_it_later(tmp_path: Path) -> None:
@@ -90,14 +39,16 @@ def get_requires_for_build_wheel(config_settings=None):
     opener = threading.Thread(target=lambda: gate.open("w").close())
 
     def seen(event: v.KnownEvent, state: pool.RunState) -> None:
-        if ended(event, state, "helper") is pool.Outcome.CANCELLED:
+        if outcome_of(event, state, "helper") is pool.Outcome.CANCELLED:
             opener.start()
 
-    code, state = await ran(settings(tmp_path), first, second, seen=seen)
+    code, state = await run_pool(make_settings(tmp_path), first, second, on_event=seen)
     opener.join()
     assert code == 1
-    assert last(state, "first").outcome is pool.Outcome.SKIPPED
-    assert last(state, "second").outcome is pool.Outcome.BUILT, last(state, "second").message
+    assert last_build(state, "first").outcome is pool.Outcome.SKIPPED
+    assert last_build(state, "second").outcome is pool.Outcome.BUILT, last_build(
+        state, "second"
+    ).message
 
 
 async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
@@ -105,10 +56,10 @@ async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
     make_tree(tmp_path, "hen", build_requires=[f"egg @ {egg.as_uri()}"])
     make_tree(tmp_path, "egg", build_requires=[f"hen @ {hen.as_uri()}"])
     own = make_tree(tmp_path, "own", build_requires=[f"own @ {(tmp_path / 'own-1.0').as_uri()}"])
-    code, state = await ran(settings(tmp_path), hen, own)
+    code, state = await run_pool(make_settings(tmp_path), hen, own)
     assert code == 1
-    assert "egg needs hen needs egg" in last(state, "egg").message
-    assert "own needs own" in last(state, "own").message
+    assert "egg needs hen needs egg" in last_build(state, "egg").message
+    assert "own needs own" in last_build(state, "own").message
 
 
 async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path) -> None:
@@ -117,8 +68,8 @@ async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path
     def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
         return pool.Stop() if isinstance(event, v.EnvironmentFailed) else None
 
-    how = settings(tmp_path, **into(tmp_path / "env"))
-    code, state = await ran(how, "evil", seen=seen, linger=True)
+    how = make_settings(tmp_path, **install_into(tmp_path / "env"))
+    code, state = await run_pool(how, "evil", on_event=seen, linger=True)
     assert code == 1
     assert state.environment is not None
     assert "evil 1.0, which cannot be unpacked: " in state.environment.message
@@ -135,7 +86,7 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
 
     def stop(*given: Any) -> Any:
         loop.call_soon_threadsafe(control)
-        assert stopped.wait(PATIENCE_SECONDS)
+        assert stopped.wait(RUN_TIMEOUT_SECONDS)
         return work(*given)
 
     def control() -> None:
@@ -145,7 +96,7 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
     monkeypatch.setattr(furnishing, moment, stop)
     told: list[v.KnownEvent] = []
     wish = pool.parse_requirement("top", tmp_path)
-    how = settings(tmp_path, **into(tmp_path / "env"))
+    how = make_settings(tmp_path, **install_into(tmp_path / "env"))
     the_pool = pool.Pool(how, pool.Request(wishes=(wish,)), told.append)
     assert await the_pool.run() == 130
     assert not (tmp_path / "env" / ".wheelpool").exists()
@@ -164,8 +115,8 @@ async def test_no_credentials_are_told(tmp_path: Path) -> None:
         # What nobody listens for is tried again and again.
         return pool.Stop(now=True) if isinstance(event, v.DownloadStarted) else None
 
-    how = settings(tmp_path, builds=5)
-    assert (await ran(how, *wishes, seen=seen))[0] == 130
+    how = make_settings(tmp_path, builds=5)
+    assert (await run_pool(how, *wishes, on_event=seen))[0] == 130
     told = (tmp_path / "run.jsonl").read_text()
     assert "127.0.0.1" in told
     assert "hidden" not in told
@@ -180,7 +131,7 @@ async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> 
     def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
         if isinstance(event, v.EnvironmentChanged) and event.changes[-1].name == "ext":
             return pool.Stop()
-        outcome = ended(event, state, "ext") or ended(event, state, "torch")
+        outcome = outcome_of(event, state, "ext") or outcome_of(event, state, "torch")
         builds = {build.name: build for build in state.builds.values()}
         match outcome:
             case pool.Outcome.SKIPPED if not flag.exists():
@@ -191,7 +142,9 @@ async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> 
                     return pool.Retry(build=builds["ext"].id)
         return pool.Stop() if flag.exists() and outcome is pool.Outcome.SKIPPED else None
 
-    how = settings(tmp_path, not_isolated=frozenset({pool.ALL}), **into(tmp_path / "env"))
-    _, state = await ran(how, ext, torch, seen=seen, linger=True)
+    how = make_settings(
+        tmp_path, not_isolated=frozenset({pool.ALL}), **install_into(tmp_path / "env")
+    )
+    _, state = await run_pool(how, ext, torch, on_event=seen, linger=True)
     assert state.environment is not None
     assert {change.name for change in state.environment.changes} == {"torch", "ext"}

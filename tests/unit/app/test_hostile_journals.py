@@ -18,9 +18,9 @@ import pool
 from app.cli.main import run
 from pool import events
 from pool.events.codec import encode, encode_header
+from tests.support.event_strategies import events as any_event
+from tests.support.event_strategies import journals
 from tests.support.home import HEADER, numbered
-from tests.unit.pool.events.test_codec_properties import events as any_event
-from tests.unit.pool.events.test_reducer_properties import journals
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n::error::x"
 VALUES: list[Any] = [

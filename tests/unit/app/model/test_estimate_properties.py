@@ -9,7 +9,7 @@ import pool
 from app.model.estimate import Estimate, about
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
-from tests.unit.pool.events.test_reducer_properties import journals
+from tests.support.event_strategies import journals
 
 
 @given(journals())

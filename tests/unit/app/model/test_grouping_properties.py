@@ -14,7 +14,7 @@ from app.model.sorting import ORDERS, Order, Section, matches, place_of, section
 from app.tui.table.order import RowOrder, TableQuery
 from pool.common.model import BuildId
 from pool.events import types as v
-from tests.unit.pool.events.test_reducer_properties import journals
+from tests.support.event_strategies import journals
 
 sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
 manners = st.builds(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.model.timeline import Series, Span, Timeline, between
 from pool import Outcome, Phase, RunState, WaitFor, apply, events
-from tests.unit.pool.events.test_reducer_properties import journals
+from tests.support.event_strategies import journals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

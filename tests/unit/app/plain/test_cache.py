@@ -12,7 +12,7 @@ from app.cli import main as cli
 from app.plain import cache as caches
 from pool.cache.prune import CacheEntry, in_use
 from pool.cache.wheel_cache import WheelCache
-from tests.unit.pool.cache.test_wheel_cache import recipe
+from tests.support.cache_keys import make_cache_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def full(cache: Path) -> Path:
     wheel = cache.parent / "some-1-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     WheelCache(cache, pool.SystemClock()).store(
-        wheel, [recipe()], extra=[], wheels=[], name="some", version="1", seconds=252.0
+        wheel, [make_cache_key()], extra=[], wheels=[], name="some", version="1", seconds=252.0
     )
     return cache
 

@@ -19,10 +19,10 @@ from app.reports.markdown import markdown
 from app.runs.record import RunRecord, read
 from app.text.lines import Line
 from pool.events.types import BuildQueued, KnownEvent
+from tests.support.event_strategies import journals
 from tests.support.home import HEADER
 from tests.support.paths import JUNIT_SCHEMA
 from tests.support.trace_format import checked
-from tests.unit.pool.events.test_reducer_properties import journals
 
 SCHEMA = xmlschema.XMLSchema(str(JUNIT_SCHEMA))
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -13,8 +13,8 @@ from app.model.memory_history import MemoryHistory
 from app.model.timeline import Timeline
 from app.source.snapshots import Snapshot, SnapshotLog
 from pool import RunState
+from tests.support.event_strategies import journals
 from tests.support.home import HEADER
-from tests.unit.pool.events.test_reducer_properties import journals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

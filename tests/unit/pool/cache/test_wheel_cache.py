@@ -17,6 +17,7 @@ from pool.sources.pyproject import Project
 from pool.system.interpreter import probe
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
+from tests.support.cache_keys import make_cache_key
 from tests.support.lock_holders import ignore
 from tests.support.makers import make_wheel
 
@@ -48,23 +49,6 @@ def ingredient(name: str, digest: str = "00") -> UnpackedWheel:
     )
 
 
-def recipe(
-    source: str = "tree:1",
-    *,
-    environ: dict[str, str] | None = None,
-    settings: dict[str, str | list[str]] | None = None,
-    wheels: tuple[UnpackedWheel, ...] = (),
-) -> CacheKey:
-    return CacheKey.of(
-        source,
-        name="flash-attn",
-        config_settings=settings or {},
-        interpreter=PYTHON,
-        wheels=wheels,
-        environ=environ or {},
-    )
-
-
 @pytest.fixture
 def cache(tmp_path: Path) -> WheelCache:
     return WheelCache(tmp_path / "cache", Then())
@@ -78,7 +62,7 @@ def wheel(tmp_path: Path) -> Path:
 def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
     return cache.store(
         wheel,
-        recipes or [recipe()],
+        recipes or [make_cache_key()],
         extra=["ninja"],
         wheels=[],
         name="some",
@@ -88,7 +72,7 @@ def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
 
 
 def found(cache: WheelCache, wanted: CacheKey | None = None) -> CachedWheel:
-    answer = cache.find((wanted or recipe()).final_key([]))
+    answer = cache.find((wanted or make_cache_key()).final_key([]))
     assert isinstance(answer, CachedWheel)
     return answer
 
@@ -98,22 +82,22 @@ def found(cache: WheelCache, wanted: CacheKey | None = None) -> CachedWheel:
 
 def test_a_key_is_the_same_in_any_order_and_any_process() -> None:
     one, two = ingredient("a"), ingredient("b")
-    first = recipe(environ={"CC": "gcc", "CFLAGS": "-O2"}, wheels=(one, two))
-    second = recipe(environ={"CFLAGS": "-O2", "CC": "gcc"}, wheels=(two, one))
+    first = make_cache_key(environ={"CC": "gcc", "CFLAGS": "-O2"}, wheels=(one, two))
+    second = make_cache_key(environ={"CFLAGS": "-O2", "CC": "gcc"}, wheels=(two, one))
     assert first.key == second.key
     assert first.final_key([one, two]) == second.final_key([two, one])
 
 
 def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
     recipes = [
-        recipe(),
-        recipe("tree:2"),
-        recipe(settings={"editable": "no"}),
-        recipe(settings={"editable": ["no"]}),
-        recipe(environ={"CC": "gcc"}),
-        recipe(wheels=(ingredient("a"),)),
-        recipe(wheels=(ingredient("a", "11"),)),
-        recipe(wheels=(ingredient("b"),)),
+        make_cache_key(),
+        make_cache_key("tree:2"),
+        make_cache_key(settings={"editable": "no"}),
+        make_cache_key(settings={"editable": ["no"]}),
+        make_cache_key(environ={"CC": "gcc"}),
+        make_cache_key(wheels=(ingredient("a"),)),
+        make_cache_key(wheels=(ingredient("a", "11"),)),
+        make_cache_key(wheels=(ingredient("b"),)),
     ]
     assert len({one.key for one in recipes}) == len(recipes)
     finals = {one.final_key(wheels) for one in recipes for wheels in ([], [ingredient("x")])}
@@ -177,8 +161,8 @@ def test_job_counts_credentials_and_the_rest_do_not_count(name: str) -> None:
 
 
 def test_what_was_stored_is_found(cache: WheelCache, wheel: Path) -> None:
-    assert cache.extra(recipe()) is None
-    assert cache.find(recipe().final_key([])) is None
+    assert cache.extra(make_cache_key()) is None
+    assert cache.find(make_cache_key().final_key([])) is None
     stored = store(cache, wheel)
     assert found(cache) == stored
     assert stored.path.read_bytes() == wheel.read_bytes()
@@ -186,7 +170,7 @@ def test_what_was_stored_is_found(cache: WheelCache, wheel: Path) -> None:
     assert (stored.name, stored.version, stored.seconds) == ("some", "1.0", 90.0)
     assert stored.bytes == wheel.stat().st_size
     assert stored.made == Then().now().timestamp()
-    assert cache.extra(recipe()) == ("ninja",)
+    assert cache.extra(make_cache_key()) == ("ninja",)
 
 
 def test_the_file_that_was_stored_is_free_to_be_moved_and_changed(
@@ -201,7 +185,7 @@ def test_the_file_that_was_stored_is_free_to_be_moved_and_changed(
 def test_a_wheel_is_found_by_the_tree_before_and_after_the_build(
     cache: WheelCache, wheel: Path
 ) -> None:
-    before = recipe("tree:clean")
+    before = make_cache_key("tree:clean")
     after = before.from_source("tree:with build")
     store(cache, wheel, before, after)
     assert found(cache, before) == found(cache, after)
@@ -257,10 +241,10 @@ def test_a_damaged_entry_is_told_once_and_can_be_stored_again(
             key.write_text('{"file": "some')
         case _:
             key.write_bytes(b"")
-    answer = cache.find(recipe().final_key([]))
+    answer = cache.find(make_cache_key().final_key([]))
     assert isinstance(answer, Damaged)
     assert ("some-1.0-py3-none-any.whl" in answer.why) or ("cannot be read" in answer.why)
-    assert cache.find(recipe().final_key([])) is None
+    assert cache.find(make_cache_key().final_key([])) is None
     store(cache, wheel)
     found(cache)
 
@@ -269,7 +253,7 @@ def test_a_wheel_that_was_pruned_is_no_damage(cache: WheelCache, wheel: Path) ->
     path = store(cache, wheel).path
     path.unlink()
     path.parent.rmdir()
-    assert cache.find(recipe().final_key([])) is None
+    assert cache.find(make_cache_key().final_key([])) is None
 
 
 def test_a_broken_note_of_what_was_asked_is_none(
@@ -278,7 +262,7 @@ def test_a_broken_note_of_what_was_asked_is_none(
     store(cache, wheel)
     (asked,) = (tmp_path / "cache" / FOLDER / "asked").iterdir()
     asked.write_text("[1]")
-    assert cache.extra(recipe()) is None
+    assert cache.extra(make_cache_key()) is None
 
 
 # Several processes
@@ -305,7 +289,7 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
     for _, ours in with_process:
         ours.send("go")
     cache = WheelCache(tmp_path / "cache", Then())
-    key = recipe().final_key([])
+    key = make_cache_key().final_key([])
     while any(process.is_alive() for process, _ in with_process):
         assert not isinstance(cache.find(key), Damaged)
     for process, ours in with_process:
@@ -319,7 +303,7 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
 async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: Path) -> None:
     """One builds with the lock, the other gets the lock and finds what was built."""
     builder, other = LockQueue(LockFile), LockQueue(LockFile)
-    path = cache.lock_path(recipe())
+    path = cache.lock_path(make_cache_key())
     held = await builder.acquire(path, on_wait=ignore)
     assert other.try_hold(path) is None
     store(cache, wheel)

@@ -11,8 +11,8 @@ import pool
 from pool.common.model import BuildId, LimitName
 from pool.engine.reject_reason import reject_reason
 from pool.run.registry import JobRegistry
-from tests.engine.test_scheduler import settings
 from tests.support.makers import make_tree
+from tests.support.pool_runs import make_settings
 
 BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
 
@@ -47,7 +47,7 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
     good, bad = make_tree(tmp_path, "good"), make_tree(tmp_path, "bad", backend="raise SystemExit")
     wishes = tuple(pool.parse_requirement(str(tree), tmp_path) for tree in (good, bad))
     ended: list[str] = []
-    how = settings(tmp_path)
+    how = make_settings(tmp_path)
     answers: dict[str, str] = {}
 
     def listen(event: pool.events.KnownEvent) -> None:
@@ -92,5 +92,5 @@ async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
             the_pool.control(pool.Retry(build=BuildId("b9")))
 
     wish = pool.parse_requirement(str(make_tree(tmp_path, "good")), tmp_path)
-    the_pool = pool.Pool(settings(tmp_path), pool.Request(wishes=(wish,)), listen)
+    the_pool = pool.Pool(make_settings(tmp_path), pool.Request(wishes=(wish,)), listen)
     assert await the_pool.run() == 0

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pool.events import types as vocabulary
 from pool.events.codec import CodecError, decode, encode
-from pool.events.types import Event, KnownEvent, Unknown
-
-KINDS: tuple[type[Any], ...] = KnownEvent.__args__
-
-
-def plain(kind: Any) -> st.SearchStrategy[Any]:
-    """A strategy for one annotated type of the vocabulary."""
-    match kind:
-        case msgspec.inspect.StrType():
-            return st.text()
-        case msgspec.inspect.IntType():
-            return st.integers(-(2**53), 2**53)
-        case msgspec.inspect.FloatType():
-            return st.floats(allow_nan=False, allow_infinity=False)
-        case msgspec.inspect.BoolType():
-            return st.booleans()
-        case msgspec.inspect.NoneType():
-            return st.none()
-        case msgspec.inspect.EnumType(cls=cls):
-            return st.sampled_from(list(cls))
-        case msgspec.inspect.LiteralType(values=values):
-            return st.sampled_from(values)
-        case msgspec.inspect.UnionType(types=types):
-            return st.one_of([plain(each) for each in types])
-        case msgspec.inspect.VarTupleType(item_type=item):
-            return st.lists(plain(item), max_size=3).map(tuple)
-        case msgspec.inspect.TupleType(item_types=items):
-            return st.tuples(*map(plain, items))
-        case msgspec.inspect.DictType(key_type=key, value_type=value):
-            return st.dictionaries(plain(key), plain(value), max_size=3)
-        case msgspec.inspect.StructType(cls=cls, fields=fields):
-            return st.builds(cls, **{field.name: plain(field.type) for field in fields})
-    raise AssertionError(kind)
-
-
-events = st.one_of([plain(msgspec.inspect.type_info(kind)) for kind in KINDS])
+from pool.events.types import Event, Unknown
+from tests.support.event_strategies import EVENT_TYPES, events
 
 
 @given(events)
@@ -86,4 +50,4 @@ def test_every_event_of_the_vocabulary_is_in_the_union() -> None:
         for value in vars(vocabulary).values()
         if isinstance(value, type) and issubclass(value, vocabulary._Event)
     }
-    assert made - {vocabulary._Event} == set(KINDS)
+    assert made - {vocabulary._Event} == set(EVENT_TYPES)

@@ -10,8 +10,8 @@ import pool
 from pool.events import types as v
 from pool.run.ending import EVICTED
 from pool.run.retry import RetryAttempt, next_retry
-from tests.engine.test_scheduler import into, last, ran, settings
 from tests.support.makers import make_sdist, make_tree
+from tests.support.pool_runs import install_into, last_build, make_settings, run_pool
 
 OUT = "out-of-memory"
 
@@ -61,7 +61,7 @@ async def test_the_last_try_counts(tmp_path: Path) -> None:
         if isinstance(event, v.Note) and event.build:
             remarks.append(event)
 
-    code, state = await ran(settings(tmp_path, jobs=4), tree, seen=seen)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4), tree, on_event=seen)
     assert code == 0
     first, second, third = state.builds.values()
     assert [build.reference for build in (first, second, third)] == [OUT, OUT, ""]
@@ -76,7 +76,7 @@ async def test_the_last_try_counts(tmp_path: Path) -> None:
 
 async def test_it_fails_when_the_last_try_does_and_not_before(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "hog", backend=hungry(tmp_path / "n", 9))
-    code, state = await ran(settings(tmp_path, jobs=4, retries=1, fail_fast=True), tree)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4, retries=1, fail_fast=True), tree)
     assert code == 1
     assert len(state.builds) == 2
     assert state.totals == {pool.Outcome.FAILED: 1}
@@ -84,7 +84,7 @@ async def test_it_fails_when_the_last_try_does_and_not_before(tmp_path: Path) ->
 
 async def test_without_retries_there_are_none(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "hog", backend=hungry(tmp_path / "n", 1))
-    code, state = await ran(settings(tmp_path, jobs=4, retries=0), tree)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4, retries=0), tree)
     assert code == 1
     assert len(state.builds) == 1
 
@@ -93,7 +93,7 @@ async def test_without_retries_there_are_none(tmp_path: Path) -> None:
 async def test_who_needs_a_nested_build_waits_for_its_next_try(tmp_path: Path, builds: int) -> None:
     make_sdist(tmp_path / "links", "helper", backend=hungry(tmp_path / "n", 2))
     trees = [make_tree(tmp_path, f"t{n}", build_requires=["helper"]) for n in range(3)]
-    code, state = await ran(settings(tmp_path, jobs=4, builds=builds), *trees)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4, builds=builds), *trees)
     assert code == 0, [build.message for build in state.builds.values()]
     tries = [build for build in state.builds.values() if build.name == "helper"]
     assert [build.outcome for build in tries] == ["failed", "failed", "built"]
@@ -113,15 +113,17 @@ def get_requires_for_build_wheel(config_settings=None):
 """
     )
     trees = [make_tree(tmp_path, "hog", backend=wants), make_tree(tmp_path, "fine")]
-    code, state = await ran(settings(tmp_path, jobs=4, builds=builds), *trees)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4, builds=builds), *trees)
     assert code == 0, [build.message for build in state.builds.values()]
-    assert last(state, "helper").outcome is pool.Outcome.BUILT
+    assert last_build(state, "helper").outcome is pool.Outcome.BUILT
 
 
 async def test_an_installation_waits_for_the_last_try(tmp_path: Path) -> None:
     make_sdist(tmp_path / "links", "lib", backend=hungry(tmp_path / "n", 1))
     make_sdist(tmp_path / "links", "app", requires=["lib"])
-    code, state = await ran(settings(tmp_path, jobs=4, **into(tmp_path / "env")), "app")
+    code, state = await run_pool(
+        make_settings(tmp_path, jobs=4, **install_into(tmp_path / "env")), "app"
+    )
     assert code == 0
     assert state.environment is not None
     assert {change.name for change in state.environment.changes} == {"app", "lib"}
@@ -138,7 +140,9 @@ async def test_nothing_runs_beside_a_second_try(tmp_path: Path) -> None:
             if any(build.retry_of for build in running):
                 beside.append(len(running))
 
-    code, _ = await ran(settings(tmp_path, jobs=4, builds=4), *hogs, *trees, seen=seen)
+    code, _ = await run_pool(
+        make_settings(tmp_path, jobs=4, builds=4), *hogs, *trees, on_event=seen
+    )
     assert code == 0
     assert set(beside) == {1}
 
@@ -152,7 +156,7 @@ async def test_a_cancelled_second_try_is_the_end_of_it(tmp_path: Path) -> None:
             pool.Cancel(build=event.build) if again and isinstance(event, v.BuildStarted) else None
         )
 
-    code, state = await ran(settings(tmp_path, jobs=4), tree, seen=seen)
+    code, state = await run_pool(make_settings(tmp_path, jobs=4), tree, on_event=seen)
     assert code == 1
     assert state.totals == {pool.Outcome.CANCELLED: 1}
 

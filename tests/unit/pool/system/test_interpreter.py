@@ -13,25 +13,17 @@ from packaging.tags import sys_tags
 
 from pool.common.errors import BuildEnvironmentError
 from pool.system.interpreter import Interpreter, probe
+from tests.support.interpreters import find_python
 
-VERSIONS = Path.home() / ".pyenv" / "versions"
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
 
 
-def of(python: Path | str | None) -> Interpreter:
+def probe_python(python: Path | str | None) -> Interpreter:
     return probe(None if python is None else Path(python), os.environ)
 
 
-def other(version: str) -> Path:
-    """Return another Python of this machine, or skip the test."""
-    found = sorted(VERSIONS.glob(f"{version}.*/bin/python"))
-    if not found:
-        pytest.skip(f"no Python {version} here")
-    return found[-1]
-
-
 def test_the_tools_own_is_asked_without_a_process() -> None:
-    own = of(None)
+    own = probe_python(None)
     assert own.version == "{}.{}.{}".format(*sys.version_info)
     assert own.executable == BASE
     assert own.tags == tuple(sys_tags())
@@ -42,46 +34,46 @@ def test_the_tools_own_is_asked_without_a_process() -> None:
 
 def test_asking_leaves_the_path_alone() -> None:
     before = list(sys.path)
-    of(None)
+    probe_python(None)
     assert sys.path == before
 
 
 def test_asking_with_a_process_gives_the_same_answer() -> None:
-    assert of(BASE) == of(None)
+    assert probe_python(BASE) == probe_python(None)
 
 
 def test_an_environment_leads_to_its_base(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", symlinks=True)
-    assert of(tmp_path / "env/bin/python").executable.resolve() == BASE.resolve()
+    assert probe_python(tmp_path / "env/bin/python").executable.resolve() == BASE.resolve()
 
 
 def test_a_command_is_found_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "python-of-mine").symlink_to(BASE)
     found = probe(Path("python-of-mine"), {**os.environ, "PATH": str(tmp_path)})
-    assert found.version == of(None).version
+    assert found.version == probe_python(None).version
 
 
 def test_variables_do_not_change_the_answer(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('hello')")
     (tmp_path / "json.py").write_text("print('hello')")
-    assert probe(BASE, {**os.environ, "PYTHONPATH": str(tmp_path)}) == of(None)
+    assert probe(BASE, {**os.environ, "PYTHONPATH": str(tmp_path)}) == probe_python(None)
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
 def test_another_version_tells_its_own_tags(version: str) -> None:
-    found = of(other(version))
+    found = probe_python(find_python(version))
     assert found.version.startswith(version)
     assert found.cache_tag == "cpython-" + version.replace(".", "")
     assert found.environment["python_version"] == version
     assert found.tags[0].interpreter == "cp" + version.replace(".", "")
-    assert found.magic != of(None).magic
+    assert found.magic != probe_python(None).magic
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
 def test_an_environment_of_another_version_leads_to_its_base(version: str, tmp_path: Path) -> None:
-    base = other(version)
+    base = find_python(version)
     subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
-    assert of(tmp_path / "env/bin/python").executable.resolve() == base.resolve()
+    assert probe_python(tmp_path / "env/bin/python").executable.resolve() == base.resolve()
 
 
 @pytest.mark.parametrize(
@@ -89,9 +81,9 @@ def test_an_environment_of_another_version_leads_to_its_base(version: str, tmp_p
     [("2.7", "it is Python 2$"), ("3.6", r"it is Python 3\.6\."), ("3.8", r"it is Python 3\.8\.")],
 )
 def test_old_ones_are_refused_by_version(version: str, message: str) -> None:
-    python = other(version)
+    python = find_python(version)
     with pytest.raises(BuildEnvironmentError, match=message) as caught:
-        of(python)
+        probe_python(python)
     assert str(python) in caught.value.message
     assert "3.9 or newer" in caught.value.hint
 
@@ -115,14 +107,14 @@ def test_what_is_no_python_is_refused(tmp_path: Path, script: str | None, messag
         python.write_text(script)
         python.chmod(0o755)
     with pytest.raises(BuildEnvironmentError, match=message):
-        of(python)
+        probe_python(python)
 
 
 def test_a_directory_and_a_text_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BuildEnvironmentError, match="it is a directory"):
-        of(tmp_path)
+        probe_python(tmp_path)
     (tmp_path / "text").touch()
     with pytest.raises(BuildEnvironmentError, match="permission denied"):
-        of(tmp_path / "text")
+        probe_python(tmp_path / "text")
     with pytest.raises(BuildEnvironmentError, match="no such file or command"):
-        of("python-nowhere-at-all")
+        probe_python("python-nowhere-at-all")

@@ -9,7 +9,7 @@ from pool.common.model import BuildId, LimitName, Outcome
 from pool.events import types as v
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.home import HEADER
-from tests.unit.app.tui.screens.test_dashboard import text, until
+from tests.support.screens import screen_text, wait_until
 
 A = BuildId("b1")
 
@@ -34,42 +34,44 @@ async def test_leaving_detaches_without_a_question(key: str) -> None:
     source = Attached()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
-        await until(pilot, lambda: "attached to" in text(app) and "q detach" in text(app))
+        await wait_until(
+            pilot, lambda: "attached to" in screen_text(app) and "q detach" in screen_text(app)
+        )
         await pilot.press(key)
-        await until(pilot, lambda: not app.is_running)
+        await wait_until(pilot, lambda: not app.is_running)
     assert source.sent == []
 
 
 async def test_the_help_says_so() -> None:
     app = WheelpoolApp(Attached(), clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "six" in text(app))
+        await wait_until(pilot, lambda: "six" in screen_text(app))
         await pilot.press("question_mark")
-        await until(pilot, lambda: "detach: the run goes on" in text(app))
+        await wait_until(pilot, lambda: "detach: the run goes on" in screen_text(app))
 
 
 async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
     source = Attached()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
-        await until(pilot, lambda: "q detach" in text(app))
+        await wait_until(pilot, lambda: "q detach" in screen_text(app))
         source.say(
             v.BuildFinished(build=A, outcome=Outcome.BUILT),
             v.RunFinished(exit_code=0, totals={Outcome.BUILT: 1}),
             t=5.0,
         )
         source.done = True
-        await until(pilot, lambda: "all done, q quits" in text(app))
-        await until(pilot, lambda: "detach" not in text(app))
+        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
+        await wait_until(pilot, lambda: "detach" not in screen_text(app))
 
 
 async def test_a_killed_run_is_told_and_its_time_stands_still() -> None:
     source, clock = Attached(), ManualClock()
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(160, 36)) as pilot:
-        await until(pilot, lambda: "q detach" in text(app))
+        await wait_until(pilot, lambda: "q detach" in screen_text(app))
         source.done = True
-        await until(pilot, lambda: "the run ended early, q quits" in text(app))
+        await wait_until(pilot, lambda: "the run ended early, q quits" in screen_text(app))
         before = app.feed.now
         clock.seconds = 100.0
         assert app.feed.now == before

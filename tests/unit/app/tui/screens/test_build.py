@@ -15,7 +15,8 @@ from pool.common.model import BuildId, LimitName, Outcome, Phase
 from pool.events import types as v
 from pool.events.process_delta import ProcessNews
 from tests.support.fakes import FakeSource, ManualClock
-from tests.unit.app.tui.screens.test_dashboard import RECORDING, text, until
+from tests.support.paths import DAY as RECORDING
+from tests.support.screens import screen_text, wait_until
 
 A, B = BuildId("b1"), BuildId("b2")
 
@@ -51,43 +52,50 @@ async def test_enter_shows_all_about_a_build(
 ) -> None:
     app = WheelpoolApp(source_of(tmp_path), clock=ManualClock(), ascii_only=plain)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: "outer" in text(app))
+        await wait_until(pilot, lambda: "outer" in screen_text(app))
         await pilot.press("g", "enter")
         words = ["building", "build 0.0 s so far", "9 MiB now", "cc1 -O2", "compiling"]
-        await until(pilot, lambda: all(word in text(app) for word in words))
-        assert not (plain and "█" in text(app))
+        await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
+        assert not (plain and "█" in screen_text(app))
         await pilot.press("l")
-        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await wait_until(pilot, lambda: isinstance(app.screen, LogScreen))
         await pilot.press("q", "q")
-        await until(pilot, lambda: "inner" in text(app))
+        await wait_until(pilot, lambda: "inner" in screen_text(app))
 
 
 async def test_a_failed_build_shows_what_matters_and_its_command_is_copied(tmp_path: Path) -> None:
     source = source_of(tmp_path)
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "inner" in text(app))
+        await wait_until(pilot, lambda: "inner" in screen_text(app))
         await pilot.press("G", "enter")
         words = ["line 2", "ffi.h", "libffi-dev", "cd x && make", "outer (building)"]
-        await until(pilot, lambda: all(word in text(app) for word in words))
+        await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
         await pilot.press("y")
-        await until(pilot, lambda: app.clipboard == "cd x && make")
+        await wait_until(pilot, lambda: app.clipboard == "cd x && make")
         await pilot.press("r", "x")
-        await until(pilot, lambda: source.sent == [pool.Retry(build=B)])
+        await wait_until(pilot, lambda: source.sent == [pool.Retry(build=B)])
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await wait_until(pilot, lambda: isinstance(app.screen, LogScreen))
 
 
 async def test_the_tree_shows_what_needs_what_folds_and_opens(tmp_path: Path) -> None:
     app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "outer" in text(app))
+        await wait_until(pilot, lambda: "outer" in screen_text(app))
         await pilot.press("T")
-        await until(pilot, lambda: "└─ inner" in text(app) and "1 of them for others" in text(app))
+        await wait_until(
+            pilot,
+            lambda: "└─ inner" in screen_text(app) and "1 of them for others" in screen_text(app),
+        )
         await pilot.press("space")
-        await until(pilot, lambda: "outer  [+1]" in text(app) and "inner" not in text(app))
+        await wait_until(
+            pilot, lambda: "outer  [+1]" in screen_text(app) and "inner" not in screen_text(app)
+        )
         await pilot.press("asterisk", "j", "enter")
-        await until(pilot, lambda: isinstance(app.screen, BuildScreen) and "ffi.h" in text(app))
+        await wait_until(
+            pilot, lambda: isinstance(app.screen, BuildScreen) and "ffi.h" in screen_text(app)
+        )
 
 
 async def test_without_colour_all_of_it_is_there(
@@ -96,13 +104,13 @@ async def test_without_colour_all_of_it_is_there(
     monkeypatch.setenv("NO_COLOR", "1")
     app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "outer" in text(app))
+        await wait_until(pilot, lambda: "outer" in screen_text(app))
         await pilot.press("T")
-        await until(pilot, lambda: "└─ inner" in text(app))
+        await wait_until(pilot, lambda: "└─ inner" in screen_text(app))
         await pilot.press("j", "enter")
-        await until(pilot, lambda: "libffi-dev" in text(app))
+        await wait_until(pilot, lambda: "libffi-dev" in screen_text(app))
         await pilot.press("l", "number_sign")
-        await until(pilot, lambda: "1 fine" in text(app))
+        await wait_until(pilot, lambda: "1 fine" in screen_text(app))
 
 
 async def test_a_replay_has_the_same_views() -> None:
@@ -110,9 +118,11 @@ async def test_a_replay_has_the_same_views() -> None:
     app = WheelpoolApp(ReplaySource(RECORDING, clock), clock=clock, ascii_only=True)
     clock.seconds = 20.0
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "building" in text(app))
+        await wait_until(pilot, lambda: "building" in screen_text(app))
         await pilot.press("T")
         words = ["`- build-helper 0.9", "^ above"]
-        await until(pilot, lambda: all(word in text(app) for word in words))
+        await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, BuildScreen) and "3.11.7" in text(app))
+        await wait_until(
+            pilot, lambda: isinstance(app.screen, BuildScreen) and "3.11.7" in screen_text(app)
+        )

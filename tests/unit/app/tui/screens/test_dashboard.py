@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from textual import events
 from textual.events import Key
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 import pool
@@ -24,6 +22,7 @@ from pool.common.model import BuildId, LimitName, Outcome, WaitFor
 from pool.events import types as v
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.paths import DAY as RECORDING
+from tests.support.screens import screen_text, wait_until
 
 A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
 
@@ -40,20 +39,6 @@ def run(journal: Path | None = None) -> FakeSource:
     return source
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come about")
-
-
-def text(app: WheelpoolApp) -> str:
-    """Return what the screen shows."""
-    lines = app.screen._compositor.render_strips()
-    return "\n".join(strip.text for strip in lines)
-
-
 @pytest.mark.parametrize(
     ("key", "control"),
     [
@@ -67,20 +52,20 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press(key)
-        await until(pilot, lambda: source.sent == [control])
+        await wait_until(pilot, lambda: source.sent == [control])
 
 
 async def test_a_run_is_told_once_which_build_is_looked_at() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: source.looked_at == [A])
+        await wait_until(pilot, lambda: source.looked_at == [A])
         await pilot.press("j")
-        await until(pilot, lambda: source.looked_at == [A, C])
+        await wait_until(pilot, lambda: source.looked_at == [A, C])
         await pilot.press("p")
-        await until(pilot, lambda: source.sent == [pool.Pause()])
+        await wait_until(pilot, lambda: source.sent == [pool.Pause()])
         assert source.looked_at == [A, C]
 
 
@@ -89,9 +74,9 @@ async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     source.say(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "paused" in text(app))
+        await wait_until(pilot, lambda: "paused" in screen_text(app))
         await pilot.press("p", "j", "r")
-        await until(pilot, lambda: source.sent == [pool.Resume(), pool.Retry(build=C)])
+        await wait_until(pilot, lambda: source.sent == [pool.Resume(), pool.Retry(build=C)])
 
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 10), (80, 24), (120, 36), (200, 60)])
@@ -102,8 +87,8 @@ async def test_every_size_shows_name_and_state(size: tuple[int, int], plain: boo
         words = ["name"]
         if size[0] >= 80:
             words += ["name-b1", "building", "queued", "failed", "no compiler", "builds 1/2"]
-        await until(pilot, lambda: all(word in text(app) for word in words))
-        assert plain is False or "●" not in text(app)
+        await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
+        assert plain is False or "●" not in screen_text(app)
 
 
 async def test_the_selected_build_stays_selected_when_it_moves() -> None:
@@ -111,13 +96,13 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
-        await until(pilot, lambda: table.selected is not None)
+        await wait_until(pilot, lambda: table.selected is not None)
         assert table.selected
         assert table.selected.id == A
         source.say(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
         source.say(v.BuildStarted(build=B, slot=1), t=6.0)
-        await until(pilot, lambda: "1 built" in text(app))
-        await until(pilot, lambda: bool(table.selected and table._cursor == 2))
+        await wait_until(pilot, lambda: "1 built" in screen_text(app))
+        await wait_until(pilot, lambda: bool(table.selected and table._cursor == 2))
         assert table.selected
         assert table.selected.id == A
 
@@ -126,48 +111,48 @@ async def test_what_is_typed_in_one_go_with_the_slash_is_no_command() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         for key, character in (("slash", "/"), ("x", "x"), ("slash", "/"), ("p", "p")):
             app.post_message(Key(key, character))
-        await until(pilot, lambda: app.screen.query_one("#filter", Input).value == "x/p")
+        await wait_until(pilot, lambda: app.screen.query_one("#filter", Input).value == "x/p")
         assert source.sent == []
 
 
 async def test_the_filter_shows_what_has_it_and_escape_all() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b3" in text(app))
+        await wait_until(pilot, lambda: "name-b3" in screen_text(app))
         await pilot.press("slash", *"compiler")
-        await until(pilot, lambda: "name-b2" not in text(app))
+        await wait_until(pilot, lambda: "name-b2" not in screen_text(app))
         assert app.screen.query_one("#filter", Input).value == "compiler"
         await pilot.press("escape")
-        await until(pilot, lambda: "name-b2" in text(app))
+        await wait_until(pilot, lambda: "name-b2" in screen_text(app))
 
 
 async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
     app = WheelpoolApp(run(tmp_path / "run.jsonl"), clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
-        await until(pilot, lambda: "name-b3" in text(app))
+        await wait_until(pilot, lambda: "name-b3" in screen_text(app))
         await pilot.click(BuildTable, offset=(5, 1))
-        await until(pilot, lambda: bool(table.selected and table.selected.id == C))
+        await wait_until(pilot, lambda: bool(table.selected and table.selected.id == C))
         await pilot.click(BuildTable, offset=(5, 1), times=2)
-        await until(pilot, lambda: bool(app.screen.query(LogView)))
+        await wait_until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
 async def test_leaving_asks_only_while_something_runs() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("q")
-        await until(pilot, lambda: "2 builds have not ended" in text(app))
+        await wait_until(pilot, lambda: "2 builds have not ended" in screen_text(app))
         await pilot.press("n")
         for build in (A, B):
             source.say(v.BuildFinished(build=build, outcome=Outcome.BUILT))
-        await until(pilot, lambda: "all done, q quits" in text(app))
+        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
         await pilot.press("q")
-        await until(pilot, lambda: not app.is_running)
+        await wait_until(pilot, lambda: not app.is_running)
 
 
 async def test_a_log_is_followed_searched_and_cleaned(tmp_path: Path) -> None:
@@ -179,18 +164,18 @@ async def test_a_log_is_followed_searched_and_cleaned(tmp_path: Path) -> None:
     )
     app = WheelpoolApp(run(tmp_path / "run.jsonl"), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("l")
-        await until(pilot, lambda: "needle here" in text(app))
+        await wait_until(pilot, lambda: "needle here" in screen_text(app))
         with log.open("a") as file:
             file.write("the newest\n")
-        await until(pilot, lambda: "the newest" in text(app))
+        await wait_until(pilot, lambda: "the newest" in screen_text(app))
         await pilot.press("g")
-        await until(pilot, lambda: "line 0" in text(app))
+        await wait_until(pilot, lambda: "line 0" in screen_text(app))
         await pilot.press("slash", *"NEEDLE", "enter")
-        await until(pilot, lambda: "needle here" in text(app))
+        await wait_until(pilot, lambda: "needle here" in screen_text(app))
         await pilot.press("q")
-        await until(pilot, lambda: "name-b2" in text(app))
+        await wait_until(pilot, lambda: "name-b2" in screen_text(app))
 
 
 def test_a_log_of_a_replay_ends_where_it_was(tmp_path: Path) -> None:
@@ -219,27 +204,29 @@ async def test_a_replay_goes_back_and_forth() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         # The first one was tried again, so it counts no more.
         await pilot.press("f", "f")
-        await until(pilot, lambda: "1 failed" in text(app))
+        await wait_until(pilot, lambda: "1 failed" in screen_text(app))
         await pilot.press("0")
-        await until(pilot, lambda: "1 failed" not in text(app))
+        await wait_until(pilot, lambda: "1 failed" not in screen_text(app))
         source.seek(source.length)
-        await until(pilot, lambda: app.feed.state.finished)
+        await wait_until(pilot, lambda: app.feed.state.finished)
         await pilot.press("plus")
-        assert "replay" in text(app)
+        assert "replay" in screen_text(app)
 
 
 async def test_the_palette_sets_a_cap() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("ctrl+p", *"downloads 3")
-        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
+        await wait_until(pilot, lambda: "downloads: set the cap to 3" in screen_text(app))
         await pilot.press("enter")
         await pilot.pause(0.1)
         if not source.sent:
             await pilot.press("enter")
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)]
+        )
 
 
 async def test_a_lock_is_shown_with_its_holder() -> None:
@@ -248,7 +235,7 @@ async def test_a_lock_is_shown_with_its_holder() -> None:
     source.say(v.BuildWaiting(build=B, for_=WaitFor.LOCK, on="/tree", holder=holder))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
-        await until(pilot, lambda: 'by pid 4121 "uv build"' in text(app))
+        await wait_until(pilot, lambda: 'by pid 4121 "uv build"' in screen_text(app))
 
 
 CAPS = {LimitName.BUILDS: 4, LimitName.DOWNLOADS: 8, LimitName.INSTALLS: 2}
@@ -275,11 +262,13 @@ async def test_keys_go_to_the_next_cap_and_change_that_one() -> None:
     source = install()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "[builds 0/4] downloads 0/8" in text(app))
+        await wait_until(pilot, lambda: "[builds 0/4] downloads 0/8" in screen_text(app))
         await pilot.press("c")
-        await until(pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in text(app))
+        await wait_until(
+            pilot, lambda: " builds 0/4 [downloads 0/8] installs 0/2" in screen_text(app)
+        )
         await pilot.press("plus", "c", "minus", "c", "c")
-        await until(pilot, lambda: "[builds 0/4]" in text(app))
+        await wait_until(pilot, lambda: "[builds 0/4]" in screen_text(app))
     assert source.sent == [
         pool.Resize(limit=LimitName.DOWNLOADS, by=1),
         pool.Resize(limit=LimitName.INSTALLS, by=-1),
@@ -305,26 +294,28 @@ async def test_all_caps_and_the_traffic_are_in_the_header(
     source.say(v.Sample(builds=(), machine=machine), t=2.0)
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(width, 24)) as pilot:
-        await until(pilot, lambda: all(word in text(app) for word in words))
-        assert "4 of 40 MiB  2.7 MiB/s" in text(app)
+        await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
+        assert "4 of 40 MiB  2.7 MiB/s" in screen_text(app)
 
 
 async def test_the_palette_asks_for_a_number() -> None:
     source = install()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "installs 0/2" in text(app))
+        await wait_until(pilot, lambda: "installs 0/2" in screen_text(app))
         dashboard = app.screen
         assert isinstance(dashboard, Dashboard)
         dashboard.ask_cap(LimitName.INSTALLS)
-        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
         await pilot.press("backspace", "0", "enter")
         await pilot.press("backspace", "5", "enter")
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)])
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)]
+        )
         dashboard.ask_cap(LimitName.INSTALLS)
-        await until(pilot, lambda: "installs: set the cap to" in text(app))
+        await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
         await pilot.press("escape")
-        await until(pilot, lambda: "installs: set the cap to" not in text(app))
+        await wait_until(pilot, lambda: "installs: set the cap to" not in screen_text(app))
         assert len(source.sent) == 1
 
 
@@ -332,15 +323,15 @@ async def test_the_palette_sets_the_memory_budget_to_what_is_typed() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("ctrl+p", *"memory 6G")
-        await until(pilot, lambda: "memory: set the budget to 6G" in text(app))
+        await wait_until(pilot, lambda: "memory: set the budget to 6G" in screen_text(app))
         await pilot.press("enter")
         await pilot.pause(0.1)
         if not source.sent:
             await pilot.press("enter")
         budget = pool.Resize(limit=LimitName.MEMORY, value=6 << 30)
-        await until(pilot, lambda: source.sent == [budget])
+        await wait_until(pilot, lambda: source.sent == [budget])
 
 
 async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved() -> None:
@@ -352,15 +343,19 @@ async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved(
     source.say(v.Sample(builds=(tree,), machine=machine))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(140, 36)) as pilot:
-        await until(pilot, lambda: "memory 1.5 of 8.0 GiB, 2.5 GiB reserved" in text(app))
+        await wait_until(
+            pilot, lambda: "memory 1.5 of 8.0 GiB, 2.5 GiB reserved" in screen_text(app)
+        )
         dashboard = app.screen
         assert isinstance(dashboard, Dashboard)
         dashboard.ask_budget()
-        await until(pilot, lambda: "memory: set the budget to" in text(app))
+        await wait_until(pilot, lambda: "memory: set the budget to" in screen_text(app))
         await pilot.press("x", "enter")
         assert not source.sent, "that is no amount of memory"
         await pilot.press(*["backspace"] * 6, *"off", "enter")
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.MEMORY, value=0)])
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.MEMORY, value=0)]
+        )
 
 
 async def test_the_strip_tells_what_goes_on_around_builds() -> None:
@@ -368,20 +363,22 @@ async def test_the_strip_tells_what_goes_on_around_builds() -> None:
     clock = ManualClock()
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "> resolving 2 requirements" in text(app))
-        assert "all done" not in text(app)
+        await wait_until(pilot, lambda: "> resolving 2 requirements" in screen_text(app))
+        assert "all done" not in screen_text(app)
         picked = (v.SelectedVersion(name="rich", version="1", kind="wheel"),)
         source.say(v.ResolveFinished(picked=picked), t=2.0)
-        await until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in text(app))
+        await wait_until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in screen_text(app))
         source.say(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
-        await until(pilot, lambda: "1 fetched" in text(app))
-        assert "all done" not in text(app)
+        await wait_until(pilot, lambda: "1 fetched" in screen_text(app))
+        assert "all done" not in screen_text(app)
         holder = pool.Holder(pid=4711, command="uv pip install " + "x" * 200)
         source.say(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
-        await until(pilot, lambda: "~ waiting 0:00 for .venv: locked by pid 4711" in text(app))
+        await wait_until(
+            pilot, lambda: "~ waiting 0:00 for .venv: locked by pid 4711" in screen_text(app)
+        )
         clock.seconds += 12.0
-        await until(pilot, lambda: "~ waiting 0:12 for .venv" in text(app))
-        assert "…\n" in text(app)
+        await wait_until(pilot, lambda: "~ waiting 0:12 for .venv" in screen_text(app))
+        assert "…\n" in screen_text(app)
         change = v.EnvironmentChange(name="rich", new="1")
         source.say(
             v.LockAcquired(lock=ENV),
@@ -389,8 +386,8 @@ async def test_the_strip_tells_what_goes_on_around_builds() -> None:
             v.LockReleased(lock=ENV),
             t=16.0,
         )
-        await until(pilot, lambda: "= installed 1 into .venv" in text(app))
-        await until(pilot, lambda: "all done, q quits" in text(app))
+        await wait_until(pilot, lambda: "= installed 1 into .venv" in screen_text(app))
+        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
 
 
 async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
@@ -402,18 +399,18 @@ async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "all done, q quits" in text(app))
+        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
         for words in ("x not resolved: no set fits", "you ask for a<2", "b 1 needs a>=2", "drop b"):
-            assert words in text(app)
+            assert words in screen_text(app)
         await pilot.press("q")
-        await until(pilot, lambda: not app.is_running)
+        await wait_until(pilot, lambda: not app.is_running)
 
 
 async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
-        assert text(app).splitlines()[3].split()[:2] == ["build", "state"]
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
+        assert screen_text(app).splitlines()[3].split()[:2] == ["build", "state"]
 
 
 async def test_leaving_asks_while_an_environment_is_changed() -> None:
@@ -421,9 +418,9 @@ async def test_leaving_asks_while_an_environment_is_changed() -> None:
     source.say(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "writing into .venv" in text(app))
+        await wait_until(pilot, lambda: "writing into .venv" in screen_text(app))
         await pilot.press("q")
-        await until(pilot, lambda: "The run has not ended" in text(app))
+        await wait_until(pilot, lambda: "The run has not ended" in screen_text(app))
 
 
 async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() -> None:
@@ -437,9 +434,9 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "metadata · 25 % of 4 MiB  core-" in text(app))
+        await wait_until(pilot, lambda: "metadata · 25 % of 4 MiB  core-" in screen_text(app))
         for words in ("metadata of core", "core-1.tar.gz", "by: reqs.txt:3", "it is dynamic"):
-            assert words in text(app)
+            assert words in screen_text(app)
 
 
 async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
@@ -461,13 +458,15 @@ async def test_a_command_runs_once_however_often_enter_comes() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "name-b1" in text(app))
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("ctrl+p", *"downloads 3")
-        await until(pilot, lambda: "downloads: set the cap to 3" in text(app))
+        await wait_until(pilot, lambda: "downloads: set the cap to 3" in screen_text(app))
         for _ in range(6):
             app.post_message(events.Key("enter", "\r"))
-        await until(pilot, lambda: len(app.screen_stack) == 1)
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)])
+        await wait_until(pilot, lambda: len(app.screen_stack) == 1)
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.DOWNLOADS, value=3)]
+        )
         await pilot.pause(0.1)
         assert len(source.sent) == 1
 
@@ -489,18 +488,18 @@ def many(failed: int, finished: int) -> FakeSource:
 async def test_what_has_ended_is_grouped_away_and_opened_by_enter() -> None:
     app = WheelpoolApp(many(30, 30), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "30 finished" in text(app))
-        lines = [line.split() for line in text(app).splitlines()[4:]]
+        await wait_until(pilot, lambda: "30 finished" in screen_text(app))
+        lines = [line.split() for line in screen_text(app).splitlines()[4:]]
         assert [line[1] for line in lines[:4]] == ["name-b1", "failed-39", "failed-38", "failed-37"]
         assert " ".join(lines[4]) == "✗ 28 more failed Enter shows them"
         assert [lines[5][1], " ".join(lines[6][1:3])] == ["name-b2", "30 finished"]
         await pilot.press("G", "enter")
-        await until(pilot, lambda: "Enter hides them" in text(app))
-        assert "built-69" in text(app)
+        await wait_until(pilot, lambda: "Enter hides them" in screen_text(app))
+        assert "built-69" in screen_text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: "built-69" not in text(app))
+        await wait_until(pilot, lambda: "built-69" not in screen_text(app))
         await pilot.press("slash", *"failed-12")
-        await until(pilot, lambda: "failed-12 " in text(app))
+        await wait_until(pilot, lambda: "failed-12 " in screen_text(app))
 
 
 async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> None:
@@ -515,24 +514,26 @@ async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> 
         table = app.screen.query_one(BuildTable)
 
         def first() -> str:
-            return text(app).splitlines()[4].split()[1]
+            return screen_text(app).splitlines()[4].split()[1]
 
-        await until(pilot, lambda: "state ▾" in text(app) and first() == "name-b1")
+        await wait_until(pilot, lambda: "state ▾" in screen_text(app) and first() == "name-b1")
         await pilot.press("s", "s", "s")
-        await until(pilot, lambda: "build ▾" in text(app) and first() == "aaa")
+        await wait_until(pilot, lambda: "build ▾" in screen_text(app) and first() == "aaa")
         assert table.selected
         assert table.selected.id == A
         await pilot.press("S")
-        await until(pilot, lambda: "build ▴" in text(app) and first() == "name-b1")
+        await wait_until(pilot, lambda: "build ▴" in screen_text(app) and first() == "name-b1")
         await pilot.click("ColumnHeader", offset=(30, 0))
-        await until(pilot, lambda: "state ▾" in text(app))
+        await wait_until(pilot, lambda: "state ▾" in screen_text(app))
         await pilot.press("ctrl+p", *"sort by memory")
-        await until(pilot, lambda: len(app.screen_stack) > 1 and "again: the other" in text(app))
+        await wait_until(
+            pilot, lambda: len(app.screen_stack) > 1 and "again: the other" in screen_text(app)
+        )
         await pilot.press("enter")
         await pilot.pause(0.1)
         if len(app.screen_stack) > 1:
             await pilot.press("enter")
-        await until(pilot, lambda: "memory ▾" in text(app))
+        await wait_until(pilot, lambda: "memory ▾" in screen_text(app))
 
 
 async def test_the_memory_budget_is_changed_like_a_cap() -> None:
@@ -544,13 +545,13 @@ async def test_the_memory_budget_is_changed_like_a_cap() -> None:
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "memory 0 B of 8.0 GiB" in text(app))
+        await wait_until(pilot, lambda: "memory 0 B of 8.0 GiB" in screen_text(app))
         await pilot.press("c")
-        await until(pilot, lambda: "[memory 0 B of 8.0 GiB" in text(app))
+        await wait_until(pilot, lambda: "[memory 0 B of 8.0 GiB" in screen_text(app))
         await pilot.press("plus", "minus", "6")
-        await until(pilot, lambda: "set the budget to" in text(app))
+        await wait_until(pilot, lambda: "set the budget to" in screen_text(app))
         await pilot.press("enter")
-        await until(pilot, lambda: len(source.sent) == 3)
+        await wait_until(pilot, lambda: len(source.sent) == 3)
     values = [9 << 30, 7 << 30, 6 << 30]
     assert source.sent == [pool.Resize(limit=LimitName.MEMORY, value=one) for one in values]
 
@@ -559,11 +560,13 @@ async def test_a_number_that_is_typed_sets_the_cap() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "[builds 1/2]" in text(app))
+        await wait_until(pilot, lambda: "[builds 1/2]" in screen_text(app))
         await pilot.press("1")
-        await until(pilot, lambda: "builds: set the cap to" in text(app))
+        await wait_until(pilot, lambda: "builds: set the cap to" in screen_text(app))
         await pilot.press("2", "enter")
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)]
+        )
 
 
 async def test_a_drain_is_shown_until_it_is_over() -> None:
@@ -574,11 +577,11 @@ async def test_a_drain_is_shown_until_it_is_over() -> None:
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "builds 2 -> 1" in text(app))
+        await wait_until(pilot, lambda: "builds 2 -> 1" in screen_text(app))
         source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT))
-        await until(pilot, lambda: "builds 1/1" in text(app))
+        await wait_until(pilot, lambda: "builds 1/1" in screen_text(app))
         source.say(v.LimitChanged(limit=LimitName.BUILDS, old=1, new=0, why="pause"))
-        await until(pilot, lambda: "builds paused (1 finishing)" in text(app))
+        await wait_until(pilot, lambda: "builds paused (1 finishing)" in screen_text(app))
 
 
 async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes() -> None:
@@ -593,9 +596,11 @@ async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "about 4 min left" in text(app))
+        await wait_until(pilot, lambda: "about 4 min left" in screen_text(app))
         await pilot.press("j")
-        await until(pilot, lambda: "waits for a slot, and is the next to get one" in text(app))
+        await wait_until(
+            pilot, lambda: "waits for a slot, and is the next to get one" in screen_text(app)
+        )
 
 
 async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
@@ -608,10 +613,10 @@ async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "about 2 min left" in text(app))
+        await wait_until(pilot, lambda: "about 2 min left" in screen_text(app))
         source.say(v.RunFinished(exit_code=1, totals={}))
-        await until(pilot, lambda: app.feed.state.finished)
-        await until(pilot, lambda: " left" not in text(app))
+        await wait_until(pilot, lambda: app.feed.state.finished)
+        await wait_until(pilot, lambda: " left" not in screen_text(app))
 
 
 def burst(app: WheelpoolApp, *keys: str) -> None:
@@ -625,7 +630,9 @@ async def test_a_number_typed_in_one_go_is_the_number() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test() as pilot:
         burst(app, "1", "2", "enter")
-        await until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)])
+        await wait_until(
+            pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)]
+        )
         assert isinstance(app.screen, Dashboard)
 
 
@@ -635,6 +642,6 @@ async def test_a_time_typed_in_one_go_is_gone_to() -> None:
     async with app.run_test() as pilot:
         source.toggle()
         burst(app, "colon", "1", "colon", "3", "0", "enter")
-        await until(pilot, lambda: source.position == 90.0)
+        await wait_until(pilot, lambda: source.position == 90.0)
         burst(app, "T", "colon", "2", "0", "enter")
-        await until(pilot, lambda: source.position == 20.0)
+        await wait_until(pilot, lambda: source.position == 20.0)

@@ -13,7 +13,7 @@ from app.tui.widgets.log_view import LogView
 from pool.common.model import BuildId, LimitName, Outcome
 from pool.events import types as v
 from tests.support.fakes import FakeSource, ManualClock
-from tests.unit.app.tui.screens.test_dashboard import text, until
+from tests.support.screens import screen_text, wait_until
 
 A = BuildId("b1")
 
@@ -49,11 +49,11 @@ def app_on(tmp_path: Path, data: bytes, *, failed: bool = False) -> WheelpoolApp
 
 
 async def opened(pilot: Pilot[None], app: WheelpoolApp) -> LogView:
-    await until(pilot, lambda: "name" in text(app))
+    await wait_until(pilot, lambda: "name" in screen_text(app))
     await pilot.press("l")
-    await until(pilot, lambda: bool(app.screen.query(LogView)))
+    await wait_until(pilot, lambda: bool(app.screen.query(LogView)))
     view = app.screen.query_one(LogView)
-    await until(pilot, lambda: view.lines > 0)
+    await wait_until(pilot, lambda: view.lines > 0)
     return view
 
 
@@ -122,13 +122,21 @@ async def test_matches_are_counted_and_gone_to_in_a_circle(tmp_path: Path) -> No
     async with app.run_test(size=(100, 24)) as pilot:
         view = await opened(pilot, app)
         await pilot.press("g", "slash", *"needle", "enter")
-        await until(pilot, lambda: "1 of 3" in text(app) and "line 20 Needle" in text(app))
+        await wait_until(
+            pilot, lambda: "1 of 3" in screen_text(app) and "line 20 Needle" in screen_text(app)
+        )
         await pilot.press("n")
-        await until(pilot, lambda: "2 of 3" in text(app) and "line 120 Needle" in text(app))
+        await wait_until(
+            pilot, lambda: "2 of 3" in screen_text(app) and "line 120 Needle" in screen_text(app)
+        )
         await pilot.press("n", "n")
-        await until(pilot, lambda: "1 of 3" in text(app) and "line 20 Needle" in text(app))
+        await wait_until(
+            pilot, lambda: "1 of 3" in screen_text(app) and "line 20 Needle" in screen_text(app)
+        )
         await pilot.press("N")
-        await until(pilot, lambda: "3 of 3" in text(app) and "line 220 Needle" in text(app))
+        await wait_until(
+            pilot, lambda: "3 of 3" in screen_text(app) and "line 220 Needle" in screen_text(app)
+        )
         assert not view.follow
 
 
@@ -137,16 +145,20 @@ async def test_follow_wrap_and_numbers_are_switched(tmp_path: Path) -> None:
     app = app_on(tmp_path, "\n".join(lines).encode())
     async with app.run_test(size=(80, 24)) as pilot:
         view = await opened(pilot, app)
-        await until(pilot, lambda: "following" in text(app) and "line 99" in text(app))
-        assert "END" not in text(app)
+        await wait_until(
+            pilot, lambda: "following" in screen_text(app) and "line 99" in screen_text(app)
+        )
+        assert "END" not in screen_text(app)
         await pilot.press("w")
-        await until(pilot, lambda: "END" in text(app))
+        await wait_until(pilot, lambda: "END" in screen_text(app))
         await pilot.press("number_sign")
-        await until(pilot, lambda: "100 line 99" in text(app))
+        await wait_until(pilot, lambda: "100 line 99" in screen_text(app))
         await pilot.press("f")
-        await until(pilot, lambda: "following" not in text(app))
+        await wait_until(pilot, lambda: "following" not in screen_text(app))
         await pilot.press("f", "w")
-        await until(pilot, lambda: "following" in text(app) and "END" not in text(app))
+        await wait_until(
+            pilot, lambda: "following" in screen_text(app) and "END" not in screen_text(app)
+        )
         assert view.follow
 
 
@@ -156,23 +168,23 @@ async def test_the_first_error_is_gone_to_and_copied(tmp_path: Path) -> None:
     async with app.run_test(size=(100, 24)) as pilot:
         await opened(pilot, app)
         await pilot.press("e")
-        await until(pilot, lambda: "x.c:1:1: error: bad" in text(app))
+        await wait_until(pilot, lambda: "x.c:1:1: error: bad" in screen_text(app))
         await pilot.press("y")
-        await until(pilot, lambda: app.clipboard == "x.c:1:1: error: bad\n    1 | code")
+        await wait_until(pilot, lambda: app.clipboard == "x.c:1:1: error: bad\n    1 | code")
         await pilot.press("Y")
-        await until(pilot, lambda: app.clipboard.startswith("fine\nfine"))
+        await wait_until(pilot, lambda: app.clipboard.startswith("fine\nfine"))
 
 
 async def test_what_is_marked_with_the_mouse_is_copied(tmp_path: Path) -> None:
     app = app_on(tmp_path, b"alpha beta\ngamma delta\nlast\n")
     async with app.run_test(size=(100, 24)) as pilot:
         await opened(pilot, app)
-        await until(pilot, lambda: "gamma" in text(app))
+        await wait_until(pilot, lambda: "gamma" in screen_text(app))
         await pilot.mouse_down(LogView, offset=(6, 0))
         await pilot.hover(LogView, offset=(5, 1))
         await pilot.mouse_up(LogView, offset=(5, 1))
         await pilot.press("y")
-        await until(pilot, lambda: app.clipboard.startswith("beta\ngamma"))
+        await wait_until(pilot, lambda: app.clipboard.startswith("beta\ngamma"))
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
@@ -184,6 +196,6 @@ async def test_no_escape_reaches_the_screen_at_any_size(
     async with app.run_test(size=size) as pilot:
         await opened(pilot, app)
         await pilot.press("w", "g")
-        await until(pilot, lambda: "plain" in text(app))
-        assert "\x1b" not in text(app)
-        assert "title" not in text(app)
+        await wait_until(pilot, lambda: "plain" in screen_text(app))
+        assert "\x1b" not in screen_text(app)
+        assert "title" not in screen_text(app)

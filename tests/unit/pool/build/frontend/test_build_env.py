@@ -14,8 +14,8 @@ import pytest
 from pool.build.frontend import build_env as environment
 from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
 from pool.system.interpreter import Interpreter, probe
+from tests.support.interpreters import find_python
 from tests.support.wheels import INFO, sha256, tiny_wheel
-from tests.unit.pool.system.test_interpreter import other
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +169,7 @@ def test_replacing_leaves_only_what_was_given(
 def test_another_version_has_its_own_bytecode_and_place(
     tmp_path: Path, stored: Callable[..., UnpackedWheel], version: str
 ) -> None:
-    target = probe(other(version), os.environ)
+    target = probe(find_python(version), os.environ)
     env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
     script = "import sys, tiny; print('%d.%d' % sys.version_info[:2], sys.prefix, tiny.__cached__)"
     cached = env.path / target.site / f"tiny/__pycache__/__init__.{target.cache_tag}.pyc"
@@ -181,7 +181,9 @@ def test_another_version_has_its_own_bytecode_and_place(
 def test_an_environment_from_an_environments_interpreter(
     tmp_path: Path, stored: Callable[..., UnpackedWheel]
 ) -> None:
-    subprocess.run([other("3.9"), "-m", "venv", "--without-pip", tmp_path / "outer"], check=True)
+    subprocess.run(
+        [find_python("3.9"), "-m", "venv", "--without-pip", tmp_path / "outer"], check=True
+    )
     target = probe(tmp_path / "outer/bin/python", os.environ)
     env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
     assert told(env, "tiny-script") == f"1 {env.path}"
