@@ -200,12 +200,12 @@ def uninstall(names: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401 - cl
     from pathlib import Path
 
     import pool
-    from app.text.view import held_by
+    from app.text.holder import format_holder
 
     said = said_by(flags)
 
     def tell(holder: pool.Holder | None) -> None:
-        line = pool.clean_line(f"wheelpool: waiting for the environment: {held_by(holder)}")
+        line = pool.clean_line(f"wheelpool: waiting for the environment: {format_holder(holder)}")
         print(line, file=sys.stderr, flush=True)
 
     lines = pool.uninstall(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pool
 from app.runs import store as runs
-from app.text.view import title
+from app.text.rows import build_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,4 +85,4 @@ def _read(journal: Path) -> pool.RunState:
 
 
 def _of(build: pool.BuildState) -> str:
-    return pool.clean_line(f"{title(build)} {build.outcome or build.status}", longest=100)
+    return pool.clean_line(f"{build_title(build)} {build.outcome or build.status}", longest=100)

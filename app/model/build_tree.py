@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import pool
 
-__all__ = ["PLAIN_BRANCHES", "TreeRow", "tree_rows"]
+__all__ = ["BRANCHES_TO_ASCII", "TreeRow", "tree_rows"]
 
-PLAIN_BRANCHES = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "↑": "^"})
+BRANCHES_TO_ASCII = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "↑": "^"})
 """For terminals that have no more than ASCII."""
 
 

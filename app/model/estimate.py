@@ -1,6 +1,6 @@
 """How long a run will still take, as far as recorded durations tell.
 
-Pure, as `app.text.view` is. Two bounds, of which the later one counts: all the work that is left shared
+Pure, as `app.text.rows` is. Two bounds, of which the later one counts: all the work that is left shared
 by all slots, and the longest chain of builds that wait for one another. Deliberately vague in
 words, and silent while nothing is known: a wrong figure is worse than none.
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
-from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.text.view import slowness, title, worked
+from app.model.status import working_seconds
 from pool import LimitName, Outcome, Status
 
 if TYPE_CHECKING:
@@ -22,25 +21,10 @@ if TYPE_CHECKING:
 
     import pool
 
-__all__ = ["Estimate", "about", "longest"]
+__all__ = ["Estimate"]
 
 _OVERDUE = 0.1
 """What is left of a build that takes longer than it ever did, as a part of what it has taken."""
-_MINUTE, _HOUR = 60, 3600
-
-
-def about(seconds: float) -> str:
-    """Return a length of time as one would guess it: ``about 3 min``."""
-    if seconds < 10:
-        return "a few seconds"
-    if seconds < 55:
-        return f"about {ceil(seconds / 10) * 10} s"
-    if seconds < 10 * _MINUTE:
-        return f"about {max(1, round(seconds / _MINUTE))} min"
-    if seconds < 55 * _MINUTE:
-        return f"about {ceil(seconds / _MINUTE / 5) * 5} min"
-    hours = round(2 * seconds / _HOUR) / 2
-    return f"about {hours:g} h"
 
 
 class Estimate:
@@ -79,11 +63,6 @@ class Estimate:
                 _swap(self._untouched, old[1], now[1])
                 self._counted[name] = now
 
-    def left(self, state: pool.RunState, now: float) -> str:
-        """Say how long the run will still take: ``about 3 min left``; empty while unknown."""
-        seconds = self.remaining(state, now)
-        return "" if seconds is None else f"{about(seconds)} left"
-
     def remaining(self, state: pool.RunState, now: float) -> float | None:
         """Return the seconds that builds will still take; None while nothing is known of them."""
         limit = state.limits.get(LimitName.BUILDS)
@@ -99,16 +78,6 @@ class Estimate:
         waiting = sum(self._untouched) + usual * len(self._unknown)
         chain = max(self._untouched[-1:] + [usual] * bool(self._unknown), default=0.0)
         return max((waiting + sum(begun.values())) / limit.cap, chain, _chain(begun, state))
-
-
-def longest(state: pool.RunState, now: float) -> str:
-    """Name the build that goes furthest beyond its usual time; empty where none does."""
-    running = [state.builds[build] for build in state.slots.values()]
-    slow = [build for build in running if slowness(build, now)]
-    if not slow:
-        return ""
-    worst = max(slow, key=lambda build: worked(build, now) / (build.expected or 1.0))
-    return f"{title(worst)}: {slowness(worst, now)}"
 
 
 def _begun(build: pool.BuildState) -> bool:
@@ -134,7 +103,7 @@ def _left(build: pool.BuildState, usual: float, now: float) -> float:
     if build.purpose == "metadata" and build.expected is None:
         # Most backends read a file or two for it; nobody keeps how long that took.
         return 0.0
-    so_far = worked(build, now)
+    so_far = working_seconds(build, now)
     expected = usual if build.expected is None else build.expected
     return expected - so_far if so_far < expected else so_far * _OVERDUE
 

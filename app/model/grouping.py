@@ -18,7 +18,7 @@ __all__ = ["NEWEST", "Group", "Layout", "Manner"]
 
 NEWEST = 3
 """So many failures are always shown."""
-_RUNS_ON = (Section.RUNNING, Section.TO_COME)
+_RUNS_ON = (Section.RUNNING, Section.WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

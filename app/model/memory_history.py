@@ -25,7 +25,7 @@ class MemoryHistory:
         self.builds: defaultdict[pool.BuildId, Series] = defaultdict(Series)
         self._processes: dict[pool.BuildId, dict[int, Series]] = {}
 
-    def see(self, event: events.Event) -> None:
+    def record(self, event: events.Event) -> None:
         """Look at an event."""
         if isinstance(event, events.Sample):
             for sample in event.builds:

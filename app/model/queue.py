@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
-from app.model.sorting import number, priority_of
+from app.model.sorting import assign_numbers, priority_of
 from pool import Status, WaitFor
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SlotQueue:
 
     def update(self, state: RunState, changed: Iterable[BuildId]) -> None:
         """Put those that have changed where they stand now."""
-        number(self._numbers, state)
+        assign_numbers(self._numbers, state)
         for name in changed:
             build = state.builds[name]
             ticket = (priority_of(build), self._numbers[name]) if _at_gate(build) else None

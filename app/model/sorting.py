@@ -1,6 +1,6 @@
 """In which order builds are listed: sections that never mix, and what sorts within them.
 
-Pure, as `app.text.view` is. What runs is the first section whatever else is sorted by, so that nothing
+Pure, as `app.text.rows` is. What runs is the first section whatever else is sorted by, so that nothing
 that has ended, however much of it, ever pushes running builds off a screen.
 """
 
@@ -10,7 +10,6 @@ from enum import IntEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from app.text.view import describe, kind_of
 from pool import Outcome, Status
 
 if TYPE_CHECKING:
@@ -19,20 +18,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ORDERS",
     "Order",
-    "Place",
     "Section",
-    "listed",
-    "matches",
-    "number",
-    "place_of",
+    "SortKey",
+    "assign_numbers",
     "priority_of",
     "section_of",
+    "sort_key",
 ]
 
 Order: TypeAlias = Literal["state", "time", "memory", "name"]
 """What is sorted by."""
 ORDERS: tuple[Order, ...] = get_args(Order)
-Place = tuple["Section", tuple[Any, ...]]
+SortKey = tuple["Section", tuple[Any, ...]]
 """What builds are sorted by: the section first; keys compare within one section and one order."""
 _GOES_ON, _FRESH = 0, 1
 """The ranks at the gate of what has begun, or others wait for, and of what has not (pool.scheduling.slot)."""
@@ -44,7 +41,7 @@ class Section(IntEnum):
     RUNNING = 0
     """Has a slot."""
     FAILED = 1
-    TO_COME = 2
+    WAITING = 2
     """Waits, for a slot or for something else."""
     NOT_BUILT = 3
     """Skipped, cancelled, or tried again by another build."""
@@ -54,7 +51,7 @@ class Section(IntEnum):
 def section_of(build: BuildState) -> Section:
     """Return the part of the list that a build is in."""
     if build.status is not Status.DONE:
-        return Section.TO_COME if build.slot is None else Section.RUNNING
+        return Section.WAITING if build.slot is None else Section.RUNNING
     if build.superseded_by is not None:
         return Section.NOT_BUILT
     if build.outcome is not None and build.outcome.good:
@@ -63,7 +60,7 @@ def section_of(build: BuildState) -> Section:
     return Section.NOT_BUILT if skipped else Section.FAILED
 
 
-def place_of(build: BuildState, by: Order = "state", *, newest_first: bool = True) -> Place:
+def sort_key(build: BuildState, by: Order = "state", *, newest_first: bool = True) -> SortKey:
     """Return what a build is sorted by.
 
     Args:
@@ -89,9 +86,9 @@ def _by_state(build: BuildState, section: Section) -> tuple[Any, ...]:
     match section:
         case Section.RUNNING:
             return (build.started_at,)
-        case Section.TO_COME if build.status is Status.QUEUED:
+        case Section.WAITING if build.status is Status.QUEUED:
             return (1, *priority_of(build))
-        case Section.TO_COME:
+        case Section.WAITING:
             return (0, build.queued_at)
         case _:
             # What has just ended is what one looks for.
@@ -117,32 +114,8 @@ def priority_of(build: BuildState) -> tuple[int, float, int]:
     return (rank if build.started_at is None else _GOES_ON), weight, number
 
 
-def number(numbers: dict[BuildId, int], state: RunState) -> None:
+def assign_numbers(numbers: dict[BuildId, int], state: RunState) -> None:
     """Give those that are new the next numbers, in the order of announcement."""
     if len(numbers) < len(state.builds):
         for build in islice(state.builds, len(numbers), None):
             numbers[build] = len(numbers)
-
-
-def listed(state: RunState, needle: str = "") -> list[BuildState]:
-    """Return the builds that a filter shows, in order: what runs first, what is done last."""
-    return sorted((b for b in state.builds.values() if matches(b, state, needle)), key=place_of)
-
-
-def matches(build: BuildState, state: RunState, needle: str) -> bool:
-    """Tell whether a filter shows a build: by its name, state, reason or last line."""
-    if not needle:
-        return True
-    needle = needle.casefold()
-    # Most of a long list is not looked at any further.
-    return (
-        needle in build.label.casefold()
-        or needle in kind_of(build)
-        or needle in build.last.casefold()
-        or (build.status is not Status.QUEUED and needle in _said(build, state))
-    )
-
-
-def _said(build: BuildState, state: RunState) -> str:
-    line = describe(build, state, state.now)
-    return f"{line.word} {line.detail}".casefold()

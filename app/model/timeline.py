@@ -1,16 +1,16 @@
-"""What happened over time: who held which slot, what each build did or waited for, memory and caps.
+"""The history of a run: spans of each build and slot, series of memory and limits, landmarks.
 
-`pool.fold` knows a run at one moment; a `Timeline` looks at each of these moments and keeps what
-changed. Graphs, the timeline on the screen, traces and reports are drawn from it. Pure: no clock,
-no I/O; all times are seconds since the start of the run, as events have them.
+`pool.RunState` is a run at one moment; a `Timeline` records what changed between these moments. The
+timeline screen, graphs, traces and reports are drawn from it. It holds facts; `app.text.spans` has
+the words. Pure: no clock, no I/O; all times are seconds since the start of the run, as in events.
 
-    state, timeline = State(), Timeline()
+    state, timeline = pool.RunState(), Timeline()
     for event in events:
-        fold(state, event)
-        timeline.see(event, state)
+        pool.apply(state, event)
+        timeline.record(event, state)
 
-Spans are kept whole, about ten for each build. Series are not: of one that changed thousands of
-times only its extremes are kept, finer the newer they are.
+Spans are kept in full, about ten for each build. Series are not: a series that changed thousands of
+times keeps its extremes only, in more detail the newer they are.
 """
 
 from __future__ import annotations
@@ -22,91 +22,98 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pool
-from app.text.view import held_by, size, title
 from pool import LimitName, Outcome, Phase, Status, WaitFor, events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
-    "WORDS",
-    "Kind",
     "Landmark",
     "Measure",
     "Series",
     "Span",
+    "SpanKind",
     "Timeline",
     "between",
 ]
 
-Kind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
-"""What a span is: a phase; a wait; ``work``, with a slot and between phases; ``resolve`` and
-``install``, which are about no build."""
+SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
+"""What happens in a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve`` and
+``install``, which belong to the run and to no build."""
 
 Measure = Literal[
     "used", "reserved", "budget", "available",
     "cap", "running", "tokens", "working", "jobs", "downloads", "stall",
 ]  # fmt: skip
-"""What there is a series of. Bytes: ``used`` (sampled, all processes of all builds), ``reserved``
-(set aside), ``budget`` (0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds (0
-is paused), ``running`` builds, ``tokens`` (jobs beside the first of each build), ``working`` (all
-jobs), ``jobs`` (their cap), ``downloads``. Percent: ``stall`` (of the time, for want of memory)."""
-
-WORDS: dict[Kind, str] = {
-    Phase.FETCH: "fetch",
-    Phase.UNPACK: "unpack",
-    Phase.LOOKUP: "look into the cache",
-    Phase.ENVIRONMENT: "environment",
-    Phase.AWAIT_JOB: "wait for a job",
-    Phase.GET_REQUIRES: "build requirements",
-    Phase.METADATA: "metadata",
-    Phase.BUILD: "build",
-    Phase.CHECK: "check",
-    WaitFor.SLOT: "queued",
-    WaitFor.LOCK: "wait for a lock",
-    WaitFor.MEMORY: "wait for memory",
-    WaitFor.DEPENDENCY: "wait for another build",
-    WaitFor.DOWNLOAD: "wait for a download",
-    WaitFor.PAUSED: "paused",
-    "work": "between phases",
-    "resolve": "choose versions",
-    "install": "install",
-}
-"""What a kind is called."""
+"""The name of a series. Bytes: ``used`` (sampled, all processes of all builds), ``reserved`` (for
+running builds), ``budget`` (0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds
+(0 is paused), ``running`` builds, ``tokens`` (jobs beside the first of each build), ``working`` (all
+jobs), ``jobs`` (their cap), ``downloads``. Percent: ``stall`` (of the time, for lack of memory)."""
 
 _POINTS = 8192
-"""A series has at most so many points: two hours of memory, sampled once a second."""
+"""The maximum number of points of a series: two hours of memory, sampled once a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What a span waits for, or works on, as events say it."""
+
+    waiting_for: WaitFor | None = None
+    subject: str = ""
+    """The name of the lock, file, build, environment or requirements; may be empty."""
+    holder: pool.Holder | None = None
+    """The process that holds the lock."""
+    needs: int = 0
+    """Bytes of memory that the build needs; 0 unless it waits for memory."""
+    free: int = 0
+    """Bytes of the memory budget that were free when the build started to wait."""
+
+
+_NO_CAUSE = Cause()
 
 
 @dataclass(slots=True, kw_only=True)
 class Span:
-    """A length of time in which one build did one thing; changed by `Timeline` alone."""
+    """A length of time in which a build did one thing; only `Timeline` changes it."""
 
     build: pool.BuildId | None
-    """None for what is about no single build."""
-    kind: Kind
+    """None for spans of the run itself."""
+    kind: SpanKind
     since: float
     until: float | None = None
-    """None while it goes on, and for ever where the journal ends before the run did."""
+    """None while it is open; it stays None if the journal ends before the run does."""
     slot: int | None = None
-    """The slot that is held; waits hold none, nor do downloads (``fetch``)."""
-    words: str = ""
-    """What is waited for, and who has it."""
+    """The slot that the build holds; waits and downloads (``fetch``) hold none."""
+    cause: Cause = _NO_CAUSE
 
     def end(self, now: float) -> float:
-        """Return when it ended, or ``now`` while it goes on."""
+        """Return the time at which it ended, or ``now`` while it is open."""
         return self.until if self.until is not None else max(now, self.since)
+
+    def copy(self) -> Span:
+        """Return a copy; by hand, as `copy.copy` takes five times as long and copies are many."""
+        return Span(
+            build=self.build,
+            kind=self.kind,
+            since=self.since,
+            until=self.until,
+            slot=self.slot,
+            cause=self.cause,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landmark:
-    """A moment worth finding again."""
+    """A failure or a changed limit: a moment to jump to."""
 
     t: float
     kind: Literal["failure", "cap"]
-    words: str
     build: pool.BuildId | None = None
-    """What failed, where that is a build."""
+    """The build that failed; None if the run failed."""
+    message: str = ""
+    """The reason of the failure."""
+    change: events.LimitChanged | None = None
+    """The change of the limit."""
 
 
 @dataclass(slots=True)
@@ -183,10 +190,10 @@ class Timeline:
         state, timeline = pool.RunState(), cls()
         for event in happened:
             pool.apply(state, event)
-            timeline.see(event, state)
+            timeline.record(event, state)
         return timeline
 
-    def see(self, event: events.Event, state: pool.RunState) -> None:
+    def record(self, event: events.Event, state: pool.RunState) -> None:
         """Take in an event that was just folded into the state.
 
         It takes some microseconds: an event is about one build, and what is summed up is summed up
@@ -217,9 +224,31 @@ class Timeline:
                 self._go_around(state)
             case events.ResolveFailed() | events.EnvironmentFailed():
                 self._go_around(state)
-                self.landmarks.append(Landmark(t=event.t, kind="failure", words=event.message))
+                self.landmarks.append(Landmark(t=event.t, kind="failure", message=event.message))
             case _:
                 return
+
+    def copy(self) -> Timeline:
+        """Return a copy to go on with; spans and lists that no longer change are shared."""
+        copies: dict[int, Span] = {}
+
+        def copy_open(spans: list[Span]) -> list[Span]:
+            if not spans or spans[-1].until is not None:
+                return spans
+            last = spans[-1]
+            if id(last) not in copies:
+                copies[id(last)] = last.copy()
+            return [*spans[:-1], copies[id(last)]]
+
+        twin = Timeline()
+        # A build whose last span has ended gets no more spans; a slot does.
+        twin.builds = {build: copy_open(spans) for build, spans in self.builds.items()}
+        twin.slots = {slot: list(copy_open(spans)) for slot, spans in self.slots.items()}
+        twin.around = [span.copy() for span in self.around]
+        for measure, series in self.series.items():
+            twin.series[measure] = series.copy()
+        twin.landmarks = list(self.landmarks)
+        return twin
 
     # Spans
 
@@ -230,13 +259,17 @@ class Timeline:
         kind = _kind(build, state)
         if last is not None and last.until is None:
             if last.kind == kind and last.slot == build.slot:
-                last.words = _words(build) or last.words
+                last.cause = _cause(build) or last.cause
                 return
             self._end(last, spans, state.now)
         if kind is None:
             return
         span = Span(
-            build=build.id, kind=kind, since=state.now, slot=build.slot, words=_words(build)
+            build=build.id,
+            kind=kind,
+            since=state.now,
+            slot=build.slot,
+            cause=_cause(build) or _NO_CAUSE,
         )
         spans.append(span)
         if span.slot is not None:
@@ -252,14 +285,14 @@ class Timeline:
 
     def _go_around(self, state: pool.RunState) -> None:
         """Follow what is about no single build."""
-        going_on = _around(state)
+        going_on = _open_spans_of_run(state)
         for span in self.around:
             if span.until is None and span.kind not in going_on:
                 span.until = state.now
         open_now = {span.kind for span in self.around if span.until is None}
-        for kind, words in going_on.items():
+        for kind, cause in going_on.items():
             if kind not in open_now:
-                self.around.append(Span(build=None, kind=kind, since=state.now, words=words))
+                self.around.append(Span(build=None, kind=kind, since=state.now, cause=cause))
 
     # Series and landmarks
 
@@ -295,7 +328,7 @@ class Timeline:
                 self.series[measure].put(event.t, limit.cap)
         if not isinstance(event, events.LimitChanged):
             return
-        self.landmarks.append(Landmark(t=event.t, kind="cap", words=_changed(event)))
+        self.landmarks.append(Landmark(t=event.t, kind="cap", change=event))
         if event.limit is LimitName.BUILDS and not (event.old and event.new):
             for build in state.builds.values():
                 if build.status is Status.QUEUED:
@@ -303,10 +336,8 @@ class Timeline:
 
     def _note_failure(self, event: events.Event, state: pool.RunState) -> None:
         if isinstance(event, events.BuildFinished) and event.outcome is Outcome.FAILED:
-            build = state.builds[event.build]
-            words = f"{title(build)} failed: {event.message}"
             self.landmarks.append(
-                Landmark(t=event.t, kind="failure", words=words, build=event.build)
+                Landmark(t=event.t, kind="failure", build=event.build, message=event.message)
             )
 
 
@@ -324,7 +355,7 @@ def between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]
     return spans[first : bisect_left(spans, until, lo=first, key=attrgetter("since"))]
 
 
-def _kind(build: pool.BuildState, state: pool.RunState) -> Kind | None:
+def _kind(build: pool.BuildState, state: pool.RunState) -> SpanKind | None:
     """Return what a build is doing; None once it has ended."""
     if build.status is Status.DONE:
         return None
@@ -338,34 +369,33 @@ def _kind(build: pool.BuildState, state: pool.RunState) -> Kind | None:
     return WaitFor.PAUSED if limit is not None and limit.cap == 0 else WaitFor.SLOT
 
 
-def _words(build: pool.BuildState) -> str:
+def _cause(build: pool.BuildState) -> Cause | None:
+    """Return what a build waits for; None if events name nothing."""
     match build.waiting_for:
         case WaitFor.LOCK:
-            return f"{build.waiting_on}, {held_by(build.holder)}"
+            return Cause(waiting_for=WaitFor.LOCK, subject=build.waiting_on, holder=build.holder)
         case WaitFor.MEMORY if build.needs:
-            return f"needs {size(build.needs)}, {size(build.free)} free"
-        case _:
-            return build.waiting_on
+            return Cause(
+                waiting_for=WaitFor.MEMORY,
+                subject=build.waiting_on,
+                needs=build.needs,
+                free=build.free,
+            )
+        case waiting_for:
+            subject = build.waiting_on
+            return Cause(waiting_for=waiting_for, subject=subject) if subject else None
 
 
-def _around(state: pool.RunState) -> dict[Kind, str]:
-    """Return what goes on that is about no single build, in words."""
-    going_on: dict[Kind, str] = {}
+def _open_spans_of_run(state: pool.RunState) -> dict[SpanKind, Cause]:
+    """Return the kinds of the spans that are open in the run itself, and their causes."""
+    open_now: dict[SpanKind, Cause] = {}
     if state.resolve is not None and state.resolve.done_at is None:
-        going_on["resolve"] = ", ".join(state.resolve.requirements)
+        open_now["resolve"] = Cause(subject=", ".join(state.resolve.requirements))
     if (environment := state.environment) is not None:
         if environment.waiting_since is not None:
-            words = f"{environment.path}, {held_by(environment.holder)}"
-            going_on[WaitFor.LOCK] = words
+            open_now[WaitFor.LOCK] = Cause(
+                waiting_for=WaitFor.LOCK, subject=environment.path, holder=environment.holder
+            )
         if environment.locked:
-            going_on["install"] = environment.path
-    return going_on
-
-
-def _changed(event: events.LimitChanged) -> str:
-    def said(value: int) -> str:
-        if event.limit is LimitName.MEMORY:
-            return size(value) if value else "off"
-        return str(value) if value else "paused"
-
-    return f"{event.limit} {said(event.old)} to {said(event.new)} ({event.why})"
+            open_now["install"] = Cause(subject=environment.path)
+    return open_now

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 import pool
-from app.text.view import count, duration, size
+from app.format import format_count, format_duration, format_size
 from pool.cache.prune import chosen, items, prune
 from pool.cache.wheel_cache import WheelCache
 
@@ -51,7 +51,7 @@ def contents(cache_dir: Path) -> Iterator[str]:
     if seconds := sum(
         wheel.seconds for wheel in WheelCache(cache_dir, pool.SystemClock()).entries()
     ):
-        yield f"the built wheels took {duration(seconds)} to build"
+        yield f"the built wheels took {format_duration(seconds)} to build"
 
 
 def _by_kind(found: Iterable[CacheEntry]) -> dict[str, list[CacheEntry]]:
@@ -63,7 +63,7 @@ def _by_kind(found: Iterable[CacheEntry]) -> dict[str, list[CacheEntry]]:
 
 def _row(name: str, found: Sequence[CacheEntry]) -> tuple[str, str, str, str]:
     oldest = datetime.fromtimestamp(min(item.used for item in found), UTC).astimezone()
-    return name, str(len(found)), size(_bytes(found)), f"{oldest:%Y-%m-%d %H:%M}"
+    return name, str(len(found)), format_size(_bytes(found)), f"{oldest:%Y-%m-%d %H:%M}"
 
 
 def _bytes(found: Iterable[CacheEntry]) -> int:
@@ -146,8 +146,8 @@ def _told(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:
         yield "nothing to remove"
         return
     for kind, found in _by_kind(gone).items():
-        yield f"{verb} {kind}: {len(found)}, {size(_bytes(found))}"
-    yield f"{verb} in all: {size(_bytes(gone))}"
+        yield f"{verb} {kind}: {len(found)}, {format_size(_bytes(found))}"
+    yield f"{verb} in all: {format_size(_bytes(gone))}"
 
 
 def _users(runs: Sequence[str]) -> str:
@@ -155,4 +155,4 @@ def _users(runs: Sequence[str]) -> str:
         return "the cache is in use; waiting"
     pids = ", ".join(run.rpartition("-")[2] for run in runs)
     are = "is" if len(runs) == 1 else "are"
-    return f"{count(len(runs), 'run')} {are} using the cache (pid {pids}); waiting"
+    return f"{format_count(len(runs), 'run')} {are} using the cache (pid {pids}); waiting"

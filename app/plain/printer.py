@@ -14,12 +14,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pool
+from app.format import format_count, format_duration, format_size
 from app.runs.build_log import RULE, whole_log
 from app.text.limits import draining, limits
 from app.text.lines import Line, line_of, picks, trouble
+from app.text.rows import build_title, describe
 from app.text.run_status import change, folder, resolved
 from app.text.summary import asked_for, sums
-from app.text.view import count, describe, duration, size, title
 from pool import LimitName, Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Printer:
             case events.Sample(builds=builds):
                 self._peak = max(self._peak, sum(sample.rss for sample in builds))
             case events.BuildQueued(build=build) | events.BuildFinished(build=build):
-                label = title(self.state.builds[build])
+                label = build_title(self.state.builds[build])
                 self._width = max(self._width, min(len(label), _LONGEST_NAME))
             case _:
                 pass
@@ -84,7 +85,7 @@ class Printer:
     def _about(self, word: str, build: pool.BuildId | None, rest: str = "") -> Line:
         if build is None:
             return line_of(word, rest)
-        label = title(self.state.builds[build])
+        label = build_title(self.state.builds[build])
         return line_of(word, f"{label:<{self._width}}  {rest}")
 
     def _normal(self, line: Line) -> Iterator[Line]:
@@ -106,13 +107,13 @@ class Printer:
         header, budget = self.state.header, event.limits.get(pool.LimitName.MEMORY)
         facts = [
             f"wheelpool {header.wheelpool if header else ''}",
-            count(event.targets, "target"),
+            format_count(event.targets, "target"),
             *([f"into {event.environment}"] if event.environment else []),
             *(
-                f"{limit} {size(cap) if limit is pool.LimitName.MEMORY else cap}"
+                f"{limit} {format_size(cap) if limit is pool.LimitName.MEMORY else cap}"
                 for limit, cap in event.limits.items()
             ),
-            *([f"memory {size(header.host.memory)}"] if header and not budget else []),
+            *([f"memory {format_size(header.host.memory)}"] if header and not budget else []),
             f"logs {event.logs}",
         ]
         yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
@@ -124,7 +125,7 @@ class Printer:
             return
         how = "ended at once" if self._stopping == event.why else "being ended"
         self._stopping = event.why
-        text = f"{event.why}: {count(left, 'build')} {how}"
+        text = f"{event.why}: {format_count(left, 'build')} {how}"
         yield from self._normal(line_of("stopping", text))
 
     @_say.register
@@ -133,8 +134,8 @@ class Printer:
             case events.LimitChanged(limit=LimitName.MEMORY, new=0):
                 text = f"{'memory':<9} no budget"
             case events.LimitChanged(limit=LimitName.MEMORY):
-                before = size(event.old) if event.old else "none"
-                text = f"{'memory':<9} budget {before} -> {size(event.new)}  {event.why}"
+                before = format_size(event.old) if event.old else "none"
+                text = f"{'memory':<9} budget {before} -> {format_size(event.new)}  {event.why}"
             case events.LimitChanged(new=0):
                 running = len(self.state.slots)
                 text = f"{'paused':<9} {event.limit}: {running} finishing, nothing more begins"
@@ -160,7 +161,7 @@ class Printer:
         if before:
             yield from self._normal(self._about("again", event.build))
         elif event.needed_by:
-            for_ = ", ".join(title(self.state.builds[build]) for build in event.needed_by)
+            for_ = ", ".join(build_title(self.state.builds[build]) for build in event.needed_by)
             yield from self._normal(self._about("queued", event.build, f"needed by {for_}"))
         else:
             yield from self._verbose(self._about("queued", event.build, event.origin))
@@ -224,7 +225,7 @@ class Printer:
 
     @_say.register
     def _(self, event: events.DownloadFinished) -> Iterable[Line]:
-        how = size(event.bytes) if event.ok else "could not be had"
+        how = format_size(event.bytes) if event.ok else "could not be had"
         yield from self._verbose(self._about("download", event.build, f"{event.file}  {how}"))
 
     @_say.register
@@ -240,16 +241,16 @@ class Printer:
     def _facts(self, build: pool.BuildState) -> Iterator[str]:
         """Yield what is to be said of a build that has ended."""
         if build.started_at is not None:
-            yield duration(build.seconds)
+            yield format_duration(build.seconds)
         if build.peak:
-            yield f"peak {size(build.peak)}"
+            yield f"peak {format_size(build.peak)}"
         if build.wheel:
             wheel = PurePath(build.wheel).name
             # What is installed is not left in a folder for the user.
             folder = PurePath(self.state.out_dir).name if self.state.environment is None else ""
             yield str(PurePath(folder, wheel))
             if build.outcome is Outcome.FETCHED and build.wheel_bytes:
-                yield size(build.wheel_bytes)
+                yield format_size(build.wheel_bytes)
         if build.message:
             yield build.message
 
@@ -274,7 +275,7 @@ class Printer:
 
     @_say.register
     def _(self, event: events.ResolveStarted) -> Iterable[Line]:
-        asked = count(len(event.requirements), "requirement")
+        asked = format_count(len(event.requirements), "requirement")
         yield from self._normal(line_of("resolving", asked))
 
     @_say.register
@@ -293,7 +294,7 @@ class Printer:
             word = "removed" if one.new is None else "installed"
             yield from self._normal(line_of(word, change(one)))
         if event.locked:
-            held = f"the lock of {event.environment} for {duration(event.locked)}"
+            held = f"the lock of {event.environment} for {format_duration(event.locked)}"
             yield from self._verbose(line_of("held", held))
 
     @_say.register
@@ -331,7 +332,7 @@ class Printer:
 
 def ends_early(state: pool.RunState) -> Line:
     """Return what is said of a log that has no end."""
-    return Line(text=f"the log ends here, after {duration(state.now)}, before the run did")
+    return Line(text=f"the log ends here, after {format_duration(state.now)}, before the run did")
 
 
 def _what_matters(log: Sequence[str]) -> Iterator[Line]:

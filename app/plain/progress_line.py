@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from app.format import format_duration, format_size_of
 from app.text.limits import budget, limits, traffic
 from app.text.run_status import current_status
-from app.text.view import duration, size_of
 from pool import LimitName, RunState, Status, SystemClock
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def progress(state: RunState, elapsed: float, width: int) -> str:
     """
     caps = limits(state)
     now = max(elapsed, state.now)
-    end = duration(elapsed)
+    end = format_duration(elapsed)
     parts = [caps[LimitName.BUILDS]] if LimitName.BUILDS in caps else []
     if state.builds:
         done = sum(build.status is Status.DONE for build in state.builds.values())
@@ -102,10 +102,10 @@ def progress(state: RunState, elapsed: float, width: int) -> str:
     if (about := current_status(state, now)) is not None and about.kind in ("working", "waiting"):
         parts.append(about.lines[0])
     if (known := budget(state)) is not None:
-        parts.append(f"memory {size_of(known[0], known[2])}")
+        parts.append(f"memory {format_size_of(known[0], known[2])}")
     elif state.machine is not None:
         used = state.machine.total - state.machine.available
-        parts.append(f"memory {size_of(used, state.machine.total)}")
+        parts.append(f"memory {format_size_of(used, state.machine.total)}")
     while len(parts) > 1 and len("  ".join([*parts, end])) > width:
         parts.pop()
     return "  ".join([*parts, end])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 import pool
+from app.format import format_count, format_size, format_size_of
 from app.text.limits import budget, limits
-from app.text.view import count, size, size_of, title
+from app.text.rows import build_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +55,7 @@ class RemoteRun:
         if (known := budget(self._state)) is None:
             return "memory no budget"
         used, reserved, whole = known
-        return f"memory {size_of(used, whole)}, {size(reserved)} reserved"
+        return f"memory {format_size_of(used, whole)}, {format_size(reserved)} reserved"
 
     def resized(self, limit: pool.LimitName, value: int) -> Iterator[str]:
         """Set a cap, or the memory budget in bytes; yield what has changed.
@@ -96,7 +97,7 @@ class RemoteRun:
         """
         before = self._is_paused()
         self._ask(pool.Pause())
-        running = count(len(self._state.slots), "build")
+        running = format_count(len(self._state.slots), "build")
         yield f"paused{' already' if before else ''}: {running} finishing, nothing more begins"
 
     def resumed(self) -> Iterator[str]:
@@ -133,7 +134,7 @@ class RemoteRun:
             if self._state.builds[build.id].status is pool.Status.DONE:
                 break
         became = self._state.builds[build.id].outcome
-        yield f"{title(build)}: {became or 'its processes are being ended'}"
+        yield f"{build_title(build)}: {became or 'its processes are being ended'}"
 
     def retried(self, name: str) -> Iterator[str]:
         """Build again what went wrong; yield what that is.
@@ -146,7 +147,7 @@ class RemoteRun:
         self._ask(pool.Retry(build=build.id))
         for new in self._state.builds.values():
             if new.id not in known and new.retry_of:
-                yield f"{title(new)}: again, as {new.id}"
+                yield f"{build_title(new)}: again, as {new.id}"
 
     def stopped(self, *, now: bool) -> Iterator[str]:
         """End the run; yield what that means.
@@ -156,7 +157,7 @@ class RemoteRun:
         """
         left = sum(build.status is not pool.Status.DONE for build in self._state.builds.values())
         self._ask(pool.Stop(now=now))
-        yield f"stopping: {count(left, 'build')} {'ended at once' if now else 'being ended'}"
+        yield f"stopping: {format_count(left, 'build')} {'ended at once' if now else 'being ended'}"
 
     def _named(self, name: str, fitting: Callable[[pool.BuildState], bool]) -> pool.BuildState:
         """Find a build by what a user calls it; of several, the one that the command fits."""
@@ -199,7 +200,7 @@ class RemoteRun:
 def _said(limit: pool.LimitName, cap: int) -> str:
     if limit is not pool.LimitName.MEMORY:
         return str(cap)
-    return size(cap) if cap else "no budget"
+    return format_size(cap) if cap else "no budget"
 
 
 def _names(build: pool.BuildState) -> set[str]:
@@ -208,4 +209,4 @@ def _names(build: pool.BuildState) -> set[str]:
 
 
 def _listed(builds: Sequence[pool.BuildState]) -> str:
-    return ", ".join(f"{build.id} is {title(build)} ({build.target})" for build in builds)
+    return ", ".join(f"{build.id} is {build_title(build)} ({build.target})" for build in builds)

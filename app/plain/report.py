@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pool
+from app.format import format_count
 from app.outfile import written
 from app.plain.printer import Printer, ends_early
 from app.runs import bundle
 from app.runs import store as runs
 from app.runs.record import RunRecord, missing_logs, read
-from app.text.view import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,7 +105,7 @@ def missing(state: pool.RunState, logs: Path) -> str:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     said = pool.clean_line(", ".join(names[:_NAMED]))
-    return f"{count(len(names), 'log')} of builds not there: {said}{more}"
+    return f"{format_count(len(names), 'log')} of builds not there: {said}{more}"
 
 
 def export(state_dir: Path, run: str, to: Path) -> str:
@@ -119,4 +119,4 @@ def export(state_dir: Path, run: str, to: Path) -> str:
     record = read(journal)
     logs = bundle.pack(journal, to)
     say_missing(record.state, record.logs)
-    return f"{to}: {count(len(record.events), 'event')}, {count(len(logs), 'log')}"
+    return f"{to}: {format_count(len(record.events), 'event')}, {format_count(len(logs), 'log')}"

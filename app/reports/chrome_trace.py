@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from app.model.timeline import WORDS, Measure, Span
-from app.text.view import size, title
+from app.format import format_size
+from app.model.timeline import Measure, Span
+from app.text.rows import build_title
+from app.text.spans import SPAN_NAMES, landmark_text, span_detail
 from pool import WaitFor
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def _names(record: RunRecord) -> Iterator[_Event]:
         yield from _thread(_SLOTS, slot, f"slot {slot}")
     for tid, build in enumerate(record.state.builds.values(), 1):
         if _without_slot(record, build):
-            yield from _thread(_WAITS, tid, title(build))
+            yield from _thread(_WAITS, tid, build_title(build))
 
 
 def _thread(pid: int, tid: int, name: str) -> Iterator[_Event]:
@@ -115,7 +117,7 @@ def _tid(pid: int, number: int) -> int:
 def _run(record: RunRecord) -> Iterator[_Event]:
     """Yield what is about no single build: slices, counters, instants."""
     for span in _apart(record.timeline.around, record.state.now):
-        yield _slice(_RUN, _RUN, WORDS[span.kind], span, record)
+        yield _slice(_RUN, _RUN, SPAN_NAMES[span.kind], span, record)
     for measure, (name, unit) in _COUNTERS.items():
         if (series := record.timeline.series.get(measure)) is not None:
             for t, value in zip(series.times, series.values, strict=True):
@@ -130,7 +132,7 @@ def _run(record: RunRecord) -> Iterator[_Event]:
             tid=_RUN,
             ts=_micros(mark.t),
             s="g",
-            args={"what": mark.words},
+            args={"what": landmark_text(mark, record.state.builds)},
         )
 
 
@@ -140,11 +142,11 @@ def _slots(record: RunRecord) -> Iterator[_Event]:
         for held in _tenures(_apart(spans, record.state.now)):
             build, until = held[0].build, held[-1].until
             whole = Span(build=build, kind="work", since=held[0].since, until=until)
-            name = title(record.state.builds[build]) if build is not None else ""
+            name = build_title(record.state.builds[build]) if build is not None else ""
             yield _slice(_SLOTS, tid, name, whole, record, cat="build")
             for span in held:
                 if span.kind != "work":
-                    yield _slice(_SLOTS, tid, WORDS[span.kind], span, record, cat="phase")
+                    yield _slice(_SLOTS, tid, SPAN_NAMES[span.kind], span, record, cat="phase")
 
 
 def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
@@ -164,7 +166,7 @@ def _waits(record: RunRecord) -> Iterator[_Event]:
         for span in _apart(_without_slot(record, build), record.state.now):
             track = _tid(_WAITS, tid)
             cat = "wait" if isinstance(span.kind, WaitFor) else "phase"
-            yield _slice(_WAITS, track, WORDS[span.kind], span, record, cat=cat)
+            yield _slice(_WAITS, track, SPAN_NAMES[span.kind], span, record, cat=cat)
 
 
 def _without_slot(record: RunRecord, build: pool.BuildState) -> list[Span]:
@@ -184,14 +186,14 @@ def _apart(spans: Iterable[Span], now: float) -> Iterator[Span]:
                 since=since,
                 until=until,
                 slot=span.slot,
-                words=span.words,
+                cause=span.cause,
             )
 
 
 def _slice(
     pid: int, tid: int, name: str, span: Span, record: RunRecord, *, cat: str = "run"
 ) -> _Event:
-    args: dict[str, str | int] = {"on": span.words} if span.words else {}
+    args: dict[str, str | int] = {"on": detail} if (detail := span_detail(span)) else {}
     if span.build is not None:
         args |= _facts(record.state.builds[span.build])
     since, until = _micros(span.since), _micros(span.end(record.state.now))
@@ -203,10 +205,10 @@ def _slice(
 def _facts(build: pool.BuildState) -> dict[str, str]:
     """Return what is to be known of a build where one of its slices is selected."""
     facts = {
-        "build": f"{title(build)} ({build.id})",
+        "build": f"{build_title(build)} ({build.id})",
         "outcome": build.outcome or "unfinished",
-        "peak": size(build.peak) if build.peak else "",
-        "expected peak": size(build.expected_peak) if build.expected_peak else "",
+        "peak": format_size(build.peak) if build.peak else "",
+        "expected peak": format_size(build.expected_peak) if build.expected_peak else "",
         "message": build.message,
         "hint": build.hint,
         "needed by": ", ".join(build.needed_by),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pool
 from app.runs.build_log import RULE
 from app.text.lines import Line
+from app.text.rows import build_title
 from app.text.run_status import folder
-from app.text.view import title
 from pool import Outcome, events
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def errors(event: events.Event, state: pool.RunState) -> Iterator[Line]:
         case events.BuildFinished(outcome=Outcome.FAILED):
             build = state.builds[event.build]
             if build.superseded_by is None:
-                yield _error(f"{title(build)} failed", event.message, event.hint)
+                yield _error(f"{build_title(build)} failed", event.message, event.hint)
         case events.ResolveFailed():
             yield _error("not resolved", event.message, event.hint)
         case events.EnvironmentFailed():

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pool
-from app.model.timeline import WORDS
+from app.format import format_clock, format_count, format_duration, format_size
 from app.reports.markup import document, element
 from app.reports.timeline_svg import picture, swatch
+from app.text.rows import build_title, describe
 from app.text.run_status import sentences
+from app.text.spans import SPAN_NAMES, landmark_text
 from app.text.summary import sums
-from app.text.view import clock, count, describe, duration, size, title
 from pool import Outcome, Phase, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from xml.etree import ElementTree as ET
 
-    from app.model.timeline import Kind
+    from app.model.timeline import SpanKind
     from app.runs.record import RunRecord
 
 __all__ = ["html"]
@@ -43,7 +44,7 @@ _LONGEST = 400
 """Characters of a line, and of a cell."""
 _SHORTEST_WAIT = 0.05
 """Seconds; shorter waits are nobody's trouble."""
-_LEGEND: tuple[tuple[Kind, str], ...] = (
+_LEGEND: tuple[tuple[SpanKind, str], ...] = (
     (Phase.BUILD, "build"),
     (Phase.ENVIRONMENT, "environment"),
     (Phase.GET_REQUIRES, "hooks before it"),
@@ -86,7 +87,7 @@ def _headline(record: RunRecord) -> str:
     counts = Counter(build.outcome for build in record.asked)
     said = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
     how = "" if record.finished else ", unfinished"
-    return f"{said or 'nothing built'} in {duration(record.state.now)}{how}"
+    return f"{said or 'nothing built'} in {format_duration(record.state.now)}{how}"
 
 
 def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
@@ -97,7 +98,7 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
     yield element("p", element("code", _short(" ".join(header.argv))))
     if not record.finished:
         left = sum(build.outcome is None for build in record.asked)
-        said = f"The log ends here, before the run did: {count(left, 'build')} unfinished."
+        said = f"The log ends here, before the run did: {format_count(left, 'build')} unfinished."
         yield element("p", said, class_="warning")
     # The first of the sums is the headline.
     for line in [*sums(record.state, record.peak)][1:]:
@@ -111,28 +112,28 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
 
 def _figures(record: RunRecord) -> Iterator[tuple[str, str]]:
     state = record.state
-    yield "took", duration(state.now)
+    yield "took", format_duration(state.now)
     yield "builds", f"{len(state.builds):,}"
     if failed := len(record.failed):
         yield "failed", f"{failed:,}"
     if record.peak:
-        yield "peak memory", size(record.peak)
+        yield "peak memory", format_size(record.peak)
     yield "at once, at most", str(record.timeline.series["running"].peak)
     worked = sum(build.seconds for build in state.builds.values())
-    yield "work in all", duration(worked)
-    waited: Counter[Kind] = Counter()
+    yield "work in all", format_duration(worked)
+    waited: Counter[SpanKind] = Counter()
     for build in record.timeline.builds:
         waited.update(_waits(record, build))
     for kind, seconds in waited.most_common():
         if kind not in (WaitFor.SLOT, WaitFor.DOWNLOAD) and seconds >= 1:
-            yield WORDS[kind], duration(seconds)
+            yield SPAN_NAMES[kind], format_duration(seconds)
     if state.traffic.bytes:
-        yield "downloaded", size(state.traffic.bytes)
+        yield "downloaded", format_size(state.traffic.bytes)
 
 
-def _waits(record: RunRecord, build: pool.BuildId) -> dict[Kind, float]:
+def _waits(record: RunRecord, build: pool.BuildId) -> dict[SpanKind, float]:
     """Return the seconds that a build waited, for each reason."""
-    waits: dict[Kind, float] = {}
+    waits: dict[SpanKind, float] = {}
     for span in record.timeline.builds[build]:
         if isinstance(span.kind, WaitFor) or span.kind in (Phase.AWAIT_JOB, Phase.FETCH):
             # A download is waited for in two words: it is chosen, and then fetched.
@@ -175,7 +176,7 @@ def _failures(record: RunRecord) -> Iterator[ET.Element]:
     ]
     failed = record.failed
     for number, build in enumerate(failed[:_LISTED]):
-        part = _failure(title(build), build.message, build.hint)
+        part = _failure(build_title(build), build.message, build.hint)
         part.extend(_details(record, build, extract=number < _WITH_EXTRACT))
         parts.append(part)
     if parts:
@@ -240,12 +241,12 @@ def _build(record: RunRecord, build: pool.BuildState) -> tuple[str, ...]:
     phase = max(build.phases, key=lambda one: build.phases[one], default=None)
     unfinished = "" if build.outcome is not None else "unfinished: "
     return (
-        title(build),
+        build_title(build),
         unfinished + describe(build, state, state.now).word,
-        duration(build.seconds) if build.seconds else "",
-        f"{duration(sum(waits.values()))} ({dict(_LEGEND)[longest]})" if longest else "",
-        size(build.peak) if build.peak else "",
-        f"{WORDS[phase]}, {duration(build.phases[phase])}" if phase else "",
+        format_duration(build.seconds) if build.seconds else "",
+        f"{format_duration(sum(waits.values()))} ({dict(_LEGEND)[longest]})" if longest else "",
+        format_size(build.peak) if build.peak else "",
+        f"{SPAN_NAMES[phase]}, {format_duration(build.phases[phase])}" if phase else "",
     )
 
 
@@ -254,14 +255,20 @@ def _changes(record: RunRecord) -> Iterator[ET.Element]:
     if not marks:
         return
     yield element("h2", "Changed caps")
-    yield _table(("at", "what"), ((clock(mark.t), mark.words) for mark in marks[:_CHANGES]))
+    yield _table(
+        ("at", "what"),
+        (
+            (format_clock(mark.t), landmark_text(mark, record.state.builds))
+            for mark in marks[:_CHANGES]
+        ),
+    )
     if len(marks) > _CHANGES:
         yield _more(len(marks) - _CHANGES, "change")
 
 
 def _about(record: RunRecord) -> Iterator[ET.Element]:
     header = record.header
-    machine = f"{count(header.host.cpus, 'processor')}, {size(header.host.memory)} of memory"
+    machine = f"{format_count(header.host.cpus, 'processor')}, {format_size(header.host.memory)} of memory"
     said = f"wheelpool {header.wheelpool}, Python {header.python}, {machine}, run {header.run}"
     yield element("footer", said)
 
@@ -282,7 +289,7 @@ def _table(
 
 
 def _more(left: int, noun: str) -> ET.Element:
-    return element("p", f"and {count(left, f'more {noun}')}", class_="aside")
+    return element("p", f"and {format_count(left, f'more {noun}')}", class_="aside")
 
 
 def _short(text: str) -> str:

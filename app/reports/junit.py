@@ -12,7 +12,8 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from app.text.view import clock, size, title
+from app.format import format_clock, format_size
+from app.text.rows import build_title
 from pool import Outcome, Status
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _properties(record: RunRecord) -> ET.Element:
 def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
     nested = "wheelpool.nested" if build.nested else "wheelpool"
     case = _element(
-        "testcase", name=title(build), classname=nested, time=_seconds(_spent(record, build))
+        "testcase", name=build_title(build), classname=nested, time=_seconds(_spent(record, build))
     )
     case.extend(_results(record, build))
     good = build.outcome is not None and build.outcome.good
@@ -118,7 +119,7 @@ def _results(record: RunRecord, build: pool.BuildState) -> Iterator[ET.Element]:
 
 def _unfinished(record: RunRecord, build: pool.BuildState) -> str:
     doing = build.phase or build.waiting_for or build.status
-    return f"unfinished: the log ends after {clock(record.state.now)}, in {doing}"
+    return f"unfinished: the log ends after {format_clock(record.state.now)}, in {doing}"
 
 
 def _earlier(record: RunRecord, build: pool.BuildState, tag: str) -> ET.Element:
@@ -138,9 +139,9 @@ def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
         yield f"{build.outcome}: {build.wheel or build.target}"
     if build.nested:
         needed = (record.state.builds[one] for one in build.needed_by)
-        yield f"needed by {', '.join(title(one) for one in needed)}"
+        yield f"needed by {', '.join(build_title(one) for one in needed)}"
     if build.peak:
-        yield f"peak {size(build.peak)}"
+        yield f"peak {format_size(build.peak)}"
     yield from build.remarks
 
 

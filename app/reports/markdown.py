@@ -13,18 +13,19 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from app.model.timeline import WORDS
+from app.format import format_count, format_duration, format_size
 from app.runs.build_log import RULE
+from app.text.rows import build_title
 from app.text.run_status import sentences
+from app.text.spans import SPAN_NAMES, span_detail
 from app.text.summary import sums
-from app.text.view import count, duration, size, title
 from pool import Outcome, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import pool
-    from app.model.timeline import Kind, Span
+    from app.model.timeline import Span, SpanKind
     from app.runs.record import RunRecord
 
 __all__ = ["markdown"]
@@ -61,15 +62,15 @@ def _head(record: RunRecord) -> Iterator[str]:
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
     how = "" if record.finished else ", unfinished"
-    yield f"## wheelpool: {said or 'nothing built'} in {duration(state.now)}{how}"
+    yield f"## wheelpool: {said or 'nothing built'} in {format_duration(state.now)}{how}"
     yield ""
     if not record.finished:
         left = sum(build.outcome is None for build in asked)
-        yield f"- **the log ends here, before the run did: {count(left, 'build')} unfinished**"
+        yield f"- **the log ends here, before the run did: {format_count(left, 'build')} unfinished**"
     # The first of the sums is the headline.
     yield from (f"- {_escaped(line.text)}" for line in [*sums(state, record.peak)][1:])
     if record.peak:
-        yield f"- peak of all builds together: {size(record.peak)}"
+        yield f"- peak of all builds together: {format_size(record.peak)}"
     caps = (f"{name} {_cap(name, limit.cap)}" for name, limit in state.limits.items())
     yield f"- caps at the end: {', '.join(caps)}" if state.limits else "- no caps are known"
     yield f"- Python {_escaped(record.header.python)}, {_code(' '.join(record.header.argv))}"
@@ -79,7 +80,7 @@ def _head(record: RunRecord) -> Iterator[str]:
 def _cap(name: pool.LimitName, cap: int) -> str:
     if name != "memory":
         return str(cap) if cap else "paused"
-    return size(cap) if cap else "off"
+    return format_size(cap) if cap else "off"
 
 
 def _unfinished(record: RunRecord) -> Iterator[str]:
@@ -90,9 +91,9 @@ def _unfinished(record: RunRecord) -> Iterator[str]:
     spans = ((build, record.timeline.builds[build.id][-1]) for build in builds[:_LISTED])
     rows = (
         (
-            title(build),
-            WORDS[span.kind],
-            duration(record.state.now - span.since),
+            build_title(build),
+            SPAN_NAMES[span.kind],
+            format_duration(record.state.now - span.since),
             _last(build, span),
         )
         for build, span in spans
@@ -103,7 +104,7 @@ def _unfinished(record: RunRecord) -> Iterator[str]:
 
 
 def _last(build: pool.BuildState, span: Span) -> str:
-    return span.words or build.last
+    return span_detail(span) or build.last
 
 
 def _failures(record: RunRecord) -> Iterator[str]:
@@ -111,7 +112,9 @@ def _failures(record: RunRecord) -> Iterator[str]:
     if not failed:
         return
     yield from ("### Failed", "")
-    rows = ((title(one), _why(one), _time(one.seconds), one.origin) for one in failed[:_LISTED])
+    rows = (
+        (build_title(one), _why(one), _time(one.seconds), one.origin) for one in failed[:_LISTED]
+    )
     yield from _table(("build", "why", "time", "asked for in"), rows)
     yield from _more(len(failed) - _LISTED, "failed build")
     for build in failed[:_WITH_EXTRACT]:
@@ -133,7 +136,7 @@ def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     else:
         lines = end
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
-    yield f"<details><summary>{_escaped(title(build))}: from its log</summary>"
+    yield f"<details><summary>{_escaped(build_title(build))}: from its log</summary>"
     yield from ("", f"{fence}text", *lines, fence)
     if build.rerun:
         yield from ("", f"Again by hand: {_code(build.rerun)}")
@@ -150,14 +153,18 @@ def _slowest(record: RunRecord) -> Iterator[str]:
 
 def _slow(build: pool.BuildState) -> tuple[str, str, str, str]:
     phase = max(build.phases, key=lambda one: build.phases[one], default=None)
-    most = f"{phase}, {duration(build.phases[phase])}" if phase else ""
-    return title(build), duration(build.seconds), most, build.outcome or "unfinished"
+    most = f"{phase}, {format_duration(build.phases[phase])}" if phase else ""
+    return build_title(build), format_duration(build.seconds), most, build.outcome or "unfinished"
 
 
 def _largest(record: RunRecord) -> Iterator[str]:
     builds = sorted(record.state.builds.values(), key=lambda one: one.peak, reverse=True)
     rows = [
-        (title(one), size(one.peak), size(one.expected_peak) if one.expected_peak else "")
+        (
+            build_title(one),
+            format_size(one.peak),
+            format_size(one.expected_peak) if one.expected_peak else "",
+        )
         for one in builds[:_SLOWEST]
         if one.peak
     ]
@@ -176,31 +183,39 @@ def _waits(record: RunRecord) -> Iterator[str]:
     waits = [(seconds, span) for seconds, span in waits if seconds >= _SHORTEST_WAIT]
     if not waits:
         return
-    total: dict[Kind, float] = {}
+    total: dict[SpanKind, float] = {}
     for seconds, span in waits:
         total[span.kind] = total.get(span.kind, 0.0) + seconds
     most = sorted(total, key=lambda kind: total[kind], reverse=True)
-    said = ", ".join(f"{WORDS[kind]} {duration(total[kind])}" for kind in most)
+    said = ", ".join(f"{SPAN_NAMES[kind]} {format_duration(total[kind])}" for kind in most)
     yield from ("### Waited", "", f"Of all builds together: {said}.", "")
     # For a slot all have to wait; the other reasons are the ones to look into.
     telling = (wait for wait in waits if wait[1].kind is not WaitFor.SLOT)
     longest = nlargest(_SLOWEST, telling, key=itemgetter(0))
-    rows = ((_who(span, record), WORDS[span.kind], duration(s), span.words) for s, span in longest)
+    rows = (
+        (_who(span, record), SPAN_NAMES[span.kind], format_duration(s), span_detail(span))
+        for s, span in longest
+    )
     yield from _table(("build", "what", "how long", "on"), rows)
 
 
 def _who(span: Span, record: RunRecord) -> str:
-    return "the environment" if span.build is None else title(record.state.builds[span.build])
+    return "the environment" if span.build is None else build_title(record.state.builds[span.build])
 
 
 def _wheels(record: RunRecord) -> Iterator[str]:
     made = [one for one in record.asked if one.wheel and one.outcome and one.outcome.good]
     if not made:
         return
-    yield f"<details><summary>{count(len(made), 'wheel')}</summary>"
+    yield f"<details><summary>{format_count(len(made), 'wheel')}</summary>"
     yield ""
     rows = (
-        (one.wheel.rpartition("/")[2], size(one.wheel_bytes or 0), one.outcome, one.sha256 or "")
+        (
+            one.wheel.rpartition("/")[2],
+            format_size(one.wheel_bytes or 0),
+            one.outcome,
+            one.sha256 or "",
+        )
         for one in made[:_WHEELS]
         if one.wheel and one.outcome
     )
@@ -210,12 +225,12 @@ def _wheels(record: RunRecord) -> Iterator[str]:
 
 
 def _time(seconds: float) -> str:
-    return duration(seconds) if seconds else ""
+    return format_duration(seconds) if seconds else ""
 
 
 def _more(left: int, noun: str) -> Iterator[str]:
     if left > 0:
-        yield from (f"and {count(left, f'more {noun}')}", "")
+        yield from (f"and {format_count(left, f'more {noun}')}", "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.model.timeline import WORDS
+from app.format import format_clock, format_duration, format_size
 from app.reports.markup import element
-from app.text.view import clock, duration, size, title
+from app.text.rows import build_title
+from app.text.spans import SPAN_NAMES, landmark_text, span_detail
 from pool import Phase, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from xml.etree import ElementTree as ET
 
-    from app.model.timeline import Kind, Measure, Span
+    from app.model.timeline import Measure, Span, SpanKind
     from app.runs.record import RunRecord
 
 __all__ = ["SHADES", "picture", "swatch"]
 
-SHADES: Mapping[Kind, str] = {
+SHADES: Mapping[SpanKind, str] = {
     Phase.BUILD: "build",
     Phase.ENVIRONMENT: "environment",
     Phase.GET_REQUIRES: "hook",
@@ -114,14 +115,16 @@ def picture(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
         if not by_build:
             inside += _names(record, row, scale, y)
     inside += _marks(record, scale, bottom)
-    about = f"{len(rows)} {'builds' if by_build else 'slots'} over {duration(record.state.now)}"
+    about = (
+        f"{len(rows)} {'builds' if by_build else 'slots'} over {format_duration(record.state.now)}"
+    )
     height = bottom + _AXIS
     return element(
         "svg", *inside, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=about
     )  # fmt: skip
 
 
-def swatch(kind: Kind) -> ET.Element:
+def swatch(kind: SpanKind) -> ET.Element:
     """Return a small bar for a legend."""
     return element("svg", _box(0, 0, 22, 12, SHADES[kind]), viewBox="0 0 22 12", class_="swatch")
 
@@ -143,7 +146,7 @@ def _builds(record: RunRecord, most: int) -> Iterator[_Row]:
     taken = set(sorted(lives, key=lambda build: lives[build], reverse=True)[:most])
     for build, spans in record.timeline.builds.items():
         if build in taken:
-            yield _Row(title(record.state.builds[build]), spans)
+            yield _Row(build_title(record.state.builds[build]), spans)
 
 
 # Bars
@@ -197,16 +200,18 @@ def _names(record: RunRecord, row: _Row, scale: _Scale, y: int) -> Iterator[ET.E
         if stay[0].build is not None and right - left >= _NAMED:
             name = record.state.builds[stay[0].build].name
             text = _cut(name, int((right - left - 6) / _LETTER))
-            yield _text(left + 4, y + 15, text, "name", title(record.state.builds[stay[0].build]))
+            yield _text(
+                left + 4, y + 15, text, "name", build_title(record.state.builds[stay[0].build])
+            )
 
 
 def _told(record: RunRecord, span: Span) -> str:
     """Return what a tooltip says."""
-    whose = "" if span.build is None else f"{title(record.state.builds[span.build])}: "
-    length = duration(span.end(record.state.now) - span.since)
-    said = f"{whose}{WORDS[span.kind]}, {length} from {clock(span.since)}"
+    whose = "" if span.build is None else f"{build_title(record.state.builds[span.build])}: "
+    length = format_duration(span.end(record.state.now) - span.since)
+    said = f"{whose}{SPAN_NAMES[span.kind]}, {length} from {format_clock(span.since)}"
     said += "" if span.until is not None else ", unfinished"
-    return f"{said}: {_cut(span.words, 200)}" if span.words else said
+    return f"{said}: {_cut(detail, 200)}" if (detail := span_detail(span)) else said
 
 
 # Graphs, axis, marks
@@ -216,7 +221,7 @@ def _memory(record: RunRecord) -> _Graph:
     series = record.timeline.series
     peak, budget = series["used"].peak, series["budget"].peak
     # Of all the machine's memory what builds use is often too little to be seen.
-    notes = (f"peak {size(peak)}", f"of {size(budget)}" if budget else "no budget")
+    notes = (f"peak {format_size(peak)}", f"of {format_size(budget)}" if budget else "no budget")
     return _Graph("memory", "used", "budget", max(peak, budget, 1), notes)
 
 
@@ -267,7 +272,7 @@ def _grid(scale: _Scale, bottom: int) -> Iterator[ET.Element]:
         t = number * step
         x = f"{scale.x(t):.1f}"
         yield element("line", x1=x, x2=x, y1="0", y2=str(bottom), class_="grid")
-        label = clock(t + 1e-6) if step >= 1 else f"{t:.1f} s"
+        label = format_clock(t + 1e-6) if step >= 1 else f"{t:.1f} s"
         # The last label would leave the picture.
         if scale.x(t) < _WIDTH - 30:
             yield _text(scale.x(t) + 2, bottom + 13, label, "small", "")
@@ -282,8 +287,9 @@ def _marks(record: RunRecord, scale: _Scale, bottom: int) -> Iterator[ET.Element
             continue
         seen.add(place)
         x = f"{scale.x(mark.t):.1f}"
+        text = landmark_text(mark, record.state.builds)
         line = element("line", x1=x, x2=x, y1="0", y2=str(bottom), class_=f"mark {mark.kind}")
-        line.append(element("title", f"{clock(mark.t)} {_cut(mark.words, 200)}"))
+        line.append(element("title", f"{format_clock(mark.t)} {_cut(text, 200)}"))
         yield line
 
 

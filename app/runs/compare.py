@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from packaging.utils import canonicalize_name
 
+from app.format import format_count, format_duration, format_size
+from app.text.rows import build_title, status_word
 from app.text.summary import asked_for
-from app.text.view import count, duration, size, title, word_of
 from pool import LimitName, Outcome, WaitFor
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def difference(before: float, after: float) -> str:
         return "the same"
     sign = "-" if after < before else "+"
     times = f", {after / before:.1f}x" if before >= _NOTHING else ""
-    return f"{sign}{duration(abs(after - before))}{times}"
+    return f"{sign}{format_duration(abs(after - before))}{times}"
 
 
 def growth(before: int, after: int) -> str:
@@ -198,7 +199,7 @@ def growth(before: int, after: int) -> str:
         return "the same"
     sign = "-" if after < before else "+"
     times = f", {after / before:.1f}x" if before else ""
-    return f"{sign}{size(abs(after - before))}{times}"
+    return f"{sign}{format_size(abs(after - before))}{times}"
 
 
 def _rank(change: Change) -> int:
@@ -238,9 +239,9 @@ def _facts_of(build: pool.BuildState, side: Side) -> Facts:
         tries.append(side.state.builds[before])
     return Facts(
         build=build.id,
-        title=title(build),
+        title=build_title(build),
         version=build.version,
-        state=word_of(build),
+        state=status_word(build),
         outcome=build.outcome,
         seconds=sum(one.seconds for one in tries),
         peak=max(one.peak for one in tries),
@@ -271,11 +272,11 @@ def _changes(a: Facts | None, b: Facts | None, threshold: Threshold) -> Iterator
     if a.outcome is b.outcome is Outcome.BUILT:
         yield from _times(a, b, threshold)
     if a.peak and threshold.more_memory(a.peak, b.peak):
-        text = f"{size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}"
+        text = f"{format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}"
         yield Change(kind="memory", text=text, weight=b.peak - a.peak)
     yield from _waits(a, b, threshold)
     if b.tries > a.tries:
-        text = f"tried {count(b.tries, 'time')}, was {count(a.tries, 'time')}"
+        text = f"tried {format_count(b.tries, 'time')}, was {format_count(a.tries, 'time')}"
         yield Change(kind="tries", text=text, weight=b.tries)
     if a.version and b.version and a.version != b.version:
         yield Change(kind="version", text=f"{a.version} -> {b.version}")
@@ -303,7 +304,7 @@ def _times(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
     elif threshold.more_time(b.seconds, a.seconds):
         kind = "faster"
     if kind is not None:
-        text = f"{duration(a.seconds)} -> {duration(b.seconds)}"
+        text = f"{format_duration(a.seconds)} -> {format_duration(b.seconds)}"
         by = difference(a.seconds, b.seconds)
         yield Change(kind=kind, text=f"{text}  {by}", weight=abs(b.seconds - a.seconds))
 
@@ -311,12 +312,12 @@ def _times(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
 def _waits(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
     for what, before, after in (("locks", a.locks, b.locks), ("memory", a.memory, b.memory)):
         if threshold.more_time(before, after):
-            text = f"for {what} {duration(before)} -> {duration(after)}"
+            text = f"for {what} {format_duration(before)} -> {format_duration(after)}"
             yield Change(kind="waited", text=text, weight=after - before)
 
 
 def _ended(facts: Facts) -> str:
-    return f"{facts.state}  {duration(facts.seconds)}" if facts.seconds else facts.state
+    return f"{facts.state}  {format_duration(facts.seconds)}" if facts.seconds else facts.state
 
 
 # The runs
@@ -342,7 +343,7 @@ def _around(a: Side, b: Side) -> Iterator[tuple[str, str, str]]:
     yield from _if_other("wheelpool", one.wheelpool, other.wheelpool)
     yield from _if_other("python", one.python, other.python)
     yield from _if_other("processors", str(one.host.cpus), str(other.host.cpus))
-    yield from _if_other("machine", size(one.host.memory), size(other.host.memory))
+    yield from _if_other("machine", format_size(one.host.memory), format_size(other.host.memory))
     for limit in LimitName:
         yield from _if_other(limit, _cap(a.state, limit), _cap(b.state, limit))
 
@@ -358,5 +359,5 @@ def _cap(state: pool.RunState, name: LimitName) -> str:
     if limit is None:
         return "none"
     if name is LimitName.MEMORY:
-        return size(limit.cap) if limit.cap else "none"
+        return format_size(limit.cap) if limit.cap else "none"
     return str(limit.before_pause)

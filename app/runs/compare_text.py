@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import pool
+from app.format import format_count, format_duration, format_size
 from app.runs import bundle
 from app.runs import store as runs
 from app.runs.compare import Side, compare, difference, growth
 from app.runs.record import read
 from app.text.lines import Line, line_of
-from app.text.view import count, duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,7 +112,7 @@ def headline(name: str, header: events.Header, totals: Totals) -> str:
     except ValueError:
         when = header.started
     outcomes = ", ".join(f"{many} {outcome}" for outcome, many in totals.outcomes.items())
-    facts = [header.run, when, duration(totals.wall), outcomes or "nothing built"]
+    facts = [header.run, when, format_duration(totals.wall), outcomes or "nothing built"]
     facts += [] if totals.finished else ["the log ends before the run did"]
     return pool.clean_line(f"{name}  {'  '.join(facts)}", longest=1000)
 
@@ -133,7 +133,7 @@ def in_words(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
             name = ""
     same = len(comparison.pairs) - len(different)
     if same or not different:
-        yield line_of("same", f"{count(same, 'build')} with no difference worth telling")
+        yield line_of("same", f"{format_count(same, 'build')} with no difference worth telling")
     for name, before, after in comparison.around:
         yield _cleaned("around", f"{name} {before} -> {after}")
     yield from _sums(comparison.a, comparison.b)
@@ -150,9 +150,14 @@ def _sums(a: Totals, b: Totals) -> Iterator[Line]:
         if before or after:
             told = _WAITS.get(what, what)
             by = difference(before, after)
-            yield line_of("total", f"{told}  {duration(before)} -> {duration(after)}  {by}")
+            yield line_of(
+                "total", f"{told}  {format_duration(before)} -> {format_duration(after)}  {by}"
+            )
     if a.peak and b.peak:
-        yield line_of("total", f"peak  {size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}")
+        yield line_of(
+            "total",
+            f"peak  {format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}",
+        )
 
 
 def _cleaned(word: str, text: str) -> Line:

@@ -100,7 +100,7 @@ def read(path: Path) -> RunRecord:
     state, timeline = pool.RunState(header=reader.header), Timeline()
     for event in happened:
         pool.apply(state, event)
-        timeline.see(event, state)
+        timeline.record(event, state)
     return RunRecord(
         header=reader.header,
         events=happened,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 import pool
-from app.text.view import duration
+from app.format import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -223,7 +223,7 @@ def _when(run: SavedRun) -> str:
 
 
 def _how_long(run: SavedRun) -> str:
-    return duration(run.seconds) if run.seconds else ""
+    return format_duration(run.seconds) if run.seconds else ""
 
 
 def _outcomes(run: SavedRun) -> str:

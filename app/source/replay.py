@@ -234,7 +234,7 @@ def _all_of(reader: pool.JournalReader, moments: SnapshotLog) -> list[pool.event
     """Read all events, and keep moments of them."""
     events: list[pool.events.Event] = []
     for event in reader.read():
-        moments.see(event)
+        moments.record(event)
         events.append(event)
     if not events:
         raise pool.JournalError(f"{reader.path}: there are no events in it")

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pool
-from app.text.view import clock
+from app.format import format_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,9 @@ def time_of(text: str, position: float, length: float, marks: Sequence[Mark]) ->
     if sign:
         return min(max(position + (at if sign == "+" else -at), 0.0), length)
     if int(at) > length:
-        raise pool.SettingsError(f"{text.strip()} is after the end of the run, {clock(length)}")
+        raise pool.SettingsError(
+            f"{text.strip()} is after the end of the run, {format_clock(length)}"
+        )
     return at
 
 

@@ -1,6 +1,6 @@
 """All there is to say about one build, as titled lines: the same live, in replays and by hand.
 
-Pure. What a build does at the moment is said by `app.text.view`, why it waits by `app.text.wait_reasons`; here is
+Pure. What a build does at the moment is said by `app.text.rows`, why it waits by `app.text.wait_reasons`; here is
 what one wants to know who looks at one build alone.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.text.view import count, describe, duration, size, title
+from app.format import format_count, format_duration, format_size
+from app.text.rows import build_title, describe
 from app.text.wait_reasons import wait_reason
 from pool import Status
 
@@ -53,7 +54,7 @@ def facts(
         ("phases", "   ".join(_phases(build, now, before))),
         ("time", _time(build, now)),
         ("memory", _memory(build)),
-        ("jobs", f"its own and {count(build.tokens, 'token')}" if build.processes else ""),
+        ("jobs", f"its own and {format_count(build.tokens, 'token')}" if build.processes else ""),
         ("asked for", build.origin or ("" if build.needed_by else build.target)),
         ("needed by", _titles(build.needed_by, state)),
         ("waits for", _titles(build.waiting_builds, state)),
@@ -98,37 +99,37 @@ def _phases(
     if build.phase is not None and build.phase_since is not None:
         spent[build.phase] = spent.get(build.phase, 0.0) + now - build.phase_since
     for phase, seconds in spent.items():
-        told = f"{phase} {duration(seconds)}"
+        told = f"{phase} {format_duration(seconds)}"
         told += " so far" if phase is build.phase else ""
-        yield f"{told} (before {duration(before[phase])})" if phase in before else told
+        yield f"{told} (before {format_duration(before[phase])})" if phase in before else told
 
 
 def _time(build: pool.BuildState, now: float) -> str:
     if build.status is Status.DONE:
-        told = [duration(build.seconds)] if build.seconds else []
+        told = [format_duration(build.seconds)] if build.seconds else []
     else:
-        told = [duration(now - build.started_at)] if build.started_at is not None else []
+        told = [format_duration(now - build.started_at)] if build.started_at is not None else []
     if build.started_at is not None and build.started_at > build.queued_at:
-        told.append(f"after {duration(build.started_at - build.queued_at)} until it began")
+        told.append(f"after {format_duration(build.started_at - build.queued_at)} until it began")
     if build.expected is not None:
-        told.append(f"earlier runs took {duration(build.expected)}")
+        told.append(f"earlier runs took {format_duration(build.expected)}")
     return ", ".join(told)
 
 
 def _memory(build: pool.BuildState) -> str:
-    told = [f"{size(build.rss)} now"] if build.rss else []
-    told += [f"peak {size(build.peak)}"] if build.peak else []
+    told = [f"{format_size(build.rss)} now"] if build.rss else []
+    told += [f"peak {format_size(build.peak)}"] if build.peak else []
     if build.pss_peak:
-        weighed = f"{size(build.pss)} now, " if build.pss is not None else ""
-        told.append(f"shared pages counted once: {weighed}peak {size(build.pss_peak)}")
-    told += [f"{size(build.reserved)} set aside"] if build.reserved else []
-    told += [f"earlier runs: {size(build.expected_peak)}"] if build.expected_peak else []
+        weighed = f"{format_size(build.pss)} now, " if build.pss is not None else ""
+        told.append(f"shared pages counted once: {weighed}peak {format_size(build.pss_peak)}")
+    told += [f"{format_size(build.reserved)} set aside"] if build.reserved else []
+    told += [f"earlier runs: {format_size(build.expected_peak)}"] if build.expected_peak else []
     return "   ".join(told)
 
 
 def _titles(builds: tuple[pool.BuildId, ...], state: pool.RunState) -> str:
     known = [state.builds[build] for build in builds if build in state.builds]
-    return ", ".join(f"{title(one)} ({one.outcome or one.status})" for one in known)
+    return ", ".join(f"{build_title(one)} ({one.outcome or one.status})" for one in known)
 
 
 def _tries(build: pool.BuildState, state: pool.RunState) -> str:
@@ -147,4 +148,4 @@ def _tries(build: pool.BuildState, state: pool.RunState) -> str:
 def _wheel(build: pool.BuildState) -> str:
     if not build.wheel:
         return ""
-    return f"{build.wheel}  {size(build.wheel_bytes)}" if build.wheel_bytes else build.wheel
+    return f"{build.wheel}  {format_size(build.wheel_bytes)}" if build.wheel_bytes else build.wheel

@@ -1,6 +1,6 @@
 """How a run went in the last minutes, as the graphs above the table show it.
 
-Pure, as `app.text.view` is: series from the timeline, words from the state. Each graph has a fixed
+Pure, as `app.text.rows` is: series from the timeline, words from the state. Each graph has a fixed
 scale: the cap, the budget, or all of the time.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.format import format_size
 from app.text.limits import budget
-from app.text.view import size
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _memory(state: pool.RunState) -> Iterator[Gauge]:
 def _reserved(state: pool.RunState) -> Iterator[Gauge]:
     if (known := budget(state)) is not None:
         _, reserved, whole = known
-        yield Gauge(name="reserved", measure="reserved", scale=whole, now=size(reserved))
+        yield Gauge(name="reserved", measure="reserved", scale=whole, now=format_size(reserved))
 
 
 def _pressure(timeline: Timeline) -> Iterator[Gauge]:

@@ -1,13 +1,13 @@
 """The caps of a run in words: how much goes on under each, and what downloads bring.
 
-Pure, as `app.text.view` is. Deliberately without a word on what a cap does: the engine decides that.
+Pure, as `app.text.rows` is. Deliberately without a word on what a cap does: the engine decides that.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.text.view import size, size_of
+from app.format import format_size, format_size_of
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -130,10 +130,10 @@ def traffic(state: pool.RunState, now: float) -> str:
     totals = [download.total for download in going]
     known = [total for total in totals if total is not None]
     if len(known) == len(totals):
-        amount = size_of(come, max(come, state.traffic.bytes + sum(known)))
+        amount = format_size_of(come, max(come, state.traffic.bytes + sum(known)))
     else:
-        amount = size(come)
-    return f"{amount}  {size(state.traffic.rate(now), fine=True)}/s"
+        amount = format_size(come)
+    return f"{amount}  {format_size(state.traffic.rate(now), fine=True)}/s"
 
 
 def _machine(state: pool.RunState) -> int:

@@ -1,6 +1,6 @@
 """What a run does around its builds, in words: versions that are looked for, an environment.
 
-Pure, as `app.text.view` is: the same sentences for the strip of the screen, the lines of a log and
+Pure, as `app.text.rows` is: the same sentences for the strip of the screen, the lines of a log and
 their summaries. Deliberately without layout; who shows them cuts or aligns them.
 """
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from app.text.view import clock, count, held_by
+from app.format import format_clock, format_count
+from app.text.holder import format_holder
 
 if TYPE_CHECKING:
     import pool
@@ -66,8 +67,8 @@ def _environment(environment: pool.EnvironmentState | None, now: float) -> Statu
         return None
     where = folder(environment.path)
     if environment.waiting_since is not None:
-        waited = clock(now - environment.waiting_since)
-        holder = held_by(environment.holder)
+        waited = format_clock(now - environment.waiting_since)
+        holder = format_holder(environment.holder)
         return StatusMessage("waiting", (f"waiting {waited} for {where}: locked {holder}",))
     if environment.locked:
         return StatusMessage("working", (f"writing into {where}",))
@@ -85,10 +86,10 @@ def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None
         return _failed("not resolved: ", resolve.message, resolve.hint)
     if resolve.done_at is not None:
         return StatusMessage("done", (f"resolved {resolved(resolve.picked)}",))
-    words = [f"resolving {count(len(resolve.requirements), 'requirement')}"]
+    words = [f"resolving {format_count(len(resolve.requirements), 'requirement')}"]
     if resolve.pages:
-        words.append(count(resolve.pages, "page"))
-    words.append(clock(now - resolve.since))
+        words.append(format_count(resolve.pages, "page"))
+    words.append(format_clock(now - resolve.since))
     return StatusMessage("working", (" · ".join(words),))
 
 
@@ -114,10 +115,10 @@ def resolved(picked: tuple[events.SelectedVersion, ...]) -> str:
     kinds = Counter(_origin(one) for one in picked)
     parts = [f"{kinds['source']} from source"] if kinds["source"] else []
     if kinds["wheel"]:
-        parts.append(count(kinds["wheel"], "wheel"))
+        parts.append(format_count(kinds["wheel"], "wheel"))
     if kinds["kept"]:
         parts.append(f"{kinds['kept']} kept")
-    return ": ".join(filter(None, (count(len(picked), "distribution"), ", ".join(parts))))
+    return ": ".join(filter(None, (format_count(len(picked), "distribution"), ", ".join(parts))))
 
 
 def _origin(one: events.SelectedVersion) -> Literal["source", "wheel", "kept"]:

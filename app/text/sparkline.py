@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BLOCKS", "PLAIN_BLOCKS", "sparkline"]
+__all__ = ["ASCII_BLOCKS", "BLOCKS", "sparkline"]
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
-PLAIN_BLOCKS = " .:-=+*#@"
+ASCII_BLOCKS = " .:-=+*#@"
 """The same heights where there is only ASCII, by how much ink they have."""
 
 
@@ -26,7 +26,7 @@ def sparkline(values: Sequence[float | None], scale: float, *, ascii_only: bool 
         scale: what fills a cell; with 0, whatever is there does.
         ascii_only: without block glyphs.
     """
-    blocks = PLAIN_BLOCKS if ascii_only else BLOCKS
+    blocks = ASCII_BLOCKS if ascii_only else BLOCKS
     return "".join(blocks[_height(value, scale, len(blocks) - 1)] for value in values)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from app.format import format_duration, format_size
 from app.text.lines import Line
 from app.text.run_status import changed, folder, kept, sentences
-from app.text.view import duration, size
 from pool import Outcome
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ def _totals(state: pool.RunState, peak: int) -> str:
     asked = asked_for(state)
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    parts = [f"{said or 'nothing built'} in {duration(_lasted(state))}"]
+    parts = [f"{said or 'nothing built'} in {format_duration(_lasted(state))}"]
     # Looks are a second apart; what the kernel knows of a build's largest process may be more.
     if peak := max([peak, *(build.peak for build in state.builds.values())]):
-        parts.append(f"peak {size(peak)}")
+        parts.append(f"peak {format_size(peak)}")
     slowest = max(asked, key=lambda build: build.seconds, default=None)
     if slowest is not None and len(asked) > 1 and slowest.seconds:
-        parts.append(f"slowest {slowest.label} {duration(slowest.seconds)}")
+        parts.append(f"slowest {slowest.label} {format_duration(slowest.seconds)}")
     return "  ".join([*parts, f"logs {state.logs}"])
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.model.estimate import about
+from app.format import format_clock, format_count, format_duration, format_estimate, format_size
 from app.model.sorting import priority_of
-from app.text.view import clock, count, describe, duration, size, title, word_of
+from app.text.rows import build_title, describe, status_word
 from pool import LimitName, Status, WaitFor
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, line: 
         return _why_queued(build, state, line)
     if build.status is not Status.WAITING:
         return ""
-    since = f"for {clock(now - build.since)}"
+    since = f"for {format_clock(now - build.since)}"
     match build.waiting_for:
         case WaitFor.LOCK:
             return f"waits {since} for the lock of {build.waiting_on}: {_holder(build, state, now)}"
@@ -66,23 +66,23 @@ def _age(holder: pool.Holder, state: pool.RunState, now: float) -> str:
     if holder.since is None or state.header is None:
         return ""
     began = datetime.fromisoformat(state.header.started).timestamp()
-    return f", a process that runs for {duration(max(0.0, began + now - holder.since))}"
+    return f", a process that runs for {format_duration(max(0.0, began + now - holder.since))}"
 
 
 def _needs(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     nested = [state.builds[one] for one in build.waiting_builds if one in state.builds]
-    told = [f"{title(one)}, which {_does(one, state, now)}" for one in nested]
+    told = [f"{build_title(one)}, which {_does(one, state, now)}" for one in nested]
     return "; ".join(told) or build.waiting_on
 
 
 def _does(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     """Say what a nested build is doing, in the words of its own row."""
     if build.status is Status.DONE:
-        return f"is {word_of(build)}"
+        return f"is {status_word(build)}"
     doing = describe(build, state, now)
     if build.status is Status.BUILDING:
         began = build.since if build.started_at is None else build.started_at
-        return f"is building ({doing.detail}) for {clock(now - began)}"
+        return f"is building ({doing.detail}) for {format_clock(now - began)}"
     if build.status is Status.QUEUED:
         return "waits for a slot"
     return f"waits itself: {doing.word} {doing.detail}"
@@ -92,13 +92,11 @@ def _memory(build: pool.BuildState, state: pool.RunState) -> str:
     if not build.needs:
         return build.waiting_on
     budget = state.limits.get(LimitName.MEMORY)
-    of = f" of {size(budget.cap)}" if budget is not None and budget.cap else ""
-    missing = size(max(0, build.needs - build.free))
+    of = f" of {format_size(budget.cap)}" if budget is not None and budget.cap else ""
+    missing = format_size(max(0, build.needs - build.free))
     running = len(state.slots)
     until = "the one that runs ends" if running == 1 else f"one of the {running} that run ends"
-    return (
-        f"needs {size(build.needs)}, {size(build.free)}{of} free: {missing} missing until {until}"
-    )
+    return f"needs {format_size(build.needs)}, {format_size(build.free)}{of} free: {missing} missing until {until}"
 
 
 # The queue
@@ -125,23 +123,23 @@ def _held_back(build: pool.BuildState, state: pool.RunState, line: SlotQueue) ->
     running = (state.builds[one] for one in state.slots.values())
     loner = next((one for one in running if one.alone), None)
     if loner is not None:
-        return f"; {title(loner)} runs alone, as it ran out of memory before"
+        return f"; {build_title(loner)} runs alone, as it ran out of memory before"
     if free and first.alone and build is not first:
-        return f"; {title(first)} must run alone first, and waits for those that run to end"
+        return f"; {build_title(first)} must run alone first, and waits for those that run to end"
     if free and first.waiting_for is WaitFor.MEMORY:
-        return f"; {title(first)} was passed often enough, and goes first as soon as it fits"
+        return f"; {build_title(first)} was passed often enough, and goes first as soon as it fits"
     return ""
 
 
 def _why_first(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
     """Return why a build is the next one, in short and, where there is more to say, in long."""
     if build.alone and state.slots:
-        running = count(len(state.slots), "build")
+        running = format_count(len(state.slots), "build")
         return "alone", f"it ran out of memory, so it runs alone, when {running} more have ended"
     if build.started_at is not None:
         return "has begun", "it has begun already, and what has begun goes before what has not"
     if build.nested:
-        others = ", ".join(title(state.builds[one]) for one in build.needed_by)
+        others = ", ".join(build_title(state.builds[one]) for one in build.needed_by)
         return "others need it", f"{others} cannot go on without it"
     if build.purpose == "metadata":
         return "versions need it", "versions cannot be chosen without what it tells"
@@ -156,7 +154,7 @@ def _by_length(build: pool.BuildState, line: SlotQueue, state: pool.RunState) ->
     if weight == -priority_of(behind)[1]:
         return "as given", "nothing tells it from those behind it but the order in which they came"
     known = "" if build.expected is not None else ", though nothing is known of it"
-    return "the longest", f"it is expected to take the longest, {about(weight)}{known}"
+    return "the longest", f"it is expected to take the longest, {format_estimate(weight)}{known}"
 
 
 def _free_slots(state: pool.RunState) -> int:

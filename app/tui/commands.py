@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from app.model.sorting import ORDERS, listed
+from app.format import format_size
+from app.model.sorting import ORDERS
 from app.text.limits import CAPS, step_of
-from app.text.view import size
+from app.text.search import filter_builds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class BuildCommands(Provider):
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; ends nobody", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
-            step = size(step_of(dashboard.feed.state))
+            step = format_size(step_of(dashboard.feed.state))
             yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
             yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
@@ -84,5 +85,5 @@ class BuildCommands(Provider):
             yield f"memory: set the budget to {typed[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        for build in listed(self._dashboard.feed.state)[:1000]:
+        for build in filter_builds(self._dashboard.feed.state)[:1000]:
             yield f"go to {build.label}", "", partial(self._dashboard.go_to, build.id)

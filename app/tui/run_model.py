@@ -12,17 +12,17 @@ import pool
 from app.model.estimate import Estimate
 from app.model.memory_history import MemoryHistory
 from app.model.queue import SlotQueue
+from app.model.status import kind_of
 from app.model.timeline import Timeline
 from app.source.snapshots import Snapshot
-from app.text.view import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from app.model.status import BuildKind
     from app.source.live import EventSource
     from app.source.replay import ReplayControls
-    from app.text.view import Kind
 
 __all__ = ["RunModel"]
 
@@ -35,7 +35,7 @@ class RunModel:
         self.state = pool.RunState(header=source.header)
         self.changed: set[pool.BuildId] = set()
         """The builds that have changed since the table looked."""
-        self.numbers: Counter[Kind] = Counter()
+        self.numbers: Counter[BuildKind] = Counter()
         """How many builds are of each kind."""
         self.line = SlotQueue()
         """Who waits for a slot, the next one first."""
@@ -45,7 +45,7 @@ class RunModel:
         """What has happened so far."""
         self.memory = MemoryHistory()
         """What each build had of memory so far."""
-        self._kinds: dict[pool.BuildId, Kind] = {}
+        self._kinds: dict[pool.BuildId, BuildKind] = {}
         self._ended = 0.0
         """When the last build ended."""
         self._clock = clock
@@ -80,8 +80,8 @@ class RunModel:
         dirty: set[pool.BuildId] = set()
         for event in events:
             dirty |= pool.apply(self.state, event)
-            self.timeline.see(event, self.state)
-            self.memory.see(event)
+            self.timeline.record(event, self.state)
+            self.memory.record(event)
         self.changed |= dirty
         self._recount(dirty)
 
@@ -120,7 +120,7 @@ class RunModel:
     @property
     def idle(self) -> bool:
         """Whether everything that was announced has ended."""
-        going_on: tuple[Kind, ...] = ("building", "waiting", "queued")
+        going_on: tuple[BuildKind, ...] = ("building", "waiting", "queued")
         if any(self.numbers[kind] for kind in going_on):
             return False
         resolve = self.state.resolve
@@ -137,7 +137,7 @@ class RunModel:
         if environment.waiting_since is not None:
             return False
         # Where a build went wrong nothing is installed, and there may be no word about it.
-        wrong: tuple[Kind, ...] = ("failed", "cancelled", "skipped")
+        wrong: tuple[BuildKind, ...] = ("failed", "cancelled", "skipped")
         if any(self.numbers[kind] for kind in wrong):
             return True
         # What was built after it was changed is still to be installed.

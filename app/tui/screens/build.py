@@ -12,11 +12,12 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 import pool
+from app.format import format_clock, format_size
 from app.model.memory_history import columns
 from app.runs.previous_phases import earlier_phases
 from app.text.build_details import command, facts
+from app.text.rows import TO_ASCII, build_title, describe
 from app.text.sparkline import sparkline
-from app.text.view import PLAIN, clock, describe, size, title
 from app.tui.screens.log import LogScreen
 from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView
@@ -117,7 +118,7 @@ class BuildScreen(Screen[None]):
         self._find_why(build)
         line = describe(build, self._feed.state, self._feed.now)
         head = set_cell_size(
-            f" {title(build)}   {line.word} {line.detail}", max(1, self.app.size.width)
+            f" {build_title(build)}   {line.word} {line.detail}", max(1, self.app.size.width)
         )
         self.query_one("#title", Static).update(self._plain(head), layout=False)
         shown = (self._why or Text(), self._about(build), self._processes(build))
@@ -135,7 +136,7 @@ class BuildScreen(Screen[None]):
             self.refresh_bindings()
 
     def _plain(self, text: str) -> str:
-        return text.translate(PLAIN) if self._ascii else text
+        return text.translate(TO_ASCII) if self._ascii else text
 
     def _about(self, build: pool.BuildState) -> Text:
         """Put the facts one below the other, long ones over several lines."""
@@ -176,7 +177,9 @@ class BuildScreen(Screen[None]):
         trail = self._feed.memory.builds.get(build.id)
         if trail is not None and build.started_at is not None:
             until = build.finished_at or self._feed.now
-            told = f"  {clock(until - build.started_at)}, the top is {size(build.peak)}"
+            told = (
+                f"  {format_clock(until - build.started_at)}, the top is {format_size(build.peak)}"
+            )
             room = max(_GRAPH, self.app.size.width - _ABOUT - len(told) - 4)
             values = columns(trail, min(room, _WIDEST), build.started_at, until)
             text.append(f" {'over time':<{_ABOUT}}", "dim")
@@ -200,7 +203,7 @@ class BuildScreen(Screen[None]):
             branch = "  " * (depth - 1) + ("`- " if self._ascii else "└ ") if depth else ""
             trail, now = self._feed.memory.process(build.id, process.pid), self._feed.now
             line = (
-                f" {process.pid:>{_ABOUT - 3}}  {size(process.rss):>8}  {process.cpu:>3.0f} %  "
+                f" {process.pid:>{_ABOUT - 3}}  {format_size(process.rss):>8}  {process.cpu:>3.0f} %  "
                 f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{command(process)}"
             )
             yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()

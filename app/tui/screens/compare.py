@@ -17,10 +17,11 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 import pool
+from app.format import format_count, format_duration, format_size
 from app.runs.compare import Side, compare, difference, growth
 from app.runs.compare_text import headline
 from app.source.replay import ReplaySource
-from app.text.view import PLAIN, count, duration, size
+from app.text.rows import TO_ASCII
 from app.tui.run_model import RunModel
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.help import HelpScreen, sections_of_diff
@@ -165,7 +166,7 @@ class DiffScreen(Screen[None]):
         self._entitle()
 
     def _say(self, where: str, text: str) -> None:
-        said = text.translate(PLAIN) if self._ascii else text
+        said = text.translate(TO_ASCII) if self._ascii else text
         self.query_one(where, Static).update(Text(said))
 
     def _heads(self) -> Iterator[str]:
@@ -174,11 +175,17 @@ class DiffScreen(Screen[None]):
             if (header := feed.state.header) is not None:
                 yield f" {headline(name, header, totals)}"
         a, b = self._sums
-        parts = [f"{duration(a.wall)} -> {duration(b.wall)}  {difference(a.wall, b.wall)}"]
+        parts = [
+            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  {difference(a.wall, b.wall)}"
+        ]
         if a.peak and b.peak:
-            parts.append(f"peak {size(a.peak)} -> {size(b.peak)}  {growth(a.peak, b.peak)}")
+            parts.append(
+                f"peak {format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}"
+            )
         if (a.locks or b.locks) and difference(a.locks, b.locks) != "the same":
-            parts.append(f"waiting for locks {duration(a.locks)} -> {duration(b.locks)}")
+            parts.append(
+                f"waiting for locks {format_duration(a.locks)} -> {format_duration(b.locks)}"
+            )
         parts += [f"{name} {one} -> {other}" for name, one, other in self._comparison.around]
         yield f"    {'   '.join(parts)}"
 
@@ -208,7 +215,9 @@ class DiffScreen(Screen[None]):
         pair = self.pairs.selected
         if pair is None:
             found = self._comparison.pairs
-            self._say("#about", f" none of {count(len(found), 'build')}" if found else " no builds")
+            self._say(
+                "#about", f" none of {format_count(len(found), 'build')}" if found else " no builds"
+            )
             return
         lines = [f"{change.kind:<10} {change.text}" for change in pair.changes]
         lines = lines or ["nothing differs that is worth telling"]

@@ -11,8 +11,8 @@ from textual.validation import Function, Integer
 from textual.widgets import Input, Static
 
 import pool
+from app.format import format_clock
 from app.source.replay_time import EXAMPLES, time_of
-from app.text.view import clock
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -127,7 +127,7 @@ class TimeScreen(_Question[float | None]):
     def compose(self) -> ComposeResult:
         """Make the question."""
         with Vertical(classes="dialog"):
-            yield Static(f"go to, of {clock(self._replay.length)}", classes="dialog-title")
+            yield Static(f"go to, of {format_clock(self._replay.length)}", classes="dialog-title")
             yield Input(placeholder="12:30", id="cap")
             yield Static(f" {EXAMPLES}", id="answer", markup=False)
 

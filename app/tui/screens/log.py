@@ -9,7 +9,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from app.text.view import count, describe, title
+from app.format import format_count
+from app.text.rows import build_title, describe
 from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView
 
@@ -94,12 +95,12 @@ class LogScreen(Screen[None]):
 
     def _tell(self, build: pool.BuildState, view: LogView) -> None:
         line = describe(build, self._feed.state, self._feed.now)
-        facts = [view.place, count(view.lines, "line")]
+        facts = [view.place, format_count(view.lines, "line")]
         facts += ["following"] if view.follow else []
         facts += [] if self._path.exists() else ["the log is not there"]
         right = "   ".join(filter(None, facts))
         left = set_cell_size(
-            f" {title(build)}   {line.word} {line.detail}",
+            f" {build_title(build)}   {line.word} {line.detail}",
             max(0, self.size.width - cell_len(right) - 3),
         )
         self.query_one("#title", Static).update(f"{left}  {right}", layout=False)
@@ -177,4 +178,6 @@ class LogScreen(Screen[None]):
 
     def _copied(self, text: str, what: str) -> None:
         self.app.copy_to_clipboard(text)
-        self.notify(f"{what} is copied: {count(text.count(chr(10)) + 1, 'line')}", markup=False)
+        self.notify(
+            f"{what} is copied: {format_count(text.count(chr(10)) + 1, 'line')}", markup=False
+        )

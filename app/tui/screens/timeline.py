@@ -9,8 +9,9 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
-from app.model.timeline import WORDS
-from app.text.view import PLAIN, clock, describe, duration, title
+from app.format import format_clock, format_duration
+from app.text.rows import TO_ASCII, build_title, describe
+from app.text.spans import SPAN_NAMES, span_detail
 from app.tui.timeline.bars import legend
 from app.tui.timeline.chart import TimelineChart
 from app.tui.timeline.graphs import TimelineGraphs
@@ -136,17 +137,17 @@ class TimelineScreen(Screen[None]):
                 bar.tick()
 
     def _say(self, where: str, text: str) -> None:
-        said = text.translate(PLAIN) if self._ascii else text
+        said = text.translate(TO_ASCII) if self._ascii else text
         self.query_one(where, Static).update(Text(said, no_wrap=True), layout=False)
 
     def _title(self, part: Part) -> str:
         now = self._feed.now
-        shown = f"{clock(part.since)} to {clock(min(part.until, now))}"
-        how = "whole run" if self._window.whole else f"{shown} of {clock(now)}"
+        shown = f"{format_clock(part.since)} to {format_clock(min(part.until, now))}"
+        how = "whole run" if self._window.whole else f"{shown} of {format_clock(now)}"
         if not self._window.whole and self._window.follows:
             how += ", following"
         rows = "builds" if self._chart.by_build else "slots"
-        return f" Timeline by {rows}   {how}   {duration(part.step)} a cell"
+        return f" Timeline by {rows}   {how}   {format_duration(part.step)} a cell"
 
     def _about(self) -> str:
         """Say what the selected row shows at its end, or what its build is doing."""
@@ -163,7 +164,7 @@ class TimelineScreen(Screen[None]):
         # What goes on is told by its last span, with the reason; what has ended by its outcome.
         going_on = one.outcome is None and spans
         doing = _told(spans[-1], now) if going_on else f"{line.word} {line.detail}".strip()
-        return f" {title(one)}   {doing}"
+        return f" {build_title(one)}   {doing}"
 
     def _legend(self) -> Text:
         text = Text(no_wrap=True)
@@ -241,6 +242,6 @@ class TimelineScreen(Screen[None]):
 
 def _told(span: Span, now: float) -> str:
     """Say what a span was, and for how long."""
-    for_ = duration(span.end(now) - span.since)
-    words = f": {span.words}" if span.words else ""
-    return f"{WORDS[span.kind]} from {clock(span.since)} for {for_}{words}"
+    for_ = format_duration(span.end(now) - span.since)
+    words = f": {detail}" if (detail := span_detail(span)) else ""
+    return f"{SPAN_NAMES[span.kind]} from {format_clock(span.since)} for {for_}{words}"

@@ -13,8 +13,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
-from app.model.build_tree import PLAIN_BRANCHES, TreeRow, tree_rows
-from app.text.view import GLYPHS, PLAIN, count, row, title
+from app.format import format_count
+from app.model.build_tree import BRANCHES_TO_ASCII, TreeRow, tree_rows
+from app.text.rows import GLYPHS, TO_ASCII, build_row, build_title
 from app.text.wait_reasons import in_line
 from app.tui.widgets.key_footer import KeyFooter
 
@@ -108,8 +109,8 @@ class _Tree(ScrollView, can_focus=True):
     def _text(self, twig: TreeRow, width: int) -> Text:
         feed = self._feed
         build = feed.state.builds[twig.build]
-        shown = row(build, feed.state, feed.now, in_line(build, feed.state, feed.line))
-        name = f"{twig.branch}{title(build)}"
+        shown = build_row(build, feed.state, feed.now, in_line(build, feed.state, feed.line))
+        name = f"{twig.branch}{build_title(build)}"
         if twig.again:
             state = "↑ above"
         else:
@@ -124,7 +125,7 @@ class _Tree(ScrollView, can_focus=True):
             f"{time:>{_TIME}}",
         ]
         if self._ascii:
-            cells = [cell.translate(PLAIN).translate(PLAIN_BRANCHES) for cell in cells]
+            cells = [cell.translate(TO_ASCII).translate(BRANCHES_TO_ASCII) for cell in cells]
         kind = self.get_component_rich_style(f"tree--{shown.kind}", partial=True)
         dim = self.get_component_rich_style("tree--dim", partial=True)
         glyph, label, words, time = cells
@@ -200,7 +201,7 @@ class TreeScreen(Screen[None]):
         """Draw what has changed."""
         self.needs.tick()
         nested = sum(build.nested for build in self._feed.state.builds.values())
-        all_of_them = count(len(self._feed.state.builds), "build")
+        all_of_them = format_count(len(self._feed.state.builds), "build")
         told = f" what needs what   {all_of_them}, {nested} of them for others"
         self.query_one("#title", Static).update(told, layout=False)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import set_cell_size
 
 from app.model.sorting import Section
-from app.text.view import GLYPHS, PLAIN, Kind, Row
+from app.model.status import BuildKind
+from app.text.rows import GLYPHS, TO_ASCII, Row
 
 if TYPE_CHECKING:
     from app.model.grouping import Group
@@ -27,7 +28,7 @@ _ORDERS: dict[Name, Order] = {
     "name": "name", "state": "state", "time": "time", "memory": "memory",
 }  # fmt: skip
 """What a click on a title sorts by."""
-_GROUPS: dict[Section, tuple[Kind, str]] = {
+_GROUPS: dict[Section, tuple[BuildKind, str]] = {
     Section.FAILED: ("failed", "more failed"),
     Section.NOT_BUILT: ("skipped", "not built"),
     Section.FINISHED: ("built", "finished"),
@@ -114,7 +115,7 @@ def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
     }
     glyph = GLYPHS[row.kind][ascii_only]
     cells = [_fitted(values[column.name], column) + " " for column in columns(width)]
-    return [f" {glyph} ", *(cell.translate(PLAIN) if ascii_only else cell for cell in cells)]
+    return [f" {glyph} ", *(cell.translate(TO_ASCII) if ascii_only else cell for cell in cells)]
 
 
 def _fitted(text: str, column: Column) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from rich.cells import set_cell_size
 
-from app.text.view import PLAIN, duration, size
+from app.format import format_duration, format_size
+from app.text.rows import TO_ASCII
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +84,7 @@ def cells(pair: Pair, width: int, *, ascii_only: bool) -> list[str]:
         *([" " + "; ".join(change.text for change in pair.changes)] if width >= _WORDS else []),
     ]
     texts = [_fitted(text, one) + " " for text, one in zip(values, _columns(width), strict=True)]
-    return [text.translate(PLAIN) for text in texts] if ascii_only else texts
+    return [text.translate(TO_ASCII) for text in texts] if ascii_only else texts
 
 
 def arranged(pairs: Iterable[Pair], needle: str, by: Order, *, backwards: bool) -> list[Pair]:
@@ -120,25 +121,25 @@ def _state(facts: Facts | None, width: int) -> str:
     if facts is None:
         return "-"
     timed = facts.seconds and width >= _TIMES
-    return f"{facts.state} {duration(facts.seconds)}" if timed else facts.state
+    return f"{facts.state} {format_duration(facts.seconds)}" if timed else facts.state
 
 
 def _more_time(a: Facts | None, b: Facts | None) -> str:
     if a is None or b is None or not (a.seconds and b.seconds):
         return ""
     more = b.seconds - a.seconds
-    return f"{'-' if more < 0 else '+'}{duration(abs(more))}"
+    return f"{'-' if more < 0 else '+'}{format_duration(abs(more))}"
 
 
 def _peak(facts: Facts | None) -> str:
-    return size(facts.peak) if facts is not None and facts.peak else "-"
+    return format_size(facts.peak) if facts is not None and facts.peak else "-"
 
 
 def _more_memory(a: Facts | None, b: Facts | None) -> str:
     if a is None or b is None or not (a.peak and b.peak):
         return ""
     more = b.peak - a.peak
-    return f"{'-' if more < 0 else '+'}{size(abs(more))}"
+    return f"{'-' if more < 0 else '+'}{format_size(abs(more))}"
 
 
 def _fitted(text: str, column: _Column) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from app.model.grouping import Group, Layout, Manner
-from app.model.sorting import Order, Place, Section, matches, number, place_of
+from app.model.sorting import Order, Section, SortKey, assign_numbers, sort_key
+from app.text.search import matches_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RowOrder", "TableQuery"]
 
-_Row: TypeAlias = "tuple[Place, int, BuildId]"
+_Row: TypeAlias = "tuple[SortKey, int, BuildId]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class RowOrder:
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.wanted = TableQuery()
-        self._places: dict[BuildId, Place] = {}
+        self._places: dict[BuildId, SortKey] = {}
         self._numbers: dict[BuildId, int] = {}
         """The order of announcement, which decides between equal places."""
         self._all: list[_Row] = []
@@ -89,7 +90,7 @@ class RowOrder:
         return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
 
     def _fill(self) -> None:
-        number(self._numbers, self.state)
+        assign_numbers(self._numbers, self.state)
         self._all = []
         for build in self.state.builds.values():
             place = self._places[build.id] = self._place(build)
@@ -106,8 +107,8 @@ class RowOrder:
             again.append((place, count, name))
         self._all[start:stop] = sorted(again)
 
-    def _place(self, build: BuildState) -> Place:
-        return place_of(build, self.wanted.by, newest_first=self.wanted.newest_first)
+    def _place(self, build: BuildState) -> SortKey:
+        return sort_key(build, self.wanted.by, newest_first=self.wanted.newest_first)
 
     def _filtered(self, before: TableQuery) -> list[_Row]:
         """Return the rows that the filter shows; what a part of it hid stays hidden."""
@@ -115,11 +116,13 @@ class RowOrder:
             return self._all
         narrower = before.like(self.wanted) and before.needle in needle
         rows = self._rows if narrower else self._all
-        return [row for row in rows if matches(self.state.builds[row[2]], self.state, needle)]
+        return [
+            row for row in rows if matches_filter(self.state.builds[row[2]], self.state, needle)
+        ]
 
     def update(self, changed: Iterable[BuildId], kept: BuildId | None) -> None:
         """Put the builds that have changed where they belong now; ``kept`` as `show` has it."""
-        number(self._numbers, self.state)
+        assign_numbers(self._numbers, self.state)
         for name in changed:
             build = self.state.builds[name]
             old, new = self._places.get(name), self._place(build)
@@ -130,7 +133,7 @@ class RowOrder:
                 _move(self._all, before, after)
             if self._rows is not self._all:
                 there = before is not None and _has(self._rows, before)
-                shown = matches(build, self.state, self.wanted.needle)
+                shown = matches_filter(build, self.state, self.wanted.needle)
                 if there != shown or after != before:
                     _move(self._rows, before if there else None, after if shown else None)
         self.keep(kept)

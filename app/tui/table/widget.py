@@ -18,7 +18,7 @@ from textual.strip import Strip
 
 from app.model.grouping import Group
 from app.model.sorting import ORDERS
-from app.text.view import Row, row
+from app.text.rows import Row, build_row
 from app.text.wait_reasons import in_line
 from app.tui.table.columns import group_row, order_at, texts, titles
 from app.tui.table.order import RowOrder, TableQuery
@@ -165,7 +165,7 @@ class BuildTable(LineList):
         if isinstance(there, Group):
             return group_row(there)
         state = self._feed.state
-        return row(there, state, self._feed.now, in_line(there, state, self._feed.line))
+        return build_row(there, state, self._feed.now, in_line(there, state, self._feed.line))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pool
-    from app.model.timeline import Kind, Span
+    from app.model.timeline import Span, SpanKind
     from app.tui.timeline.viewport import Part
 
 __all__ = ["GLYPHS", "LEGENDS", "Piece", "Shade", "bars", "legend", "named", "plain"]
@@ -31,7 +31,7 @@ Shade = Literal[
 ]  # fmt: skip
 """What a piece of a row looks like; decides on colour."""
 
-GLYPHS: dict[Kind, tuple[Shade, str, str]] = {
+GLYPHS: dict[SpanKind, tuple[Shade, str, str]] = {
     Phase.BUILD: ("build", "█", "#"),
     Phase.ENVIRONMENT: ("environment", "▒", "%"),
     Phase.GET_REQUIRES: ("hook", "▓", "="),
@@ -52,7 +52,7 @@ GLYPHS: dict[Kind, tuple[Shade, str, str]] = {
     "install": ("build", "█", "#"),
 }
 """For each kind its shade, a glyph, and one for terminals that have none."""
-LEGENDS: dict[bool, tuple[tuple[Kind, str], ...]] = {
+LEGENDS: dict[bool, tuple[tuple[SpanKind, str], ...]] = {
     False: (
         (Phase.BUILD, "build"),
         (Phase.ENVIRONMENT, "environment"),

@@ -12,7 +12,8 @@ from rich.cells import set_cell_size
 from rich.segment import Segment
 from textual.strip import Strip
 
-from app.text.view import GLYPHS, PLAIN, kind_of, title
+from app.model.status import kind_of
+from app.text.rows import GLYPHS, TO_ASCII, build_title
 from app.tui.timeline.bars import Piece, bars, named, plain
 from app.tui.widgets.list_view import LineList
 
@@ -158,7 +159,7 @@ class TimelineChart(LineList):
         if row.build is None:
             return "run"
         build = self._feed.state.builds[row.build]
-        return f"{GLYPHS[kind_of(build)][self._ascii]} {title(build)}"
+        return f"{GLYPHS[kind_of(build)][self._ascii]} {build_title(build)}"
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
@@ -191,7 +192,7 @@ class TimelineChart(LineList):
         cut = set_cell_size(label, self._label - 2)
         if cut.rstrip() != label.rstrip():
             cut = set_cell_size(label, self._label - 3) + "…"
-        return f"{cut.translate(PLAIN) if self._ascii else cut} "
+        return f"{cut.translate(TO_ASCII) if self._ascii else cut} "
 
     def _pieces(self, row: Row) -> list[Piece]:
         cells = bars(row.spans, self._part, self._feed.now)

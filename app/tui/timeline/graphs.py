@@ -13,8 +13,8 @@ from rich.cells import set_cell_size
 from rich.text import Text
 from textual.widget import Widget
 
+from app.format import format_clock, format_size
 from app.text.sparkline import sparkline
-from app.text.view import clock, size
 from app.tui.timeline.viewport import ticks
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ class TimelineGraphs(Widget):
             scale = state.machine.total
         scale = max(scale, series["used"].peak) or _MACHINE
         used = series["used"].at(min(self._part.until, self._feed.now)) or 0
-        now = f"peak {size(series['used'].peak)}" if state.finished else size(used)
-        name = f"mem {size(scale)}"
+        now = f"peak {format_size(series['used'].peak)}" if state.finished else format_size(used)
+        name = f"mem {format_size(scale)}"
         return _Graph(name=name, measure="used", scale=scale, now=now, cap="budget")
 
     def _builds(self) -> _Graph:
@@ -158,7 +158,7 @@ class TimelineGraphs(Widget):
             text = ("+" if self._ascii else "┼") + label
             if cell + len(text) <= len(line):
                 line[cell : cell + len(text)] = text
-        label = set_cell_size(f" {clock(self._feed.now)}", self._label)
+        label = set_cell_size(f" {format_clock(self._feed.now)}", self._label)
         style = self.get_component_rich_style("graphs--line", partial=True)
         return Text(label).append("".join(line), style)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
-from app.text.view import clock
+from app.format import format_clock
 
 __all__ = ["Part", "Viewport", "ticks"]
 
@@ -116,7 +116,7 @@ def ticks(part: Part) -> list[tuple[int, str]]:
 
 
 def _label(seconds: float, apart: float) -> str:
-    whole = clock(seconds + 1e-6)
+    whole = format_clock(seconds + 1e-6)
     return whole if apart >= 1 else f"{whole}{seconds % 1:.2f}".replace("0.", ".", 1)
 
 

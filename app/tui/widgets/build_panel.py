@@ -11,8 +11,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
+from app.format import format_clock, format_count, format_duration, format_size
 from app.text.build_details import command
-from app.text.view import clock, count, describe, duration, size, slowness, title
+from app.text.rows import build_title, describe, format_slowdown
 from app.text.wait_reasons import wait_reason
 
 if TYPE_CHECKING:
@@ -67,28 +68,30 @@ class BuildPanel(Vertical):
             part.show([])
 
     def _facts(self, build: pool.BuildState) -> Text:
-        phases = [f"{phase} {clock(seconds)}" for phase, seconds in build.phases.items()]
+        phases = [f"{phase} {format_clock(seconds)}" for phase, seconds in build.phases.items()]
         if build.phase is not None and build.phase_since is not None:
-            phases.append(f"{build.phase} {clock(self._feed.now - build.phase_since)}")
+            phases.append(f"{build.phase} {format_clock(self._feed.now - build.phase_since)}")
         line = describe(build, self._feed.state, self._feed.now)
         # The rows of the table cut a long reason short; here is room for it.
         reason = wait_reason(build, self._feed.state, self._feed.now, self._feed.line)
         said = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
         facts = [reason] if reason else said
         facts += [" · ".join(phases)] if phases else []
-        names = [title(self._feed.state.builds[one]) for one in build.needed_by]
+        names = [build_title(self._feed.state.builds[one]) for one in build.needed_by]
         if asked := [build.origin] * bool(build.origin) + names:
             facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
-            slow = slowness(build, self._feed.now)
-            facts.append(f"took {duration(build.expected)} before" + (f": {slow}" if slow else ""))
+            slow = format_slowdown(build, self._feed.now)
+            facts.append(
+                f"took {format_duration(build.expected)} before" + (f": {slow}" if slow else "")
+            )
         if build.expected_peak is not None and build.status is not pool.Status.DONE:
-            facts.append(f"came to {size(build.expected_peak)} before")
+            facts.append(f"came to {format_size(build.expected_peak)} before")
         facts += _memory(build)
         if build.processes:
-            facts.append(f"jobs: its own and {count(build.tokens, 'token')}")
+            facts.append(f"jobs: its own and {format_count(build.tokens, 'token')}")
         facts += [f"note: {remark}" for remark in build.remarks]
-        return Text.assemble((f"{title(build)}  ", "bold"), "   ".join(facts))
+        return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or why there is none."""
@@ -119,8 +122,8 @@ def _memory(build: pool.BuildState) -> list[str]:
     """Say what the whole tree has with shared pages counted once; the table counts them often."""
     if not build.pss_peak:
         return []
-    now = "" if build.pss is None else f"{size(build.pss)}, "
-    return [f"shared pages counted once: {now}peak {size(build.pss_peak)}"]
+    now = "" if build.pss is None else f"{format_size(build.pss)}, "
+    return [f"shared pages counted once: {now}peak {format_size(build.pss_peak)}"]
 
 
 def _processes(build: pool.BuildState, height: int) -> list[str]:
@@ -131,7 +134,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         depth = depths[process.pid] = depths.get(process.ppid, -1) + 1
         branch = "  " * (depth - 1) + "└ " if depth else ""
         lines.append(
-            f"{process.pid:>8}  {size(process.rss):>8}  {process.cpu:>3.0f} %"
+            f"{process.pid:>8}  {format_size(process.rss):>8}  {process.cpu:>3.0f} %"
             f"  {branch}{command(process)}"
         )
     if len(lines) == 1:

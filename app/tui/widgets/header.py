@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.model.estimate import longest
+from app.format import format_clock, format_size, format_size_of
 from app.text.limits import budget, caps_for, next_cap, traffic
-from app.text.view import PLAIN, clock, counts, size, size_of
+from app.text.progress import format_slowest, format_time_left
+from app.text.rows import TO_ASCII, format_counts
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ class RunHeader(Widget):
         """Draw again if the words have changed."""
         lines = self._first(), self._second()
         if self._ascii:
-            lines = lines[0].translate(PLAIN), lines[1].translate(PLAIN)
+            lines = lines[0].translate(TO_ASCII), lines[1].translate(TO_ASCII)
         if lines != self._shown:
             self._shown = lines
             self.refresh()
 
     def _first(self) -> str:
         width = self.size.width
-        right = clock(self._feed.now)
+        right = format_clock(self._feed.now)
         left = " wheelpool  " if width >= _ROOMY else ""
         # The cap that keys change is always there; of the others the memory goes first.
         kept = min(map(len, self._memories()), default=0) if self._chosen(LimitName.MEMORY) else 0
@@ -88,14 +89,14 @@ class RunHeader(Widget):
         machine = self._feed.state.machine
         if (known := budget(self._feed.state)) is not None:
             used, reserved, whole = known
-            said = f"memory {size_of(used, whole)}"
-            aside = f"{said}, {size(reserved)} reserved"
-            short = f"mem {size_of(used, whole)}"
+            said = f"memory {format_size_of(used, whole)}"
+            aside = f"{said}, {format_size(reserved)} reserved"
+            short = f"mem {format_size_of(used, whole)}"
             return f"{aside}  {self._bar(used / whole)}", aside, said, short
         if machine is None:
             return ("memory, no budget",) if self._chosen(LimitName.MEMORY) else ()
         used = machine.total - machine.available
-        said = f"memory {size_of(used, machine.total)}"
+        said = f"memory {format_size_of(used, machine.total)}"
         if self._chosen(LimitName.MEMORY):
             return f"{said}, no budget", "memory, no budget", "no budget"
         return f"{said}  {self._bar(used / machine.total)}", said
@@ -106,7 +107,7 @@ class RunHeader(Widget):
         return done * full + rest * (_BAR - full)
 
     def _second(self) -> str:
-        left, width = f" {counts(self._feed.numbers)}", self.size.width
+        left, width = f" {format_counts(self._feed.numbers)}", self.size.width
         fitting = (text for text in self._aside() if len(left) + len(text) + 3 <= width)
         return _spread(left, f"  {next(fitting, '')} ", width)
 
@@ -115,7 +116,7 @@ class RunHeader(Widget):
         feed = self._feed
         if ended := self._ended():
             return ended
-        left, slow = self._left(), longest(feed.state, feed.now)
+        left, slow = self._left(), format_slowest(feed.state, feed.now)
         if left or slow:
             return "   ".join(filter(None, (slow, left))), left or slow
         if coming := traffic(feed.state, feed.now):
@@ -145,7 +146,7 @@ class RunHeader(Widget):
         state = self._feed.state
         moment = int(self._feed.now), state, state.finished
         if self._estimated is None or self._estimated[0] != moment:
-            words = self._feed.estimate.left(state, self._feed.now)
+            words = format_time_left(self._feed.estimate, state, self._feed.now)
             self._estimated = moment, words
         return self._estimated[1]
 

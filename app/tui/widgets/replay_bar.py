@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.widget import Widget
 
-from app.text.view import clock
+from app.format import format_clock
 
 if TYPE_CHECKING:
     from textual import events
@@ -49,7 +49,7 @@ class ReplayBar(Widget):
         if self.size.width >= _WORDS:
             at_end = replay.position >= replay.length
             word = "plays  " if playing else "ended  " if at_end else "paused "
-        at = f"{clock(replay.position):>{len(clock(replay.length))}} / {clock(replay.length)}"
+        at = f"{format_clock(replay.position):>{len(format_clock(replay.length))}} / {format_clock(replay.length)}"
         return f" {sign} {word}{f'{replay.speed:g}x':<5} {at}  "
 
     def _track(self) -> Text:

@@ -8,8 +8,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widget import Widget
 
+from app.text.rows import TO_ASCII
 from app.text.run_status import StatusMessage, current_status
-from app.text.view import PLAIN
 
 if TYPE_CHECKING:
     from app.tui.run_model import RunModel
@@ -59,7 +59,7 @@ class StatusBar(Widget):
     def _cut(self, line: str) -> str:
         if cell_len(line) > self.size.width:
             line = set_cell_size(line, self.size.width - 1) + "…"
-        return line.translate(PLAIN) if self._ascii else line
+        return line.translate(TO_ASCII) if self._ascii else line
 
 
 def _height(told: StatusMessage | None) -> int:

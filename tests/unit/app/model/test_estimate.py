@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 
 import pool
-from app.model.estimate import Estimate, about, longest
-from app.text.view import slowness
+from app.model.estimate import Estimate
+from app.text.progress import format_slowest, format_time_left
+from app.text.rows import format_slowdown
 from pool.common.model import BuildId, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
 
@@ -31,21 +32,9 @@ def begun(build: BuildId, slot: int) -> tuple[v.KnownEvent, v.KnownEvent]:
     return v.BuildStarted(build=build, slot=slot), v.BuildPhase(build=build, phase=Phase.BUILD)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "a few seconds"), (9.0, "a few seconds"), (14.0, "about 20 s"), (50.0, "about 50 s"),
-        (58.0, "about 1 min"), (170.0, "about 3 min"), (700.0, "about 15 min"),
-        (3500.0, "about 1 h"), (5000.0, "about 1.5 h"),
-    ],
-)  # fmt: skip
-def test_guesses(seconds: float, words: str) -> None:
-    assert about(seconds) == words
-
-
 def test_work_is_shared_by_slots_but_a_build_is_not() -> None:
     even = run(expected=(60.0, 60.0, 60.0))
-    assert Estimate.of(even).left(even, 0.0) == "about 2 min left"
+    assert format_time_left(Estimate.of(even), even, 0.0) == "about 2 min left"
     long = run(expected=(600.0, 10.0, 10.0))
     assert Estimate.of(long).remaining(long, 0.0) == 600.0
 
@@ -54,7 +43,7 @@ def test_who_is_unknown_counts_like_the_others_and_nobody_known_is_no_estimate()
     some = run(expected=(60.0, None, None), cap=1)
     assert Estimate.of(some).remaining(some, 0.0) == 180.0
     none = run(expected=(None, None, None))
-    assert Estimate.of(none).left(none, 0.0) == ""
+    assert format_time_left(Estimate.of(none), none, 0.0) == ""
     built = v.BuildFinished(build=A, outcome=Outcome.BUILT, seconds=30.0)
     learnt = run(built, expected=(None, None, None), cap=1)
     assert Estimate.of(learnt).remaining(learnt, 0.0) == 60.0
@@ -92,14 +81,14 @@ def test_a_chain_of_any_length_and_a_circle_are_no_trouble() -> None:
 def test_a_pause_and_the_end_have_no_estimate() -> None:
     pause = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
     paused = run(pause, expected=(60.0,))
-    assert Estimate.of(paused).left(paused, 0.0) == ""
+    assert format_time_left(Estimate.of(paused), paused, 0.0) == ""
     ended = run(v.BuildFinished(build=A, outcome=Outcome.BUILT), expected=(60.0,))
-    assert Estimate.of(ended).left(ended, 0.0) == ""
+    assert format_time_left(Estimate.of(ended), ended, 0.0) == ""
 
 
 def test_the_build_that_goes_furthest_beyond_its_time_is_named() -> None:
     state = run(*begun(A, 1), *begun(B, 2), expected=(40.0, 20.0))
-    assert longest(state, 25.0) == ""
-    assert longest(state, 100.0) == "b2: 5.0x its usual time"
-    assert slowness(state.builds[A], 100.0) == "2.5x its usual time"
-    assert slowness(state.builds[A], 48.0) == "", "a little longer is not worth a word"
+    assert format_slowest(state, 25.0) == ""
+    assert format_slowest(state, 100.0) == "b2: 5.0x its usual time"
+    assert format_slowdown(state.builds[A], 100.0) == "2.5x its usual time"
+    assert format_slowdown(state.builds[A], 48.0) == "", "a little longer is not worth a word"

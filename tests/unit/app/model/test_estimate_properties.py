@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from app.model.estimate import Estimate, about
+from app.format import format_estimate
+from app.model.estimate import Estimate
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 from tests.support.event_strategies import journals
@@ -18,7 +19,7 @@ def test_an_estimate_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownE
     for event in journal:
         kept.update(state, pool.apply(state, event))
     now = state.now + 3
-    assert kept.left(state, now) == Estimate.of(state).left(state, now)
+    assert kept.remaining(state, now) == Estimate.of(state).remaining(state, now)
 
 
 @given(st.lists(st.none() | st.floats(0, 1000), min_size=1, max_size=20), st.integers(1, 8))
@@ -41,6 +42,6 @@ def test_it_is_the_larger_of_both_bounds(expected: list[float | None], cap: int)
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_words_never_pretend_to_know_seconds(one: float, other: float) -> None:
-    assert len({about(one), about(one * 1.001)}) <= 2
+    assert len({format_estimate(one), format_estimate(one * 1.001)}) <= 2
     for seconds in (one, other):
-        assert about(seconds).startswith(("about", "a few")), about(seconds)
+        assert format_estimate(seconds).startswith(("about", "a few")), format_estimate(seconds)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import pool
 from app.model.grouping import NEWEST, Group, Layout, Manner
 from app.model.queue import SlotQueue
-from app.model.sorting import ORDERS, Order, Section, matches, place_of, section_of
+from app.model.sorting import ORDERS, Order, Section, section_of, sort_key
+from app.text.search import matches_filter
 from app.tui.table.order import RowOrder, TableQuery
 from pool.common.model import BuildId
 from pool.events import types as v
@@ -48,9 +49,9 @@ def test_what_runs_comes_first_and_a_few_failures_next(sizes: list[int], manner:
     running, failed = sizes[Section.RUNNING], sizes[Section.FAILED]
     first = [layout.at(line) for line in range(running)]
     assert sorted(first, key=str) == sorted(range(running), key=str)
-    to_come = layout.line_of(running + failed) if sizes[Section.TO_COME] else None
+    to_come = layout.line_of(running + failed) if sizes[Section.WAITING] else None
     if to_come is not None and not manner.opened and not manner.everything:
-        assert to_come - running <= NEWEST + sizes[Section.TO_COME], "failures are bounded"
+        assert to_come - running <= NEWEST + sizes[Section.WAITING], "failures are bounded"
 
 
 @given(journals(), wants, st.data())
@@ -90,7 +91,7 @@ def test_running_builds_are_the_first_rows_in_every_order(
 def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> None:
     state = pool.RunState()
     pool.apply_all(state, journal)
-    placed = sorted((place_of(b, by), number) for number, b in enumerate(state.builds.values()))
+    placed = sorted((sort_key(b, by), number) for number, b in enumerate(state.builds.values()))
     builds = list(state.builds.values())
     sections = [section_of(builds[number]) for _, number in placed]
     assert sections == sorted(sections)
@@ -101,7 +102,9 @@ def test_more_letters_never_find_more(journal: list[v.KnownEvent], needle: str, 
     state = pool.RunState()
     pool.apply_all(state, journal)
     for build in state.builds.values():
-        assert matches(build, state, needle) or not matches(build, state, needle + more)
+        assert matches_filter(build, state, needle) or not matches_filter(
+            build, state, needle + more
+        )
 
 
 @given(journals())

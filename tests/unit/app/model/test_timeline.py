@@ -7,6 +7,7 @@ import pytest
 
 import pool
 from app.model.timeline import Landmark, Series, Span, Timeline, between
+from app.text.spans import landmark_text, span_detail
 from pool import BuildId, Holder, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.paths import RECORDINGS
 
@@ -52,7 +53,7 @@ def test_a_build_waits_holds_a_slot_and_goes_through_its_phases() -> None:
         (WaitFor.LOCK, 2.0, 3.0, None),
         (Phase.BUILD, 3.0, 5.0, 1),
     ]
-    assert timeline.builds[A][3].words == "./a, by pid 7"
+    assert span_detail(timeline.builds[A][3]) == "./a, by pid 7"
     assert [span.build for span in timeline.slots[1]] == [A, A, A, B]
     assert told(timeline.builds[B]) == [
         (WaitFor.SLOT, 0.0, 5.0, None),
@@ -66,7 +67,7 @@ def test_who_is_waited_for_may_become_known_later() -> None:
         (2.0, events.LockWaiting(build=A, lock="./a", holder=Holder(pid=7, command="make"))),
     )
     assert told(timeline.builds[A])[-1] == (WaitFor.LOCK, 1.0, None, None)
-    assert timeline.builds[A][-1].words == './a, by pid 7 "make"'
+    assert span_detail(timeline.builds[A][-1]) == './a, by pid 7 "make"'
 
 
 def test_what_is_queued_while_paused_is_paused() -> None:
@@ -81,7 +82,7 @@ def test_what_is_queued_while_paused_is_paused() -> None:
         (WaitFor.PAUSED, 1.0, 3.0, None),
         (WaitFor.SLOT, 3.0, None, None),
     ]
-    assert [mark.words for mark in timeline.landmarks] == [
+    assert [landmark_text(mark, {}) for mark in timeline.landmarks] == [
         "builds 1 to paused (pause)",
         "builds paused to 1 (resume)",
         "memory 1.0 GiB to off (user)",
@@ -123,8 +124,8 @@ def test_what_is_about_no_build_has_spans_too() -> None:
         (WaitFor.LOCK, 3.0, 4.0, None),
         ("install", 4.0, 5.0, None),
     ]
-    assert timeline.around[0].words == "a, b"
-    assert timeline.landmarks == [Landmark(t=6.0, kind="failure", words="full")]
+    assert span_detail(timeline.around[0]) == "a, b"
+    assert timeline.landmarks == [Landmark(t=6.0, kind="failure", message="full")]
 
 
 def test_a_long_series_keeps_its_extremes() -> None:

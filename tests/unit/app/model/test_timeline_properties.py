@@ -21,7 +21,7 @@ def followed(journal: Sequence[events.KnownEvent]) -> tuple[Timeline, RunState]:
     state, timeline = RunState(), Timeline()
     for event in journal:
         apply(state, event)
-        timeline.see(event, state)
+        timeline.record(event, state)
     return timeline, state
 
 

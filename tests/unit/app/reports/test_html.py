@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from app.model.timeline import WORDS
 from app.reports.html import html
 from app.reports.markup import document, element
 from app.reports.timeline_svg import SHADES
 from app.runs.record import read
+from app.text.spans import SPAN_NAMES, landmark_text
 from pool import LimitName, Outcome, Phase, WaitFor, events
 from tests.support.home import write_journal
 from tests.support.paths import RECORDINGS
@@ -82,7 +82,7 @@ def test_a_recorded_run_is_told_in_full(recording: str) -> None:
     for build in record.failed:
         assert build.message in seen.text
     for mark in record.timeline.landmarks:
-        assert mark.words in seen.text
+        assert landmark_text(mark, record.state.builds) in seen.text
     assert seen.attributes["viewbox"]
     assert {f"slot {slot}" in seen.text for slot in record.timeline.slots} == {True}
 
@@ -166,7 +166,7 @@ def test_ten_thousand_builds_with_long_logs_are_a_page_of_some_megabytes(tmp_pat
 
 def test_every_kind_of_span_has_a_colour() -> None:
     style = Path(html.__code__.co_filename).with_name("html.css").read_text()
-    assert set(SHADES) == set(WORDS)
+    assert set(SHADES) == set(SPAN_NAMES)
     for shade in set(SHADES.values()):
         assert f"rect.{shade} {{ fill:" in style
         assert style.count(f"--{shade}: #") == 2, "one for light, one for dark"

@@ -42,7 +42,7 @@ def seen(moment: Snapshot) -> tuple[object, ...]:
 def after(happened: Sequence[events.KnownEvent]) -> Snapshot:
     moment = Snapshot(state=RunState(header=HEADER), timeline=Timeline(), memory=MemoryHistory())
     for event in happened:
-        moment.see(event)
+        moment.apply(event)
     return moment
 
 
@@ -56,7 +56,7 @@ def test_from_any_moment_on_it_all_comes_to_the_same(
     ]
     moments = SnapshotLog(HEADER, apart=apart)
     for event in journal:
-        moments.see(event)
+        moments.record(event)
     for _ in range(3):
         count = data.draw(st.integers(0, len(journal)))
         kept = moments.before(count)
@@ -65,7 +65,7 @@ def test_from_any_moment_on_it_all_comes_to_the_same(
         moment = kept.copy()
         assert seen(moment) == seen(after(journal[: kept.count]))
         for event in journal[kept.count : count]:
-            moment.see(event)
+            moment.apply(event)
         assert seen(moment) == seen(after(journal[:count]))
         assert seen(kept) == before, "who goes on from a moment leaves it as it was"
 

@@ -103,11 +103,11 @@ def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:
 def test_memory_is_kept_of_builds_and_of_processes_that_run() -> None:
     trail = MemoryHistory()
     for event in (sample(1.0, A, (7, 10)), sample(2.0, A, (7, 30), (8, 5)), sample(3.0, A, (8, 6))):
-        trail.see(event)
+        trail.record(event)
     assert trail.builds[A].values == [10, 35, 6]
     assert trail.process(A, 8).values == [5, 6]
     assert trail.process(A, 7).values == []
-    trail.see(v.BuildFinished(t=4.0, build=A, outcome=Outcome.BUILT))
+    trail.record(v.BuildFinished(t=4.0, build=A, outcome=Outcome.BUILT))
     assert trail.process(A, 8).values == []
     assert trail.builds[A].at(5.0) == 0
 

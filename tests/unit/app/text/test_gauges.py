@@ -5,7 +5,7 @@ from __future__ import annotations
 import pool
 from app.model.timeline import Timeline
 from app.text.gauges import SECONDS, gauges, history
-from app.text.sparkline import BLOCKS, PLAIN_BLOCKS, sparkline
+from app.text.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 from pool.events.process_delta import ProcessNews
@@ -21,7 +21,7 @@ def seen(*events: v.KnownEvent) -> tuple[pool.RunState, Timeline]:
     queued = v.BuildQueued(build=A, name="a", target="a", log="a")
     for event in (started, queued, *events):
         pool.apply(state, event)
-        timeline.see(event, state)
+        timeline.record(event, state)
     return state, timeline
 
 
@@ -33,7 +33,7 @@ def test_a_line_is_as_high_as_the_scale_says_not_as_the_data() -> None:
 
 
 def test_ascii_has_as_many_heights() -> None:
-    assert len(PLAIN_BLOCKS) == len(BLOCKS)
+    assert len(ASCII_BLOCKS) == len(BLOCKS)
     assert sparkline([0, 4, 8], 8, ascii_only=True) == " =@"
 
 

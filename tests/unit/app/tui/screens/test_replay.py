@@ -14,10 +14,10 @@ import pool
 from app.model.estimate import Estimate
 from app.model.memory_history import MemoryHistory
 from app.model.queue import SlotQueue
+from app.model.status import kind_of
 from app.model.timeline import Timeline
 from app.source.replay import ReplaySource
 from app.source.snapshots import SnapshotLog
-from app.text.view import kind_of
 from app.tui.app import WheelpoolApp
 from app.tui.run_model import RunModel
 from app.tui.screens.build import BuildScreen
@@ -60,8 +60,8 @@ def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
             if event.t > at:
                 break
             pool.apply(state, event)
-            timeline.see(event, state)
-            memory.see(event)
+            timeline.record(event, state)
+            memory.record(event)
         assert feed.state == state
         assert list(feed.state.builds) == list(state.builds)
         assert (feed.timeline.builds, feed.timeline.slots) == (timeline.builds, timeline.slots)
@@ -70,7 +70,7 @@ def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
         assert feed.memory.builds == memory.builds
         line = SlotQueue.of(state)
         assert [feed.line[n] for n in range(len(feed.line))] == [line[n] for n in range(len(line))]
-        assert feed.estimate.left(state, at) == Estimate.of(state).left(state, at)
+        assert feed.estimate.remaining(state, at) == Estimate.of(state).remaining(state, at)
         counted = {kind: many for kind, many in feed.numbers.items() if many}
         assert counted == Counter(map(kind_of, state.builds.values()))
     assert source.generation > 10

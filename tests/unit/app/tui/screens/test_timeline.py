@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from app.model.timeline import Kind, Span
+from app.model.timeline import Span, SpanKind
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.screens.build import BuildScreen
@@ -134,7 +134,7 @@ def test_more_spans_than_can_be_weighed_still_fill_their_cells() -> None:
 
 
 def test_every_kind_can_be_told_without_colour() -> None:
-    waits: list[Kind] = [*WaitFor]
+    waits: list[SpanKind] = [*WaitFor]
     for ascii_only in (False, True):
         glyphs = [GLYPHS[kind][1 + ascii_only] for kind in waits]
         assert len(set(glyphs)) == len(waits)

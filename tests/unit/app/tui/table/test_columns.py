@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from app.text.view import Row
+from app.text.rows import Row
 from app.tui.table.columns import columns, texts, titles
 
 rows = st.builds(

@@ -1,4 +1,4 @@
-"""Words: times, sizes, and one sentence for every state."""
+"""The text of a row: one word and one sentence for every status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 import pool
-from app.text import view
+from app.text.rows import GLYPHS, build_title, describe, format_counts
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
 
@@ -25,46 +25,8 @@ def state(*events: v.KnownEvent) -> pool.RunState:
 
 def said(*events: v.KnownEvent, now: float = 0.0, in_line: str = "") -> str:
     run = state(*events)
-    line = view.describe(run.builds[A], run, now, in_line)
+    line = describe(run.builds[A], run, now, in_line)
     return f"{line.kind}: {line.word} {line.detail}".rstrip()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.04, "0.0 s"),
-        (4.14, "4.1 s"),
-        (59.94, "59.9 s"),
-        (59.97, "1 min 00 s"),
-        (252, "4 min 12 s"),
-        (3720, "1 h 02 min"),
-    ],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert view.duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1024, "1 KiB"),
-        (88 << 10, "88 KiB"),
-        (412 << 20, "412 MiB"),
-        (int(3.1 * (1 << 30)), "3.1 GiB"),
-        (24 << 30, "24 GiB"),
-    ],
-)
-def test_sizes(count: int, words: str) -> None:
-    assert view.size(count) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(-1, "0:00"), (7.9, "0:07"), (750, "12:30"), (3723, "1:02:03")]
-)
-def test_clocks(seconds: float, words: str) -> None:
-    assert view.clock(seconds) == words
 
 
 def test_every_state_has_its_words() -> None:
@@ -98,16 +60,7 @@ def test_downloads_say_how_far_they_are() -> None:
 
 
 def test_counts_leave_out_what_is_not_there() -> None:
-    assert view.counts({"building": 2, "queued": 1, "failed": 0}) == "2 building · 1 queued"
-
-
-def test_a_part_of_a_size_has_one_unit_where_one_is_enough() -> None:
-    assert view.size_of(12 << 20, 40 << 20) == "12 of 40 MiB"
-    assert view.size_of(900 << 10, 2 << 20) == "900 KiB of 2 MiB"
-    assert (view.size(4.1 * (1 << 20)), view.size(4.1 * (1 << 20), fine=True)) == (
-        "4 MiB",
-        "4.1 MiB",
-    )
+    assert format_counts({"building": 2, "queued": 1, "failed": 0}) == "2 building · 1 queued"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +78,8 @@ def test_what_is_to_come_out_is_told(
     phase = v.BuildPhase(build=A, phase=Phase.GET_REQUIRES)
     events = (again, v.BuildStarted(build=A, slot=1), phase)
     assert said(*events) == words
-    assert view.title(state(*events).builds[A]) == name
+    assert build_title(state(*events).builds[A]) == name
 
 
 def test_every_kind_has_a_glyph_for_every_terminal() -> None:
-    assert all(len(full) == 1 and plain.isascii() for full, plain in view.GLYPHS.values())
+    assert all(len(full) == 1 and plain.isascii() for full, plain in GLYPHS.values())
