@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import set_cell_size
 
 from app.model.sorting import Section
-from app.model.status import BuildKind
 from app.text.rows import GLYPHS, TO_ASCII, Row
 
 if TYPE_CHECKING:
     from app.model.grouping import Group
     from app.model.sorting import Order
+    from app.model.status import BuildKind
 
 __all__ = ["Column", "columns", "group_row", "order_at", "texts", "titles"]
 
