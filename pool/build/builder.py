@@ -148,7 +148,7 @@ class WheelBuilder:
         if not ground.is_ready(requires, self.job):
             on = redact_urls("what it is built with: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
-            async with self.seat.left(why):
+            async with self.seat.released(why):
                 await ground.prepare(requires, self.job)
 
     async def _provided(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...]:
@@ -157,7 +157,7 @@ class WheelBuilder:
         if wheels is None:
             on = redact_urls("build requirements: " + ", ".join(requires))
             why = BuildWaiting(build=self.job.id, for_=WaitFor.DOWNLOAD, on=on)
-            async with self.seat.left(why):
+            async with self.seat.released(why):
                 wheels = await self.kit.requirements.install_set(requires, self.job)
         return wheels
 
@@ -260,7 +260,7 @@ class WheelBuilder:
                     facts,
                     wheels=room.wheels,
                     extra=room.extra,
-                    seconds=self.seat.worked,
+                    seconds=self.seat.active_seconds,
                 )
 
             return await self._made(room, keep)

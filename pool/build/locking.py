@@ -67,7 +67,7 @@ class BuildLocks:
         held = None
         why = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=what.label)
         try:
-            async with self.seat.left(why):
+            async with self.seat.released(why):
                 held = await self._turn(what)
         except BaseException:
             if held is not None:

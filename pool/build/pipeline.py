@@ -57,7 +57,7 @@ async def run_build(job: BuildJob, seat: Slot, place: BuildDir, kit: BuildContex
     if source.kind != "tree":
         # What was fetched waits for a slot now, not for a download any more.
         kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
-    await seat.take()
+    await seat.acquire()
     alone = BuildLocks(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
     work = partial(
         WheelBuilder, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source

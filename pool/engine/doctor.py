@@ -182,7 +182,7 @@ class Doctor:
 
     def _memory(self) -> tuple[State, str]:
         memory = psutil.virtual_memory()
-        auto = MemoryBudget(memory.total, read_available(self.root).free).now
+        auto = MemoryBudget(memory.total, read_available(self.root).free).current
         text = f"{in_units(memory.available)} of {in_units(memory.total)} available"
         return "ok", f"{text}: --memory auto is {in_units(auto)} now"
 

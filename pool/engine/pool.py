@@ -43,6 +43,7 @@ from pool.run.scheduler import Scheduler
 from pool.run.selection import Selection
 from pool.run.shared_env import SharedBuildEnv
 from pool.scheduling.history import BuildHistory
+from pool.scheduling.jobserver import OuterJobserver
 from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS, Settings
 from pool.sources.git import Git
@@ -111,7 +112,7 @@ class Pool:
         )
         self.journal = self._writer.path
         self._bus = EventBus(clock, self._writer, listener)
-        self._caps = Limits(settings, self._bus)
+        self._caps = _limits(settings, self._bus)
         self._roster = JobRegistry()
         self._history = BuildHistory(settings.state_dir / "history.sqlite")
         self._builders = Scheduler(
@@ -282,7 +283,7 @@ class Pool:
         )
 
     def _sampled(self, samples: Sequence[BuildSample]) -> None:
-        if why := self._caps.sampled(samples):
+        if why := self._caps.on_sample(samples):
             self._builders.make_room(why)
 
     # Controls
@@ -345,6 +346,20 @@ def _environment(settings: Settings) -> TargetEnvironment | None:
             return find_environment(None, settings.environ)
         case path:
             return find_environment(path, settings.environ)
+
+
+def _limits(settings: Settings, bus: EventBus) -> Limits:
+    return Limits(
+        bus=bus,
+        builds=settings.builds,
+        downloads=settings.downloads,
+        installs=settings.installs,
+        jobs=settings.jobs,
+        jobs_follow=settings.jobs_follow,
+        memory=settings.memory,
+        max_cap=MAX_BUILDS,
+        outer_jobserver=OuterJobserver.join(settings.environ),
+    )
 
 
 def _active(settings: Settings) -> Path:

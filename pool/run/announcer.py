@@ -96,7 +96,7 @@ class Announcer:
         )
         self._roster.jobs[build_id] = job
         past = past or self._past(job)
-        self._ledger.expect(build_id, past.peak, seen)
+        self._ledger.add(build_id, past.peak, seen)
         queued = BuildQueued(
             build=build_id,
             name=name,

@@ -22,7 +22,7 @@ from pool.run.announcer import Announcer
 from pool.run.outcome import Failure, SkippedError, failure_from
 from pool.run.retry import next_retry
 from pool.scheduling.eviction import EvictionCandidate, choose_victim
-from pool.scheduling.slot import FRESH, GOES_ON, LAST, Slot
+from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,7 +99,7 @@ class Scheduler:
         jobs = []
         for order, past in zip(orders, pasts, strict=True):
             weight = usual if past.seconds is None else past.seconds
-            priority = (FRESH, -weight, len(self._roster.jobs))
+            priority = (RANK_NEW, -weight, len(self._roster.jobs))
             jobs.append(self._announce(order, priority, past=past))
         # Whoever comes first takes a free slot at once: they come in the order of priority.
         for job in sorted(jobs, key=lambda job: job.priority):
@@ -121,7 +121,7 @@ class Scheduler:
         """Run a build and tell its outcome while it still has its slot."""
         place = self._workplace.place(job.id)
         alone = job.attempt is not None and job.attempt.alone
-        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, alone=alone)
+        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, exclusive=alone)
         job.seat = seat
         try:
             place.make()
@@ -157,7 +157,11 @@ class Scheduler:
         if built.outcome is Outcome.BUILT and job.purpose == "wheel":
             peak = self._roster.outcomes[job.id].peak
             await self._kit.in_thread(
-                self._history.record, built.name, built.version, seconds=seat.worked, peak=peak
+                self._history.record,
+                built.name,
+                built.version,
+                seconds=seat.active_seconds,
+                peak=peak,
             )
 
     async def _unpacked(self, job: BuildJob, wheel: Path, built: BuildResult) -> UnpackedWheel:
@@ -182,7 +186,9 @@ class Scheduler:
         again = self._next_try(job, attempt, event.peak) if attempt else None
         event = ending.followed(event, attempt) if attempt else event
         self._roster.outcomes[job.id] = event
-        self._caps.memory.forget(job.id, peak=event.peak, well=event.outcome is Outcome.BUILT)
+        self._caps.memory.on_build_end(
+            job.id, peak=event.peak, succeeded=event.outcome is Outcome.BUILT
+        )
         self._kit.bus.emit(event)
         if again and attempt:
             self._begin_again(job, again)
@@ -193,7 +199,7 @@ class Scheduler:
             self._on_failure()
 
     def _ended(self, job: BuildJob, seat: Slot, outcome: Outcome) -> BuildFinished:
-        seconds = round(seat.worked, 4)
+        seconds = round(seat.active_seconds, 4)
         peak = self._kit.watch.forget(job.id)
         return BuildFinished(build=job.id, outcome=outcome, seconds=seconds, peak=peak)
 
@@ -214,7 +220,7 @@ class Scheduler:
         """Announce another try of what did not end well for want of memory."""
         return self._announce(
             job.order,
-            job.priority if job.nested else (LAST, *job.priority[1:]),
+            job.priority if job.nested else (RANK_LAST, *job.priority[1:]),
             inside=job.nested,
             needed_by=tuple(sorted(job.needed_by)),
             retry_of=job.id,
@@ -243,7 +249,7 @@ class Scheduler:
                 self._check_circle(by, other)
         key = label_of(order.source)
         if (job := self._inside.get(key)) is None:
-            priority = (GOES_ON, 0.0, len(self._inside))
+            priority = (RANK_RESUMED, 0.0, len(self._inside))
             job = self._announce(order, priority, inside=True, needed_by=(by.id,))
             self._inside[key] = job
             self._start(job)
@@ -258,7 +264,7 @@ class Scheduler:
     async def metadata_of(self, order: BuildRequest) -> str:
         """Return the metadata that an order is for, as a backend tells it."""
         key = f"metadata of {label_of(order.source)}"
-        job = self._announce(order, (GOES_ON, 0.0, len(self._inside)), inside=True)
+        job = self._announce(order, (RANK_RESUMED, 0.0, len(self._inside)), inside=True)
         self._inside[key] = job
         self._start(job)
         return (await self._tried(job)).metadata
@@ -344,12 +350,12 @@ class Scheduler:
 
     def make_room(self, why: str) -> None:
         """End the youngest build that may be ended; it is built again when there is room."""
-        uses = self._caps.memory.ledger.uses
+        uses = self._caps.memory.ledger.usage
         at_work = [
             EvictionCandidate(
-                who=job,
-                worked=job.seat.worked,
-                uses=uses[job.id],
+                key=job,
+                active_seconds=job.seat.active_seconds,
+                usage=uses[job.id],
                 nested=job.nested,
                 awaited=self._roster.wanted(job),
             )

@@ -17,7 +17,7 @@ __all__ = ["EvictionCandidate", "choose_victim"]
 
 K = TypeVar("K", bound="Hashable")
 
-_LITTLE = 0.5
+_LOW_SHARE = 0.5
 """So small a part of what those who may be ended have on average is little."""
 
 
@@ -25,10 +25,10 @@ _LITTLE = 0.5
 class EvictionCandidate(Generic[K]):
     """A build whose processes run."""
 
-    who: K
-    worked: float
+    key: K
+    active_seconds: float
     """Seconds with a slot; lost if it is ended."""
-    uses: int
+    usage: int
     """Bytes."""
     nested: bool = False
     """Whether it is there for others only."""
@@ -36,11 +36,11 @@ class EvictionCandidate(Generic[K]):
     """Whether others wait for it now."""
 
 
-def choose_victim(at_work: Sequence[EvictionCandidate[K]]) -> K | None:
+def choose_victim(candidates: Sequence[EvictionCandidate[K]]) -> K | None:
     """Return who is to be ended; None if nobody may be."""
-    may = sorted(at_work, key=lambda one: one.worked)[:-1]
+    may = sorted(candidates, key=lambda one: one.active_seconds)[:-1]
     if not may:
         return None
-    little = _LITTLE * sum(one.uses for one in may) / len(may)
-    much = [one for one in may if one.uses >= little]
-    return min(much, key=lambda one: (one.awaited, one.nested, one.worked)).who
+    little = _LOW_SHARE * sum(one.usage for one in may) / len(may)
+    much = [one for one in may if one.usage >= little]
+    return min(much, key=lambda one: (one.awaited, one.nested, one.active_seconds)).key

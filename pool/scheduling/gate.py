@@ -1,6 +1,7 @@
-"""The limiter made awaitable: the only thing that lets a build, download or install go on.
+"""The limiter made awaitable: each build, download and install waits here for a slot.
 
-It belongs to one event loop. Who is cancelled just after being let in passes the slot on.
+A gate belongs to one event loop. If a waiter is cancelled right after being admitted, its slot goes
+to the next waiter.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ __all__ = ["AdmissionPolicy", "Gate"]
 
 
 class AdmissionPolicy(Admission[Hashable], Protocol):
-    """Says who fits, and hears who does not."""
+    """An admission policy that also knows reservations and is notified of refusals."""
 
-    def reserved(self, who: Hashable) -> int:
-        """Return what is set aside for somebody who was let in."""
+    def reserved_bytes(self, key: Hashable) -> int:
+        """Return the bytes reserved for an entry that was admitted."""
         ...
 
-    def refused(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
-        """Take note of who could have had a slot just now, but did not fit beside those who run."""
+    def on_refuse(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
+        """Record the entries that a free slot was for, but that do not fit beside ``running``."""
         ...
 
 
@@ -34,94 +35,95 @@ class Gate:
     """A cap that can be changed and paused at any moment.
 
     Args:
-        cap: at the start.
-        judge: says who fits, where a free slot is not all that it takes.
+        cap: the cap at the start.
+        policy: decides whether an entry fits; None if a free slot is enough.
     """
 
     def __init__(
         self,
         cap: int,
-        judge: AdmissionPolicy | None = None,
+        policy: AdmissionPolicy | None = None,
     ) -> None:
-        self._limiter: Limiter[Hashable] = Limiter(cap, judge)
-        self._judge = judge
-        self._calls: dict[Hashable, asyncio.Future[None]] = {}
+        self._limiter: Limiter[Hashable] = Limiter(cap, policy)
+        self._policy = policy
+        self._waiters: dict[Hashable, asyncio.Future[None]] = {}
         self.cap = cap
-        """The cap while not paused, and the one that comes back on resume."""
+        """The cap while the gate is not paused, restored by `resume`."""
         self.paused = False
 
     @property
     def running(self) -> Sequence[Hashable]:
-        """Who is in."""
+        """The keys that hold a slot."""
         return tuple(self._limiter.running)
 
     @property
     def waiting(self) -> Sequence[Hashable]:
-        """Who waits, the next one first."""
+        """The keys that wait, the next one first."""
         return self._limiter.waiting
 
-    async def acquire(self, who: Hashable, priority: Priority, *, alone: bool = False) -> int:
-        """Wait until ``who`` may go on; return the number of the slot, from 1.
+    async def acquire(self, key: Hashable, priority: Priority, *, exclusive: bool = False) -> int:
+        """Wait for a slot; return its number, from 1.
 
-        ``alone`` lets them in when nobody else runs, and nobody else until they leave.
+        An ``exclusive`` entry is admitted when no other one runs, and is the only one to run until
+        it releases the slot.
         """
-        self._call(self._limiter.request(who, priority, alone=alone))
-        if who not in self._limiter.running:
-            await self._turn(who)
-        return self._limiter.running[who]
+        self._wake(self._limiter.request(key, priority, exclusive=exclusive))
+        if key not in self._limiter.running:
+            await self._wait(key)
+        return self._limiter.running[key]
 
-    async def _turn(self, who: Hashable) -> None:
-        called = self._calls[who] = asyncio.get_running_loop().create_future()
+    async def _wait(self, key: Hashable) -> None:
+        waiter = self._waiters[key] = asyncio.get_running_loop().create_future()
         try:
-            await called
+            await waiter
         except asyncio.CancelledError:
-            # Waiting still, or let in a moment ago: either way the limiter lets the next one in.
-            self.release(who)
+            # The entry waits or was just admitted: in both cases the limiter admits the next one.
+            self.release(key)
             raise
         finally:
-            del self._calls[who]
+            del self._waiters[key]
 
-    def release(self, who: Hashable) -> None:
-        """Let somebody out, and the next ones in."""
-        self._call(self._limiter.leave(who))
+    def release(self, key: Hashable) -> None:
+        """Release a slot and admit the next entries."""
+        self._wake(self._limiter.remove(key))
 
     @asynccontextmanager
-    async def slot(self, who: Hashable, priority: Priority) -> AsyncIterator[int]:
+    async def slot(self, key: Hashable, priority: Priority) -> AsyncIterator[int]:
         """Hold a slot for the length of a block."""
-        number = await self.acquire(who, priority)
+        number = await self.acquire(key, priority)
         try:
             yield number
         finally:
-            self.release(who)
+            self.release(key)
 
     def resize(self, cap: int) -> None:
-        """Set the cap, at least 1; those who are in stay in."""
+        """Set the cap, at least 1; slots that are held stay held."""
         self.cap = cap
         if not self.paused:
-            self._call(self._limiter.resize(cap))
+            self._wake(self._limiter.resize(cap))
 
     def pause(self) -> None:
-        """Let nobody in; those who are in go on."""
+        """Stop admitting; slots that are held stay held."""
         self.paused = True
         self._limiter.resize(0)
 
     def resume(self) -> None:
-        """Let in again, up to the cap."""
+        """Admit again, up to the cap."""
         self.paused = False
-        self._call(self._limiter.resize(self.cap))
+        self._wake(self._limiter.resize(self.cap))
 
-    def reserved(self, who: Hashable) -> int:
-        """Return what the judge has set aside for somebody; 0 where there is none."""
-        return self._judge.reserved(who) if self._judge is not None else 0
+    def reserved_bytes(self, key: Hashable) -> int:
+        """Return the bytes that the policy has reserved for an entry; 0 without a policy."""
+        return self._policy.reserved_bytes(key) if self._policy is not None else 0
 
     def reconsider(self) -> None:
-        """Let in who fits now: the judge may say something else than before."""
-        self._call(self._limiter.reconsider())
+        """Admit the entries that fit now that the policy's answers may have changed."""
+        self._wake(self._limiter.reconsider())
 
-    def _call(self, let_in: Sequence[Hashable]) -> None:
-        if self._judge is not None and self._limiter.refused:
-            self._judge.refused(self._limiter.refused, self._limiter.running)
-        for who in let_in:
-            # Whoever is let in by their own request has no call to wait for.
-            if (called := self._calls.get(who)) is not None and not called.done():
-                called.set_result(None)
+    def _wake(self, admitted: Sequence[Hashable]) -> None:
+        if self._policy is not None and self._limiter.refused:
+            self._policy.on_refuse(self._limiter.refused, self._limiter.running)
+        for key in admitted:
+            # An entry that is admitted by its own request has no waiter.
+            if (waiter := self._waiters.get(key)) is not None and not waiter.done():
+                waiter.set_result(None)

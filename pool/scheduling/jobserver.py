@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pool.common.model import BuildId
     from pool.scheduling.job_tokens import JobTokens
 
-__all__ = ["Granted", "Jobserver", "Outer", "last_auth"]
+__all__ = ["Granted", "Jobserver", "OuterJobserver", "last_auth"]
 
 FAST, SLOW = 0.005, 0.05
 """Seconds between two looks while tokens move, and when nothing has moved for a while."""
@@ -61,7 +61,7 @@ class Jobserver:
     paused = False
     """Builds can be paused; the compilers of those that run go on."""
 
-    def __init__(self, jobs: JobTokens[BuildId], outer: Outer | None = None) -> None:
+    def __init__(self, jobs: JobTokens[BuildId], outer: OuterJobserver | None = None) -> None:
         self._jobs = jobs
         self._outer = outer
         if outer is not None:
@@ -258,7 +258,7 @@ def last_auth(makeflags: str) -> str | None:
     return found[-1] if found else None
 
 
-class Outer:
+class OuterJobserver:
     """A jobserver that we are a client of: the make that runs us."""
 
     def __init__(self, read: int, write: int) -> None:
@@ -267,7 +267,7 @@ class Outer:
         self._held = bytearray()
 
     @classmethod
-    def found(cls, environ: Mapping[str, str]) -> Outer | None:
+    def join(cls, environ: Mapping[str, str]) -> OuterJobserver | None:
         """Join the jobserver that the environment names, if it can be reached.
 
         A pair of descriptors is named to every program that make runs, but open only in those

@@ -1,16 +1,19 @@
-"""Decides who may go on: the pure core of every cap.
+"""The pure core of every limit: decides which waiting entries are admitted.
 
-Deliberately no asyncio, threads or time: it is told of requests, releases and a new cap, and
-answers with whom to let in. `Gate` makes that awaitable.
+No asyncio, no threads, no clock. The limiter takes requests, removals and a new cap, and returns
+the keys that it admits. `Gate` makes that awaitable.
 
 The rules, each a property test: never above the cap; by priority, then first come first served;
-no slot idles while somebody waits; a smaller cap evicts nobody; every grant has the lowest free
-slot number. Who asks to be alone is let in when nobody runs, and nobody is while they do.
+no slot stays idle while an entry waits; a smaller cap evicts nothing; each grant has the lowest
+free slot number. An exclusive entry is admitted when nothing runs, and nothing else is admitted
+until it is removed.
 
-Where there is a judge (`Admission`), a free slot is not all that it takes. Who is refused keeps the
-place in the line, and the slot goes to the next one who is not, so it idles only if nobody fits.
-Nobody is passed for ever: after `MOST_PASSES` of those behind have gone first, nobody behind goes
-any more until the one in front has. `LOOK_AHEAD` bounds what one decision costs.
+With an `Admission` policy, a free slot alone is not enough: the entry must also fit. An entry that
+does not fit keeps its position, and the slot goes to the next entry that fits. So a slot is idle
+only if no entry fits.
+
+Starvation limit: an entry that does not fit may be overtaken at most `MAX_OVERTAKES` times; then
+nothing behind it is admitted until it is. `LOOK_AHEAD` bounds the cost of one decision.
 """
 
 from __future__ import annotations
@@ -22,47 +25,47 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
 
-__all__ = ["LOOK_AHEAD", "MOST_PASSES", "Admission", "Limiter"]
+__all__ = ["LOOK_AHEAD", "MAX_OVERTAKES", "Admission", "Limiter"]
 
 K = TypeVar("K", bound="Hashable")
 K_contra = TypeVar("K_contra", bound="Hashable", contravariant=True)
 
-MOST_PASSES = 8
-"""So many may pass one who does not fit."""
+MAX_OVERTAKES = 8
+"""How many entries may overtake one that does not fit."""
 LOOK_AHEAD = 100
-"""So many who do not fit are looked at in one go."""
+"""How many entries that do not fit one decision examines."""
 
 Priority = tuple[Any, ...]
-"""Anything that sorts among its kind; lower goes first."""
+"""Sorts among the priorities of one limiter; the lowest is admitted first."""
 
 
 class Admission(Protocol[K_contra]):
-    """Says who of those who could have a slot fits."""
+    """A policy beside the cap: decides whether an entry fits, for example into memory."""
 
-    def fits(self, who: K_contra, running: Collection[K_contra]) -> bool:
-        """Tell whether somebody may go on beside those who run; with nobody running, anybody."""
+    def fits(self, key: K_contra, running: Collection[K_contra]) -> bool:
+        """Return whether an entry may run beside those that run; always true if none runs."""
         ...
 
-    def let_in(self, who: K_contra) -> None:
-        """Take note of who goes on."""
+    def on_admit(self, key: K_contra) -> None:
+        """Record that the limiter has admitted an entry."""
         ...
 
 
 class Limiter(Generic[K]):
-    """A resizable cap over identities. An operation costs O(log waiting), seen over many."""
+    """A resizable cap over identities. An operation costs O(log waiting), amortized."""
 
-    def __init__(self, cap: int, judge: Admission[K] | None = None) -> None:
+    def __init__(self, cap: int, policy: Admission[K] | None = None) -> None:
         self.cap = cap
-        """How many may run; 0 lets nobody in."""
+        """The most entries that may run; 0 admits none."""
         self.running: dict[K, int] = {}
-        """Who runs, with the slot, from 1."""
+        """The slot number of each running entry, from 1."""
         self.refused: tuple[K, ...] = ()
-        """Who could have had a slot when last looked at, but did not fit."""
-        self._judge = judge
-        self._passes: dict[K, int] = {}
+        """Entries for which the last decision had a free slot, but which did not fit."""
+        self._policy = policy
+        self._overtakes: dict[K, int] = {}
         self._waiting: dict[K, tuple[Priority, int]] = {}
-        self._loners: set[K] = set()
-        # Entries of those who withdrew stay in the heap and are skipped at its top.
+        self._exclusive: set[K] = set()
+        # Heap entries of removed keys stay in the heap and are skipped at its top.
         self._heap: list[tuple[Priority, int, K]] = []
         self._arrivals = count()
         self._free: list[int] = []
@@ -70,97 +73,97 @@ class Limiter(Generic[K]):
 
     @property
     def waiting(self) -> Sequence[K]:
-        """Those who wait, the next one first; costs a sort."""
+        """The waiting keys, the next one first; costs a sort."""
         return sorted(self._waiting, key=self._waiting.__getitem__)
 
-    def request(self, who: K, priority: Priority, *, alone: bool = False) -> list[K]:
-        """Queue somebody; return who is let in now.
+    def request(self, key: K, priority: Priority, *, exclusive: bool = False) -> list[K]:
+        """Queue an entry; return the keys that are admitted now.
 
         Args:
-            who: is not here yet.
-            priority: lower goes first.
-            alone: nobody else may run meanwhile.
+            key: neither waits nor runs yet.
+            priority: the lowest is admitted first.
+            exclusive: nothing else may run at the same time.
 
         Raises:
-            ValueError: they wait or run already.
+            ValueError: the key waits or runs already.
         """
-        if who in self._waiting or who in self.running:
-            raise ValueError(f"{who!r} is already here")
+        if key in self._waiting or key in self.running:
+            raise ValueError(f"{key!r} is already here")
         ticket = (priority, next(self._arrivals))
-        self._waiting[who] = ticket
-        heapq.heappush(self._heap, (*ticket, who))
-        if alone:
-            self._loners.add(who)
+        self._waiting[key] = ticket
+        heapq.heappush(self._heap, (*ticket, key))
+        if exclusive:
+            self._exclusive.add(key)
         return self._admit()
 
-    def leave(self, who: K) -> list[K]:
-        """Take somebody out, waiting or running; return who is let in for it."""
-        self._loners.discard(who)
-        if who in self.running:
-            heapq.heappush(self._free, self.running.pop(who))
+    def remove(self, key: K) -> list[K]:
+        """Remove an entry that waits or runs; return the keys that are admitted instead."""
+        self._exclusive.discard(key)
+        if key in self.running:
+            heapq.heappush(self._free, self.running.pop(key))
         else:
-            del self._waiting[who]
-            self._passes.pop(who, None)
-            self._tidy()
+            del self._waiting[key]
+            self._overtakes.pop(key, None)
+            self._compact_heap()
         return self._admit()
 
     def resize(self, cap: int) -> list[K]:
-        """Set the cap; return who is let in. Nobody is put out."""
+        """Set the cap; return the keys that are admitted. Running entries go on."""
         self.cap = cap
         return self._admit()
 
     def reconsider(self) -> list[K]:
-        """Return who is let in now that the judge may say something else."""
+        """Return the keys that are admitted now that the policy's answers may have changed."""
         return self._admit()
 
     def _admit(self) -> list[K]:
-        let_in: list[K] = []
+        admitted: list[K] = []
         refused: list[tuple[Priority, int, K]] = []
         while len(self.running) < self.cap and len(self._waiting) > len(refused):
-            priority, arrival, who = heapq.heappop(self._heap)
-            if self._waiting.get(who) != (priority, arrival):
+            priority, arrival, key = heapq.heappop(self._heap)
+            if self._waiting.get(key) != (priority, arrival):
                 continue
-            if self._kept_apart(who):
-                # Nobody behind passes: they would never leave it alone.
-                heapq.heappush(self._heap, (priority, arrival, who))
+            if self._must_wait_for_idle(key):
+                # No entry may overtake it: there would always be one that runs.
+                heapq.heappush(self._heap, (priority, arrival, key))
                 break
-            if self._judge is None or self._judge.fits(who, self.running):
-                self._enter(who, refused)
-                let_in.append(who)
-                if any(map(self._was_passed_enough, refused)):
+            if self._policy is None or self._policy.fits(key, self.running):
+                self._grant(key, refused)
+                admitted.append(key)
+                if any(map(self._is_starving, refused)):
                     break
                 continue
-            refused.append((priority, arrival, who))
-            if self._was_passed_enough(refused[-1]) or len(refused) == LOOK_AHEAD:
+            refused.append((priority, arrival, key))
+            if self._is_starving(refused[-1]) or len(refused) == LOOK_AHEAD:
                 break
         for entry in refused:
             heapq.heappush(self._heap, entry)
-        self.refused = tuple(who for _, _, who in refused)
-        return let_in
+        self.refused = tuple(key for _, _, key in refused)
+        return admitted
 
-    def _kept_apart(self, who: K) -> bool:
-        alone = who in self._loners or any(loner in self.running for loner in self._loners)
-        return alone and bool(self.running)
+    def _must_wait_for_idle(self, key: K) -> bool:
+        exclusive = key in self._exclusive or not self._exclusive.isdisjoint(self.running)
+        return exclusive and bool(self.running)
 
-    def _was_passed_enough(self, entry: tuple[Priority, int, K]) -> bool:
-        return self._passes.get(entry[-1], 0) >= MOST_PASSES
+    def _is_starving(self, entry: tuple[Priority, int, K]) -> bool:
+        return self._overtakes.get(entry[-1], 0) >= MAX_OVERTAKES
 
-    def _enter(self, who: K, passed: Sequence[tuple[Priority, int, K]]) -> None:
-        del self._waiting[who]
-        self._passes.pop(who, None)
-        self.running[who] = self._slot()
-        if self._judge is not None:
-            self._judge.let_in(who)
-        for _, _, other in passed:
-            self._passes[other] = self._passes.get(other, 0) + 1
+    def _grant(self, key: K, overtaken: Sequence[tuple[Priority, int, K]]) -> None:
+        del self._waiting[key]
+        self._overtakes.pop(key, None)
+        self.running[key] = self._lowest_free_slot()
+        if self._policy is not None:
+            self._policy.on_admit(key)
+        for _, _, other in overtaken:
+            self._overtakes[other] = self._overtakes.get(other, 0) + 1
 
-    def _tidy(self) -> None:
-        """Drop the entries of those who withdrew when they are most: no one leave pays for all."""
+    def _compact_heap(self) -> None:
+        """Rebuild the heap once most of its entries are stale, so that the cost is amortized."""
         if len(self._heap) > 2 * len(self._waiting) + 16:
-            self._heap = [(*ticket, who) for who, ticket in self._waiting.items()]
+            self._heap = [(*ticket, key) for key, ticket in self._waiting.items()]
             heapq.heapify(self._heap)
 
-    def _slot(self) -> int:
+    def _lowest_free_slot(self) -> int:
         if self._free:
             return heapq.heappop(self._free)
         self._slots += 1

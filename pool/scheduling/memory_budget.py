@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["MemoryBudget", "margin"]
+__all__ = ["MemoryBudget", "safety_margin"]
 
-_MOST_MARGIN = 2 << 30
-_LEAST = 64 << 20
+_MAX_MARGIN = 2 << 30
+_MIN_BUDGET = 64 << 20
 _UP_SECONDS = 5.0
 """For so long there must have been more: who ends something often begins something else."""
 
@@ -25,13 +25,13 @@ class MemoryBudget:
         now: what they may have now.
     """
 
-    def __init__(self, asked: int, free: int) -> None:
-        self.asked = asked
-        self.now = min(asked, _allowed(free))
-        self._seen: deque[tuple[float, int]] = deque()
+    def __init__(self, limit: int, free: int) -> None:
+        self.limit = limit
+        self.current = min(limit, _usable(free))
+        self._readings: deque[tuple[float, int]] = deque()
         """When, and what could be had then."""
 
-    def saw(self, at: float, free: int, used: int) -> int:
+    def update(self, now: float, free: int, used: int) -> int:
         """Return what builds may have after one look.
 
         Args:
@@ -40,24 +40,24 @@ class MemoryBudget:
             used: bytes that builds use already.
         """
         there = free + used
-        self._seen.append((at, min(self.asked, _allowed(there))))
-        while self._seen[0][0] < at - _UP_SECONDS:
-            self._seen.popleft()
-        least = min(allowed for _, allowed in self._seen)
-        back = least == self.asked != self.now
-        if back or abs(least - self.now) > margin(there) // 2:
-            self.now = least
-        return self.now
+        self._readings.append((now, min(self.limit, _usable(there))))
+        while self._readings[0][0] < now - _UP_SECONDS:
+            self._readings.popleft()
+        least = min(allowed for _, allowed in self._readings)
+        back = least == self.limit != self.current
+        if back or abs(least - self.current) > safety_margin(there) // 2:
+            self.current = least
+        return self.current
 
 
-def margin(free: int) -> int:
+def safety_margin(free: int) -> int:
     """Return what of the free memory is left alone: a tenth, at most 2 GiB.
 
     Builds read and write files through the page cache, other programs grow, we take some
     ourselves, and what a tree has is seen once a second only.
     """
-    return min(free // 10, _MOST_MARGIN)
+    return min(free // 10, _MAX_MARGIN)
 
 
-def _allowed(free: int) -> int:
-    return max(_LEAST, free - margin(free))
+def _usable(free: int) -> int:
+    return max(_MIN_BUDGET, free - safety_margin(free))

@@ -28,17 +28,17 @@ K = TypeVar("K", bound="Hashable")
 
 FIRST_GUESS = 512 << 20
 """Bytes for a build of which nothing is known: one C++ compiler and a linker at work."""
-_LEAST = 32 << 20
+_MIN_GUESS = 32 << 20
 """Bytes of an interpreter with a backend; the guess is never less."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    known: int | None
+    earlier_peak: int | None
     """The peak of earlier runs."""
     reserved: int = 0
     """What it was let in with."""
-    uses: int = 0
+    usage: int = 0
     """As sampled last; 0 while it does not run."""
     peak: int = 0
     """The most it was seen to use in this run."""
@@ -54,17 +54,17 @@ class MemoryLedger(Generic[K]):
     def __init__(self, budget: int | None) -> None:
         self.budget = budget
         self._entries: dict[K, _Entry] = {}
-        self._using: dict[K, _Entry] = {}
+        self._sampled: dict[K, _Entry] = {}
         """Those in the newest sample."""
-        self._seen: list[int] = []
+        self._ended_peaks: list[int] = []
         """Peaks of builds that nobody knew and that have ended, sorted."""
-        self._went_well = 0
+        self._successes = 0
         self._guess = FIRST_GUESS
         """What is expected of builds that nobody knows."""
 
     # What it is told
 
-    def expect(self, who: K, known: int | None, seen: int = 0) -> None:
+    def add(self, build: K, earlier_peak: int | None, last_attempt_peak: int = 0) -> None:
         """A build is announced.
 
         Args:
@@ -72,71 +72,75 @@ class MemoryLedger(Generic[K]):
             known: its peak in earlier runs.
             seen: what an earlier try came to in this run: it needs that much, or more.
         """
-        self._entries[who] = _Entry(known=known, peak=seen)
+        self._entries[build] = _Entry(earlier_peak=earlier_peak, peak=last_attempt_peak)
 
-    def let_in(self, who: K) -> None:
+    def on_admit(self, key: K) -> None:
         """It goes on: set aside what it needs."""
-        self._entries[who].reserved = self.need(who)
+        self._entries[key].reserved = self.expected_peak(key)
 
-    def saw(self, uses: Mapping[K, int]) -> None:
+    def record_sample(self, usage: Mapping[K, int]) -> None:
         """Take one sample; who is not in it uses nothing now."""
-        for entry in self._using.values():
-            entry.uses = 0
-        self._using = {who: self._entries[who] for who in uses if who in self._entries}
-        for who, entry in self._using.items():
-            entry.uses = uses[who]
-            entry.peak = max(entry.peak, entry.uses)
-        self._guess = self._guessed()
+        for entry in self._sampled.values():
+            entry.usage = 0
+        self._sampled = {who: self._entries[who] for who in usage if who in self._entries}
+        for who, entry in self._sampled.items():
+            entry.usage = usage[who]
+            entry.peak = max(entry.peak, entry.usage)
+        self._guess = self._estimate_guess()
 
-    def forget(self, who: K, *, peak: int, well: bool) -> None:
+    def remove(self, build: K, *, peak: int, succeeded: bool) -> None:
         """It has ended, with the most it ever used; ``well``: it was really built."""
-        entry = self._entries.pop(who, None)
+        entry = self._entries.pop(build, None)
         if entry is None:
             return
-        self._using.pop(who, None)
-        if entry.known is None and peak:
-            insort(self._seen, peak)
-            self._went_well += well
-            self._guess = self._guessed()
+        self._sampled.pop(build, None)
+        if entry.earlier_peak is None and peak:
+            insort(self._ended_peaks, peak)
+            self._successes += succeeded
+            self._guess = self._estimate_guess()
 
     # What it answers
 
     @property
-    def used(self) -> int:
+    def total_usage(self) -> int:
         """What all builds use together, as sampled last."""
-        return sum(self.uses.values())
+        return sum(self.usage.values())
 
     @property
-    def uses(self) -> dict[K, int]:
+    def usage(self) -> dict[K, int]:
         """What each build in the newest sample uses."""
-        return {who: entry.uses for who, entry in self._using.items()}
+        return {who: entry.usage for who, entry in self._sampled.items()}
 
-    def need(self, who: K) -> int:
+    def expected_peak(self, build: K) -> int:
         """Return what a build is expected to use at most."""
-        entry = self._entries[who]
-        return max(self._guess if entry.known is None else entry.known, entry.peak)
+        entry = self._entries[build]
+        return max(self._guess if entry.earlier_peak is None else entry.earlier_peak, entry.peak)
 
-    def reserved(self, who: K) -> int:
+    def reserved_bytes(self, build: K) -> int:
         """Return what is set aside for a build that runs; 0 for one that has just ended."""
-        entry = self._entries.get(who)
-        return max(entry.reserved, entry.uses) if entry else 0
+        entry = self._entries.get(build)
+        return max(entry.reserved, entry.usage) if entry else 0
 
-    def free(self, running: Collection[K]) -> int:
+    def free_bytes(self, running: Collection[K]) -> int:
         """Return what of the budget is left beside those who run; below 0 if they have more."""
-        return (self.budget or 0) - sum(map(self.reserved, running))
+        return (self.budget or 0) - sum(map(self.reserved_bytes, running))
 
-    def fits(self, who: K, running: Collection[K]) -> bool:
+    def fits(self, key: K, running: Collection[K]) -> bool:
         """Tell whether a build may run beside others."""
-        return self.budget is None or not running or self.need(who) <= self.free(running)
+        return (
+            self.budget is None
+            or not running
+            or self.expected_peak(key) <= self.free_bytes(running)
+        )
 
-    def _guessed(self) -> int:
-        least = max(_upper(self._seen), FIRST_GUESS >> self._went_well, _LEAST)
+    def _estimate_guess(self) -> int:
+        least = max(_upper_quartile(self._ended_peaks), FIRST_GUESS >> self._successes, _MIN_GUESS)
         # Of those that run, only who has more than that tells something: the others may yet grow.
-        using = self._using.values()
-        above = [entry.peak for entry in using if entry.known is None and entry.peak > least]
-        return max(least, _upper(sorted([*self._seen, *above]))) if above else least
+        using = self._sampled.values()
+        above = [entry.peak for entry in using if entry.earlier_peak is None and entry.peak > least]
+        return max(least, _upper_quartile(sorted([*self._ended_peaks, *above]))) if above else least
 
 
-def _upper(peaks: list[int]) -> int:
+def _upper_quartile(peaks: list[int]) -> int:
     """Return what three quarters of them, sorted, are not above."""
     return peaks[(3 * len(peaks) + 3) // 4 - 1] if peaks else 0

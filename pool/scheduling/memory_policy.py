@@ -1,16 +1,17 @@
-"""The memory of a run: a budget that can be changed, who fits into it, and what is told of that.
+"""The admission policy for memory: a budget that can be changed, and the events about it.
 
-It stands beside the gate of builds. The gate asks it (by way of the `MemoryLedger`) for whom a free slot
-is of use; whoever does not fit is told to wait for memory, without a slot, and is looked at again
-whenever somebody leaves, the budget changes, or a sample is taken.
+The gate of builds asks this policy (and so the `MemoryLedger`) which build fits when a slot is
+free. A build that does not fit waits for memory without a slot. It is examined again whenever a
+build releases its slot, the budget changes, or a sample is taken.
 
-That is why memory is asked for together with the slot, and not before or after it: before, a build
-could have memory set aside for which there is no slot; after, a slot would idle under a build that
-may not use it. Whoever leaves the slot in the middle gives the memory back as well, for processes
-run only with a slot. What a build found in the cache would not need is asked for all the same:
-it is not known yet, and given back in a moment.
+Slot and memory are granted in one decision. Reserving memory first could hold memory without a
+slot; taking the slot first could idle a slot that lacks memory. A build that releases its slot
+releases the memory as well, for processes run only with a slot. A build whose wheel turns out to be
+cached reserves memory all the same: that is not known yet, and the memory is free again in a
+moment.
 
-The budget is what was asked for, and less while the machine offers less: others count as well.
+The budget is the user's limit, or less while the machine has less to offer, for other programs use
+memory, too.
 """
 
 from __future__ import annotations
@@ -36,142 +37,148 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryPolicy"]
 
-_AHEAD_SECONDS = 2.0
-"""If at the pace of builds nothing is left by then, it is too late at the next look or after it."""
-_WORTH_TELLING = 0.05
-"""By what part of the need a figure has changed before it is told again."""
+_FORECAST_SECONDS = 2.0
+"""If builds grow so fast that no memory is left by then, waiting for the next sample is too late."""
+_SIGNIFICANT_CHANGE = 0.05
+"""A wait for memory is emitted again if a figure changed by this part of the bytes needed."""
 
 
 class MemoryPolicy:
-    """Judges who fits, as the gate's judge; tells who does not.
+    """Decides which builds fit into memory; emits the waits of those that do not.
 
     Args:
-        asked: the most bytes for all builds; None for no end.
-        bus: where waiting and changes are told.
-        look: sees what the machine offers.
+        limit: the most bytes for all builds; None for no limit.
+        bus: the bus for waits and changes of the budget.
+        read_memory: reads what the machine has available.
     """
 
     def __init__(
-        self, asked: int | None, bus: EventBus, look: Callable[[], AvailableMemory] = read_available
+        self,
+        limit: int | None,
+        bus: EventBus,
+        read_memory: Callable[[], AvailableMemory] = read_available,
     ) -> None:
         self._bus = bus
-        self._look = look
-        self._offer = look()
-        self._allowance = None if asked is None else MemoryBudget(asked, self._offer.free)
-        self.ledger: MemoryLedger[BuildId] = MemoryLedger(_now(self._allowance))
+        self._read_memory = read_memory
+        self._available = read_memory()
+        self._budget = None if limit is None else MemoryBudget(limit, self._available.free)
+        self.ledger: MemoryLedger[BuildId] = MemoryLedger(_current_bytes(self._budget))
         self._pressure = Pressure()
-        self._seen_at = bus.elapsed
-        self._pace = 0.0
-        """Bytes a second by which builds have grown."""
-        self._told: dict[BuildId, tuple[int, int]] = {}
-        """Who was told to wait: needs and free."""
+        self._sampled_at = bus.elapsed
+        self._growth = 0.0
+        """Bytes a second by which the usage of all builds grew between the last two samples."""
+        self._announced: dict[BuildId, tuple[int, int]] = {}
+        """The builds that wait for memory, with the bytes needed and free that were emitted."""
 
     @property
     def budget(self) -> int | None:
-        """Bytes, as it is now; None for no end."""
+        """The current budget in bytes; None for no limit."""
         return self.ledger.budget
 
-    # As the judge of a gate
+    # As the admission policy of a gate
 
-    def fits(self, who: Hashable, running: Collection[Hashable]) -> bool:
-        """Tell whether a build may run beside others."""
-        return self.ledger.fits(cast("BuildId", who), cast("Collection[BuildId]", running))
+    def fits(self, key: Hashable, running: Collection[Hashable]) -> bool:
+        """Return whether a build may run beside others."""
+        return self.ledger.fits(cast("BuildId", key), cast("Collection[BuildId]", running))
 
-    def let_in(self, who: Hashable) -> None:
-        """Set aside what it needs."""
-        self.ledger.let_in(cast("BuildId", who))
-        self._told.pop(cast("BuildId", who), None)
+    def on_admit(self, key: Hashable) -> None:
+        """Reserve the memory that the build needs."""
+        self.ledger.on_admit(cast("BuildId", key))
+        self._announced.pop(cast("BuildId", key), None)
 
-    def reserved(self, who: Hashable) -> int:
-        """Return what is set aside for a build."""
-        return self.ledger.reserved(cast("BuildId", who))
+    def reserved_bytes(self, key: Hashable) -> int:
+        """Return the bytes reserved for a build."""
+        return self.ledger.reserved_bytes(cast("BuildId", key))
 
-    def refused(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
-        """Tell who waits for memory, and for how much."""
-        free = max(0, self.ledger.free(cast("Collection[BuildId]", running)))
+    def on_refuse(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
+        """Emit for each refused build that it waits for memory, and for how much."""
+        free = max(0, self.ledger.free_bytes(cast("Collection[BuildId]", running)))
         for build in cast("Sequence[BuildId]", refused):
-            needs = self.ledger.need(build)
-            before = self._told.get(build)
-            if before is None or _differ(before, (needs, free), needs):
-                self._told[build] = (needs, free)
+            needs = self.ledger.expected_peak(build)
+            before = self._announced.get(build)
+            if before is None or _differs(before, (needs, free), needs):
+                self._announced[build] = (needs, free)
                 on = f"needs {in_units(needs)}, {in_units(free)} free"
-                why = BuildWaiting(build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free)
-                self._bus.emit(why)
+                event = BuildWaiting(
+                    build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free
+                )
+                self._bus.emit(event)
 
-    # What it is told
+    # Changes
 
-    def saw(self, samples: Sequence[BuildSample]) -> None:
-        """Take one look at all running builds, and at the machine."""
-        before, at = self.ledger.used, self._bus.elapsed
-        self.ledger.saw({sample.build: sample.rss for sample in samples})
-        if at > self._seen_at:
-            self._pace = (self.ledger.used - before) / (at - self._seen_at)
-        self._seen_at = at
-        self._offer = self._look()
-        if self._allowance is not None:
-            free, used = self._offer.free, self.ledger.used
-            self._set(self._allowance.saw(at, free, used), "machine")
+    def on_sample(self, samples: Sequence[BuildSample]) -> None:
+        """Record one sample of all running builds, and read the machine's memory."""
+        before, now = self.ledger.total_usage, self._bus.elapsed
+        self.ledger.record_sample({sample.build: sample.rss for sample in samples})
+        if now > self._sampled_at:
+            self._growth = (self.ledger.total_usage - before) / (now - self._sampled_at)
+        self._sampled_at = now
+        self._available = self._read_memory()
+        if self._budget is not None:
+            free, used = self._available.free, self.ledger.total_usage
+            self._set_budget(self._budget.update(now, free, used), "machine")
 
-    def forget(self, build: BuildId, *, peak: int, well: bool) -> None:
-        """A build has ended; ``peak`` in bytes, ``well`` if it was really built."""
-        self._told.pop(build, None)
-        self.ledger.forget(build, peak=peak, well=well)
+    def on_build_end(self, build: BuildId, *, peak: int, succeeded: bool) -> None:
+        """Remove a build; ``peak`` in bytes, ``succeeded`` if a wheel was built from source."""
+        self._announced.pop(build, None)
+        self.ledger.remove(build, peak=peak, succeeded=succeeded)
 
-    def resize(self, asked: int | None) -> None:
-        """Set another budget; what uses too much for it has time to end (`Pressure`)."""
-        there = self._look().free + self.ledger.used
-        self._allowance = None if asked is None else MemoryBudget(asked, there)
-        self._set(_now(self._allowance), "user")
-        if asked is None:
-            for build in self._told:
+    def resize(self, limit: int | None) -> None:
+        """Set another limit; builds that use too much for it have time to end (`Pressure`)."""
+        usable = self._read_memory().free + self.ledger.total_usage
+        self._budget = None if limit is None else MemoryBudget(limit, usable)
+        self._set_budget(_current_bytes(self._budget), "user")
+        if limit is None:
+            for build in self._announced:
                 self._bus.emit(BuildWaiting(build=build, for_=WaitFor.SLOT))
-            self._told.clear()
+            self._announced.clear()
 
-    def _set(self, budget: int | None, why: str) -> None:
-        old = self.ledger.budget
-        if budget != old:
-            self.ledger.budget = budget
-            changed = LimitChanged(limit=LimitName.MEMORY, old=old or 0, new=budget or 0, why=why)
-            self._bus.emit(changed)
+    def _set_budget(self, budget: int | None, reason: str) -> None:
+        old, new = self.ledger.budget, budget
+        if new != old:
+            self.ledger.budget = new
+            event = LimitChanged(limit=LimitName.MEMORY, old=old or 0, new=new or 0, why=reason)
+            self._bus.emit(event)
 
-    # What it answers
+    # Decisions
 
-    def cap(self, gate: Gate) -> int:
-        """Return what the cap of builds should be, for all that memory says."""
-        if (strain := self._strain()) is None:
+    def recommend_cap(self, gate: Gate) -> int:
+        """Return the cap of builds that the state of memory allows."""
+        if (reading := self._pressure_reading()) is None:
             return gate.cap + 1
-        running = len(gate.running)
-        return self._pressure.cap(self._bus.elapsed, strain, running=running, cap=gate.cap)
+        running, now = len(gate.running), self._bus.elapsed
+        return self._pressure.recommend_cap(now, reading, running=running, cap=gate.cap)
 
-    def shortage(self) -> str:
-        """Say why a build has to end to make room; empty if none has to."""
-        strain = self._strain()
-        if strain is None or not self._pressure.ends(self._bus.elapsed, strain):
+    def eviction_reason(self) -> str:
+        """Return why a build has to end to free memory; empty if none has to."""
+        reading = self._pressure_reading()
+        if reading is None or not self._pressure.must_evict(self._bus.elapsed, reading):
             return ""
-        if strain.over > 1 and self._allowance:
-            return f"memory {in_units(self.ledger.used)} of {in_units(self._allowance.asked)}"
-        if strain.scarce:
-            return f"{in_units(self._offer.free)} of memory left"
-        return f"processes waited for memory {strain.stall:.0f} % of the time"
+        if reading.overuse > 1 and self._budget:
+            used, limit = self.ledger.total_usage, self._budget.limit
+            return f"memory {in_units(used)} of {in_units(limit)}"
+        if reading.scarce:
+            return f"{in_units(self._available.free)} of memory left"
+        return f"processes waited for memory {reading.stall:.0f} % of the time"
 
-    def _strain(self) -> PressureReading | None:
-        if self._allowance is None:
+    def _pressure_reading(self) -> PressureReading | None:
+        if self._budget is None:
             return None
-        used, offer, budget = self.ledger.used, self._offer, self._allowance.now
-        soon_gone = used > budget and offer.free < self._pace * _AHEAD_SECONDS
+        used, available, budget = self.ledger.total_usage, self._available, self._budget.current
+        soon_gone = used > budget and available.free < self._growth * _FORECAST_SECONDS
         return PressureReading(
             load=used / budget,
-            over=used / self._allowance.asked,
-            scarce=offer.scarce or soon_gone,
-            stall=offer.stall,
+            overuse=used / self._budget.limit,
+            scarce=available.scarce or soon_gone,
+            stall=available.stall,
         )
 
 
-def _now(allowance: MemoryBudget | None) -> int | None:
-    return allowance.now if allowance else None
+def _current_bytes(budget: MemoryBudget | None) -> int | None:
+    return budget.current if budget else None
 
 
-def _differ(before: tuple[int, int], now: tuple[int, int], needs: int) -> bool:
+def _differs(before: tuple[int, int], now: tuple[int, int], needs: int) -> bool:
     return any(
-        abs(new - old) > needs * _WORTH_TELLING for old, new in zip(before, now, strict=True)
+        abs(new - old) > needs * _SIGNIFICANT_CHANGE for old, new in zip(before, now, strict=True)
     )

@@ -21,11 +21,11 @@ HIGH_STALL, LOW_STALL = 10.0, 2.0
 _CALM = 0.9
 """The part of the budget below which there is calm."""
 
-PATIENCE_SECONDS = 5.0
+OVERUSE_SECONDS = 5.0
 """Above what was asked for: a linker's peak is over by then, and a build may have ended."""
-FAR, FAR_SECONDS = 1.1, 2.0
+FAR_OVERUSE, FAR_OVERUSE_SECONDS = 1.1, 2.0
 """So far above it, and for so long: three looks agree, and it is no peak of a moment."""
-DIRE_STALL = 40.0
+CRITICAL_STALL = 40.0
 """Percent: work nearly stands still. systemd-oomd kills at 60, for which it waits 30 seconds."""
 SETTLE_SECONDS = 3.0
 """After an end: two for a hook that was asked to end, one until the next look."""
@@ -37,7 +37,7 @@ class PressureReading:
 
     load: float
     """Use as a part of the budget as it is now."""
-    over: float
+    overuse: float
     """Use as a part of the budget that was asked for."""
     scarce: bool = False
     """Whether nearly nothing is left, whoever has it, or will be in a moment."""
@@ -45,21 +45,21 @@ class PressureReading:
     """Percent of time in which some process waited for memory."""
 
     @property
-    def dire(self) -> bool:
+    def critical(self) -> bool:
         """Whether it must not stay so."""
-        return self.over > 1 or self.scarce or self.stall >= DIRE_STALL
+        return self.overuse > 1 or self.scarce or self.stall >= CRITICAL_STALL
 
 
 @dataclass(slots=True)
 class Pressure:
     """Remembers when the cap was moved and somebody ended, and since when it is calm, or dire."""
 
-    _moved: float = float("-inf")
+    _moved_at: float = float("-inf")
     _calm_since: float | None = None
-    _dire_since: float | None = None
-    _ended: float = float("-inf")
+    _critical_since: float | None = None
+    _evicted_at: float = float("-inf")
 
-    def cap(self, now: float, strain: PressureReading, *, running: int, cap: int) -> int:
+    def recommend_cap(self, now: float, reading: PressureReading, *, running: int, cap: int) -> int:
         """Return what the cap should be; the caller keeps it from rising above the user's.
 
         Args:
@@ -68,32 +68,32 @@ class Pressure:
             running: how many builds hold a slot.
             cap: what it is now.
         """
-        if strain.load > 1 or strain.stall >= HIGH_STALL or strain.scarce:
+        if reading.load > 1 or reading.stall >= HIGH_STALL or reading.scarce:
             self._calm_since = None
-            if now - self._moved < DOWN_SECONDS:
+            if now - self._moved_at < DOWN_SECONDS:
                 return cap
-            self._moved = now
+            self._moved_at = now
             effective = min(cap, max(running, 1))
             return max(1, effective - max(1, effective // 4))
-        if strain.load > _CALM or strain.stall > LOW_STALL:
+        if reading.load > _CALM or reading.stall > LOW_STALL:
             self._calm_since = None
             return cap
         since = self._calm_since = now if self._calm_since is None else self._calm_since
-        if now - max(since, self._moved) < UP_SECONDS:
+        if now - max(since, self._moved_at) < UP_SECONDS:
             return cap
-        self._moved = now
+        self._moved_at = now
         return cap + 1
 
-    def ends(self, now: float, strain: PressureReading) -> bool:
+    def must_evict(self, now: float, reading: PressureReading) -> bool:
         """Tell whether a build has to end now; the caller ends one, if there is one that may."""
-        if not strain.dire:
-            self._dire_since = None
+        if not reading.critical:
+            self._critical_since = None
             return False
-        since = self._dire_since = now if self._dire_since is None else self._dire_since
-        if now - self._ended < SETTLE_SECONDS:
+        since = self._critical_since = now if self._critical_since is None else self._critical_since
+        if now - self._evicted_at < SETTLE_SECONDS:
             return False
-        patience = FAR_SECONDS if strain.over > FAR else PATIENCE_SECONDS
-        if not strain.scarce and now - max(since, self._ended + SETTLE_SECONDS) < patience:
+        patience = FAR_OVERUSE_SECONDS if reading.overuse > FAR_OVERUSE else OVERUSE_SECONDS
+        if not reading.scarce and now - max(since, self._evicted_at + SETTLE_SECONDS) < patience:
             return False
-        self._ended = now
+        self._evicted_at = now
         return True

@@ -1,7 +1,7 @@
-"""A build's seat at the gate: taken, left while the build waits for anything else, taken again.
+"""A build's slot: acquired, released while the build waits for anything else, acquired again.
 
-The rule it keeps: no slot is held while waiting. And in the journal no two builds ever hold one
-slot: what ends the holding is told before the slot is given back.
+The rule: a build that waits holds no slot. The event that ends a slot is emitted before the
+release, so the journal never shows two builds in one slot.
 """
 
 from __future__ import annotations
@@ -18,66 +18,72 @@ if TYPE_CHECKING:
     from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
 
-__all__ = ["FRESH", "GOES_ON", "LAST", "Priority", "Slot"]
+__all__ = ["RANK_LAST", "RANK_NEW", "RANK_RESUMED", "Priority", "Slot"]
 
 Priority = tuple[int, float, int]
-"""Rank, then the longest expected first (negative seconds), then the order given."""
+"""The rank, then the longest expected duration first (negative seconds), then the order given."""
 
-LAST, FRESH, GOES_ON = 2, 1, 0
-"""The ranks: what others wait for, or what has begun already, goes before what has not.
+RANK_LAST, RANK_NEW, RANK_RESUMED = 2, 1, 0
+"""Ranks: builds that others wait for or that have started before are admitted before new ones.
 
-What must be alone is best last: it costs the same then, and holds nobody up.
+An exclusive build ranks last: it takes as long then, and delays no other build.
 """
 
 
 class Slot:
-    """One build's way in and out of its slot; at most one slot at a time.
+    """One build's slot at the gate; the build holds at most one.
 
     Args:
-        build: whose it is.
-        gate: where it is taken.
-        bus: where that is told.
-        priority: at the gate, until it has begun.
-        alone: whether nobody else may have a slot at the same time.
+        build: the build that holds the slot.
+        gate: the gate where the slot is acquired.
+        bus: the bus for the events of the slot.
+        priority: the priority at the gate until the build has started.
+        exclusive: whether no other build may hold a slot at the same time.
     """
 
     def __init__(
-        self, build: BuildId, gate: Gate, bus: EventBus, priority: Priority, *, alone: bool = False
+        self,
+        build: BuildId,
+        gate: Gate,
+        bus: EventBus,
+        priority: Priority,
+        *,
+        exclusive: bool = False,
     ) -> None:
         self._build = build
         self._gate = gate
         self._bus = bus
         self._priority = priority
-        self._alone = alone
-        self._worked = 0.0
-        self._since: float | None = None
+        self._exclusive = exclusive
+        self._active_seconds = 0.0
+        self._acquired_at: float | None = None
 
     @property
-    def worked(self) -> float:
+    def active_seconds(self) -> float:
         """Seconds with a slot so far."""
-        now = 0.0 if self._since is None else self._bus.elapsed - self._since
-        return self._worked + now
+        current = 0.0 if self._acquired_at is None else self._bus.elapsed - self._acquired_at
+        return self._active_seconds + current
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a slot."""
-        slot = await self._gate.acquire(self._build, self._priority, alone=self._alone)
-        self._since = self._bus.elapsed
-        self._priority = (GOES_ON, *self._priority[1:])
-        reserved = self._gate.reserved(self._build)
+        slot = await self._gate.acquire(self._build, self._priority, exclusive=self._exclusive)
+        self._acquired_at = self._bus.elapsed
+        self._priority = (RANK_RESUMED, *self._priority[1:])
+        reserved = self._gate.reserved_bytes(self._build)
         self._bus.emit(BuildStarted(build=self._build, slot=slot, reserved=reserved))
 
     def release(self) -> None:
-        """Give the slot back, if there is one; whoever calls this has told why."""
-        if self._since is not None:
-            self._worked += self._bus.elapsed - self._since
-            self._since = None
+        """Release the slot if the build holds one; the caller has emitted the reason."""
+        if self._acquired_at is not None:
+            self._active_seconds += self._bus.elapsed - self._acquired_at
+            self._acquired_at = None
             self._gate.release(self._build)
 
     @asynccontextmanager
-    async def left(self, why: BuildWaiting) -> AsyncIterator[None]:
-        """Wait for something else without a slot; there is one again when the block is done."""
-        self._bus.emit(why)
+    async def released(self, reason: BuildWaiting) -> AsyncIterator[None]:
+        """Release the slot for the length of a block, and acquire one again after it."""
+        self._bus.emit(reason)
         self.release()
         yield
         self._bus.emit(BuildWaiting(build=self._build, for_=WaitFor.SLOT))
-        await self.take()
+        await self.acquire()

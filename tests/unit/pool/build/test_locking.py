@@ -10,7 +10,7 @@ import pytest
 
 from pool.build.locking import BuildLocks, LockTarget
 from pool.scheduling.gate import Gate
-from pool.scheduling.slot import FRESH, Slot
+from pool.scheduling.slot import RANK_NEW, Slot
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 
@@ -33,17 +33,17 @@ async def test_who_is_cancelled_while_it_waits_for_its_slot_again_gives_the_lock
     first = locks.try_hold(what.path)
     assert first is not None
     job: Any = type("Job", (), {"id": "b1"})
-    seat = Slot(job.id, gate, bus, (FRESH, 0.0, 0))
+    seat = Slot(job.id, gate, bus, (RANK_NEW, 0.0, 0))
     alone = BuildLocks(job=job, seat=seat, bus=bus, patience=None)
 
     async def build() -> None:
-        await seat.take()
+        await seat.acquire()
         async with alone.hold(what):
             raise AssertionError("it has no slot")
 
     task = asyncio.create_task(build())
     await asyncio.sleep(0)
-    await gate.acquire("b2", (FRESH, 0.0, 0))
+    await gate.acquire("b2", (RANK_NEW, 0.0, 0))
     first.release()
     for _ in range(5):
         await asyncio.sleep(0)

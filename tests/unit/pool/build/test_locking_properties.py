@@ -30,10 +30,10 @@ def test_nobody_runs_beside_a_loner_and_all_have_their_turn(
 
     for who, (priority, alone, leaves) in enumerate(coming):
         if leaves and limiter.running:
-            limiter.leave(next(iter(limiter.running)))
-        limiter.request(who, (priority,), alone=alone)
+            limiter.remove(next(iter(limiter.running)))
+        limiter.request(who, (priority,), exclusive=alone)
         check()
     while limiter.running:
-        limiter.leave(next(iter(limiter.running)))
+        limiter.remove(next(iter(limiter.running)))
         check()
     assert had_a_turn == set(range(len(coming)))

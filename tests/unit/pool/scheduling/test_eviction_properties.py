@@ -15,37 +15,37 @@ from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.limiter import Limiter
 from pool.scheduling.memory_ledger import MemoryLedger
 from pool.scheduling.memory_pressure import Pressure, PressureReading
-from pool.scheduling.slot import FRESH, GOES_ON, LAST
+from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED
 
 JOBS, TRIES = 8, 2
 
 at_work = st.builds(
     EvictionCandidate,
-    who=st.integers(),
-    worked=st.floats(0, 100),
-    uses=st.integers(0, 100),
+    key=st.integers(),
+    active_seconds=st.floats(0, 100),
+    usage=st.integers(0, 100),
     nested=st.booleans(),
     awaited=st.booleans(),
 )
 
 
-@given(st.lists(at_work, unique_by=lambda one: one.who, max_size=8))
+@given(st.lists(at_work, unique_by=lambda one: one.key, max_size=8))
 def test_who_has_worked_longest_goes_on_and_so_does_who_is_alone(
     all_: list[EvictionCandidate[int]],
 ) -> None:
     who = choose_victim(all_)
     assert (who is None) is (len(all_) < 2)
     if who is not None:
-        chosen = next(one for one in all_ if one.who == who)
-        others = [one for one in all_ if one.who != who]
-        assert any(other.worked >= chosen.worked for other in others)
-        may = sorted(all_, key=lambda one: one.worked)[:-1]
-        assert chosen.uses * 2 * len(may) >= sum(one.uses for one in may)
+        chosen = next(one for one in all_ if one.key == who)
+        others = [one for one in all_ if one.key != who]
+        assert any(other.active_seconds >= chosen.active_seconds for other in others)
+        may = sorted(all_, key=lambda one: one.active_seconds)[:-1]
+        assert chosen.usage * 2 * len(may) >= sum(one.usage for one in may)
         for one in may:
-            if one.uses >= chosen.uses and not one.awaited and not one.nested:
+            if one.usage >= chosen.usage and not one.awaited and not one.nested:
                 assert not chosen.awaited
                 assert not chosen.nested
-                assert one.worked >= chosen.worked
+                assert one.active_seconds >= chosen.active_seconds
 
 
 @dataclass(kw_only=True)
@@ -106,14 +106,14 @@ class Run:
         self.begun: set[str] = set()
         self.built: set[str] = set()
         for number, build in enumerate(given_):
-            self.come(build, FRESH, number)
+            self.come(build, RANK_NEW, number)
 
     def come(self, build: Build, rank: int, number: int = 0, seen: int = 0) -> None:
         if build.name not in self.begun or seen:
-            self.ledger.expect(build.name, build.known, seen)
+            self.ledger.add(build.name, build.known, seen)
         self.begun.add(build.name)
         alone = build.attempt is not None and build.attempt.alone
-        self.limiter.request(build.name, (rank, number), alone=alone)
+        self.limiter.request(build.name, (rank, number), exclusive=alone)
 
     def uses(self, build: Build) -> int:
         return max(1, build.peak * min(build.worked, build.ramp) // build.ramp)
@@ -122,12 +122,12 @@ class Run:
         for name in list(self.limiter.running):
             self.work(self.builds[name])
         running = [self.builds[name] for name in self.limiter.running]
-        self.ledger.saw({build.name: self.uses(build) for build in running})
-        over = self.ledger.used / (self.ledger.budget or 1)
-        strain = PressureReading(load=over, over=over, scarce=self.scarce)
-        cap = self.pressure.cap(now, strain, running=len(running), cap=self.limiter.cap)
+        self.ledger.record_sample({build.name: self.uses(build) for build in running})
+        over = self.ledger.total_usage / (self.ledger.budget or 1)
+        strain = PressureReading(load=over, overuse=over, scarce=self.scarce)
+        cap = self.pressure.recommend_cap(now, strain, running=len(running), cap=self.limiter.cap)
         self.limiter.resize(min(cap, self.cap))
-        if self.pressure.ends(now, strain):
+        if self.pressure.must_evict(now, strain):
             self.make_room()
 
     def work(self, build: Build) -> None:
@@ -142,30 +142,30 @@ class Run:
             self.again(build, OutOfMemoryError.reference)
             return
         self.built.add(build.name)
-        self.ledger.forget(build.name, peak=self.uses(build), well=True)
-        self.limiter.leave(build.name)
+        self.ledger.remove(build.name, peak=self.uses(build), succeeded=True)
+        self.limiter.remove(build.name)
         for other in self.builds.values():
             if other.waits_on == build.name:
                 other.waits_on = None
-                self.come(other, GOES_ON)
+                self.come(other, RANK_RESUMED)
 
     def wait(self, build: Build, name: str) -> None:
         build.had.append(name)
         if name in self.built:
             return
         build.waits_on = name
-        self.limiter.leave(build.name)
+        self.limiter.remove(build.name)
         if name not in self.begun:
-            self.come(self.builds[name], GOES_ON)
+            self.come(self.builds[name], RANK_RESUMED)
 
     def make_room(self) -> None:
         awaited = {build.waits_on for build in self.builds.values()}
         one = choose_victim(
             [
                 EvictionCandidate(
-                    who=name,
-                    worked=self.builds[name].worked,
-                    uses=self.uses(self.builds[name]),
+                    key=name,
+                    active_seconds=self.builds[name].worked,
+                    usage=self.uses(self.builds[name]),
                     nested=self.builds[name].nested,
                     awaited=name in awaited,
                 )
@@ -182,9 +182,9 @@ class Run:
         assert attempt is not None
         peak = self.uses(build)
         build.attempt, build.worked, build.had = attempt, 0, []
-        self.ledger.forget(build.name, peak=peak, well=False)
-        self.limiter.leave(build.name)
-        self.come(build, GOES_ON if build.nested else LAST, seen=peak)
+        self.ledger.remove(build.name, peak=peak, succeeded=False)
+        self.limiter.remove(build.name)
+        self.come(build, RANK_RESUMED if build.nested else RANK_LAST, seen=peak)
 
     def command(self, what: str, value: int) -> None:
         match what:

@@ -13,7 +13,7 @@ import pytest
 
 from pool.common.model import BuildId
 from pool.scheduling.job_tokens import JobTokens
-from pool.scheduling.jobserver import Jobserver, Outer
+from pool.scheduling.jobserver import Jobserver, OuterJobserver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -174,7 +174,9 @@ async def test_tokens_of_an_outer_jobserver_are_borrowed_and_given_back(tmp_path
     os.mkfifo(theirs)
     pipe = os.open(theirs, os.O_RDWR | os.O_NONBLOCK)
     os.write(pipe, b"xy")
-    outer = Outer.found({"MAKEFLAGS": f" -j3 --jobserver-auth=3,4 --jobserver-auth=fifo:{theirs}"})
+    outer = OuterJobserver.join(
+        {"MAKEFLAGS": f" -j3 --jobserver-auth=3,4 --jobserver-auth=fifo:{theirs}"}
+    )
     assert outer is not None
     jobserver = Jobserver(JobTokens(8), outer)
     async with (
@@ -192,4 +194,4 @@ async def test_tokens_of_an_outer_jobserver_are_borrowed_and_given_back(tmp_path
     "auth", ["", " -j3 --jobserver-auth=fifo:/nowhere", " --jobserver-auth=990,991"]
 )
 def test_an_outer_jobserver_that_cannot_be_reached_is_none(auth: str) -> None:
-    assert Outer.found({"MAKEFLAGS": auth}) is None
+    assert OuterJobserver.join({"MAKEFLAGS": auth}) is None

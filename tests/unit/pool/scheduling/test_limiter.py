@@ -26,10 +26,10 @@ def test_the_lowest_free_slot_is_given() -> None:
     limiter: Limiter[str] = Limiter(3)
     for who in "abcd":
         limiter.request(who, (0,))
-    limiter.leave("a")
+    limiter.remove("a")
     assert limiter.running == {"b": 2, "c": 3, "d": 1}
-    limiter.leave("b")
-    limiter.leave("d")
+    limiter.remove("b")
+    limiter.remove("d")
     limiter.request("e", (0,))
     assert limiter.running == {"c": 3, "e": 1}
 
@@ -40,8 +40,8 @@ def test_a_smaller_cap_drains_without_putting_anybody_out() -> None:
         limiter.request(who, (0,))
     assert limiter.resize(1) == []
     assert list(limiter.running) == ["a", "b", "c"]
-    assert limiter.leave("a") == limiter.leave("b") == []
-    assert limiter.leave("c") == ["d"]
+    assert limiter.remove("a") == limiter.remove("b") == []
+    assert limiter.remove("c") == ["d"]
 
 
 def test_a_larger_cap_lets_in_at_once() -> None:
@@ -61,11 +61,11 @@ def test_who_withdraws_is_passed_over_even_if_they_come_back() -> None:
     limiter: Limiter[str] = Limiter(1)
     for who in "abc":
         limiter.request(who, (0,))
-    assert limiter.leave("b") == []
+    assert limiter.remove("b") == []
     limiter.request("b", (0,))
     assert limiter.waiting == ["c", "b"]
-    assert limiter.leave("a") == ["c"]
-    assert limiter.leave("c") == ["b"]
+    assert limiter.remove("a") == ["c"]
+    assert limiter.remove("c") == ["b"]
 
 
 def test_a_second_request_and_the_leaving_of_a_stranger_are_refused() -> None:
@@ -76,14 +76,14 @@ def test_a_second_request_and_the_leaving_of_a_stranger_are_refused() -> None:
         with pytest.raises(ValueError, match="already here"):
             limiter.request(who, (0,))
     with pytest.raises(KeyError):
-        limiter.leave("c")
+        limiter.remove("c")
 
 
 def test_waiters_who_withdrew_are_not_kept_for_ever() -> None:
     limiter: Limiter[int] = Limiter(0)
     for who in range(10_000):
         limiter.request(who, (0,))
-        limiter.leave(who)
+        limiter.remove(who)
     assert len(limiter._heap) < 100
 
 
@@ -91,29 +91,29 @@ def test_who_asks_to_be_alone_waits_for_all_and_is_passed_by_nobody_behind() -> 
     limiter: Limiter[str] = Limiter(3)
     for who in "ab":
         limiter.request(who, (0,))
-    assert limiter.request("x", (1,), alone=True) == []
+    assert limiter.request("x", (1,), exclusive=True) == []
     assert limiter.request("c", (0,)) == ["c"], "before it in the line"
     assert limiter.request("d", (2,)) == []
-    assert [limiter.leave(who) for who in "abc"] == [[], [], ["x"]]
+    assert [limiter.remove(who) for who in "abc"] == [[], [], ["x"]]
     assert limiter.request("e", (0,)) == limiter.resize(5) == []
-    assert limiter.leave("x") == ["e", "d"]
+    assert limiter.remove("x") == ["e", "d"]
 
 
 def test_two_who_want_to_be_alone_go_one_after_the_other() -> None:
     limiter: Limiter[str] = Limiter(2)
-    limiter.request("x", (0,), alone=True)
-    limiter.request("y", (0,), alone=True)
+    limiter.request("x", (0,), exclusive=True)
+    limiter.request("y", (0,), exclusive=True)
     limiter.request("a", (0,))
     assert list(limiter.running) == ["x"]
-    assert limiter.leave("x") == ["y"]
-    assert limiter.leave("y") == ["a"]
+    assert limiter.remove("x") == ["y"]
+    assert limiter.remove("y") == ["a"]
 
 
 def test_who_wanted_to_be_alone_and_withdrew_is_in_nobodys_way() -> None:
     limiter: Limiter[str] = Limiter(2)
     limiter.request("a", (0,))
-    limiter.request("x", (0,), alone=True)
+    limiter.request("x", (0,), exclusive=True)
     limiter.request("b", (1,))
-    assert limiter.leave("x") == ["b"]
+    assert limiter.remove("x") == ["b"]
     assert limiter.resize(3) == []
     assert limiter.request("x", (0,)) == ["x"], "next time not alone"

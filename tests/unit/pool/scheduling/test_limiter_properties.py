@@ -57,14 +57,14 @@ class Requests(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         who = data.draw(st.sampled_from(sorted(self.slots)))
         del self.slots[who]
-        self.expect(self.limiter.leave(who))
+        self.expect(self.limiter.remove(who))
 
     @precondition(lambda self: self.line)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         entry = data.draw(st.sampled_from(sorted(self.line)))
         self.line.remove(entry)
-        self.expect(self.limiter.leave(entry[2]))
+        self.expect(self.limiter.remove(entry[2]))
 
     @rule(cap=CAP)
     def resize(self, cap: int) -> None:

@@ -11,13 +11,13 @@ def ledger(budget: int | None, **known: int | None) -> MemoryLedger[str]:
     """A ledger in MiB."""
     made: MemoryLedger[str] = MemoryLedger(None if budget is None else budget * MIB)
     for who, peak in known.items():
-        made.expect(who, None if peak is None else peak * MIB)
+        made.add(who, None if peak is None else peak * MIB)
     return made
 
 
 def test_who_is_known_fits_by_the_peak_of_earlier_runs() -> None:
     three = ledger(1000, a=400, b=600, c=601)
-    three.let_in("a")
+    three.on_admit("a")
     assert three.fits("b", ["a"])
     assert not three.fits("c", ["a"])
 
@@ -28,54 +28,54 @@ def test_while_nobody_runs_anybody_fits() -> None:
 
 def test_without_a_budget_all_fit() -> None:
     both = ledger(None, a=9000, b=9000)
-    both.let_in("a")
+    both.on_admit("a")
     assert both.fits("b", ["a"])
 
 
 def test_who_uses_more_than_expected_has_that_set_aside() -> None:
     both = ledger(1000, a=100, b=500)
-    both.let_in("a")
-    both.saw({"a": 700 * MIB})
+    both.on_admit("a")
+    both.record_sample({"a": 700 * MIB})
     assert not both.fits("b", ["a"])
-    both.saw({"a": 300 * MIB})
+    both.record_sample({"a": 300 * MIB})
     assert both.fits("b", ["a"])
-    assert both.need("a") == 700 * MIB, "it may come to that again"
+    assert both.expected_peak("a") == 700 * MIB, "it may come to that again"
 
 
 def test_the_first_guess_is_halved_with_each_that_went_well_and_never_below_what_was_seen() -> None:
     some = ledger(4000, a=None, b=None, c=None, d=None)
-    assert some.need("d") == FIRST_GUESS
-    some.forget("a", peak=100 * MIB, well=True)
-    assert some.need("d") == FIRST_GUESS // 2
-    some.forget("b", peak=90 * MIB, well=False)
-    assert some.need("d") == FIRST_GUESS // 2
-    some.forget("c", peak=110 * MIB, well=True)
-    assert some.need("d") == FIRST_GUESS // 4
+    assert some.expected_peak("d") == FIRST_GUESS
+    some.remove("a", peak=100 * MIB, succeeded=True)
+    assert some.expected_peak("d") == FIRST_GUESS // 2
+    some.remove("b", peak=90 * MIB, succeeded=False)
+    assert some.expected_peak("d") == FIRST_GUESS // 2
+    some.remove("c", peak=110 * MIB, succeeded=True)
+    assert some.expected_peak("d") == FIRST_GUESS // 4
 
 
 def test_the_guess_grows_while_one_of_the_unknown_still_runs() -> None:
     some = ledger(4000, a=None, b=None)
-    some.saw({"a": 900 * MIB})
-    assert some.need("b") == 900 * MIB
+    some.record_sample({"a": 900 * MIB})
+    assert some.expected_peak("b") == 900 * MIB
 
 
 def test_one_giant_does_not_make_all_others_giants() -> None:
     some = ledger(4000, last=None, **{f"b{number}": None for number in range(8)})
     for number in range(7):
-        some.forget(f"b{number}", peak=60 * MIB, well=True)
-    some.forget("b7", peak=6000 * MIB, well=True)
-    assert some.need("last") == 60 * MIB
+        some.remove(f"b{number}", peak=60 * MIB, succeeded=True)
+    some.remove("b7", peak=6000 * MIB, succeeded=True)
+    assert some.expected_peak("last") == 60 * MIB
 
 
 def test_what_was_cached_tells_nothing() -> None:
     some = ledger(4000, a=None, b=None)
-    some.forget("a", peak=0, well=False)
-    assert some.need("b") == FIRST_GUESS
+    some.remove("a", peak=0, succeeded=False)
+    assert some.expected_peak("b") == FIRST_GUESS
 
 
 def test_who_was_ended_is_expected_to_need_what_it_came_to_or_more() -> None:
     some = ledger(4000, a=50)
-    some.expect("again", 50 * MIB, 700 * MIB)
-    some.expect("unknown", None, 100 * MIB)
-    assert some.need("again") == 700 * MIB
-    assert some.need("unknown") == FIRST_GUESS
+    some.add("again", 50 * MIB, 700 * MIB)
+    some.add("unknown", None, 100 * MIB)
+    assert some.expected_peak("again") == 700 * MIB
+    assert some.expected_peak("unknown") == FIRST_GUESS

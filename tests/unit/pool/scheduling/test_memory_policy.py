@@ -30,7 +30,7 @@ class Machine:
         )
         self.gate = Gate(8, self.memory)
         for build in (ONE, TWO):
-            self.memory.ledger.expect(build, GIB)
+            self.memory.ledger.add(build, GIB)
 
     def offers(self, free: float = 64, *, scarce: bool = False, stall: float = 0.0) -> None:
         self.offer = AvailableMemory(free=int(free * GIB), scarce=scarce, stall=stall)
@@ -42,8 +42,8 @@ class Machine:
             v.BuildSample(build=build, processes=(), rss=int(size * GIB), peak=0)
             for build, size in zip((ONE, TWO), uses, strict=False)
         ]
-        self.memory.saw(samples)
-        return self.memory.shortage()
+        self.memory.on_sample(samples)
+        return self.memory.eviction_reason()
 
     @property
     def changes(self) -> list[tuple[int, str]]:
@@ -90,7 +90,7 @@ def test_what_grows_fast_in_its_budget_ends_nobody() -> None:
 def test_without_a_budget_nobody_has_to() -> None:
     machine = Machine(None, free=0.1, scarce=True, stall=90.0)
     assert not any(machine.look(50, 50) for _ in range(20))
-    assert machine.memory.cap(machine.gate) > machine.gate.cap
+    assert machine.memory.recommend_cap(machine.gate) > machine.gate.cap
     assert not machine.told
 
 

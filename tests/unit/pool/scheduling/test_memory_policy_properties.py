@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pool.scheduling.limiter import MOST_PASSES, Limiter
+from pool.scheduling.limiter import MAX_OVERTAKES, Limiter
 from pool.scheduling.memory_ledger import MemoryLedger
 
 SIZE = st.integers(1, 12)
@@ -34,7 +34,7 @@ class Admissions(RuleBasedStateMachine):
     @rule(size=SIZE, rank=st.integers(0, 1))
     def come(self, size: int, rank: int) -> None:
         self.number += 1
-        self.ledger.expect(self.number, size)
+        self.ledger.add(self.number, size)
         self.passed[self.number] = set()
         # Behind or before those who wait: who comes later with a better rank does not pass.
         line = [*self.limiter.waiting, self.number]
@@ -51,23 +51,23 @@ class Admissions(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         who = data.draw(st.sampled_from(sorted(self.limiter.running)))
         line = list(self.limiter.waiting)
-        self.ledger.forget(who, peak=1, well=True)
-        self.entered(self.limiter.leave(who), line)
+        self.ledger.remove(who, peak=1, succeeded=True)
+        self.entered(self.limiter.remove(who), line)
 
     @precondition(lambda self: self.limiter.waiting)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         who = data.draw(st.sampled_from(sorted(self.limiter.waiting)))
         line = list(self.limiter.waiting)
-        let_in = self.limiter.leave(who)
-        self.ledger.forget(who, peak=0, well=False)
+        let_in = self.limiter.remove(who)
+        self.ledger.remove(who, peak=0, succeeded=False)
         self.passed.pop(who)
         self.entered(let_in, [one for one in line if one != who])
 
     @rule(data=st.data())
     def sample(self, data: st.DataObject) -> None:
         uses = {who: data.draw(SIZE) for who in self.limiter.running}
-        self.ledger.saw(uses)
+        self.ledger.record_sample(uses)
         line = list(self.limiter.waiting)
         self.entered(self.limiter.reconsider(), line)
 
@@ -91,12 +91,12 @@ class Admissions(RuleBasedStateMachine):
         if len(running) < self.limiter.cap:
             for who in self.limiter.waiting:
                 assert not self.ledger.fits(who, running)
-                if self.limiter._passes.get(who, 0) >= MOST_PASSES:
+                if self.limiter._overtakes.get(who, 0) >= MAX_OVERTAKES:
                     break
 
     @invariant()
     def nobody_is_passed_for_ever(self) -> None:
-        assert all(len(passed) <= MOST_PASSES for passed in self.passed.values())
+        assert all(len(passed) <= MAX_OVERTAKES for passed in self.passed.values())
 
 
 Admissions.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

@@ -101,7 +101,7 @@ def test_a_cgroup_that_is_full_leaves_a_little_all_the_same(machine: Machine) ->
     machine.file("proc/self/cgroup", "0::/")
     machine.v2("", 1 * GIB, 2 * GIB)
     assert read_available(machine.root) == AvailableMemory(free=0, scarce=True)
-    assert MemoryBudget(GIB, free=0).now == 64 << 20
+    assert MemoryBudget(GIB, free=0).current == 64 << 20
 
 
 def test_files_that_are_only_kept_leave_room(machine: Machine) -> None:
