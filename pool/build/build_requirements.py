@@ -1,8 +1,8 @@
-"""Wheels for build environments: resolved, fetched or built, unpacked into the store.
+"""Wheels for build environments: resolved, fetched or built, and unpacked into the cache.
 
-The resolver does no I/O. It answers with what it misses, and this module gets that: pages and
-wheels from the index, and wheels that exist nowhere yet from nested builds. Everything is asked
-for once, however many builds want it; nobody who waits in here holds a slot.
+The resolver does no I/O: it reports missing metadata, and this module supplies it from wheels of
+the index and from nested builds of requirements that have no wheel. Each file is fetched once,
+however many builds require it. No build slot is held meanwhile.
 """
 
 from __future__ import annotations
@@ -39,124 +39,145 @@ if TYPE_CHECKING:
     from pool.sources.index.fetcher import Fetcher
     from pool.system.interpreter import Interpreter
 
-__all__ = ["BuildRequirements", "Nested"]
+__all__ = ["BuildNested", "BuildRequirements"]
 
 
-class Nested(Protocol):
-    """Builds a requirement that exists only as source, in the same pool."""
+class BuildNested(Protocol):
+    """Builds a requirement that has no wheel, as a nested build of the same run."""
 
-    async def __call__(self, order: BuildRequest, by: BuildJob) -> UnpackedWheel:
-        """Return the unpacked wheel; raises PoolError where it cannot be had."""
+    async def __call__(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
+        """Return the unpacked wheel.
+
+        Raises:
+            PoolError: it cannot be built, or the builds would wait for each other.
+        """
         ...
 
 
 class BuildRequirements:
-    """What build environments are made of; one for the whole pool."""
+    """The build requirements of all builds.
+
+    Args:
+        resolver: selects versions.
+        fetcher: downloads wheels.
+        installs: limits how many wheels are unpacked at once.
+        unpacked_wheels: the cache of unpacked wheels.
+        run_dir: the folder for unpacked wheels that only this run uses.
+        interpreter: for markers, tags and bytecode.
+        executor: runs the unpacking.
+        build_nested: builds requirements that have no wheel.
+    """
 
     def __init__(
         self,
         *,
-        search: ResolverService,
+        resolver: ResolverService,
         fetcher: Fetcher,
         installs: Gate,
-        store: UnpackedWheels,
-        beside: Path,
+        unpacked_wheels: UnpackedWheels,
+        run_dir: Path,
         interpreter: Interpreter,
         executor: Executor,
-        nested: Nested,
+        build_nested: BuildNested,
     ) -> None:
-        self._search = search
+        self._resolver = resolver
         self._fetcher = fetcher
         self._installs = installs
-        self._store = store
-        self._beside = beside
+        self._unpacked_wheels = unpacked_wheels
+        self._run_dir = run_dir
         self._interpreter = interpreter
         self._executor = executor
-        self._nested = nested
-        self._wheels: OnceMap[str, UnpackedWheel] = OnceMap()
-        self._ready: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
+        self._build_nested = build_nested
+        self._fetches: OnceMap[str, UnpackedWheel] = OnceMap()
+        self._wheels_of: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
 
-    def cached_set(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...] | None:
-        """Return the wheels for a set of requirements if they are at hand already."""
-        return self._ready.get(frozenset(requires)) if requires else ()
+    def cached_wheels(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...] | None:
+        """Return the wheels of a set of requirements if they were fetched before."""
+        return self._wheels_of.get(frozenset(requires)) if requires else ()
 
-    async def install_set(
+    async def fetch_wheels(
         self, requires: Sequence[str], job: BuildJob
     ) -> tuple[UnpackedWheel, ...]:
-        """Return the wheels for a set of requirements, in the order of installation.
+        """Resolve a set of requirements and fetch or build their wheels.
+
+        Returns:
+            The unpacked wheels, in the order of installation.
 
         Raises:
-            PoolError: a requirement nobody can satisfy, a file that cannot be had, a cycle.
+            PoolError: the requirements cannot be satisfied, a file cannot be fetched or built, or
+                there is a cycle.
         """
-        finder = _Finder(self, job)
-        asked = Manifest(needs=build_needs(requires, self._interpreter))
-        resolution = await self._search.find(asked, finder)
-        wheels = tuple([await finder.wheel(choice) for choice in resolution.choices])
-        self._ready[frozenset(requires)] = wheels
+        source = _WheelMetadata(self, job)
+        manifest = Manifest(needs=build_needs(requires, self._interpreter))
+        resolution = await self._resolver.find(manifest, source)
+        wheels = tuple([await source.wheel(choice) for choice in resolution.choices])
+        self._wheels_of[frozenset(requires)] = wheels
         return wheels
 
-    async def wheel(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
-        """Return a file of an index unpacked: fetched, or built by the pool."""
+    async def fetch_wheel(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
+        """Return an index file as an unpacked wheel; a source distribution is built."""
         if file.kind == "sdist":
-            return await self._nested(BuildRequest(source=file), job)
-        return await self._wheels.get(file.filename, lambda: self._unpacked(file, job))
+            return await self._build_nested(BuildRequest(source=file), job)
+        return await self._fetches.get(file.filename, lambda: self._fetch_and_unpack(file, job))
 
-    async def pointed_at(self, requirement: Requirement, job: BuildJob) -> UnpackedWheel:
-        """Return what a requirement with a URL points at, built by the pool."""
-        wish = parse_requirement(str(requirement), Path("/"))
-        return await self._nested(BuildRequest(source=wish.target, hashes=wish.hashes), job)
+    async def build_direct(self, requirement: Requirement, job: BuildJob) -> UnpackedWheel:
+        """Return the unpacked wheel of a direct reference (``name @ url``), built if needed."""
+        spec = parse_requirement(str(requirement), Path("/"))
+        return await self._build_nested(BuildRequest(source=spec.target, hashes=spec.hashes), job)
 
-    async def _unpacked(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
-        if file.sha256 and (known := self._stored(file.sha256)) is not None:
-            return known
+    async def _fetch_and_unpack(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
+        if file.sha256 and (cached := self._find_unpacked(file.sha256)) is not None:
+            return cached
         fetched = await self._fetcher.fetch(file, job)
         return await self.unpack(fetched.path, fetched.sha256, job)
 
-    def _stored(self, sha256: str) -> UnpackedWheel | None:
-        return self._store.get(sha256, self._interpreter)
+    def _find_unpacked(self, sha256: str) -> UnpackedWheel | None:
+        return self._unpacked_wheels.get(sha256, self._interpreter)
 
     async def unpack(self, wheel: Path, sha256: str, job: BuildJob) -> UnpackedWheel:
-        """Unpack, check and compile one wheel into the store, under the installs cap."""
-        if (known := self._stored(sha256)) is not None:
-            return known
-        return await self._told(
-            wheel, job, partial(self._store.add, wheel, sha256, self._interpreter)
+        """Unpack, check and compile one wheel into the cache, under the installs limit."""
+        if (cached := self._find_unpacked(sha256)) is not None:
+            return cached
+        return await self._unpack_in_thread(
+            wheel, job, partial(self._unpacked_wheels.add, wheel, sha256, self._interpreter)
         )
 
-    async def unpack_beside(self, wheel: Path, job: BuildJob) -> UnpackedWheel:
-        """Unpack a wheel that nobody will want again, for as long as the run goes on."""
-        into = self._beside / job.id
-        return await self._told(wheel, job, partial(unpack, wheel, into, self._interpreter))
+    async def unpack_for_run(self, wheel: Path, job: BuildJob) -> UnpackedWheel:
+        """Unpack a wheel that no later run uses; it is removed with the run's folder."""
+        into = self._run_dir / job.id
+        return await self._unpack_in_thread(
+            wheel, job, partial(unpack, wheel, into, self._interpreter)
+        )
 
-    async def _told(
-        self, wheel: Path, job: BuildJob, work: Callable[[], UnpackedWheel]
+    async def _unpack_in_thread(
+        self, wheel: Path, job: BuildJob, unpack: Callable[[], UnpackedWheel]
     ) -> UnpackedWheel:
         bus, name = self._fetcher.bus, wheel.name
         async with self._installs.slot((job.id, name), (0, 0.0, 0)):
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))
             ok = False
             try:
-                stored = await in_thread(self._executor, work)
+                unpacked = await in_thread(self._executor, unpack)
                 ok = True
             finally:
                 bus.emit(
                     InstallFinished(build=job.id, distribution=name, environment="cache", ok=ok)
                 )
-        return stored
+        return unpacked
 
 
 @dataclass(frozen=True, slots=True)
-class _Finder:
-    """Finds things out for one build: metadata is read in wheels that it will need anyway."""
+class _WheelMetadata:
+    """The metadata source of one build: reads wheels, as the build needs the whole wheel anyway."""
 
     requirements: BuildRequirements
     job: BuildJob
 
     async def metadata(self, file: IndexFile) -> str:
-        return (await self.requirements.wheel(file, self.job)).metadata
+        return (await self.requirements.fetch_wheel(file, self.job)).metadata
 
     async def direct(self, requirement: Requirement) -> DirectDist:
-        wheel = await self.requirements.pointed_at(requirement, self.job)
+        wheel = await self.requirements.build_direct(requirement, self.job)
         return DirectDist(
             url=requirement.url or "",
             name=canonicalize_name(wheel.name),
@@ -166,5 +187,5 @@ class _Finder:
 
     async def wheel(self, choice: Candidate) -> UnpackedWheel:
         if isinstance(choice.origin, IndexFile):
-            return await self.requirements.wheel(choice.origin, self.job)
-        return await self.requirements.pointed_at(bare(choice), self.job)
+            return await self.requirements.fetch_wheel(choice.origin, self.job)
+        return await self.requirements.build_direct(bare(choice), self.job)

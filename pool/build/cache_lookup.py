@@ -1,7 +1,7 @@
-"""One build's dealings with the wheel cache: was this built before, and if not, keep it.
+"""One build's lookup in the wheel cache: the key, the search, and the store of a new wheel.
 
-All of it is blocking file work. A user's tree is read here, under its lock; of an archive or a
-commit the digest is known.
+All methods block on files. A user's tree is fingerprinted here, under its lock; an archive or a
+commit is identified by its digest.
 """
 
 from __future__ import annotations
@@ -29,76 +29,77 @@ __all__ = ["CacheLookup"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheLookup:
-    """What is looked for."""
+    """The cache key of one build, and the state of its source before the build."""
 
     cache: WheelCache
-    recipe: CacheKey
-    fresh: bool
-    """Whether what was kept before does not count."""
-    before: TreeContent | None
-    """What a user's tree had before the build; None for a source that is our own."""
+    key: CacheKey
+    refresh: bool
+    """Whether earlier entries are ignored (--refresh)."""
+    content_before: TreeContent | None
+    """The content of a user's tree before the build; None for a source that the pool owns."""
     tree: Path
     ignored: tuple[Path, ...]
+    """The pool's own folders, which may lie in the tree."""
 
     @classmethod
-    def of(
+    def create(
         cls,
-        kit: BuildContext,
+        context: BuildContext,
         job: BuildJob,
         source: Source,
         tree: Path,
         wheels: Sequence[UnpackedWheel],
     ) -> Self | None:
-        """Read the source; return None where no wheel of it can be kept.
+        """Read the source; return None if a wheel of it cannot be cached.
 
         Args:
-            kit: the cache, and what the environment is.
-            job: whose build it is.
-            source: where it comes from.
-            tree: where it lies, locked.
-            wheels: for its static build requirements.
+            context: has the cache, the interpreter and the settings.
+            job: the build.
+            source: the fetched source.
+            tree: the opened source; a user's tree is locked.
+            wheels: the wheels of its static build requirements.
         """
-        settings, before = kit.settings, None
-        what: str | None = source.fingerprint
-        if not what:
-            before = fingerprint.read_tree(tree, settings.folders)
-            what = before.fingerprint if before else None
-        if kit.cache is None or not what:
+        settings, content = context.settings, None
+        source_id: str | None = source.fingerprint
+        if not source_id:
+            content = fingerprint.read_tree(tree, settings.folders)
+            source_id = content.fingerprint if content else None
+        if context.cache is None or not source_id:
             return None
-        recipe = CacheKey.of(
-            what,
+        key = CacheKey.of(
+            source_id,
             name=job.name,
-            config_settings=job.order.config_settings,
-            interpreter=kit.interpreter,
+            config_settings=job.request.config_settings,
+            interpreter=context.interpreter,
             wheels=wheels,
             environ=settings.environ,
         )
         return cls(
-            cache=kit.cache,
-            recipe=recipe,
-            fresh=settings.refreshes(job.name),
-            before=before if tree == source.path else None,
+            cache=context.cache,
+            key=key,
+            refresh=settings.refreshes(job.name),
+            content_before=content if tree == source.path else None,
             tree=tree,
             ignored=settings.folders,
         )
 
-    def extra(self) -> tuple[str, ...] | None:
-        """Return what the backend asked for the last time; None where that is not known."""
-        return None if self.fresh else self.cache.extra(self.recipe)  # noqa: S610 - not Django's
+    def extra_requires(self) -> tuple[str, ...] | None:
+        """Return the get_requires_for_build_wheel result of an earlier build; None if unknown."""
+        return None if self.refresh else self.cache.extra(self.key)  # noqa: S610 - not Django's
 
     def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
-        """Return the wheel that was made in an environment with just these."""
-        return None if self.fresh else self.cache.find(self.recipe.final_key(wheels))
+        """Return the wheel that was built in an environment of exactly these wheels."""
+        return None if self.refresh else self.cache.find(self.key.final_key(wheels))
 
-    def found_by_now(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
-        """Return what another process has made while we waited, whatever does not count."""
-        return self.cache.find(self.recipe.final_key(wheels))
+    def find_after_wait(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
+        """Return the wheel that another process stored during the wait, even with --refresh."""
+        return self.cache.find(self.key.final_key(wheels))
 
     def lock_path(self) -> Path:
-        """Return the lock file of those who build this."""
-        return self.cache.lock_path(self.recipe)
+        """Return the lock file of the processes that build this wheel."""
+        return self.cache.lock_path(self.key)
 
-    def keep(
+    def store(
         self,
         wheel: Path,
         facts: WheelFacts,
@@ -107,18 +108,18 @@ class CacheLookup:
         extra: Sequence[str],
         seconds: float,
     ) -> str:
-        """Keep a wheel that was just built: for the source as it was, and as it is now.
+        """Store a built wheel under the source's fingerprints before and after the build.
 
         Returns:
-            Why it is not kept; empty if it is.
+            The reason if it was not stored; else the empty string.
         """
-        recipes = [self.recipe.from_source(one) for one in self._sources()]
-        if not recipes:
+        keys = [self.key.from_source(source_id) for source_id in self._source_fingerprints()]
+        if not keys:
             return "not kept in the cache: its source changed while it was built"
         try:
             self.cache.store(
                 wheel,
-                recipes,
+                keys,
                 extra=extra,
                 wheels=wheels,
                 name=facts.name,
@@ -129,9 +130,9 @@ class CacheLookup:
             return f"not kept in the cache: {(problem.strerror or str(problem)).lower()}"
         return ""
 
-    def _sources(self) -> tuple[str, ...]:
-        """Return the fingerprints of the sources that the wheel is of."""
-        if self.before is None:
-            return (self.recipe.source,)
+    def _source_fingerprints(self) -> tuple[str, ...]:
+        """Return the fingerprints of the states of the source that the wheel was built from."""
+        if self.content_before is None:
+            return (self.key.source,)
         after = fingerprint.read_tree(self.tree, self.ignored)
-        return () if after is None else self.before.after_build(after)
+        return () if after is None else self.content_before.after_build(after)

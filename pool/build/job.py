@@ -1,4 +1,8 @@
-"""One build as the engine knows it: who it is, what it was asked for, and where its files are."""
+"""The data of one build: its request, its job in the registry, and its result.
+
+Deliberately without behaviour: scheduling is `pool.run.scheduler`'s, the decision to retry
+`pool.run.retry`'s. Only the scheduler changes a `BuildJob`; all other classes are frozen.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.common.model import BuildId
     from pool.resolve.manifest import Manifest
-    from pool.run.retry import RetryAttempt
     from pool.scheduling.slot import Priority, Slot
 
 __all__ = [
@@ -40,122 +43,148 @@ __all__ = [
     "BuildRequest",
     "BuildResult",
     "Purpose",
-    "Source",
-    "identity",
+    "RetryAttempt",
+    "SourceSpec",
     "ignore_unretrieved",
-    "label_of",
+    "infer_identity",
+    "source_label",
 ]
 
-Source: TypeAlias = Target | IndexFile
-"""What a build starts from: what somebody pointed at, or a file that was chosen on an index."""
+SourceSpec: TypeAlias = Target | IndexFile
+"""Where a build's source comes from: a target of the request, or a file selected on an index."""
 Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
+"""What a build makes; ``metadata`` runs prepare_metadata_for_build_wheel alone if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What came out of a build that went well."""
+    """The result of a successful build."""
 
     name: str
     version: str
     metadata: str
     """The text of METADATA."""
     wheel: Path | None = None
-    """None where only metadata was wanted."""
+    """None if only metadata was requested."""
     sha256: str = ""
     bytes: int = 0
     outcome: Outcome = Outcome.BUILT
-    remark: str = ""
-    """What there is to say of how it came about."""
+    note: str = ""
+    """A remark for the user on how the wheel was obtained."""
     direct_url: Mapping[str, object] | None = None
-    """Where it came from, if that was no index (PEP 610)."""
-    stored: UnpackedWheel | None = None
-    """The wheel unpacked, where somebody needs it so."""
+    """The contents of direct_url.json (PEP 610); None for a source from an index."""
+    unpacked: UnpackedWheel | None = None
+    """The unpacked wheel, if a build environment or an installation needs it."""
 
     @property
     def editable(self) -> bool:
-        """Whether the wheel is a link to a source tree (PEP 660)."""
-        facts = (self.direct_url or {}).get("dir_info")
-        return isinstance(facts, dict) and bool(facts.get("editable"))
+        """Whether the wheel only links to a source tree (PEP 660)."""
+        dir_info = (self.direct_url or {}).get("dir_info")
+        return isinstance(dir_info, dict) and bool(dir_info.get("editable"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What is to be built, before it has an id."""
+    """What to build; a `BuildJob` adds the id."""
 
-    source: Source
+    source: SourceSpec
     purpose: Purpose = "wheel"
     origin: str = ""
-    """Where the user asked for it; empty for the command line."""
-    asked: Manifest | None = None
-    """By what rules a file is chosen, where the source is a name."""
+    """The file and line that named it; empty for the command line."""
+    manifest: Manifest | None = None
+    """The rules for selecting a file, if the source is a bare requirement."""
     hashes: frozenset[str] = frozenset()
-    """``sha256:<digest>``, one of which the source's file must have."""
+    """``sha256:<digest>``; the source's file must have one of them, if there are any."""
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
 
     @property
-    def told_settings(self) -> tuple[str, ...]:
-        """The settings as ``KEY=VALUE``, fit to be shown and kept."""
+    def redacted_settings(self) -> tuple[str, ...]:
+        """The config settings as ``KEY=VALUE``, redacted and without control characters."""
         return tuple(
             clean_line(f"{key}={value}")
-            for key, said in starred_settings(self.config_settings).items()
-            for value in ([said] if isinstance(said, str) else said)
+            for key, values in starred_settings(self.config_settings).items()
+            for value in ([values] if isinstance(values, str) else values)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryAttempt:
+    """An automatic retry of a build, as `pool.run.retry` decided it."""
+
+    jobs: int
+    """The number of compilers that it may run at once."""
+    exclusive: bool = False
+    """Whether no other build may hold a slot while it runs."""
+    oom_failures: int = 0
+    """The number of earlier attempts that ran out of memory."""
+    evictions: int = 0
+    """The number of earlier attempts that were evicted."""
+    after: str = ""
+    """The error reference with which the previous attempt ended."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class BuildJob:
-    """One announced build; the engine alone changes it."""
+    """One registered build. Only the scheduler changes it."""
 
     id: BuildId
-    order: BuildRequest
+    request: BuildRequest
     name: str
     version: str | None
-    """None where the source does not tell."""
+    """None if the source does not tell it before it is built."""
     log: Path
     priority: Priority
     result: asyncio.Future[BuildResult]
-    """Where others wait for what comes out."""
+    """Dependents wait for this."""
     retry_job: asyncio.Future[BuildJob]
-    """Where others wait for the next try, if it went wrong."""
+    """Resolved with the next attempt if this one failed; dependents wait for that in turn."""
     nested: bool = False
-    """Whether only other builds, or the search for versions, asked for it."""
-    most_jobs: int | None = None
-    """How many compilers it may run at once; None for as many as there are."""
+    """Whether it was requested by other builds or by the resolver alone, not by the user."""
     attempt: RetryAttempt | None = None
-    """Where it is an automatic try, which."""
-    seat: Slot | None = None
-    """Where it sits, once it has begun."""
-    makes_room: str = ""
-    """Why it is being ended to make room for others, if it is."""
+    """None if it is not an automatic retry."""
+    slot: Slot | None = None
+    """None until the job has started."""
+    eviction_reason: str = ""
+    """Why it is being evicted; empty if it is not."""
     task: asyncio.Task[None] | None = None
     needed_by: set[BuildId] = field(default_factory=set)
-    """The builds that ever waited for it."""
+    """The builds that have ever waited for it."""
     waits_on: set[BuildId] = field(default_factory=set)
-    """The builds it waits for now; the edges in which cycles are looked for."""
+    """The builds that it waits for now: the edges in which cycles are searched for."""
 
     @property
-    def source(self) -> Source:
-        """What it starts from."""
-        return self.order.source
+    def source(self) -> SourceSpec:
+        """The source of the request."""
+        return self.request.source
 
     @property
     def purpose(self) -> Purpose:
-        """What is to come out."""
-        return self.order.purpose
+        """The purpose of the request."""
+        return self.request.purpose
+
+    @property
+    def max_jobs(self) -> int | None:
+        """The number of compilers that it may run at once; None for the pool's limit."""
+        return self.attempt.jobs if self.attempt else None
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other build may hold a slot while it runs."""
+        return self.attempt is not None and self.attempt.exclusive
 
     @property
     def key(self) -> NormalizedName:
-        """The name as requirements have it."""
+        """The normalized name."""
         return canonicalize_name(self.name)
 
     @property
     def published(self) -> bool:
-        """Whether its wheel is for the user to have."""
+        """Whether its wheel goes to the output folder."""
         return self.purpose == "wheel" and not self.nested
 
     @property
     def expected_name(self) -> str | None:
-        """The name that somebody asked for; None where only the source tells it."""
+        """The project name that the request demands; None if any name is right."""
         match self.source:
             case IndexFile() | RequirementTarget():
                 return self.name
@@ -164,41 +193,47 @@ class BuildJob:
 
     @property
     def title(self) -> str:
-        """The name, with the version where it is known."""
+        """The name, and the version if it is known."""
         return f"{self.name} {self.version}" if self.version else self.name
 
 
 def ignore_unretrieved(future: asyncio.Future[BuildResult]) -> asyncio.Future[BuildResult]:
-    """Let nobody be told that nobody looked at its exception."""
+    """Suppress asyncio's warning about an exception that is never retrieved."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 
 
-def label_of(source: Source) -> str:
-    """Return what a source is called: as the user typed it, or the file's name."""
+def source_label(source: SourceSpec) -> str:
+    """Return the source as the user typed it, or the name of the index file."""
     return source.filename if isinstance(source, IndexFile) else source.label
 
 
-def identity(source: Source) -> tuple[str, str | None]:
-    """Return name and version as far as the source tells without being built."""
+def infer_identity(source: SourceSpec) -> tuple[str, str | None]:
+    """Return the name and version that a source has before it is built.
+
+    Reads the pyproject.toml of a source tree; no other source is opened.
+
+    Returns:
+        The name, or the best label there is, and the version or None.
+    """
     match source:
         case TreeTarget(path=path):
-            return _of_tree(path)
+            return _identity_of_tree(path)
         case IndexFile(project=project, version=version):
             return project, version
         case RequirementTarget(parsed=parsed):
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None
         case UrlTarget(url=url, name=name):
-            found, known = _of_file(name_in(url))
-            return name or found, known
+            inferred, found = _identity_of_file(name_in(url))
+            return name or inferred, found
         case GitTarget(url=url, name=name):
             return name or url.rstrip("/").rpartition("/")[2].removesuffix(".git"), None
         case _:
-            return _of_file(source.path.name)
+            return _identity_of_file(source.path.name)
 
 
-def _of_tree(path: Path) -> tuple[str, str | None]:
+def _identity_of_tree(path: Path) -> tuple[str, str | None]:
     try:
         project = read_project(path)
     except ProjectError:
@@ -206,10 +241,10 @@ def _of_tree(path: Path) -> tuple[str, str | None]:
     return project.name or path.name, project.version
 
 
-def _of_file(filename: str) -> tuple[str, str | None]:
+def _identity_of_file(filename: str) -> tuple[str, str | None]:
     try:
         if filename.endswith(".whl"):
-            # As the file spells it: the normalised name reads worse.
+            # The spelling of the file: a normalized name reads worse.
             return filename.partition("-")[0], str(parse_wheel_filename(filename)[1])
         name, version = parse_sdist_filename(filename)
     except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):

@@ -1,4 +1,7 @@
-"""A lock for a build: waited for without a slot, its holder named, all told in the journal."""
+"""Locks of one build: it waits for them without its slot, and emits an event for each change.
+
+Deliberately without the locks themselves: those are `pool.system.locks`.
+"""
 
 from __future__ import annotations
 
@@ -24,59 +27,62 @@ __all__ = ["BuildLocks", "LockTarget"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockTarget:
-    """What is locked."""
+    """A path, and the queue in which it is locked."""
 
     locks: LockQueue
     path: Path
     label: str
-    """How it is called."""
+    """The name in events and messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildLocks:
-    """One build's way to its locks."""
+    """Acquires locks for one build."""
 
     job: BuildJob
-    seat: Slot
+    slot: Slot
     bus: EventBus
-    patience: float | None
-    """Seconds; None waits for ever."""
+    timeout: float | None
+    """Seconds; None for no limit."""
 
     @asynccontextmanager
-    async def hold(self, what: LockTarget) -> AsyncIterator[tuple[LockGuard, bool]]:
-        """Hold a lock; yield it, and whether somebody else had it first.
+    async def hold(self, target: LockTarget) -> AsyncIterator[tuple[LockGuard, bool]]:
+        """Hold a lock; yield the lock, and whether it was held by another process or build.
 
-        While somebody else has it, the slot is left.
+        The slot is released while this build waits for the lock.
 
         Raises:
-            LockTimeoutError: they had it for too long.
-            PoolError: it cannot be locked.
+            LockTimeoutError: the lock was not free within the timeout.
+            PoolError: the path cannot be locked.
         """
-        held, waited = what.locks.try_hold(what.path), False
-        if held is None:
-            held, waited = await self._awaited(what), True
-        self.bus.emit(LockAcquired(build=self.job.id, lock=what.label))
+        lock, waited = target.locks.try_hold(target.path), False
+        if lock is None:
+            lock, waited = await self._wait_without_slot(target), True
+        self.bus.emit(LockAcquired(build=self.job.id, lock=target.label))
         try:
-            yield held, waited
+            yield lock, waited
         finally:
-            self.bus.emit(LockReleased(build=self.job.id, lock=what.label))
-            held.release()
+            self.bus.emit(LockReleased(build=self.job.id, lock=target.label))
+            lock.release()
 
-    async def _awaited(self, what: LockTarget) -> LockGuard:
-        """Wait for a lock without the slot; who does not get a slot again has no lock either."""
-        held = None
-        why = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=what.label)
+    async def _wait_without_slot(self, target: LockTarget) -> LockGuard:
+        """Release the slot while waiting for the lock.
+
+        If acquiring the slot again fails, the lock is released too.
+        """
+        lock = None
+        waiting = BuildWaiting(build=self.job.id, for_=WaitFor.LOCK, on=target.label)
         try:
-            async with self.seat.released(why):
-                held = await self._turn(what)
+            async with self.slot.released(waiting):
+                lock = await self._acquire(target)
         except BaseException:
-            if held is not None:
-                held.release()
+            if lock is not None:
+                lock.release()
             raise
-        return held
+        return lock
 
-    async def _turn(self, what: LockTarget) -> LockGuard:
-        def tell(holder: Holder | None) -> None:
-            self.bus.emit(LockWaiting(build=self.job.id, lock=what.label, holder=holder))
+    async def _acquire(self, target: LockTarget) -> LockGuard:
+        def emit_holder(holder: Holder | None) -> None:
+            self.bus.emit(LockWaiting(build=self.job.id, lock=target.label, holder=holder))
 
-        return await what.locks.acquire(what.path, on_wait=tell, timeout=self.patience)
+        return await target.locks.acquire(target.path, on_wait=emit_holder, timeout=self.timeout)

@@ -17,7 +17,7 @@ from pool.common.units import in_units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Evidence", "OomVerdict", "Verdict", "classify", "words_for"]
+__all__ = ["Evidence", "OomVerdict", "Verdict", "classify", "describe_verdict"]
 
 Verdict: TypeAlias = Literal["certain", "probable", "no"]
 
@@ -111,7 +111,7 @@ def classify(evidence: Evidence) -> OomVerdict:
     return OomVerdict(verdict="no", victim=victim, reasons=tuple(_shortage(evidence)))
 
 
-def words_for(finding: OomVerdict) -> str:
+def describe_verdict(finding: OomVerdict) -> str:
     """Return one line: ``out of memory (certain): cc1plus was killed; the kernel counted ...``."""
     # earlyoom and systemd-oomd are processes like others: the kernel counts nothing.
     how = "was killed" if finding.verdict == "certain" else "was killed from outside"

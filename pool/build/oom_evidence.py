@@ -9,7 +9,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.hooks import HookFailedError
-from pool.build.oom import Evidence, classify, words_for
+from pool.build.oom import Evidence, classify, describe_verdict
 from pool.common.errors import OutOfMemoryError
 from pool.system.cgroup import count_kills, own_cgroup
 
@@ -33,7 +33,7 @@ class OomEvidenceCollector:
         self._hook = hook
         self._before = count_kills()
 
-    def named(
+    def oom_error(
         self, problem: BackendError, *, used: int, machine: MachineMemory | None
     ) -> OutOfMemoryError | None:
         """Return the failure by its name, if it was for want of memory.
@@ -48,7 +48,7 @@ class OomEvidenceCollector:
         finding = classify(self._evidence(problem.ended, used, machine))
         if finding.verdict == "no":
             return None
-        return OutOfMemoryError(words_for(finding), hint=_WAY_OUT)
+        return OutOfMemoryError(describe_verdict(finding), hint=_WAY_OUT)
 
     def _evidence(self, end: HookEnd, used: int, machine: MachineMemory | None) -> Evidence:
         kernel, cgroup = count_kills().since(self._before)

@@ -1,8 +1,9 @@
-"""One build's story, from its source to a published wheel, to be read from top to bottom.
+"""The walk of one build, from its source to a published wheel.
 
-The order is the rule: a slot is held only while the build works; the tree is locked before the
-first hook touches it and until the wheel is out; whatever else has to be waited for is waited for
-outside the slot. Every way out of here leaves no process, no lock and no half-written file.
+The steps: fetch the source, acquire a slot, look for a cached wheel, lock or unpack the tree,
+build. A slot is held only while the build works; all waiting happens without it. A user's tree is
+locked from before the first hook until the wheel is published. Every exit from here, exceptions
+and cancellation included, leaves no process, no lock and no partial file.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import shutil
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from pool.build.builder import Tree, WheelBuilder
+from pool.build.builder import WheelBuilder
 from pool.build.job import BuildResult
 from pool.build.locking import BuildLocks, LockTarget
-from pool.build.source import fetch_source
+from pool.build.source import SourceTree, fetch_source
 from pool.build.workspace import copy
 from pool.common.errors import ProjectError
 from pool.common.model import Outcome, Phase, WaitFor
@@ -29,7 +31,6 @@ from pool.sources.pyproject import read_project
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from pool.build.context import BuildContext
     from pool.build.job import BuildJob
@@ -37,59 +38,70 @@ if TYPE_CHECKING:
     from pool.build.workspace import BuildDir
     from pool.scheduling.slot import Slot
     from pool.settings import Settings
+    from pool.sources.pyproject import Project
 
 __all__ = ["run_build"]
 
 
-async def run_build(job: BuildJob, seat: Slot, place: BuildDir, kit: BuildContext) -> BuildResult:
-    """Build one wheel and put it into the run's output folder, or find it built already.
+async def run_build(
+    job: BuildJob, slot: Slot, build_dir: BuildDir, context: BuildContext
+) -> BuildResult:
+    """Build one wheel, or reuse a cached one, and publish it in the output folder.
 
-    The seat may be taken when this returns or raises; the caller tells the outcome and gives it
-    back.
+    The slot may be held when this returns or raises. The caller emits the outcome and then
+    releases it.
 
     Raises:
-        PoolError: the build failed, in words.
+        PoolError: the build failed, with a message for the user.
         OSError: the disk is full, or files cannot be read or written.
     """
-    source = await fetch_source(job, place, kit)
+    source = await fetch_source(job, build_dir, context)
     if source.kind == "wheel":
-        return await kit.in_thread(_taken, source, job, kit)
+        return await context.in_thread(_use_wheel, source, job, context)
     if source.kind != "tree":
-        # What was fetched waits for a slot now, not for a download any more.
-        kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
-    await seat.acquire()
-    alone = BuildLocks(job=job, seat=seat, bus=kit.bus, patience=kit.settings.lock_timeout)
-    work = partial(
-        WheelBuilder, job=job, seat=seat, place=place, kit=kit, alone=alone, source=source
+        # The download has ended: from here on the build waits for a slot.
+        context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
+    await slot.acquire()
+    locks = BuildLocks(job=job, slot=slot, bus=context.bus, timeout=context.settings.lock_timeout)
+    builder = partial(
+        WheelBuilder,
+        job=job,
+        slot=slot,
+        build_dir=build_dir,
+        context=context,
+        locks=locks,
+        source=source,
     )
-    known = kit.cache.project(source.fingerprint) if kit.cache and source.fingerprint else None
-    if known is not None:
-        unopened = work(tree=Tree(path=place.source), project=known)
-        if (built := await unopened.from_cache()) is not None:
-            return built
-    async with _opened(source, job, place, kit, alone) as tree:
+    cached_project = _cached_project(source, context)
+    if cached_project is not None:
+        # The archive is unpacked, or the checkout read, only if there is no cached wheel.
+        unopened = SourceTree(path=build_dir.source)
+        result = await builder(tree=unopened, project=cached_project).from_cache()
+        if result is not None:
+            return result
+    async with _open_tree(source, job, build_dir, context, locks) as tree:
         project = read_project(tree.path)
-        if kit.cache and source.fingerprint and known is None:
-            kit.cache.note_project(source.fingerprint, project)
-        return await work(tree=tree, project=project).build()
+        if context.cache and source.fingerprint and cached_project is None:
+            context.cache.note_project(source.fingerprint, project)
+        return await builder(tree=tree, project=project).build()
 
 
-def _taken(source: Source, job: BuildJob, kit: BuildContext) -> BuildResult:
-    """Take a wheel that exists as it is.
+def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildResult:
+    """Return a fetched wheel as the result; nothing is built.
 
     Raises:
-        PoolError: it is no wheel, one of another project, or for other machines.
+        PoolError: the file is no wheel, one of another project, or for another platform.
     """
     facts = wheelfile.read(source.path)
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
     tags = parse_wheel_filename(source.path.name)[3]
-    if tags.isdisjoint(kit.interpreter.tags):
+    if tags.isdisjoint(context.interpreter.tags):
         raise ProjectError(
-            f"{source.path.name} is not for this platform and Python {kit.interpreter.version}"
+            f"{source.path.name} is not for this platform and Python {context.interpreter.version}"
         )
-    out_dir = kit.settings.out_dir if job.published else None
+    out_dir = context.settings.out_dir if job.published else None
     return BuildResult(
         name=facts.name,
         version=facts.version,
@@ -98,45 +110,55 @@ def _taken(source: Source, job: BuildJob, kit: BuildContext) -> BuildResult:
         sha256=source.fingerprint.split(":")[1],
         bytes=source.path.stat().st_size,
         outcome=Outcome.FETCHED,
-        remark="there is no sdist" if isinstance(job.source, RequirementTarget) else "",
+        note="there is no sdist" if isinstance(job.source, RequirementTarget) else "",
         direct_url=source.direct_url,
     )
 
 
+def _cached_project(source: Source, context: BuildContext) -> Project | None:
+    """Return the pyproject.toml of an unopened source, if an earlier run has cached it."""
+    if context.cache is None or not source.fingerprint:
+        return None
+    return context.cache.project(source.fingerprint)
+
+
 @asynccontextmanager
-async def _opened(
-    source: Source, job: BuildJob, place: BuildDir, kit: BuildContext, alone: BuildLocks
-) -> AsyncIterator[Tree]:
-    """Have the source as a tree of our own, or lock the user's."""
-    if source.kind == "tree" and not (kit.settings.copy and job.purpose != "editable"):
-        what = LockTarget(locks=kit.locks, path=source.path, label=str(source.path))
-        async with alone.hold(what) as (held, _):
-            yield Tree(path=source.path, fds=held.fds)
+async def _open_tree(
+    source: Source, job: BuildJob, build_dir: BuildDir, context: BuildContext, locks: BuildLocks
+) -> AsyncIterator[SourceTree]:
+    """Unpack or copy the source into the build folder, or lock the user's tree."""
+    if source.kind == "tree" and not (context.settings.copy and job.purpose != "editable"):
+        target = LockTarget(locks=context.locks, path=source.path, label=str(source.path))
+        async with locks.hold(target) as (lock, _):
+            yield SourceTree(path=source.path, fds=lock.fds)
         return
-    kit.bus.emit(BuildPhase(build=job.id, phase=Phase.UNPACK))
+    context.bus.emit(BuildPhase(build=job.id, phase=Phase.UNPACK))
     match source.kind:
         case "archive":
-            root = await kit.in_thread(archive.unpack, source.path, place.source)
+            root = await context.in_thread(archive.unpack, source.path, build_dir.source)
         case "tree":
-            root = await kit.in_thread(_copied, source.path, place.source, kit.settings)
+            root = await context.in_thread(
+                _copy_tree, source.path, build_dir.source, context.settings
+            )
         case _:
             root = source.path
-    yield Tree(path=_below(root, source.subdirectory))
+    yield SourceTree(path=_subdirectory(root, source.subdirectory))
 
 
-def _below(root: Path, subdirectory: str) -> Path:
+def _subdirectory(root: Path, subdirectory: str) -> Path:
     tree = root / subdirectory
     if not tree.resolve().is_relative_to(root.resolve()) or not tree.is_dir():
         raise ProjectError(f"there is no folder {subdirectory!r} in the source")
     return tree
 
 
-def _copied(tree: Path, into: Path, settings: Settings) -> Path:
-    ours = {folder.resolve() for folder in settings.folders}
+def _copy_tree(tree: Path, into: Path, settings: Settings) -> Path:
+    """Copy a source tree without the pool's own folders, which may lie inside it."""
+    own_folders = {folder.resolve() for folder in settings.folders}
 
-    def skip(folder: str, names: list[str]) -> list[str]:
-        here = tree.__class__(folder).resolve()
-        return [name for name in names if here / name in ours]
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        parent = Path(folder).resolve()
+        return [name for name in names if parent / name in own_folders]
 
-    shutil.copytree(tree, into, symlinks=True, ignore=skip)
+    shutil.copytree(tree, into, symlinks=True, ignore=ignored)
     return into

@@ -1,6 +1,6 @@
-"""Has a build's source on this machine: looked up, downloaded, cloned, or just there.
+"""Fetches the source of a build: selects a file on an index, downloads, clones, or checks a path.
 
-Nothing in here holds a slot of the builds; what comes over the network holds one of the downloads.
+No build slot is held meanwhile. A download or a clone holds a slot of the downloads limit.
 """
 
 from __future__ import annotations
@@ -38,52 +38,63 @@ if TYPE_CHECKING:
     from pool.resolve.manifest import DirectDist
     from pool.sources.index.client import Fetched
 
-__all__ = ["Source", "fetch_source"]
+__all__ = ["Source", "SourceTree", "fetch_source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A source that can be opened."""
+    """A fetched source that is not opened yet."""
 
     kind: Literal["tree", "checkout", "archive", "wheel"]
-    """``tree`` is the user's own; the others are ours."""
+    """``tree`` is a folder of the user's; the pool owns the others."""
     path: Path
     fingerprint: str = ""
-    """What it is, by content; empty for a tree, which is read when it is locked."""
+    """Identifies the content; empty for a tree, which is read under its lock."""
     subdirectory: str = ""
     direct_url: Mapping[str, object] | None = None
-    """For what came from no index (PEP 610)."""
+    """The contents of direct_url.json (PEP 610); None for a source from an index."""
 
 
-async def fetch_source(job: BuildJob, place: BuildDir, kit: BuildContext) -> Source:
-    """Return a job's source.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTree:
+    """An opened source tree; no other build uses it at the same time."""
+
+    path: Path
+    fds: tuple[int, ...] = ()
+    """The descriptors that hold its lock, for hooks to inherit."""
+
+
+async def fetch_source(job: BuildJob, build_dir: BuildDir, context: BuildContext) -> Source:
+    """Fetch the source of a job.
 
     Raises:
-        PoolError: it cannot be had, or is not what it has to be.
+        PoolError: it cannot be fetched, or does not match its hashes.
     """
-    if job.order.hashes and isinstance(job.source, TreeTarget | GitTarget):
+    if job.request.hashes and isinstance(job.source, TreeTarget | GitTarget):
         raise HashMismatchError(f"{job.source.label}: a hash is demanded, but it is no file")
     match job.source:
         case TreeTarget(path=path):
             info = DirInfo(editable=job.purpose == "editable")
-            return Source(kind="tree", path=path, direct_url=_url(path.as_uri(), dir_info=info))
+            return Source(
+                kind="tree", path=path, direct_url=_direct_url(path.as_uri(), dir_info=info)
+            )
         case SdistTarget(path=path) | WheelTarget(path=path):
-            return await _local(path, job)
+            return await _verify_local_file(path, job)
         case IndexFile() as file:
-            fetched = await _fetched(file, job, kit)
-            return _file(fetched.path, fetched.sha256)
+            fetched = await _fetch_index_file(file, job, context)
+            return _file_source(fetched.path, fetched.sha256)
         case RequirementTarget():
-            fetched = await _fetched(await _found(job, kit), job, kit)
-            return _file(fetched.path, fetched.sha256)
+            fetched = await _fetch_index_file(await _select_file(job, context), job, context)
+            return _file_source(fetched.path, fetched.sha256)
         case UrlTarget() as target:
-            return await _downloaded(target, job, kit)
+            return await _download(target, job, context)
         case GitTarget() as target:
-            return await _cloned(target, job, place, kit)
+            return await _clone(target, job, build_dir, context)
         case _:
             assert_never(job.source)
 
 
-def _file(
+def _file_source(
     path: Path,
     sha256: str,
     *,
@@ -93,7 +104,7 @@ def _file(
     direct = None
     if url:
         info = ArchiveInfo(hashes={"sha256": sha256})
-        direct = _url(url, archive_info=info, subdirectory=subdirectory or None)
+        direct = _direct_url(url, archive_info=info, subdirectory=subdirectory or None)
     return Source(
         kind="wheel" if path.suffix == ".whl" else "archive",
         path=path,
@@ -103,7 +114,7 @@ def _file(
     )
 
 
-def _url(
+def _direct_url(
     url: str,
     *,
     dir_info: DirInfo | None = None,
@@ -118,28 +129,28 @@ def _url(
         vcs_info=vcs_info,
         subdirectory=subdirectory,
     )
-    # Whoever reads the environment must not learn the user's credentials.
+    # Every reader of the environment can read direct_url.json: no credentials go into it.
     return direct.to_dict(generate_legacy_hash=True, strip_user_password=True)
 
 
-async def _local(path: Path, job: BuildJob) -> Source:
-    expected = ExpectedHashes(filename=path.name, demanded=job.order.hashes)
+async def _verify_local_file(path: Path, job: BuildJob) -> Source:
+    expected = ExpectedHashes(filename=path.name, demanded=job.request.hashes)
     file = await checked(path, expected)
-    return _file(path, file.sha256, url=path.as_uri())
+    return _file_source(path, file.sha256, url=path.as_uri())
 
 
-async def _found(job: BuildJob, kit: BuildContext) -> IndexFile:
-    """Choose a file for a name alone."""
+async def _select_file(job: BuildJob, context: BuildContext) -> IndexFile:
+    """Select a file for a requirement that is built without its dependencies."""
     on = f"the index page of {job.name}"
-    kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
-    if job.order.asked is None:
-        raise TypeError(job.order)
-    resolution = await kit.search.find(job.order.asked, _Nothing())
+    context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
+    if job.request.manifest is None:
+        raise TypeError(job.request)
+    resolution = await context.search.find(job.request.manifest, _NoMetadata())
     return resolution.files[0]
 
 
-class _Nothing:
-    """Where requirements of requirements do not count, nothing has to be found out."""
+class _NoMetadata:
+    """A metadata source that is never used: dependencies are not resolved."""
 
     async def metadata(self, file: IndexFile) -> str:
         raise AssertionError(file.filename)
@@ -148,27 +159,31 @@ class _Nothing:
         raise TargetError(f"{requirement}: a constraint with a URL needs --deps")
 
 
-async def _fetched(file: IndexFile, job: BuildJob, kit: BuildContext) -> Fetched:
-    _tell(job, kit, file.filename)
-    return await kit.fetcher.fetch(file, job, job.order.hashes)
+async def _fetch_index_file(file: IndexFile, job: BuildJob, context: BuildContext) -> Fetched:
+    _emit_fetch(job, context, file.filename)
+    return await context.fetcher.fetch(file, job, job.request.hashes)
 
 
-def _tell(job: BuildJob, kit: BuildContext, on: str) -> None:
-    kit.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
-    kit.bus.emit(BuildPhase(build=job.id, phase=Phase.FETCH))
+def _emit_fetch(job: BuildJob, context: BuildContext, on: str) -> None:
+    context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
+    context.bus.emit(BuildPhase(build=job.id, phase=Phase.FETCH))
 
 
-async def _downloaded(target: UrlTarget, job: BuildJob, kit: BuildContext) -> Source:
-    _tell(job, kit, target.label)
-    fetched = await kit.fetcher.fetch_url(target.url, job, job.order.hashes)
-    return _file(fetched.path, fetched.sha256, url=target.url, subdirectory=target.subdirectory)
+async def _download(target: UrlTarget, job: BuildJob, context: BuildContext) -> Source:
+    _emit_fetch(job, context, target.label)
+    fetched = await context.fetcher.fetch_url(target.url, job, job.request.hashes)
+    return _file_source(
+        fetched.path, fetched.sha256, url=target.url, subdirectory=target.subdirectory
+    )
 
 
-async def _cloned(target: GitTarget, job: BuildJob, place: BuildDir, kit: BuildContext) -> Source:
-    _tell(job, kit, target.label)
-    async with kit.fetcher.gate.slot((job.id, target.label), (0, 0.0, 0)):
-        checkout = await kit.git.checkout(
-            target.url, target.reference, place.source, build=job.id, log=job.log
+async def _clone(
+    target: GitTarget, job: BuildJob, build_dir: BuildDir, context: BuildContext
+) -> Source:
+    _emit_fetch(job, context, target.label)
+    async with context.fetcher.gate.slot((job.id, target.label), (0, 0.0, 0)):
+        checkout = await context.git.checkout(
+            target.url, target.reference, build_dir.source, build=job.id, log=job.log
         )
     info = VcsInfo(
         vcs="git", commit_id=checkout.commit, requested_revision=target.reference or None
@@ -179,5 +194,5 @@ async def _cloned(target: GitTarget, job: BuildJob, place: BuildDir, kit: BuildC
         path=checkout.path,
         fingerprint=f"git:{checkout.commit}:{tags}:{target.subdirectory}",
         subdirectory=target.subdirectory,
-        direct_url=_url(target.url, vcs_info=info, subdirectory=target.subdirectory or None),
+        direct_url=_direct_url(target.url, vcs_info=info, subdirectory=target.subdirectory or None),
     )

@@ -77,7 +77,7 @@ class RunWorkspace:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         unborn.rename(self.root)
 
-    def place(self, build: BuildId) -> BuildDir:
+    def build_dir(self, build: BuildId) -> BuildDir:
         """Return where one build's folder is; `BuildDir.make` makes it."""
         return BuildDir(root=self.root / build)
 

@@ -137,7 +137,7 @@ class Pool:
             stack.callback(self._writer.close)
             errand = self._set_up(stack)
             self._tell_start()
-            self._kit.allotment.tell(self._bus)
+            self._kit.allotment.emit_user_limits(self._bus)
             async with asyncio.TaskGroup() as crew:
                 watching = crew.create_task(self._kit.watch.run())
                 broker = crew.create_task(self._caps.jobs.run())
@@ -249,14 +249,14 @@ class Pool:
         fetcher = Fetcher(index=index, gate=self._caps.downloads, bus=self._bus)
         pages = Pages(index, errand.on_page)
         requirements = BuildRequirements(
-            search=ResolverService(pages, self._interpreter),
+            resolver=ResolverService(pages, self._interpreter),
             fetcher=fetcher,
             installs=self._caps.installs,
-            store=UnpackedWheels(settings.cache_dir / "wheels"),
-            beside=self._workplace.root / "unpacked",
+            unpacked_wheels=UnpackedWheels(settings.cache_dir / "wheels"),
+            run_dir=self._workplace.root / "unpacked",
             interpreter=self._interpreter,
             executor=executor,
-            nested=self._builders.build_nested,
+            build_nested=self._builders.build_nested,
         )
         return BuildContext(
             settings=settings,
@@ -277,7 +277,7 @@ class Pool:
                 Shims(settings.environ, settings.cache_dir / "shims"),
                 settings.environ,
                 executor,
-                at_work=lambda: min(self._caps.builds.cap, len(self._roster.running())),
+                running_builds=lambda: min(self._caps.builds.cap, len(self._roster.running())),
             ),
             executor=executor,
         )

@@ -8,7 +8,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pool.build.job import BuildJob, BuildRequest, identity, ignore_unretrieved, label_of
+from pool.build.job import (
+    BuildJob,
+    BuildRequest,
+    RetryAttempt,
+    ignore_unretrieved,
+    infer_identity,
+    source_label,
+)
 from pool.events.types import BuildQueued
 from pool.scheduling.history import Estimate
 
@@ -18,7 +25,6 @@ if TYPE_CHECKING:
     from pool.common.model import BuildId
     from pool.events.bus import EventBus
     from pool.run.registry import JobRegistry
-    from pool.run.retry import RetryAttempt
     from pool.scheduling.history import BuildHistory
     from pool.scheduling.memory_ledger import MemoryLedger
     from pool.scheduling.slot import Priority
@@ -79,11 +85,11 @@ class Announcer:
             attempt: where that is by itself, which.
             seen: bytes that an earlier try came to in this run.
         """
-        build_id, (name, known) = self._roster.next_id(), identity(order.source)
+        build_id, (name, known) = self._roster.next_id(), infer_identity(order.source)
         log = self._logs / self._roster.log_name(f"{name}-{known}" if known else name)
         job = BuildJob(
             id=build_id,
-            order=order,
+            request=order,
             name=name,
             version=known,
             log=log,
@@ -92,7 +98,6 @@ class Announcer:
             result=ignore_unretrieved(asyncio.get_running_loop().create_future()),
             retry_job=asyncio.get_running_loop().create_future(),
             attempt=attempt,
-            most_jobs=attempt.jobs if attempt else None,
         )
         self._roster.jobs[build_id] = job
         past = past or self._past(job)
@@ -101,7 +106,7 @@ class Announcer:
             build=build_id,
             name=name,
             version=known,
-            target=label_of(order.source),
+            target=source_label(order.source),
             log=log.name,
             origin=order.origin,
             purpose=order.purpose,
@@ -109,9 +114,9 @@ class Announcer:
             retry_of=retry_of,
             expected=past.seconds,
             expected_peak=max(past.peak or 0, seen) or None,
-            config_settings=order.told_settings,
+            config_settings=order.redacted_settings,
             priority=priority,
-            alone=attempt is not None and attempt.alone,
+            alone=job.exclusive,
         )
         self._bus.emit(queued)
         return job

@@ -88,7 +88,7 @@ class EffectiveRequest:
         return BuildRequest(
             source=wish.target,
             origin=wish.origin,
-            asked=asked,
+            manifest=asked,
             hashes=asked.hashes.get(name, frozenset()),
             config_settings=self.config_settings(name),
         )

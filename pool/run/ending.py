@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob, BuildResult
     from pool.events.types import BuildFinished
     from pool.run.outcome import Failure
-    from pool.run.retry import RetryAttempt
 
 __all__ = ["EVICTED", "bad", "followed", "good", "in_need", "made_room"]
 
@@ -32,7 +31,7 @@ def good(ended: BuildFinished, built: BuildResult, *, published: bool) -> BuildF
         wheel=str(built.wheel) if published else None,
         sha256=built.sha256 or None,
         bytes=built.bytes or None,
-        message=built.remark,
+        message=built.note,
     )
 
 
@@ -52,11 +51,11 @@ def made_room(ended: BuildFinished, why: str) -> BuildFinished:
     return replace(ended, reference=EVICTED, message=f"ended to make room: {why}")
 
 
-def followed(ended: BuildFinished, attempt: RetryAttempt) -> BuildFinished:
-    """Add that it is built again; a failure says so by itself, in the next try's remark."""
+def followed(ended: BuildFinished, conditions: str) -> BuildFinished:
+    """Add that an evicted build is built again; a failed one has a note at the next attempt."""
     if ended.reference != EVICTED:
         return ended
-    return replace(ended, message=f"{ended.message}; built again {attempt.how}")
+    return replace(ended, message=f"{ended.message}; built again {conditions}")
 
 
 def in_need(job: BuildJob, ended: BuildFinished) -> str:

@@ -193,10 +193,10 @@ class _Locked:
 
 def _item(piece: DistToInstall) -> WheelToInstall:
     built = piece.built
-    if built.stored is None:
+    if built.unpacked is None:
         raise AssertionError(f"{built.name} is not unpacked")
     direct = None if built.direct_url is None else dict(built.direct_url)
-    return WheelToInstall(wheel=built.stored, requested=piece.requested, direct_url=direct)
+    return WheelToInstall(wheel=built.unpacked, requested=piece.requested, direct_url=direct)
 
 
 def _readable(version: str) -> bool:

@@ -12,7 +12,14 @@ from dataclasses import replace as changed
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pool.build.job import BuildJob, BuildRequest, BuildResult, identity, label_of
+from pool.build.job import (
+    BuildJob,
+    BuildRequest,
+    BuildResult,
+    RetryAttempt,
+    infer_identity,
+    source_label,
+)
 from pool.build.pipeline import run_build
 from pool.common.errors import RequirementError
 from pool.common.model import Outcome, WaitFor
@@ -20,7 +27,7 @@ from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import ending
 from pool.run.announcer import Announcer
 from pool.run.outcome import Failure, SkippedError, failure_from
-from pool.run.retry import next_retry
+from pool.run.retry import describe_retry, next_retry, retry_conditions
 from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
 
@@ -32,7 +39,6 @@ if TYPE_CHECKING:
     from pool.build.workspace import BuildDir, RunWorkspace
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.run.registry import JobRegistry
-    from pool.run.retry import RetryAttempt
     from pool.scheduling.history import BuildHistory
     from pool.scheduling.limits import Limits
     from pool.settings import Settings
@@ -94,7 +100,7 @@ class Scheduler:
 
     def submit(self, orders: Sequence[BuildRequest]) -> list[BuildJob]:
         """Announce builds and let them begin, the longest expected first."""
-        pasts = self._history.expected([identity(order.source) for order in orders])
+        pasts = self._history.expected([infer_identity(order.source) for order in orders])
         usual = median([past.seconds for past in pasts if past.seconds is not None] or [0.0])
         jobs = []
         for order, past in zip(orders, pasts, strict=True):
@@ -119,10 +125,9 @@ class Scheduler:
 
     async def _run_job(self, job: BuildJob) -> None:
         """Run a build and tell its outcome while it still has its slot."""
-        place = self._workplace.place(job.id)
-        alone = job.attempt is not None and job.attempt.alone
-        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, exclusive=alone)
-        job.seat = seat
+        place = self._workplace.build_dir(job.id)
+        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, exclusive=job.exclusive)
+        job.slot = seat
         try:
             place.make()
             built = await run_build(job, seat, place, self._kit)
@@ -131,7 +136,9 @@ class Scheduler:
             await self._after(job, built, seat)
         except asyncio.CancelledError:
             ended = self._ended(job, seat, Outcome.CANCELLED)
-            self._tell(job, ending.made_room(ended, job.makes_room) if job.makes_room else ended)
+            self._tell(
+                job, ending.made_room(ended, job.eviction_reason) if job.eviction_reason else ended
+            )
             raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
             failure = failure_from(problem, job)
@@ -152,7 +159,7 @@ class Scheduler:
     async def _after(self, job: BuildJob, built: BuildResult, seat: Slot) -> None:
         """What follows a good build, without a slot."""
         if built.wheel is not None and (job.nested or self._settings.installs_into):
-            built = changed(built, stored=await self._unpacked(job, built.wheel, built))
+            built = changed(built, unpacked=await self._unpacked(job, built.wheel, built))
         job.result.set_result(built)
         if built.outcome is Outcome.BUILT and job.purpose == "wheel":
             peak = self._roster.outcomes[job.id].peak
@@ -167,7 +174,7 @@ class Scheduler:
     async def _unpacked(self, job: BuildJob, wheel: Path, built: BuildResult) -> UnpackedWheel:
         if job.purpose == "editable":
             # Made anew each time, so nothing to keep: it stays with the run.
-            return await self._kit.requirements.unpack_beside(wheel, job)
+            return await self._kit.requirements.unpack_for_run(wheel, job)
         return await self._kit.requirements.unpack(wheel, built.sha256, job)
 
     def _tidy(self, job: BuildJob, place: BuildDir) -> None:
@@ -184,7 +191,7 @@ class Scheduler:
         attempt = next_retry(event.reference, job.attempt, jobs, settings.retries)
         # Announced before the end is told: who hears of the end can tell that it is none.
         again = self._next_try(job, attempt, event.peak) if attempt else None
-        event = ending.followed(event, attempt) if attempt else event
+        event = ending.followed(event, retry_conditions(attempt)) if attempt else event
         self._roster.outcomes[job.id] = event
         self._caps.memory.on_build_end(
             job.id, peak=event.peak, succeeded=event.outcome is Outcome.BUILT
@@ -192,7 +199,7 @@ class Scheduler:
         self._kit.bus.emit(event)
         if again and attempt:
             self._begin_again(job, again)
-            self._kit.bus.emit(Note(build=again.id, text=attempt.words))
+            self._kit.bus.emit(Note(build=again.id, text=describe_retry(attempt)))
         if not event.outcome.good:
             job.result.set_exception(SkippedError(ending.in_need(job, event)))
         if event.outcome is Outcome.FAILED and again is None:
@@ -219,7 +226,7 @@ class Scheduler:
     def _next_try(self, job: BuildJob, attempt: RetryAttempt, peak: int) -> BuildJob:
         """Announce another try of what did not end well for want of memory."""
         return self._announce(
-            job.order,
+            job.request,
             job.priority if job.nested else (RANK_LAST, *job.priority[1:]),
             inside=job.nested,
             needed_by=tuple(sorted(job.needed_by)),
@@ -237,7 +244,7 @@ class Scheduler:
 
     # What others need
 
-    async def build_nested(self, order: BuildRequest, by: BuildJob) -> UnpackedWheel:
+    async def build_nested(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
         """Return the wheel of a requirement that must be built, building it once.
 
         Raises:
@@ -245,25 +252,25 @@ class Scheduler:
         """
         for other in self._roster.running():
             # It holds the lock of its tree, for which a second build of it would wait.
-            if other.source == order.source:
+            if other.source == request.source:
                 self._check_circle(by, other)
-        key = label_of(order.source)
+        key = source_label(request.source)
         if (job := self._inside.get(key)) is None:
             priority = (RANK_RESUMED, 0.0, len(self._inside))
-            job = self._announce(order, priority, inside=True, needed_by=(by.id,))
+            job = self._announce(request, priority, inside=True, needed_by=(by.id,))
             self._inside[key] = job
             self._start(job)
         elif job.id not in self._roster.outcomes and by.id not in job.needed_by:
             self._check_circle(by, job)
             self._kit.bus.emit(BuildNeeded(build=job.id, by=by.id))
         built = await self.wait_for(job, by)
-        if built.stored is None:
+        if built.unpacked is None:
             raise AssertionError(f"{job.title} is not unpacked")
-        return built.stored
+        return built.unpacked
 
     async def metadata_of(self, order: BuildRequest) -> str:
         """Return the metadata that an order is for, as a backend tells it."""
-        key = f"metadata of {label_of(order.source)}"
+        key = f"metadata of {source_label(order.source)}"
         job = self._announce(order, (RANK_RESUMED, 0.0, len(self._inside)), inside=True)
         self._inside[key] = job
         self._start(job)
@@ -320,7 +327,7 @@ class Scheduler:
     def _give_up(self, job: BuildJob) -> None:
         """End a build that nobody waits for any more; who needs it later has one of its own."""
         if job.id not in self._roster.outcomes:
-            self._inside.pop(label_of(job.source), None)
+            self._inside.pop(source_label(job.source), None)
             self.cancel(job)
 
     async def result_of(self, job: BuildJob) -> BuildResult:
@@ -345,7 +352,7 @@ class Scheduler:
         """End a build that has not ended."""
         if job.task is not None and job.id not in self._roster.outcomes:
             # It may be ending to make room just now: then it is not built again.
-            job.makes_room = ""
+            job.eviction_reason = ""
             job.task.cancel()
 
     def make_room(self, why: str) -> None:
@@ -354,16 +361,16 @@ class Scheduler:
         at_work = [
             EvictionCandidate(
                 key=job,
-                active_seconds=job.seat.active_seconds,
+                active_seconds=job.slot.active_seconds,
                 usage=uses[job.id],
                 nested=job.nested,
                 awaited=self._roster.wanted(job),
             )
             for job in self._roster.running()
-            if job.seat is not None and job.id in uses and not job.makes_room
+            if job.slot is not None and job.id in uses and not job.eviction_reason
         ]
         if (job := choose_victim(at_work)) is not None and job.task is not None:
-            job.makes_room = why
+            job.eviction_reason = why
             job.task.cancel()
 
     def retry(self, job: BuildJob) -> None:
@@ -372,7 +379,7 @@ class Scheduler:
         if again_all:
             self._forget_bad()
         for bad in again_all:
-            self._begin_again(bad, self._announce(bad.order, bad.priority, retry_of=bad.id))
+            self._begin_again(bad, self._announce(bad.request, bad.priority, retry_of=bad.id))
 
     def _forget_bad(self) -> None:
         bad = [

@@ -107,7 +107,7 @@ class SharedBuildEnv:
 
     def _is_pointed_at(self, job: BuildJob) -> bool:
         """Tell whether it is built, or built again, to find versions."""
-        return any(one.order is job.order for one in self._finder.pointed_at.values())
+        return any(one.request is job.request for one in self._finder.pointed_at.values())
 
     def _lacking(self, requires: Sequence[str], job: BuildJob) -> list[NormalizedName]:
         """Return what this run provides for a build, and has not put in place."""

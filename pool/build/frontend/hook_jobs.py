@@ -1,4 +1,7 @@
-"""What each hook gets of the jobs: one of its own, a pipe with more, and variables that say so."""
+"""The jobs of one hook: one job of its own, a FIFO with more tokens, and the environment for both.
+
+Deliberately without the tokens: `pool.scheduling.jobserver` grants them.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ __all__ = ["HookJobs"]
 
 
 class HookJobs:
-    """One for the pool.
+    """Reserves jobs for hooks; one instance serves the pool.
 
     Args:
-        jobserver: who hands out.
-        shims: what stands before programs that cannot ask.
-        environ: the user's.
-        executor: for files and versions.
-        at_work: how many builds may share at this moment.
+        jobserver: grants the jobs.
+        shims: wrappers for tools that do not speak the jobserver protocol.
+        environ: the user's environment.
+        executor: for files and for asking tools for their versions.
+        running_builds: returns the number of builds that share the jobs now.
     """
 
     def __init__(
@@ -41,46 +44,51 @@ class HookJobs:
         shims: Shims,
         environ: Mapping[str, str],
         executor: Executor,
-        at_work: Callable[[], int],
+        running_builds: Callable[[], int],
     ) -> None:
         self._jobserver = jobserver
         self._shims = shims
         self._environ = environ
         self._executor = executor
-        self._at_work = at_work
-        self._bounds = own_bounds(environ)
+        self._running_builds = running_builds
+        self._user_limits = own_bounds(environ)
 
-    def tell(self, bus: EventBus) -> None:
-        """Say what becomes of the user's own numbers of jobs."""
-        for name, number in self._bounds.items():
-            said = f"-j{number} in MAKEFLAGS" if name == "MAKEFLAGS" else f"{name}={number}"
+    def emit_user_limits(self, bus: EventBus) -> None:
+        """Emit a note for each job limit that the user's environment sets."""
+        for name, number in self._user_limits.items():
+            setting = f"-j{number} in MAKEFLAGS" if name == "MAKEFLAGS" else f"{name}={number}"
             bus.emit(
                 Note(
-                    text=f"{said} is kept as the most jobs of each build;"
+                    text=f"{setting} is kept as the most jobs of each build;"
                     f" all builds together have {self._jobserver.cap} (--jobs)"
                 )
             )
 
     @asynccontextmanager
     async def reserve(
-        self, job: BuildJob, env: BuildEnvironment, place: BuildDir, *, on_wait: Callable[[], None]
+        self,
+        job: BuildJob,
+        env: BuildEnvironment,
+        build_dir: BuildDir,
+        *,
+        on_wait: Callable[[], None],
     ) -> AsyncIterator[dict[str, str]]:
-        """Have a job while a hook runs; gives the environment that it inherits.
+        """Hold a job while a hook runs; yield the environment for the hook.
 
         Args:
-            job: whose hook it is.
-            env: where it runs.
-            place: where its FIFO is made.
-            on_wait: called if there is no job at once.
+            job: the build of the hook.
+            env: the build environment in which it runs.
+            build_dir: the folder for its FIFO.
+            on_wait: called if no job is free at once.
         """
         tools = await in_thread(self._executor, self._shims.tools, env)
         cap = self._jobserver.cap
-        bounds = [*self._bounds.values(), *([job.most_jobs] if job.most_jobs else [])]
-        most = min([sys.maxsize, *bounds])
+        limits = [*self._user_limits.values(), *([job.max_jobs] if job.max_jobs else [])]
+        most = min([sys.maxsize, *limits])
         # A lease cannot grow and shrink as tokens do: it is a fair share, rounded up.
-        share = -(-cap // max(1, self._at_work())) if tools.leased else 1
+        share = -(-cap // max(1, self._running_builds())) if tools.leased else 1
         async with self._jobserver.admitted(
-            job.id, place.root, most=most, lease=share - 1, on_wait=on_wait
+            job.id, build_dir.root, most=most, lease=share - 1, on_wait=on_wait
         ) as granted:
             yield job_flags(
                 tools.environ(env.environ(self._environ), granted.fixed),

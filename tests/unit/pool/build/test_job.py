@@ -23,4 +23,4 @@ def test_settings_are_told_without_secrets_and_escapes(
     settings: dict[str, str | list[str]], told: tuple[str, ...]
 ) -> None:
     order = BuildRequest(source=parse_target("x==1", Path()), config_settings=settings)
-    assert order.told_settings == told
+    assert order.redacted_settings == told

@@ -34,7 +34,7 @@ async def test_who_is_cancelled_while_it_waits_for_its_slot_again_gives_the_lock
     assert first is not None
     job: Any = type("Job", (), {"id": "b1"})
     seat = Slot(job.id, gate, bus, (RANK_NEW, 0.0, 0))
-    alone = BuildLocks(job=job, seat=seat, bus=bus, patience=None)
+    alone = BuildLocks(job=job, slot=seat, bus=bus, timeout=None)
 
     async def build() -> None:
         await seat.acquire()

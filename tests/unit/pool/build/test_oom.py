@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pool.build.oom import Evidence, Verdict, classify, words_for
+from pool.build.oom import Evidence, Verdict, classify, describe_verdict
 
 GIB = 1 << 30
 
 
 def found(code: int = 1, *tail: str, **more: Any) -> str:
     finding = classify(Evidence(hook="build_wheel", code=code, tail=tail, **more))
-    return words_for(finding) if finding.verdict != "no" else "no"
+    return describe_verdict(finding) if finding.verdict != "no" else "no"
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,12 @@ def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
 
     with in_use(cache):
         run = RunWorkspace(cache, RunId("20261121-031205-4711"))
-        run.place(BuildId("b1")).make()
+        run.build_dir(BuildId("b1")).make()
         pruning = threading.Thread(target=prune, args=(cache, list, tell))
         pruning.start()
         assert waiting.wait(60)
         assert set(FILES) < files(cache)
-        assert run.place(BuildId("b1")).wheels.is_dir()
+        assert run.build_dir(BuildId("b1")).wheels.is_dir()
         run.close()
     pruning.join()
     assert told == [["20261121-031205-4711"]]

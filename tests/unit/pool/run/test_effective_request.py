@@ -62,13 +62,13 @@ def test_of_one_name_there_is_one_build_with_all_that_was_said() -> None:
         wish("A<3", "r.txt:2", hashes=frozenset({"sha256:2"}), config_settings={"k": "v"}),
     )
     first, second = listed.build_requests()
-    assert first.asked is not None
-    assert [str(need) for need in first.asked.needs] == [
+    assert first.manifest is not None
+    assert [str(need) for need in first.manifest.needs] == [
         "r.txt:1 asks for a>=1",
         "r.txt:2 asks for A<3",
     ]
-    assert not first.asked.deps
-    assert first.asked.built == {A, B}
+    assert not first.manifest.deps
+    assert first.manifest.built == {A, B}
     assert first.hashes == {"sha256:2"}
     assert first.config_settings == {"k": "v"}
     assert (first.origin, second.origin) == ("r.txt:1", "")

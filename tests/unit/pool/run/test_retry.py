@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import pool
+from pool.build.job import RetryAttempt
 from pool.events import types as v
 from pool.run.ending import EVICTED
-from pool.run.retry import RetryAttempt, next_retry
+from pool.run.retry import describe_retry, next_retry
 from tests.support.makers import make_sdist, make_tree
 from tests.support.pool_runs import install_into, last_build, make_settings, run_pool
 
@@ -50,7 +51,7 @@ def test_half_the_jobs_and_then_one(jobs: int, most: int, tries: list[int]) -> N
 
 def test_other_failures_are_not_tried_again() -> None:
     assert next_retry("backend", None, 8, 2) is None
-    assert next_retry("", RetryAttempt(jobs=4, failed=1), 8, 2) is None
+    assert next_retry("", RetryAttempt(jobs=4, oom_failures=1), 8, 2) is None
 
 
 async def test_the_last_try_counts(tmp_path: Path) -> None:
@@ -168,17 +169,20 @@ def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_thir
     for _ in range(4):
         attempt = next_retry(EVICTED, attempt, 8, 0)
         assert attempt is not None
-        seen.append((attempt.jobs, attempt.alone))
+        seen.append((attempt.jobs, attempt.exclusive))
     assert seen == [(4, False), (2, True), (1, True), (1, True)]
     assert attempt is not None
-    assert attempt.words == "it was ended to make room, so it is built again alone, with 1 job"
+    assert (
+        describe_retry(attempt)
+        == "it was ended to make room, so it is built again alone, with 1 job"
+    )
 
 
 def test_what_made_room_and_then_runs_out_of_memory_is_tried_alone() -> None:
     room = next_retry(EVICTED, None, 2, 2)
     assert room is not None
-    assert room.words.endswith("so it is built again when there is room, with 1 job")
+    assert describe_retry(room).endswith("so it is built again when there is room, with 1 job")
     alone = next_retry(OUT, room, 2, 2)
     assert alone is not None
-    assert (alone.jobs, alone.alone, alone.made_room) == (1, True, 1)
+    assert (alone.jobs, alone.exclusive, alone.evictions) == (1, True, 1)
     assert next_retry(OUT, alone, 2, 2) is None

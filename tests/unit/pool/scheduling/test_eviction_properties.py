@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pool.build.job import RetryAttempt
 from pool.common.errors import OutOfMemoryError
 from pool.run.ending import EVICTED
-from pool.run.retry import RetryAttempt, next_retry
+from pool.run.retry import next_retry
 from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.limiter import Limiter
 from pool.scheduling.memory_ledger import MemoryLedger
@@ -112,7 +113,7 @@ class Run:
         if build.name not in self.begun or seen:
             self.ledger.add(build.name, build.known, seen)
         self.begun.add(build.name)
-        alone = build.attempt is not None and build.attempt.alone
+        alone = build.attempt is not None and build.attempt.exclusive
         self.limiter.request(build.name, (rank, number), exclusive=alone)
 
     def uses(self, build: Build) -> int:
@@ -226,4 +227,4 @@ def test_all_get_built_whatever_grows_dies_and_is_changed(
 
 
 def lonely(build: Build) -> bool:
-    return build.attempt is not None and build.attempt.alone
+    return build.attempt is not None and build.attempt.exclusive

@@ -1,0 +1,128 @@
+"""The build backend of one opened source tree, called hook by hook.
+
+Each hook runs with a job of the pool's, while `pool.build.monitor` reads its log and samples its
+processes. A failure for want of memory is raised as `OutOfMemoryError`; every failure carries the
+command that runs the hook again. Deliberately without the environment: it is passed to each call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pool.build.frontend.hooks import HookCall, HookFailedError
+from pool.build.frontend.rerun import rerun_command
+from pool.build.oom_evidence import OomEvidenceCollector
+from pool.common.errors import BackendError
+from pool.common.model import Phase
+from pool.events.types import BuildPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pool.build.context import BuildContext
+    from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.frontend.hooks import Hook
+    from pool.build.job import BuildJob
+    from pool.build.source import SourceTree
+    from pool.build.workspace import BuildDir
+    from pool.sources.pyproject import Project
+
+__all__ = ["Backend"]
+
+_PHASES: dict[Hook, Phase] = {
+    "get_requires_for_build_wheel": Phase.GET_REQUIRES,
+    "get_requires_for_build_editable": Phase.GET_REQUIRES,
+    "prepare_metadata_for_build_wheel": Phase.METADATA,
+    "build_wheel": Phase.BUILD,
+    "build_editable": Phase.BUILD,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The backend that ``[build-system]`` of one source tree names."""
+
+    job: BuildJob
+    build_dir: BuildDir
+    context: BuildContext
+    tree: SourceTree
+    project: Project
+
+    async def get_requires(self, env: BuildEnvironment) -> Sequence[str]:
+        """Call get_requires_for_build_wheel, or its editable form.
+
+        Raises:
+            BackendError: the hook failed.
+        """
+        if self.job.purpose == "editable":
+            return await self._run_hook(env, "get_requires_for_build_editable")
+        return await self._run_hook(env, "get_requires_for_build_wheel")
+
+    async def prepare_metadata(self, env: BuildEnvironment) -> Path:
+        """Call prepare_metadata_for_build_wheel; return the .dist-info folder that it made.
+
+        Raises:
+            MissingHookError: the backend does not have this optional hook.
+            BackendError: the hook failed.
+        """
+        name = await self._run_hook(env, "prepare_metadata_for_build_wheel")
+        return self.build_dir.wheels / str(name)
+
+    async def build(self, env: BuildEnvironment) -> Path:
+        """Call build_wheel or build_editable; return the wheel.
+
+        Raises:
+            BackendError: the hook failed.
+        """
+        hook: Hook = "build_editable" if self.job.purpose == "editable" else "build_wheel"
+        name = await self._run_hook(env, hook)
+        return self.build_dir.wheels / str(name)
+
+    def _emit_phase(self, phase: Phase) -> None:
+        self.context.bus.emit(BuildPhase(build=self.job.id, phase=phase))
+
+    async def _run_hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
+        """Run one hook with a job of its own."""
+        on_wait = partial(self._emit_phase, Phase.AWAIT_JOB)
+        reservation = self.context.allotment.reserve(self.job, env, self.build_dir, on_wait=on_wait)
+        async with reservation as environ:
+            self._emit_phase(_PHASES[hook])
+            return await self._run_monitored(self._hook_call(env, hook, environ))
+
+    def _hook_call(self, env: BuildEnvironment, hook: Hook, environ: Mapping[str, str]) -> HookCall:
+        return HookCall(
+            build=self.job.id,
+            tree=self.tree.path,
+            python=env.python,
+            backend=self.project.backend,
+            backend_path=self.project.backend_path,
+            hook=hook,
+            config_settings=self.job.request.config_settings,
+            output=self.build_dir.wheels,
+            log=self.job.log,
+            fds=self.tree.fds,
+            environ=environ,
+        )
+
+    async def _run_monitored(self, call: HookCall) -> str | Sequence[str]:
+        """Run one hook while the monitor reads its log and samples its processes."""
+        job, monitor = self.job, self.context.watch
+        evidence = OomEvidenceCollector(call.hook)
+        on_start = partial(monitor.hook_started, job.id, job.log)
+        try:
+            result = await self.context.hooks.call(call, on_start=on_start)
+        except BackendError as problem:
+            if isinstance(problem, HookFailedError):
+                monitor.note_peak(job.id, problem.ended.peak)
+            oom = evidence.oom_error(problem, used=monitor.peak(job.id), machine=monitor.machine)
+            (oom or problem).rerun = rerun_command(call)
+            if oom is not None:
+                raise oom from problem
+            raise
+        finally:
+            monitor.hook_ended(job.id)
+        monitor.note_peak(job.id, result.peak)
+        return result.value
