@@ -39,4 +39,4 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as problem:
-        raise pool.OutputError(f"{path}: {problem.strerror or problem}") from problem
+        raise pool.OutputError(f"{path}: {pool.os_error_text(problem)}") from problem

@@ -22,6 +22,7 @@ from pool.common.errors import (
     RunError,
     SettingsError,
     TargetError,
+    os_error_text,
 )
 from pool.common.model import (
     BuildId,
@@ -138,6 +139,7 @@ __all__ = [
     "index_settings",
     "journal_path",
     "logs_of",
+    "os_error_text",
     "parse_group",
     "parse_requirement",
     "pip_rules",

@@ -140,5 +140,7 @@ def _let_go() -> str:
             os.close(devnull)
             # A reader that has left has read enough.
             if problem.errno not in (errno.EPIPE, errno.EIO):
-                trouble = f"{name}: {problem.strerror}"
+                from pool import os_error_text
+
+                trouble = f"{name}: {os_error_text(problem)}"
     return trouble

@@ -93,7 +93,7 @@ def _made(folder: Path, variable: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise pool.OutputError(
-            f"{folder}: cannot be made: {(problem.strerror or str(problem)).lower()}",
+            f"{folder}: cannot be made: {pool.os_error_text(problem)}",
             hint=f"choose another place with {variable}",
         ) from problem
     return folder

@@ -301,7 +301,7 @@ class _Results:
             self._stream = None
         except OSError as problem:
             self._stream = None
-            print(f"wheelpool: stdout: {problem.strerror}", file=sys.stderr)
+            print(f"wheelpool: stdout: {pool.os_error_text(problem)}", file=sys.stderr)
 
 
 def _reading_along(outlet: Outlet, manner: DisplayOptions) -> Outlet:

@@ -27,7 +27,7 @@ def whole_log(path: Path) -> Iterator[str]:
     try:
         file = path.open("rb")
     except OSError as problem:
-        yield f"(no log: {path}: {(problem.strerror or str(problem)).lower()})"
+        yield f"(no log: {path}: {pool.os_error_text(problem)})"
         return
     with file:
         lines = iter(lambda: file.readline(_LONGEST_LINE), b"")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
-from pool.build.context import in_thread
 from pool.build.job import BuildRequest
 from pool.cache.unpacked_wheels import unpack
+from pool.common.aio import in_thread
 from pool.common.once_map import OnceMap
 from pool.events.types import InstallFinished, InstallStarted
 from pool.requirements.request import parse_requirement

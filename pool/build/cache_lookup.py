@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pool.cache.key import CacheKey
+from pool.common.errors import os_error_text
 from pool.sources import fingerprint
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class CacheLookup:
                 seconds=seconds,
             )
         except OSError as problem:
-            return f"not kept in the cache: {(problem.strerror or str(problem)).lower()}"
+            return f"not kept in the cache: {os_error_text(problem)}"
         return ""
 
     def _source_fingerprints(self) -> tuple[str, ...]:

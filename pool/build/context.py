@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+from pool.common.aio import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pool.system.interpreter import Interpreter
     from pool.system.locks.queue import LockQueue
 
-__all__ = ["BuildContext", "SharedEnv", "in_thread"]
+__all__ = ["BuildContext", "SharedEnv"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,26 +72,5 @@ class BuildContext:
     executor: Executor
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do blocking file work beside the loop, as the function `in_thread` does."""
+        """Run blocking file work in a thread (`pool.common.aio.in_thread`)."""
         return await in_thread(self.executor, work, *args, **kwargs)
-
-
-async def in_thread(
-    executor: Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """Do blocking file work beside the loop; however often it is cancelled, it is let finish.
-
-    What is locked, or thrown away, for its sake is so until the thread has come to its end.
-    """
-    loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(executor, partial(work, *args, **kwargs))
-    cancelled: asyncio.CancelledError | None = None
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError as problem:
-            cancelled = problem
-    if cancelled is not None:
-        future.exception()  # Looked at, so that nobody is told that nobody did.
-        raise cancelled
-    return future.result()

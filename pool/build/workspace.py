@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.common.errors import OutputError
+from pool.common.errors import OutputError, os_error_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +135,7 @@ def check_out_dir(out_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=out_dir):
             pass
     except OSError as problem:
-        reason = (problem.strerror or str(problem)).lower()
+        reason = os_error_text(problem)
         raise OutputError(
             f"{out_dir}: wheels cannot be put there: {reason}",
             hint="choose another folder with --out-dir",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from pool.common.errors import LockError
+from pool.common.errors import LockError, os_error_text
 from pool.system.locks.base import why_not
 from pool.system.locks.lock_file import open_file
 
@@ -109,7 +109,7 @@ def _opened(cache_dir: Path) -> int:
         cache_dir.mkdir(parents=True, exist_ok=True)
         return open_file(path)
     except OSError as problem:
-        raise LockError(f"{path}: {(problem.strerror or '').lower()}") from problem
+        raise LockError(f"{path}: {os_error_text(problem)}") from problem
 
 
 def live_runs(cache_dir: Path) -> list[str]:

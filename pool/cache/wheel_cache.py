@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pool.common.errors import os_error_text
 from pool.sources.pyproject import Project
 from pool.sources.wheel import sha256
 
@@ -228,8 +229,7 @@ def _damage(entry: _Entry, path: Path) -> str | None:
 
 
 def _words(problem: Exception) -> str:
-    said = problem.strerror if isinstance(problem, OSError) else None
-    return (said or str(problem)).lower()
+    return os_error_text(problem) if isinstance(problem, OSError) else str(problem).lower()
 
 
 def _touch(path: Path) -> None:

@@ -7,6 +7,8 @@ of these; an error that stops the command before anything starts carries its exi
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "ArchiveError",
     "BackendError",
@@ -28,7 +30,11 @@ __all__ = [
     "RequirementsFileError",
     "RunError",
     "SettingsError",
+    "SkippedError",
+    "SystemTroubleError",
     "TargetError",
+    "os_error_text",
+    "system_error",
 ]
 
 
@@ -175,3 +181,38 @@ class OutOfMemoryError(BackendError):
     """A hook that failed because there was no more memory (`pool.build.oom`)."""
 
     reference = "out-of-memory"
+
+
+class SkippedError(PoolError):
+    """A build that is not started because a build that it needs failed."""
+
+    reference = "skipped"
+
+
+class SystemTroubleError(PoolError):
+    """A system call that failed: no space, no permission, no such file."""
+
+    reference = "system"
+
+
+def os_error_text(error: OSError, *, path: bool = False) -> str:
+    """Return the reason of an error as messages show it, in lower case: ``permission denied``.
+
+    Args:
+        error: any; one without an error number gives its own text.
+        path: append the file that the error names, if it names one.
+    """
+    text = (error.strerror or str(error)).lower()
+    return f"{text}: {error.filename}" if path and error.filename else text
+
+
+def system_error(error: OSError) -> SystemTroubleError:
+    """Return an error for the user; a full disk has a reference and a hint of its own."""
+    text = os_error_text(error, path=True)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return SystemTroubleError(text)
+    full = SystemTroubleError(
+        text, hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
+    )
+    full.reference = "disk-full"
+    return full

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from pool.common.errors import os_error_text
 from pool.events.control_socket import (
     LONGEST_LINE,
     ControlReply,
@@ -67,7 +68,7 @@ class ControlServer:
         try:
             bound = self._bound()
         except OSError as problem:
-            why = (problem.strerror or str(problem)).lower()
+            why = os_error_text(problem)
             return f"no commands from outside: {self.path}: {why}"
         self._inode = self.path.stat().st_ino
         loop = asyncio.get_running_loop()

@@ -26,6 +26,7 @@ from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.cache.wheel_cache import WheelCache
 from pool.common.clock import Clock, SystemClock
 from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
+from pool.common.errors import os_error_text
 from pool.engine.control_server import ControlServer
 from pool.engine.reject_reason import reject_reason
 from pool.events.bus import EventBus
@@ -183,7 +184,7 @@ class Pool:
             self._bus.emit(Note(text=self._history.trouble))
         code = self._exit_code()
         trouble = self._bus.trouble
-        warning = f"the log is incomplete: {trouble.strerror}" if trouble else ""
+        warning = f"the log is incomplete: {os_error_text(trouble)}" if trouble else ""
         totals = self._roster.totals()
         self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))
         return code

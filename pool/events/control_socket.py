@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pool.common.controls import Control
-from pool.common.errors import RunError
+from pool.common.errors import RunError, os_error_text
 from pool.events.journal import EVENTS
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def send_control(journal: Path, control: Control) -> ControlReply:
             f"{journal}: the run hung up: it ended, or has too many visitors"
         ) from problem
     except OSError as problem:
-        raise RunError(f"{door}: {(problem.strerror or str(problem)).lower()}") from problem
+        raise RunError(f"{door}: {os_error_text(problem)}") from problem
 
 
 def _line(visit: socket.socket) -> bytes:

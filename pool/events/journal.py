@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from pool.common.errors import JournalError, OutputError
+from pool.common.errors import JournalError, OutputError, os_error_text
 from pool.common.model import RunId
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
 from pool.events.types import SCHEMA, Header, Host
@@ -72,7 +72,7 @@ def open_run_journal(
         return header, JournalWriter(path, header)
     except OSError as problem:
         raise OutputError(
-            f"{path}: the log cannot be written: {(problem.strerror or str(problem)).lower()}",
+            f"{path}: the log cannot be written: {os_error_text(problem)}",
             hint="choose another place with --log",
         ) from problem
 
@@ -139,7 +139,7 @@ class JournalReader:
         try:
             self._file = self.path.open("rb")
         except OSError as problem:
-            raise JournalError(f"{path}: {problem.strerror or problem}") from problem
+            raise JournalError(f"{path}: {os_error_text(problem)}") from problem
         self._line_number = 1
         self._torn = b""
         """The beginning of a line whose end is not written yet."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.common.errors import InstallError
+from pool.common.errors import InstallError, os_error_text
 from pool.install.env_paths import EnvPaths
 from pool.install.layout import lay_out
 from pool.install.records import Records
@@ -89,8 +89,8 @@ def stage(
     try:
         return _staged(env, items, remove, copy=copy)
     except OSError as problem:
-        why = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
-        raise InstallError(f"cannot install into {env.prefix}: {why}") from problem
+        reason = os_error_text(problem, path=True)
+        raise InstallError(f"cannot install into {env.prefix}: {reason}") from problem
 
 
 def discard(staged: Staged) -> None:

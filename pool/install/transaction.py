@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pool.common.errors import InstallError
+from pool.common.errors import InstallError, os_error_text
 from pool.install.env_paths import EnvPaths
 from pool.install.filesystem import Filesystem, unwatched
 from pool.install.ownership import Ownership
@@ -129,7 +129,7 @@ def _mend(plan: Plan, folder: Path, disk: Filesystem) -> Iterator[str]:
     except OSError as problem:
         if (folder / PLAN).exists():
             raise _failed(problem, folder) from problem
-        yield f"took back an interrupted installation ({what}): {problem.strerror}"
+        yield f"took back an interrupted installation ({what}): {os_error_text(problem)}"
     else:
         yield f"finished an interrupted installation: {what}"
         yield from _foreign(alone)
@@ -182,7 +182,7 @@ def _foreign(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _failed(problem: OSError, folder: Path) -> InstallError:
-    why = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+    why = os_error_text(problem, path=True)
     if (folder / PLAN).exists():
         return InstallError(
             f"an installation can neither be finished nor taken back: {why}",

@@ -21,7 +21,7 @@ from packaging.pylock import (
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.common.errors import LockFileError, TargetError
+from pool.common.errors import LockFileError, TargetError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec
 from pool.requirements.target import (
@@ -95,7 +95,7 @@ def _read(path: Path) -> Pylock:
     try:
         return Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as problem:
-        reason = (problem.strerror or str(problem)).lower()
+        reason = os_error_text(problem)
         raise LockFileError(f"{path}: {reason}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise LockFileError(f"{path}: not valid TOML: {problem}") from problem

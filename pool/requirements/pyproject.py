@@ -14,7 +14,7 @@ from packaging.dependency_groups import DependencyGroupResolver
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from pool.common.errors import RequirementsFileError, TargetError
+from pool.common.errors import RequirementsFileError, TargetError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec, parse_requirement
 
@@ -142,7 +142,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise RequirementsFileError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:
-        reason = (problem.strerror or str(problem)).lower()
+        reason = os_error_text(problem)
         raise RequirementsFileError(f"{path}: {reason}") from problem
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from pool.common.errors import PoolError, RequirementsFileError
+from pool.common.errors import PoolError, RequirementsFileError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.requirements.request import Constraint, FormatControl, RequirementSpec, parse_requirement
 from pool.requirements.requirements_txt_parser import (
@@ -181,7 +181,7 @@ class _Reader:
         try:
             return decoded(Path(place.where).read_bytes())
         except OSError as problem:
-            reason = (problem.strerror or str(problem)).lower()
+            reason = os_error_text(problem)
             raise RequirementsFileError(f"{place.name}: {reason}") from problem
         except ValueError as problem:
             raise RequirementsFileError(

@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion
 
-from pool.common.errors import TargetError
+from pool.common.errors import TargetError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_link
 from pool.sources.archive import SUFFIXES
@@ -173,7 +173,7 @@ def parse_named(text: str, cwd: Path, *, bare_folders: bool = True) -> Named:
     except OSError as problem:
         # A requirement may be longer than a file's name can be.
         if _looks_like_path(text) or problem.errno != errno.ENAMETOOLONG:
-            raise TargetError(f"{text}: {(problem.strerror or str(problem)).lower()}") from problem
+            raise TargetError(f"{text}: {os_error_text(problem)}") from problem
     return _required(text, cwd)
 
 

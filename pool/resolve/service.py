@@ -7,14 +7,14 @@ wheels themselves, closures no more than their metadata.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from pool.common.aio import gather_first_error
 from pool.common.once_map import OnceMap
 from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from packaging.requirements import Requirement
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pool.sources.index.client import IndexClient, IndexFile
     from pool.system.interpreter import Interpreter
 
-__all__ = ["MetadataSource", "Pages", "ResolverService", "first_of", "gather_first_error"]
+__all__ = ["MetadataSource", "Pages", "ResolverService"]
 
 
 class MetadataSource(Protocol):
@@ -107,26 +107,3 @@ class ResolverService:
 
     async def _direct(self, requirement: Requirement, finder: MetadataSource) -> None:
         self.facts.directs[requirement.url or ""] = await finder.direct(requirement)
-
-
-async def gather_first_error(*work: Coroutine[None, None, None]) -> None:
-    """Do all at once; the first trouble ends the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for one in work:
-                group.create_task(one)
-    except ExceptionGroup as troubles:
-        raise troubles.exceptions[0] from None
-
-
-async def first_of(*work: Coroutine[None, None, None]) -> None:
-    """Do all until one is done, then end the others; its trouble is raised as it is."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

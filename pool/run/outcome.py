@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import shlex
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.common.errors import BackendError, PoolError
+from pool.common.errors import BackendError, PoolError, SkippedError, system_error
 from pool.common.model import Outcome
 from pool.common.redaction import redact_urls
 from pool.sources.index.simple_api import IndexFile
@@ -16,19 +15,7 @@ from pool.sources.index.simple_api import IndexFile
 if TYPE_CHECKING:
     from pool.build.job import BuildJob
 
-__all__ = ["Failure", "SkippedError", "SystemTroubleError", "failure_from", "system_error"]
-
-
-class SkippedError(PoolError):
-    """Something that the build needs was not built."""
-
-    reference = "skipped"
-
-
-class SystemTroubleError(PoolError):
-    """The system did not let us: no space, no permission, no such file."""
-
-    reference = "system"
+__all__ = ["Failure", "failure_from"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,20 +62,6 @@ def _again(job: BuildJob) -> str:
     if isinstance(source, IndexFile):
         return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
     return shlex.join(["wheelpool", "build", source.label])
-
-
-def system_error(problem: OSError) -> SystemTroubleError:
-    """Say what the system refused, and a way out where there is one."""
-    where = f": {problem.filename}" if problem.filename else ""
-    full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
-    told = SystemTroubleError(
-        f"{(problem.strerror or str(problem)).lower()}{where}",
-        hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
-        if full
-        else "",
-    )
-    told.reference = "disk-full" if full else "system"
-    return told
 
 
 def _of_ours(problem: BaseException) -> Failure:

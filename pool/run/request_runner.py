@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pool.build.job import BuildRequest
-from pool.common.errors import InstallError, PoolError
+from pool.common.aio import gather_first_error, run_until_first
+from pool.common.errors import InstallError, PoolError, system_error
 from pool.common.redaction import redact_urls
 from pool.events.types import (
     EnvironmentFailed,
@@ -25,11 +26,9 @@ from pool.events.types import (
 )
 from pool.resolve.explain import explain_selection
 from pool.resolve.manifest import DirectDist
-from pool.resolve.service import first_of, gather_first_error
 from pool.run.effective_request import url_of
 from pool.run.installer import StaleError
 from pool.run.metadata import described, static_metadata
-from pool.run.outcome import system_error
 from pool.run.selection import Provided
 from pool.sources.index.simple_api import IndexFile
 
@@ -181,7 +180,9 @@ class RequestRunner:
             if not (guesses := self._chosen.unresolved):
                 return
             # Not all of them: one may be waiting for what another one requires.
-            await first_of(*(self._learn_metadata(name, job) for name, job in guesses.items()))
+            await run_until_first(
+                *(self._learn_metadata(name, job) for name, job in guesses.items())
+            )
 
     async def _resolve(self) -> None:
         kept = await self._furnishing.kept() if self._furnishing is not None else {}

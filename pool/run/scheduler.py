@@ -21,12 +21,12 @@ from pool.build.job import (
     source_label,
 )
 from pool.build.pipeline import run_build
-from pool.common.errors import RequirementError
+from pool.common.errors import RequirementError, SkippedError
 from pool.common.model import Outcome, WaitFor
 from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import ending
 from pool.run.announcer import Announcer
-from pool.run.outcome import Failure, SkippedError, failure_from
+from pool.run.outcome import Failure, failure_from
 from pool.run.retry import describe_retry, next_retry, retry_conditions
 from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot

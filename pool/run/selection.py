@@ -10,10 +10,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pool.common.errors import SkippedError
 from pool.resolve.manifest import InstalledDist
 from pool.resolve.resolver import Resolution
 from pool.run.installer import DistToInstall
-from pool.run.outcome import SkippedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import canonicalize_name
 
+from pool.common.errors import os_error_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -101,7 +103,7 @@ class BuildHistory:
                 _prepare(db)
                 return work(db)
         except (sqlite3.Error, OSError) as problem:
-            why = problem.strerror if isinstance(problem, OSError) else problem
+            why = os_error_text(problem) if isinstance(problem, OSError) else problem
             self.trouble = f"what builds took before is not used: {self._path}: {why}"
             return None
 

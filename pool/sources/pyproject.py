@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
-from pool.common.errors import ProjectError
+from pool.common.errors import ProjectError, os_error_text
 
 __all__ = ["LEGACY_BACKEND", "Project", "read_project"]
 
@@ -41,7 +41,7 @@ def read_project(tree: Path) -> Project:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ProjectError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:
-        raise ProjectError(f"{path}: {(problem.strerror or str(problem)).lower()}") from problem
+        raise ProjectError(f"{path}: {os_error_text(problem)}") from problem
     return _project(table, path)
 
 

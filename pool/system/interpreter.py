@@ -18,7 +18,7 @@ import msgspec
 import packaging
 from packaging.tags import Tag
 
-from pool.common.errors import BuildEnvironmentError
+from pool.common.errors import BuildEnvironmentError, os_error_text
 from pool.system.process import answer_of
 
 if TYPE_CHECKING:
@@ -196,8 +196,8 @@ def _its_answer(python: Path, script: str, environ: Mapping[str, str]) -> dict[s
 def _why(problem: Exception) -> str:
     """Return what the system or the program said when it did not work."""
     match problem:
-        case OSError(strerror=str(said)):
-            return said.lower()
+        case OSError():
+            return os_error_text(problem)
         case subprocess.CalledProcessError(stderr=str(said)) if "Unknown option: -I" in said:
             return "it is Python 2"
         case subprocess.CalledProcessError(stderr=str(said)) if said.strip():

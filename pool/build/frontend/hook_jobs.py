@@ -9,8 +9,8 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from pool.build.context import in_thread
 from pool.build.frontend.job_flags import job_flags, own_bounds
+from pool.common.aio import in_thread
 from pool.events.types import Note
 
 if TYPE_CHECKING:

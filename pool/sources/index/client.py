@@ -14,20 +14,21 @@ from contextlib import suppress
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from pool.common.aio import gather_first_error
 from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.sources.index.file_cache import Fetched, FileCache, checked, name_in
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import httpx
     from packaging.utils import NormalizedName
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from pool.requirements.pip_config import IndexSettings
     from pool.sources.index.download import Progress
     from pool.sources.index.http import HttpClient
-
-T = TypeVar("T")
 
 __all__ = ["Fetched", "IndexClient", "IndexFile"]
 
@@ -107,7 +106,7 @@ class IndexClient:
         places = [self._linked(link, name) for link in self._settings.find_links]
         places += [self._indexed(index, name) for index in self._settings.indexes]
         merged: dict[str, IndexFile] = {}
-        for listed in await _all(places):
+        for listed in await gather_first_error(*places):
             for file in listed:
                 merged.setdefault(file.filename, file)
         return tuple(merged.values())
@@ -241,16 +240,6 @@ def _metadata_in(body: bytes, file: IndexFile) -> str | None:
         return None
     name = HeaderParser().parsestr(text)["Name"]
     return text if name is not None and canonicalize_name(name) == file.project else None
-
-
-async def _all(questions: Iterable[Coroutine[None, None, T]]) -> list[T]:
-    """Ask side by side; the first trouble ends the others and is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(question) for question in questions]
-    except ExceptionGroup as troubles:
-        raise troubles.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def _local(place: str) -> Path | None:

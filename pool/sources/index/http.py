@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import certifi
 
-from pool.common.errors import PackageIndexError, SettingsError
+from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.sources.index.download import Answer, UnfitAnswerError
 from pool.sources.index.login import Login, parted
@@ -189,8 +189,7 @@ class HttpClient:
                 context.load_cert_chain(own)
         except OSError as problem:
             named = cert if own is None else f"{cert or 'the system'}, {own}"
-            reason = problem.strerror or str(problem)
-            raise SettingsError(f"certificates of {named}: {reason.lower()}") from problem
+            raise SettingsError(f"certificates of {named}: {os_error_text(problem)}") from problem
         return context
 
 

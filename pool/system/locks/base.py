@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import lock_descriptor
 
+from pool.common.errors import os_error_text
 from pool.system.locks.holder import holder_of
 
 if TYPE_CHECKING:
@@ -95,4 +96,4 @@ def why_not(problem: OSError, what: str) -> str:
     """Return why a file or directory cannot be locked."""
     if problem.errno in _NO_LOCKS:
         return f"its file system has no locks for {what}"
-    return f"cannot be locked: {(problem.strerror or '').lower()}"
+    return f"cannot be locked: {os_error_text(problem)}"

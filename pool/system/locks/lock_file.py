@@ -11,7 +11,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from pool.common.errors import LockError
+from pool.common.errors import LockError, os_error_text
 from pool.system.locks.base import FileLock, why_not
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LockFile(FileLock):
         try:
             self._opened(open_file(path), path)
         except OSError as problem:
-            raise LockError(f"{path}: {(problem.strerror or '').lower()}") from problem
+            raise LockError(f"{path}: {os_error_text(problem)}") from problem
 
     def _refused(self, problem: OSError) -> None:
         self.close()

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pool.common.errors import ProjectError
+from pool.common.errors import ProjectError, os_error_text
 from pool.system.locks import uv_lock as uvlock
 from pool.system.locks.base import FileLock, why_not
 
@@ -43,7 +43,7 @@ class TreeLock(FileLock):
             self._open_uvs(environ)
         except OSError as problem:
             self.close()
-            raise ProjectError(f"{tree}: {(problem.strerror or '').lower()}") from problem
+            raise ProjectError(f"{tree}: {os_error_text(problem)}") from problem
 
     def _open_uvs(self, environ: Mapping[str, str]) -> None:
         path = uvlock.lock_path(self._tree.resolve(), environ)

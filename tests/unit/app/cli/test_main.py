@@ -172,7 +172,7 @@ def test_a_reader_that_leaves_is_no_error(home: Home) -> None:
 def test_a_full_disk_behind_stdout_is_told(home: Home) -> None:
     code = f"import subprocess, sys; sys.exit(subprocess.call([{str(home.command)!r}, 'runs'], stdout=open('/dev/full', 'w')))"
     done = home.python(code)
-    assert (done.returncode, done.stderr) == (1, "wheelpool: stdout: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "wheelpool: stdout: no space left on device\n")
 
 
 def test_runs_lists_what_was_built_and_replay_takes_its_id(home: Home) -> None:

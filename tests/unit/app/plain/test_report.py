@@ -48,7 +48,7 @@ def test_a_report_on_stdout_is_all_there_is_on_it(home: Home) -> None:
         (("broken.jsonl", "--junit", "x.xml"), "broken.jsonl"),
         (("--junit", "-", "--trace", "-"), "only one report"),
         (("--junit", ""), "--junit: the name of the file is empty"),
-        (("good.jsonl", "--junit", "nowhere/x.xml"), "nowhere/x.xml: No such file"),
+        (("good.jsonl", "--junit", "nowhere/x.xml"), "nowhere/x.xml: no such file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_code_2(
@@ -92,5 +92,5 @@ def test_a_link_stays_one_and_a_device_is_written_to(tmp_path: Path) -> None:
 
 
 def test_a_folder_cannot_be_written_to(tmp_path: Path) -> None:
-    with pytest.raises(pool.OutputError, match="Is a directory"), written(tmp_path):
+    with pytest.raises(pool.OutputError, match="is a directory"), written(tmp_path):
         pass

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pool.build.context import in_thread
+from pool.common.aio import gather_first_error, in_thread, run_until_first
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -41,3 +41,48 @@ async def test_what_it_raises_is_raised() -> None:
         assert await in_thread(executor, len, "abc") == 3
         with pytest.raises(TypeError):
             await in_thread(executor, len, 3)  # type: ignore[arg-type] # on purpose
+
+
+async def test_gather_first_error_returns_results_in_order() -> None:
+    async def after(seconds: float, value: int) -> int:
+        await asyncio.sleep(seconds)
+        return value
+
+    assert await gather_first_error(after(0.01, 1), after(0, 2)) == [1, 2]
+    assert await gather_first_error() == []
+
+
+async def test_gather_first_error_cancels_the_others_and_raises_the_error_itself() -> None:
+    cancelled = asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await gather_first_error(wait(), fail())
+    assert cancelled.is_set()
+
+
+async def test_run_until_first_cancels_the_rest_and_raises_the_error_of_the_first() -> None:
+    cancelled = asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def fail() -> None:
+        raise KeyError("x")
+
+    await run_until_first(wait(), asyncio.sleep(0))
+    assert cancelled.is_set()
+    with pytest.raises(KeyError):
+        await run_until_first(wait(), fail())

@@ -84,7 +84,7 @@ def test_a_newer_schema_is_refused_with_its_version(path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match="No such file"):
+    with pytest.raises(JournalError, match="no such file"):
         JournalReader(tmp_path / "nothing.jsonl")
 
 

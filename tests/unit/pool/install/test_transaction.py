@@ -261,7 +261,7 @@ def test_a_step_that_does_not_work_has_all_before_it_taken_back(
             if len(steps) == failing + 1:
                 raise OSError(errno.EACCES, "Permission denied", said)
 
-        with pytest.raises(InstallError, match="is as it was: Permission denied"):
+        with pytest.raises(InstallError, match="is as it was: permission denied"):
             yard.put(*wheels, step=step, exchanges=exchanges)
         assert content(yard.env.prefix) == before
         assert leftovers(yard.env) == []
