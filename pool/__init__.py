@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from pool.install.uninstall import uninstall
     from pool.requirements.pip_config import (
         IndexOverrides,
-        IndexSettings,
         PipRules,
         index_settings,
         pip_rules,
@@ -74,7 +73,8 @@ if TYPE_CHECKING:
     from pool.requirements.requirements_txt import Requirements as RequirementsFile
     from pool.requirements.requirements_txt import read_requirements
     from pool.settings import MAX_BUILDS, Settings
-    from pool.sources.index.remote_text import text_fetcher
+    from pool.sources.index.http import fetch_text
+    from pool.sources.index.settings import IndexSettings
     from pool.system.memory import budget_of
 
 __all__ = [
@@ -135,6 +135,7 @@ __all__ = [
     "encode",
     "encode_header",
     "events",
+    "fetch_text",
     "group_requirements",
     "index_settings",
     "journal_path",
@@ -147,7 +148,6 @@ __all__ = [
     "redact_args",
     "redact_urls",
     "send_control",
-    "text_fetcher",
     "uninstall",
 ]
 
@@ -156,7 +156,7 @@ _LAZY = {
     "Diagnosis": "pool.build.frontend.diagnosis",
     "FormatControl": "pool.requirements.request",
     "IndexOverrides": "pool.requirements.pip_config",
-    "IndexSettings": "pool.requirements.pip_config",
+    "IndexSettings": "pool.sources.index.settings",
     "MAX_BUILDS": "pool.settings",
     "PipRules": "pool.requirements.pip_config",
     "Pool": "pool.engine.pool",
@@ -177,7 +177,7 @@ _LAZY = {
     "pip_rules": "pool.requirements.pip_config",
     "read_requirements": "pool.requirements.requirements_txt",
     "redact_args": "pool.common.redaction",
-    "text_fetcher": "pool.sources.index.remote_text",
+    "fetch_text": "pool.sources.index.http",
     "uninstall": "pool.install.uninstall",
 }
 """Where each is, and under what name if that is another."""

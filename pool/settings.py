@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pool.requirements.pip_config import IndexSettings
+    from pool.sources.index.settings import IndexSettings
 
 __all__ = ["MAX_BUILDS", "Settings"]
 

@@ -107,7 +107,7 @@ class _Reader:
             name,
             self._cwd,
             environ=environ,
-            fetch=pool.text_fetcher(environ),
+            fetch=lambda url: pool.fetch_text(url, pool.index_settings(environ)),
             constraint=constraint,
             formats=self._formats,
         )

@@ -128,7 +128,7 @@ class BuildRequirements:
     async def _fetch_and_unpack(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         if file.sha256 and (cached := self._find_unpacked(file.sha256)) is not None:
             return cached
-        fetched = await self._fetcher.fetch(file, job)
+        fetched = await self._fetcher.fetch(file, job.id)
         return await self.unpack(fetched.path, fetched.sha256, job)
 
     def _find_unpacked(self, sha256: str) -> UnpackedWheel | None:

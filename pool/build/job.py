@@ -24,7 +24,7 @@ from pool.common.errors import ProjectError
 from pool.common.model import Outcome
 from pool.common.redaction import starred_settings
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
-from pool.sources.index.file_cache import name_in
+from pool.sources.index.file_cache import filename_in
 from pool.sources.index.simple_api import IndexFile
 from pool.sources.pyproject import read_project
 
@@ -225,7 +225,7 @@ def infer_identity(source: SourceSpec) -> tuple[str, str | None]:
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None
         case UrlTarget(url=url, name=name):
-            inferred, found = _identity_of_file(name_in(url))
+            inferred, found = _identity_of_file(filename_in(url))
             return name or inferred, found
         case GitTarget(url=url, name=name):
             return name or url.rstrip("/").rpartition("/")[2].removesuffix(".git"), None

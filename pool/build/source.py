@@ -134,7 +134,7 @@ def _direct_url(
 
 
 async def _verify_local_file(path: Path, job: BuildJob) -> Source:
-    expected = ExpectedHashes(filename=path.name, demanded=job.request.hashes)
+    expected = ExpectedHashes(filename=path.name, required=job.request.hashes)
     file = await checked(path, expected)
     return _file_source(path, file.sha256, url=path.as_uri())
 
@@ -161,7 +161,7 @@ class _NoMetadata:
 
 async def _fetch_index_file(file: IndexFile, job: BuildJob, context: BuildContext) -> Fetched:
     _emit_fetch(job, context, file.filename)
-    return await context.fetcher.fetch(file, job, job.request.hashes)
+    return await context.fetcher.fetch(file, job.id, job.request.hashes)
 
 
 def _emit_fetch(job: BuildJob, context: BuildContext, on: str) -> None:
@@ -171,7 +171,7 @@ def _emit_fetch(job: BuildJob, context: BuildContext, on: str) -> None:
 
 async def _download(target: UrlTarget, job: BuildJob, context: BuildContext) -> Source:
     _emit_fetch(job, context, target.label)
-    fetched = await context.fetcher.fetch_url(target.url, job, job.request.hashes)
+    fetched = await context.fetcher.fetch_url(target.url, job.id, job.request.hashes)
     return _file_source(
         fetched.path, fetched.sha256, url=target.url, subdirectory=target.subdirectory
     )

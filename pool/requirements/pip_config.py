@@ -17,61 +17,25 @@ import msgspec
 import platformdirs
 
 from pool.common.errors import SettingsError
-from pool.common.redaction import redact_urls
+from pool.sources.index.settings import DEFAULT_TIMEOUT, IndexSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = [
     "IndexOverrides",
-    "IndexSettings",
     "PipRules",
     "found_files",
     "index_settings",
     "pip_rules",
 ]
 
-DEFAULT_TIMEOUT = 15.0
 _SECTIONS = ("global", "download", "install", "wheel")
 """The sections of pip's files that count here; later ones override earlier ones."""
 
 
 # uv lets an index have a name: internal=https://host/simple
 _UV_NAME = re.compile(r"^[\w.-]+=")
-
-
-class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which indexes to ask, and how."""
-
-    index_url: str
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    """Directories, or URLs and paths of HTML pages."""
-    no_index: bool = False
-    trusted_hosts: tuple[str, ...] = ()
-    """Hosts whose certificates are not checked."""
-    cert: str | None = None
-    """A file or a folder with the certificates of authorities; None for the system's."""
-    client_cert: str | None = None
-    """A file with our own certificate and its key."""
-    netrc: str | None = None
-    """A file with logins by host; it need not be there."""
-    proxy: str | None = None
-    timeout: float = DEFAULT_TIMEOUT
-    """Seconds without a byte."""
-
-    @property
-    def indexes(self) -> tuple[str, ...]:
-        """All indexes, each once, without a slash at the end."""
-        urls = () if self.no_index else (self.index_url, *self.extra_index_urls)
-        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
-
-    @property
-    def described(self) -> str:
-        """The places asked, for messages; without credentials."""
-        return (
-            redact_urls(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"
-        )
 
 
 class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):

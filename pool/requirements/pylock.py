@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         PackageWheel,
     )
 
-    from pool.resolve.candidates import TargetPython
+    from pool.requirements.target_python import TargetPython
 
 __all__ = ["read_lock"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.utils import BuildTag
 
+    from pool.requirements.target_python import TargetPython
+
 __all__ = [
     "IndexFile",
-    "TargetPython",
     "by_version",
     "runs_on",
     "usable",
@@ -31,25 +32,6 @@ _NAMED = 5
 """So many versions or files are named in a message."""
 # One parse for each version that pages tell of, however often they are looked through.
 version_of = lru_cache(maxsize=1 << 16)(Version)
-
-
-class TargetPython(Protocol):
-    """What choosing needs to know of the interpreter."""
-
-    @property
-    def python_version(self) -> str:
-        """All of it: ``3.11.7``."""
-        ...
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The values of environment markers."""
-        ...
-
-    @property
-    def tags(self) -> Sequence[Tag]:
-        """The wheels it takes, best first."""
-        ...
 
 
 def by_version(

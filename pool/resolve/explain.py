@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from pool.resolve.candidates import TargetPython
+    from pool.requirements.target_python import TargetPython
     from pool.resolve.manifest import Candidate, Manifest, RequirementInfo
     from pool.resolve.provider import MetadataStore
     from pool.resolve.resolver import Resolution

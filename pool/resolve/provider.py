@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from resolvelib.structs import RequirementInformation
 
-    from pool.resolve.candidates import TargetPython
+    from pool.requirements.target_python import TargetPython
     from pool.resolve.manifest import Manifest
 
 __all__ = ["Key", "MetadataStore", "MissingFactsError", "Provider", "bare"]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from resolvelib.resolvers import Result
 
-    from pool.resolve.candidates import TargetPython
+    from pool.requirements.target_python import TargetPython
     from pool.resolve.manifest import DirectDist
 
 __all__ = ["KnownMetadata", "MissingMetadata", "Resolution", "applicable", "build_needs", "resolve"]

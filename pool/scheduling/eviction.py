@@ -1,8 +1,9 @@
-"""Whom to end where memory does not suffice: decided from figures alone.
+"""Which build to evict when memory is short: decided from figures alone.
 
-The rules, each a property test: who has worked longest goes on, so something always comes to an
-end; who is alone goes on; who has little goes on, for its end makes no room. Of the others it is
-the youngest, whose end loses least, and one that others wait for only where there is no other.
+Never evicted are, each a property test: the longest-running build (so some build always ends), the
+only build, and builds that use less than half of the average (their end frees little). Of the
+others the youngest is evicted, whose end loses the least work, preferring builds that no other
+build waits for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ __all__ = ["EvictionCandidate", "choose_victim"]
 K = TypeVar("K", bound="Hashable")
 
 _LOW_SHARE = 0.5
-"""So small a part of what those who may be ended have on average is little."""
+"""A candidate that uses less than this part of the candidates' average is not evicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +28,20 @@ class EvictionCandidate(Generic[K]):
 
     key: K
     active_seconds: float
-    """Seconds with a slot; lost if it is ended."""
+    """Seconds with a slot; this work is lost if the build is evicted."""
     usage: int
     """Bytes."""
     nested: bool = False
-    """Whether it is there for others only."""
+    """Whether only other builds need it."""
     awaited: bool = False
-    """Whether others wait for it now."""
+    """Whether other builds wait for it now."""
 
 
 def choose_victim(candidates: Sequence[EvictionCandidate[K]]) -> K | None:
-    """Return who is to be ended; None if nobody may be."""
-    may = sorted(candidates, key=lambda one: one.active_seconds)[:-1]
-    if not may:
+    """Return the build to evict; None if none may be."""
+    evictable = sorted(candidates, key=lambda one: one.active_seconds)[:-1]
+    if not evictable:
         return None
-    little = _LOW_SHARE * sum(one.usage for one in may) / len(may)
-    much = [one for one in may if one.usage >= little]
-    return min(much, key=lambda one: (one.awaited, one.nested, one.active_seconds)).key
+    low = _LOW_SHARE * sum(one.usage for one in evictable) / len(evictable)
+    large = [one for one in evictable if one.usage >= low]
+    return min(large, key=lambda one: (one.awaited, one.nested, one.active_seconds)).key

@@ -1,16 +1,16 @@
-"""Whose memory fits: what is set aside for each build, decided from figures alone.
+"""The memory reserved for each build: decides from figures alone which build fits.
 
-Deliberately no asyncio, files or time. The `Limiter` asks `MemoryLedger.fits` when a slot is free, so the
-slot and the memory are given in one decision: a build that does not fit holds no slot while it
-waits, and the slot goes to the next one that does fit. The limiter sees to it that nobody is passed
-for ever.
+No asyncio, files or time. The `Limiter` calls `MemoryLedger.fits` when a slot is free, so slot and
+memory are granted in one decision: a build that does not fit waits without a slot, and the slot
+goes to the next build that fits. The limiter prevents starvation.
 
-The rules: a build that runs has set aside what it was let in with, or what it uses where that is
-more. Who comes next fits if the rest of the budget is enough. While nobody runs, anybody fits:
-every wait for memory ends, nested builds included, for who waits for another holds no slot.
+The rules: a running build has reserved its expected peak, or its usage if that is more. The next
+build fits if the rest of the budget is enough. While no build runs, every build fits. So every wait
+for memory ends, also with nested builds, because a build that waits for another holds no slot.
 
-What a build needs: its peak in earlier runs; else what the largest quarter of those nobody knew
-came to in this run, but no less than a first guess, which is halved with each that went well.
+The expected peak of a build is its peak in earlier runs. Without one, it is a guess: the upper
+quartile of the peaks in this run of builds without earlier ones, but not less than a first guess,
+which is halved with each such build that succeeds.
 """
 
 from __future__ import annotations
@@ -27,69 +27,69 @@ __all__ = ["FIRST_GUESS", "MemoryLedger"]
 K = TypeVar("K", bound="Hashable")
 
 FIRST_GUESS = 512 << 20
-"""Bytes for a build of which nothing is known: one C++ compiler and a linker at work."""
+"""Bytes for a build without an earlier peak: a C++ compiler and a linker."""
 _MIN_GUESS = 32 << 20
-"""Bytes of an interpreter with a backend; the guess is never less."""
+"""Bytes of an interpreter with a build backend; the guess is never less."""
 
 
 @dataclass(slots=True)
 class _Entry:
     earlier_peak: int | None
-    """The peak of earlier runs."""
+    """The peak in earlier runs; None if there is none."""
     reserved: int = 0
-    """What it was let in with."""
+    """Bytes reserved when it was admitted."""
     usage: int = 0
-    """As sampled last; 0 while it does not run."""
+    """Bytes in the last sample; 0 while it does not run."""
     peak: int = 0
-    """The most it was seen to use in this run."""
+    """The highest usage in the samples of this run."""
 
 
 class MemoryLedger(Generic[K]):
-    """What every build that has not ended needs and uses, in bytes.
+    """Expected peak, reservation and usage, in bytes, of each build that has not ended.
 
     Args:
-        budget: for all of them; None for no end.
+        budget: bytes for all builds; None for no limit.
     """
 
     def __init__(self, budget: int | None) -> None:
         self.budget = budget
         self._entries: dict[K, _Entry] = {}
         self._sampled: dict[K, _Entry] = {}
-        """Those in the newest sample."""
+        """The builds in the last sample."""
         self._ended_peaks: list[int] = []
-        """Peaks of builds that nobody knew and that have ended, sorted."""
+        """Sorted peaks of builds that have ended and had no earlier peak."""
         self._successes = 0
         self._guess = FIRST_GUESS
-        """What is expected of builds that nobody knows."""
+        """The expected peak of a build without an earlier one."""
 
-    # What it is told
+    # Changes
 
     def add(self, build: K, earlier_peak: int | None, last_attempt_peak: int = 0) -> None:
-        """A build is announced.
+        """Add a build.
 
         Args:
-            who: is not here yet.
-            known: its peak in earlier runs.
-            seen: what an earlier try came to in this run: it needs that much, or more.
+            build: not in the ledger yet.
+            earlier_peak: its peak in earlier runs.
+            last_attempt_peak: the peak of its last attempt in this run; it needs at least as much.
         """
         self._entries[build] = _Entry(earlier_peak=earlier_peak, peak=last_attempt_peak)
 
     def on_admit(self, key: K) -> None:
-        """It goes on: set aside what it needs."""
+        """Reserve the expected peak of a build that the limiter admits."""
         self._entries[key].reserved = self.expected_peak(key)
 
     def record_sample(self, usage: Mapping[K, int]) -> None:
-        """Take one sample; who is not in it uses nothing now."""
+        """Record one sample; the usage of builds that are not in it is 0."""
         for entry in self._sampled.values():
             entry.usage = 0
-        self._sampled = {who: self._entries[who] for who in usage if who in self._entries}
-        for who, entry in self._sampled.items():
-            entry.usage = usage[who]
+        self._sampled = {key: self._entries[key] for key in usage if key in self._entries}
+        for key, entry in self._sampled.items():
+            entry.usage = usage[key]
             entry.peak = max(entry.peak, entry.usage)
         self._guess = self._estimate_guess()
 
     def remove(self, build: K, *, peak: int, succeeded: bool) -> None:
-        """It has ended, with the most it ever used; ``well``: it was really built."""
+        """Remove a build that has ended; ``succeeded`` if a wheel was built from source."""
         entry = self._entries.pop(build, None)
         if entry is None:
             return
@@ -99,34 +99,34 @@ class MemoryLedger(Generic[K]):
             self._successes += succeeded
             self._guess = self._estimate_guess()
 
-    # What it answers
+    # Queries
 
     @property
     def total_usage(self) -> int:
-        """What all builds use together, as sampled last."""
+        """The usage of all builds in the last sample."""
         return sum(self.usage.values())
 
     @property
     def usage(self) -> dict[K, int]:
-        """What each build in the newest sample uses."""
-        return {who: entry.usage for who, entry in self._sampled.items()}
+        """The usage of each build in the last sample."""
+        return {key: entry.usage for key, entry in self._sampled.items()}
 
     def expected_peak(self, build: K) -> int:
-        """Return what a build is expected to use at most."""
+        """Return the most that a build is expected to use."""
         entry = self._entries[build]
         return max(self._guess if entry.earlier_peak is None else entry.earlier_peak, entry.peak)
 
     def reserved_bytes(self, build: K) -> int:
-        """Return what is set aside for a build that runs; 0 for one that has just ended."""
+        """Return what is reserved for a running build; 0 for one that has just ended."""
         entry = self._entries.get(build)
         return max(entry.reserved, entry.usage) if entry else 0
 
     def free_bytes(self, running: Collection[K]) -> int:
-        """Return what of the budget is left beside those who run; below 0 if they have more."""
+        """Return what running builds leave of the budget; below 0 if they have reserved more."""
         return (self.budget or 0) - sum(map(self.reserved_bytes, running))
 
     def fits(self, key: K, running: Collection[K]) -> bool:
-        """Tell whether a build may run beside others."""
+        """Return whether a build may run beside others."""
         return (
             self.budget is None
             or not running
@@ -135,12 +135,14 @@ class MemoryLedger(Generic[K]):
 
     def _estimate_guess(self) -> int:
         least = max(_upper_quartile(self._ended_peaks), FIRST_GUESS >> self._successes, _MIN_GUESS)
-        # Of those that run, only who has more than that tells something: the others may yet grow.
-        using = self._sampled.values()
-        above = [entry.peak for entry in using if entry.earlier_peak is None and entry.peak > least]
+        # Running builds count only above that: those below may still grow.
+        running = self._sampled.values()
+        above = [
+            entry.peak for entry in running if entry.earlier_peak is None and entry.peak > least
+        ]
         return max(least, _upper_quartile(sorted([*self._ended_peaks, *above]))) if above else least
 
 
 def _upper_quartile(peaks: list[int]) -> int:
-    """Return what three quarters of them, sorted, are not above."""
+    """Return the value that three quarters of the sorted peaks do not exceed."""
     return peaks[(3 * len(peaks) + 3) // 4 - 1] if peaks else 0

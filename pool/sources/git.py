@@ -17,11 +17,12 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pool.build.frontend.log_tail import clean_line
 from pool.common.errors import GitError
 from pool.common.text import plain
+from pool.sources.index.credentials import Login, split_login
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 from pool.system.process import Command
@@ -261,22 +262,16 @@ def _refuse_options(url: str, reference: str) -> None:
         raise GitError(f"{plain(url)}: git cannot be asked for {reference!r} of it")
 
 
-def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """Take user and password out of a URL; over ssh the user is a name that all use."""
+def _without_login(url: str) -> tuple[str, Login | None]:
+    """Split the login off an HTTP URL; an ssh URL keeps its user, which is no secret."""
     try:
-        parts = urlsplit(url)
+        is_http = urlsplit(url).scheme in ("http", "https")
+        return split_login(url) if is_http else (url, None)
     except ValueError as problem:
         raise GitError(f"{plain(url)}: not a URL: {problem}") from problem
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if not at or parts.scheme not in ("http", "https"):
-        return url, None
-    user, _, password = userinfo.partition(":")
-    return urlunsplit(parts._replace(netloc=host)), (unquote(user), unquote(password))
 
 
-def _environ(
-    inherited: Mapping[str, str], url: str, login: tuple[str, str] | None
-) -> dict[str, str]:
+def _environ(inherited: Mapping[str, str], url: str, login: Login | None) -> dict[str, str]:
     """Return git's environment: nobody else's repository, nobody to ask, and the login."""
     environ = {name: value for name, value in inherited.items() if name not in _FOREIGN}
     environ |= _OURS
@@ -288,8 +283,8 @@ def _environ(
             "GIT_CONFIG_COUNT": f"{at + 1}",
             f"GIT_CONFIG_KEY_{at}": f"credential.{parts.scheme}://{parts.netloc}.helper",
             f"GIT_CONFIG_VALUE_{at}": _HELPER,
-            "WHEELPOOL_GIT_USER": login[0],
-            "WHEELPOOL_GIT_PASSWORD": login[1],
+            "WHEELPOOL_GIT_USER": login.user,
+            "WHEELPOOL_GIT_PASSWORD": login.password,
         }
     return environ
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.requirements.pip_config import IndexSettings
 from pool.sources.index.client import IndexClient
+from pool.sources.index.settings import IndexSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

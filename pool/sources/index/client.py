@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.aio import gather_first_error
 from pool.common.errors import HashMismatchError, PackageIndexError
-from pool.sources.index.file_cache import Fetched, FileCache, checked, name_in
+from pool.sources.index.file_cache import Fetched, FileCache, checked, filename_in
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from pool.common.clock import Clock
-    from pool.requirements.pip_config import IndexSettings
     from pool.sources.index.download import Progress
     from pool.sources.index.http import HttpClient
+    from pool.sources.index.settings import IndexSettings
 
 __all__ = ["Fetched", "IndexClient", "IndexFile"]
 
@@ -144,38 +144,45 @@ class IndexClient:
 
     # Files
 
-    def cached(self, file: IndexFile, demanded: frozenset[str] = frozenset()) -> Fetched | None:
+    def find_cached(
+        self, file: IndexFile, required_hashes: frozenset[str] = frozenset()
+    ) -> Fetched | None:
         """Return a file that is here already and right; None where it must be fetched."""
-        return self._files.find(_expected(file, demanded))
+        return self._files.find(_expected(file, required_hashes))
 
     async def fetch(
-        self, file: IndexFile, on_progress: Progress, *, demanded: frozenset[str] = frozenset()
+        self,
+        file: IndexFile,
+        on_progress: Progress,
+        *,
+        required_hashes: frozenset[str] = frozenset(),
     ) -> Fetched:
         """Get a file into the cache, going on where an earlier attempt or run broke off.
 
         Args:
             file: one that was listed.
             on_progress: told the bytes that are there, and in all.
-            demanded: ``sha256:<digest>`` and the like; it must have one of them, if there are any.
+            required_hashes: ``sha256:<digest>`` and the like; the file must have one of them, if
+                there are any.
 
         Raises:
             PackageIndexError: it cannot be had.
             HashMismatchError: it is not what was promised and demanded; it is thrown away.
             OSError: no space, no permission.
         """
-        expected = _expected(file, demanded)
+        expected = _expected(file, required_hashes)
         if (path := _local(file.url)) is not None:
             return await _checked_local(path, expected, "listed by its index, but not there")
         return await self._files.fetch(file.url, expected, on_progress)
 
     async def fetch_url(
-        self, url: str, *, on_progress: Progress, demanded: frozenset[str] = frozenset()
+        self, url: str, *, on_progress: Progress, required_hashes: frozenset[str] = frozenset()
     ) -> Fetched:
         """Get what a URL leads to; one that is here is asked for only if it is still the same.
 
         Raises what `fetch` does.
         """
-        expected = ExpectedHashes(filename=name_in(url), demanded=demanded)
+        expected = ExpectedHashes(filename=filename_in(url), required=required_hashes)
         if (path := _local(url)) is not None:
             return await _checked_local(path, expected, "no such file")
         return await self._files.fetch_url(url, expected, on_progress)
@@ -216,7 +223,7 @@ class IndexClient:
 
 def _expected(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:
     return ExpectedHashes(
-        filename=file.filename, promised=file.hashes, demanded=demanded, size=file.size
+        filename=file.filename, promised=file.hashes, required=demanded, size=file.size
     )
 
 

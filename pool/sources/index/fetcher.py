@@ -1,4 +1,4 @@
-"""Files from indexes and URLs, under the downloads cap, with their events."""
+"""Downloads of files from indexes and URLs, under the downloads cap, with their events."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pool.events.types import DownloadFinished, DownloadProgress, DownloadStarted
-from pool.sources.index.file_cache import name_in
+from pool.sources.index.file_cache import filename_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pool.build.job import BuildJob
     from pool.common.model import BuildId
     from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
@@ -25,64 +24,70 @@ _PROGRESS_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """One for the whole pool."""
+    """The index client behind the downloads gate."""
 
     index: IndexClient
     gate: Gate
     bus: EventBus
 
     async def fetch(
-        self, file: IndexFile, job: BuildJob | None, demanded: frozenset[str] = frozenset()
+        self,
+        file: IndexFile,
+        build: BuildId | None,
+        required_hashes: frozenset[str] = frozenset(),
     ) -> Fetched:
-        """Download a file, or find it in the cache; its digest is right when this returns.
+        """Download a file, or find it in the cache; its hashes are verified.
 
         Args:
-            file: one that an index lists.
-            job: the build that it is for; None where it is for the run as a whole.
-            demanded: ``sha256:<digest>``, one of which it must have; empty where all are good.
+            file: a file that an index lists.
+            build: the build that needs it; None if the run as a whole does.
+            required_hashes: ``sha256:<digest>``; the file must have one of them, if there are any.
 
         Raises:
-            PoolError: it cannot be had, or is not what was promised or demanded.
+            PoolError: the file cannot be downloaded, or does not have the promised or required
+                hashes.
         """
-        if (cached := self.index.cached(file, demanded)) is not None:
+        if (cached := self.index.find_cached(file, required_hashes)) is not None:
             return cached
-        async with self._told(file.filename, file.size, job) as progress:
-            return await self.index.fetch(file, progress, demanded=demanded)
+        async with self._download(file.filename, file.size, build) as progress:
+            return await self.index.fetch(file, progress, required_hashes=required_hashes)
 
-    async def fetch_url(self, url: str, job: BuildJob, demanded: frozenset[str]) -> Fetched:
-        """Download what a URL points at, as `fetch` does."""
-        async with self._told(name_in(url), None, job) as progress:
-            return await self.index.fetch_url(url, on_progress=progress, demanded=demanded)
+    async def fetch_url(self, url: str, build: BuildId, required_hashes: frozenset[str]) -> Fetched:
+        """Download the file at a URL, as `fetch` does."""
+        async with self._download(filename_in(url), None, build) as progress:
+            return await self.index.fetch_url(
+                url, on_progress=progress, required_hashes=required_hashes
+            )
 
     @asynccontextmanager
-    async def _told(
-        self, name: str, size: int | None, job: BuildJob | None
-    ) -> AsyncIterator[_Progress]:
-        build = None if job is None else job.id
+    async def _download(
+        self, name: str, size: int | None, build: BuildId | None
+    ) -> AsyncIterator[_ProgressEvents]:
+        """Hold a slot of the gate, between the events of start and end."""
         async with self.gate.slot((build, name), (0, 0.0, 0)):
             self.bus.emit(DownloadStarted(build=build, file=name, total=size))
-            seen = _Progress(self.bus, build, name)
+            progress = _ProgressEvents(self.bus, build, name)
             ok = False
             try:
-                yield seen
+                yield progress
                 ok = True
             finally:
-                self.bus.emit(DownloadFinished(build=build, file=name, bytes=seen.bytes, ok=ok))
+                self.bus.emit(DownloadFinished(build=build, file=name, bytes=progress.bytes, ok=ok))
 
 
 @dataclass(slots=True)
-class _Progress:
-    """Tells of a download at most a few times a second."""
+class _ProgressEvents:
+    """Emits the progress of one download, at most four times a second (a `Progress`)."""
 
     bus: EventBus
     build: BuildId | None
     file: str
     bytes: int = 0
-    told: float = field(default=float("-inf"))
+    emitted_at: float = field(default=float("-inf"))
 
-    def __call__(self, done: int, total: int | None) -> None:
-        self.bytes = done
-        if (now := self.bus.elapsed) - self.told >= _PROGRESS_SECONDS:
-            self.told = now
-            told = DownloadProgress(build=self.build, file=self.file, bytes=done, total=total)
-            self.bus.emit(told)
+    def __call__(self, received: int, total: int | None) -> None:
+        self.bytes = received
+        if (now := self.bus.elapsed) - self.emitted_at >= _PROGRESS_SECONDS:
+            self.emitted_at = now
+            event = DownloadProgress(build=self.build, file=self.file, bytes=received, total=total)
+            self.bus.emit(event)

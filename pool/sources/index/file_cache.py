@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pool.sources.index.http import HttpClient
     from pool.system.locks.queue import LockGuard
 
-__all__ = ["Fetched", "FileCache", "checked", "name_in"]
+__all__ = ["Fetched", "FileCache", "checked", "filename_in"]
 
 PARTIAL_SECONDS = 7 * 86400.0
 """What nobody has gone on with for so long is removed."""
@@ -251,11 +251,11 @@ def _name(url: str, landed: str, said: Mapping[str, str]) -> str:
     """Return the name of what a URL led to: the first that says what kind of file it is."""
     message = Message()
     message["Content-Disposition"] = said.get("content-disposition", "")
-    names = [name_in(url), _as_name(message.get_filename("") or ""), name_in(landed)]
+    names = [filename_in(url), _as_name(message.get_filename("") or ""), filename_in(landed)]
     return next((name for name in names if name.endswith(_KNOWN)), names[0])
 
 
-def name_in(url: str) -> str:
+def filename_in(url: str) -> str:
     """Return the last part of a URL's path as a file's name."""
     return _as_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
 

@@ -30,7 +30,7 @@ class ExpectedHashes:
     filename: str
     promised: Mapping[str, str] = field(default_factory=dict)
     """Hexadecimal digests by algorithm."""
-    demanded: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
     """``sha256:<digest>`` and the like, one of which it must have; empty where all are good."""
     size: int | None = None
     """Bytes, where somebody said."""
@@ -38,7 +38,7 @@ class ExpectedHashes:
     @property
     def sha256(self) -> str | None:
         """The one sha256 that it can have; None where that is not known, or is no sha256."""
-        only = next(iter(self.demanded)) if len(self.demanded) == 1 else ""
+        only = next(iter(self.required)) if len(self.required) == 1 else ""
         known = self.promised.get("sha256") or only.removeprefix("sha256:")
         # It becomes a part of paths.
         return known if _SHA256.fullmatch(known) else None
@@ -46,10 +46,10 @@ class ExpectedHashes:
     @property
     def candidates(self) -> frozenset[str]:
         """The sha256 digests of files that are surely right, whatever else is demanded."""
-        wanted = {text[7:] for text in self.demanded if text.startswith("sha256:")}
+        wanted = {text[7:] for text in self.required if text.startswith("sha256:")}
         promised = self.promised.get("sha256")
         if promised is not None:
-            wanted = {promised} & wanted if self.demanded else {promised}
+            wanted = {promised} & wanted if self.required else {promised}
         return frozenset(filter(_SHA256.fullmatch, wanted))
 
     def require_possible(self) -> None:
@@ -59,8 +59,8 @@ class ExpectedHashes:
             HashMismatchError: they cannot.
         """
         promised = {f"{name}:{digest}" for name, digest in self.promised.items()}
-        algorithms = {text.partition(":")[0] for text in self.demanded}
-        if self.demanded and algorithms <= self.promised.keys() and not promised & self.demanded:
+        algorithms = {text.partition(":")[0] for text in self.required}
+        if self.required and algorithms <= self.promised.keys() and not promised & self.required:
             raise _undemanded(self, {name: self.promised[name] for name in algorithms})
 
 
@@ -69,7 +69,7 @@ class HashVerifier:
 
     def __init__(self, expected: ExpectedHashes) -> None:
         self._expected = expected
-        demanded = {text.partition(":")[0] for text in expected.demanded}
+        demanded = {text.partition(":")[0] for text in expected.required}
         names = {"sha256", *filter(_usable, {*expected.promised, *demanded})}
         self._digests = {name: hashlib.new(name) for name in names}
 
@@ -92,7 +92,7 @@ class HashVerifier:
                     f" the index promised {promised}",
                     hint="it was damaged or replaced on its way; it is not used",
                 )
-        demanded = self._expected.demanded
+        demanded = self._expected.required
         if demanded and demanded.isdisjoint(f"{name}:{digest}" for name, digest in has.items()):
             raise _undemanded(self._expected, has)
         return has["sha256"]
@@ -104,7 +104,7 @@ def _usable(name: str) -> bool:
 
 
 def _undemanded(expected: ExpectedHashes, has: Mapping[str, str]) -> HashMismatchError:
-    demanded = sorted(expected.demanded)
+    demanded = sorted(expected.required)
     algorithms = dict.fromkeys(text.partition(":")[0] for text in demanded)
     theirs = _listed(f"{name}:{has[name]}" for name in algorithms if name in has)
     return HashMismatchError(

@@ -1,13 +1,13 @@
-"""HTTP as package indexes need it: logins, certificates, proxies, and patience.
+"""HTTP for package indexes: logins, certificates, proxies and retries.
 
-Knows nothing of packages. The only module that imports httpx (70 ms): whoever needs it imports it
-when the first request is made. Proxies come from the settings, or from the environment as httpx
-reads it; it would not if it were given a transport of ours, so it is given none.
+Knows nothing of packages. The only module that imports httpx (70 ms), so it is imported when the
+first request is made. Proxies come from the settings, or from the environment as httpx reads it.
+httpx ignores the environment if it is given a transport, so it is given none.
 """
 
 from __future__ import annotations
 
-import netrc
+import asyncio
 import ssl
 import sys
 from contextlib import suppress
@@ -19,44 +19,49 @@ from urllib.parse import urlsplit
 
 import certifi
 
+from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.redaction import redact_urls
+from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Answer, UnfitAnswerError
-from pool.sources.index.login import Login, parted
 
-# Of the 140 ms that httpx takes, 70 are for rich and pygments, which only its command line needs;
-# where that cannot be imported, httpx does without.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # None forbids the import
+# httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command line needs.
+# It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
+_had_main = "httpx._main" in sys.modules
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # None is what forbids it
 import httpx  # noqa: E402 - after the line above
 
+if not _had_main:
+    del sys.modules["httpx._main"]
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from pool.common.clock import Clock
-    from pool.requirements.pip_config import IndexSettings
     from pool.sources.index.download import Receiver
+    from pool.sources.index.settings import IndexSettings
 
-__all__ = ["ABSENT", "ATTEMPTS", "HttpClient"]
+__all__ = ["ABSENT", "ATTEMPTS", "HttpClient", "fetch_text"]
 
 ATTEMPTS = 5
 ABSENT = frozenset((404, 410))
-"""What a server answers that does not have it, and is content."""
-_PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""Status codes with which a server says that it does not have the page."""
+_TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _FOR_RECEIVERS = frozenset((304, 416))
-"""What is no success, but an answer to what a receiver asked."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-_MOST_CONNECTIONS = 512
-"""More than any cap: who may go on is decided elsewhere."""
+"""Status codes that are not success, but that a receiver's own request headers can lead to."""
+_FIRST_PAUSE, _MAX_PAUSE = 0.5, 30.0
+_MAX_CONNECTIONS = 512
+"""Above every cap, for gates decide how many downloads run."""
 
 T = TypeVar("T")
 
 
 class HttpClient:
-    """Connections to all servers that a pool talks to; `aclose` it at the end.
+    """The connections to all servers; call `aclose` at the end.
 
     Args:
-        settings: logins in its URLs, certificates, proxy, timeout.
-        clock: for dates in Retry-After.
+        settings: certificates, proxy, timeout, and URLs that may hold logins.
+        clock: the time to which dates in Retry-After are compared.
         sleep: waits between attempts.
     """
 
@@ -71,7 +76,7 @@ class HttpClient:
         self._clock = clock
         self._sleep = sleep
         self._trusted = {host.lower() for host in settings.trusted_hosts}
-        self._auth = _Auth([*settings.indexes, *settings.find_links], settings.netrc)
+        self._auth = _Auth(Credentials([*settings.indexes, *settings.find_links], settings.netrc))
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def aclose(self) -> None:
@@ -80,55 +85,56 @@ class HttpClient:
             await client.aclose()
 
     async def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        """Ask for a page; the answer is good, not modified, or `ABSENT`.
+        """Get a page; the response is a success, not modified (304), or one of `ABSENT`.
 
         Raises:
             PackageIndexError: the server cannot be reached, or refuses.
         """
 
         async def attempt() -> httpx.Response:
-            answer = await self._client(url).get(parted(url)[0], headers=headers)
-            if answer.status_code not in ABSENT and answer.status_code != httpx.codes.NOT_MODIFIED:
-                answer.raise_for_status()
-            return answer
+            response = await self._client(url).get(split_login(url)[0], headers=headers)
+            status = response.status_code
+            if status not in ABSENT and status != httpx.codes.NOT_MODIFIED:
+                response.raise_for_status()
+            return response
 
-        return await self._patiently(url, attempt)
+        return await self._retry(url, attempt)
 
     async def download(self, url: str, receiver: Receiver[T]) -> T:
-        """Get a file, in as many attempts as it takes as long as each gets further.
+        """Download a file; an attempt that makes progress resets the number of attempts left.
 
         Raises:
-            PackageIndexError: the server cannot be reached, refuses, or breaks off every time.
+            PackageIndexError: the server cannot be reached, refuses, or sends nothing more.
         """
 
         async def attempt() -> T:
             client = self._client(url)
-            # A server that compresses on the way would change length and digest.
+            # Compression in transit would change length and digest.
             headers = {"Accept-Encoding": "identity", **receiver.headers()}
-            async with client.stream("GET", parted(url)[0], headers=headers) as answer:
-                if answer.status_code not in _FOR_RECEIVERS:
-                    answer.raise_for_status()
+            async with client.stream("GET", split_login(url)[0], headers=headers) as response:
+                if response.status_code not in _FOR_RECEIVERS:
+                    response.raise_for_status()
                 return await receiver.receive(
                     Answer(
-                        status=answer.status_code,
-                        url=str(answer.url),
-                        headers=answer.headers,
-                        # As they come: what is collected for larger chunks is lost at a break.
-                        chunks=answer.aiter_raw(),
+                        status=response.status_code,
+                        url=str(response.url),
+                        headers=response.headers,
+                        # Raw chunks: bytes that httpx buffers for larger ones are lost when it breaks.
+                        chunks=response.aiter_raw(),
                     )
                 )
 
-        return await self._patiently(url, attempt, receiver.got_further)
+        return await self._retry(url, attempt, receiver.got_further)
 
-    async def _patiently(
+    async def _retry(
         self,
         url: str,
         attempt: Callable[[], Awaitable[T]],
         got_further: Callable[[], bool] = lambda: False,
     ) -> T:
-        """Try until there is an answer that is no passing trouble, or too often in vain."""
+        """Attempt until a result, an error that is not temporary, or no attempt left."""
         try:
-            httpx.URL(parted(url)[0])
+            httpx.URL(split_login(url)[0])
         except (httpx.InvalidURL, ValueError) as problem:
             raise PackageIndexError(f"{redact_urls(url)}: not a URL: {problem}") from problem
         left, pause = ATTEMPTS, _FIRST_PAUSE
@@ -139,14 +145,14 @@ class HttpClient:
                 if got_further():
                     left, pause = ATTEMPTS, _FIRST_PAUSE
                 left -= 1
-                if not left or not _passing(problem):
-                    raise _failed(url, problem) from problem
-                wanted = self._wanted_pause(problem)
-            await self._sleep(min(max(pause, wanted), _LONGEST_PAUSE))
+                if not left or not _is_temporary(problem):
+                    raise _as_index_error(url, problem) from problem
+                requested = self._requested_pause(problem)
+            await self._sleep(min(max(pause, requested), _MAX_PAUSE))
             pause *= 2
 
-    def _wanted_pause(self, problem: Exception) -> float:
-        """Return the seconds that a server asks to wait: a number, or a date (RFC 9110)."""
+    def _requested_pause(self, problem: Exception) -> float:
+        """Return the seconds in Retry-After: a number, or a date (RFC 9110, section 10.2.3)."""
         if not isinstance(problem, httpx.HTTPStatusError):
             return 0.0
         text = problem.response.headers.get("retry-after", "")
@@ -157,121 +163,106 @@ class HttpClient:
         return 0.0
 
     def _client(self, url: str) -> httpx.AsyncClient:
-        """Return the client for a URL: hosts that are trusted are not asked for a certificate."""
-        parts = urlsplit(parted(url)[0])
+        """Return the client for a URL; certificates of trusted hosts are not verified."""
+        parts = urlsplit(split_login(url)[0])
         trusted = not self._trusted.isdisjoint((parts.netloc.lower(), parts.hostname or ""))
         if trusted not in self._clients:
             self._clients[trusted] = httpx.AsyncClient(
-                verify=False if trusted else self._context,
+                verify=False if trusted else self._ssl_context,
                 proxy=self._settings.proxy,
-                # Waiting for a free connection is no trouble: the downloads cap is the limit.
+                # No timeout for a free connection: the downloads cap is the limit.
                 timeout=httpx.Timeout(self._settings.timeout, pool=None),
                 follow_redirects=True,
                 auth=self._auth,
-                limits=httpx.Limits(
-                    max_connections=_MOST_CONNECTIONS, max_keepalive_connections=64
-                ),
+                limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=64),
             )
         return self._clients[trusted]
 
     @cached_property
-    def _context(self) -> ssl.SSLContext:
-        cert, own = self._settings.cert, self._settings.client_cert
+    def _ssl_context(self) -> ssl.SSLContext:
+        cert, client_cert = self._settings.cert, self._settings.client_cert
         try:
             folder = cert is not None and Path(cert).is_dir()
             context = ssl.create_default_context(
                 cafile=None if folder else cert, capath=cert if folder else None
             )
             if cert is None:
-                # As pip does: a bare machine has a store of its own that is empty.
+                # As pip does, for machines whose own store is empty.
                 context.load_verify_locations(certifi.where())
-            if own:
-                context.load_cert_chain(own)
+            if client_cert:
+                context.load_cert_chain(client_cert)
         except OSError as problem:
-            named = cert if own is None else f"{cert or 'the system'}, {own}"
+            both = f"{cert or 'the system'}, {client_cert}"
+            named = cert if client_cert is None else both
             raise SettingsError(f"certificates of {named}: {os_error_text(problem)}") from problem
         return context
 
 
-class _Auth(httpx.Auth):
-    """The login for a request: from its own URL, from an index's on that host, or a netrc file.
+def fetch_text(url: str, settings: IndexSettings) -> str:
+    """Return the text behind a URL: a requirements file, read before a run has started.
 
-    As with pip, a login in an index's URL also serves the files that the index links to on the
-    same host. httpx drops the header when it is sent on to another host.
+    Raises:
+        PackageIndexError: the server cannot be reached, refuses, or does not have the file.
     """
+    return asyncio.run(_fetch_text(url, settings))
 
-    def __init__(self, urls: Iterable[str], netrc_file: str | None) -> None:
-        self._logins = [
-            (bare, login) for bare, login in map(_parted, urls) if login and "://" in bare
-        ]
-        self._netrc = _read_netrc(netrc_file)
+
+async def _fetch_text(url: str, settings: IndexSettings) -> str:
+    client = HttpClient(settings, clock=SystemClock(), sleep=asyncio.sleep)
+    try:
+        response = await client.get(url, {"Accept": "text/plain, */*;q=0.5"})
+    finally:
+        await client.aclose()
+    if response.status_code in ABSENT:
+        raise PackageIndexError(f"{redact_urls(url)}: there is no such file on the server")
+    return str(response.text)
+
+
+class _Auth(httpx.Auth):
+    """Adds the login to a request; httpx drops the header on a redirect to another host."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the login, if there is one."""
-        login = self._login(str(request.url))
+        """Send the request with its login, if there is one."""
+        login = self._credentials.find(str(request.url))
         if login is None:
             yield request
         else:
             yield from httpx.BasicAuth(*login).auth_flow(request)
 
-    def _login(self, url: str) -> Login | None:
-        bare, own = _parted(url)
-        origin = urlsplit(bare)[:2]
-        here = [(index, login) for index, login in self._logins if urlsplit(index)[:2] == origin]
-        if own or here:
-            # Of several logins for one host, that of the index the URL lies below.
-            return own or max(here, key=lambda pair: bare.startswith(pair[0]) * len(pair[0]))[1]
-        known = self._netrc and self._netrc.authenticators(urlsplit(bare).hostname or "")
-        return Login(known[0], known[2]) if known else None
 
-
-def _parted(url: str) -> tuple[str, Login | None]:
-    try:
-        return parted(url)
-    except ValueError:
-        return url, None
-
-
-def _read_netrc(path: str | None) -> netrc.netrc | None:
-    """Read a netrc file; one that is missing or broken is passed over, as curl and pip do."""
-    if path is None:
-        return None
-    try:
-        return netrc.netrc(path)
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-        return None
-
-
-def _passing(problem: Exception) -> bool:
-    """Tell whether it may be different the next time."""
+def _is_temporary(problem: Exception) -> bool:
+    """Return whether another attempt may succeed."""
     if isinstance(problem, httpx.HTTPStatusError):
-        return problem.response.status_code in _PASSING
-    for_good = isinstance(problem, httpx.UnsupportedProtocol | httpx.TooManyRedirects)
-    return not for_good and "CERTIFICATE_VERIFY_FAILED" not in str(problem)
+        return problem.response.status_code in _TEMPORARY
+    permanent = isinstance(problem, httpx.UnsupportedProtocol | httpx.TooManyRedirects)
+    return not permanent and "CERTIFICATE_VERIFY_FAILED" not in str(problem)
 
 
-def _failed(url: str, problem: Exception) -> PackageIndexError:
+def _as_index_error(url: str, problem: Exception) -> PackageIndexError:
     match problem:
         case httpx.HTTPStatusError(response=response):
-            return _refused(url, response)
+            return _status_error(url, response)
         case UnfitAnswerError():
             return PackageIndexError(
-                f"{redact_urls(url)}: the server's answers do not fit: {problem}"
+                f"{redact_urls(url)}: the server's responses do not fit: {problem}"
             )
         case _:
-            return _unreachable(url, problem)
+            return _connection_error(url, problem)
 
 
-def _refused(url: str, response: httpx.Response) -> PackageIndexError:
+def _status_error(url: str, response: httpx.Response) -> PackageIndexError:
     hint = {
-        401: "it wants a user and a password: in the URL, or in ~/.netrc",
-        403: "it wants other credentials, or forbids this file",
+        401: "put a user and a password into the URL, or into ~/.netrc",
+        403: "the credentials do not allow access to this file",
     }.get(response.status_code, "")
     reason = f"{response.status_code} {response.reason_phrase}".strip()
     return PackageIndexError(f"{redact_urls(url)}: the server answered {reason}", hint=hint)
 
 
-def _unreachable(url: str, problem: Exception) -> PackageIndexError:
+def _connection_error(url: str, problem: Exception) -> PackageIndexError:
     reason = redact_urls(" ".join(str(problem).split())) or type(problem).__name__
     hint = "check the network and --index-url; --no-index with --find-links works offline"
     if "CERTIFICATE_VERIFY_FAILED" in reason:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import SettingsError
-from pool.requirements.pip_config import IndexOverrides, IndexSettings, index_settings
+from pool.requirements.pip_config import IndexOverrides, index_settings
+from pool.sources.index.settings import IndexSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -212,7 +212,7 @@ async def test_a_promise_that_is_no_digest_leads_nowhere(
 ) -> None:
     odd = listed(server, sha256="../../../elsewhere")
     async with client.open() as index:
-        assert index.cached(odd) is None
+        assert index.find_cached(odd) is None
         with pytest.raises(HashMismatchError):
             await index.fetch(odd, silent)
     assert list(client.cache.rglob("*elsewhere*")) == []
@@ -223,7 +223,7 @@ async def test_one_of_the_demanded_digests_is_enough(
 ) -> None:
     wrong = "sha256:" + "0" * 64
     for demanded in ({f"sha256:{SHA256}", wrong}, {SHA512}, {SHA512, wrong}):
-        await fetched(client, file, demanded=frozenset(demanded))
+        await fetched(client, file, required_hashes=frozenset(demanded))
     assert server.asked(PATH) == 1, "what is here is read again, not fetched again"
 
 
@@ -232,7 +232,7 @@ async def test_what_is_not_demanded_is_named_with_both_digests(
 ) -> None:
     wrong = "sha512:" + "0" * 128
     with pytest.raises(HashMismatchError) as caught:
-        await fetched(client, file, demanded=frozenset({wrong}))
+        await fetched(client, file, required_hashes=frozenset({wrong}))
     assert str(caught.value) == f"{NAME}: it has {SHA512}, wanted was {wrong}"
     assert leftovers(client) == []
 
@@ -242,12 +242,12 @@ async def test_a_promise_that_rules_the_demand_out_costs_no_download(
 ) -> None:
     demanded = frozenset({"sha256:" + "0" * 64})
     with pytest.raises(HashMismatchError, match=f"it has sha256:{SHA256}, wanted was sha256:0"):
-        await fetched(client, file, demanded=demanded)
+        await fetched(client, file, required_hashes=demanded)
     assert server.requests == []
     await fetched(client, file)
     async with client.open() as index:
-        assert index.cached(file) is not None
-        assert index.cached(file, demanded) is None
+        assert index.find_cached(file) is not None
+        assert index.find_cached(file, demanded) is None
 
 
 async def test_a_demanded_digest_names_a_file_that_nobody_promised(
@@ -255,10 +255,12 @@ async def test_a_demanded_digest_names_a_file_that_nobody_promised(
 ) -> None:
     began(client, BODY[:1000])
     demanded = frozenset({f"sha256:{SHA256}"})
-    await fetched(client, listed(server, md5=hashlib.md5(BODY).hexdigest()), demanded=demanded)
+    await fetched(
+        client, listed(server, md5=hashlib.md5(BODY).hexdigest()), required_hashes=demanded
+    )
     assert server.ranges_asked(PATH) == ["bytes=1000-"]
     async with client.open() as index:
-        assert index.cached(listed(server, md5="x"), demanded) is not None
+        assert index.find_cached(listed(server, md5="x"), demanded) is not None
 
 
 # Two at once
@@ -447,11 +449,11 @@ async def test_a_url_with_a_demanded_digest_is_fetched_once_and_resumed(
     demanded = frozenset({f"sha256:{SHA256}"})
     async with client.open() as index:
         for _ in range(2):
-            got = await index.fetch_url(file.url, on_progress=silent, demanded=demanded)
+            got = await index.fetch_url(file.url, on_progress=silent, required_hashes=demanded)
             assert got.path.read_bytes() == BODY
         with pytest.raises(HashMismatchError, match="wanted was sha256:00"):
             await index.fetch_url(
-                file.url, on_progress=silent, demanded=frozenset({"sha256:" + "0" * 64})
+                file.url, on_progress=silent, required_hashes=frozenset({"sha256:" + "0" * 64})
             )
     assert server.ranges_asked(PATH) == ["bytes=1000-", None]
 
@@ -462,10 +464,10 @@ async def test_a_kept_url_still_has_to_be_what_is_demanded(
     server.etags[PATH] = '"one"'
     async with client.open() as index:
         await index.fetch_url(file.url, on_progress=silent)
-        await index.fetch_url(file.url, on_progress=silent, demanded=frozenset({SHA512}))
+        await index.fetch_url(file.url, on_progress=silent, required_hashes=frozenset({SHA512}))
         wrong = frozenset({"sha512:00"})
         with pytest.raises(HashMismatchError):
-            await index.fetch_url(file.url, on_progress=silent, demanded=wrong)
+            await index.fetch_url(file.url, on_progress=silent, required_hashes=wrong)
 
 
 @pytest.mark.parametrize(
@@ -490,9 +492,11 @@ async def test_the_name_is_that_of_the_url_or_the_servers(
     server.queued[path] += [Answer(body=b"x", headers=headers)]
     demanded = frozenset({"sha256:" + hashlib.sha256(b"x").hexdigest()})
     async with client.open() as index:
-        got = await index.fetch_url(server.url + path, on_progress=silent, demanded=demanded)
+        got = await index.fetch_url(server.url + path, on_progress=silent, required_hashes=demanded)
         assert got.path.name == name
-        again = await index.fetch_url(server.url + path, on_progress=silent, demanded=demanded)
+        again = await index.fetch_url(
+            server.url + path, on_progress=silent, required_hashes=demanded
+        )
         assert again == got, "the digest is enough to find it"
 
 
@@ -501,11 +505,13 @@ async def test_a_file_url_is_taken_where_it_is(
 ) -> None:
     path = server.root / "files" / NAME
     async with client.open() as index:
-        got = await index.fetch_url(path.as_uri(), on_progress=silent, demanded=frozenset({SHA512}))
+        got = await index.fetch_url(
+            path.as_uri(), on_progress=silent, required_hashes=frozenset({SHA512})
+        )
         assert got.path == path
         with pytest.raises(HashMismatchError):
             await index.fetch_url(
-                path.as_uri(), on_progress=silent, demanded=frozenset({"sha256:00"})
+                path.as_uri(), on_progress=silent, required_hashes=frozenset({"sha256:00"})
             )
         with pytest.raises(PackageIndexError, match="none: no such file"):
             await index.fetch_url((path / "none").as_uri(), on_progress=silent)

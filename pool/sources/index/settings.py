@@ -1,0 +1,45 @@
+"""The settings of the index client: plain data, read from configuration by `pool.requirements`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pool.common.redaction import redact_urls
+
+__all__ = ["DEFAULT_TIMEOUT", "IndexSettings"]
+
+DEFAULT_TIMEOUT = 15.0
+
+
+class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which indexes are used, and how to reach them."""
+
+    index_url: str
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    """Directories, or URLs and paths of HTML pages."""
+    no_index: bool = False
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts whose certificates are not checked."""
+    cert: str | None = None
+    """A file or a folder with the certificates of authorities; None for the system's."""
+    client_cert: str | None = None
+    """A file with the client's certificate and its key."""
+    netrc: str | None = None
+    """A netrc file with logins by host; it may be missing."""
+    proxy: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds without a byte before a request fails."""
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """All indexes, each once, without a slash at the end."""
+        urls = () if self.no_index else (self.index_url, *self.extra_index_urls)
+        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+    @property
+    def described(self) -> str:
+        """The indexes and find-links for messages, without credentials."""
+        return (
+            redact_urls(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"
+        )
