@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = (
+    "tests.support.exclusive",
     "tests.support.home",
     "tests.support.index_server",
     "tests.support.install_fixtures",

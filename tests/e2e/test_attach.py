@@ -17,6 +17,8 @@ from pool.events.control_socket import socket_path
 from tests.support.sandbox import BIN, Sandbox, live_state, setuptools_tree
 from tests.support.terminal import Terminal, needs_tmux, until
 
+pytestmark = pytest.mark.slow
+
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 
 

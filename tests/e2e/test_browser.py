@@ -16,7 +16,10 @@ from app.runs.record import read
 from tests.support.paths import RECORDINGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
 
 # A window of chromium is 500 pixels wide at least; a frame can be as narrow as a phone. Pages in
 # `srcdoc` may be looked into by the one around them.

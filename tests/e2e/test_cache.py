@@ -19,6 +19,8 @@ from tests.support.makers import make_sdist, make_tree
 from tests.support.sandbox import BIN, Done, Sandbox, other_python, sdist, setuptools_tree
 from tests.support.terminal import until
 
+pytestmark = pytest.mark.slow
+
 BUILT, CACHED = pool.Outcome.BUILT, pool.Outcome.CACHED
 CHANGES_ITSELF = """
 from pathlib import Path

@@ -19,6 +19,8 @@ from tests.support.makers import make_sdist
 from tests.support.sandbox import BIN, Sandbox
 from tests.support.terminal import Terminal, needs_tmux, until
 
+pytestmark = pytest.mark.slow
+
 NAMES = [f"pkg{number}" for number in range(12)]
 
 

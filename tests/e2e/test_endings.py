@@ -18,6 +18,8 @@ from tests.support.terminal import until
 if TYPE_CHECKING:
     pass
 
+pytestmark = pytest.mark.slow
+
 SPAWNS = """
 import os, subprocess, sys, time
 from pathlib import Path

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.support.compilers import Compilers
     from tests.support.sandbox import Sandbox
 
+pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
+
 large = pytest.mark.skipif(
     os.environ.get("WHEELPOOL_STRESS", "1") == "1", reason="takes long: WHEELPOOL_STRESS"
 )

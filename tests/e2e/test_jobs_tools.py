@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.support.compilers import Compilers
     from tests.support.sandbox import Done, Sandbox
 
+pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
+
 LARGE = os.environ.get("WHEELPOOL_STRESS", "1") != "1"
 OLD = "ninja==1.11.1.4"
 

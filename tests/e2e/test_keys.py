@@ -25,7 +25,7 @@ from tests.support.made_up_runs import made_up
 from tests.support.sandbox import BIN, Sandbox, setuptools_tree
 from tests.support.terminal import Terminal, needs_tmux, until
 
-pytestmark = needs_tmux
+pytestmark = [pytest.mark.slow, needs_tmux]
 TMUX = {
     "plus": "+", "equals_sign": "=", "minus": "-", "asterisk": "*", "slash": "/", "colon": ":",
     "question_mark": "?", "comma": ",", "full_stop": ".", "less_than_sign": "<",

@@ -22,6 +22,8 @@ from tests.support.terminal import until
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 KILLS = max(4, 50 * STRESS // 20)
 """With twenty, the fifty that a release wants to see."""

@@ -19,7 +19,7 @@ from tests.support.target import Target
 if TYPE_CHECKING:
     from tests.support.sandbox import Sandbox
 
-pytestmark = [pytest.mark.public, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.public, pytest.mark.timeout(1800)]
 
 NAMES = [
     "black",  # commands, compiled with mypyc

@@ -14,6 +14,8 @@ from tests.support.terminal import until
 if TYPE_CHECKING:
     pass
 
+pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
+
 
 @pytest.mark.parametrize("cap", [1, 3])
 def test_twelve_trees_never_overlap_more_than_the_cap(sandbox: Sandbox, cap: int) -> None:

@@ -21,6 +21,8 @@ from tests.support.makers import make_sdist, make_tree
 from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import Done, Sandbox
 
+pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
+
 LARGE = os.environ.get("WHEELPOOL_STRESS", "1") != "1"
 HOLDS_MIB, BUDGET_MIB, SECONDS, TREES = (500, 1200, 6.0, 8) if LARGE else (100, 270, 2.0, 6)
 EVERY_SECONDS = 0.05

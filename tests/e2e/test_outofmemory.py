@@ -20,6 +20,8 @@ from tests.support.makers import make_tree
 from tests.support.memory_hogs import BACKEND_WITH_COMPILER, EXCEEDS_ADDRESS_SPACE
 from tests.support.sandbox import Done, Sandbox
 
+pytestmark = pytest.mark.slow
+
 MIB = 1 << 20
 
 KILLED = """

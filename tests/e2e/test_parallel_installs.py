@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 """Rounds. With twenty, as many as a release wants to see, sixty-four processes take part."""
 PROCESSES = 64 if STRESS >= 20 else 8

@@ -15,7 +15,7 @@ from pool.events import types as v
 from tests.support.sandbox import BIN, Sandbox
 from tests.support.terminal import Terminal, needs_tmux
 
-pytestmark = needs_tmux
+pytestmark = [pytest.mark.slow, needs_tmux]
 GIB = 1 << 30
 HEADER = v.Header(
     wheelpool="1", schema=1, run=RunId("r"), started="2026-11-21T03:12:05+00:00", argv=(),

@@ -20,7 +20,7 @@ import pool
 from tests.support.paths import PINNED
 from tests.support.sandbox import BIN, Done, Sandbox, other_python
 
-pytestmark = pytest.mark.public
+pytestmark = [pytest.mark.slow, pytest.mark.public]
 
 SDISTS = [
     "six",

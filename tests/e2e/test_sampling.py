@@ -21,6 +21,8 @@ from tests.support.makers import make_tree
 from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import Sandbox
 
+pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
+
 EVERY_SECONDS = 0.05
 
 WITH = """

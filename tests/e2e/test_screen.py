@@ -13,7 +13,7 @@ from tests.support.paths import DAY as RECORDING
 from tests.support.sandbox import BIN, Sandbox, most_at_once, setuptools_tree
 from tests.support.terminal import Terminal, needs_tmux, until
 
-pytestmark = needs_tmux
+pytestmark = [pytest.mark.slow, needs_tmux]
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.home import home  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from tests.support.home import Home
+
+pytestmark = pytest.mark.slow
 
 FAILS = """
 import os, pathlib, subprocess, sys, time

@@ -16,6 +16,8 @@ from tests.support.sandbox import BIN, TIMED_SETUP, Sandbox, setuptools_tree
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 """Rounds of ten starts; twenty make the two hundred that a release wants to see."""
 
