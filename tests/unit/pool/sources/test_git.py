@@ -20,6 +20,7 @@ from pool.common.errors import BackendError, GitError
 from pool.common.model import BuildId, RunId
 from pool.sources.git import Checkout, Git
 from pool.system.locks.lock_file import LockFile
+from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def hooks() -> Iterator[HookRunner]:
     hooks = HookRunner(RunId("git-run"), workers=4)
     yield hooks
     hooks.close()
-    assert psutil.Process().children() == [], "processes left behind, or not reaped"
+    assert child_processes() == [], "processes left behind, or not reaped"
 
 
 class Cloner:

@@ -15,6 +15,7 @@ import pytest
 from pool.common import text as commandline
 from pool.common.model import BuildId, ProcessSample, RunId
 from pool.system.sampler import Sampler, _Known, _Proc, _Process, _Psutil
+from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
 
 if TYPE_CHECKING:
@@ -258,6 +259,6 @@ async def test_a_zombie_has_nothing_but_its_name() -> None:
 def reap(root: subprocess.Popen[bytes], *orphans: int) -> None:
     """Leave no zombies; ours are also the orphans, if an earlier test made us adopt them."""
     root.wait()
-    for child in psutil.Process().children():
+    for child in child_processes():
         if child.pid in orphans:
             child.wait(30)

@@ -14,6 +14,7 @@ import pytest
 from pool.common.model import RunId
 from pool.system import watchdog as watcher
 from pool.system.process import marker
+from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import GOOD, STUBBORN, processes_in, tree_of, until
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 def _reaped() -> Iterator[None]:
     """Reap what these tests' processes leave us: tests of hooks made us adopt orphans."""
     yield
-    for child in psutil.Process().children():
+    for child in child_processes():
         child.wait(30)
 
 

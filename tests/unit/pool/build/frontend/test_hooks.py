@@ -15,6 +15,7 @@ from pool.build.frontend.hooks import HookCall, HookResult, HookRunner
 from pool.build.frontend.log_tail import LogTail
 from pool.common.errors import BackendError, ProjectError
 from pool.common.model import BuildId, RunId
+from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import (
     GOOD,
     STRAY,
@@ -38,7 +39,7 @@ def hooks() -> Iterator[HookRunner]:
     hooks = HookRunner(RunId("test-run"), workers=4)
     yield hooks
     hooks.close()
-    assert psutil.Process().children() == [], "processes left behind, or not reaped"
+    assert child_processes() == [], "processes left behind, or not reaped"
 
 
 async def run(hooks: HookRunner, call: HookCall) -> HookResult:
@@ -70,7 +71,7 @@ async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_pa
     hooks = HookRunner(RunId("test-run"), workers=1, whose=whose)
     await run(hooks, call)
     hooks.close()
-    assert psutil.Process().children() == []
+    assert child_processes() == []
     assert asked, "it had left the session"
     assert asked[0] > 0
 

@@ -33,6 +33,8 @@ class Trees:
         self.locks = TreeLocks(environ={"TMPDIR": str(root)})
         self.lines: dict[str, deque[asyncio.Task[LockGuard]]] = {"one": deque(), "two": deque()}
         self.has: dict[str, LockGuard | asyncio.Task[LockGuard] | None] = {"one": None, "two": None}
+        self.cancelled: dict[str, asyncio.Task[LockGuard]] = {}
+        """The last task that was cancelled after its lock was granted: it releases when it runs."""
 
     async def step(self, what: str, which: str) -> None:
         match what:
@@ -57,7 +59,8 @@ class Trees:
     def attempt(self, alias: str) -> None:
         tree = ALIASES[alias]
         held = self.locks.try_hold(self.root / alias)
-        free = self.has[tree] is None and not self.lines[tree]
+        releases = tree in self.cancelled and not self.cancelled[tree].done()
+        free = self.has[tree] is None and not self.lines[tree] and not releases
         assert (held is not None) == free
         if held is not None:
             self.has[tree] = held
@@ -67,6 +70,7 @@ class Trees:
         for tree, line in self.lines.items():
             given = self.has[tree]
             if number == 0 and isinstance(given, asyncio.Task) and given.cancel():
+                self.cancelled[tree] = given
                 self.has[tree] = None
                 self.expect_next(tree)
             elif number < len(line):
