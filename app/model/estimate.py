@@ -66,7 +66,7 @@ class Estimate:
     def remaining(self, state: pool.RunState, now: float) -> float | None:
         """Return the seconds that builds will still take; None while nothing is known of them."""
         limit = state.limits.get(LimitName.BUILDS)
-        resolving = state.resolve is not None and state.resolve.done_at is None
+        resolving = state.resolve is not None and state.resolve.finished_at is None
         if limit is None or not limit.cap or resolving or state.finished or state.stopping:
             return None
         idle = not (self._untouched or self._unknown or self._begun)

@@ -389,7 +389,7 @@ def _cause(build: pool.BuildState) -> Cause | None:
 def _open_spans_of_run(state: pool.RunState) -> dict[SpanKind, Cause]:
     """Return the kinds of the spans that are open in the run itself, and their causes."""
     open_now: dict[SpanKind, Cause] = {}
-    if state.resolve is not None and state.resolve.done_at is None:
+    if state.resolve is not None and state.resolve.finished_at is None:
         open_now["resolve"] = Cause(subject=", ".join(state.resolve.requirements))
     if (environment := state.environment) is not None:
         if environment.waiting_since is not None:

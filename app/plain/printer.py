@@ -306,7 +306,7 @@ class Printer:
     def in_short(self) -> Iterator[Line]:
         """Yield how it went, for who has seen no line of it: instead of logs, where they are."""
         asked = asked_for(self.state)
-        for remark in self.state.remarks:
+        for remark in self.state.notes:
             yield _cleaned(line_of("note", remark))
         for build in filter(_worth_a_row, asked):
             yield _cleaned(self._row(build))

@@ -74,11 +74,8 @@ class RemoteRun:
             yield f"{limit} {_said(limit, after.get(limit, 0))} already{self._but(limit)}"
 
     def _caps(self) -> dict[pool.LimitName, int]:
-        """Return the caps that are wanted: a pause is none, but no memory budget is."""
-        return {
-            name: limit.cap if name is pool.LimitName.MEMORY else limit.before_pause
-            for name, limit in self._state.limits.items()
-        }
+        """Return the limits as they are without a pause."""
+        return {name: limit.value for name, limit in self._state.limits.items()}
 
     def _but(self, limit: pool.LimitName) -> str:
         """Say what keeps a cap from being so at once."""

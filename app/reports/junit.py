@@ -80,7 +80,7 @@ def _properties(record: RunRecord) -> ET.Element:
 
 
 def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
-    nested = "wheelpool.nested" if build.nested else "wheelpool"
+    nested = "wheelpool.nested" if build.needed_by else "wheelpool"
     case = _element(
         "testcase", name=build_title(build), classname=nested, time=_seconds(_spent(record, build))
     )
@@ -137,19 +137,19 @@ def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     """Yield what is to be known of a build beside its output."""
     if build.outcome is not None and build.outcome.good:
         yield f"{build.outcome}: {build.wheel or build.target}"
-    if build.nested:
+    if build.needed_by:
         needed = (record.state.builds[one] for one in build.needed_by)
         yield f"needed by {', '.join(build_title(one) for one in needed)}"
     if build.peak:
         yield f"peak {format_size(build.peak)}"
-    yield from build.remarks
+    yield from build.notes
 
 
 def _around(record: RunRecord) -> Iterator[ET.Element]:
     """Yield cases for what is about no single build: the search for versions, the environment."""
     resolve, environment = record.state.resolve, record.state.environment
-    if resolve is not None and (resolve.done_at is not None or not record.finished):
-        until = record.state.now if resolve.done_at is None else resolve.done_at
+    if resolve is not None and (resolve.finished_at is not None or not record.finished):
+        until = record.state.now if resolve.finished_at is None else resolve.finished_at
         yield _step("resolve", until - resolve.since, resolve.message, resolve.hint)
     if environment is not None and (environment.changes or environment.message):
         yield _step(f"install into {environment.path}", 0.0, environment.message, environment.hint)

@@ -359,5 +359,5 @@ def _cap(state: pool.RunState, name: LimitName) -> str:
     if limit is None:
         return "none"
     if name is LimitName.MEMORY:
-        return format_size(limit.cap) if limit.cap else "none"
-    return str(limit.before_pause)
+        return format_size(limit.value) if limit.value else "none"
+    return str(limit.value)

@@ -8,7 +8,6 @@ costs little memory. Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from copy import copy
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -48,16 +47,14 @@ class Snapshot:
 
     def copy(self) -> Snapshot:
         """Return the same moment, for somebody else to go on from."""
-        return self.with_builds({name: _build(build) for name, build in self.state.builds.items()})
+        return self._with_state(self.state.copy())
 
     def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Snapshot:
         """Return the same moment with copies of its builds that the caller has made."""
-        return Snapshot(
-            count=self.count,
-            state=_state(self.state, builds),
-            timeline=self.timeline.copy(),
-            memory=self.memory.copy(),
-        )
+        return self._with_state(self.state.copy_with_builds(builds))
+
+    def _with_state(self, state: pool.RunState) -> Snapshot:
+        return replace(self, state=state, timeline=self.timeline.copy(), memory=self.memory.copy())
 
 
 class SnapshotLog:
@@ -92,7 +89,7 @@ class SnapshotLog:
 
     def _keep(self) -> None:
         for build in self._dirty:
-            self._builds[build] = _build(self._now.state.builds[build])
+            self._builds[build] = self._now.state.builds[build].copy()
         self._dirty.clear()
         # In the order of the state, which is that of announcement.
         builds = {name: self._builds[name] for name in self._now.state.builds}
@@ -100,24 +97,3 @@ class SnapshotLog:
         if len(self._kept) > _MOST:
             self._apart *= 2
             self._kept = [one for one in self._kept if one.count % self._apart == 0]
-
-
-def _build(build: pool.BuildState) -> pool.BuildState:
-    twin = copy(build)
-    twin.phases = dict(build.phases)
-    return twin
-
-
-def _state(state: pool.RunState, builds: dict[pool.BuildId, pool.BuildState]) -> pool.RunState:
-    return replace(
-        state,
-        builds=builds,
-        limits={name: copy(limit) for name, limit in state.limits.items()},
-        slots=dict(state.slots),
-        downloads={key: copy(download) for key, download in state.downloads.items()},
-        installs=dict(state.installs),
-        traffic=copy(state.traffic),
-        resolve=copy(state.resolve),
-        environment=copy(state.environment),
-        totals=dict(state.totals),
-    )

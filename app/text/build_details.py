@@ -64,7 +64,7 @@ def facts(
         ("python", state.header.python if state.header else ""),
         ("lock", build.lock or ""),
         ("wheel", _wheel(build)),
-        *(("note", remark) for remark in build.remarks),
+        *(("note", remark) for remark in build.notes),
         # It is long, and there is a key to copy it.
         ("again", build.rerun),
     ):

@@ -63,9 +63,8 @@ def _caps(state: pool.RunState) -> Iterator[Gauge]:
     }
     for name, measure in measures.items():
         if (limit := state.limits.get(name)) is not None:
-            # While it is paused, nothing may run: but the scale is what ran, and will again.
-            scale = limit.cap or limit.before_pause
-            yield Gauge(name=name, measure=measure, scale=scale)
+            # A paused limit keeps its scale.
+            yield Gauge(name=name, measure=measure, scale=limit.value)
 
 
 def _memory(state: pool.RunState) -> Iterator[Gauge]:

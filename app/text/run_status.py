@@ -48,9 +48,9 @@ class StatusMessage:
 def current_status(state: pool.RunState, now: float) -> StatusMessage | None:
     """Say what goes on around the builds; None where that is nothing."""
     about = _environment(state.environment, now) or _resolving(state.resolve, now)
-    if not state.remarks:
+    if not state.notes:
         return about
-    note = f"note: {state.remarks[-1]}"
+    note = f"note: {state.notes[-1]}"
     if about is None:
         return StatusMessage("done", (note,))
     if about.kind in ("working", "waiting"):
@@ -84,8 +84,8 @@ def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None
         return None
     if resolve.message:
         return _failed("not resolved: ", resolve.message, resolve.hint)
-    if resolve.done_at is not None:
-        return StatusMessage("done", (f"resolved {resolved(resolve.picked)}",))
+    if resolve.finished_at is not None:
+        return StatusMessage("done", (f"resolved {resolved(resolve.selected)}",))
     words = [f"resolving {format_count(len(resolve.requirements), 'requirement')}"]
     if resolve.pages:
         words.append(format_count(resolve.pages, "page"))
@@ -133,7 +133,7 @@ def _origin(one: events.SelectedVersion) -> Literal["source", "wheel", "kept"]:
 
 def kept(state: pool.RunState) -> int:
     """Return how many distributions of an environment were good as they were."""
-    picked = state.resolve.picked if state.resolve is not None else ()
+    picked = state.resolve.selected if state.resolve is not None else ()
     return sum(one.kind == "installed" for one in picked)
 
 

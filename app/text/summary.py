@@ -48,9 +48,10 @@ def sums(state: pool.RunState, peak: int) -> Iterator[Line]:
 
 
 def _counts(build: pool.BuildState) -> bool:
-    if build.superseded_by is not None or build.purpose == "metadata":
+    if build.superseded_by is not None:
         return False
-    return not build.nested or build.outcome is Outcome.FAILED
+    # A failed build of metadata is the reason of a failed resolution, which has its own line.
+    return not build.nested or (build.outcome is Outcome.FAILED and bool(build.needed_by))
 
 
 def _badness(build: pool.BuildState) -> int:
@@ -74,7 +75,7 @@ def _totals(state: pool.RunState, peak: int) -> str:
 def _lasted(state: pool.RunState) -> float:
     """Return when the last thing was done; a screen may have been left much later."""
     ends = [build.finished_at for build in state.builds.values()]
-    ends += [doing.done_at for doing in (state.resolve, state.environment) if doing is not None]
+    ends += [doing.finished_at for doing in (state.resolve, state.environment) if doing is not None]
     return max((end for end in ends if end is not None), default=state.now)
 
 

@@ -121,10 +121,10 @@ def _held_back(build: pool.BuildState, state: pool.RunState, line: SlotQueue) ->
     first = state.builds[line[0]]
     free = _free_slots(state)
     running = (state.builds[one] for one in state.slots.values())
-    loner = next((one for one in running if one.alone), None)
+    loner = next((one for one in running if one.exclusive), None)
     if loner is not None:
         return f"; {build_title(loner)} runs alone, as it ran out of memory before"
-    if free and first.alone and build is not first:
+    if free and first.exclusive and build is not first:
         return f"; {build_title(first)} must run alone first, and waits for those that run to end"
     if free and first.waiting_for is WaitFor.MEMORY:
         return f"; {build_title(first)} was passed often enough, and goes first as soon as it fits"
@@ -133,22 +133,22 @@ def _held_back(build: pool.BuildState, state: pool.RunState, line: SlotQueue) ->
 
 def _why_first(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
     """Return why a build is the next one, in short and, where there is more to say, in long."""
-    if build.alone and state.slots:
+    if build.exclusive and state.slots:
         running = format_count(len(state.slots), "build")
         return "alone", f"it ran out of memory, so it runs alone, when {running} more have ended"
     if build.started_at is not None:
         return "has begun", "it has begun already, and what has begun goes before what has not"
-    if build.nested:
+    if build.needed_by:
         others = ", ".join(build_title(state.builds[one]) for one in build.needed_by)
         return "others need it", f"{others} cannot go on without it"
-    if build.purpose == "metadata":
+    if build.nested:
         return "versions need it", "versions cannot be chosen without what it tells"
     return _by_length(build, line, state)
 
 
 def _by_length(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
     behind = state.builds[line[1]] if len(line) > 1 else None
-    if behind is None or behind.alone:
+    if behind is None or behind.exclusive:
         return "the last one", "nobody else waits who could run beside it"
     weight = -priority_of(build)[1]
     if weight == -priority_of(behind)[1]:

@@ -124,7 +124,7 @@ class RunModel:
         if any(self.numbers[kind] for kind in going_on):
             return False
         resolve = self.state.resolve
-        if resolve is not None and (resolve.done_at is None or resolve.message):
+        if resolve is not None and (resolve.finished_at is None or resolve.message):
             return bool(resolve.message)
         return self._settled if self.state.environment is not None else bool(self.state.builds)
 
@@ -141,7 +141,7 @@ class RunModel:
         if any(self.numbers[kind] for kind in wrong):
             return True
         # What was built after it was changed is still to be installed.
-        return environment.done_at is not None and environment.done_at >= self._ended
+        return environment.finished_at is not None and environment.finished_at >= self._ended
 
     def log(self, build: pool.BuildState) -> Path | None:
         """Return where a build's log is, or would be."""

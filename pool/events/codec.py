@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 
-from pool.events.types import SCHEMA, Event, Header, KnownEvent, Unknown
+from pool.events.types import EVENT_TYPES, SCHEMA, Event, Header, KnownEvent, Unknown
 
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 
 _encoder = msgspec.json.Encoder()
 _headers = msgspec.json.Decoder(Header)
-_events = msgspec.json.Decoder(KnownEvent)
-_types = frozenset(
-    cls.__struct_config__.tag for cls in KnownEvent.__args__ if issubclass(cls, msgspec.Struct)
-)
+_events = msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
+_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
 
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a line of anybody's may end with: no JSON, no UTF-8, too deep."""

@@ -16,10 +16,10 @@ from pool.common.model import ProcessSample
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ProcessNews", "diff", "patch"]
+__all__ = ["ProcessDelta", "diff", "patch"]
 
 
-class ProcessNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProcessDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is new of one process; None is as it was at the look before."""
 
     pid: int
@@ -32,23 +32,23 @@ class ProcessNews(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Percent of one core."""
 
 
-def diff(now: Sequence[ProcessSample], before: Sequence[ProcessSample]) -> tuple[ProcessNews, ...]:
+def diff(now: Sequence[ProcessSample], before: Sequence[ProcessSample]) -> tuple[ProcessDelta, ...]:
     """Return what somebody needs to know who knows how it was before."""
     known = {process.pid: process for process in before}
     return tuple(_difference(process, known.get(process.pid)) for process in now)
 
 
 def patch(
-    news: Sequence[ProcessNews], before: Sequence[ProcessSample]
+    news: Sequence[ProcessDelta], before: Sequence[ProcessSample]
 ) -> tuple[ProcessSample, ...]:
     """Return how it is now."""
     known = {process.pid: process for process in before}
     return tuple(_renewed(one, known.get(one.pid)) for one in news)
 
 
-def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessNews:
+def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessDelta:
     if before is None:
-        return ProcessNews(
+        return ProcessDelta(
             pid=now.pid,
             ppid=now.ppid,
             name=now.name,
@@ -56,7 +56,7 @@ def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessNews
             rss=now.rss,
             cpu=now.cpu,
         )
-    return ProcessNews(
+    return ProcessDelta(
         pid=now.pid,
         ppid=None if now.ppid == before.ppid else now.ppid,
         name=None if now.name == before.name else now.name,
@@ -66,7 +66,7 @@ def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessNews
     )
 
 
-def _renewed(news: ProcessNews, before: ProcessSample | None) -> ProcessSample:
+def _renewed(news: ProcessDelta, before: ProcessSample | None) -> ProcessSample:
     # Nobody knows it where the look before is not in the journal: then there is nothing to show.
     was = before or ProcessSample(pid=news.pid, ppid=0, name="", command="", rss=0, cpu=0.0)
     return ProcessSample(

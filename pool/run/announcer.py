@@ -111,6 +111,7 @@ class Announcer:
             origin=order.origin,
             purpose=order.purpose,
             needed_by=needed_by,
+            nested=inside,
             retry_of=retry_of,
             expected=past.seconds,
             expected_peak=max(past.peak or 0, seen) or None,

@@ -12,7 +12,7 @@ import msgspec
 import pool
 from pool.common.model import BuildId, Outcome, Phase
 from pool.events import types as v
-from pool.events.process_delta import ProcessNews
+from pool.events.process_delta import ProcessDelta
 
 BUILDS = 10_000
 
@@ -36,7 +36,7 @@ def write(path: Path) -> int:
     builds = [BuildId(f"b{n}") for n in range(BUILDS)]
     for build in builds:
         emit(v.BuildQueued(build=build, name=f"name-{build}", target=build, log=f"{build}.log"))
-    process = ProcessNews(pid=1, ppid=0, name="python", command="python x", rss=1 << 24, cpu=9.0)
+    process = ProcessDelta(pid=1, ppid=0, name="python", command="python x", rss=1 << 24, cpu=9.0)
     machine = v.MachineMemory(total=1 << 34, available=1 << 33)
     for build in builds:
         emit(v.BuildStarted(build=build, slot=1))

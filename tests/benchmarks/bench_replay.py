@@ -22,7 +22,7 @@ from app.source.replay import ReplaySource
 from app.tui.run_model import RunModel
 from pool.common.model import BuildId, LimitName, Outcome, Phase
 from pool.events import types as v
-from pool.events.process_delta import ProcessNews
+from pool.events.process_delta import ProcessDelta
 from tests.support.home import HEADER
 
 BUILDS, SLOTS = 10_000, 4
@@ -35,7 +35,7 @@ def write(path: Path, count: int) -> None:
     journal = pool.JournalWriter(path, HEADER)
     caps = {LimitName.BUILDS: SLOTS}
     names = [BuildId(f"b{n}") for n in range(BUILDS)]
-    process = ProcessNews(pid=1, ppid=0, name="cc1", command="cc1 x.c", rss=1 << 24, cpu=99.0)
+    process = ProcessDelta(pid=1, ppid=0, name="cc1", command="cc1 x.c", rss=1 << 24, cpu=99.0)
     machine = v.MachineMemory(total=1 << 34, available=1 << 33)
     told = 0
 

@@ -43,7 +43,7 @@ def test_makes_of_several_builds_share_three_jobs(
     assert done.code == 0, done.err
     counted(compilers, min(builds, 3))
     assert done.state.limits[pool.LimitName.JOBS].cap == 3
-    assert not [remark for build in done.state.builds.values() for remark in build.remarks]
+    assert not [remark for build in done.state.builds.values() for remark in build.notes]
 
 
 @needs_cmake
@@ -94,7 +94,7 @@ def test_a_make_with_its_own_number_is_marked(sandbox: Sandbox, compilers: Compi
     done = sandbox.run("build", tree, "--jobs", "2", **environ(compilers))
     assert done.code == 0, done.err
     (build,) = done.state.builds.values()
-    assert any("-j of its own" in remark for remark in build.remarks)
+    assert any("-j of its own" in remark for remark in build.notes)
 
 
 @needs_make
@@ -125,7 +125,7 @@ def test_the_users_own_number_is_the_most_of_each_build(
     )
     assert done.code == 0, done.err
     assert compilers.most() == 2
-    assert any("MAX_JOBS=2 is kept" in remark for remark in done.state.remarks)
+    assert any("MAX_JOBS=2 is kept" in remark for remark in done.state.notes)
 
 
 @needs_make

@@ -46,7 +46,7 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 
 
 def remarks(done: Done) -> list[str]:
-    return [remark for build in done.state.builds.values() for remark in build.remarks]
+    return [remark for build in done.state.builds.values() for remark in build.notes]
 
 
 @pytest.mark.public

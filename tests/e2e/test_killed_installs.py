@@ -149,7 +149,7 @@ def test_killed_at_any_moment_all_is_old_or_new_and_the_next_run_mends_it(sandbo
 
         done = scene.finish(scene.start())
         assert scene.look() == {name: {2} for name in MODULES}
-        said = any("finished an interrupted installation" in text for text in done.state.remarks)
+        said = any("finished an interrupted installation" in text for text in done.state.notes)
         assert said == halfway
         assert not halfway or "finished an interrupted installation" in done.err
         scene.target.check()

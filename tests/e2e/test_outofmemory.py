@@ -56,8 +56,8 @@ def test_a_compiler_that_gets_no_memory_is_named_and_the_run_goes_on(sandbox: Sa
         assert bad.reference == "out-of-memory"
         assert bad.message == 'out of memory (probable): its output says "MemoryError"'
     assert (second.retry_of, third.retry_of) == (first.id, second.id)
-    assert second.remarks == ("it ran out of memory, so it is tried again alone, with 2 jobs",)
-    assert third.remarks == ("it ran out of memory, so it is tried again alone, with 1 job",)
+    assert second.notes == ("it ran out of memory, so it is tried again alone, with 2 jobs",)
+    assert third.notes == ("it ran out of memory, so it is tried again alone, with 1 job",)
     assert third.outcome is pool.Outcome.BUILT
     assert len(list(sandbox.out.glob("*.whl"))) == 4
     assert done.err.count("the log ┄") == 0, "what is tried again is no failure yet"

@@ -65,7 +65,7 @@ async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_f
     assert ended.message.startswith("ended to make room: memory ")
     assert ended.message.endswith(" of 12 MiB; built again when there is room, with 2 jobs")
     assert retry.expected_peak == ended.peak > BUDGET
-    assert retry.remarks == (
+    assert retry.notes == (
         "it was ended to make room, so it is built again when there is room, with 2 jobs",
     )
     assert len(state.builds) == 3, "the one that was left went on"

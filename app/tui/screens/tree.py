@@ -200,7 +200,7 @@ class TreeScreen(Screen[None]):
     def tick(self) -> None:
         """Draw what has changed."""
         self.needs.tick()
-        nested = sum(build.nested for build in self._feed.state.builds.values())
+        nested = sum(bool(build.needed_by) for build in self._feed.state.builds.values())
         all_of_them = format_count(len(self._feed.state.builds), "build")
         told = f" what needs what   {all_of_them}, {nested} of them for others"
         self.query_one("#title", Static).update(told, layout=False)

@@ -90,7 +90,7 @@ class BuildPanel(Vertical):
         facts += _memory(build)
         if build.processes:
             facts.append(f"jobs: its own and {format_count(build.tokens, 'token')}")
-        facts += [f"note: {remark}" for remark in build.remarks]
+        facts += [f"note: {remark}" for remark in build.notes]
         return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:

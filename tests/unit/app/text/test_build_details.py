@@ -14,7 +14,7 @@ from app.runs.previous_phases import earlier_phases
 from app.text.build_details import facts, tries
 from pool.common.model import BuildId, LimitName, Outcome, Phase, RunId
 from pool.events import types as v
-from pool.events.process_delta import ProcessNews
+from pool.events.process_delta import ProcessDelta
 
 A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
 HEADER = v.Header(
@@ -92,7 +92,7 @@ def test_who_needs_it_and_what_it_waits_for_are_named() -> None:
 
 def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:
     shown = tuple(
-        ProcessNews(pid=pid, ppid=0, name="x", command="x", rss=rss, cpu=0.0)
+        ProcessDelta(pid=pid, ppid=0, name="x", command="x", rss=rss, cpu=0.0)
         for pid, rss in processes
     )
     rss = sum(rss for _, rss in processes)

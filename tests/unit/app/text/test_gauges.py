@@ -8,7 +8,7 @@ from app.text.gauges import SECONDS, gauges, history
 from app.text.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
-from pool.events.process_delta import ProcessNews
+from pool.events.process_delta import ProcessDelta
 
 A = BuildId("b1")
 GIB = 1 << 30
@@ -39,7 +39,7 @@ def test_ascii_has_as_many_heights() -> None:
 
 def test_the_scales_are_the_caps_and_the_budget() -> None:
     machine = v.MachineMemory(total=16 * GIB, available=8 * GIB, stall=12.4)
-    process = ProcessNews(pid=1, ppid=0, name="cc", command="cc", rss=GIB, cpu=1.0)
+    process = ProcessDelta(pid=1, ppid=0, name="cc", command="cc", rss=GIB, cpu=1.0)
     tree = v.BuildSample(build=A, processes=(process,), rss=GIB, peak=GIB, tokens=3)
     state, timeline = seen(
         v.BuildStarted(build=A, slot=1, reserved=2 * GIB), v.Sample(builds=(tree,), machine=machine)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pool.common.model import ProcessSample
-from pool.events.process_delta import ProcessNews, diff, patch
+from pool.events.process_delta import ProcessDelta, diff, patch
 
 PROCESSES = st.builds(
     ProcessSample,
@@ -29,7 +29,7 @@ def test_who_folds_sees_what_was_seen_by_way_of_a_line_of_json(
     known: tuple[ProcessSample, ...] = ()
     for look in looks:
         line = msgspec.json.encode(diff(look, told))
-        known = patch(msgspec.json.decode(line, type=tuple[ProcessNews, ...]), known)
+        known = patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), known)
         told = look
         assert known == look
 
@@ -39,14 +39,14 @@ def test_a_journal_that_leaves_out_nothing_needs_no_memory(
     look: tuple[ProcessSample, ...], before: tuple[ProcessSample, ...]
 ) -> None:
     line = msgspec.json.encode(look)
-    assert patch(msgspec.json.decode(line, type=tuple[ProcessNews, ...]), before) == look
+    assert patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), before) == look
 
 
 @given(LOOKS)
 def test_of_what_is_as_it_was_only_the_pid_is_told(look: tuple[ProcessSample, ...]) -> None:
-    assert diff(look, look) == tuple(ProcessNews(pid=process.pid) for process in look)
+    assert diff(look, look) == tuple(ProcessDelta(pid=process.pid) for process in look)
 
 
 def test_what_nobody_was_told_about_is_empty_and_no_error() -> None:
-    (only,) = patch([ProcessNews(pid=7, rss=1)], ())
+    (only,) = patch([ProcessDelta(pid=7, rss=1)], ())
     assert only == ProcessSample(pid=7, ppid=0, name="", command="", rss=1, cpu=0.0)

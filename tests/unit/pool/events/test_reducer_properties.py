@@ -58,14 +58,15 @@ def test_a_pause_remembers_the_cap(journal: list[KnownEvent]) -> None:
     for event in journal:
         apply(state, event)
         if limit := state.limits.get(LimitName.BUILDS):
-            assert limit.before_pause > 0
-            assert limit.cap in (0, limit.before_pause)
+            assert limit.value > 0
+            assert limit.cap in (0, limit.value)
 
 
 def test_memory_without_a_budget_is_no_pause() -> None:
     state = RunState()
     apply(state, LimitChanged(limit=LimitName.MEMORY, old=8, new=0, why="user"))
-    assert state.limits[LimitName.MEMORY].before_pause == 0
+    limit = state.limits[LimitName.MEMORY]
+    assert (limit.value, limit.paused) == (0, False)
 
 
 @given(journals())

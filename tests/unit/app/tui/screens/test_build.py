@@ -13,7 +13,7 @@ from app.tui.screens.build import BuildScreen
 from app.tui.screens.log import LogScreen
 from pool.common.model import BuildId, LimitName, Outcome, Phase
 from pool.events import types as v
-from pool.events.process_delta import ProcessNews
+from pool.events.process_delta import ProcessDelta
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.paths import DAY as RECORDING
 from tests.support.screens import screen_text, wait_until
@@ -29,7 +29,7 @@ def source_of(tmp_path: Path) -> FakeSource:
         "fine\nx.c:1:9: fatal error: ffi.h: No such file or directory\n"
     )
     source = FakeSource(tmp_path / "run.jsonl")
-    process = ProcessNews(
+    process = ProcessDelta(
         pid=42, ppid=1, name="cc1", command="/usr/lib/cc1 -O2", rss=9 << 20, cpu=98.0
     )
     one = v.BuildSample(build=A, processes=(process,), rss=9 << 20, peak=9 << 20)

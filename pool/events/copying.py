@@ -1,0 +1,45 @@
+"""Copies of mutable state records, derived from their fields."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+__all__ = ["StateRecord"]
+
+
+class StateRecord:
+    """The base of dataclasses that the reducer changes in place.
+
+    `copy` goes through the fields of the class, so a field that is added later is copied as well.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def copy(self) -> Self:
+        """Return a copy that shares only immutable values with the original."""
+        return self._copy_except({})
+
+    def _copy_except(self, replaced: dict[str, object]) -> Self:
+        """Return a copy; fields in ``replaced`` get the value from there, uncopied."""
+        twin = object.__new__(type(self))
+        for name in self.__dataclass_fields__:
+            value = replaced[name] if name in replaced else _copy_value(getattr(self, name))
+            setattr(twin, name, value)
+        return twin
+
+
+def _copy_value(value: object) -> object:
+    # Nearly all values are of these types: this test is the fastest one.
+    if type(value) in _IMMUTABLE:
+        return value
+    if isinstance(value, StateRecord):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _copy_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy_value(item) for item in value]
+    return value
+
+
+_IMMUTABLE = frozenset((bool, bytes, float, int, str, tuple, type(None)))
