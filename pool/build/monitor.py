@@ -1,7 +1,8 @@
-"""Keeps an eye on running builds: their processes once a second, their output a few times.
+"""Monitors running builds: samples their processes once a second, reads their logs more often.
 
-What it sees becomes events. It reads log files rather than pipes, so a build that prints a
-million lines costs it nothing more than one that prints ten.
+Everything it finds becomes an event. It reads log files, not pipes, so a build that prints a
+million lines costs the pool no more than one that prints ten. Monitoring is housekeeping: if a log
+cannot be read or a sample fails, a note says so once, and the builds go on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pool.common.model import BuildId, ProcessSample
     from pool.events.bus import EventBus
     from pool.scheduling.jobserver import Jobserver
-    from pool.system.sampler import Sampler
+    from pool.system.sampler import Sampler, TreeUsage
 
 __all__ = ["BuildMonitor"]
 
@@ -33,138 +34,184 @@ _TICKS_PER_SAMPLE = 5
 
 
 @dataclass(slots=True, kw_only=True)
-class _Watched:
-    """A build that has run at least one hook."""
+class _MonitoredBuild:
+    """A build that has started at least one hook."""
 
     tail: LogTail
+    overuse: JobOveruseDetector
     pid: int | None = None
-    peak: int = 0
+    """The process of the running hook; None between hooks."""
     sampled: bool = False
-    """Whether its running hook was looked at."""
-    told: tuple[ProcessSample, ...] = ()
-    """The hook's processes as they were told last."""
-    offence: JobOveruseDetector
+    """Whether the running hook was sampled."""
+    emitted: tuple[ProcessSample, ...] = ()
+    """The hook's processes at the last emitted sample, from which the next delta is made."""
+    peak: int = 0
+    """Bytes: the most that was measured at once."""
 
 
 class BuildMonitor:
-    """One for the pool; `run` is its only task."""
+    """The monitor of all builds; `run` is its only task.
+
+    Args:
+        bus: gets the events.
+        sampler: measures process trees.
+        executor: runs the sampler, which blocks.
+        jobserver: has the number of jobs of each build.
+        on_sample: called after each sample, also an empty one.
+    """
 
     def __init__(
         self,
         bus: EventBus,
         sampler: Sampler,
         executor: Executor,
-        jobs: Jobserver,
+        jobserver: Jobserver,
         on_sample: Callable[[Sequence[BuildSample]], None],
     ) -> None:
         self._bus = bus
         self._sampler = sampler
         self._executor = executor
-        self._jobs = jobs
+        self._jobserver = jobserver
         self._on_sample = on_sample
-        self._builds: dict[BuildId, _Watched] = {}
-        self._looked_at: BuildId | None = None
+        self._builds: dict[BuildId, _MonitoredBuild] = {}
+        self._watched_build: BuildId | None = None
+        self._noted: set[str] = set()
         self.machine: MachineMemory | None = None
-        """What the machine had when last looked at, with hooks running."""
+        """The memory of the machine at the last sample; None before the first hook."""
 
     def hook_started(self, build: BuildId, log: Path, pid: int) -> None:
-        """A hook of the build has started."""
-        if (watched := self._builds.get(build)) is None:
-            watched = self._builds[build] = self._new(build, log)
-        watched.pid = pid
-        watched.sampled = False
-        # What is known is forgotten where the build leaves its slot between two hooks.
-        watched.told = ()
+        """Start to monitor a hook of the build."""
+        if (monitored := self._builds.get(build)) is None:
+            monitored = self._builds[build] = self._add_build(build, log)
+        monitored.pid = pid
+        monitored.sampled = False
+        # A reader of the journal forgets the processes when the build leaves its slot.
+        monitored.emitted = ()
 
-    def _new(self, build: BuildId, log: Path) -> _Watched:
-        offence = JobOveruseDetector()
+    def _add_build(self, build: BuildId, log: Path) -> _MonitoredBuild:
+        overuse = JobOveruseDetector()
 
-        def printed(chunk: bytes) -> None:
-            self._tell(build, offence.on_output(chunk))
+        def on_bytes(chunk: bytes) -> None:
+            self._emit_notes(build, overuse.on_output(chunk))
 
-        return _Watched(tail=LogTail(log, printed), offence=offence)
+        return _MonitoredBuild(tail=LogTail(log, on_bytes), overuse=overuse)
 
     def watch_build(self, build: BuildId) -> None:
-        """Somebody looks at this build: weigh it soon and often, and no other one so."""
-        self._looked_at = build
-        if (watched := self._builds.get(build)) is not None:
-            watched.sampled = False
+        """Measure the PSS of this build soon and often, because a user has opened it."""
+        self._watched_build = build
+        if (monitored := self._builds.get(build)) is not None:
+            monitored.sampled = False
 
     def hook_ended(self, build: BuildId) -> None:
-        """The hook has ended; tell the last of its output."""
-        if (watched := self._builds.get(build)) is not None:
-            watched.pid = None
-            self._tell_output(build, watched)
+        """Stop to monitor the hook; emit the rest of its output."""
+        if (monitored := self._builds.get(build)) is not None:
+            monitored.pid = None
+            self._emit_output(build, monitored)
 
     def note_peak(self, build: BuildId, peak: int) -> None:
-        """Count what a hook's largest process had: short ones end before any sample."""
-        if (watched := self._builds.get(build)) is not None:
-            watched.peak = max(watched.peak, peak)
+        """Add the peak of a hook's largest process: a short hook may end before any sample."""
+        if (monitored := self._builds.get(build)) is not None:
+            monitored.peak = max(monitored.peak, peak)
 
     def peak(self, build: BuildId) -> int:
-        """Return the most that was seen of a build so far, in bytes."""
-        return watched.peak if (watched := self._builds.get(build)) else 0
+        """Return the highest use that was measured of a build so far, in bytes."""
+        return monitored.peak if (monitored := self._builds.get(build)) else 0
 
     def forget(self, build: BuildId) -> int:
-        """The build has ended; return its peak in bytes."""
-        watched = self._builds.pop(build, None)
-        return watched.peak if watched else 0
+        """Remove a build that has ended; return its peak in bytes."""
+        monitored = self._builds.pop(build, None)
+        return monitored.peak if monitored else 0
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Read logs and take samples until cancelled; no failure of either ends this."""
         tick = 0
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             tick += 1
-            for build, watched in self._builds.items():
-                if watched.pid is not None:
-                    self._tell_output(build, watched)
-            if tick % _TICKS_PER_SAMPLE == 0 or self._has_new():
-                await self._sample()
+            try:
+                self._poll_logs()
+                if tick % _TICKS_PER_SAMPLE == 0 or self._has_unsampled_hook():
+                    await self._sample()
+            except Exception as problem:  # noqa: BLE001 - housekeeping never ends a run
+                self._on_failure(problem)
 
-    def _has_new(self) -> bool:
-        """Short hooks are looked at as well: soon after they begin."""
-        return any(seen.pid is not None and not seen.sampled for seen in self._builds.values())
+    def _poll_logs(self) -> None:
+        for build, monitored in self._builds.items():
+            if monitored.pid is not None:
+                self._emit_output(build, monitored)
 
-    def _tell_output(self, build: BuildId, watched: _Watched) -> None:
-        if (seen := watched.tail.poll()) is not None:
+    def _has_unsampled_hook(self) -> bool:
+        """Tell whether a hook has just started: short hooks are sampled, too."""
+        builds = self._builds.values()
+        return any(monitored.pid is not None and not monitored.sampled for monitored in builds)
+
+    def _on_failure(self, problem: Exception) -> None:
+        for monitored in self._builds.values():
+            # The next attempt is made at the usual time, not at every tick.
+            monitored.sampled = True
+        self._note_once(f"running builds cannot be monitored: {_reason(problem)}")
+
+    def _note_once(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._bus.emit(Note(text=text))
+
+    def _emit_output(self, build: BuildId, monitored: _MonitoredBuild) -> None:
+        growth = monitored.tail.poll()
+        if problem := monitored.tail.problem:
+            self._note_once(f"{monitored.tail.path}: the log cannot be read: {_reason(problem)}")
+        if growth is not None:
             self._bus.emit(
-                BuildOutput(build=build, lines=seen.lines, bytes=seen.bytes, last=seen.last)
+                BuildOutput(build=build, lines=growth.lines, bytes=growth.bytes, last=growth.last)
             )
 
-    def _tell(self, build: BuildId, remarks: Iterable[str]) -> None:
-        for text in remarks:
+    def _emit_notes(self, build: BuildId, texts: Iterable[str]) -> None:
+        for text in texts:
             self._bus.emit(Note(build=build, text=text))
 
     async def _sample(self) -> None:
-        roots = {build: seen.pid for build, seen in self._builds.items() if seen.pid is not None}
+        """Measure the processes of all running hooks and emit one event."""
+        roots = {
+            build: monitored.pid
+            for build, monitored in self._builds.items()
+            if monitored.pid is not None
+        }
         if not roots:
             self._on_sample(())
             return
         sample = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._sampler.sample, roots, self._looked_at
+            self._executor, self._sampler.sample, roots, self._watched_build
         )
         builds = []
-        for build, tree in sample.builds.items():
-            # The hook may have ended while we looked; its last word is already told.
-            if (watched := self._builds.get(build)) is not None and watched.pid == roots[build]:
-                watched.peak = max(watched.peak, tree.rss)
-                watched.sampled = True
-                builds.append(
-                    BuildSample(
-                        build=build,
-                        processes=diff(tree.processes, watched.told),
-                        rss=tree.rss,
-                        peak=watched.peak,
-                        pss=tree.pss,
-                        tokens=self._jobs.held(build),
-                    )
-                )
-                watched.told = tree.processes
-                jobs = self._jobs.allowed(build)
-                self._tell(build, watched.offence.on_sample(tree.processes, jobs))
+        for build, usage in sample.builds.items():
+            # The hook may have ended during the sample, after its last event.
+            if (monitored := self._builds.get(build)) is not None and monitored.pid == roots[build]:
+                builds.append(self._update(build, monitored, usage))
         machine = self.machine = MachineMemory(
             total=sample.total, available=sample.available, stall=read_pressure()
         )
         self._bus.emit(Sample(builds=tuple(builds), machine=machine))
         self._on_sample(builds)
+
+    def _update(self, build: BuildId, monitored: _MonitoredBuild, usage: TreeUsage) -> BuildSample:
+        """Add a measurement to a build; return its part of the event."""
+        monitored.sampled = True
+        monitored.peak = max(monitored.peak, usage.rss)
+        sample = BuildSample(
+            build=build,
+            processes=diff(usage.processes, monitored.emitted),
+            rss=usage.rss,
+            peak=monitored.peak,
+            pss=usage.pss,
+            tokens=self._jobserver.held(build),
+        )
+        monitored.emitted = usage.processes
+        allowed = self._jobserver.allowed(build)
+        self._emit_notes(build, monitored.overuse.on_sample(usage.processes, allowed))
+        return sample
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, OSError):
+        return (problem.strerror or str(problem)).lower()
+    return f"{type(problem).__name__}: {problem}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +130,47 @@ def test_the_last_lines_are_those_that_show_something(log: Path) -> None:
 
 def test_no_log_has_no_last_lines(log: Path) -> None:
     assert last_lines(log) == []
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_log_that_cannot_be_opened_is_read_at_a_later_poll(
+    log: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    append(log, b"one\n")
+    tail = LogTail(log)
+    with monkeypatch.context() as patch:
+
+        def fails(*_: object) -> None:
+            raise OSError(number, "no")
+
+        patch.setattr("pathlib.Path.open", fails)
+        assert tail.poll() is None
+        assert tail.problem is not None
+        assert tail.problem.errno == number
+    growth = tail.poll()
+    assert growth
+    assert (growth.lines, growth.last) == (1, "one")
+    assert tail.problem is None
+
+
+def test_a_read_that_fails_half_way_keeps_what_was_read(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(log, b"one\ntwo\n")
+    tail = LogTail(log)
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() == 4:
+                raise OSError(errno.EIO, "no")
+            return super().read(4)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", lambda *_: Torn(b"one\ntwo\n"))
+        growth = tail.poll()
+    assert growth
+    assert (growth.lines, growth.bytes, growth.last) == (1, 4, "one")
+    assert tail.problem is not None
+    later = tail.poll()
+    assert later
+    assert (later.lines, later.bytes, later.last) == (2, 8, "two")
