@@ -1,6 +1,6 @@
-"""Stands beside one hook: gathers what is known when it fails, and says if memory was the cause.
+"""Collects the evidence of an out-of-memory failure from the system: counters, limits, samples.
 
-The judgement itself is `pool.build.oom`; here is where its evidence comes from.
+Separate from `pool.build.oom`, which classifies the evidence and is pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.hooks import HookFailedError
-from pool.build.oom import Evidence, classify, describe_verdict
+from pool.build.oom import OomEvidence, classify, describe_verdict
 from pool.common.errors import OutOfMemoryError
 from pool.system.cgroup import count_kills, own_cgroup
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["OomEvidenceCollector"]
 
-_WAY_OUT = (
-    "it needs more memory or swap, fewer jobs (MAX_JOBS=1) or less beside it (--builds 1);"
-    " what there is and what limits it: wheelpool doctor"
+_HINT = (
+    "add memory or swap, or try fewer jobs (MAX_JOBS=1) or fewer builds at once (--builds 1);"
+    " to see the memory and its limits: wheelpool doctor"
 )
 
 
 class OomEvidenceCollector:
-    """Made just before a hook starts."""
+    """Collects the evidence of one hook; create it just before the hook starts."""
 
     def __init__(self, hook: str) -> None:
         self._hook = hook
@@ -36,42 +36,42 @@ class OomEvidenceCollector:
     def oom_error(
         self, problem: BackendError, *, used: int, machine: MachineMemory | None
     ) -> OutOfMemoryError | None:
-        """Return the failure by its name, if it was for want of memory.
+        """Return the error to raise if the hook ran out of memory; else None.
 
         Args:
-            problem: how the hook failed.
-            used: bytes, the most that was seen of the build's processes.
-            machine: what it had when last looked at.
+            problem: the failure of the hook.
+            used: the highest use of the build's processes that was measured, in bytes.
+            machine: the memory of the machine at the last sample.
         """
         if not isinstance(problem, HookFailedError):
             return None
-        finding = classify(self._evidence(problem.ended, used, machine))
-        if finding.verdict == "no":
+        verdict = classify(self._evidence(problem.ended, used, machine))
+        if verdict.certainty == "no":
             return None
-        return OutOfMemoryError(describe_verdict(finding), hint=_WAY_OUT)
+        return OutOfMemoryError(describe_verdict(verdict), hint=_HINT)
 
-    def _evidence(self, end: HookEnd, used: int, machine: MachineMemory | None) -> Evidence:
+    def _evidence(self, end: HookEnd, used: int, machine: MachineMemory | None) -> OomEvidence:
         kernel, cgroup = count_kills().since(self._before)
-        ours = own_cgroup()
-        total, allowed = machine.total if machine else 0, ours.limit() if ours else None
-        walled = allowed is not None and (not total or allowed < total)
-        return Evidence(
+        total, group = machine.total if machine else 0, own_cgroup()
+        group_limit = group.limit() if group else None
+        limited = group_limit is not None and (not total or group_limit < total)
+        return OomEvidence(
             hook=self._hook,
             code=end.code,
             tail=end.tail,
             kernel_kills=kernel,
             cgroup_kills=cgroup,
             used=max(used, end.peak),
-            limit=allowed if walled and allowed else total,
-            limit_is="its cgroup may have" if walled else "the machine has",
-            # What is left of a cgroup is told by its kills.
-            available=machine.available if machine and not walled else None,
-            address_space=_address_space(),
-            ours=end.ours,
+            limit=group_limit if limited and group_limit else total,
+            limit_label="its cgroup may have" if limited else "the machine has",
+            # Within a cgroup the machine's available memory says nothing; its kills are counted.
+            available=machine.available if machine and not limited else None,
+            address_space=_address_space_limit(),
+            sent_by_us=end.ended_by_us,
         )
 
 
-def _address_space() -> int:
-    """Return the limit that hooks inherit from us (``ulimit -v``); 0 without one."""
+def _address_space_limit() -> int:
+    """Return the limit that hooks inherit (``ulimit -v``), in bytes; 0 if there is none."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return 0 if soft == resource.RLIM_INFINITY else soft

@@ -1,9 +1,9 @@
-"""The folders in which builds run, and the way of a wheel out of them.
+"""The folders in which builds run, and the publication of wheels from them.
 
-Each run has one folder below the cache (so that build environments can be hardlinked), locked
-while the run lives. Each build has a place in it with the unpacked source, the environment, and
-an empty folder for the wheel; it is removed when the build was good and kept when it failed.
-What a killed run left behind is swept away by a later one.
+Each run has one folder below the cache, so that build environments can be hardlinked. It is locked
+while the run lives. Each build has a folder in it with the unpacked source, the environment, and
+an empty folder for the wheel. The folder is removed if the build succeeded and kept if it failed.
+Later runs remove the folders of killed runs.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "copy", "publish"]
 
-_KEPT = ".kept"
+_KEEP_MARKER = ".kept"
+"""A file in the folder of a failed build; its time is the end of the build."""
 KEEP_SECONDS = 7 * 24 * 3600.0
-"""How long the places of failed builds are kept."""
+"""How long the folders of failed builds are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildDir:
-    """One build's own folder."""
+    """The folder of one build."""
 
     root: Path
 
     @property
     def source(self) -> Path:
-        """Where an archive is unpacked, or a tree copied."""
+        """The folder for an unpacked archive, a checkout, or a copied tree."""
         return self.root / "src"
 
     @property
@@ -49,45 +50,45 @@ class BuildDir:
 
     @property
     def wheels(self) -> Path:
-        """Where the backend puts its wheel."""
+        """The folder to which the backend writes its wheel."""
         return self.root / "out"
 
     def make(self) -> None:
-        """Make the folder, and the empty one for the wheel."""
+        """Create the folder, and the empty one for the wheel."""
         self.wheels.mkdir(parents=True)
 
     def discard(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the folder and its contents."""
         shutil.rmtree(self.root, ignore_errors=True)
 
     def keep(self) -> None:
-        """Leave it for the user to look at."""
-        (self.root / _KEPT).touch()
+        """Mark the folder of a failed build, so that sweeps keep it for the user."""
+        (self.root / _KEEP_MARKER).touch()
 
 
 class RunWorkspace:
-    """The folder of one run; `close` it at the end."""
+    """The folder of one run; call `close` at the end of the run."""
 
     def __init__(self, cache_dir: Path, run: RunId) -> None:
         self.root = cache_dir / "builds" / run
-        # Locked before it has its name: a sweep of another run must not find it without its owner.
-        unborn = self.root.with_name(f".{run}")
-        unborn.mkdir(parents=True)
-        self._fd = os.open(unborn, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # It is locked before it has its final name: another run's sweep must not find it unlocked.
+        unnamed = self.root.with_name(f".{run}")
+        unnamed.mkdir(parents=True)
+        self._fd = os.open(unnamed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        unborn.rename(self.root)
+        unnamed.rename(self.root)
 
     def build_dir(self, build: BuildId) -> BuildDir:
-        """Return where one build's folder is; `BuildDir.make` makes it."""
+        """Return the folder of one build, which `BuildDir.make` creates."""
         return BuildDir(root=self.root / build)
 
     def close(self) -> None:
-        """Let go of the run's folder; it stays where a failed build is kept in it."""
+        """Unlock the run's folder; remove it unless a failed build is kept in it."""
         _remove_if_empty(self.root)
         os.close(self._fd)
 
     def sweep(self) -> None:
-        """Remove what dead runs left: all of a killed one, and failures kept for long enough."""
+        """Remove build folders of ended runs, except failures of the last `KEEP_SECONDS`."""
         for folder in self.root.parent.iterdir():
             if folder != self.root and folder.name[0] != "." and (fd := _lock(folder)) is not None:
                 _sweep(folder)
@@ -108,11 +109,11 @@ def _lock(folder: Path) -> int | None:
 
 
 def _sweep(folder: Path) -> None:
-    for place in folder.iterdir():
-        mark = place / _KEPT
-        old = not mark.exists() or mark.stat().st_mtime < time.time() - KEEP_SECONDS  # noqa: TID251 - compared with file times
-        if old:
-            shutil.rmtree(place, ignore_errors=True)
+    oldest = time.time() - KEEP_SECONDS  # noqa: TID251 - compared with file times
+    for build_dir in folder.iterdir():
+        marker = build_dir / _KEEP_MARKER
+        if not marker.exists() or marker.stat().st_mtime < oldest:
+            shutil.rmtree(build_dir, ignore_errors=True)
     _remove_if_empty(folder)
 
 
@@ -125,10 +126,10 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def check_out_dir(out_dir: Path) -> None:
-    """Find out before anything starts whether wheels can be put somewhere.
+    """Create the output folder and check that files can be created in it.
 
     Raises:
-        OutputError: they cannot.
+        OutputError: the folder cannot be created or written to.
     """
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -137,16 +138,16 @@ def check_out_dir(out_dir: Path) -> None:
     except OSError as problem:
         reason = os_error_text(problem)
         raise OutputError(
-            f"{out_dir}: wheels cannot be put there: {reason}",
+            f"{out_dir}: cannot write wheels there: {reason}",
             hint="choose another folder with --out-dir",
         ) from problem
 
 
 def publish(wheel: Path, out_dir: Path) -> Path:
-    """Put a finished wheel where the user looks, whole or not at all; an older one is replaced.
+    """Move a finished wheel into the output folder atomically, replacing an older one.
 
     Raises:
-        OSError: no space, no permission; nothing is left in ``out_dir`` then.
+        OSError: no space, no permission; then no partial file is left in ``out_dir``.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     final = out_dir / wheel.name
@@ -160,14 +161,14 @@ def publish(wheel: Path, out_dir: Path) -> Path:
 
 
 def copy(wheel: Path, out_dir: Path) -> Path:
-    """Put a copy of a wheel where the user looks, whole or not at all.
+    """Copy a wheel into the output folder atomically.
 
     Raises:
-        OSError: no space, no permission; nothing is left in ``out_dir`` then.
+        OSError: no space, no permission; then no partial file is left in ``out_dir``.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     final = out_dir / wheel.name
-    # It may be there already, as the very file that is to be copied.
+    # The source may be this very file, in the output folder.
     if not (final.exists() and final.samefile(wheel)):
         _copy_then_rename(wheel, final)
     return final

@@ -70,7 +70,7 @@ def test_an_output_folder_that_cannot_be_written(sandbox: Sandbox) -> None:
     tree = setuptools_tree(sandbox.root / "tree", "tree")
     (sandbox.root / "file").touch()
     sandbox.out = sandbox.root / "file" / "wheelhouse"
-    refused(sandbox.run("build", tree), "wheels cannot be put there", "--out-dir")
+    refused(sandbox.run("build", tree), "cannot write wheels there", "--out-dir")
 
 
 def test_bad_values_of_flags_and_variables(sandbox: Sandbox) -> None:

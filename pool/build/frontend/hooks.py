@@ -111,7 +111,7 @@ class HookEnd:
     """The last lines of the log, cleaned."""
     peak: int
     """As in `HookResult`."""
-    ours: bool
+    ended_by_us: bool
     """Whether we had told it to end."""
 
 
@@ -300,7 +300,7 @@ class _Call:
         return HookFailedError(
             message,
             hint=hint,
-            ended=HookEnd(code=code, tail=tail, peak=peak, ours=running.ended),
+            ended=HookEnd(code=code, tail=tail, peak=peak, ended_by_us=running.ended),
         )
 
 

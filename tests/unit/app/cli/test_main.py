@@ -85,7 +85,7 @@ def test_all_bad_targets_are_told_and_nothing_starts(home: Home) -> None:
     [
         (["-j", "0"], "--builds: '0'"),
         (["--downloads", "x"], "--downloads: 'x'"),
-        (["-o", "/dev/null/x"], "/dev/null/x: wheels cannot be put there"),
+        (["-o", "/dev/null/x"], "/dev/null/x: cannot write wheels there"),
         (["--python", "/nope"], "--python /nope: "),
         (["--log", "/dev/null/x.jsonl"], "x.jsonl: the log cannot be written"),
         (["-C", "novalue"], "-C novalue: "),

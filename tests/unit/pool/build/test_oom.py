@@ -1,4 +1,4 @@
-"""The evidence ladder of builds that ran out of memory, rung by rung."""
+"""Classification of failed hooks as out of memory, rule by rule."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pool.build.oom import Evidence, Verdict, classify, describe_verdict
+from pool.build.oom import Certainty, OomEvidence, classify, describe_verdict
 
 GIB = 1 << 30
 
 
-def found(code: int = 1, *tail: str, **more: Any) -> str:
-    finding = classify(Evidence(hook="build_wheel", code=code, tail=tail, **more))
-    return describe_verdict(finding) if finding.verdict != "no" else "no"
+def described(code: int = 1, *tail: str, **more: Any) -> str:
+    verdict = classify(OomEvidence(hook="build_wheel", code=code, tail=tail, **more))
+    return describe_verdict(verdict) if verdict.certainty != "no" else "no"
 
 
 @pytest.mark.parametrize(
@@ -33,15 +33,17 @@ def found(code: int = 1, *tail: str, **more: Any) -> str:
         ("Command 'cmake --build .' returned non-zero exit status 137", "a process"),
     ],
 )  # fmt: skip
-def test_what_was_killed_is_named_and_counted_by_the_kernel(line: str, victim: str) -> None:
-    said = found(1, "before", line, "make: *** Error 1", kernel_kills=1)
+def test_a_killed_process_is_named_and_certain_if_the_kernel_counted_it(
+    line: str, victim: str
+) -> None:
+    said = described(1, "before", line, "make: *** Error 1", kernel_kills=1)
     assert said == f"out of memory (certain): {victim} was killed; the kernel counted 1 oom kill"
-    assert found(1, line) == "no", "killed, but nothing says that it was for memory"
+    assert described(1, line) == "no", "killed, but nothing says that it was for memory"
 
 
 @pytest.mark.parametrize("code", [-9, 137])
-def test_a_hook_that_was_killed_is_named_itself(code: int) -> None:
-    said = found(code, cgroup_kills=2, kernel_kills=7)
+def test_a_killed_hook_is_named_itself(code: int) -> None:
+    said = described(code, cgroup_kills=2, kernel_kills=7)
     assert said == "out of memory (certain): build_wheel was killed; the cgroup counted 2 oom kills"
 
 
@@ -59,21 +61,21 @@ def test_a_hook_that_was_killed_is_named_itself(code: int) -> None:
         "LLVM ERROR: out of memory",
     ],
 )
-def test_who_was_refused_memory_says_so_itself(line: str) -> None:
-    said = found(1, line, "error: command failed")
+def test_a_failed_allocation_is_quoted_from_the_log(line: str) -> None:
+    said = described(1, line, "error: command failed")
     assert said == f'out of memory (probable): its output says "{line}"'
-    said = found(1, line, address_space=2 * GIB)
+    said = described(1, line, address_space=2 * GIB)
     assert said.startswith("out of memory (certain): ")
     assert said.endswith("; the limit on address space (ulimit -v) is 2.0 GiB")
 
 
-RUNGS: list[tuple[dict[str, Any], Verdict, str]] = [
+RULES: list[tuple[dict[str, Any], Certainty, str]] = [
     ({}, "no", ""),
-    ({"ours": True, "kernel_kills": 3}, "no", "wheelpool ended it"),
+    ({"sent_by_us": True, "kernel_kills": 3}, "no", "wheelpool ended it"),
     ({"kernel_kills": 1}, "certain", "the kernel counted 1 oom kill"),
     ({"cgroup_kills": 1}, "certain", "the cgroup counted 1 oom kill"),
     ({"used": 7 * GIB, "limit": 8 * GIB}, "probable", "it used 7.0 GiB, the machine has 8.0 GiB"),
-    ({"used": 950 << 20, "limit": GIB, "limit_is": "its cgroup may have"}, "probable",
+    ({"used": 950 << 20, "limit": GIB, "limit_label": "its cgroup may have"}, "probable",
      "it used 950 MiB, its cgroup may have 1.0 GiB"),
     ({"used": 2 * GIB, "limit": 8 * GIB, "available": GIB >> 1}, "probable",
      "memory was low: 512 MiB left, the machine has 8.0 GiB"),
@@ -82,13 +84,13 @@ RUNGS: list[tuple[dict[str, Any], Verdict, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("facts", "verdict", "reason"), RUNGS)
-def test_a_kill_is_judged_by_what_else_is_known(
-    facts: dict[str, Any], verdict: Verdict, reason: str
+@pytest.mark.parametrize(("facts", "certainty", "reason"), RULES)
+def test_a_kill_is_classified_by_limits_and_counters(
+    facts: dict[str, Any], certainty: Certainty, reason: str
 ) -> None:
-    finding = classify(Evidence(hook="build_wheel", code=-9, **facts))
-    assert finding.verdict == verdict
-    assert finding.reasons == ((reason,) if reason else ())
+    verdict = classify(OomEvidence(hook="build_wheel", code=-9, **facts))
+    assert verdict.certainty == certainty
+    assert verdict.reasons == ((reason,) if reason else ())
 
 
 @pytest.mark.parametrize(
@@ -107,16 +109,16 @@ def test_a_kill_is_judged_by_what_else_is_known(
         "",
     ],
 )
-def test_other_failures_are_none_of_it(line: str) -> None:
-    assert found(1, line, kernel_kills=4, used=8 * GIB, limit=8 * GIB) == "no"
+def test_other_failures_are_not_out_of_memory(line: str) -> None:
+    assert described(1, line, kernel_kills=4, used=8 * GIB, limit=8 * GIB) == "no"
 
 
-def test_without_a_count_the_kill_came_from_outside() -> None:
-    said = found(-9, limit=8 * GIB, available=0)
+def test_a_kill_without_a_count_came_from_outside() -> None:
+    said = described(-9, limit=8 * GIB, available=0)
     assert said.startswith("out of memory (probable): build_wheel was killed from outside; memory")
 
 
-def test_a_long_line_is_cut_around_what_it_says() -> None:
-    said = found(1, "x" * 300 + " out of memory " + "y" * 300)
+def test_a_long_line_is_cut_around_the_match() -> None:
+    said = described(1, "x" * 300 + " out of memory " + "y" * 300)
     assert "out of memory" in said
     assert len(said) < 200
