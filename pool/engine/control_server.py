@@ -20,11 +20,11 @@ import msgspec
 
 from pool.common.errors import os_error_text
 from pool.events.control_socket import (
-    LONGEST_LINE,
+    MAX_LINE_BYTES,
     ControlReply,
-    controls,
-    is_ours,
-    reachable,
+    control_decoder,
+    is_same_user,
+    short_path,
     socket_path,
 )
 
@@ -94,7 +94,7 @@ class ControlServer:
             raise PermissionError(errno.EPERM, "everybody may write in the folder")
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with reachable(self.path) as path:
+            with short_path(self.path) as path:
                 _bind(bound, path)
                 # Until somebody listens, whoever comes is refused: there is no moment in between.
                 os.chmod(path, 0o600)  # noqa: PTH101 - by the short path
@@ -120,7 +120,7 @@ class ControlServer:
     def answer(self, line: bytes) -> ControlReply:
         """Obey a command, or say why not."""
         try:
-            control = controls.decode(line)
+            control = control_decoder.decode(line)
         except (msgspec.DecodeError, RecursionError) as problem:
             refused = f"no command: {problem}"
         else:
@@ -164,7 +164,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody is at the door."""
         self._transport = cast("asyncio.Transport", transport)
-        if not is_ours(transport.get_extra_info("socket")) or not self._door.admit(self):
+        if not is_same_user(transport.get_extra_info("socket")) or not self._door.admit(self):
             self._transport.abort()
             return
         loop = asyncio.get_running_loop()
@@ -176,10 +176,10 @@ class _Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         line, whole, _ = (self._said + data).partition(b"\n")
-        if whole and len(line) < LONGEST_LINE:
+        if whole and len(line) < MAX_LINE_BYTES:
             transport.write(msgspec.json.encode(self._door.answer(line)) + b"\n")
             transport.close()
-        elif whole or len(line) >= LONGEST_LINE:
+        elif whole or len(line) >= MAX_LINE_BYTES:
             transport.abort()
         else:
             self._said = line

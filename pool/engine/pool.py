@@ -183,7 +183,7 @@ class Pool:
         if self._history.trouble:
             self._bus.emit(Note(text=self._history.trouble))
         code = self._exit_code()
-        trouble = self._bus.trouble
+        trouble = self._bus.journal_error
         warning = f"the log is incomplete: {os_error_text(trouble)}" if trouble else ""
         totals = self._roster.totals()
         self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))

@@ -1,1 +1,1 @@
-"""What happened: the closed vocabulary, its JSON form, the journal, and the fold to a state."""
+"""Events of a run: types, JSON codec, journal, reducer, state, and the control socket protocol."""

@@ -1,6 +1,6 @@
-"""Stamps events and hands them on: to the journal first, then to whoever listens.
+"""The event bus of a run: it stamps each event, writes it to the journal and calls the listener.
 
-Deliberately not a queue and not thread-safe: it belongs to the engine's loop. A listener on
+It is not a queue and not thread-safe: it belongs to the engine's event loop. A listener for
 another thread passes a thread-safe ``put``.
 """
 
@@ -21,7 +21,13 @@ __all__ = ["EventBus"]
 
 
 class EventBus:
-    """Written before it is shown; ``seq`` has no gaps and ``t`` never goes back."""
+    """Numbers events without gaps and writes each one before it is shown. Time never goes back.
+
+    Args:
+        clock: the source of the times.
+        journal: the file to write to; None for no journal.
+        listener: called with each stamped event.
+    """
 
     def __init__(
         self,
@@ -34,8 +40,8 @@ class EventBus:
         self._listener = listener
         self._start = clock.monotonic()
         self._seq = 0
-        self.trouble: OSError | None = None
-        """Why the journal ended early (a full disk); the run goes on without it."""
+        self.journal_error: OSError | None = None
+        """Why the journal ended early, for example a full disk. The run continues without it."""
 
     @property
     def elapsed(self) -> float:
@@ -48,12 +54,12 @@ class EventBus:
         return self._seq
 
     def emit(self, event: KnownEvent) -> None:
-        """Stamp, write and show one event."""
+        """Stamp one event, write it and pass it to the listener."""
         self._seq += 1
         stamped = msgspec.structs.replace(event, seq=self._seq, t=round(self.elapsed, 4))
-        if self._journal is not None and self.trouble is None:
+        if self._journal is not None and self.journal_error is None:
             try:
                 self._journal.write(stamped)
             except OSError as problem:
-                self.trouble = problem
+                self.journal_error = problem
         self._listener(stamped)

@@ -1,7 +1,7 @@
-"""Events and headers as lines of JSON, and back.
+"""Events and headers as lines of JSON.
 
-The one place where foreign text becomes typed values. Unknown fields are ignored and unknown
-types are carried through unchanged, so that an older reader can show a newer journal.
+Only here is text of a journal converted to typed values. Unknown fields are ignored and events of
+unknown types are passed on unchanged, so that an older version can show a newer journal.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ from pool.events.types import EVENT_TYPES, SCHEMA, Event, Header, KnownEvent, Un
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 
 _encoder = msgspec.json.Encoder()
-_headers = msgspec.json.Decoder(Header)
-_events = msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
-_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
+_header_decoder = msgspec.json.Decoder(Header)
+_event_decoder = msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
+_known_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
 
-_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading a line of anybody's may end with: no JSON, no UTF-8, too deep."""
+_DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Errors of a line that is no JSON, no UTF-8, or nested too deeply."""
 
-_RUN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
-"""It becomes a part of paths, and of lines for a shell."""
+_RUN_ID = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""A run id becomes a part of paths and of shell commands."""
 
 
 class CodecError(ValueError):
-    """A line that is no event or no header, with the reason in words."""
+    """A line that is no event or no header, with the reason."""
 
 
 class _Envelope(msgspec.Struct):
+    """The fields of all events, also of unknown ones."""
+
     type: str
     seq: int
     t: float
 
 
-_envelopes = msgspec.json.Decoder(_Envelope)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
 
 
 def encode(event: Event) -> bytes:
@@ -49,25 +51,26 @@ def encode(event: Event) -> bytes:
 
 
 def decode(line: bytes) -> Event:
-    """Read one line.
+    """Parse one line.
 
     Raises:
-        CodecError: it is not JSON, has no ``type``, ``seq`` and ``t``, or a known type lacks facts.
+        CodecError: the line is not JSON, has no ``type``, ``seq`` and ``t``, or an event of a known
+            type lacks a required field.
     """
     try:
-        event: KnownEvent = _events.decode(line)
-    except _BROKEN as problem:
-        return _unknown(line, problem)
+        event: KnownEvent = _event_decoder.decode(line)
+    except _DECODE_ERRORS as problem:
+        return _decode_unknown(line, problem)
     return event
 
 
-def _unknown(line: bytes, problem: Exception) -> Unknown:
+def _decode_unknown(line: bytes, problem: Exception) -> Unknown:
     try:
-        envelope = _envelopes.decode(line)
+        envelope = _envelope_decoder.decode(line)
         data: dict[str, Any] = msgspec.json.decode(line)
-    except _BROKEN:
+    except _DECODE_ERRORS:
         raise CodecError(str(problem)) from problem
-    if envelope.type in _types:
+    if envelope.type in _known_types:
         raise CodecError(f"{envelope.type}: {problem}") from problem
     return Unknown(type=envelope.type, seq=envelope.seq, t=envelope.t, data=data)
 
@@ -78,18 +81,18 @@ def encode_header(header: Header) -> bytes:
 
 
 def decode_header(line: bytes) -> Header:
-    """Read line 1 of a journal.
+    """Parse line 1 of a journal.
 
     Raises:
-        CodecError: it is no header, or one of a schema that this version cannot read.
+        CodecError: the line is no header, or has a schema that this version cannot read.
     """
     try:
-        header: Header = _headers.decode(line)
+        header: Header = _header_decoder.decode(line)
         datetime.fromisoformat(header.started).timestamp()
-    except (*_BROKEN, ValueError, OverflowError) as problem:
+    except (*_DECODE_ERRORS, ValueError, OverflowError) as problem:
         raise CodecError(f"no header of a wheelpool log: {problem}") from problem
-    if not _RUN.fullmatch(header.run):
-        raise CodecError(f"no header of a wheelpool log: {header.run!r} is no id of a run")
+    if not _RUN_ID.fullmatch(header.run):
+        raise CodecError(f"no header of a wheelpool log: {header.run!r} is not a run id")
     if header.schema > SCHEMA:
         raise CodecError(
             f"written by wheelpool {header.wheelpool} with schema {header.schema};"

@@ -1,11 +1,11 @@
-"""A visit to a run that another process has: where its door is, and one command passed through it.
+"""The control socket of a run: its protocol for both ends, and the client.
 
-The wire, for both ends: a Unix stream socket beside the journal. One visit is one command: a line
-of JSON, a `Control`, and a line back, an `ControlReply`; then the run hangs up. What came of a command
-is in the journal, up to the event that the answer names. Deliberately no events on the wire: they
-are written anyway, and whoever only looks on costs the run nothing.
+Each run has a Unix stream socket beside its journal. A connection carries one command: the client
+sends a line of JSON, a `Control`; the run answers with a line, a `ControlReply`, and closes the
+connection. The effects of a command are in the journal, up to the event that the reply names.
+Events are deliberately not sent: the journal has them anyway, so readers cost the run nothing.
 
-Both ends look at who is at the other: a door is its owner's alone.
+Both ends check that the other process belongs to the same user.
 """
 
 from __future__ import annotations
@@ -27,109 +27,114 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "LONGEST_LINE",
+    "MAX_LINE_BYTES",
     "ControlReply",
-    "controls",
-    "is_ours",
-    "reachable",
+    "control_decoder",
+    "is_same_user",
     "send_control",
+    "short_path",
     "socket_path",
 ]
 
-LONGEST_LINE = 4096
-"""Bytes of a command, with its newline; the longest there is has a hundred."""
-_PATIENCE_SECONDS = 10.0
-_FITS = 100
-"""Bytes of a path that every system takes as a socket's: Linux 108 with the end, macOS 104."""
+MAX_LINE_BYTES = 4096
+"""Of a command, with its newline. The longest command has about a hundred."""
+_TIMEOUT_SECONDS = 10.0
+_MAX_PATH_BYTES = 100
+"""All systems accept socket paths of this length: Linux 108 with the final zero, macOS 104."""
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
 class ControlReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run says to a command."""
+    """The reply of a run to a command."""
 
     seq: int
-    """The number of the newest event when the command had been obeyed."""
+    """The number of the newest event after the command was executed."""
     refused: str = ""
-    """Why it was not obeyed, in one line; empty if it was."""
+    """Why the command was rejected, in one line; empty if it was executed."""
 
 
-controls = msgspec.json.Decoder(Control)
+control_decoder = msgspec.json.Decoder(Control)
 _encoder = msgspec.json.Encoder()
-_answers = msgspec.json.Decoder(ControlReply)
+_reply_decoder = msgspec.json.Decoder(ControlReply)
 
 
 def socket_path(journal: Path) -> Path:
-    """Return the socket that belongs to a journal file, as its logs do."""
+    """Return the socket that belongs to a journal file."""
     if journal.name == EVENTS:
         return journal.with_name("run.sock")
     return journal.with_suffix(".sock")
 
 
 def send_control(journal: Path, control: Control) -> ControlReply:
-    """Pass a command to the run that writes a journal; return its answer.
+    """Send a command to the run that writes a journal; return its reply.
 
     Raises:
-        RunError: it has no door, or nobody answers, or the door is somebody else's.
+        RunError: the run has no socket, does not answer, or belongs to another user.
     """
-    door = socket_path(journal)
+    path = socket_path(journal)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visit:
-            visit.settimeout(_PATIENCE_SECONDS)
-            with reachable(door) as path:
-                visit.connect(path)
-            if not is_ours(visit) or door.stat().st_uid != os.geteuid():
-                raise RunError(f"{door}: the run is somebody else's")
-            visit.sendall(_encoder.encode(control) + b"\n")
-            return _answers.decode(_line(visit))
+        return _exchange(path, control)
     except FileNotFoundError as problem:
         raise RunError(
             f"{journal}: the run takes no commands: it has ended, or could not open its socket"
         ) from problem
     except ConnectionRefusedError as problem:
-        raise RunError(f"{journal}: nobody answers: the run was killed") from problem
+        raise RunError(f"{journal}: the run does not answer: it was killed") from problem
     except TimeoutError as problem:
         raise RunError(f"{journal}: the run does not answer: it is stopped, or busy") from problem
     except (msgspec.DecodeError, ConnectionError) as problem:
         raise RunError(
-            f"{journal}: the run hung up: it ended, or has too many visitors"
+            f"{journal}: the run closed the connection: it ended, or has too many connections"
         ) from problem
     except OSError as problem:
-        raise RunError(f"{door}: {os_error_text(problem)}") from problem
+        raise RunError(f"{path}: {os_error_text(problem)}") from problem
 
 
-def _line(visit: socket.socket) -> bytes:
-    """Return what comes until the other end hangs up."""
-    said = b""
-    while (more := visit.recv(LONGEST_LINE)) and len(said) < LONGEST_LINE:
-        said += more
-    return said
+def _exchange(path: Path, control: Control) -> ControlReply:
+    """Send the command on a new connection and return the reply."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_TIMEOUT_SECONDS)
+        with short_path(path) as address:
+            connection.connect(address)
+        if not is_same_user(connection) or path.stat().st_uid != os.geteuid():
+            raise RunError(f"{path}: the run belongs to another user")
+        connection.sendall(_encoder.encode(control) + b"\n")
+        return _reply_decoder.decode(_receive_line(connection))
 
 
-def is_ours(visit: socket.socket) -> bool:
-    """Tell whether the other end is a process of this user (``SO_PEERCRED``, `unix(7)`).
+def _receive_line(connection: socket.socket) -> bytes:
+    """Return all bytes until the other end closes the connection."""
+    received = b""
+    while (part := connection.recv(MAX_LINE_BYTES)) and len(received) < MAX_LINE_BYTES:
+        received += part
+    return received
 
-    Where the system does not tell, the socket's mode has to be enough.
+
+def is_same_user(connection: socket.socket) -> bool:
+    """Return whether the other end is a process of this user (``SO_PEERCRED``, `unix(7)`).
+
+    On systems without that option, the mode of the socket file has to suffice.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return True
-    form = "3i"
-    told = visit.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(form))
-    _pid, uid, _gid = struct.unpack(form, told)
+    layout = "3i"
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(layout))
+    _pid, uid, _gid = struct.unpack(layout, peer)
     return bool(uid == os.geteuid())
 
 
 @contextmanager
-def reachable(door: Path) -> Iterator[str]:
-    """Give a path for the socket that is short enough, whatever the folder is called.
+def short_path(path: Path) -> Iterator[str]:
+    """Provide a path of the socket that is short enough for any folder.
 
-    A long one goes by way of the folder's descriptor, ``/proc/self/fd/7/run.sock``. Where there is
-    no ``/proc`` it stays as long as it is, and the system refuses it.
+    A long path goes through a descriptor of the folder: ``/proc/self/fd/7/run.sock``. Without
+    ``/proc`` the path stays long, and the system rejects it.
     """
-    if len(os.fsencode(door)) <= _FITS or not _DESCRIPTORS.exists():
-        yield str(door)
+    if len(os.fsencode(path)) <= _MAX_PATH_BYTES or not _DESCRIPTORS.exists():
+        yield str(path)
         return
-    folder = os.open(door.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield str(_DESCRIPTORS / str(folder) / door.name)
+        yield str(_DESCRIPTORS / str(folder) / path.name)
     finally:
         os.close(folder)

@@ -1,8 +1,8 @@
-"""Processes as the journal tells them: each look says only what is not as it was at the one before.
+"""Delta encoding of process samples: each sample has only the fields that changed since the last.
 
 A command line of 200 characters for each of 256 processes each second would be a quarter of a
-gigabyte an hour. Pure: `diff` makes the difference where samples are taken, `patch` takes
-it in where they are folded. A look that leaves out nothing is understood as well.
+gigabyte an hour. Pure: `diff` makes the delta for the journal, `patch` applies it in the reducer.
+`patch` also accepts a sample that omits nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ProcessDelta", "diff", "patch"]
 
 
 class ProcessDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is new of one process; None is as it was at the look before."""
+    """The changed fields of one process; None means unchanged since the sample before."""
 
     pid: int
     ppid: int | None = None
@@ -33,20 +33,20 @@ class ProcessDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 def diff(now: Sequence[ProcessSample], before: Sequence[ProcessSample]) -> tuple[ProcessDelta, ...]:
-    """Return what somebody needs to know who knows how it was before."""
-    known = {process.pid: process for process in before}
-    return tuple(_difference(process, known.get(process.pid)) for process in now)
+    """Return the delta from ``before`` to ``now``."""
+    old = {process.pid: process for process in before}
+    return tuple(_diff_process(process, old.get(process.pid)) for process in now)
 
 
 def patch(
-    news: Sequence[ProcessDelta], before: Sequence[ProcessSample]
+    deltas: Sequence[ProcessDelta], before: Sequence[ProcessSample]
 ) -> tuple[ProcessSample, ...]:
-    """Return how it is now."""
-    known = {process.pid: process for process in before}
-    return tuple(_renewed(one, known.get(one.pid)) for one in news)
+    """Apply a delta to the processes of the sample before."""
+    old = {process.pid: process for process in before}
+    return tuple(_patch_process(delta, old.get(delta.pid)) for delta in deltas)
 
 
-def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessDelta:
+def _diff_process(now: ProcessSample, before: ProcessSample | None) -> ProcessDelta:
     if before is None:
         return ProcessDelta(
             pid=now.pid,
@@ -66,14 +66,14 @@ def _difference(now: ProcessSample, before: ProcessSample | None) -> ProcessDelt
     )
 
 
-def _renewed(news: ProcessDelta, before: ProcessSample | None) -> ProcessSample:
-    # Nobody knows it where the look before is not in the journal: then there is nothing to show.
-    was = before or ProcessSample(pid=news.pid, ppid=0, name="", command="", rss=0, cpu=0.0)
+def _patch_process(delta: ProcessDelta, before: ProcessSample | None) -> ProcessSample:
+    # A journal may lack the sample before: then the omitted fields are empty.
+    old = before or ProcessSample(pid=delta.pid, ppid=0, name="", command="", rss=0, cpu=0.0)
     return ProcessSample(
-        pid=news.pid,
-        ppid=was.ppid if news.ppid is None else news.ppid,
-        name=was.name if news.name is None else news.name,
-        command=was.command if news.command is None else news.command,
-        rss=was.rss if news.rss is None else news.rss,
-        cpu=was.cpu if news.cpu is None else news.cpu,
+        pid=delta.pid,
+        ppid=old.ppid if delta.ppid is None else delta.ppid,
+        name=old.name if delta.name is None else delta.name,
+        command=old.command if delta.command is None else delta.command,
+        rss=old.rss if delta.rss is None else delta.rss,
+        cpu=old.cpu if delta.cpu is None else delta.cpu,
     )

@@ -1,8 +1,8 @@
-"""Whether a journal makes sense: a build is announced once, nothing is said of it before.
+"""Validation of the events of one journal: each build is announced once, before other events.
 
-A reader of journals asks this of each event, so that nobody who folds or shows them ever meets a
-build that is not there, or tries of builds that go in a circle. Deliberately no more: events that
-come in an odd order are folded as they come.
+`JournalReader` checks each event here, so that the reducer and the screens never get an event of a
+build that does not exist, or retries in a circle. Nothing else is checked: the reducer accepts
+events in any other order.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 __all__ = ["EventValidator", "InvalidEventError"]
 
-_LONGEST = 1e9
-"""Seconds: no run takes thirty years, and no clock can show much more."""
+_MAX_SECONDS = 1e9
+"""No run takes thirty years, and clocks on the screen have no room for much more."""
 
 
 class InvalidEventError(ValueError):
-    """An event that cannot follow those before it, with the reason in words."""
+    """An event that cannot follow the events before it, with the reason."""
 
 
 class EventValidator:
-    """What the events of one journal have announced so far."""
+    """Remembers the announced builds of one journal."""
 
     def __init__(self) -> None:
         self._builds: set[BuildId] = set()
 
     def check(self, event: Event) -> None:
-        """Take in the next event.
+        """Check the next event.
 
         Raises:
-            NonsenseError: it is about a build that was not announced, or announces one again, or
-                its time is none.
+            InvalidEventError: the event names a build that is not announced, or announces one
+                again, or its time is impossible.
         """
-        if not 0 <= event.t <= _LONGEST:
+        if not 0 <= event.t <= _MAX_SECONDS:
             raise InvalidEventError(f"it is at {event.t:g} seconds")
         if isinstance(event, BuildQueued) and event.build in self._builds:
             raise InvalidEventError(f"{event.build!r} is announced again")
-        for build in _mentioned(event):
+        for build in _referenced_builds(event):
             if build not in self._builds:
-                raise InvalidEventError(f"it is about {build!r}, which is not known by then")
-        if isinstance(event, BuildQueued):  # Not before: no build is a try after itself.
+                raise InvalidEventError(f"it names {build!r}, which is not announced yet")
+        if isinstance(event, BuildQueued):  # Only now: a build cannot be a retry of itself.
             self._builds.add(event.build)
 
 
-def _mentioned(event: Event) -> Iterable[BuildId]:
-    """Return the builds that an event names beside one that it announces."""
+def _referenced_builds(event: Event) -> Iterable[BuildId]:
+    """Return the builds that an event names, except one that it announces."""
     match event:
         case Sample():
             return [sample.build for sample in event.builds]

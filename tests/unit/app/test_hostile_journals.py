@@ -155,7 +155,7 @@ def test_a_header_that_no_run_has_is_refused(tmp_path: Path, field: str, value: 
 
 
 @pytest.mark.parametrize(
-    ("announced", "said"), [(2, "'b1' is announced again"), (1, "'b1', which is not known by then")]
+    ("announced", "said"), [(2, "'b1' is announced again"), (1, "'b1', which is not announced yet")]
 )
 def test_tries_of_each_other_are_refused(tmp_path: Path, announced: int, said: str) -> None:
     """They would never end; of two, or of one alone."""

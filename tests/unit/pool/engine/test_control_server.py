@@ -16,7 +16,7 @@ from pool.common.model import BuildId, LimitName
 from pool.engine import control_server as doors
 from pool.engine.control_server import ControlServer
 from pool.events import control_socket as visit
-from pool.events.control_socket import LONGEST_LINE, ControlReply, reachable, socket_path
+from pool.events.control_socket import MAX_LINE_BYTES, ControlReply, short_path, socket_path
 
 
 class Run:
@@ -38,7 +38,7 @@ class Run:
 
     async def told(self, data: bytes, *, more: bool = False) -> bytes:
         """Say something raw; return all that comes back."""
-        with reachable(self.door.path) as path:
+        with short_path(self.door.path) as path:
             reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(data)
@@ -97,7 +97,7 @@ async def test_it_is_for_its_owner_alone(run: Run) -> None:
 
 
 async def test_another_user_is_shown_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "is_ours", lambda _socket: False)
+    monkeypatch.setattr(doors, "is_same_user", lambda _socket: False)
     assert await run.told(b'{"control":"pause"}\n') == b""
     assert run.got == []
 
@@ -105,8 +105,8 @@ async def test_another_user_is_shown_out(run: Run, monkeypatch: pytest.MonkeyPat
 async def test_a_door_that_is_somebody_elses_is_not_spoken_to(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visit, "is_ours", lambda _socket: False)
-    with pytest.raises(pool.RunError, match="somebody else's"):
+    monkeypatch.setattr(visit, "is_same_user", lambda _socket: False)
+    with pytest.raises(pool.RunError, match="belongs to another user"):
         await run.asked(pool.Pause())
     assert run.got == []
 
@@ -132,7 +132,7 @@ async def test_nonsense_is_refused_in_words(run: Run, line: bytes) -> None:
     assert await run.asked(pool.Pause()) == ControlReply(seq=41)
 
 
-@pytest.mark.parametrize("data", [b"", b"half a line", b"x" * LONGEST_LINE, b"x" * (1 << 20)])
+@pytest.mark.parametrize("data", [b"", b"half a line", b"x" * MAX_LINE_BYTES, b"x" * (1 << 20)])
 async def test_no_line_and_one_without_end_are_not_answered(run: Run, data: bytes) -> None:
     assert await run.told(data) == b""
     assert run.got == []
@@ -140,7 +140,7 @@ async def test_no_line_and_one_without_end_are_not_answered(run: Run, data: byte
 
 
 async def test_a_line_may_come_in_pieces_and_only_the_first_counts(run: Run) -> None:
-    with reachable(run.door.path) as path:
+    with short_path(run.door.path) as path:
         reader, writer = await asyncio.open_unix_connection(path)
     for piece in (b'{"control"', b':"pause"}', b"\n" + b'{"control":"resume"}\n'):
         writer.write(piece)

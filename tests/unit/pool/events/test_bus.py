@@ -1,4 +1,4 @@
-"""The bus: stamped without gaps, written before shown, and alive on a full disk."""
+"""The event bus: numbers without gaps, writes before it shows, survives a full disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pool.events.types import KnownEvent, RunStopping
 
 
 class Ticking:
-    """A clock that goes on by one second each time it is asked."""
+    """A clock that advances by one second at each reading."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -25,7 +25,7 @@ class Ticking:
 
 
 class Recorder(JournalWriter):
-    """A journal in memory, with room for so many events."""
+    """A journal in memory with room for a number of events."""
 
     def __init__(self, order: list[str], room: int = 1000) -> None:
         self.order = order
@@ -59,5 +59,5 @@ def test_a_full_disk_ends_the_journal_but_not_the_run() -> None:
     for why in "abc":
         bus.emit(RunStopping(why=why))
     assert len(shown) == 3
-    assert bus.trouble is not None
-    assert bus.trouble.errno == errno.ENOSPC
+    assert bus.journal_error is not None
+    assert bus.journal_error.errno == errno.ENOSPC

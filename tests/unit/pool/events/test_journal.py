@@ -1,4 +1,4 @@
-"""The journal: in order, at once, forgiving at its end and strict in its middle."""
+"""The journal: round trips, torn lines, growing files, and files that are no journal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pool.common.errors import JournalError
+from pool.common.clock import SystemClock
+from pool.common.errors import JournalError, OutputError
 from pool.common.model import RunId
-from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
+from pool.events.journal import (
+    JournalReader,
+    JournalWriter,
+    journal_path,
+    logs_of,
+    open_run_journal,
+)
 from pool.events.types import Event, Header, Host, RunStopping, Unknown
 
 HEADER = Header(
@@ -42,23 +49,23 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_written_is_read(path: Path) -> None:
+def test_read_returns_the_written_events(path: Path) -> None:
     assert read(path) == [stopping(1), stopping(2), stopping(3)]
 
 
-def test_a_torn_last_line_is_forgiven(path: Path) -> None:
+def test_a_torn_last_line_is_ignored(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
     assert read(path) == [stopping(1), stopping(2)]
 
 
-def test_a_torn_middle_line_is_refused_by_number(path: Path) -> None:
+def test_a_torn_middle_line_raises_an_error_with_its_number(path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], lines[2][:12] + b"\n", lines[3]]))
     with pytest.raises(JournalError, match=r"run\.jsonl:3: "):
         read(path)
 
 
-def test_a_growing_journal_is_followed(path: Path) -> None:
+def test_read_again_returns_events_written_since(path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
     with JournalReader(path) as reader:
@@ -70,20 +77,20 @@ def test_a_growing_journal_is_followed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"hello\n", b'{"a": 1}\n', b"\x00\xff\n", b"[]\n"])
-def test_what_is_no_log_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_a_file_without_a_header_raises_an_error(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(text)
     with pytest.raises(JournalError, match=r"notes\.txt: no header of a wheelpool log"):
         JournalReader(path)
 
 
-def test_a_newer_schema_is_refused_with_its_version(path: Path) -> None:
+def test_a_newer_schema_raises_an_error_with_its_version(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":9', 1))
     with pytest.raises(JournalError, match=r"written by wheelpool 1\.0 with schema 9"):
         JournalReader(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no such file"):
         JournalReader(tmp_path / "nothing.jsonl")
 
@@ -94,14 +101,40 @@ def test_unknown_events_are_yielded(path: Path) -> None:
     assert isinstance(read(path)[-1], Unknown)
 
 
-def test_a_journal_that_replaces_another_begins_without_its_logs(path: Path) -> None:
+def test_a_journal_that_replaces_another_deletes_its_logs(path: Path) -> None:
     old = logs_of(path) / "x.log"
-    old.write_text("of the earlier run")
+    old.write_text("output of the earlier run")
     JournalWriter(path, HEADER).close()
     assert not old.exists()
 
 
-def test_logs_lie_beside_their_journal(tmp_path: Path) -> None:
+def test_logs_are_beside_their_journal(tmp_path: Path) -> None:
     assert logs_of(tmp_path / "run.jsonl") == tmp_path / "run.logs"
     assert logs_of(tmp_path / "events.jsonl") == tmp_path / "logs"
     assert journal_path(tmp_path) == tmp_path / "events.jsonl"
+
+
+@pytest.mark.parametrize("name", [None, "own.jsonl"])
+def test_open_run_journal_writes_a_header(tmp_path: Path, name: str | None) -> None:
+    journal = tmp_path / name if name else None
+    header, writer = open_run_journal(
+        journal=journal, state_dir=tmp_path, argv=("x",), clock=SystemClock(), python="3.11.7"
+    )
+    writer.close()
+    assert writer.path == (journal or tmp_path / "runs" / header.run / "events.jsonl")
+    with JournalReader(writer.path) as reader:
+        assert reader.header == header
+    assert (header.argv, header.python) == (("x",), "3.11.7")
+
+
+def test_open_run_journal_reports_a_path_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"own\.jsonl: the log cannot be written: ") as raised:
+        open_run_journal(
+            journal=tmp_path / "file" / "own.jsonl",
+            state_dir=tmp_path,
+            argv=(),
+            clock=SystemClock(),
+            python="3.11.7",
+        )
+    assert "--log" in raised.value.hint

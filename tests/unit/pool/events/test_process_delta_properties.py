@@ -1,4 +1,4 @@
-"""Properties of processes in the journal: what is left out is always understood."""
+"""Properties of process deltas: omitted fields are restored."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ PROCESSES = st.builds(
     rss=st.integers(0, 2),
     cpu=st.sampled_from([0.0, 1.0, 200.0]),
 )
-LOOKS = st.lists(PROCESSES, unique_by=lambda process: process.pid).map(tuple)
+SAMPLES = st.lists(PROCESSES, unique_by=lambda process: process.pid).map(tuple)
 
 
-@given(st.lists(LOOKS, max_size=5))
-def test_who_folds_sees_what_was_seen_by_way_of_a_line_of_json(
-    looks: list[tuple[ProcessSample, ...]],
+@given(st.lists(SAMPLES, max_size=5))
+def test_patching_decoded_deltas_restores_each_sample(
+    samples: list[tuple[ProcessSample, ...]],
 ) -> None:
-    told: tuple[ProcessSample, ...] = ()
-    known: tuple[ProcessSample, ...] = ()
-    for look in looks:
-        line = msgspec.json.encode(diff(look, told))
-        known = patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), known)
-        told = look
-        assert known == look
+    sent: tuple[ProcessSample, ...] = ()
+    received: tuple[ProcessSample, ...] = ()
+    for sample in samples:
+        line = msgspec.json.encode(diff(sample, sent))
+        received = patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), received)
+        sent = sample
+        assert received == sample
 
 
-@given(LOOKS, LOOKS)
-def test_a_journal_that_leaves_out_nothing_needs_no_memory(
-    look: tuple[ProcessSample, ...], before: tuple[ProcessSample, ...]
+@given(SAMPLES, SAMPLES)
+def test_a_complete_sample_needs_no_sample_before(
+    sample: tuple[ProcessSample, ...], before: tuple[ProcessSample, ...]
 ) -> None:
-    line = msgspec.json.encode(look)
-    assert patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), before) == look
+    line = msgspec.json.encode(sample)
+    assert patch(msgspec.json.decode(line, type=tuple[ProcessDelta, ...]), before) == sample
 
 
-@given(LOOKS)
-def test_of_what_is_as_it_was_only_the_pid_is_told(look: tuple[ProcessSample, ...]) -> None:
-    assert diff(look, look) == tuple(ProcessDelta(pid=process.pid) for process in look)
+@given(SAMPLES)
+def test_the_delta_of_equal_samples_has_only_pids(sample: tuple[ProcessSample, ...]) -> None:
+    assert diff(sample, sample) == tuple(ProcessDelta(pid=process.pid) for process in sample)
 
 
-def test_what_nobody_was_told_about_is_empty_and_no_error() -> None:
+def test_fields_without_a_sample_before_are_empty() -> None:
     (only,) = patch([ProcessDelta(pid=7, rss=1)], ())
     assert only == ProcessSample(pid=7, ppid=0, name="", command="", rss=1, cpu=0.0)
