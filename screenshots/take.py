@@ -22,9 +22,9 @@ from rich.text import Text
 
 import pool
 from app.plain.printer import Printer
-from app.reports.html import html
+from app.reports.html import render_html
 from app.runs.compare import Threshold
-from app.runs.record import read
+from app.runs.record import read_record
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.screens.compare import DiffApp
@@ -158,7 +158,7 @@ def headless() -> str:
     with pool.JournalReader(DAY) as reader:
         printer = Printer("normal", reader.header, pool.logs_of(DAY))
         for event in reader.read():
-            lines += list(printer.lines(event))
+            lines += list(printer.print_event(event))
     told, inside = [Text("$ wheelpool replay day.jsonl --no-ui", style="bold")], False
     for line in lines:
         inside = line.word == "log" or (inside and line.word != "log.end")
@@ -191,7 +191,7 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     for name, size in (("report", DESK), ("report-phone", PHONE)):
         if chromium and (not named or name in named):
-            written(name, page(html(read(DAY)), chromium, *size))
+            written(name, page(render_html(read_record(DAY)), chromium, *size))
 
 
 def written(name: str, png: bytes) -> None:

@@ -46,7 +46,7 @@ def attach(run: str | None, **flags: Any) -> int:  # noqa: ANN401 - click's; Fla
 
     said = said_by(flags)
     how = display_options(said)
-    with AttachedSource(runs.going_on(state_dir(), run), SystemClock()) as source:
+    with AttachedSource(runs.find_running(state_dir(), run), SystemClock()) as source:
         if how.no_ui or not on_a_terminal(said):
             return headless.follow_attached(source, how)
         return _attached(source, how)
@@ -64,7 +64,7 @@ def _attached(source: AttachedSource, how: DisplayOptions) -> int:
     def tell(refusal: str) -> None:
         screen.notify(refusal, severity="warning", markup=False)
 
-    source.tell = tell
-    with headless.obeying_signals(source.send, lambda _asked: screen.exit()):
+    source.on_refusal = tell
+    with headless.handle_signals(source.send, lambda _asked: screen.exit()):
         show(screen, how)
     return headless.print_parting(source)

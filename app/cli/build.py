@@ -176,7 +176,7 @@ def _on_screen(session: LiveSession, how: DisplayOptions) -> int:
     session.start()
     try:
         # Signals end the screen, so that the terminal is left as it was found.
-        with headless.obeying_signals(session.send, lambda _asked: screen.exit()):
+        with headless.handle_signals(session.send, lambda _asked: screen.exit()):
             show(screen, how)
     finally:
         code = headless.finish_after_screen(session)

@@ -26,20 +26,20 @@ _MOST_RUNS = 40
 
 def saved_runs(state_dir: Path, beginning: str) -> list[Offer]:
     """Return the newest saved runs whose ids begin so, newest first."""
-    found = runs.saved(state_dir, _MOST_RUNS, beginning=beginning)
+    found = runs.list_runs(state_dir, _MOST_RUNS, beginning=beginning)
     return [(run.id, _about(run)) for run in found]
 
 
 def going_on(state_dir: Path, beginning: str) -> list[Offer]:
     """Return the runs that go on and whose ids begin so, newest first."""
-    found = runs.running(state_dir)
+    found = runs.list_running(state_dir)
     return [(run.id, _about(run)) for run in found if run.id.startswith(beginning)]
 
 
 def _about(run: runs.SavedRun) -> str:
     when = f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else ""
-    words = [when, run.remark, *run.targets]
-    if (more := run.asked - len(run.targets)) > 0:
+    words = [when, run.status, *run.targets]
+    if (more := run.target_count - len(run.targets)) > 0:
         words.append(f"and {more} more")
     return pool.clean_line(" ".join(filter(None, words)), longest=100)
 
@@ -65,7 +65,7 @@ def _builds(
     fitting: Callable[[pool.BuildState], bool],
 ) -> list[Offer]:
     try:
-        builds = list(_read(runs.going_on(state_dir, run)).builds.values())
+        builds = list(_read(runs.find_running(state_dir, run)).builds.values())
     except (pool.PoolError, OSError):
         return []
     again = {build.retry_of for build in builds}

@@ -74,9 +74,9 @@ def limit(words: tuple[str, ...], run: str | None) -> None:
     names = [name.value for name in pool.LimitName]
     match words:
         case ():
-            _done(run, lambda remote: remote.shown())
+            _done(run, lambda remote: remote.format_limits())
         case (name,) if name in names:
-            _done(run, lambda remote: remote.shown(pool.LimitName(name)))
+            _done(run, lambda remote: remote.format_limits(pool.LimitName(name)))
         case (name, text) if name in names:
             _set(run, pool.LimitName(name), text)
         case (text,):
@@ -96,21 +96,21 @@ def _set(run: str | None, limit: pool.LimitName, text: str) -> None:
         value = int(text)
     else:
         raise pool.SettingsError(f"{limit}: {text!r} is no number")
-    _done(run, lambda remote: remote.resized(limit, value))
+    _done(run, lambda remote: remote.resize(limit, value))
 
 
 @click.command(cls=Command, epilog=_PAUSE_EXAMPLES)
 @RUN
 def pause(run: str | None) -> None:
     """Let no build begin; what runs goes on to its end."""
-    _done(run, lambda remote: remote.paused())
+    _done(run, lambda remote: remote.pause())
 
 
 @click.command(cls=Command, epilog=_RESUME_EXAMPLES)
 @RUN
 def resume(run: str | None) -> None:
     """Let builds begin again, under the cap from before the pause."""
-    _done(run, lambda remote: remote.resumed())
+    _done(run, lambda remote: remote.resume())
 
 
 @click.command(cls=Command, epilog=_CANCEL_EXAMPLES)
@@ -121,7 +121,7 @@ def cancel(build: str, run: str | None) -> None:
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
-    _done(run, lambda remote: remote.cancelled(build, _naps()))
+    _done(run, lambda remote: remote.cancel(build, _naps()))
 
 
 @click.command(cls=Command, epilog=_RETRY_EXAMPLES)
@@ -132,7 +132,7 @@ def retry(build: str, run: str | None) -> None:
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
-    _done(run, lambda remote: remote.retried(build))
+    _done(run, lambda remote: remote.retry(build))
 
 
 @click.command(cls=Command, epilog=_STOP_EXAMPLES)
@@ -140,7 +140,7 @@ def retry(build: str, run: str | None) -> None:
 @RUN
 def stop(now: bool, run: str | None) -> None:  # noqa: FBT001 - click passes it by name
     """End a run: what runs and what waits is cancelled."""
-    _done(run, lambda remote: remote.stopped(now=now))
+    _done(run, lambda remote: remote.stop(now=now))
 
 
 COMMANDS = (limit, pause, resume, cancel, retry, stop)
@@ -159,6 +159,6 @@ def _done(run: str | None, ask: Callable[[RemoteRun], Iterable[str]]) -> None:
     from app.runs import store as runs
     from pool import clean_line
 
-    with RemoteRun(runs.going_on(state_dir(), run)) as remote:
+    with RemoteRun(runs.find_running(state_dir(), run)) as remote:
         for line in ask(remote):
             print(clean_line(line, longest=1000))

@@ -87,7 +87,7 @@ def replay(
 
     said = said_by(flags)
     how = display_options(said)
-    with bundle.opened(runs.find(state_dir(), log)) as path:
+    with bundle.open_journal(runs.find_run(state_dir(), log)) as path:
         source = ReplaySource(path, SystemClock(), speed=speed)
         # Of a long run there may be millions, and none of them ever goes.
         gc.freeze()
@@ -132,7 +132,7 @@ def report(log: str | None, **wishes: str | None) -> None:
     wanted = {name: _named(name, to) for name, to in wishes.items() if to is not None}
     if [*wanted.values()].count("-") > 1:
         raise click.UsageError("only one report can be written to stdout")
-    report.report(state_dir(), log, wanted)
+    report.write_reports(state_dir(), log, wanted)
 
 
 def _named(name: str, file: str) -> str:
@@ -175,15 +175,15 @@ def diff(
     if len(logs) > 2:
         raise click.UsageError(f"two logs are compared, {len(logs)} are named")
     said = said_by(flags)
-    with diff.opened(*diff.chosen(state_dir(), logs)) as paths:
+    with diff.open_journals(*diff.choose_journals(state_dir(), logs)) as paths:
         limit = Threshold(share=threshold / 100)
         how = display_options(said)
         if as_json or how.no_ui or not on_a_terminal(said):
-            a, b, comparison = diff.compared(*paths, limit)
+            a, b, comparison = diff.compare_journals(*paths, limit)
             if as_json:
-                print(diff.as_json(a, b, comparison))
+                print(diff.to_json(a, b, comparison))
             else:
-                diff.say(diff.in_words(a, b, comparison))
+                diff.print_lines(diff.comparison_lines(a, b, comparison))
         else:
             from app.tui.screens.compare import DiffApp
 
@@ -214,7 +214,7 @@ def export_run(run: str, file: str) -> None:
     from app.config.sources import state_dir
     from app.plain import report
 
-    print(report.export(state_dir(), run, Path(file)))
+    print(report.export_run(state_dir(), run, Path(file)))
 
 
 @click.group(
@@ -235,5 +235,5 @@ def saved_runs(context: click.Context, count: int) -> None:
     from app.config.sources import state_dir
     from app.runs import store as runs
 
-    for line in runs.table(runs.saved(state_dir(), count)):
+    for line in runs.format_table(runs.list_runs(state_dir(), count)):
         print(line)

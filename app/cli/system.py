@@ -52,11 +52,11 @@ def doctor(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     from app.plain import cache as caches
     from app.plain import doctor
 
-    found = doctor.findings(caches.folder(), state_dir(), environment())
+    found = doctor.run_checks(caches.default_cache_dir(), state_dir(), environment())
     if as_json:
-        print(doctor.as_json(found))
+        print(doctor.to_json(found))
         return
-    for line in doctor.as_lines(found, ascii_only=ascii_only()):
+    for line in doctor.to_lines(found, ascii_only=ascii_only()):
         print(line)
 
 
@@ -65,7 +65,7 @@ def cache_dir() -> None:
     """Print where the cache is."""
     from app.plain import cache as caches
 
-    print(caches.folder())
+    print(caches.default_cache_dir())
 
 
 @click.command(name="info", cls=Command, epilog=_INFO_EXAMPLES)
@@ -73,7 +73,7 @@ def cache_info() -> None:
     """Say what is in the cache."""
     from app.plain import cache as caches
 
-    for line in caches.contents(caches.folder()):
+    for line in caches.list_contents(caches.default_cache_dir()):
         print(line)
 
 
@@ -97,10 +97,10 @@ def prune_cache(
     def tell(line: str) -> None:
         print(f"wheelpool: {line}", file=sys.stderr, flush=True)
 
-    place = caches.folder()
-    choose = caches.choice(older_than, max_size, everything=everything)
-    would = caches.would_prune(place, choose)
-    for line in would if dry_run else caches.pruned(place, choose, tell):
+    place = caches.default_cache_dir()
+    choose = caches.parse_selection(older_than, max_size, everything=everything)
+    would = caches.preview_prune(place, choose)
+    for line in would if dry_run else caches.prune_cache(place, choose, tell):
         print(line)
 
 

@@ -45,5 +45,5 @@ def show(screen: WheelpoolApp, how: DisplayOptions) -> None:
         with suppress(OSError):  # The terminal is gone.
             print(text, end="", file=sys.stderr, flush=True)
 
-    with title.kept(put):
+    with title.restore_title(put):
         screen.run()

@@ -18,8 +18,8 @@ import msgspec
 import platformdirs
 
 import pool
+from app.config.terminal import supports_title
 from app.config.themes import THEMES
-from app.text import terminal_title as title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,7 +207,7 @@ def display_options(said: ConfigSources) -> DisplayOptions:
         github=github,
         job_summary=Path(summary) if summary else None,
         theme=said.choice("theme", THEMES),
-        title=title.able(said.environ),
+        title=supports_title(said.environ),
         bell=said.truth("bell"),
     )
 

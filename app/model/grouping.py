@@ -14,9 +14,9 @@ from app.model.sorting import Section
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["NEWEST", "Group", "Layout", "Manner"]
+__all__ = ["SHOWN_FAILURES", "Group", "Layout", "LayoutOptions"]
 
-NEWEST = 3
+SHOWN_FAILURES = 3
 """So many failures are always shown."""
 _RUNS_ON = (Section.RUNNING, Section.WAITING)
 
@@ -32,7 +32,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class LayoutOptions:
     """How a list is laid out."""
 
     opened: Collection[Section] = ()
@@ -66,7 +66,9 @@ class Layout:
         kept: the index of one that is a row of its own even if its group is closed.
     """
 
-    def __init__(self, sizes: Sequence[int], manner: Manner, kept: int | None = None) -> None:
+    def __init__(
+        self, sizes: Sequence[int], manner: LayoutOptions, kept: int | None = None
+    ) -> None:
         self._segments: list[_Segment] = []
         self._lines = 0
         start = 0
@@ -124,10 +126,10 @@ class Layout:
 
 
 def _grouped(
-    section: Section, start: int, stop: int, manner: Manner, kept: int | None
+    section: Section, start: int, stop: int, manner: LayoutOptions, kept: int | None
 ) -> Iterator[_Segment]:
     """Yield the newest few failures, and one row for the rest, or for all that has ended."""
-    shown = min(NEWEST, stop - start) if section is Section.FAILED else 0
+    shown = min(SHOWN_FAILURES, stop - start) if section is Section.FAILED else 0
     if stop - start - shown <= 1:
         # A row that says there is one more takes as much room as that one.
         yield _Rows(start=start, stop=stop)

@@ -15,7 +15,7 @@ from pool import events
 if TYPE_CHECKING:
     import pool
 
-__all__ = ["MemoryHistory", "columns"]
+__all__ = ["MemoryHistory", "sample_columns"]
 
 
 class MemoryHistory:
@@ -33,15 +33,15 @@ class MemoryHistory:
         elif isinstance(event, events.BuildFinished):
             self._processes.pop(event.build, None)
             if event.build in self.builds:
-                self.builds[event.build].put(event.t, 0)
+                self.builds[event.build].append(event.t, 0)
 
     def _sampled(self, t: float, sample: events.BuildSample) -> None:
-        self.builds[sample.build].put(t, sample.rss)
+        self.builds[sample.build].append(t, sample.rss)
         before = self._processes.get(sample.build, {})
         now = {process.pid: before.get(process.pid) or Series() for process in sample.processes}
         for process in sample.processes:
             if process.rss is not None:
-                now[process.pid].put(t, process.rss)
+                now[process.pid].append(t, process.rss)
         self._processes[sample.build] = now
 
     def copy(self) -> MemoryHistory:
@@ -58,7 +58,7 @@ class MemoryHistory:
         return self._processes.get(build, {}).get(pid) or Series()
 
 
-def columns(series: Series, count: int, since: float, until: float) -> list[int | None]:
+def sample_columns(series: Series, count: int, since: float, until: float) -> list[int | None]:
     """Return the most there was in each of so many equal lengths of time."""
     if not series.times or until <= since:
         return [None] * count

@@ -58,7 +58,7 @@ class SlotQueue:
             if ticket is not None:
                 self._tickets[name] = ticket
 
-    def place(self, build: BuildId) -> int | None:
+    def position(self, build: BuildId) -> int | None:
         """Return how many are before a build; None where it does not wait for a slot."""
         ticket = self._tickets.get(build)
         return None if ticket is None else bisect_left(self._line, (ticket, build))

@@ -34,7 +34,7 @@ __all__ = [
     "Span",
     "SpanKind",
     "Timeline",
-    "between",
+    "spans_between",
 ]
 
 SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
@@ -125,7 +125,7 @@ class Series:
     extreme: Callable[[int, int], int] = max
     """Which of two values stays where there is room for one only."""
 
-    def put(self, t: float, value: int) -> None:
+    def append(self, t: float, value: int) -> None:
         """Note the value from ``t`` on; ``t`` is not before the newest."""
         if self.values and self.values[-1] == value:
             return
@@ -137,7 +137,7 @@ class Series:
         if len(self.times) > _POINTS:
             self._thin()
 
-    def at(self, t: float) -> int | None:
+    def value_at(self, t: float) -> int | None:
         """Return the value at a moment; None before the first one."""
         place = bisect_right(self.times, t) - 1
         return self.values[place] if place >= 0 else None
@@ -179,7 +179,7 @@ class Timeline:
     def __init__(self) -> None:
         self.builds: dict[pool.BuildId, list[Span]] = {}
         self.slots: dict[int, list[Span]] = {}
-        self.around: list[Span] = []
+        self.run_spans: list[Span] = []
         self.series: dict[Measure, Series] = defaultdict(Series)
         self.series["available"] = Series(extreme=min)
         self.landmarks: list[Landmark] = []
@@ -209,7 +209,7 @@ class Timeline:
             case events.Sample():
                 self._sampled(event)
             case events.DownloadStarted() | events.DownloadFinished():
-                self.series["downloads"].put(event.t, len(state.downloads))
+                self.series["downloads"].append(event.t, len(state.downloads))
             case events.RunStarted() | events.LimitChanged():
                 self._limited(event, state)
             case events.LockWaiting(build=build) if build is not None:
@@ -244,7 +244,7 @@ class Timeline:
         # A build whose last span has ended gets no more spans; a slot does.
         twin.builds = {build: copy_open(spans) for build, spans in self.builds.items()}
         twin.slots = {slot: list(copy_open(spans)) for slot, spans in self.slots.items()}
-        twin.around = [span.copy() for span in self.around]
+        twin.run_spans = [span.copy() for span in self.run_spans]
         for measure, series in self.series.items():
             twin.series[measure] = series.copy()
         twin.landmarks = list(self.landmarks)
@@ -286,34 +286,34 @@ class Timeline:
     def _go_around(self, state: pool.RunState) -> None:
         """Follow what is about no single build."""
         going_on = _open_spans_of_run(state)
-        for span in self.around:
+        for span in self.run_spans:
             if span.until is None and span.kind not in going_on:
                 span.until = state.now
-        open_now = {span.kind for span in self.around if span.until is None}
+        open_now = {span.kind for span in self.run_spans if span.until is None}
         for kind, cause in going_on.items():
             if kind not in open_now:
-                self.around.append(Span(build=None, kind=kind, since=state.now, cause=cause))
+                self.run_spans.append(Span(build=None, kind=kind, since=state.now, cause=cause))
 
     # Series and landmarks
 
     def _occupied(self, state: pool.RunState) -> None:
         running = [state.builds[build] for build in state.slots.values()]
-        self.series["running"].put(state.now, len(running))
-        self.series["reserved"].put(state.now, sum(build.reserved for build in running))
+        self.series["running"].append(state.now, len(running))
+        self.series["reserved"].append(state.now, sum(build.reserved for build in running))
         if not running:
             # Nobody may look again before there is something to see.
-            self.series["used"].put(state.now, 0)
-            self.series["tokens"].put(state.now, 0)
-            self.series["working"].put(state.now, 0)
+            self.series["used"].append(state.now, 0)
+            self.series["tokens"].append(state.now, 0)
+            self.series["working"].append(state.now, 0)
 
     def _sampled(self, event: events.Sample) -> None:
-        self.series["used"].put(event.t, sum(build.rss for build in event.builds))
-        self.series["tokens"].put(event.t, sum(build.tokens for build in event.builds))
+        self.series["used"].append(event.t, sum(build.rss for build in event.builds))
+        self.series["tokens"].append(event.t, sum(build.tokens for build in event.builds))
         working = sum(1 + build.tokens for build in event.builds if build.processes)
-        self.series["working"].put(event.t, working)
-        self.series["available"].put(event.t, event.machine.available)
+        self.series["working"].append(event.t, working)
+        self.series["available"].append(event.t, event.machine.available)
         if event.machine.stall is not None:
-            self.series["stall"].put(event.t, round(event.machine.stall))
+            self.series["stall"].append(event.t, round(event.machine.stall))
 
     def _limited(
         self, event: events.RunStarted | events.LimitChanged, state: pool.RunState
@@ -325,7 +325,7 @@ class Timeline:
         }
         for name, measure in measures.items():
             if (limit := state.limits.get(name)) is not None:
-                self.series[measure].put(event.t, limit.cap)
+                self.series[measure].append(event.t, limit.cap)
         if not isinstance(event, events.LimitChanged):
             return
         self.landmarks.append(Landmark(t=event.t, kind="cap", change=event))
@@ -341,7 +341,7 @@ class Timeline:
             )
 
 
-def between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]:
+def spans_between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]:
     """Return those of some spans that are in a length of time, as one slice of them.
 
     Args:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from pool.cache.prune import CacheEntry
 
-__all__ = ["choice", "contents", "folder", "pruned", "would_prune"]
+__all__ = ["default_cache_dir", "list_contents", "parse_selection", "preview_prune", "prune_cache"]
 
 DEFAULT_DAYS = 30.0
 """What is pruned where nobody says: what was not used for so long."""
 
 
-def folder() -> Path:
+def default_cache_dir() -> Path:
     """Return where the cache is, whether or not it is there."""
     return platformdirs.user_cache_path("wheelpool")
 
@@ -34,7 +34,7 @@ def folder() -> Path:
 # What is in it
 
 
-def contents(cache_dir: Path) -> Iterator[str]:
+def list_contents(cache_dir: Path) -> Iterator[str]:
     """Yield the lines of ``cache info``."""
     found = items(cache_dir)
     yield pool.clean_line(str(cache_dir), longest=4000)
@@ -73,7 +73,7 @@ def _bytes(found: Iterable[CacheEntry]) -> int:
 # What goes
 
 
-def choice(
+def parse_selection(
     older_than: str | None, max_size: str | None, *, everything: bool
 ) -> Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]:
     """Return what chooses among all there is.
@@ -113,7 +113,7 @@ def _size(text: str) -> int:
     return size
 
 
-def pruned(
+def prune_cache(
     cache_dir: Path,
     choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[str], None],
@@ -134,7 +134,7 @@ def pruned(
     yield from _told(prune(cache_dir, choose, lambda runs: on_wait(_users(runs))), "removed")
 
 
-def would_prune(
+def preview_prune(
     cache_dir: Path, choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]
 ) -> Iterator[str]:
     """Yield the same lines about what would be removed now."""

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from pool.engine.doctor import Finding
 
-__all__ = ["as_json", "as_lines", "findings"]
+__all__ = ["run_checks", "to_json", "to_lines"]
 
 _GLYPHS = {"ok": "✓", "note": "•", "missing": "✗"}
 _ASCII = {"ok": "+", "note": "-", "missing": "x"}
 
 
-def findings(cache_dir: Path, state_dir: Path, environ: Mapping[str, str]) -> list[Finding]:
+def run_checks(cache_dir: Path, state_dir: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Look at the machine."""
     return list(Doctor(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
 
 
-def as_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:
+def to_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:
     """Yield a line for each: a glyph, its word, what it is about, what there is to say."""
     glyphs = _ASCII if ascii_only else _GLYPHS
     found = list(found)
@@ -36,6 +36,6 @@ def as_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:
         yield pool.clean_line(text, longest=4000)
 
 
-def as_json(found: Iterable[Finding]) -> str:
+def to_json(found: Iterable[Finding]) -> str:
     """Return an array of objects with ``what``, ``state`` and ``text``."""
     return msgspec.json.format(msgspec.json.encode(list(found)), indent=2).decode()

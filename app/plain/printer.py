@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.format import format_count, format_duration, format_size
-from app.runs.build_log import RULE, whole_log
-from app.text.limits import draining, limits
-from app.text.lines import Line, line_of, picks, trouble
+from app.model.outcomes import requested_builds
+from app.runs.build_log import RULE, read_log_lines
+from app.text.limits import count_excess, format_limits
+from app.text.lines import Line, failure_lines, selection_lines, word_line
 from app.text.rows import build_title, describe
-from app.text.run_status import change, folder, resolved
-from app.text.summary import asked_for, sums
+from app.text.run_status import environment_name, format_change, format_selection
+from app.text.summary import summary_lines
 from pool import LimitName, Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from app.config.sources import Verbosity
 
-__all__ = ["Printer", "ends_early"]
+__all__ = ["Printer", "unfinished_line"]
 
 _LONGEST_NAME = 32
 _LONGEST_COMMAND = 80
@@ -55,20 +56,20 @@ class Printer:
         self._draining = 0
         """How many builds have to end before no more run than the cap allows."""
 
-    def lines(self, event: events.Event) -> Iterator[Line]:
+    def print_event(self, event: events.Event) -> Iterator[Line]:
         """Fold one event and yield what is to be said about it."""
-        self.follow(event)
+        self.apply(event)
         yield from map(_cleaned, self._say(event))
         yield from self._drained()
 
     def _drained(self) -> Iterator[Line]:
         """Say that a lowered cap, or a pause, is what runs at last."""
-        before, self._draining = self._draining, draining(self.state, LimitName.BUILDS)
+        before, self._draining = self._draining, count_excess(self.state, LimitName.BUILDS)
         if before and not self._draining and self.state.stopping is None:
-            words = f"{'drained':<9} {limits(self.state)[LimitName.BUILDS]}"
+            words = f"{'drained':<9} {format_limits(self.state)[LimitName.BUILDS]}"
             yield from self._normal(Line(word="cap", text=words))
 
-    def follow(self, event: events.Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Fold one event and say nothing, but remember what the summary will say."""
         pool.apply(self.state, event)
         match event:
@@ -84,9 +85,9 @@ class Printer:
 
     def _about(self, word: str, build: pool.BuildId | None, rest: str = "") -> Line:
         if build is None:
-            return line_of(word, rest)
+            return word_line(word, rest)
         label = build_title(self.state.builds[build])
-        return line_of(word, f"{label:<{self._width}}  {rest}")
+        return word_line(word, f"{label:<{self._width}}  {rest}")
 
     def _normal(self, line: Line) -> Iterator[Line]:
         if self._verbosity != "quiet":
@@ -126,7 +127,7 @@ class Printer:
         how = "ended at once" if self._stopping == event.why else "being ended"
         self._stopping = event.why
         text = f"{event.why}: {format_count(left, 'build')} {how}"
-        yield from self._normal(line_of("stopping", text))
+        yield from self._normal(word_line("stopping", text))
 
     @_say.register
     def _(self, event: events.LimitChanged) -> Iterable[Line]:
@@ -143,7 +144,7 @@ class Printer:
                 text = f"{'resumed':<9} {event.limit} {event.new}"
             case _:
                 text = f"{'cap':<9} {event.limit} {event.old} -> {event.new}  {event.why}"
-                if left := draining(self.state, event.limit):
+                if left := count_excess(self.state, event.limit):
                     text += f", {left} to end first"
         yield from self._normal(Line(word="cap", text=text))
 
@@ -181,7 +182,7 @@ class Printer:
     @_say.register
     def _(self, event: events.LockWaiting) -> Iterable[Line]:
         holder = _holder(event.holder)
-        env = folder(event.lock)
+        env = environment_name(event.lock)
         why = f"{env}  {holder}" if event.build is None else f"{holder}  {event.lock}"
         yield from self._waits("locked", event.build, why, why)
 
@@ -256,11 +257,11 @@ class Printer:
 
     def _failure(self, build: pool.BuildState) -> Iterator[Line]:
         if build.hint:
-            yield line_of("", build.hint)
+            yield word_line("", build.hint)
         log = self._logs / build.log
         if build.lines or log.is_file():
             yield Line(word="log", text=f"{RULE} {build.label}: the log {RULE}")
-            shown = list(whole_log(log))
+            shown = list(read_log_lines(log))
             yield from (Line(text=line) for line in shown)
             yield Line(word="log.end", text=f"{RULE} {build.label}: end of the log {RULE}")
             yield from _what_matters(shown)
@@ -276,61 +277,63 @@ class Printer:
     @_say.register
     def _(self, event: events.ResolveStarted) -> Iterable[Line]:
         asked = format_count(len(event.requirements), "requirement")
-        yield from self._normal(line_of("resolving", asked))
+        yield from self._normal(word_line("resolving", asked))
 
     @_say.register
     def _(self, event: events.ResolveFinished) -> Iterable[Line]:
-        yield from self._normal(line_of("resolved", resolved(event.picked)))
+        yield from self._normal(word_line("resolved", format_selection(event.picked)))
         if self._verbosity == "verbose":
-            yield from picks(event.picked)
+            yield from selection_lines(event.picked)
 
     @_say.register
     def _(self, event: events.ResolveFailed) -> Iterable[Line]:
-        yield from trouble(event.message, event.hint)
+        yield from failure_lines(event.message, event.hint)
 
     @_say.register
     def _(self, event: events.EnvironmentChanged) -> Iterable[Line]:
         for one in event.changes:
             word = "removed" if one.new is None else "installed"
-            yield from self._normal(line_of(word, change(one)))
+            yield from self._normal(word_line(word, format_change(one)))
         if event.locked:
             held = f"the lock of {event.environment} for {format_duration(event.locked)}"
-            yield from self._verbose(line_of("held", held))
+            yield from self._verbose(word_line("held", held))
 
     @_say.register
     def _(self, event: events.EnvironmentFailed) -> Iterable[Line]:
-        yield from trouble(f"{folder(event.environment)}: {event.message}", event.hint)
+        yield from failure_lines(
+            f"{environment_name(event.environment)}: {event.message}", event.hint
+        )
 
     # The end
 
-    def in_short(self) -> Iterator[Line]:
+    def short_summary(self) -> Iterator[Line]:
         """Yield how it went, for who has seen no line of it: instead of logs, where they are."""
-        asked = asked_for(self.state)
+        asked = requested_builds(self.state)
         for remark in self.state.notes:
-            yield _cleaned(line_of("note", remark))
+            yield _cleaned(word_line("note", remark))
         for build in filter(_worth_a_row, asked):
             yield _cleaned(self._row(build))
             if build.outcome is Outcome.FAILED:
                 for text in filter(None, (build.hint, f"log {self._logs / build.log}")):
-                    yield _cleaned(line_of("", text))
-        yield from map(_cleaned, sums(self.state, self._peak))
+                    yield _cleaned(word_line("", text))
+        yield from map(_cleaned, summary_lines(self.state, self._peak))
 
     def _summary(self) -> Iterator[Line]:
         """Yield the table of all that was asked for, bad news last, and the sum."""
-        asked = asked_for(self.state)
+        asked = requested_builds(self.state)
         if len(asked) > 1:
             yield Line(text="")
             quiet = self._verbosity == "quiet"
             shown = [build for build in asked if not quiet or build.outcome is Outcome.FAILED]
             yield from map(self._row, filter(_worth_a_row, shown))
-        yield from sums(self.state, self._peak)
+        yield from summary_lines(self.state, self._peak)
 
     def _row(self, build: pool.BuildState) -> Line:
         word = build.outcome or "unfinished"
         return self._about(word, build.id, "  ".join(self._facts(build)))
 
 
-def ends_early(state: pool.RunState) -> Line:
+def unfinished_line(state: pool.RunState) -> Line:
     """Return what is said of a log that has no end."""
     return Line(text=f"the log ends here, after {format_duration(state.now)}, before the run did")
 

@@ -11,14 +11,14 @@ from rich.live import Live
 from rich.text import Text
 
 from app.format import format_duration, format_size_of
-from app.text.limits import budget, limits, traffic
+from app.text.limits import format_limits, format_traffic, memory_budget
 from app.text.run_status import current_status
 from pool import LimitName, RunState, Status, SystemClock
 
 if TYPE_CHECKING:
     from app.text.lines import Line
 
-__all__ = ["TerminalOutlet", "progress"]
+__all__ = ["TerminalOutlet", "format_progress"]
 
 _STYLES = {
     "built": "green",
@@ -78,30 +78,30 @@ class TerminalOutlet:
         now = self._clock.monotonic()
         if now - self._drawn >= _BETWEEN_SECONDS:
             self._drawn = now
-            words = progress(state, now - self._start, self._console.width)
+            words = format_progress(state, now - self._start, self._console.width)
             self._live.update(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
             with suppress(OSError):
                 self._live.refresh()
 
 
-def progress(state: RunState, elapsed: float, width: int) -> str:
+def format_progress(state: RunState, elapsed: float, width: int) -> str:
     """Return the line: what goes on around the builds, builds, downloads, memory, time.
 
     Where it is too long for the terminal, memory goes first, then what is said most loosely; the
     caps and the time stay.
     """
-    caps = limits(state)
+    caps = format_limits(state)
     now = max(elapsed, state.now)
     end = format_duration(elapsed)
     parts = [caps[LimitName.BUILDS]] if LimitName.BUILDS in caps else []
     if state.builds:
         done = sum(build.status is Status.DONE for build in state.builds.values())
         parts.append(f"{done} of {len(state.builds)} done")
-    if coming := traffic(state, now):
+    if coming := format_traffic(state, now):
         parts.append(f"{caps[LimitName.DOWNLOADS]}  {coming}")
     if (about := current_status(state, now)) is not None and about.kind in ("working", "waiting"):
         parts.append(about.lines[0])
-    if (known := budget(state)) is not None:
+    if (known := memory_budget(state)) is not None:
         parts.append(f"memory {format_size_of(known[0], known[2])}")
     elif state.machine is not None:
         used = state.machine.total - state.machine.available

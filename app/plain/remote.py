@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pool
 from app.format import format_count, format_size, format_size_of
-from app.text.limits import budget, limits
+from app.text.limits import format_limits, memory_budget
 from app.text.rows import build_title
 
 if TYPE_CHECKING:
@@ -44,20 +44,20 @@ class RemoteRun:
 
     # Caps
 
-    def shown(self, limit: pool.LimitName | None = None) -> Iterator[str]:
+    def format_limits(self, limit: pool.LimitName | None = None) -> Iterator[str]:
         """Yield the caps with what goes on under each, or one of them."""
-        words = limits(self._state)
+        words = format_limits(self._state)
         if pool.LimitName.MEMORY in self._state.limits or limit is pool.LimitName.MEMORY:
             words[pool.LimitName.MEMORY] = self._memory()
         yield from (text for name, text in words.items() if limit in (None, name))
 
     def _memory(self) -> str:
-        if (known := budget(self._state)) is None:
+        if (known := memory_budget(self._state)) is None:
             return "memory no budget"
         used, reserved, whole = known
         return f"memory {format_size_of(used, whole)}, {format_size(reserved)} reserved"
 
-    def resized(self, limit: pool.LimitName, value: int) -> Iterator[str]:
+    def resize(self, limit: pool.LimitName, value: int) -> Iterator[str]:
         """Set a cap, or the memory budget in bytes; yield what has changed.
 
         Raises:
@@ -86,7 +86,7 @@ class RemoteRun:
             return ", once it is resumed"
         return f", {running} still run" if running > cap else ""
 
-    def paused(self) -> Iterator[str]:
+    def pause(self) -> Iterator[str]:
         """Let no build begin; yield what goes on.
 
         Raises:
@@ -97,7 +97,7 @@ class RemoteRun:
         running = format_count(len(self._state.slots), "build")
         yield f"paused{' already' if before else ''}: {running} finishing, nothing more begins"
 
-    def resumed(self) -> Iterator[str]:
+    def resume(self) -> Iterator[str]:
         """Let builds begin again; yield under which cap.
 
         Raises:
@@ -114,7 +114,7 @@ class RemoteRun:
 
     # Builds
 
-    def cancelled(self, name: str, naps: Iterable[None]) -> Iterator[str]:
+    def cancel(self, name: str, naps: Iterable[None]) -> Iterator[str]:
         """End a build, wait until it has ended, and yield how.
 
         Args:
@@ -133,7 +133,7 @@ class RemoteRun:
         became = self._state.builds[build.id].outcome
         yield f"{build_title(build)}: {became or 'its processes are being ended'}"
 
-    def retried(self, name: str) -> Iterator[str]:
+    def retry(self, name: str) -> Iterator[str]:
         """Build again what went wrong; yield what that is.
 
         Raises:
@@ -146,7 +146,7 @@ class RemoteRun:
             if new.id not in known and new.retry_of:
                 yield f"{build_title(new)}: again, as {new.id}"
 
-    def stopped(self, *, now: bool) -> Iterator[str]:
+    def stop(self, *, now: bool) -> Iterator[str]:
         """End the run; yield what that means.
 
         Raises:

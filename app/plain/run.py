@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
-from app.plain.printer import Printer, ends_early
-from app.reports.github import Commands, errors
+from app.plain.printer import Printer, unfinished_line
+from app.reports.github import WorkflowCommands, error_annotations
 from app.text import terminal_title as title
-from app.text.lines import Line, line_of
+from app.text.lines import Line, word_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pool import events
 
 __all__ = [
-    "exit_code",
     "finish_after_screen",
     "follow_attached",
-    "obeying_signals",
+    "handle_signals",
     "print_parting",
     "print_replay",
+    "report_exit_code",
     "run_headless",
 ]
 
@@ -80,10 +80,10 @@ class _GithubOutlet:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
-        self._commands = Commands(secrets.token_hex(16))
+        self._commands = WorkflowCommands(secrets.token_hex(16))
 
     def write(self, line: Line) -> None:
-        for one in self._commands.around(line):
+        for one in self._commands.wrap(line):
             self._outlet.write(one)
 
     def draw(self, state: pool.RunState) -> None:
@@ -96,7 +96,7 @@ class _AnnouncingOutlet:
     def __init__(self, outlet: Outlet, stream: TextIO, manner: DisplayOptions) -> None:
         self._outlet = outlet
         self._stream = stream
-        self._title = title.Title(self._put) if manner.title else None
+        self._title = title.TerminalTitle(self._put) if manner.title else None
         self._bell = manner.bell
 
     def write(self, line: Line) -> None:
@@ -105,7 +105,7 @@ class _AnnouncingOutlet:
     def draw(self, state: pool.RunState) -> None:
         self._outlet.draw(state)
         if self._title is not None:
-            self._title.show(state)
+            self._title.update(state)
         if self._bell and state.finished:
             self._bell = False
             self._put(title.BELL)
@@ -119,7 +119,7 @@ class _AnnouncingOutlet:
         if self._title is None:
             yield self
             return
-        with title.kept(self._put):
+        with title.restore_title(self._put):
             yield self
 
 
@@ -130,7 +130,7 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     def end(asked: int) -> None:
         session.send(pool.Stop(now=asked > 1))
 
-    with _outlet(manner) as outlet, obeying_signals(session.send, end):
+    with _outlet(manner) as outlet, handle_signals(session.send, end):
         # Not before: the outlet may put a stdout of its own in place of the terminal.
         results = _Results(sys.stdout, json=manner.json)
         results.header(session.header)
@@ -148,25 +148,25 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
             session.join()
     if manner.job_summary is not None:
         _add_summary(session.journal, manner.job_summary)
-    return exit_code(session)
+    return report_exit_code(session)
 
 
 def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: DisplayOptions) -> None:
-    for line in printer.lines(event):
+    for line in printer.print_event(event):
         outlet.write(line)
     if manner.github:
-        for line in errors(event, printer.state):
+        for line in error_annotations(event, printer.state):
             outlet.write(line)
 
 
 def _add_summary(journal: Path, to: Path) -> None:
     """Add the run to the summary of GitHub's job, which other steps may have begun."""
-    from app.reports.markdown import markdown  # noqa: PLC0415 - only here in a run
-    from app.runs.record import read  # noqa: PLC0415 - only here in a run
+    from app.reports.markdown import render_markdown  # noqa: PLC0415 - only here in a run
+    from app.runs.record import read_record  # noqa: PLC0415 - only here in a run
 
     try:
         with to.open("a", encoding="utf-8") as file:
-            file.write(markdown(read(journal)))
+            file.write(render_markdown(read_record(journal)))
     except (OSError, pool.PoolError) as problem:
         print(f"wheelpool: no job summary: {problem}", file=sys.stderr)
 
@@ -180,7 +180,7 @@ def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
         nonlocal left
         left = True
 
-    with _outlet(manner) as outlet, obeying_signals(source.send, leave):
+    with _outlet(manner) as outlet, handle_signals(source.send, leave):
         results = _Results(sys.stdout, json=manner.json)
         results.header(source.header)
         while not source.done and not left:
@@ -192,7 +192,7 @@ def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
             outlet.draw(printer.state)
     if source.exit_code is None:
         _say_parting(source, printer.state)
-    return source.parting_code
+    return source.exit_code_on_leave
 
 
 def print_parting(source: AttachedSource) -> int:
@@ -200,31 +200,31 @@ def print_parting(source: AttachedSource) -> int:
     printer = Printer("normal", source.header, pool.logs_of(source.journal))
     with pool.JournalReader(source.journal) as reader:
         for event in reader.read():
-            printer.follow(event)
+            printer.apply(event)
     if source.exit_code is None:
         _say_parting(source, printer.state)
     else:
         outlet = PlainOutlet(sys.stderr)
-        for line in printer.in_short():
+        for line in printer.short_summary():
             outlet.write(line)
-    return source.parting_code
+    return source.exit_code_on_leave
 
 
 def _say_parting(source: AttachedSource, state: pool.RunState) -> None:
     outlet = PlainOutlet(sys.stderr)
-    if source.trouble is not None:
-        outlet.write(line_of("detached", pool.clean_line(source.trouble)))
+    if source.error is not None:
+        outlet.write(word_line("detached", pool.clean_line(source.error)))
     elif source.done:
-        outlet.write(ends_early(state))
+        outlet.write(unfinished_line(state))
     else:
         back = f"wheelpool attach {source.name} comes back"
-        outlet.write(line_of("detached", f"the run goes on; {back}"))
+        outlet.write(word_line("detached", f"the run goes on; {back}"))
 
 
-def exit_code(session: LiveSession) -> int:
+def report_exit_code(session: LiveSession) -> int:
     """Return the exit code of a run that has ended; tell it if the engine broke."""
-    if session.trouble is not None:
-        print(f"wheelpool: {pool.clean_line(session.trouble, longest=4000)}", file=sys.stderr)
+    if session.error is not None:
+        print(f"wheelpool: {pool.clean_line(session.error, longest=4000)}", file=sys.stderr)
     return 0 if session.exit_code is None else session.exit_code
 
 
@@ -235,10 +235,10 @@ def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
     for event in source.rest():
         _tell(event, printer, outlet, manner)
     if not printer.state.finished:
-        outlet.write(ends_early(printer.state))
-    from app.plain.report import say_missing  # noqa: PLC0415 - a live run needs no reports
+        outlet.write(unfinished_line(printer.state))
+    from app.plain.report import print_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
-    say_missing(printer.state, pool.logs_of(source.journal))
+    print_missing_logs(printer.state, pool.logs_of(source.journal))
 
 
 def finish_after_screen(session: LiveSession) -> int:
@@ -248,7 +248,7 @@ def finish_after_screen(session: LiveSession) -> int:
         session.send(pool.Stop(now=True))
 
     outlet = PlainOutlet(sys.stderr)
-    with obeying_signals(session.send, end):
+    with handle_signals(session.send, end):
         session.send(pool.Stop())
         if not session.join(_PATIENCE_SECONDS):
             outlet.write(Line(text="ending the builds that run; Ctrl-C ends them at once"))
@@ -256,10 +256,10 @@ def finish_after_screen(session: LiveSession) -> int:
     printer = Printer("normal", session.header, pool.logs_of(session.journal))
     with pool.JournalReader(session.journal) as reader:
         for event in reader.read():
-            printer.follow(event)
-    for line in printer.in_short():
+            printer.apply(event)
+    for line in printer.short_summary():
         outlet.write(line)
-    return exit_code(session)
+    return report_exit_code(session)
 
 
 class _Results:
@@ -324,7 +324,7 @@ def _outlet(manner: DisplayOptions) -> Iterator[Outlet]:
 
 
 @contextmanager
-def obeying_signals(
+def handle_signals(
     send: Callable[[pool.Control], None], end: Callable[[int], None]
 ) -> Iterator[None]:
     """Let signals move the builds cap and ask for the end.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pool
     from app.runs.record import RunRecord
 
-__all__ = ["trace"]
+__all__ = ["render_trace"]
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +65,7 @@ _COUNTERS: dict[Measure, tuple[str, str]] = {
 """A counter's name, and that of its value: Perfetto shows both, ``running builds``."""
 
 
-def trace(record: RunRecord) -> str:
+def render_trace(record: RunRecord) -> str:
     """Return the trace as JSON, an event a line."""
     events = sorted(chain(_run(record), _slots(record), _waits(record)), key=_order)
     lines = (_json(event) for event in [*_names(record), *events])
@@ -116,7 +116,7 @@ def _tid(pid: int, number: int) -> int:
 
 def _run(record: RunRecord) -> Iterator[_Event]:
     """Yield what is about no single build: slices, counters, instants."""
-    for span in _apart(record.timeline.around, record.state.now):
+    for span in _apart(record.timeline.run_spans, record.state.now):
         yield _slice(_RUN, _RUN, SPAN_NAMES[span.kind], span, record)
     for measure, (name, unit) in _COUNTERS.items():
         if (series := record.timeline.series.get(measure)) is not None:

@@ -14,19 +14,19 @@ import pool
 from app.runs.build_log import RULE
 from app.text.lines import Line
 from app.text.rows import build_title
-from app.text.run_status import folder
+from app.text.run_status import environment_name
 from pool import Outcome, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Commands", "errors"]
+__all__ = ["WorkflowCommands", "error_annotations"]
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
-class Commands:
+class WorkflowCommands:
     """Turns the lines of a run into those of a workflow's log.
 
     Args:
@@ -38,7 +38,7 @@ class Commands:
         self._resume = Line(word="command", text=f"::{token}::")
         self._in_log = False
 
-    def around(self, line: Line) -> Iterator[Line]:
+    def wrap(self, line: Line) -> Iterator[Line]:
         """Yield a line with the commands that belong before and after it."""
         match line.word:
             case "log":
@@ -55,7 +55,7 @@ class Commands:
                 yield line
 
 
-def errors(event: events.Event, state: pool.RunState) -> Iterator[Line]:
+def error_annotations(event: events.Event, state: pool.RunState) -> Iterator[Line]:
     """Yield annotations for what went wrong for good; the state has the event in it."""
     match event:
         case events.BuildFinished(outcome=Outcome.FAILED):
@@ -65,7 +65,7 @@ def errors(event: events.Event, state: pool.RunState) -> Iterator[Line]:
         case events.ResolveFailed():
             yield _error("not resolved", event.message, event.hint)
         case events.EnvironmentFailed():
-            where = folder(event.environment)
+            where = environment_name(event.environment)
             yield _error(f"not installed into {where}", event.message, event.hint)
         case _:
             return

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pool
 from app.format import format_clock, format_count, format_duration, format_size
 from app.reports.markup import document, element
-from app.reports.timeline_svg import picture, swatch
+from app.reports.timeline_svg import draw_swatch, draw_timeline
 from app.text.rows import build_title, describe
-from app.text.run_status import sentences
+from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, landmark_text
-from app.text.summary import sums
+from app.text.summary import summary_lines
 from pool import Outcome, Phase, WaitFor
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.model.timeline import SpanKind
     from app.runs.record import RunRecord
 
-__all__ = ["html"]
+__all__ = ["render_html"]
 
 _STYLE = Path(__file__).with_name("html.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -60,7 +60,7 @@ _LEGEND: tuple[tuple[SpanKind, str], ...] = (
 )
 
 
-def html(record: RunRecord) -> str:
+def render_html(record: RunRecord) -> str:
     """Return the page."""
     headline = _headline(record)
     head = element(
@@ -84,7 +84,7 @@ def html(record: RunRecord) -> str:
 
 
 def _headline(record: RunRecord) -> str:
-    counts = Counter(build.outcome for build in record.asked)
+    counts = Counter(build.outcome for build in record.requested)
     said = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
     how = "" if record.finished else ", unfinished"
     return f"{said or 'nothing built'} in {format_duration(record.state.now)}{how}"
@@ -97,11 +97,11 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
     yield element("p", f"{header.started[:19].replace('T', ' ')} UTC", class_="aside")
     yield element("p", element("code", _short(" ".join(header.argv))))
     if not record.finished:
-        left = sum(build.outcome is None for build in record.asked)
+        left = sum(build.outcome is None for build in record.requested)
         said = f"The log ends here, before the run did: {format_count(left, 'build')} unfinished."
         yield element("p", said, class_="warning")
     # The first of the sums is the headline.
-    for line in [*sums(record.state, record.peak)][1:]:
+    for line in [*summary_lines(record.state, record.peak)][1:]:
         yield element("p", _short(line.text), class_="warning" if line.word == "failed" else "")
     figures = (
         element("div", element("dt", name), element("dd", value))
@@ -146,16 +146,16 @@ def _waits(record: RunRecord, build: pool.BuildId) -> dict[SpanKind, float]:
 
 
 def _timeline(record: RunRecord) -> Iterator[ET.Element]:
-    if not record.timeline.builds and not record.timeline.around:
+    if not record.timeline.builds and not record.timeline.run_spans:
         return
     yield element("h2", "Timeline")
-    yield _figure(picture(record, by_build=False, most=_SLOTS))
-    by_build = _figure(picture(record, by_build=True, most=_PICTURED))
+    yield _figure(draw_timeline(record, by_build=False, most=_SLOTS))
+    by_build = _figure(draw_timeline(record, by_build=True, most=_PICTURED))
     hidden = len(record.timeline.builds) - _PICTURED
     which = f": the {_PICTURED} longest of {len(record.timeline.builds):,}" if hidden > 0 else ""
     yield element("details", element("summary", f"By build, with waits{which}"), by_build)
     legend = element("ul", class_="legend")
-    legend.extend(element("li", swatch(kind), f" {word}") for kind, word in _LEGEND)
+    legend.extend(element("li", draw_swatch(kind), f" {word}") for kind, word in _LEGEND)
     yield legend
 
 
@@ -188,7 +188,7 @@ def _failures(record: RunRecord) -> Iterator[ET.Element]:
 
 def _failure(what: str, message: str, hint: str) -> ET.Element:
     part = element("section", element("h3", _short(what)), class_="failure")
-    part.extend(element("p", _short(one)) for one in sentences(message))
+    part.extend(element("p", _short(one)) for one in split_message(message))
     if hint:
         part.append(element("p", _short(hint), class_="hint"))
     return part

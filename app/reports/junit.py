@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pool
     from app.runs.record import RunRecord
 
-__all__ = ["junit"]
+__all__ = ["render_junit"]
 
 _EXTRACT, _OUTPUT, _GLANCE = 40, 200, 10
 """So many lines that say why are in a failure, so many last ones in its output, and in that of
@@ -33,7 +33,7 @@ _INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot have in it, not even escaped (section 2.2)."""
 
 
-def junit(record: RunRecord) -> str:
+def render_junit(record: RunRecord) -> str:
     """Return the document."""
     cases = [_case(record, build) for build in record.state.builds.values() if _is_case(build)]
     cases += _around(record)
@@ -86,7 +86,7 @@ def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
     )
     case.extend(_results(record, build))
     good = build.outcome is not None and build.outcome.good
-    for earlier in record.tries_before(build):
+    for earlier in record.earlier_attempts(build):
         case.append(_earlier(record, earlier, "flakyFailure" if good else "rerunFailure"))
     shown = _OUTPUT if build.outcome is Outcome.FAILED else _GLANCE
     if output := "\n".join([*_facts(record, build), *record.tail(build, shown)]):

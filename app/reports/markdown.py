@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from app.format import format_count, format_duration, format_size
 from app.runs.build_log import RULE
 from app.text.rows import build_title
-from app.text.run_status import sentences
+from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, span_detail
-from app.text.summary import sums
+from app.text.summary import summary_lines
 from pool import Outcome, WaitFor
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from app.model.timeline import Span, SpanKind
     from app.runs.record import RunRecord
 
-__all__ = ["markdown"]
+__all__ = ["render_markdown"]
 
 _LISTED, _WITH_EXTRACT, _SLOWEST, _WHEELS = 100, 20, 10, 200
 """So many failures are listed, have their extract, so many rows other tables have."""
@@ -42,7 +42,7 @@ _SHORTEST_WAIT = 0.05
 """Seconds; shorter waits are nobody's trouble."""
 
 
-def markdown(record: RunRecord) -> str:
+def render_markdown(record: RunRecord) -> str:
     """Return the page."""
     parts = [
         _head(record),
@@ -58,7 +58,7 @@ def markdown(record: RunRecord) -> str:
 
 def _head(record: RunRecord) -> Iterator[str]:
     state = record.state
-    asked = record.asked
+    asked = record.requested
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
     how = "" if record.finished else ", unfinished"
@@ -68,7 +68,7 @@ def _head(record: RunRecord) -> Iterator[str]:
         left = sum(build.outcome is None for build in asked)
         yield f"- **the log ends here, before the run did: {format_count(left, 'build')} unfinished**"
     # The first of the sums is the headline.
-    yield from (f"- {_escaped(line.text)}" for line in [*sums(state, record.peak)][1:])
+    yield from (f"- {_escaped(line.text)}" for line in [*summary_lines(state, record.peak)][1:])
     if record.peak:
         yield f"- peak of all builds together: {format_size(record.peak)}"
     caps = (f"{name} {_cap(name, limit.cap)}" for name, limit in state.limits.items())
@@ -122,7 +122,7 @@ def _failures(record: RunRecord) -> Iterator[str]:
 
 
 def _why(build: pool.BuildState) -> str:
-    why = sentences(build.message)[0]
+    why = split_message(build.message)[0]
     return f"{why} ({build.hint})" if build.hint else why
 
 
@@ -144,7 +144,7 @@ def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
 
 
 def _slowest(record: RunRecord) -> Iterator[str]:
-    builds = sorted(record.asked, key=lambda one: one.seconds, reverse=True)
+    builds = sorted(record.requested, key=lambda one: one.seconds, reverse=True)
     rows = [_slow(build) for build in builds[:_SLOWEST] if build.seconds]
     if rows:
         yield from ("### Slowest", "")
@@ -176,7 +176,7 @@ def _largest(record: RunRecord) -> Iterator[str]:
 def _waits(record: RunRecord) -> Iterator[str]:
     waits = [
         (span.end(record.state.now) - span.since, span)
-        for spans in [*record.timeline.builds.values(), record.timeline.around]
+        for spans in [*record.timeline.builds.values(), record.timeline.run_spans]
         for span in spans
         if isinstance(span.kind, WaitFor)
     ]
@@ -204,7 +204,7 @@ def _who(span: Span, record: RunRecord) -> str:
 
 
 def _wheels(record: RunRecord) -> Iterator[str]:
-    made = [one for one in record.asked if one.wheel and one.outcome and one.outcome.good]
+    made = [one for one in record.requested if one.wheel and one.outcome and one.outcome.good]
     if not made:
         return
     yield f"<details><summary>{format_count(len(made), 'wheel')}</summary>"

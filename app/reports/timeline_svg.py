@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.model.timeline import Measure, Span, SpanKind
     from app.runs.record import RunRecord
 
-__all__ = ["SHADES", "picture", "swatch"]
+__all__ = ["SHADES", "draw_swatch", "draw_timeline"]
 
 SHADES: Mapping[SpanKind, str] = {
     Phase.BUILD: "build",
@@ -92,7 +92,7 @@ class _Scale:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(max(t / self.length, 0.0), 1.0)
 
 
-def picture(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
+def draw_timeline(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
     """Return the picture.
 
     Args:
@@ -124,14 +124,14 @@ def picture(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
     )  # fmt: skip
 
 
-def swatch(kind: SpanKind) -> ET.Element:
+def draw_swatch(kind: SpanKind) -> ET.Element:
     """Return a small bar for a legend."""
     return element("svg", _box(0, 0, 22, 12, SHADES[kind]), viewBox="0 0 22 12", class_="swatch")
 
 
 def _slots(record: RunRecord) -> Iterator[_Row]:
-    if record.timeline.around:
-        yield _Row("run", record.timeline.around)
+    if record.timeline.run_spans:
+        yield _Row("run", record.timeline.run_spans)
     for slot, spans in sorted(record.timeline.slots.items()):
         yield _Row(f"slot {slot}", spans)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["HEAD", "RULE", "TAIL", "whole_log"]
+__all__ = ["HEAD", "RULE", "TAIL", "read_log_lines"]
 
 HEAD, TAIL = 500, 1500
 """So many lines of a failed build's log are shown where it is longer than both together."""
@@ -22,7 +22,7 @@ _LONGEST_LINE = 4000 * 16
 """Bytes that are read as one line."""
 
 
-def whole_log(path: Path) -> Iterator[str]:
+def read_log_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a log, cleaned; of a huge one the beginning and the end."""
     try:
         file = path.open("rb")

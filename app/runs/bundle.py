@@ -21,7 +21,7 @@ from app.outfile import written
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["opened", "pack"]
+__all__ = ["open_journal", "pack_run"]
 
 _JOURNAL, _LOGS = "events.jsonl", "logs"
 _MOST_BYTES = 8 << 30
@@ -32,7 +32,7 @@ _HINT = "wheelpool runs export makes files that can be sent"
 _CHUNK = 1 << 20
 
 
-def pack(journal: Path, to: Path) -> list[str]:
+def pack_run(journal: Path, to: Path) -> list[str]:
     """Write a journal and its logs into one file; return the names of the logs in it.
 
     Raises:
@@ -55,7 +55,7 @@ def _packing(file: IO[bytes]) -> zipfile.ZipFile:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Path]:
+def open_journal(path: Path) -> Iterator[Path]:
     """Give the journal of what a user named; that of a bundle is there until the block ends.
 
     Raises:

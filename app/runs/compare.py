@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from packaging.utils import canonicalize_name
 
 from app.format import format_count, format_duration, format_size
+from app.model.outcomes import requested_builds
 from app.text.rows import build_title, status_word
-from app.text.summary import asked_for
 from pool import LimitName, Outcome, WaitFor
 
 if TYPE_CHECKING:
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from app.model.timeline import Timeline
 
 __all__ = [
+    "BuildFacts",
     "Change",
+    "ChangeKind",
     "Comparison",
-    "Facts",
-    "Kind",
     "Pair",
     "Side",
     "Threshold",
     "Totals",
     "compare",
-    "difference",
-    "growth",
+    "format_memory_change",
+    "format_time_change",
 ]
 
-Kind = Literal[
+ChangeKind = Literal[
     "failed", "unfinished", "slower", "memory", "waited", "outcome", "tries", "version",
     "new", "missing", "mended", "faster",
 ]  # fmt: skip
 """What can be different about a build; what matters most comes first."""
 _NOTHING = 0.05
 """Seconds that are shown as none."""
-_RANKS: dict[Kind, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
+_RANKS: dict[ChangeKind, int] = {kind: rank for rank, kind in enumerate(get_args(ChangeKind))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class BuildFacts:
     """What there is to compare of a build, all of its tries together."""
 
     build: pool.BuildId
@@ -105,7 +105,7 @@ class Facts:
 class Change:
     """One difference that is worth telling."""
 
-    kind: Kind
+    kind: ChangeKind
     text: str
     weight: float = 0.0
     """Seconds or bytes; among changes of one kind the larger one matters more."""
@@ -116,8 +116,8 @@ class Pair:
     """A build in both runs, or in one of them."""
 
     name: str
-    a: Facts | None
-    b: Facts | None
+    a: BuildFacts | None
+    b: BuildFacts | None
     changes: tuple[Change, ...] = ()
     """What matters most first."""
 
@@ -184,7 +184,7 @@ def compare(a: Side, b: Side, threshold: Threshold) -> Comparison:
     )
 
 
-def difference(before: float, after: float) -> str:
+def format_time_change(before: float, after: float) -> str:
     """Say how much longer something took: ``+1.5 s, 2.3x``."""
     if abs(after - before) < _NOTHING:
         return "the same"
@@ -193,7 +193,7 @@ def difference(before: float, after: float) -> str:
     return f"{sign}{format_duration(abs(after - before))}{times}"
 
 
-def growth(before: int, after: int) -> str:
+def format_memory_change(before: int, after: int) -> str:
     """Say how much more memory something took: ``+1.1 GiB, 2.3x``."""
     if before == after:
         return "the same"
@@ -217,27 +217,27 @@ def _order(pair: Pair) -> tuple[int, float, str]:
 
 
 def _matched(
-    a: Mapping[tuple[str, str], list[Facts]], b: Mapping[tuple[str, str], list[Facts]]
-) -> Iterator[tuple[str, Facts | None, Facts | None]]:
+    a: Mapping[tuple[str, str], list[BuildFacts]], b: Mapping[tuple[str, str], list[BuildFacts]]
+) -> Iterator[tuple[str, BuildFacts | None, BuildFacts | None]]:
     for key in {**a, **b}:
         for one, other in zip_longest(a.get(key, []), b.get(key, [])):
             yield key[0], one, other
 
 
-def _facts(side: Side) -> dict[tuple[str, str], list[Facts]]:
+def _facts(side: Side) -> dict[tuple[str, str], list[BuildFacts]]:
     """Return the builds of a run by name and by what was to come out of them."""
-    found: defaultdict[tuple[str, str], list[Facts]] = defaultdict(list)
+    found: defaultdict[tuple[str, str], list[BuildFacts]] = defaultdict(list)
     for build in side.state.builds.values():
         if build.superseded_by is None:
             found[canonicalize_name(build.name), build.purpose].append(_facts_of(build, side))
     return found
 
 
-def _facts_of(build: pool.BuildState, side: Side) -> Facts:
+def _facts_of(build: pool.BuildState, side: Side) -> BuildFacts:
     tries = [build]
     while (before := tries[-1].retry_of) is not None:
         tries.append(side.state.builds[before])
-    return Facts(
+    return BuildFacts(
         build=build.id,
         title=build_title(build),
         version=build.version,
@@ -258,7 +258,7 @@ def _waited(build: pool.BuildState, for_: WaitFor, side: Side) -> float:
     return sum(span.end(now) - span.since for span in spans if span.kind == for_)
 
 
-def _changes(a: Facts | None, b: Facts | None, threshold: Threshold) -> Iterator[Change]:
+def _changes(a: BuildFacts | None, b: BuildFacts | None, threshold: Threshold) -> Iterator[Change]:
     """Yield what is different about a build."""
     if b is None:
         if a is not None:
@@ -272,7 +272,7 @@ def _changes(a: Facts | None, b: Facts | None, threshold: Threshold) -> Iterator
     if a.outcome is b.outcome is Outcome.BUILT:
         yield from _times(a, b, threshold)
     if a.peak and threshold.more_memory(a.peak, b.peak):
-        text = f"{format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}"
+        text = f"{format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}"
         yield Change(kind="memory", text=text, weight=b.peak - a.peak)
     yield from _waits(a, b, threshold)
     if b.tries > a.tries:
@@ -282,7 +282,7 @@ def _changes(a: Facts | None, b: Facts | None, threshold: Threshold) -> Iterator
         yield Change(kind="version", text=f"{a.version} -> {b.version}")
 
 
-def _outcomes(a: Facts | None, b: Facts) -> Iterator[Change]:
+def _outcomes(a: BuildFacts | None, b: BuildFacts) -> Iterator[Change]:
     """Yield what became of a build, where that is something else."""
     was = f", was {a.state}" if a is not None else ", was not there"
     now, before = b.outcome, None if a is None else a.outcome
@@ -297,26 +297,26 @@ def _outcomes(a: Facts | None, b: Facts) -> Iterator[Change]:
         yield Change(kind="outcome", text=f"{a.state} -> {b.state}", weight=b.seconds)
 
 
-def _times(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
-    kind: Kind | None = None
+def _times(a: BuildFacts, b: BuildFacts, threshold: Threshold) -> Iterator[Change]:
+    kind: ChangeKind | None = None
     if threshold.more_time(a.seconds, b.seconds):
         kind = "slower"
     elif threshold.more_time(b.seconds, a.seconds):
         kind = "faster"
     if kind is not None:
         text = f"{format_duration(a.seconds)} -> {format_duration(b.seconds)}"
-        by = difference(a.seconds, b.seconds)
+        by = format_time_change(a.seconds, b.seconds)
         yield Change(kind=kind, text=f"{text}  {by}", weight=abs(b.seconds - a.seconds))
 
 
-def _waits(a: Facts, b: Facts, threshold: Threshold) -> Iterator[Change]:
+def _waits(a: BuildFacts, b: BuildFacts, threshold: Threshold) -> Iterator[Change]:
     for what, before, after in (("locks", a.locks, b.locks), ("memory", a.memory, b.memory)):
         if threshold.more_time(before, after):
             text = f"for {what} {format_duration(before)} -> {format_duration(after)}"
             yield Change(kind="waited", text=text, weight=after - before)
 
 
-def _ended(facts: Facts) -> str:
+def _ended(facts: BuildFacts) -> str:
     return f"{facts.state}  {format_duration(facts.seconds)}" if facts.seconds else facts.state
 
 
@@ -325,7 +325,7 @@ def _ended(facts: Facts) -> str:
 
 def _totals(side: Side) -> Totals:
     facts = [one for several in _facts(side).values() for one in several]
-    outcomes = Counter(str(one.outcome or "unfinished") for one in asked_for(side.state))
+    outcomes = Counter(str(one.outcome or "unfinished") for one in requested_builds(side.state))
     return Totals(
         wall=side.state.now,
         seconds=sum(one.seconds for one in facts),

@@ -15,9 +15,9 @@ import pool
 from app.format import format_count, format_duration, format_size
 from app.runs import bundle
 from app.runs import store as runs
-from app.runs.compare import Side, compare, difference, growth
-from app.runs.record import read
-from app.text.lines import Line, line_of
+from app.runs.compare import Side, compare, format_memory_change, format_time_change
+from app.runs.record import read_record
+from app.text.lines import Line, word_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from app.runs.compare import Comparison, Threshold, Totals
     from pool import events
 
-__all__ = ["as_json", "chosen", "compared", "headline", "in_words", "opened", "say"]
+__all__ = [
+    "choose_journals",
+    "compare_journals",
+    "comparison_lines",
+    "headline",
+    "open_journals",
+    "print_lines",
+    "to_json",
+]
 
 _LONGEST_NAME = 32
 _NAMING = "name two logs: a file, a run's folder, or the beginning of a run's id"
@@ -51,7 +59,7 @@ _STYLES = {
 """Of the first word of a line, on terminals; the words say the same."""
 
 
-def chosen(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
+def choose_journals(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
     """Return the two logs to compare, the older one first where the user did not say.
 
     Args:
@@ -63,12 +71,12 @@ def chosen(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
     """
     if "-" in named:
         raise pool.JournalError("-: a log is not read from stdin", hint=_NAMING)
-    found = [runs.find(state_dir, text) for text in named]
+    found = [runs.find_run(state_dir, text) for text in named]
     if len(found) > 1:
         return found[0], found[1]
     if found:
-        return found[0], runs.newest(state_dir)
-    match runs.logged(state_dir):
+        return found[0], runs.newest_run(state_dir)
+    match runs.runs_with_journal(state_dir):
         case [*_, before, newest]:
             return before, newest
         case []:
@@ -78,13 +86,13 @@ def chosen(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
 
 
 @contextmanager
-def opened(a: Path, b: Path) -> Iterator[tuple[Path, Path]]:
+def open_journals(a: Path, b: Path) -> Iterator[tuple[Path, Path]]:
     """Give the journals of two logs; those of bundles are there until the block ends."""
-    with bundle.opened(a) as one, bundle.opened(b) as other:
+    with bundle.open_journal(a) as one, bundle.open_journal(b) as other:
         yield one, other
 
 
-def compared(a: Path, b: Path, threshold: Threshold) -> tuple[Side, Side, Comparison]:
+def compare_journals(a: Path, b: Path, threshold: Threshold) -> tuple[Side, Side, Comparison]:
     """Read two journals and compare the second with the first.
 
     Raises:
@@ -95,11 +103,11 @@ def compared(a: Path, b: Path, threshold: Threshold) -> tuple[Side, Side, Compar
 
 
 def _side(journal: Path) -> Side:
-    record = read(journal)
+    record = read_record(journal)
     return Side(header=record.header, state=record.state, timeline=record.timeline)
 
 
-def as_json(a: Side, b: Side, comparison: Comparison) -> str:
+def to_json(a: Side, b: Side, comparison: Comparison) -> str:
     """Return all of it for machines; times are seconds, memory is bytes."""
     told = {"a": a.header, "b": b.header, "worse": comparison.worse, "comparison": comparison}
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
@@ -117,7 +125,7 @@ def headline(name: str, header: events.Header, totals: Totals) -> str:
     return pool.clean_line(f"{name}  {'  '.join(facts)}", longest=1000)
 
 
-def in_words(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
+def comparison_lines(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
     """Yield both runs, what differs, what matters most first, and what it comes to."""
     yield Line(word="run", text=headline("A", a.header, comparison.a))
     yield Line(word="run", text=headline("B", b.header, comparison.b))
@@ -133,7 +141,7 @@ def in_words(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
             name = ""
     same = len(comparison.pairs) - len(different)
     if same or not different:
-        yield line_of("same", f"{format_count(same, 'build')} with no difference worth telling")
+        yield word_line("same", f"{format_count(same, 'build')} with no difference worth telling")
     for name, before, after in comparison.around:
         yield _cleaned("around", f"{name} {before} -> {after}")
     yield from _sums(comparison.a, comparison.b)
@@ -149,22 +157,22 @@ def _sums(a: Totals, b: Totals) -> Iterator[Line]:
     ):
         if before or after:
             told = _WAITS.get(what, what)
-            by = difference(before, after)
-            yield line_of(
+            by = format_time_change(before, after)
+            yield word_line(
                 "total", f"{told}  {format_duration(before)} -> {format_duration(after)}  {by}"
             )
     if a.peak and b.peak:
-        yield line_of(
+        yield word_line(
             "total",
-            f"peak  {format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}",
+            f"peak  {format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}",
         )
 
 
 def _cleaned(word: str, text: str) -> Line:
-    return Line(word=word, text=pool.clean_line(line_of(word, text).text, longest=1000))
+    return Line(word=word, text=pool.clean_line(word_line(word, text).text, longest=1000))
 
 
-def say(lines: Iterator[Line]) -> None:
+def print_lines(lines: Iterator[Line]) -> None:
     """Print lines, in colours where stdout is a terminal."""
     from rich.console import Console  # noqa: PLC0415 - not paid by --json
     from rich.text import Text  # noqa: PLC0415 - not paid by --json

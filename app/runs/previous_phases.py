@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["earlier_phases"]
+__all__ = ["previous_phases"]
 
 _RUNS = 10
 """So many runs are looked into at most."""
@@ -25,7 +25,7 @@ _MOST_BYTES = 32 << 20
 """A log beyond that is left alone: it would take seconds."""
 
 
-def earlier_phases(journal: Path, build: pool.BuildState) -> Mapping[pool.Phase, float]:
+def previous_phases(journal: Path, build: pool.BuildState) -> Mapping[pool.Phase, float]:
     """Return the seconds of each phase when it was last built well; empty where it is not known.
 
     Args:

@@ -1,7 +1,7 @@
-"""A saved run as reports take it: all of its events, what they add up to, and its logs.
+"""A saved run for reports: its events, the state and timeline they add up to, and its logs.
 
-The events are read and folded once; every format is made from this. Logs of builds are read when
-they are asked for, only their ends, cleaned and without credentials.
+The journal is read and applied once; every report is made from this record. Logs of builds are read
+on demand, only their ends, cleaned and with credentials redacted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pool
+from app.format import format_count
+from app.model.outcomes import requested_builds
 from app.model.timeline import Timeline
-from app.text.summary import asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from pool import events
 
-__all__ = ["RunRecord", "missing_logs", "read"]
+__all__ = ["RunRecord", "format_missing_logs", "read_record"]
 
 _TAIL_BYTES = 1 << 18
-"""So much of a log's end is looked at."""
+"""The part of a log's end that is read."""
+_NAMED = 3
+"""The number of missing logs that are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,99 +37,109 @@ class RunRecord:
     header: events.Header
     events: Sequence[events.Event]
     state: pool.RunState
-    """After the last event; nobody changes it any more."""
+    """The state after the last event; read-only."""
     logs: Path
     """The folder of the builds' logs; some may be missing."""
     timeline: Timeline
-    """What every build did and waited for, and memory and caps over time."""
+    """Spans of all builds; memory and limits over time."""
 
     @property
     def peak(self) -> int:
-        """Bytes that all builds used together at one moment, at most; 0 is unknown."""
+        """The largest number of bytes that all builds used at one time; 0 is unknown."""
         return self.timeline.series["used"].peak
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end; a killed one did not."""
+        """Whether the run ended by itself; False if it was killed."""
         return self.state.finished
 
     @property
-    def asked(self) -> list[pool.BuildState]:
-        """What the user asked for, and what failed inside: last tries, worst last."""
-        return asked_for(self.state)
+    def requested(self) -> list[pool.BuildState]:
+        """The builds of the summary; see `requested_builds`."""
+        return requested_builds(self.state)
 
     @property
     def failed(self) -> list[pool.BuildState]:
-        """The builds that failed for good."""
-        return [build for build in self.asked if build.outcome is pool.Outcome.FAILED]
+        """The builds whose last attempt failed."""
+        return [build for build in self.requested if build.outcome is pool.Outcome.FAILED]
 
-    def tries_before(self, build: pool.BuildState) -> list[pool.BuildState]:
-        """Return the earlier tries of a build, the first one first."""
-        tries: list[pool.BuildState] = []
+    def earlier_attempts(self, build: pool.BuildState) -> list[pool.BuildState]:
+        """Return the attempts before a build, the first one first."""
+        attempts: list[pool.BuildState] = []
         while build.retry_of is not None:
             build = self.state.builds[build.retry_of]
-            tries.append(build)
-        return tries[::-1]
+            attempts.append(build)
+        return attempts[::-1]
 
-    def log_of(self, build: pool.BuildState) -> Path:
-        """Return where a build's log is, if it is there: never outside of the folder of logs."""
-        return _place(self.logs, build)
+    def log_path(self, build: pool.BuildState) -> Path:
+        """Return the path of a build's log: always inside the folder of logs; it may not exist."""
+        return _log_path(self.logs, build)
 
     def tail(self, build: pool.BuildState, lines: int) -> list[str]:
-        """Return the last lines of a build's log that show something; none without a log."""
-        shown = list(islice(_from_the_end(self.log_of(build)), lines))
-        return shown[::-1]
+        """Return the last lines of a build's log that are not blank; none without a log."""
+        last = list(islice(_read_backwards(self.log_path(build)), lines))
+        return last[::-1]
 
     def extract(self, build: pool.BuildState, lines: int) -> list[str]:
-        """Return the lines of a failed build's log that say why, as far as they can be told."""
-        shown = list(_from_the_end(self.log_of(build)))
-        found = pool.diagnose(shown[::-1])
-        return [text for _, text in found.lines[:lines]] if found is not None else []
+        """Return the lines of a failed build's log that explain the failure, if any are found."""
+        log = list(_read_backwards(self.log_path(build)))
+        diagnosis = pool.diagnose(log[::-1])
+        return [text for _, text in diagnosis.lines[:lines]] if diagnosis is not None else []
 
 
-def read(path: Path) -> RunRecord:
+def read_record(path: Path) -> RunRecord:
     """Read a journal.
 
     Args:
-        path: its file, or a run's folder.
+        path: the journal's file, or the folder of a run.
 
     Raises:
-        JournalError: it is no journal, it is empty, or has a line that does not belong there.
+        JournalError: it is no journal, it is empty, or a line of it is invalid.
     """
     with pool.JournalReader(path) as reader:
-        happened = list(reader.read())
-    if not happened:
+        events = list(reader.read())
+    if not events:
         raise pool.JournalError(f"{reader.path}: there are no events in it")
     state, timeline = pool.RunState(header=reader.header), Timeline()
-    for event in happened:
+    for event in events:
         pool.apply(state, event)
         timeline.record(event, state)
     return RunRecord(
         header=reader.header,
-        events=happened,
+        events=events,
         state=state,
         logs=pool.logs_of(reader.path),
         timeline=timeline,
     )
 
 
-def missing_logs(state: pool.RunState, logs: Path) -> list[str]:
-    """Return the names of logs that had lines in them and are not in their folder."""
+def format_missing_logs(state: pool.RunState, logs: Path) -> str:
+    """Return which logs of builds are missing; empty if none is.
+
+    Args:
+        state: the run.
+        logs: the folder that should have them; builds without output have no log.
+    """
     builds = state.builds.values()
-    return [build.log for build in builds if build.lines and not _place(logs, build).is_file()]
+    names = [one.log for one in builds if one.lines and not _log_path(logs, one).is_file()]
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    named = pool.clean_line(", ".join(names[:_NAMED]))
+    return f"{format_count(len(names), 'log')} of builds not there: {named}{more}"
 
 
-def _place(logs: Path, build: pool.BuildState) -> Path:
+def _log_path(logs: Path, build: pool.BuildState) -> Path:
     return logs / PurePath(build.log).name
 
 
-def _from_the_end(log: Path) -> Iterator[str]:
-    """Yield the last lines that show something, the last one first."""
+def _read_backwards(log: Path) -> Iterator[str]:
+    """Yield the last lines that are not blank, the last one first."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             text = file.read()
-    except (OSError, ValueError):  # A name that no file can have.
+    except (OSError, ValueError):  # ValueError: a name that no file can have.
         return
-    cleaned = map(pool.clean_line, reversed(text.split(b"\n")))
-    yield from filter(None, cleaned)
+    lines = map(pool.clean_line, reversed(text.split(b"\n")))
+    yield from filter(None, lines)

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SavedRun",
-    "find",
-    "goes_on",
-    "going_on",
-    "logged",
-    "newest",
-    "running",
-    "saved",
-    "table",
+    "find_run",
+    "find_running",
+    "format_table",
+    "is_running",
+    "list_running",
+    "list_runs",
+    "newest_run",
+    "runs_with_journal",
 ]
 
 _TAIL_BYTES = 1 << 16
@@ -48,40 +48,40 @@ class SavedRun:
     """In UTC; None where the log does not say."""
     targets: tuple[str, ...] = ()
     """The first few, as the user typed them."""
-    asked: int = 0
+    target_count: int = 0
     """How many targets there were."""
     seconds: float = 0.0
     totals: Mapping[pool.Outcome, int] = field(default_factory=dict)
-    remark: str = ""
+    status: str = ""
     """Why there are no totals: it runs, it was killed, or the log is broken."""
 
 
-def saved(state_dir: Path, count: int, *, beginning: str = "") -> list[SavedRun]:
+def list_runs(state_dir: Path, count: int, *, beginning: str = "") -> list[SavedRun]:
     """Read the newest runs below the state directory whose ids begin so, newest first."""
     fitting = (folder for folder in _folders(state_dir) if folder.name.startswith(beginning))
     folders = sorted(fitting, key=lambda folder: folder.name, reverse=True)
     return [_read(folder) for folder in folders[:count]]
 
 
-def newest(state_dir: Path) -> Path:
+def newest_run(state_dir: Path) -> Path:
     """Return the folder of the newest run.
 
     Raises:
         JournalError: there is none.
     """
-    folders = logged(state_dir)
+    folders = runs_with_journal(state_dir)
     if not folders:
         raise pool.JournalError("no saved runs yet", hint="name the log of one: a file or a folder")
     return folders[-1]
 
 
-def logged(state_dir: Path) -> list[Path]:
+def runs_with_journal(state_dir: Path) -> list[Path]:
     """Return the folders of the runs that have a log, the newest last."""
     folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
     return sorted(folders, key=lambda folder: folder.name)
 
 
-def find(state_dir: Path, text: str) -> Path:
+def find_run(state_dir: Path, text: str) -> Path:
     """Return the log a user named: a file, a run's folder, or a run's id or its beginning.
 
     Raises:
@@ -105,7 +105,7 @@ def find(state_dir: Path, text: str) -> Path:
             raise pool.JournalError(f"{text}: {len(several)} runs begin like that")
 
 
-def going_on(state_dir: Path, text: str | None) -> Path:
+def find_running(state_dir: Path, text: str | None) -> Path:
     """Return the journal of the run that goes on which a user named, or of the only one.
 
     Raises:
@@ -113,8 +113,8 @@ def going_on(state_dir: Path, text: str | None) -> Path:
         RunError: it has ended, or none or several go on and none was named.
     """
     if text is not None:
-        return _still_going(find(state_dir, text))
-    match [run.id for run in running(state_dir)]:
+        return _still_going(find_run(state_dir, text))
+    match [run.id for run in list_running(state_dir)]:
         case [one]:
             return pool.journal_path(state_dir / "runs" / one)
         case []:
@@ -125,10 +125,10 @@ def going_on(state_dir: Path, text: str | None) -> Path:
             raise pool.RunError(f"{len(several)} runs go on, name one of them: {names}")
 
 
-def running(state_dir: Path) -> list[SavedRun]:
+def list_running(state_dir: Path) -> list[SavedRun]:
     """Read the runs that go on, newest first."""
     runs = (_read(folder) for folder in _folders(state_dir) if _pid_is_there(folder.name))
-    going_on = (run for run in runs if run.remark == _RUNNING)
+    going_on = (run for run in runs if run.status == _RUNNING)
     return sorted(going_on, key=lambda run: run.id, reverse=True)
 
 
@@ -138,12 +138,12 @@ def _still_going(path: Path) -> Path:
     hint = f"wheelpool replay {path} shows it"
     if isinstance(_last(journal), pool.events.RunFinished):
         raise pool.RunError(f"{header.run}: the run has ended", hint=hint)
-    if not goes_on(header.run, datetime.fromisoformat(header.started)):
+    if not is_running(header.run, datetime.fromisoformat(header.started)):
         raise pool.RunError(f"{header.run}: the run was killed", hint=hint)
     return journal
 
 
-def goes_on(run: str, started: datetime) -> bool:
+def is_running(run: str, started: datetime) -> bool:
     """Tell whether the process of a run is there; its pid may be somebody else's by now."""
     try:
         process = psutil.Process(_pid(run))
@@ -166,7 +166,7 @@ def _pid(run: str) -> int:
     return int(run.rpartition("-")[2])
 
 
-def table(runs: Sequence[SavedRun]) -> Iterator[str]:
+def format_table(runs: Sequence[SavedRun]) -> Iterator[str]:
     """Yield the lines of the listing."""
     if not runs:
         yield "no saved runs yet"
@@ -191,7 +191,7 @@ def _read(folder: Path) -> SavedRun:
         last = _last(pool.journal_path(folder))
         started = datetime.fromisoformat(header.started)
     except (pool.JournalError, ValueError, OSError):
-        return SavedRun(id=folder.name, remark="broken log")
+        return SavedRun(id=folder.name, status="broken log")
     asked = [event.targets for event in beginning if isinstance(event, pool.events.RunStarted)]
     queued = [event for event in beginning if isinstance(event, pool.events.BuildQueued)]
     ended = isinstance(last, pool.events.RunFinished)
@@ -199,10 +199,10 @@ def _read(folder: Path) -> SavedRun:
         id=folder.name,
         started=started,
         targets=tuple(event.target for event in queued if not event.needed_by),
-        asked=sum(asked),
+        target_count=sum(asked),
         seconds=last.t if last else 0.0,
         totals=last.totals if isinstance(last, pool.events.RunFinished) else {},
-        remark="" if ended else _RUNNING if goes_on(folder.name, started) else "ended early",
+        status="" if ended else _RUNNING if is_running(folder.name, started) else "ended early",
     )
 
 
@@ -230,9 +230,9 @@ def _outcomes(run: SavedRun) -> str:
     counts = (
         f"{run.totals[outcome]} {outcome}" for outcome in pool.Outcome if outcome in run.totals
     )
-    return run.remark or ", ".join(counts)
+    return run.status or ", ".join(counts)
 
 
 def _targets(run: SavedRun) -> str:
-    more = run.asked - len(run.targets)
+    more = run.target_count - len(run.targets)
     return " ".join([*run.targets, *([f"and {more} more"] if more > 0 else [])])

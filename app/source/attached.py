@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 import pool
-from app.runs.store import goes_on
+from app.runs.store import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,9 +50,9 @@ class AttachedSource:
         self.header = self._reader.header
         self.exit_code: int | None = None
         """The run's; None while it goes on, and if it was killed."""
-        self.trouble: str | None = None
+        self.error: str | None = None
         """Why the log cannot be followed any more."""
-        self.tell: Callable[[str], None] = _ignore
+        self.on_refusal: Callable[[str], None] = _ignore
         """Gets each command's refusal, on the thread that polls."""
         self._started = datetime.fromisoformat(self.header.started)
         self._clock = clock
@@ -82,7 +82,7 @@ class AttachedSource:
         return run if self.journal.parent.name == run else str(self.journal)
 
     @property
-    def parting_code(self) -> int:
+    def exit_code_on_leave(self) -> int:
         """The exit code for who leaves: the run's; 1 if nobody knows it, 0 while it goes on."""
         return int(self._ended) if self.exit_code is None else self.exit_code
 
@@ -94,7 +94,7 @@ class AttachedSource:
     def poll(self) -> Sequence[pool.events.Event]:
         """Return what has been written since the last call, in order; never blocks."""
         while not self._refusals.empty():
-            self.tell(self._refusals.get())
+            self.on_refusal(self._refusals.get())
         self._read()
         batch, self._ahead = self._ahead, []
         return batch
@@ -135,7 +135,7 @@ class AttachedSource:
                 self._take()
                 self._ended = True
         except pool.JournalError as problem:
-            self.trouble = problem.message
+            self.error = problem.message
             self._ended = True
 
     def _take(self) -> None:
@@ -156,7 +156,7 @@ class AttachedSource:
         if now - self._looked < _LOOK_SECONDS:
             return False
         self._looked = now
-        return not goes_on(self.header.run, self._started)
+        return not is_running(self.header.run, self._started)
 
 
 def _ignore(_text: str) -> None:

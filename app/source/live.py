@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pool
 
@@ -22,54 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["EventSource", "LiveSession"]
+__all__ = ["LiveSession"]
 
 OWN_ERROR = 3
 """The exit code of an error of wheelpool's own."""
 _END = None
 """What the engine's thread says last; it wakes a face that waits."""
-
-
-class EventSource(Protocol):
-    """One stream of events, read by one face on one thread."""
-
-    @property
-    def live(self) -> bool:
-        """Whether controls act (a run) or only tell (a replay)."""
-        ...
-
-    @property
-    def attached(self) -> bool:
-        """Whether the run is another process's, which goes on when nobody looks any more."""
-        ...
-
-    @property
-    def journal(self) -> Path | None:
-        """The journal's file; the logs of builds are in ``pool.logs_of(journal)``."""
-        ...
-
-    @property
-    def header(self) -> pool.events.Header | None:
-        """Line 1 of the journal, as soon as it is known."""
-        ...
-
-    @property
-    def generation(self) -> int:
-        """Grows when the stream starts over (a replay went back): fold from an empty state."""
-        ...
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will come, and all has been polled."""
-        ...
-
-    def poll(self) -> Sequence[pool.events.Event]:
-        """Return what has happened since the last call, in order; never blocks."""
-        ...
-
-    def send(self, control: pool.Control) -> None:
-        """Pass a command on; a replay ignores it."""
-        ...
 
 
 class LiveSession:
@@ -100,7 +58,7 @@ class LiveSession:
         self._thread = threading.Thread(target=self._work, name="engine")
         self.exit_code: int | None = None
         """None until the run has ended."""
-        self.trouble: str | None = None
+        self.error: str | None = None
         """What went wrong if the engine itself broke, and where the traceback is."""
 
     @property
@@ -167,7 +125,7 @@ class LiveSession:
             with asyncio.Runner() as runner:
                 self.exit_code = runner.run(self._run())
         except BaseException as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
-            self.trouble = _kept(problem, pool.logs_of(self.journal))
+            self.error = _kept(problem, pool.logs_of(self.journal))
             self.exit_code = OWN_ERROR
         finally:
             self._events.put(_END)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import gc
 from bisect import bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import pool
-from app.source.replay_time import time_of
+from app.source.base import Mark
+from app.source.replay_time import parse_time
 from app.source.snapshots import SnapshotLog
 
 if TYPE_CHECKING:
@@ -23,76 +23,9 @@ if TYPE_CHECKING:
 
     from app.source.snapshots import Snapshot
 
-__all__ = ["SPEEDS", "Mark", "ReplayControls", "ReplaySource"]
+__all__ = ["SPEEDS", "ReplaySource"]
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A moment worth going to."""
-
-    t: float
-    """Seconds since the start of the run."""
-    kind: Literal["failure", "cap"]
-
-
-class ReplayControls(Protocol):
-    """What a face can do with a replay; times are seconds since the start of the run."""
-
-    @property
-    def position(self) -> float:
-        """Where the replay is."""
-        ...
-
-    @property
-    def length(self) -> float:
-        """The time of the last event."""
-        ...
-
-    @property
-    def speed(self) -> float:
-        """How fast time goes: one of `SPEEDS`, or what the user gave."""
-        ...
-
-    @property
-    def playing(self) -> bool:
-        """Whether time goes on; False at the end."""
-        ...
-
-    @property
-    def marks(self) -> Sequence[Mark]:
-        """Failures and changed caps, in order."""
-        ...
-
-    @property
-    def end(self) -> pool.RunState:
-        """The run after its last event; it is nobody's to change."""
-        ...
-
-    def moment(self) -> Snapshot:
-        """Return what there was before the events that come; to be folded on from."""
-        ...
-
-    def toggle(self) -> None:
-        """Pause or go on; at the end, start over."""
-        ...
-
-    def faster(self) -> None:
-        """Take the next higher speed."""
-        ...
-
-    def slower(self) -> None:
-        """Take the next lower speed."""
-        ...
-
-    def seek(self, seconds: float) -> None:
-        """Go to a time; beyond the ends is the nearest end."""
-        ...
-
-    def step(self, seconds: float) -> None:
-        """Go on, or back where negative."""
-        ...
 
 
 class ReplaySource:
@@ -119,7 +52,7 @@ class ReplaySource:
         self._times = list(accumulate((event.t for event in self._events), max))
         self._clock = clock
         self._next = 0
-        self._moment = self._moments.before(0)
+        self._moment = self._moments.find_snapshot(0)
         """Where the stream has begun."""
         self._anchor = (clock.monotonic(), 0.0)
         """A moment of the clock, and the position at that moment."""
@@ -163,7 +96,7 @@ class ReplaySource:
         self._anchor = (self._clock.monotonic(), self.length)
         return self.poll()
 
-    def moment(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """Return what there was before the events that come; to be folded on from."""
         return self._moment.copy()
 
@@ -199,14 +132,14 @@ class ReplaySource:
         Raises:
             SettingsError: that is no time of this run.
         """
-        self.seek(time_of(at, 0.0, self.length, self.marks))
+        self.seek(parse_time(at, 0.0, self.length, self.marks))
         self._paused = True
 
     def seek(self, seconds: float) -> None:
         """Go to a time; beyond the ends is the nearest end."""
         to = min(max(seconds, 0.0), self.length)
         self._anchor = (self._clock.monotonic(), to)
-        moment = self._moments.before(bisect_right(self._times, to))
+        moment = self._moments.find_snapshot(bisect_right(self._times, to))
         back = self._next and to < self._times[self._next - 1]
         if back or moment.count > self._next:
             self._moment = moment

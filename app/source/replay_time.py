@@ -14,9 +14,9 @@ from app.format import format_clock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.source.replay import Mark
+    from app.source.base import Mark
 
-__all__ = ["EXAMPLES", "next_failure", "previous_failure", "time_of"]
+__all__ = ["EXAMPLES", "next_failure", "parse_time", "previous_failure"]
 
 EXAMPLES = "12:30, 90 (seconds), +30, -30, 50%, failure, end"
 _CLOCK = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{0,3})?)s?", re.ASCII)
@@ -25,7 +25,7 @@ _WITHIN = 0.001
 """Seconds within which one is where a mark is."""
 
 
-def time_of(text: str, position: float, length: float, marks: Sequence[Mark]) -> float:
+def parse_time(text: str, position: float, length: float, marks: Sequence[Mark]) -> float:
     """Return the seconds since the start of the run that a user named.
 
     Args:

@@ -80,7 +80,7 @@ class SnapshotLog:
         """What all events so far come to; it is nobody's to change."""
         return self._now.state
 
-    def before(self, count: int) -> Snapshot:
+    def find_snapshot(self, count: int) -> Snapshot:
         """Return the last moment that is kept of those with at most so many events.
 
         It is nobody's to change: `Snapshot.copy` is.

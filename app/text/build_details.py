@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     import pool
     from app.model.queue import SlotQueue
 
-__all__ = ["Fact", "command", "facts", "tries"]
+__all__ = ["Fact", "build_facts", "format_command", "list_attempts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing about a build."""
 
-    about: str
+    label: str
     """One or two words."""
     text: str
 
 
-def facts(
+def build_facts(
     build: pool.BuildState,
     state: pool.RunState,
     now: float,
@@ -72,7 +72,7 @@ def facts(
             yield Fact(about, text)
 
 
-def tries(build: pool.BuildState, state: pool.RunState) -> list[pool.BuildState]:
+def list_attempts(build: pool.BuildState, state: pool.RunState) -> list[pool.BuildState]:
     """Return all tries of a build, the first one first; it is one of them."""
     first = build
     while first.retry_of is not None and first.retry_of in state.builds:
@@ -83,7 +83,7 @@ def tries(build: pool.BuildState, state: pool.RunState) -> list[pool.BuildState]
     return found
 
 
-def command(process: pool.ProcessSample) -> str:
+def format_command(process: pool.ProcessSample) -> str:
     """Return a command as people call it: without the path of its program."""
     words = [word.rpartition("/")[2] for word in process.command.split()]
     if len(words) > 2 and words[1] == "_in_process.py":
@@ -133,7 +133,7 @@ def _titles(builds: tuple[pool.BuildId, ...], state: pool.RunState) -> str:
 
 
 def _tries(build: pool.BuildState, state: pool.RunState) -> str:
-    found = tries(build, state)
+    found = list_attempts(build, state)
     if len(found) == 1:
         return ""
     here = {True: "this one, ", False: ""}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.format import format_size
-from app.text.limits import budget
+from app.text.limits import memory_budget
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pool
     from app.model.timeline import Measure, Timeline
 
-__all__ = ["SECONDS", "Gauge", "gauges", "history"]
+__all__ = ["GAUGE_SECONDS", "Gauge", "gauge_values", "list_gauges"]
 
-SECONDS = 180.0
+GAUGE_SECONDS = 180.0
 """So far back a graph goes."""
 
 
@@ -37,17 +37,19 @@ class Gauge:
     """Where it is, in words, where the header does not say so already."""
 
 
-def gauges(state: pool.RunState, timeline: Timeline) -> list[Gauge]:
+def list_gauges(state: pool.RunState, timeline: Timeline) -> list[Gauge]:
     """Return the graphs there are in a run, the most telling first."""
     return [*_caps(state), *_memory(state), *_pressure(timeline), *_reserved(state)]
 
 
-def history(timeline: Timeline, measure: Measure, now: float, cells: int) -> list[float | None]:
+def gauge_values(
+    timeline: Timeline, measure: Measure, now: float, cells: int
+) -> list[float | None]:
     """Return the highest value in each of so many equal parts of the last minutes.
 
     The parts begin at multiples of their length, so that bars keep their heights as they move on.
     """
-    step = SECONDS / cells
+    step = GAUGE_SECONDS / cells
     last = int(now / step)
     series = timeline.series[measure]
     return [
@@ -68,14 +70,14 @@ def _caps(state: pool.RunState) -> Iterator[Gauge]:
 
 
 def _memory(state: pool.RunState) -> Iterator[Gauge]:
-    if (known := budget(state)) is not None:
+    if (known := memory_budget(state)) is not None:
         yield Gauge(name="memory", measure="used", scale=known[2])
     elif state.machine is not None:
         yield Gauge(name="memory", measure="used", scale=state.machine.total)
 
 
 def _reserved(state: pool.RunState) -> Iterator[Gauge]:
-    if (known := budget(state)) is not None:
+    if (known := memory_budget(state)) is not None:
         _, reserved, whole = known
         yield Gauge(name="reserved", measure="reserved", scale=whole, now=format_size(reserved))
 

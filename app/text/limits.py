@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     import pool
 
 __all__ = [
-    "CAPS",
-    "budget",
-    "budget_after",
-    "caps_for",
-    "draining",
-    "limits",
-    "next_cap",
-    "step_of",
-    "traffic",
+    "SLOT_LIMITS",
+    "budget_step",
+    "count_excess",
+    "fit_limits",
+    "format_limits",
+    "format_traffic",
+    "memory_budget",
+    "next_limit",
+    "step_budget",
 ]
 
-CAPS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS, LimitName.JOBS)
+SLOT_LIMITS = (LimitName.BUILDS, LimitName.DOWNLOADS, LimitName.INSTALLS, LimitName.JOBS)
 """In the order of the header, which has memory after them."""
 _STEPS = 16
 """So many steps of the memory budget make up the machine's memory, more or less."""
 _LEAST_STEP = 128 << 20
 _NAMES = (
-    {name: f"{name.value} " for name in CAPS},
+    {name: f"{name.value} " for name in SLOT_LIMITS},
     {
         LimitName.BUILDS: "bld ",
         LimitName.DOWNLOADS: "dl ",
@@ -50,12 +50,12 @@ _NAMES = (
 """For a screen, a narrow one, and one of a few cells."""
 
 
-def limits(state: pool.RunState) -> dict[LimitName, str]:
+def format_limits(state: pool.RunState) -> dict[LimitName, str]:
     """Say each cap with what runs under it: ``builds 3/4``, ``builds 4 -> 2``."""
     return {name: _said(f"{name.value} ", name, state) for name in _known(state)}
 
 
-def caps_for(state: pool.RunState, width: int) -> dict[LimitName, str]:
+def fit_limits(state: pool.RunState, width: int) -> dict[LimitName, str]:
     """Say each cap so that all of them, with a cell to each side, are no wider than ``width``.
 
     Each is padded to what it needs while all of its cap is in use, so that its neighbours stay
@@ -69,7 +69,7 @@ def caps_for(state: pool.RunState, width: int) -> dict[LimitName, str]:
     return said
 
 
-def budget(state: pool.RunState) -> tuple[int, int, int] | None:
+def memory_budget(state: pool.RunState) -> tuple[int, int, int] | None:
     """Return what builds use, have set aside, and may have, in bytes; None without a budget.
 
     Who uses more than was set aside has that much set aside.
@@ -82,26 +82,26 @@ def budget(state: pool.RunState) -> tuple[int, int, int] | None:
     return sum(build.rss for build in builds), reserved, limit.cap
 
 
-def next_cap(state: pool.RunState, after: LimitName) -> LimitName:
+def next_limit(state: pool.RunState, after: LimitName) -> LimitName:
     """Return the cap that follows one, around in a circle; the last one is memory."""
     known = [*_known(state), LimitName.MEMORY]
     at = known.index(after) if after in known else -1
     return known[(at + 1) % len(known)]
 
 
-def step_of(state: pool.RunState) -> int:
+def budget_step(state: pool.RunState) -> int:
     """Return by how many bytes a key changes the memory budget: a power of two."""
     whole = _machine(state)
     return max(_LEAST_STEP, 1 << (whole // _STEPS).bit_length() - 1) if whole else _LEAST_STEP
 
 
-def budget_after(state: pool.RunState, steps: int) -> int | None:
+def step_budget(state: pool.RunState, steps: int) -> int | None:
     """Return the budget after some steps, in whole steps; None where it is not to change.
 
     Where there is none, the first step down is to all of the machine's memory. It is never less
     than a step, for that would end it.
     """
-    limit, step, whole = state.limits.get(LimitName.MEMORY), step_of(state), _machine(state)
+    limit, step, whole = state.limits.get(LimitName.MEMORY), budget_step(state), _machine(state)
     if limit is None or not limit.cap:
         return whole if steps < 0 and whole else None
     # What was set to an odd figure comes to an even one, and to the next in that direction.
@@ -112,13 +112,13 @@ def budget_after(state: pool.RunState, steps: int) -> int | None:
     return None if wanted == limit.cap else wanted
 
 
-def draining(state: pool.RunState, name: LimitName) -> int:
+def count_excess(state: pool.RunState, name: LimitName) -> int:
     """Return how many have to end before no more run than a cap allows."""
     limit = state.limits.get(name)
     return 0 if limit is None else max(0, _running(state, name) - limit.cap)
 
 
-def traffic(state: pool.RunState, now: float) -> str:
+def format_traffic(state: pool.RunState, now: float) -> str:
     """Say what downloads bring: ``12 of 40 MiB  4.1 MiB/s``; empty while there are none.
 
     What has come is that of the whole run; what is to come, that of the files on their way.
@@ -144,7 +144,7 @@ def _machine(state: pool.RunState) -> int:
 
 
 def _known(state: pool.RunState) -> Sequence[LimitName]:
-    return [name for name in CAPS if name in state.limits]
+    return [name for name in SLOT_LIMITS if name in state.limits]
 
 
 def _running(state: pool.RunState, name: LimitName) -> int:

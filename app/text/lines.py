@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.text.run_status import sentences
+from app.text.run_status import split_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pool import events
 
-__all__ = ["Line", "line_of", "picks", "trouble"]
+__all__ = ["Line", "failure_lines", "selection_lines", "word_line"]
 
 _LONGEST_NAME = 32
 
@@ -29,19 +29,19 @@ class Line:
     text: str
 
 
-def line_of(word: str, text: str) -> Line:
+def word_line(word: str, text: str) -> Line:
     """Return a line that begins with a word, or under one where it is empty."""
     return Line(word=word, text=f"{word:<9} {text}".rstrip())
 
 
-def trouble(message: str, hint: str) -> Iterator[Line]:
+def failure_lines(message: str, hint: str) -> Iterator[Line]:
     """Yield why something failed, a line for each sentence, and the way out."""
-    first, *rest = sentences(message)
-    yield line_of("failed", first)
-    yield from (line_of("", text) for text in [*rest, hint] if text)
+    first, *rest = split_message(message)
+    yield word_line("failed", first)
+    yield from (word_line("", text) for text in [*rest, hint] if text)
 
 
-def picks(picked: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
+def selection_lines(picked: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
     """Yield each distribution of a set, who asked for it, and what was not taken, aligned."""
     labels = [f"{one.name} {one.version}" for one in picked]
     width = min(max(map(len, labels), default=0), _LONGEST_NAME)
@@ -51,6 +51,6 @@ def picks(picked: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
         reasons = [*one.by, *passed]
         first, *rest = reasons or [""]
         kind = "kept" if one.kind == "installed" else one.kind
-        yield line_of("picked", f"{label:<{width}}  {kind:<6}  {first}")
+        yield word_line("picked", f"{label:<{width}}  {kind:<6}  {first}")
         for reason in rest:
-            yield line_of("", f"{'':<{width}}  {'':<6}  {reason}")
+            yield word_line("", f"{'':<{width}}  {'':<6}  {reason}")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StatusMessage",
-    "change",
-    "changed",
+    "change_kind",
+    "count_unchanged",
     "current_status",
-    "folder",
-    "how_changed",
-    "kept",
-    "resolved",
-    "sentences",
+    "environment_name",
+    "format_change",
+    "format_changes",
+    "format_selection",
+    "split_message",
 ]  # fmt: skip
 
 How = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
@@ -65,7 +65,7 @@ def current_status(state: pool.RunState, now: float) -> StatusMessage | None:
 def _environment(environment: pool.EnvironmentState | None, now: float) -> StatusMessage | None:
     if environment is None:
         return None
-    where = folder(environment.path)
+    where = environment_name(environment.path)
     if environment.waiting_since is not None:
         waited = format_clock(now - environment.waiting_since)
         holder = format_holder(environment.holder)
@@ -75,7 +75,7 @@ def _environment(environment: pool.EnvironmentState | None, now: float) -> Statu
     if environment.message:
         return _failed(f"not installed into {where}: ", environment.message, environment.hint)
     if environment.changes:
-        return StatusMessage("done", (changed(environment),))
+        return StatusMessage("done", (format_changes(environment),))
     return None
 
 
@@ -85,7 +85,7 @@ def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None
     if resolve.message:
         return _failed("not resolved: ", resolve.message, resolve.hint)
     if resolve.finished_at is not None:
-        return StatusMessage("done", (f"resolved {resolved(resolve.selected)}",))
+        return StatusMessage("done", (f"resolved {format_selection(resolve.selected)}",))
     words = [f"resolving {format_count(len(resolve.requirements), 'requirement')}"]
     if resolve.pages:
         words.append(format_count(resolve.pages, "page"))
@@ -94,23 +94,23 @@ def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None
 
 
 def _failed(what: str, message: str, hint: str) -> StatusMessage:
-    first, *rest = sentences(message)
+    first, *rest = split_message(message)
     return StatusMessage("failed", (what + first, *rest, *([hint] if hint else [])))
 
 
-def sentences(message: str) -> list[str]:
+def split_message(message: str) -> list[str]:
     """Return the parts of a message that explains more than one thing."""
     return [part.strip() for part in re.split(r"; |\n", message) if part.strip()] or [""]
 
 
-def folder(path: str) -> str:
+def environment_name(path: str) -> str:
     """Return an environment's path as people call it: ``.venv``; a short path stays whole."""
     # What is locked may be its lock's file.
     place = PurePath(path.removesuffix("/.lock"))
     return place.name if len(place.parts) > 2 else str(place)
 
 
-def resolved(picked: tuple[events.SelectedVersion, ...]) -> str:
+def format_selection(picked: tuple[events.SelectedVersion, ...]) -> str:
     """Sum up a set: ``41 distributions: 3 from source, 37 wheels, 1 kept``."""
     kinds = Counter(_origin(one) for one in picked)
     parts = [f"{kinds['source']} from source"] if kinds["source"] else []
@@ -131,13 +131,13 @@ def _origin(one: events.SelectedVersion) -> Literal["source", "wheel", "kept"]:
             return "wheel" if one.file.endswith(".whl") else "source"
 
 
-def kept(state: pool.RunState) -> int:
+def count_unchanged(state: pool.RunState) -> int:
     """Return how many distributions of an environment were good as they were."""
     picked = state.resolve.selected if state.resolve is not None else ()
     return sum(one.kind == "installed" for one in picked)
 
 
-def how_changed(change: events.EnvironmentChange) -> How:
+def change_kind(change: events.EnvironmentChange) -> How:
     """Return what became of one distribution, as one word."""
     if change.new is None:
         return "removed"
@@ -152,7 +152,7 @@ def how_changed(change: events.EnvironmentChange) -> How:
         return "upgraded"
 
 
-def change(change: events.EnvironmentChange) -> str:
+def format_change(change: events.EnvironmentChange) -> str:
     """Say what an environment has now: ``rich 14.2.0 (was 13.9.4)``."""
     facts = []
     if change.editable:
@@ -163,12 +163,12 @@ def change(change: events.EnvironmentChange) -> str:
     return f"{about} ({', '.join(facts)})" if facts else about
 
 
-def changed(environment: pool.EnvironmentState) -> str:
+def format_changes(environment: pool.EnvironmentState) -> str:
     """Sum up the changes: ``installed 41 into .venv (2 upgraded, 1 editable)``."""
     last = {change.name: change for change in environment.changes}.values()
-    ways = Counter(how_changed(change) for change in last)
+    ways = Counter(change_kind(change) for change in last)
     removed = ways.pop("removed", 0)
-    where = folder(environment.path)
+    where = environment_name(environment.path)
     if not ways:
         return f"removed {removed} from {where}"
     special: tuple[How, ...] = ("upgraded", "downgraded", "reinstalled")

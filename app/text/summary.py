@@ -9,8 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from app.format import format_duration, format_size
+from app.model.outcomes import requested_builds
 from app.text.lines import Line
-from app.text.run_status import changed, folder, kept, sentences
+from app.text.run_status import count_unchanged, environment_name, format_changes, split_message
 from pool import Outcome
 
 if TYPE_CHECKING:
@@ -18,20 +19,10 @@ if TYPE_CHECKING:
 
     import pool
 
-__all__ = ["asked_for", "sums"]
-
-_ORDER = (
-    Outcome.FETCHED, Outcome.CACHED, Outcome.BUILT, None, Outcome.CANCELLED, Outcome.SKIPPED,
-)  # fmt: skip
-"""Bad news last; failures after all of these."""
+__all__ = ["summary_lines"]
 
 
-def asked_for(state: pool.RunState) -> list[pool.BuildState]:
-    """Return the last tries of what the user asked for, and what failed inside, worst last."""
-    return sorted(filter(_counts, state.builds.values()), key=_badness)
-
-
-def sums(state: pool.RunState, peak: int) -> Iterator[Line]:
+def summary_lines(state: pool.RunState, peak: int) -> Iterator[Line]:
     """Yield the last lines.
 
     Args:
@@ -47,19 +38,8 @@ def sums(state: pool.RunState, peak: int) -> Iterator[Line]:
         yield Line(word="failed", text=failed)
 
 
-def _counts(build: pool.BuildState) -> bool:
-    if build.superseded_by is not None:
-        return False
-    # A failed build of metadata is the reason of a failed resolution, which has its own line.
-    return not build.nested or (build.outcome is Outcome.FAILED and bool(build.needed_by))
-
-
-def _badness(build: pool.BuildState) -> int:
-    return _ORDER.index(build.outcome) if build.outcome in _ORDER else len(_ORDER)
-
-
 def _totals(state: pool.RunState, peak: int) -> str:
-    asked = asked_for(state)
+    asked = requested_builds(state)
     counts = Counter(build.outcome for build in asked)
     said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
     parts = [f"{said or 'nothing built'} in {format_duration(_lasted(state))}"]
@@ -80,20 +60,22 @@ def _lasted(state: pool.RunState) -> float:
 
 
 def _installed(state: pool.RunState) -> str:
-    environment, same = state.environment, kept(state)
+    environment, same = state.environment, count_unchanged(state)
     if environment is None or environment.message:
         return ""
     if environment.changes:
-        return changed(environment) + (f", kept {same}" if same else "")
-    return f"kept {same} in {folder(environment.path)}, nothing to install" if same else ""
+        return format_changes(environment) + (f", kept {same}" if same else "")
+    return (
+        f"kept {same} in {environment_name(environment.path)}, nothing to install" if same else ""
+    )
 
 
 def _failed(state: pool.RunState) -> str:
     """Say why there was nothing to build, or why nothing was installed; empty where it was."""
     resolve, environment = state.resolve, state.environment
     if resolve is not None and resolve.message:
-        return f"not resolved: {sentences(resolve.message)[0]}"
+        return f"not resolved: {split_message(resolve.message)[0]}"
     if environment is not None and environment.message:
-        where, why = folder(environment.path), sentences(environment.message)[0]
+        where, why = environment_name(environment.path), split_message(environment.message)[0]
         return f"not installed into {where}: {why}"
     return ""

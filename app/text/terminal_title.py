@@ -1,7 +1,7 @@
-"""What those are told who look at another window: a title that says how far a run is, and a bell.
+"""The title and the bell of the terminal: the progress of a run for the user of another window.
 
-Sequences are xterm's: OSC 2 sets the title, CSI 22;2t and 23;2t put the old one on a stack and
-take it back. Numbers only: nothing that a build says ever gets there.
+Escape sequences are those of xterm: OSC 2 sets the title, CSI 22;2t saves it on a stack and
+CSI 23;2t restores it. The title has numbers only: no text of a build is ever written into it.
 """
 
 from __future__ import annotations
@@ -12,25 +12,17 @@ from typing import TYPE_CHECKING
 import pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Title", "able", "kept", "words"]
+__all__ = ["BELL", "TerminalTitle", "format_title", "restore_title"]
 
 BELL = "\a"
 
-_KEEP, _GIVE_BACK = "\x1b[22;2t", "\x1b[23;2t"
-_UNABLE = ("dumb", "unknown", "linux", "cons", "vt", "ansi", "eterm")
-"""Beginnings of the names of terminals that have no title, and might print what is meant for it."""
+_SAVE_TITLE, _RESTORE_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 
-def able(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal knows titles."""
-    term = environ.get("TERM", "")
-    return bool(term) and not term.startswith(_UNABLE)
-
-
-def words(state: pool.RunState) -> str:
-    """Say how far a run is: ``wheelpool 3/12, 2 building, 1 failed``."""
+def format_title(state: pool.RunState) -> str:
+    """Return the progress of a run: ``wheelpool 3/12, 2 building, 1 failed``."""
     builds = state.builds.values()
     done = sum(build.status is pool.Status.DONE for build in builds)
     failed = sum(build.outcome is pool.Outcome.FAILED for build in builds)
@@ -40,29 +32,29 @@ def words(state: pool.RunState) -> str:
     return ", ".join(parts)
 
 
-class Title:
-    """The title of one window; it is set where it has changed.
+class TerminalTitle:
+    """The title of one terminal; it is written only when it has changed.
 
     Args:
-        write: puts text on the terminal.
+        write: writes text to the terminal.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._shown = ""
 
-    def show(self, state: pool.RunState) -> None:
-        """Say how far a run is."""
-        if (now := words(state)) != self._shown:
-            self._shown = now
-            self._write(f"\x1b]2;{now}\a")
+    def update(self, state: pool.RunState) -> None:
+        """Set the title to the progress of a run."""
+        if (title := format_title(state)) != self._shown:
+            self._shown = title
+            self._write(f"\x1b]2;{title}\a")
 
 
 @contextmanager
-def kept(write: Callable[[str], object]) -> Iterator[None]:
-    """Give a terminal its old title back at the end."""
-    write(_KEEP)
+def restore_title(write: Callable[[str], object]) -> Iterator[None]:
+    """Save the terminal's title, and restore it when the block ends."""
+    write(_SAVE_TITLE)
     try:
         yield
     finally:
-        write(_GIVE_BACK)
+        write(_RESTORE_TITLE)

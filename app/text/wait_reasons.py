@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pool
     from app.model.queue import SlotQueue
 
-__all__ = ["in_line", "wait_reason"]
+__all__ = ["queue_position", "wait_reason"]
 
 
 def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, line: SlotQueue) -> str:
@@ -41,9 +41,9 @@ def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, line: 
             return f"waits {since}: {doing.word} {doing.detail}"
 
 
-def in_line(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
+def queue_position(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
     """Say in short where a build stands: ``next: has begun``, ``3rd in line``; or nothing."""
-    place = line.place(build.id)
+    place = line.position(build.id)
     if place is None or build.status is not Status.QUEUED:
         return ""
     if place == 0:
@@ -106,7 +106,7 @@ def _why_queued(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
         return "waits for a slot: builds are paused"
-    place = line.place(build.id)
+    place = line.position(build.id)
     if place is None:
         return "waits for a slot"
     if place:

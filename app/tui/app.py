@@ -15,7 +15,7 @@ from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
 import pool
-from app.text.terminal_title import Title
+from app.text.terminal_title import TerminalTitle
 from app.tui.replay_bindings import ReplayApp
 from app.tui.run_model import RunModel
 from app.tui.screens.dashboard import Dashboard
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.screen import Screen
 
-    from app.source.live import EventSource
+    from app.source.base import EventSource
 
 __all__ = ["WheelpoolApp"]
 
@@ -73,7 +73,7 @@ class WheelpoolApp(ReplayApp):
         super().__init__(theme)
         self.feed = RunModel(source, clock or pool.SystemClock())
         self._ascii = ascii_only
-        self._title = Title(self._put) if titled else None
+        self._title = TerminalTitle(self._put) if titled else None
         self._bell = bell
         self._going_on = False
 
@@ -85,16 +85,16 @@ class WheelpoolApp(ReplayApp):
     def on_mount(self) -> None:
         """Say what logs a replay lacks; tell those who look at another window, too."""
         if (replay := self.feed.replay) is not None and self.feed.source.journal is not None:
-            from app.plain.report import missing  # noqa: PLC0415 - a live run needs no reports
+            from app.runs.record import format_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
-            if text := missing(replay.end, pool.logs_of(self.feed.source.journal)):
+            if text := format_missing_logs(replay.end, pool.logs_of(self.feed.source.journal)):
                 self.notify(text, severity="warning", markup=False)
         if self._title is not None or self._bell:
             self.set_interval(_ANNOUNCED_SECONDS, self._announce)
 
     def _announce(self) -> None:
         if self._title is not None:
-            self._title.show(self.feed.state)
+            self._title.update(self.feed.state)
         before, self._going_on = self._going_on, not (self.feed.idle or self.feed.state.finished)
         if self._bell and before and not self._going_on:
             self.bell()

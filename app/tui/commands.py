@@ -10,7 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from app.format import format_size
 from app.model.sorting import ORDERS
-from app.text.limits import CAPS, step_of
+from app.text.limits import SLOT_LIMITS, budget_step
 from app.text.search import filter_builds
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ class BuildCommands(Provider):
         for by in ORDERS:
             yield f"sort by {by}", "again: the other way round", partial(dashboard.table.sort, by)
         if dashboard.live:
-            for limit in CAPS:
+            for limit in SLOT_LIMITS:
                 set_to = partial(dashboard.ask_cap, limit)
                 yield f"{limit}: set the cap to ...", "asks for the number", set_to
                 up, down = (partial(dashboard.move_cap, limit, by) for by in (1, -1))
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; ends nobody", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
-            step = format_size(step_of(dashboard.feed.state))
+            step = format_size(budget_step(dashboard.feed.state))
             yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
             yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
@@ -73,7 +73,7 @@ class BuildCommands(Provider):
     def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Offer the number that was typed."""
         if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
-            for limit in CAPS:
+            for limit in SLOT_LIMITS:
                 resize = partial(self._dashboard.resize, limit, int(number[0]))
                 yield f"{limit}: set the cap to {number[0]}", "", resize
 

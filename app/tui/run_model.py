@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.model.status import BuildKind
-    from app.source.live import EventSource
-    from app.source.replay import ReplayControls
+    from app.source.base import EventSource, ReplayControls
 
 __all__ = ["RunModel"]
 
@@ -65,7 +64,7 @@ class RunModel:
     def _start_over(self) -> None:
         """Go on from where the source goes on: from the beginning, or a moment of a replay."""
         self._generation = self.source.generation
-        moment = Snapshot() if self.replay is None else self.replay.moment()
+        moment = Snapshot() if self.replay is None else self.replay.snapshot()
         self.state, self.timeline, self.memory = moment.state, moment.timeline, moment.memory
         self.state.header = self.source.header
         self.changed.clear()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.reports.html import html
-from app.runs.record import read
+from app.reports.html import render_html
+from app.runs.record import read_record
 from tests.support.paths import RECORDINGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -74,7 +74,7 @@ def told(folder: Path, page: str, width: int, *argv: str) -> dict[str, object]:
 def test_the_page_is_never_wider_than_the_screen(
     tmp_path: Path, recording: str, width: int
 ) -> None:
-    page = html(read(RECORDINGS / f"{recording}.jsonl"))
+    page = render_html(read_record(RECORDINGS / f"{recording}.jsonl"))
     seen = told(tmp_path, page, width)
     assert seen["wide"] == seen["room"]
     assert seen["beyond"] == []
@@ -83,7 +83,7 @@ def test_the_page_is_never_wider_than_the_screen(
 
 
 def test_the_page_follows_the_colours_that_are_asked_for(tmp_path: Path) -> None:
-    page = html(read(RECORDINGS / "day.jsonl"))
+    page = render_html(read_record(RECORDINGS / "day.jsonl"))
     dark, light = (
         told(tmp_path, page, 390, f"--blink-settings=preferredColorScheme={scheme}")
         for scheme in (0, 1)
@@ -96,7 +96,7 @@ def test_hostile_names_make_no_elements(tmp_path: Path) -> None:
     text = (RECORDINGS / "day.jsonl").read_text()
     bad = json.dumps("</script><img src=x onerror=document.body.remove()>\u001b[31m")[1:-1]
     (tmp_path / "events.jsonl").write_text(text.replace('"name":"pyyaml"', f'"name":"{bad}"'))
-    page = html(read(tmp_path / "events.jsonl"))
+    page = render_html(read_record(tmp_path / "events.jsonl"))
     assert "onerror" in page
     seen = told(tmp_path, page, 390)
     assert (seen["images"], seen["scripts"]) == (0, 0)

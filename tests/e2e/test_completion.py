@@ -170,7 +170,7 @@ def test_runs_come_newest_first_and_say_what_they_were(saved: Home) -> None:
 def test_builds_are_offered_to_the_command_that_fits(
     saved: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.runs.store.goes_on", lambda *_: True)
+    monkeypatch.setattr("app.runs.store.is_running", lambda *_: True)
     run = str(saved.state / "runs" / NEWER)
     assert cancellable(saved.state, run, "") == [
         ("b3", "my-lib queued"), ("b2", "my-lib queued"), ("six", "six 1.17.0 building"),

@@ -13,9 +13,9 @@ from textual.widgets import Static
 
 import pool
 from app.format import format_clock, format_size
-from app.model.memory_history import columns
-from app.runs.previous_phases import earlier_phases
-from app.text.build_details import command, facts
+from app.model.memory_history import sample_columns
+from app.runs.previous_phases import previous_phases
+from app.text.build_details import build_facts, format_command
 from app.text.rows import TO_ASCII, build_title, describe
 from app.text.sparkline import sparkline
 from app.tui.screens.log import LogScreen
@@ -104,7 +104,7 @@ class BuildScreen(Screen[None]):
 
     def _look_back(self) -> None:
         if (journal := self._feed.source.journal) is not None:
-            self._before = earlier_phases(journal, self._first)
+            self._before = previous_phases(journal, self._first)
 
     def on_resize(self) -> None:
         """Draw for another width."""
@@ -142,12 +142,12 @@ class BuildScreen(Screen[None]):
         """Put the facts one below the other, long ones over several lines."""
         lines = Text()
         feed = self._feed
-        told = facts(build, feed.state, feed.now, feed.line, self._before)
+        told = build_facts(build, feed.state, feed.now, feed.line, self._before)
         room = max(20, self.app.size.width - _ABOUT - 3)
         for fact in told:
             parts = Text(self._plain(fact.text)).wrap(self.app.console, room) or [Text()]
             for number, part in enumerate(parts):
-                about = fact.about if number == 0 else ""
+                about = fact.label if number == 0 else ""
                 lines.append(f" {about:<{_ABOUT}}", "dim").append(part.plain).append("\n")
         lines.rstrip()
         return lines
@@ -181,7 +181,7 @@ class BuildScreen(Screen[None]):
                 f"  {format_clock(until - build.started_at)}, the top is {format_size(build.peak)}"
             )
             room = max(_GRAPH, self.app.size.width - _ABOUT - len(told) - 4)
-            values = columns(trail, min(room, _WIDEST), build.started_at, until)
+            values = sample_columns(trail, min(room, _WIDEST), build.started_at, until)
             text.append(f" {'over time':<{_ABOUT}}", "dim")
             text.append(sparkline(values, max(build.peak, 1), ascii_only=self._ascii))
             text.append(told, "dim")
@@ -204,12 +204,12 @@ class BuildScreen(Screen[None]):
             trail, now = self._feed.memory.process(build.id, process.pid), self._feed.now
             line = (
                 f" {process.pid:>{_ABOUT - 3}}  {format_size(process.rss):>8}  {process.cpu:>3.0f} %  "
-                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{command(process)}"
+                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{format_command(process)}"
             )
             yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()
 
     def _graph(self, trail: Series, most: int, since: float, until: float) -> str:
-        values = columns(trail, _GRAPH, since, until)
+        values = sample_columns(trail, _GRAPH, since, until)
         return sparkline(values, most, ascii_only=self._ascii)
 
     # What hands do

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 
 import pool
 from app.format import format_count, format_duration, format_size
-from app.runs.compare import Side, compare, difference, growth
+from app.runs.compare import Side, compare, format_memory_change, format_time_change
 from app.runs.compare_text import headline
 from app.source.replay import ReplaySource
 from app.text.rows import TO_ASCII
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from app.runs.compare import Comparison, Facts, Kind, Pair, Threshold, Totals
+    from app.runs.compare import BuildFacts, ChangeKind, Comparison, Pair, Threshold, Totals
     from app.tui.table.compare_columns import Order
 
 __all__ = ["DiffApp"]
 
-_SHADES: dict[Kind, str] = {
+_SHADES: dict[ChangeKind, str] = {
     "failed": "bad", "unfinished": "bad", "slower": "more", "memory": "more", "waited": "more",
     "tries": "more", "outcome": "other", "version": "other", "new": "other", "missing": "other",
     "mended": "good", "faster": "good",
@@ -176,13 +176,13 @@ class DiffScreen(Screen[None]):
                 yield f" {headline(name, header, totals)}"
         a, b = self._sums
         parts = [
-            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  {difference(a.wall, b.wall)}"
+            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  {format_time_change(a.wall, b.wall)}"
         ]
         if a.peak and b.peak:
             parts.append(
-                f"peak {format_size(a.peak)} -> {format_size(b.peak)}  {growth(a.peak, b.peak)}"
+                f"peak {format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}"
             )
-        if (a.locks or b.locks) and difference(a.locks, b.locks) != "the same":
+        if (a.locks or b.locks) and format_time_change(a.locks, b.locks) != "the same":
             parts.append(
                 f"waiting for locks {format_duration(a.locks)} -> {format_duration(b.locks)}"
             )
@@ -238,7 +238,7 @@ class DiffScreen(Screen[None]):
         pair = self.pairs.selected
         if pair is None:
             return None
-        both: list[tuple[RunModel, Facts | None]] = [
+        both: list[tuple[RunModel, BuildFacts | None]] = [
             *zip(self._feeds, (pair.a, pair.b), strict=True)
         ]
         for feed, facts in (both[side], both[1 - side]):

@@ -9,7 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 import pool
-from app.text.limits import budget_after
+from app.text.limits import step_budget
 from app.tui.commands import BuildCommands
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.dialogs import BudgetScreen, CapScreen, QuitScreen
@@ -204,7 +204,7 @@ class Dashboard(Screen[None]):
 
     def move_budget(self, steps: int) -> None:
         """Raise or lower the memory budget."""
-        if (budget := budget_after(self.feed.state, steps)) is not None:
+        if (budget := step_budget(self.feed.state, steps)) is not None:
             self.resize(pool.LimitName.MEMORY, budget)
 
     def action_cap(self, by: int) -> None:

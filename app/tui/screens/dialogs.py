@@ -12,13 +12,13 @@ from textual.widgets import Input, Static
 
 import pool
 from app.format import format_clock
-from app.source.replay_time import EXAMPLES, time_of
+from app.source.replay_time import EXAMPLES, parse_time
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from app.source.replay import ReplayControls
+    from app.source.base import ReplayControls
 
 __all__ = ["BudgetScreen", "CapScreen", "QuitScreen", "TimeScreen"]
 
@@ -135,7 +135,7 @@ class TimeScreen(_Question[float | None]):
         """Close with the time, or say why there is none."""
         replay = self._replay
         try:
-            at = time_of(event.value, replay.position, replay.length, replay.marks)
+            at = parse_time(event.value, replay.position, replay.length, replay.marks)
         except pool.SettingsError as problem:
             told = "\n ".join(filter(None, (problem.message, problem.hint)))
             self.query_one("#answer", Static).update(f" {told}")

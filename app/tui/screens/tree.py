@@ -16,7 +16,7 @@ from textual.widgets import Static
 from app.format import format_count
 from app.model.build_tree import BRANCHES_TO_ASCII, TreeRow, tree_rows
 from app.text.rows import GLYPHS, TO_ASCII, build_row, build_title
-from app.text.wait_reasons import in_line
+from app.text.wait_reasons import queue_position
 from app.tui.widgets.key_footer import KeyFooter
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Tree(ScrollView, can_focus=True):
     def _text(self, twig: TreeRow, width: int) -> Text:
         feed = self._feed
         build = feed.state.builds[twig.build]
-        shown = build_row(build, feed.state, feed.now, in_line(build, feed.state, feed.line))
+        shown = build_row(build, feed.state, feed.now, queue_position(build, feed.state, feed.line))
         name = f"{twig.branch}{build_title(build)}"
         if twig.again:
             state = "↑ above"

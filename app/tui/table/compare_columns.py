@@ -14,7 +14,7 @@ from app.text.rows import TO_ASCII
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.runs.compare import Facts, Pair
+    from app.runs.compare import BuildFacts, Pair
 
 __all__ = ["ORDERS", "Order", "arranged", "cells", "cut", "marks", "titles"]
 
@@ -117,25 +117,25 @@ def _larger(pair: Pair) -> int:
     return 0 if pair.a is None or pair.b is None else pair.b.peak - pair.a.peak
 
 
-def _state(facts: Facts | None, width: int) -> str:
+def _state(facts: BuildFacts | None, width: int) -> str:
     if facts is None:
         return "-"
     timed = facts.seconds and width >= _TIMES
     return f"{facts.state} {format_duration(facts.seconds)}" if timed else facts.state
 
 
-def _more_time(a: Facts | None, b: Facts | None) -> str:
+def _more_time(a: BuildFacts | None, b: BuildFacts | None) -> str:
     if a is None or b is None or not (a.seconds and b.seconds):
         return ""
     more = b.seconds - a.seconds
     return f"{'-' if more < 0 else '+'}{format_duration(abs(more))}"
 
 
-def _peak(facts: Facts | None) -> str:
+def _peak(facts: BuildFacts | None) -> str:
     return format_size(facts.peak) if facts is not None and facts.peak else "-"
 
 
-def _more_memory(a: Facts | None, b: Facts | None) -> str:
+def _more_memory(a: BuildFacts | None, b: BuildFacts | None) -> str:
     if a is None or b is None or not (a.peak and b.peak):
         return ""
     more = b.peak - a.peak

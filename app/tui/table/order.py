@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from app.model.grouping import Group, Layout, Manner
+from app.model.grouping import Group, Layout, LayoutOptions
 from app.model.sorting import Order, Section, SortKey, assign_numbers, sort_key
 from app.text.search import matches_filter
 
@@ -36,10 +36,10 @@ class TableQuery:
     """The groups whose builds are shown."""
 
     @property
-    def manner(self) -> Manner:
+    def manner(self) -> LayoutOptions:
         """How the list is laid out."""
         everything = bool(self.needle)
-        return Manner(opened=self.opened, everything=everything, backwards=self.backwards)
+        return LayoutOptions(opened=self.opened, everything=everything, backwards=self.backwards)
 
     def like(self, other: TableQuery) -> bool:
         """Tell whether builds are in the same order, whatever is shown of them."""

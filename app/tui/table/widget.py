@@ -19,7 +19,7 @@ from textual.strip import Strip
 from app.model.grouping import Group
 from app.model.sorting import ORDERS
 from app.text.rows import Row, build_row
-from app.text.wait_reasons import in_line
+from app.text.wait_reasons import queue_position
 from app.tui.table.columns import group_row, order_at, texts, titles
 from app.tui.table.order import RowOrder, TableQuery
 from app.tui.widgets.list_view import LineList
@@ -165,7 +165,9 @@ class BuildTable(LineList):
         if isinstance(there, Group):
             return group_row(there)
         state = self._feed.state
-        return build_row(there, state, self._feed.now, in_line(there, state, self._feed.line))
+        return build_row(
+            there, state, self._feed.now, queue_position(there, state, self._feed.line)
+        )
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""

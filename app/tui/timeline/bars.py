@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from app.model.timeline import between
+from app.model.timeline import spans_between
 from pool import Phase, WaitFor
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Piece:
 
 def bars(spans: Sequence[Span], part: Part, now: float) -> list[Span | None]:
     """Return what each cell shows: the span that has most of it; None where there is none."""
-    seen = between(spans, part.since, min(part.until, now))
+    seen = spans_between(spans, part.since, min(part.until, now))
     if len(seen) > _SWEPT * part.cells:
         return [_standing(seen, part, cell, now) for cell in range(part.cells)]
     cells: list[Span | None] = [None] * part.cells
@@ -117,7 +117,7 @@ def bars(spans: Sequence[Span], part: Part, now: float) -> list[Span | None]:
 def _standing(seen: Sequence[Span], part: Part, cell: int, now: float) -> Span | None:
     """Return what is there in the middle of a cell, or begins after that in it."""
     middle = min(part.begin(cell) + part.step / 2, now)
-    there = between(seen, middle, part.begin(cell + 1))
+    there = spans_between(seen, middle, part.begin(cell + 1))
     return there[0] if there else None
 
 

@@ -99,12 +99,12 @@ class TimelineChart(LineList):
     def _those_there(self) -> list[Row]:
         timeline = self._feed.timeline
         count = len(timeline.builds) if self.by_build else len(timeline.slots)
-        key = (id(timeline), self.by_build, count, bool(timeline.around))
+        key = (id(timeline), self.by_build, count, bool(timeline.run_spans))
         # With ten thousand builds, their rows are not made anew at every look.
         if key == self._made_for:
             return self._rows
         self._made_for = key
-        around = [Row(timeline.around)] if timeline.around else []
+        around = [Row(timeline.run_spans)] if timeline.run_spans else []
         if self.by_build:
             return around + [Row(spans, build=one) for one, spans in timeline.builds.items()]
         return around + [Row(timeline.slots[slot], slot=slot) for slot in sorted(timeline.slots)]

@@ -126,7 +126,7 @@ class TimelineGraphs(Widget):
         if not scale and state.machine is not None:
             scale = state.machine.total
         scale = max(scale, series["used"].peak) or _MACHINE
-        used = series["used"].at(min(self._part.until, self._feed.now)) or 0
+        used = series["used"].value_at(min(self._part.until, self._feed.now)) or 0
         now = f"peak {format_size(series['used'].peak)}" if state.finished else format_size(used)
         name = f"mem {format_size(scale)}"
         return _Graph(name=name, measure="used", scale=scale, now=now, cap="budget")
@@ -135,7 +135,7 @@ class TimelineGraphs(Widget):
         series = self._feed.timeline.series
         scale = max(series["cap"].peak, series["running"].peak, 1)
         at = min(self._part.until, self._feed.now)
-        running, cap = series["running"].at(at) or 0, series["cap"].at(at)
+        running, cap = series["running"].value_at(at) or 0, series["cap"].value_at(at)
         now = f"{running}/{cap}" if cap else f"{running} paused" if cap == 0 else str(running)
         name = f"builds {scale}"
         return _Graph(name=name, measure="running", scale=scale, now=now, cap="cap")

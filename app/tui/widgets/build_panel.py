@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 import pool
 from app.format import format_clock, format_count, format_duration, format_size
-from app.text.build_details import command
+from app.text.build_details import format_command
 from app.text.rows import build_title, describe, format_slowdown
 from app.text.wait_reasons import wait_reason
 
@@ -135,7 +135,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
         branch = "  " * (depth - 1) + "└ " if depth else ""
         lines.append(
             f"{process.pid:>8}  {format_size(process.rss):>8}  {process.cpu:>3.0f} %"
-            f"  {branch}{command(process)}"
+            f"  {branch}{format_command(process)}"
         )
     if len(lines) == 1:
         lines.append("       -  no process runs")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.text.gauges import SECONDS, gauges, history
+from app.text.gauges import GAUGE_SECONDS, gauge_values, list_gauges
 from app.text.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -45,15 +45,17 @@ class Graphs(Widget):
         self.tick()
 
     def _line(self) -> Text:
-        known = gauges(self._feed.state, self._feed.timeline)
+        known = list_gauges(self._feed.state, self._feed.timeline)
         known = known[: _fitting(known, self.size.width)]
         if not known:
             return Text("")
         words = sum(_width(gauge) for gauge in known)
         cells = min(_MOST, (self.size.width - words - 1) // len(known))
-        parts = [(f" {SECONDS / 60:g} min", "dim")] if self._roomy(words, cells, known) else []
+        parts = (
+            [(f" {GAUGE_SECONDS / 60:g} min", "dim")] if self._roomy(words, cells, known) else []
+        )
         for gauge in known:
-            past = history(self._feed.timeline, gauge.measure, self._feed.now, cells)
+            past = gauge_values(self._feed.timeline, gauge.measure, self._feed.now, cells)
             graph = sparkline(past, gauge.scale, ascii_only=self._ascii)
             # Where a graph begins and ends can be told without colour.
             now = f" {gauge.now}" if gauge.now else ""
@@ -61,7 +63,7 @@ class Graphs(Widget):
         return Text.assemble(*parts, no_wrap=True)
 
     def _roomy(self, words: int, cells: int, known: list[Gauge]) -> bool:
-        return words + cells * len(known) + len(f" {SECONDS / 60:g} min") < self.size.width
+        return words + cells * len(known) + len(f" {GAUGE_SECONDS / 60:g} min") < self.size.width
 
     def render(self) -> Text:
         """Return the line."""

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.format import format_clock, format_size, format_size_of
-from app.text.limits import budget, caps_for, next_cap, traffic
+from app.text.limits import fit_limits, format_traffic, memory_budget, next_limit
 from app.text.progress import format_slowest, format_time_left
 from app.text.rows import TO_ASCII, format_counts
 from pool import LimitName
@@ -40,7 +40,7 @@ class RunHeader(Widget):
 
     def select_next(self) -> None:
         """Select the cap that follows."""
-        self.selected = next_cap(self._feed.state, self.selected)
+        self.selected = next_limit(self._feed.state, self.selected)
         self.tick()
 
     def tick(self) -> None:
@@ -70,7 +70,7 @@ class RunHeader(Widget):
         """Put the caps side by side; the one that keys change is in brackets."""
         return "".join(
             f"[{text.rstrip()}]".ljust(len(text) + 2) if self._chosen(name) else f" {text} "
-            for name, text in caps_for(self._feed.state, room).items()
+            for name, text in fit_limits(self._feed.state, room).items()
         )
 
     def _memory(self, room: int) -> str:
@@ -87,7 +87,7 @@ class RunHeader(Widget):
 
     def _amounts(self) -> tuple[str, ...]:
         machine = self._feed.state.machine
-        if (known := budget(self._feed.state)) is not None:
+        if (known := memory_budget(self._feed.state)) is not None:
             used, reserved, whole = known
             said = f"memory {format_size_of(used, whole)}"
             aside = f"{said}, {format_size(reserved)} reserved"
@@ -119,7 +119,7 @@ class RunHeader(Widget):
         left, slow = self._left(), format_slowest(feed.state, feed.now)
         if left or slow:
             return "   ".join(filter(None, (slow, left))), left or slow
-        if coming := traffic(feed.state, feed.now):
+        if coming := format_traffic(feed.state, feed.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
         return self._kind()
 

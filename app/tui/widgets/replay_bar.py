@@ -12,7 +12,7 @@ from app.format import format_clock
 if TYPE_CHECKING:
     from textual import events
 
-    from app.source.replay import ReplayControls
+    from app.source.base import ReplayControls
 
 __all__ = ["ReplayBar"]
 

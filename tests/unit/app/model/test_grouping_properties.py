@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from app.model.grouping import NEWEST, Group, Layout, Manner
+from app.model.grouping import SHOWN_FAILURES, Group, Layout, LayoutOptions
 from app.model.queue import SlotQueue
 from app.model.sorting import ORDERS, Order, Section, section_of, sort_key
 from app.text.search import matches_filter
@@ -19,7 +19,7 @@ from tests.support.event_strategies import journals
 
 sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
 manners = st.builds(
-    Manner, opened=st.frozensets(st.sampled_from(Section)), everything=st.booleans(), backwards=st.booleans()
+    LayoutOptions, opened=st.frozensets(st.sampled_from(Section)), everything=st.booleans(), backwards=st.booleans()
 )  # fmt: skip
 wants = st.builds(
     TableQuery, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
@@ -29,7 +29,7 @@ wants = st.builds(
 
 @given(sizes, manners, st.none() | st.integers(0, 44))
 def test_each_one_has_a_line_or_is_counted_by_a_group(
-    sizes: list[int], manner: Manner, kept: int | None
+    sizes: list[int], manner: LayoutOptions, kept: int | None
 ) -> None:
     layout = Layout(sizes, manner, kept)
     lines = [layout.at(line) for line in range(len(layout))]
@@ -44,14 +44,16 @@ def test_each_one_has_a_line_or_is_counted_by_a_group(
 
 
 @given(sizes, manners)
-def test_what_runs_comes_first_and_a_few_failures_next(sizes: list[int], manner: Manner) -> None:
+def test_what_runs_comes_first_and_a_few_failures_next(
+    sizes: list[int], manner: LayoutOptions
+) -> None:
     layout = Layout(sizes, manner)
     running, failed = sizes[Section.RUNNING], sizes[Section.FAILED]
     first = [layout.at(line) for line in range(running)]
     assert sorted(first, key=str) == sorted(range(running), key=str)
     to_come = layout.line_of(running + failed) if sizes[Section.WAITING] else None
     if to_come is not None and not manner.opened and not manner.everything:
-        assert to_come - running <= NEWEST + sizes[Section.WAITING], "failures are bounded"
+        assert to_come - running <= SHOWN_FAILURES + sizes[Section.WAITING], "failures are bounded"
 
 
 @given(journals(), wants, st.data())
@@ -115,6 +117,6 @@ def test_a_line_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]
     whole = SlotQueue.of(state)
     stands = [line[place] for place in range(len(line))]
     assert stands == [whole[place] for place in range(len(whole))]
-    assert [line.place(build) for build in stands] == list(range(len(stands)))
+    assert [line.position(build) for build in stands] == list(range(len(stands)))
     gone = BuildId(next(f"b{n}" for n in count(90)))
-    assert line.place(gone) is None
+    assert line.position(gone) is None

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import pool
-from app.model.timeline import Landmark, Series, Span, Timeline, between
+from app.model.timeline import Landmark, Series, Span, Timeline, spans_between
 from app.text.spans import landmark_text, span_detail
 from pool import BuildId, Holder, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.paths import RECORDINGS
@@ -87,7 +87,7 @@ def test_what_is_queued_while_paused_is_paused() -> None:
         "builds paused to 1 (resume)",
         "memory 1.0 GiB to off (user)",
     ]
-    assert [timeline.series["cap"].at(t) for t in (0.5, 1.0, 2.9, 3.0)] == [1, 0, 0, 1]
+    assert [timeline.series["cap"].value_at(t) for t in (0.5, 1.0, 2.9, 3.0)] == [1, 0, 0, 1]
 
 
 def test_memory_tokens_and_downloads_are_followed() -> None:
@@ -101,13 +101,13 @@ def test_memory_tokens_and_downloads_are_followed() -> None:
         (3.5, events.DownloadFinished(file="f", bytes=9)),
     )
     series = timeline.series
-    assert [series["used"].at(t) for t in (2.5, 3.0)] == [30, 0]
-    assert [series["reserved"].at(t) for t in (1.0, 3.0)] == [50, 0]
-    assert [series["tokens"].at(t) for t in (2.5, 3.0)] == [2, 0]
-    assert [series["running"].at(t) for t in (0.0, 1.0, 3.0)] == [None, 1, 0]
-    assert [series["downloads"].at(t) for t in (1.6, 3.5)] == [1, 0]
-    assert (series["available"].at(2.0), series["jobs"].at(2.0)) == (40, 4)
-    assert series["budget"].at(0.0) == 1 << 30
+    assert [series["used"].value_at(t) for t in (2.5, 3.0)] == [30, 0]
+    assert [series["reserved"].value_at(t) for t in (1.0, 3.0)] == [50, 0]
+    assert [series["tokens"].value_at(t) for t in (2.5, 3.0)] == [2, 0]
+    assert [series["running"].value_at(t) for t in (0.0, 1.0, 3.0)] == [None, 1, 0]
+    assert [series["downloads"].value_at(t) for t in (1.6, 3.5)] == [1, 0]
+    assert (series["available"].value_at(2.0), series["jobs"].value_at(2.0)) == (40, 4)
+    assert series["budget"].value_at(0.0) == 1 << 30
 
 
 def test_what_is_about_no_build_has_spans_too() -> None:
@@ -119,12 +119,12 @@ def test_what_is_about_no_build_has_spans_too() -> None:
         (5.0, events.LockReleased(lock="/env/.lock")),
         (6.0, events.EnvironmentFailed(environment="/env", reference="x", message="full")),
     )
-    assert told(timeline.around) == [
+    assert told(timeline.run_spans) == [
         ("resolve", 0.5, 2.0, None),
         (WaitFor.LOCK, 3.0, 4.0, None),
         ("install", 4.0, 5.0, None),
     ]
-    assert span_detail(timeline.around[0]) == "a, b"
+    assert span_detail(timeline.run_spans[0]) == "a, b"
     assert timeline.landmarks == [Landmark(t=6.0, kind="failure", message="full")]
 
 
@@ -132,13 +132,13 @@ def test_a_long_series_keeps_its_extremes() -> None:
     most, least = Series(), Series(extreme=min)
     for t in range(100_000):
         value = 900 if t == 4711 else 1 if t == 815 else 10 + t % 7
-        most.put(t, value)
-        least.put(t, value)
+        most.append(t, value)
+        least.append(t, value)
     assert len(most.times) == len(most.values) <= 8192
     assert most.peak == 900
     assert min(least.values) == 1
     assert most.highest(4000, 6000) == 900
-    assert most.at(99_999) == 10 + 99_999 % 7
+    assert most.value_at(99_999) == 10 + 99_999 % 7
 
 
 def test_a_slice_leaves_out_what_ended_before() -> None:
@@ -146,9 +146,9 @@ def test_a_slice_leaves_out_what_ended_before() -> None:
         Span(build=A, kind=Phase.BUILD, since=0.0, until=2.0),
         Span(build=A, kind=Phase.CHECK, since=3.0, until=None),
     ]
-    assert list(between(spans, 2.0, 3.0)) == []
-    assert list(between(spans, 1.9, 3.1)) == spans
-    assert list(between(spans, 50.0, 60.0)) == spans[1:]
+    assert list(spans_between(spans, 2.0, 3.0)) == []
+    assert list(spans_between(spans, 1.9, 3.1)) == spans
+    assert list(spans_between(spans, 50.0, 60.0)) == spans[1:]
 
 
 @pytest.mark.parametrize("name", ["day.jsonl", "install.jsonl"])

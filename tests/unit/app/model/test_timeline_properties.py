@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.model.timeline import Series, Span, Timeline, between
+from app.model.timeline import Series, Span, Timeline, spans_between
 from pool import Outcome, Phase, RunState, WaitFor, apply, events
 from tests.support.event_strategies import journals
 
@@ -79,7 +79,7 @@ def test_waits_hold_no_slot_and_running_is_the_number_of_slots_held(
     assert not [s for s in every if isinstance(s.kind, WaitFor) and s.slot is not None]
     for event in journal:
         held = [s for s in every if s.slot and s.since <= event.t < s.end(state.now + 1)]
-        assert (timeline.series["running"].at(event.t) or 0) == len(held)
+        assert (timeline.series["running"].value_at(event.t) or 0) == len(held)
     failed = [
         e for e in journal
         if isinstance(e, events.BuildFinished) and e.outcome is Outcome.FAILED
@@ -96,14 +96,14 @@ def test_a_slice_has_the_spans_that_are_in_it(
     since, until = min(one, other), max(one, other) + 0.01
     for spans in timeline.builds.values():
         inside = [s for s in spans if s.since < until and s.end(state.now + 9) > since]
-        assert list(between(spans, since, until)) == inside
+        assert list(spans_between(spans, since, until)) == inside
 
 
 @given(st.lists(st.integers(0, 9), min_size=1))
 def test_a_series_holds_each_value_until_the_next(values: list[int]) -> None:
     series = Series()
     for t, value in enumerate(values):
-        series.put(t, value)
-    assert [series.at(t + 0.5) for t in range(len(values))] == values
+        series.append(t, value)
+    assert [series.value_at(t + 0.5) for t in range(len(values))] == values
     assert series.peak == max(values)
     assert series.highest(0, len(values)) == max(values)

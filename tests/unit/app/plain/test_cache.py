@@ -153,7 +153,7 @@ def test_values_that_cannot_be_used_are_told_and_nothing_goes(
     [("3", 3), ("2k", 2048), ("2KiB", 2048), ("1.5 GB", 3 << 29), ("1T", 1 << 40)],
 )
 def test_sizes_are_read_as_people_write_them(text: str, stays: int) -> None:
-    choose = caches.choice(None, text, everything=False)
-    item = CacheEntry(kind="k", path=caches.folder(), bytes=stays, used=0.0)
+    choose = caches.parse_selection(None, text, everything=False)
+    item = CacheEntry(kind="k", path=caches.default_cache_dir(), bytes=stays, used=0.0)
     assert choose([item]) == []
     assert choose([CacheEntry(kind="k", path=item.path, bytes=stays + 1, used=0.0)]) != []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import run
-from app.plain.doctor import as_json, as_lines
+from app.plain.doctor import to_json, to_lines
 from pool.engine.doctor import Doctor, Finding
 from pool.scheduling.history import BuildHistory
 from tests.support.fakes import ManualClock
@@ -77,12 +77,12 @@ def test_findings_are_lines_or_json() -> None:
         Finding(what="git", state="ok", text="2.39"),
         Finding(what="cc", state="missing", text="not on PATH"),
     ]
-    assert list(as_lines(found, ascii_only=False)) == [
+    assert list(to_lines(found, ascii_only=False)) == [
         "✓ ok       git  2.39",
         "✗ missing  cc   not on PATH",
     ]
-    assert next(as_lines(found, ascii_only=True)).isascii()
-    assert json.loads(as_json(found))[1] == {
+    assert next(to_lines(found, ascii_only=True)).isascii()
+    assert json.loads(to_json(found))[1] == {
         "what": "cc",
         "state": "missing",
         "text": "not on PATH",

@@ -10,7 +10,7 @@ import pytest
 import pool
 from app.plain.printer import Printer
 from app.runs import build_log as wholelog
-from app.runs.build_log import whole_log
+from app.runs.build_log import read_log_lines
 from pool import Holder, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.home import HEADER, numbered
 from tests.support.paths import DAY
@@ -34,7 +34,7 @@ def said(
     printer = Printer(verbosity, HEADER, logs or Path("/nowhere"))
     lines: list[str] = []
     for event in numbered([*BEGUN, *story]):
-        new = [line.text for line in printer.lines(event)]
+        new = [line.text for line in printer.print_event(event)]
         if event.seq > len(BEGUN):
             lines += new
     return lines
@@ -62,7 +62,7 @@ def failed(build: pool.BuildId) -> events.BuildFinished:
 
 def test_the_beginning_says_what_and_where() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
-    (line,) = printer.lines(STARTED)
+    (line,) = printer.print_event(STARTED)
     assert line.text == "wheelpool 0.1.0  2 targets  builds 2  memory 8.0 GiB  logs /s/logs"
 
 
@@ -221,8 +221,8 @@ def test_in_short_a_failure_says_where_its_log_is() -> None:
     for event in numbered(
         [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
     ):
-        printer.follow(event)
-    assert [line.text for line in printer.in_short()] == [
+        printer.apply(event)
+    assert [line.text for line in printer.short_summary()] == [
         "built     libb      peak 412 MiB  wheelhouse/x.whl",
         "failed    liba 1.0  it broke",
         "          mend it",
@@ -282,7 +282,7 @@ def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     count = 100_000
     log.write_text("".join(f"{n}\n" for n in range(count)))
-    lines = list(whole_log(log))
+    lines = list(read_log_lines(log))
     assert len(lines) == wholelog.HEAD + 1 + wholelog.TAIL
     assert (lines[0], lines[-1]) == ("0", f"{count - 1}")
     assert lines[wholelog.HEAD] == f"┄┄┄┄ 98,000 lines are left out; all are in {log} ┄┄┄┄"
@@ -292,13 +292,13 @@ def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
 def test_a_log_that_is_not_huge_is_shown_whole(tmp_path: Path, count: int) -> None:
     log = tmp_path / "x.log"
     log.write_text("".join(f"{n}\n" for n in range(count)))
-    assert list(whole_log(log)) == [str(n) for n in range(count)]
+    assert list(read_log_lines(log)) == [str(n) for n in range(count)]
 
 
 def test_a_line_without_an_end_is_cut(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"x" * 5_000_000)
-    assert all(len(line) <= 400 for line in whole_log(log))
+    assert all(len(line) <= 400 for line in read_log_lines(log))
 
 
 def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
@@ -306,7 +306,7 @@ def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
     for verbosity in ("quiet", "normal", "verbose"):
         with pool.JournalReader(recording) as reader:
             printer = Printer(verbosity, reader.header, pool.logs_of(recording))
-            lines = [line.text for event in reader.read() for line in printer.lines(event)]
+            lines = [line.text for event in reader.read() for line in printer.print_event(event)]
         assert not [line for line in lines if "\x1b" in line or "\n" in line]
         assert "the log ┄┄┄┄" in "\n".join(lines)
 
@@ -339,7 +339,7 @@ CHANGED = events.EnvironmentChanged(
 
 def test_the_beginning_of_an_install_says_into_what() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
-    (line,) = printer.lines(INTO)
+    (line,) = printer.print_event(INTO)
     assert line.text.startswith(f"wheelpool 0.1.0  2 targets  into {ENV}  memory 8.0 GiB")
 
 
@@ -423,8 +423,8 @@ def test_remarks_are_notes_and_come_again_in_short() -> None:
     assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in numbered([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
-        printer.follow(event)
-    assert next(printer.in_short()).text == "note      pip is old"
+        printer.apply(event)
+    assert next(printer.short_summary()).text == "note      pip is old"
 
 
 def test_what_is_fetched_says_its_size_and_is_in_the_sum_alone() -> None:

@@ -72,59 +72,59 @@ def changed(limit: pool.LimitName, old: int, new: int, why: str = "user") -> eve
 
 
 def test_the_caps_are_shown_with_what_goes_on(run: Run) -> None:
-    assert said(run, lambda remote: remote.shown()) == ["builds 2/2", "jobs 0/2"]
-    assert said(run, lambda remote: remote.shown(BUILDS)) == ["builds 2/2"]
-    assert said(run, lambda remote: remote.shown(MEMORY)) == ["memory no budget"]
+    assert said(run, lambda remote: remote.format_limits()) == ["builds 2/2", "jobs 0/2"]
+    assert said(run, lambda remote: remote.format_limits(BUILDS)) == ["builds 2/2"]
+    assert said(run, lambda remote: remote.format_limits(MEMORY)) == ["memory no budget"]
     run.write(changed(MEMORY, 0, 8 << 30))
-    assert said(run, lambda remote: remote.shown())[-1].startswith("memory 0 B of 8.0 GiB")
+    assert said(run, lambda remote: remote.format_limits())[-1].startswith("memory 0 B of 8.0 GiB")
     assert run.asked == []
 
 
 def test_a_cap_is_set_and_what_came_along_is_told(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 3), changed(JOBS, 2, 3)]
-    assert said(run, lambda remote: remote.resized(BUILDS, 3)) == ["builds 2 -> 3", "jobs 2 -> 3"]
+    assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 2 -> 3", "jobs 2 -> 3"]
     assert run.asked == [pool.Resize(limit=BUILDS, value=3)]
     run.does = []
-    assert said(run, lambda remote: remote.resized(BUILDS, 3)) == ["builds 3 already"]
+    assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 3 already"]
 
 
 def test_a_lowered_cap_says_who_goes_on(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 1)]
-    assert said(run, lambda remote: remote.resized(BUILDS, 1)) == ["builds 2 -> 1, 2 still run"]
+    assert said(run, lambda remote: remote.resize(BUILDS, 1)) == ["builds 2 -> 1, 2 still run"]
 
 
 def test_a_cap_while_paused_is_that_of_later(run: Run) -> None:
     run.write(changed(BUILDS, 2, 0, "pause"))
     run.does = [changed(BUILDS, 4, 0, "pause")]
-    words = said(run, lambda remote: remote.resized(BUILDS, 4))
+    words = said(run, lambda remote: remote.resize(BUILDS, 4))
     assert words == ["builds 2 -> 4, once it is resumed"]
 
 
 def test_a_memory_budget_comes_and_goes(run: Run) -> None:
     run.does = [changed(MEMORY, 0, 8 << 30)]
-    words = said(run, lambda remote: remote.resized(MEMORY, 8 << 30))
+    words = said(run, lambda remote: remote.resize(MEMORY, 8 << 30))
     assert words == ["memory no budget -> 8.0 GiB"]
     run.does = [changed(MEMORY, 8 << 30, 0)]
-    words = said(run, lambda remote: remote.resized(MEMORY, 0))
+    words = said(run, lambda remote: remote.resize(MEMORY, 0))
     assert words == ["memory 8.0 GiB -> no budget"]
 
 
 def test_pausing_and_resuming_say_what_they_change(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 0, "pause")]
-    (line,) = said(run, RemoteRun.paused)
+    (line,) = said(run, RemoteRun.pause)
     assert line == "paused: 2 builds finishing, nothing more begins"
     run.does = []
-    assert said(run, RemoteRun.paused)[0].startswith("paused already: ")
+    assert said(run, RemoteRun.pause)[0].startswith("paused already: ")
     run.does = [changed(BUILDS, 0, 2, "resume")]
-    assert said(run, RemoteRun.resumed) == ["resumed: builds 2"]
+    assert said(run, RemoteRun.resume) == ["resumed: builds 2"]
     run.does = []
-    assert said(run, RemoteRun.resumed) == ["it was not paused: builds 2"]
+    assert said(run, RemoteRun.resume) == ["it was not paused: builds 2"]
 
 
 @pytest.mark.parametrize("name", ["b1", "six", "Six", "six 1.17.0", "six==1.17.0"])
 def test_a_build_is_named_as_people_name_it(run: Run, name: str) -> None:
     run.does = [events.BuildFinished(build=A, outcome=pool.Outcome.CANCELLED)]
-    words = said(run, lambda remote: remote.cancelled(name, [None]))
+    words = said(run, lambda remote: remote.cancel(name, [None]))
     assert words == ["six 1.17.0: cancelled"]
     assert run.asked == [pool.Cancel(build=A)]
 
@@ -138,18 +138,18 @@ def test_it_is_waited_for_the_end_of_what_is_cancelled(run: Run) -> None:
         yield
         raise AssertionError("it has ended by now")
 
-    assert said(run, lambda remote: remote.cancelled("six", naps())) == ["six 1.17.0: cancelled"]
+    assert said(run, lambda remote: remote.cancel("six", naps())) == ["six 1.17.0: cancelled"]
     with RemoteRun(run.path) as remote:
-        slow = list(remote.cancelled("./my-lib", [None, None]))
+        slow = list(remote.cancel("./my-lib", [None, None]))
     assert slow == ["my_lib: its processes are being ended"]
 
 
 def test_of_namesakes_the_one_that_fits_is_meant(run: Run) -> None:
     with pytest.raises(pool.RunError, match="2 builds are called so") as told:
-        said(run, lambda remote: remote.cancelled("my-lib", []))
+        said(run, lambda remote: remote.cancel("my-lib", []))
     assert told.value.hint == "b2 is my_lib (./my-lib), b3 is my_lib (./other)"
     run.write(events.BuildFinished(build=B, outcome=pool.Outcome.FAILED))
-    said(run, lambda remote: remote.cancelled("my-lib", []))
+    said(run, lambda remote: remote.cancel("my-lib", []))
     assert run.asked == [pool.Cancel(build=C)]
 
 
@@ -158,24 +158,24 @@ def test_what_is_tried_again_is_told(run: Run) -> None:
     again = events.BuildQueued(build=new, name="six", target="six", log="d", retry_of=A)
     run.write(events.BuildFinished(build=A, outcome=pool.Outcome.FAILED))
     run.does = [again]
-    assert said(run, lambda remote: remote.retried("six")) == ["six: again, as b4"]
+    assert said(run, lambda remote: remote.retry("six")) == ["six: again, as b4"]
     run.write(events.BuildFinished(build=new, outcome=pool.Outcome.FAILED))
     run.does = [events.BuildQueued(build=newer, name="six", target="six", log="e", retry_of=new)]
-    said(run, lambda remote: remote.retried("six"))
+    said(run, lambda remote: remote.retry("six"))
     assert run.asked[-1] == pool.Retry(build=new), "not what was tried again already"
 
 
 def test_the_end_is_announced(run: Run) -> None:
-    assert said(run, lambda remote: remote.stopped(now=False)) == ["stopping: 3 builds being ended"]
+    assert said(run, lambda remote: remote.stop(now=False)) == ["stopping: 3 builds being ended"]
     assert run.asked == [pool.Stop()]
 
 
 def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
     run.refuses = "six has ended: built\x1b[2J"
     with pytest.raises(pool.RunError, match=r"^six has ended: built"):
-        said(run, lambda remote: remote.cancelled("six", []))
+        said(run, lambda remote: remote.cancel("six", []))
     with pytest.raises(pool.RunError, match="there is no build seven"):
-        said(run, lambda remote: remote.cancelled("seven", []))
+        said(run, lambda remote: remote.cancel("seven", []))
     assert len(run.asked) == 1
 
 

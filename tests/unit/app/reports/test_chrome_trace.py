@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pool
-from app.reports.chrome_trace import trace
-from app.runs.record import read
+from app.reports.chrome_trace import render_trace
+from app.runs.record import read_record
 from pool import events
 from tests.support.home import write_journal
 from tests.support.paths import RECORDINGS
@@ -32,7 +32,7 @@ def queued(build: pool.BuildId, name: str = "a") -> events.BuildQueued:
 
 
 def traced(folder: Path, *story: Any) -> list[dict[str, Any]]:
-    return checked(trace(read(write_journal(folder, story))))
+    return checked(render_trace(read_record(write_journal(folder, story))))
 
 
 def slices(found: Sequence[dict[str, Any]], pid: int) -> list[tuple[str, int, int]]:
@@ -46,8 +46,8 @@ def slices(found: Sequence[dict[str, Any]], pid: int) -> list[tuple[str, int, in
 
 @pytest.mark.parametrize("recording", ["day", "install"])
 def test_recorded_runs_keep_the_format(recording: str) -> None:
-    record = read(RECORDINGS / f"{recording}.jsonl")
-    found = checked(trace(record))
+    record = read_record(RECORDINGS / f"{recording}.jsonl")
+    found = checked(render_trace(record))
     held = {one["args"]["build"] for one in found if one.get("cat") == "build"}
     assert len(held) == len(
         {span.build for spans in record.timeline.slots.values() for span in spans}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pool
-from app.reports.github import Commands, errors
+from app.reports.github import WorkflowCommands, error_annotations
 from app.text.lines import Line
 from pool import events
 
@@ -13,8 +13,8 @@ A, B = pool.BuildId("b1"), pool.BuildId("b2")
 
 
 def around(*lines: Line) -> list[str]:
-    commands = Commands("t0ken")
-    return [told.text for line in lines for told in commands.around(line)]
+    commands = WorkflowCommands("t0ken")
+    return [told.text for line in lines for told in commands.wrap(line)]
 
 
 def state_with(*story: events.KnownEvent) -> pool.RunState:
@@ -54,7 +54,7 @@ def test_an_annotation_is_escaped_as_the_runner_unescapes_it() -> None:
     end = events.BuildFinished(
         build=A, outcome=pool.Outcome.FAILED, message="50%\r\nof: it, all", hint="do x"
     )
-    (line,) = errors(end, state_with(queued, end))
+    (line,) = error_annotations(end, state_with(queued, end))
     assert line.text == ("::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Ado x")
 
 
@@ -62,15 +62,15 @@ def test_a_try_that_is_made_again_is_no_error_yet() -> None:
     queued = events.BuildQueued(build=A, name="a", target="a", log="a")
     again = events.BuildQueued(build=B, name="a", target="a", log="b", retry_of=A)
     end = events.BuildFinished(build=A, outcome=pool.Outcome.FAILED, message="killed")
-    assert not list(errors(end, state_with(queued, again, end)))
+    assert not list(error_annotations(end, state_with(queued, again, end)))
 
 
 def test_what_is_about_no_build_is_an_error_too() -> None:
     failed = events.EnvironmentFailed(environment="/x/y/.venv", reference="r", message="full")
-    assert [line.text for line in errors(failed, pool.RunState())] == [
+    assert [line.text for line in error_annotations(failed, pool.RunState())] == [
         "::error title=not installed into .venv::full"
     ]
     failed_search = events.ResolveFailed(reference="r", message="a conflict", hint="relax")
-    assert [line.text for line in errors(failed_search, pool.RunState())] == [
+    assert [line.text for line in error_annotations(failed_search, pool.RunState())] == [
         "::error title=not resolved::a conflict%0Arelax"
     ]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from app.reports.html import html
+from app.reports.html import render_html
 from app.reports.markup import document, element
 from app.reports.timeline_svg import SHADES
-from app.runs.record import read
+from app.runs.record import read_record
 from app.text.spans import SPAN_NAMES, landmark_text
 from pool import LimitName, Outcome, Phase, WaitFor, events
 from tests.support.home import write_journal
@@ -64,7 +64,7 @@ def page(folder: Path, story: Sequence[events.KnownEvent], log: bytes = b"") -> 
     journal = write_journal(folder, story)
     pool.logs_of(journal).mkdir(exist_ok=True)
     (pool.logs_of(journal) / "b1.log").write_bytes(log)
-    return Seen(html(read(journal)))
+    return Seen(render_html(read_record(journal)))
 
 
 def queued(name: str = "a") -> events.BuildQueued:
@@ -73,8 +73,8 @@ def queued(name: str = "a") -> events.BuildQueued:
 
 @pytest.mark.parametrize("recording", ["day", "install"])
 def test_a_recorded_run_is_told_in_full(recording: str) -> None:
-    record = read(RECORDINGS / f"{recording}.jsonl")
-    seen = Seen(html(record))
+    record = read_record(RECORDINGS / f"{recording}.jsonl")
+    seen = Seen(render_html(record))
     assert not seen.open
     assert set(seen.tags) <= OURS
     for build in record.state.builds.values():
@@ -88,7 +88,7 @@ def test_a_recorded_run_is_told_in_full(recording: str) -> None:
 
 
 def test_nothing_is_fetched_and_no_script_is_run() -> None:
-    text = html(read(RECORDINGS / "day.jsonl"))
+    text = render_html(read_record(RECORDINGS / "day.jsonl"))
     seen = Seen(text)
     assert not {"src", "href", "style", "onload", "onerror"} & set(seen.attributes)
     assert "script" not in seen.tags
@@ -157,7 +157,7 @@ def test_ten_thousand_builds_with_long_logs_are_a_page_of_some_megabytes(tmp_pat
     journal = write_journal(tmp_path, [*story, END])
     pool.logs_of(journal).mkdir(exist_ok=True)
     (pool.logs_of(journal) / "b1.log").write_bytes((b"x" * 5000 + b"\n") * 1000)
-    text = html(read(journal))
+    text = render_html(read_record(journal))
     assert len(text) < 4_000_000
     seen = Seen(text)
     assert seen.tags.count("rect") < 7000
@@ -165,7 +165,7 @@ def test_ten_thousand_builds_with_long_logs_are_a_page_of_some_megabytes(tmp_pat
 
 
 def test_every_kind_of_span_has_a_colour() -> None:
-    style = Path(html.__code__.co_filename).with_name("html.css").read_text()
+    style = Path(render_html.__code__.co_filename).with_name("html.css").read_text()
     assert set(SHADES) == set(SPAN_NAMES)
     for shade in set(SHADES.values()):
         assert f"rect.{shade} {{ fill:" in style

@@ -10,8 +10,8 @@ import pytest
 import xmlschema
 
 import pool
-from app.reports.junit import junit
-from app.runs.record import read
+from app.reports.junit import render_junit
+from app.runs.record import read_record
 from pool import events
 from tests.support.home import write_journal
 from tests.support.paths import JUNIT_SCHEMA, RECORDINGS
@@ -40,7 +40,7 @@ def suite(folder: Path, story: Sequence[object], log: bytes = b"") -> ET.Element
     """Return the suite of a run, after its check against the schema."""
     journal = write_journal(folder, cast("Sequence[events.KnownEvent]", story))
     (pool.logs_of(journal) / "b1.log").write_bytes(log)
-    text = junit(read(journal))
+    text = render_junit(read_record(journal))
     SCHEMA.validate(text)
     found = ET.fromstring(text).find("testsuite")
     assert found is not None
@@ -49,8 +49,8 @@ def suite(folder: Path, story: Sequence[object], log: bytes = b"") -> ET.Element
 
 @pytest.mark.parametrize("recording", ["day", "install"])
 def test_recorded_runs_are_valid_and_count_right(recording: str) -> None:
-    record = read(RECORDINGS / f"{recording}.jsonl")
-    text = junit(record)
+    record = read_record(RECORDINGS / f"{recording}.jsonl")
+    text = render_junit(record)
     SCHEMA.validate(text)
     found = ET.fromstring(text).find("testsuite")
     assert found is not None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pool
-from app.reports.markdown import markdown
-from app.runs.record import read
+from app.reports.markdown import render_markdown
+from app.runs.record import read_record
 from pool import events
 from tests.support.home import write_journal
 from tests.support.paths import RECORDINGS
@@ -35,11 +35,11 @@ def failed(number: int, message: str = "no compiler") -> events.BuildFinished:
 def page(folder: Path, story: Iterable[Any], log: bytes = b"") -> str:
     journal = write_journal(folder, list(story))
     (pool.logs_of(journal) / "b1.log").write_bytes(log)
-    return markdown(read(journal))
+    return render_markdown(read_record(journal))
 
 
 def test_a_recorded_run_has_all_its_parts() -> None:
-    text = markdown(read(RECORDINGS / "day.jsonl"))
+    text = render_markdown(read_record(RECORDINGS / "day.jsonl"))
     titles = [line for line in text.splitlines() if line.startswith("#")]
     assert titles == [
         "## wheelpool: 1 skipped, 2 cancelled, 2 failed, 1 fetched, 2 cached, 14 built in 2 min 55 s",

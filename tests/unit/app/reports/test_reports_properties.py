@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from app.reports.chrome_trace import trace
-from app.reports.github import Commands, errors
-from app.reports.junit import junit
-from app.reports.markdown import markdown
-from app.runs.record import RunRecord, read
+from app.reports.chrome_trace import render_trace
+from app.reports.github import WorkflowCommands, error_annotations
+from app.reports.junit import render_junit
+from app.reports.markdown import render_markdown
+from app.runs.record import RunRecord, read_record
 from app.text.lines import Line
 from pool.events.types import BuildQueued, KnownEvent
 from tests.support.event_strategies import journals
@@ -37,7 +37,7 @@ def records(draw: st.DrawFn) -> RunRecord:
         for event in story:
             writer.write(event)
         writer.close()
-        return read(writer.path)
+        return read_record(writer.path)
 
 
 def _named(event: KnownEvent, name: str) -> KnownEvent:
@@ -48,7 +48,7 @@ def _named(event: KnownEvent, name: str) -> KnownEvent:
 
 @given(records())
 def test_any_run_makes_a_valid_trace(record: RunRecord) -> None:
-    found = checked(trace(record))
+    found = checked(render_trace(record))
     held = sum(one["dur"] for one in found if one.get("cat") == "build")
     # Rounding to microseconds moves each end of a span by half of one at most.
     spans = [span for own in record.timeline.slots.values() for span in own]
@@ -58,13 +58,13 @@ def test_any_run_makes_a_valid_trace(record: RunRecord) -> None:
 
 @given(records())
 def test_any_run_makes_valid_junit(record: RunRecord) -> None:
-    SCHEMA.validate(junit(record))
+    SCHEMA.validate(render_junit(record))
 
 
 @given(records())
 def test_any_run_makes_markdown_whose_tables_hold(record: RunRecord) -> None:
     columns = 0
-    for line in markdown(record).splitlines():
+    for line in render_markdown(record).splitlines():
         if not line.startswith("|"):
             columns = 0
             continue
@@ -75,10 +75,10 @@ def test_any_run_makes_markdown_whose_tables_hold(record: RunRecord) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["", "log", "log.end", "built"]), NAMES)))
 def test_nothing_but_our_own_commands_is_obeyed(lines: list[tuple[str, str]]) -> None:
-    commands, stopped = Commands("token"), False
+    commands, stopped = WorkflowCommands("token"), False
     for word, text in lines:
         line = Line(word=word, text=text.replace("\n", " "))
-        for told in commands.around(line):
+        for told in commands.wrap(line):
             if told.word != "command":
                 command = told.text.lstrip().startswith("::") or "##[" in told.text
                 assert stopped or not command
@@ -95,5 +95,5 @@ def test_annotations_are_a_line_each(record: RunRecord) -> None:
     state = pool.RunState()
     for event in record.events:
         pool.apply(state, event)
-        for line in errors(event, state):
+        for line in error_annotations(event, state):
             assert re.fullmatch(r"::error title=[^:,\r\n]*::[^\r\n]*", line.text)

@@ -10,7 +10,14 @@ import pytest
 
 import pool
 from app.model.timeline import Timeline
-from app.runs.compare import Pair, Side, Threshold, compare, difference, growth
+from app.runs.compare import (
+    Pair,
+    Side,
+    Threshold,
+    compare,
+    format_memory_change,
+    format_time_change,
+)
 from pool import LimitName, Outcome, WaitFor, events
 from tests.support.home import HEADER
 
@@ -210,10 +217,10 @@ def test_caps_and_the_machine_are_told_where_they_differ() -> None:
 
 
 def test_differences_in_words() -> None:
-    assert difference(5.0, 10.0) == "+5.0 s, 2.0x"
-    assert difference(10.0, 5.0) == "-5.0 s, 0.5x"
-    assert difference(0.0, 5.0) == "+5.0 s"
-    assert difference(5.0, 5.01) == "the same"
-    assert growth(MIB, MIB) == "the same"
-    assert growth(0, MIB) == "+1 MiB"
-    assert growth(100 * MIB, 50 * MIB) == "-50 MiB, 0.5x"
+    assert format_time_change(5.0, 10.0) == "+5.0 s, 2.0x"
+    assert format_time_change(10.0, 5.0) == "-5.0 s, 0.5x"
+    assert format_time_change(0.0, 5.0) == "+5.0 s"
+    assert format_time_change(5.0, 5.01) == "the same"
+    assert format_memory_change(MIB, MIB) == "the same"
+    assert format_memory_change(0, MIB) == "+1 MiB"
+    assert format_memory_change(100 * MIB, 50 * MIB) == "-50 MiB, 0.5x"

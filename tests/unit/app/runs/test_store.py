@@ -40,17 +40,17 @@ def test_the_newest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
     for hour in (3, 5, 4):
         name = f"20261121-0{hour}0000-1"
         write_journal(tmp_path / "runs" / name, [*story(1), finished(9.0, built=1)], name)
-    found = [run.id for run in runs.saved(tmp_path, 2)]
+    found = [run.id for run in runs.list_runs(tmp_path, 2)]
     assert found == ["20261121-050000-1", "20261121-040000-1"]
 
 
 def test_a_run_says_how_it_went(tmp_path: Path) -> None:
     name = "20261121-031205-1"
     write_journal(tmp_path / "runs" / name, [*story(5), finished(252.0, built=4, failed=1)], name)
-    (run,) = runs.saved(tmp_path, 9)
+    (run,) = runs.list_runs(tmp_path, 9)
     assert run.started == datetime(2026, 11, 21, 3, 12, 5, tzinfo=UTC)
-    assert run.asked == 5
-    (line,) = runs.table([run])
+    assert run.target_count == 5
+    (line,) = runs.format_table([run])
     assert line.startswith(name)
     assert "4 built, 1 failed" in line
     assert line.endswith("./t0 ./t1 ./t2 and 2 more")
@@ -63,7 +63,7 @@ def test_a_long_run_is_read_at_its_ends(tmp_path: Path) -> None:
     ]
     name = "20261121-031205-1"
     write_journal(tmp_path / "runs" / name, [*story(1), *outputs, finished(9e3, built=1)], name)
-    (run,) = runs.saved(tmp_path, 9)
+    (run,) = runs.list_runs(tmp_path, 9)
     assert run.totals == {Outcome.BUILT: 1}
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_goes_on_is_told_from_one_that_was_killed(tmp_path: Path) -> 
     for name in (mine, gone):
         path = write_journal(tmp_path / "runs" / name, story(1), name)
         path.write_text(path.read_text().replace("2026-11-21T03:12:05.000+00:00", began))
-    assert {run.id: run.remark for run in runs.saved(tmp_path, 9)} == {
+    assert {run.id: run.status for run in runs.list_runs(tmp_path, 9)} == {
         mine: "running",
         gone: "ended early",
     }
@@ -83,8 +83,8 @@ def test_a_pid_that_is_somebody_elses_by_now_is_no_running_run(tmp_path: Path) -
     name = f"20261121-031205-{os.getpid()}"
     path = write_journal(tmp_path / "runs" / name, story(1), name)
     path.write_text(path.read_text().replace("2026-11-21T03:12:05", "2001-01-01T00:00:00"))
-    (run,) = runs.saved(tmp_path, 9)
-    assert run.remark == "ended early"
+    (run,) = runs.list_runs(tmp_path, 9)
+    assert run.status == "ended early"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage\n", b'{"wheelpool"'])
@@ -93,19 +93,19 @@ def test_a_broken_log_is_listed_as_that(tmp_path: Path, content: bytes | None) -
     folder.mkdir(parents=True)
     if content is not None:
         (folder / "events.jsonl").write_bytes(content)
-    (run,) = runs.saved(tmp_path, 9)
-    assert run.remark == "broken log"
-    assert list(runs.table([run])) == ["20261121-031205-1      broken log"]
+    (run,) = runs.list_runs(tmp_path, 9)
+    assert run.status == "broken log"
+    assert list(runs.format_table([run])) == ["20261121-031205-1      broken log"]
 
 
 def test_a_log_of_a_header_alone_has_ended_early(tmp_path: Path) -> None:
     write_journal(tmp_path / "runs" / "20261121-031205-999999999", [])
-    (run,) = runs.saved(tmp_path, 9)
-    assert run.remark == "ended early"
+    (run,) = runs.list_runs(tmp_path, 9)
+    assert run.status == "ended early"
 
 
 def test_no_runs_are_said_to_be_none(tmp_path: Path) -> None:
-    assert list(runs.table(runs.saved(tmp_path / "nowhere", 9))) == ["no saved runs yet"]
+    assert list(runs.format_table(runs.list_runs(tmp_path / "nowhere", 9))) == ["no saved runs yet"]
 
 
 def test_a_run_is_found_by_path_id_and_beginning(
@@ -116,12 +116,12 @@ def test_a_run_is_found_by_path_id_and_beginning(
     write_journal(folder, story(1))
     write_journal(tmp_path / "runs" / "20261121-031205-12", story(1))
     write_journal(tmp_path / "runs" / "20261122-031205-1", story(1))
-    assert runs.find(tmp_path, str(folder)) == folder
-    assert runs.find(tmp_path, "20261121-031205-1") == folder
-    assert runs.find(tmp_path, "20261122") == tmp_path / "runs" / "20261122-031205-1"
+    assert runs.find_run(tmp_path, str(folder)) == folder
+    assert runs.find_run(tmp_path, "20261121-031205-1") == folder
+    assert runs.find_run(tmp_path, "20261122") == tmp_path / "runs" / "20261122-031205-1"
     with pytest.raises(pool.JournalError, match="20261121: 2 runs begin like that"):
-        runs.find(tmp_path, "20261121")
+        runs.find_run(tmp_path, "20261121")
     with pytest.raises(pool.JournalError, match="nope: no such file, and no such run"):
-        runs.find(tmp_path, "nope")
+        runs.find_run(tmp_path, "nope")
     with pytest.raises(pool.JournalError, match="runs: not the folder of a run"):
-        runs.find(tmp_path, "runs")
+        runs.find_run(tmp_path, "runs")

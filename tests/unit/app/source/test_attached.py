@@ -107,7 +107,7 @@ def test_a_torn_line_is_awaited(growing: Growing) -> None:
 def test_the_end_is_the_runs_end(growing: Growing) -> None:
     growing.write(*STORY)
     with attached(growing) as source:
-        assert source.parting_code == 0
+        assert source.exit_code_on_leave == 0
         source.wait(10.0)
         assert not source.done, "there is something to poll"
         assert source.poll() == STORY
@@ -124,7 +124,7 @@ def test_a_killed_run_is_noticed_when_it_is_time_to_look(
     growing.write(*STORY[:3])
     with attached(growing, clock) as source:
         source.poll()
-        monkeypatch.setattr(attach, "goes_on", lambda *_: False)
+        monkeypatch.setattr(attach, "is_running", lambda *_: False)
         source.poll()
         assert not source.done
         clock.seconds = 2.0
@@ -133,7 +133,7 @@ def test_a_killed_run_is_noticed_when_it_is_time_to_look(
         source.poll()
         assert source.done
         assert source.exit_code is None
-        assert source.parting_code == 1
+        assert source.exit_code_on_leave == 1
 
 
 def test_the_last_words_of_a_run_that_ends_are_not_missed(
@@ -146,7 +146,7 @@ def test_the_last_words_of_a_run_that_ends_are_not_missed(
         return False
 
     with attached(growing, clock) as source:
-        monkeypatch.setattr(attach, "goes_on", ends)
+        monkeypatch.setattr(attach, "is_running", ends)
         clock.seconds = 2.0
         assert source.poll() == STORY
         assert source.exit_code == 0
@@ -159,9 +159,9 @@ def test_a_log_that_another_run_overwrites_is_no_run(growing: Growing) -> None:
         growing.write(STORY[0])
         assert source.poll() == []
         assert source.done
-        assert source.trouble is not None
-        assert "another run writes to it" in source.trouble
-        assert source.parting_code == 1
+        assert source.error is not None
+        assert "another run writes to it" in source.error
+        assert source.exit_code_on_leave == 1
 
 
 def served(growing: Growing, refused: str, controls: list[pool.Control]) -> None:
@@ -190,7 +190,7 @@ def served(growing: Growing, refused: str, controls: list[pool.Control]) -> None
     try:
         with AttachedSource(growing.path, ManualClock()) as source:
             told: list[str] = []
-            source.tell = told.append
+            source.on_refusal = told.append
             commands = (pool.Pause(), pool.Cancel(build=B), pool.Resume())
             for control in commands:
                 source.send(control)
@@ -213,7 +213,7 @@ def test_commands_arrive_in_order_and_refusals_are_told(growing: Growing, refuse
 def test_a_run_without_a_door_is_told(growing: Growing) -> None:
     with AttachedSource(growing.path, ManualClock()) as source:
         told: list[str] = []
-        source.tell = told.append
+        source.on_refusal = told.append
         source.send(pool.Pause())
         source._commands.put(None)
         source._messenger.join()
@@ -237,15 +237,15 @@ def test_it_is_named_by_what_finds_it_again(growing: Growing, tmp_path: Path) ->
 def test_the_only_one_that_goes_on_is_meant(tmp_path: Path) -> None:
     growing = Growing(tmp_path / "runs")
     growing.write(*STORY[:2])
-    assert runs.going_on(tmp_path, None) == growing.path
-    assert runs.going_on(tmp_path, growing.run[:12]) == growing.path
-    assert runs.going_on(tmp_path, str(growing.path)) == growing.path
+    assert runs.find_running(tmp_path, None) == growing.path
+    assert runs.find_running(tmp_path, growing.run[:12]) == growing.path
+    assert runs.find_running(tmp_path, str(growing.path)) == growing.path
     growing.write(*STORY[2:])
     growing.writer.close()
     with pytest.raises(pool.RunError, match=r"^no run goes on$"):
-        runs.going_on(tmp_path, None)
+        runs.find_running(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run has ended") as told:
-        runs.going_on(tmp_path, growing.run)
+        runs.find_running(tmp_path, growing.run)
     assert "wheelpool replay" in told.value.hint
 
 
@@ -256,7 +256,7 @@ def test_of_several_one_has_to_be_named(tmp_path: Path) -> None:
     other.write_bytes(one.path.read_bytes())
     one.writer.close()
     with pytest.raises(pool.RunError, match=rf"2 runs go on.*{one.run} {other.parent.name}$"):
-        runs.going_on(tmp_path, None)
+        runs.find_running(tmp_path, None)
 
 
 def test_a_killed_one_is_no_choice(tmp_path: Path) -> None:
@@ -264,17 +264,17 @@ def test_a_killed_one_is_no_choice(tmp_path: Path) -> None:
     growing = Growing(tmp_path / "runs", datetime(1999, 1, 1, tzinfo=UTC))
     growing.writer.close()
     with pytest.raises(pool.RunError, match="no run goes on"):
-        runs.going_on(tmp_path, None)
+        runs.find_running(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run was killed"):
-        runs.going_on(tmp_path, growing.run)
+        runs.find_running(tmp_path, growing.run)
 
 
 def test_a_dead_process_that_nobody_has_asked_for_does_not_go_on() -> None:
     process = subprocess.Popen(["sleep", "1000"])
     run = f"20261121-031205-{process.pid}"
-    assert runs.goes_on(run, datetime.now(UTC))
+    assert runs.is_running(run, datetime.now(UTC))
     process.kill()
     until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
-    assert not runs.goes_on(run, datetime.now(UTC))
+    assert not runs.is_running(run, datetime.now(UTC))
     process.wait()
-    assert not runs.goes_on(run, datetime.now(UTC))
+    assert not runs.is_running(run, datetime.now(UTC))

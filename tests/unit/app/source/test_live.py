@@ -55,7 +55,7 @@ def test_what_is_told_is_what_is_written(tmp_path: Path) -> None:
     session.start()
     state = followed(session)
     assert session.exit_code == 0
-    assert session.trouble is None
+    assert session.error is None
     assert state.totals == {Outcome.BUILT: 2}
     with pool.JournalReader(session.journal) as reader:
         assert reader.header == session.header
@@ -131,8 +131,8 @@ def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
     followed(session)
     assert session.exit_code == 3
     kept = tmp_path / "state" / "run" / "logs" / "traceback.txt"
-    assert session.trouble is not None
-    assert session.trouble.startswith("an error of wheelpool's own: ZeroDivisionError: oh")
-    assert str(kept) in session.trouble
+    assert session.error is not None
+    assert session.error.startswith("an error of wheelpool's own: ZeroDivisionError: oh")
+    assert str(kept) in session.error
     assert "Traceback" in kept.read_text()
-    assert "hidden" not in session.trouble + kept.read_text()
+    assert "hidden" not in session.error + kept.read_text()

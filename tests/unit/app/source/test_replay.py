@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from app.source.replay import Mark, ReplaySource
+from app.source.base import Mark
+from app.source.replay import ReplaySource
 from pool import events
 from tests.support.home import write_journal
 

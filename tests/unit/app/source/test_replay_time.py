@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import pool
-from app.source.replay import Mark
-from app.source.replay_time import next_failure, previous_failure, time_of
+from app.source.base import Mark
+from app.source.replay_time import next_failure, parse_time, previous_failure
 
 MARKS = (
     Mark(t=0.0, kind="failure"),
@@ -39,7 +39,7 @@ LENGTH = 7200.5
     ],
 )
 def test_a_time_is_found(text: str, at: float) -> None:
-    assert time_of(text, 100.0, LENGTH, MARKS) == at
+    assert parse_time(text, 100.0, LENGTH, MARKS) == at
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_a_time_is_found(text: str, at: float) -> None:
 )
 def test_what_is_no_time_is_refused_with_what_is(text: str) -> None:
     with pytest.raises(pool.SettingsError, match="is no time in a run") as refused:
-        time_of(text, 100.0, LENGTH, MARKS)
+        parse_time(text, 100.0, LENGTH, MARKS)
     assert "12:30" in refused.value.hint
 
 
 def test_a_time_after_the_end_is_refused() -> None:
     with pytest.raises(pool.SettingsError, match="99:00 is after the end of the run, 1:30"):
-        time_of("99:00", 0.0, 90.0, ())
+        parse_time("99:00", 0.0, 90.0, ())
 
 
 def test_the_first_failure_may_be_at_the_very_beginning() -> None:
-    assert time_of("failure", 0.0, LENGTH, MARKS) == 0.0
+    assert parse_time("failure", 0.0, LENGTH, MARKS) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_first_failure_may_be_at_the_very_beginning() -> None:
 )
 def test_where_nothing_failed_that_is_said(marks: tuple[Mark, ...], told: str) -> None:
     with pytest.raises(pool.SettingsError, match=told):
-        time_of("failure", 100.0, LENGTH, marks)
+        parse_time("failure", 100.0, LENGTH, marks)
 
 
 def test_failures_are_gone_through_in_both_directions() -> None:

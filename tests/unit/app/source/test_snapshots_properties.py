@@ -31,7 +31,7 @@ def seen(moment: Snapshot) -> tuple[object, ...]:
         list(moment.state.builds),
         timeline.builds,
         timeline.slots,
-        timeline.around,
+        timeline.run_spans,
         {name: series for name, series in timeline.series.items() if series.times},
         timeline.landmarks,
         dict(moment.memory.builds),
@@ -59,7 +59,7 @@ def test_from_any_moment_on_it_all_comes_to_the_same(
         moments.record(event)
     for _ in range(3):
         count = data.draw(st.integers(0, len(journal)))
-        kept = moments.before(count)
+        kept = moments.find_snapshot(count)
         assert 0 <= count - kept.count < 2 * apart or len(journal) > 32 * apart
         before = copy.deepcopy(seen(kept))
         moment = kept.copy()

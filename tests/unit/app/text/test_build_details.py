@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 import pool
-from app.model.memory_history import MemoryHistory, columns
+from app.model.memory_history import MemoryHistory, sample_columns
 from app.model.queue import SlotQueue
 from app.model.timeline import Series
-from app.runs.previous_phases import earlier_phases
-from app.text.build_details import facts, tries
+from app.runs.previous_phases import previous_phases
+from app.text.build_details import build_facts, list_attempts
 from pool.common.model import BuildId, LimitName, Outcome, Phase, RunId
 from pool.events import types as v
 from pool.events.process_delta import ProcessDelta
@@ -36,8 +36,8 @@ def pool_at(event: v.KnownEvent, t: float) -> v.KnownEvent:
 def said(
     state: pool.RunState, build: BuildId, now: float, before: dict[Phase, float] | None = None
 ) -> dict[str, str]:
-    found = facts(state.builds[build], state, now, SlotQueue(), before or {})
-    return {fact.about: fact.text for fact in found}
+    found = build_facts(state.builds[build], state, now, SlotQueue(), before or {})
+    return {fact.label: fact.text for fact in found}
 
 
 def queued(build: BuildId) -> v.BuildQueued:
@@ -76,7 +76,7 @@ def test_a_failure_says_why_and_how_to_run_it_again_and_its_tries() -> None:
     assert (told["why"], told["way out"], told["again"]) == ("no", "do", "x")
     assert told["tries"] == "1. this one, retried  2. queued"
     assert said(state, B, 2.0)["tries"] == "1. retried (no)  2. this one, queued"
-    assert [one.id for one in tries(state.builds[B], state)] == [A, B]
+    assert [one.id for one in list_attempts(state.builds[B], state)] == [A, B]
 
 
 def test_who_needs_it_and_what_it_waits_for_are_named() -> None:
@@ -109,15 +109,15 @@ def test_memory_is_kept_of_builds_and_of_processes_that_run() -> None:
     assert trail.process(A, 7).values == []
     trail.record(v.BuildFinished(t=4.0, build=A, outcome=Outcome.BUILT))
     assert trail.process(A, 8).values == []
-    assert trail.builds[A].at(5.0) == 0
+    assert trail.builds[A].value_at(5.0) == 0
 
 
 def test_a_graph_has_the_most_of_each_length_of_time_and_nothing_before() -> None:
     series = Series()
     for t, value in ((4.0, 1), (5.0, 9), (5.5, 2)):
-        series.put(t, value)
-    assert columns(series, 4, 0.0, 8.0) == [None, None, 9, 2]
-    assert columns(Series(), 2, 0.0, 8.0) == [None, None]
+        series.append(t, value)
+    assert sample_columns(series, 4, 0.0, 8.0) == [None, None, 9, 2]
+    assert sample_columns(Series(), 2, 0.0, 8.0) == [None, None]
 
 
 def write(folder: Path, outcome: Outcome, seconds: float) -> Path:
@@ -147,5 +147,5 @@ def test_the_newest_run_before_that_built_it_is_compared_with(tmp_path: Path) ->
     (tmp_path / "35" / "events.jsonl").write_text("no journal\n")
     now = tmp_path / "4" / "events.jsonl"
     build = after((0.0, queued(A))).builds[A]
-    assert earlier_phases(now, build) == {Phase.BUILD: 7.0}
-    assert earlier_phases(tmp_path / "none" / "0" / "events.jsonl", build) == {}
+    assert previous_phases(now, build) == {Phase.BUILD: 7.0}
+    assert previous_phases(tmp_path / "none" / "0" / "events.jsonl", build) == {}

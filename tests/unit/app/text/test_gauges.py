@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pool
 from app.model.timeline import Timeline
-from app.text.gauges import SECONDS, gauges, history
+from app.text.gauges import GAUGE_SECONDS, gauge_values, list_gauges
 from app.text.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
@@ -44,12 +44,12 @@ def test_the_scales_are_the_caps_and_the_budget() -> None:
     state, timeline = seen(
         v.BuildStarted(build=A, slot=1, reserved=2 * GIB), v.Sample(builds=(tree,), machine=machine)
     )
-    known = {gauge.name: gauge for gauge in gauges(state, timeline)}
+    known = {gauge.name: gauge for gauge in list_gauges(state, timeline)}
     assert {name: gauge.scale for name, gauge in known.items()} == {
         "builds": 4, "jobs": 8, "memory": 4 * GIB, "pressure": 100, "reserved": 4 * GIB,
     }  # fmt: skip
     assert (known["pressure"].now, known["reserved"].now) == ("12 %", "2.0 GiB")
-    values = {gauge: history(timeline, known[gauge].measure, 0.0, 10)[-1] for gauge in known}
+    values = {gauge: gauge_values(timeline, known[gauge].measure, 0.0, 10)[-1] for gauge in known}
     assert values == {
         "builds": 1, "jobs": 4, "memory": GIB, "pressure": 12, "reserved": 2 * GIB,
     }  # fmt: skip
@@ -57,13 +57,13 @@ def test_the_scales_are_the_caps_and_the_budget() -> None:
 
 def test_a_pause_keeps_the_scale_and_no_sample_is_no_pressure() -> None:
     state, timeline = seen(v.LimitChanged(limit=LimitName.BUILDS, old=4, new=0, why="pause"))
-    known = gauges(state, timeline)
+    known = list_gauges(state, timeline)
     assert [(gauge.name, gauge.scale) for gauge in known[:2]] == [("builds", 4), ("jobs", 8)]
     assert "pressure" not in [gauge.name for gauge in known]
 
 
 def test_history_ends_now_and_is_empty_before_the_run() -> None:
     _, timeline = seen(v.BuildStarted(build=A, slot=1, t=10.0))
-    past = history(timeline, "running", 20.0, 18)
+    past = gauge_values(timeline, "running", 20.0, 18)
     assert past == [None] * 16 + [1, 1]
-    assert history(timeline, "running", 20.0 + 2 * SECONDS, 18) == [1] * 18
+    assert gauge_values(timeline, "running", 20.0 + 2 * GAUGE_SECONDS, 18) == [1] * 18

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import pool
-from app.plain.progress_line import progress
+from app.plain.progress_line import format_progress
 from app.text import limits as caps
-from app.text.limits import budget, caps_for, limits, next_cap, traffic
+from app.text.limits import fit_limits, format_limits, format_traffic, memory_budget, next_limit
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 
@@ -32,10 +32,10 @@ def test_the_drain_and_the_pause_are_said() -> None:
     both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
     lowered = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
     paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
-    assert limits(state(*both))[LimitName.BUILDS] == "builds 2/2"
-    assert limits(state(*both, lowered))[LimitName.BUILDS] == "builds 2 -> 1"
-    assert limits(state(*both, paused))[LimitName.BUILDS] == "builds paused (2 finishing)"
-    assert limits(state(paused))[LimitName.BUILDS] == "builds paused"
+    assert format_limits(state(*both))[LimitName.BUILDS] == "builds 2/2"
+    assert format_limits(state(*both, lowered))[LimitName.BUILDS] == "builds 2 -> 1"
+    assert format_limits(state(*both, paused))[LimitName.BUILDS] == "builds paused (2 finishing)"
+    assert format_limits(state(paused))[LimitName.BUILDS] == "builds paused"
 
 
 def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
@@ -45,7 +45,7 @@ def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
     both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
     user = v.LimitChanged(limit=LimitName.BUILDS, old=1, new=1, why="user")
     said = [
-        limits(state(*both, *events))[LimitName.BUILDS]
+        format_limits(state(*both, *events))[LimitName.BUILDS]
         for events in ([memory(2, 1)], [memory(2, 1), memory(1, 2)], [memory(2, 1), user])
     ]
     assert said == ["builds 2 -> 1 memory", "builds 2/2", "builds 2 -> 1"]
@@ -61,17 +61,17 @@ def test_the_budget_is_said_with_what_is_used_and_reserved() -> None:
     samples = [v.BuildSample(build=b, processes=(), rss=r, peak=r) for b, r in ((A, 50), (B, 500))]
     used = v.Sample(builds=tuple(samples), machine=v.MachineMemory(total=9, available=5))
     left = v.BuildFinished(build=B, outcome=pool.Outcome.BUILT)
-    assert budget(state()) is None
-    assert budget(state(given, *both)) == (0, 600, 1000)
-    assert budget(state(given, *both, used)) == (550, 800, 1000)
-    assert budget(state(given, *both, used, left)) == (50, 300, 1000)
-    assert budget(state(given, none)) is None
+    assert memory_budget(state()) is None
+    assert memory_budget(state(given, *both)) == (0, 600, 1000)
+    assert memory_budget(state(given, *both, used)) == (550, 800, 1000)
+    assert memory_budget(state(given, *both, used, left)) == (50, 300, 1000)
+    assert memory_budget(state(given, none)) is None
 
 
 def test_downloads_and_installs_drain_as_builds_do() -> None:
     lowered = v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user")
     install = v.InstallStarted(distribution="x.whl", environment="cache")
-    said = limits(state(*loading(8), lowered, install))
+    said = format_limits(state(*loading(8), lowered, install))
     assert list(said.values()) == ["builds 0/2", "downloads 8 -> 3", "installs 1/2"]
 
 
@@ -85,12 +85,12 @@ def test_downloads_and_installs_drain_as_builds_do() -> None:
     ],
 )
 def test_all_caps_are_there_at_every_width(width: int, said: list[str]) -> None:
-    assert list(caps_for(state(*loading(1)), width).values()) == said
+    assert list(fit_limits(state(*loading(1)), width).values()) == said
 
 
 def test_what_begins_or_ends_moves_no_neighbour() -> None:
     wide = v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=16, why="user")
-    texts = [caps_for(state(wide, *loading(n)), 80)[LimitName.DOWNLOADS] for n in (0, 9, 10, 16)]
+    texts = [fit_limits(state(wide, *loading(n)), 80)[LimitName.DOWNLOADS] for n in (0, 9, 10, 16)]
     assert len({len(text) for text in texts}) == 1
 
 
@@ -98,30 +98,30 @@ def test_the_next_cap_goes_around_and_knows_old_runs() -> None:
     run = state()
     around = [LimitName.BUILDS]
     for _ in range(4):
-        around.append(next_cap(run, around[-1]))
+        around.append(next_limit(run, around[-1]))
     assert around == [*CAPS, LimitName.MEMORY, LimitName.BUILDS]
     old = pool.RunState()
-    assert next_cap(old, LimitName.BUILDS) is LimitName.MEMORY
+    assert next_limit(old, LimitName.BUILDS) is LimitName.MEMORY
     pool.apply(old, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"))
-    assert next_cap(old, LimitName.MEMORY) is LimitName.BUILDS
-    assert list(limits(old)) == [LimitName.BUILDS]
+    assert next_limit(old, LimitName.MEMORY) is LimitName.BUILDS
+    assert list(format_limits(old)) == [LimitName.BUILDS]
 
 
 def test_traffic_says_how_much_of_what_and_how_fast() -> None:
     coming = [v.DownloadProgress(file="f0", bytes=n * MEBI, total=10 * MEBI, t=n) for n in range(9)]
     begun = [*loading(2), *coming]
     run = state(*begun)
-    assert traffic(run, 8.0).startswith("8 of 20 MiB  1.")
+    assert format_traffic(run, 8.0).startswith("8 of 20 MiB  1.")
     whole = v.DownloadFinished(file="f0", bytes=10 * MEBI, t=9.0)
-    assert traffic(state(*begun, whole), 9.0).startswith("10 of 20 MiB  ")
+    assert format_traffic(state(*begun, whole), 9.0).startswith("10 of 20 MiB  ")
     last = v.DownloadFinished(file="f1", bytes=10 * MEBI, t=9.0)
-    assert traffic(state(*begun, whole, last), 9.0) == ""
+    assert format_traffic(state(*begun, whole, last), 9.0) == ""
 
 
 def test_traffic_of_unknown_size_says_what_has_come() -> None:
     unknown = v.DownloadStarted(file="x")
     some = v.DownloadProgress(file="x", bytes=3 * MEBI)
-    assert traffic(state(*loading(1), unknown, some), 1.0).startswith("3 MiB  ")
+    assert format_traffic(state(*loading(1), unknown, some), 1.0).startswith("3 MiB  ")
 
 
 def test_traffic_that_stops_slows_down() -> None:
@@ -144,16 +144,16 @@ def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow()
         v.DownloadProgress(file="f0", bytes=5 * MEBI, t=2.0),
         v.Sample(builds=(), machine=machine, t=2.0),
     )
-    line = progress(run, 2.0, 200)
+    line = format_progress(run, 2.0, 200)
     assert line.startswith("builds 0/2  0 of 2 done  downloads 2/8  5 of 20 MiB  ")
     assert line.endswith("/s  memory 4.0 of 8.0 GiB  2.0 s")
-    assert progress(run, 2.0, 40) == "builds 0/2  0 of 2 done  2.0 s"
-    assert progress(pool.RunState(), 0.5, 80) == "0.5 s"
+    assert format_progress(run, 2.0, 40) == "builds 0/2  0 of 2 done  2.0 s"
+    assert format_progress(pool.RunState(), 0.5, 80) == "0.5 s"
 
 
 def test_the_progress_line_says_what_goes_on_around_builds() -> None:
     resolving = v.ResolveStarted(requirements=("a", "b"), t=1.0)
-    assert "resolving 2 requirements · 0:04" in progress(state(resolving), 5.0, 120)
+    assert "resolving 2 requirements · 0:04" in format_progress(state(resolving), 5.0, 120)
 
 
 def budgeted(cap: int) -> pool.RunState:
@@ -179,22 +179,22 @@ def budgeted(cap: int) -> pool.RunState:
     ],
 )
 def test_the_memory_budget_goes_by_whole_steps(cap: int, steps: int, after: int | None) -> None:
-    assert caps.step_of(budgeted(cap)) == 1 << 30
-    assert caps.budget_after(budgeted(cap), steps) == after
+    assert caps.budget_step(budgeted(cap)) == 1 << 30
+    assert caps.step_budget(budgeted(cap), steps) == after
 
 
 def test_memory_is_the_last_cap_before_the_first() -> None:
     state = budgeted(0)
-    assert caps.next_cap(state, LimitName.BUILDS) is LimitName.MEMORY
-    assert caps.next_cap(state, LimitName.MEMORY) is LimitName.BUILDS
+    assert caps.next_limit(state, LimitName.BUILDS) is LimitName.MEMORY
+    assert caps.next_limit(state, LimitName.MEMORY) is LimitName.BUILDS
 
 
 def test_who_has_to_end_is_counted() -> None:
     state = budgeted(0)
-    assert caps.draining(state, LimitName.BUILDS) == 0
+    assert caps.count_excess(state, LimitName.BUILDS) == 0
     for number in (1, 2):
         build = BuildId(f"d{number}")
         pool.apply(state, v.BuildQueued(build=build, name="d", target="d", log="d"))
         pool.apply(state, v.BuildStarted(build=build, slot=number))
     pool.apply(state, v.LimitChanged(limit=LimitName.BUILDS, old=4, new=1, why="user"))
-    assert caps.draining(state, LimitName.BUILDS) == 1
+    assert caps.count_excess(state, LimitName.BUILDS) == 1

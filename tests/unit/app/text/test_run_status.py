@@ -128,11 +128,11 @@ def test_changes_are_summed_up(changes: tuple[v.EnvironmentChange, ...], words: 
     ],
 )  # fmt: skip
 def test_a_change_is_one_phrase(change: v.EnvironmentChange, words: str) -> None:
-    assert story.change(change) == words
+    assert story.format_change(change) == words
 
 
 def test_a_version_without_rules_is_older_than_any() -> None:
-    assert story.how_changed(v.EnvironmentChange(name="x", old="2004d", new="1")) == "upgraded"
+    assert story.change_kind(v.EnvironmentChange(name="x", old="2004d", new="1")) == "upgraded"
 
 
 @pytest.mark.parametrize(
@@ -140,4 +140,4 @@ def test_a_version_without_rules_is_older_than_any() -> None:
     [(ENV, ".venv"), (f"{ENV}/.lock", ".venv"), ("/usr", "/usr"), (".venv", ".venv")],
 )
 def test_environments_are_called_by_their_folder(path: str, words: str) -> None:
-    assert story.folder(path) == words
+    assert story.environment_name(path) == words

@@ -8,7 +8,8 @@ import pexpect
 import pytest
 
 import pool
-from app.text.terminal_title import Title, able, kept, words
+from app.config.terminal import supports_title
+from app.text.terminal_title import TerminalTitle, format_title, restore_title
 from pool import events
 from tests.support.home import WHEELPOOL, Home, numbered
 
@@ -30,17 +31,17 @@ def state(count: int) -> pool.RunState:
 
 
 def test_it_says_how_far_the_run_is_in_numbers() -> None:
-    assert words(state(0)) == "wheelpool 0/0"
-    assert words(state(6)) == "wheelpool 0/3, 2 building"
-    assert words(state(7)) == "wheelpool 1/3, 1 building, 1 failed"
+    assert format_title(state(0)) == "wheelpool 0/0"
+    assert format_title(state(6)) == "wheelpool 0/3, 2 building"
+    assert format_title(state(7)) == "wheelpool 1/3, 1 building, 1 failed"
 
 
 def test_it_is_set_where_it_has_changed_and_given_back() -> None:
     written: list[str] = []
-    with kept(written.append):
-        title = Title(written.append)
+    with restore_title(written.append):
+        title = TerminalTitle(written.append)
         for count in 6, 6, 7:
-            title.show(state(count))
+            title.update(state(count))
     assert written == [
         "\x1b[22;2t",
         "\x1b]2;wheelpool 0/3, 2 building\a",
@@ -51,12 +52,12 @@ def test_it_is_set_where_it_has_changed_and_given_back() -> None:
 
 @pytest.mark.parametrize("term", ["xterm-256color", "tmux-256color", "screen", "xterm-kitty"])
 def test_terminals_with_titles(term: str) -> None:
-    assert able({"TERM": term})
+    assert supports_title({"TERM": term})
 
 
 @pytest.mark.parametrize("term", ["", "dumb", "linux", "vt100", "unknown"])
 def test_terminals_without_titles_are_left_alone(term: str) -> None:
-    assert not able({"TERM": term})
+    assert not supports_title({"TERM": term})
 
 
 def on_a_terminal(home: Home, *arguments: str, **environ: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pool
 from app.model.queue import SlotQueue
-from app.text.wait_reasons import in_line, wait_reason
+from app.text.wait_reasons import queue_position, wait_reason
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
 
@@ -34,7 +34,7 @@ def run(*events: v.KnownEvent, cap: int = 2) -> pool.RunState:
 
 def said(state: pool.RunState, build: BuildId, now: float = 0.0) -> tuple[str, str]:
     line = SlotQueue.of(state)
-    return wait_reason(state.builds[build], state, now, line), in_line(
+    return wait_reason(state.builds[build], state, now, line), queue_position(
         state.builds[build], state, line
     )
 
