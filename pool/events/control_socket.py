@@ -79,7 +79,7 @@ def send_control(journal: Path, control: Control) -> ControlReply:
             f"{journal}: the run takes no commands: it has ended, or could not open its socket"
         ) from problem
     except ConnectionRefusedError as problem:
-        raise RunError(f"{journal}: the run does not answer: it was killed") from problem
+        raise RunError(f"{journal}: no answer: the run was killed") from problem
     except TimeoutError as problem:
         raise RunError(f"{journal}: the run does not answer: it is stopped, or busy") from problem
     except (msgspec.DecodeError, ConnectionError) as problem:

@@ -160,7 +160,7 @@ async def test_a_crowd_is_kept_out_until_it_leaves(run: Run) -> None:
     crowd = []
     for _ in range(doors._MOST_VISITS):
         crowd.append(await asyncio.open_unix_connection(run.door.path))
-    with pytest.raises(pool.RunError, match="too many visitors"):
+    with pytest.raises(pool.RunError, match="too many connections"):
         await run.asked(pool.Pause())
     for _, writer in crowd:
         writer.close()
