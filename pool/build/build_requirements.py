@@ -21,8 +21,8 @@ from pool.common.once_map import OnceMap
 from pool.events.types import InstallFinished, InstallStarted
 from pool.requirements.request import parse_requirement
 from pool.resolve.manifest import DirectDist, Manifest
-from pool.resolve.provider import bare
-from pool.resolve.resolver import build_needs
+from pool.resolve.provider import without_extras
+from pool.resolve.resolver import parse_build_requirements
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ class BuildRequirements:
                 there is a cycle.
         """
         source = _WheelMetadata(self, job)
-        manifest = Manifest(needs=build_needs(requires, self._interpreter))
-        resolution = await self._resolver.find(manifest, source)
-        wheels = tuple([await source.wheel(choice) for choice in resolution.choices])
+        manifest = Manifest(requirements=parse_build_requirements(requires, self._interpreter))
+        resolution = await self._resolver.resolve(manifest, source)
+        wheels = tuple([await source.wheel(choice) for choice in resolution.candidates])
         self._wheels_of[frozenset(requires)] = wheels
         return wheels
 
@@ -188,4 +188,4 @@ class _WheelMetadata:
     async def wheel(self, choice: Candidate) -> UnpackedWheel:
         if isinstance(choice.origin, IndexFile):
             return await self.requirements.fetch_wheel(choice.origin, self.job)
-        return await self.requirements.build_direct(bare(choice), self.job)
+        return await self.requirements.build_direct(without_extras(choice), self.job)

@@ -27,7 +27,7 @@ from pool.common.errors import BackendError, ProjectError
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
-from pool.resolve.resolver import applicable
+from pool.resolve.resolver import filter_applicable
 from pool.sources import wheel as wheelfile
 from pool.sources.index.simple_api import IndexFile
 
@@ -112,7 +112,7 @@ class WheelBuilder:
         """
         if self.project.name and (expected := self._expected_instead_of(self.project.name)):
             raise ProjectError(f"it is the source of {self.project.name}, not of {expected}")
-        return applicable(self.project.requires, self.context.interpreter)
+        return filter_applicable(self.project.requires, self.context.interpreter)
 
     def _expected_instead_of(self, name: str) -> str | None:
         """Return the project name that is expected; None if ``name`` is right."""
@@ -177,7 +177,7 @@ class WheelBuilder:
         self, env: BuildEnvironment, requires: Sequence[str]
     ) -> tuple[str, ...]:
         """Return the requirements that the backend adds to the static ones."""
-        wanted = applicable(await self._backend.get_requires(env), self.context.interpreter)
+        wanted = filter_applicable(await self._backend.get_requires(env), self.context.interpreter)
         return tuple(text for text in wanted if text not in requires)
 
     # The cache

@@ -145,7 +145,7 @@ async def _select_file(job: BuildJob, context: BuildContext) -> IndexFile:
     context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
     if job.request.manifest is None:
         raise TypeError(job.request)
-    resolution = await context.search.find(job.request.manifest, _NoMetadata())
+    resolution = await context.search.resolve(job.request.manifest, _NoMetadata())
     return resolution.files[0]
 
 

@@ -226,7 +226,7 @@ class Doctor:
 
     def _indexes(self) -> tuple[State, str]:
         try:
-            places = index_settings(self.environ).described
+            places = index_settings(self.environ).description
         except PoolError as problem:
             return "note", problem.message
         files = ", ".join(map(str, found_files(self.environ)))

@@ -1,4 +1,4 @@
-"""Environment markers: whether a requirement counts for an interpreter (PEP 508)."""
+"""Environment markers: whether a requirement applies to an interpreter (PEP 508)."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
     from packaging.requirements import Requirement
 
-__all__ = ["holds", "marker_holds"]
+__all__ = ["marker_applies", "requirement_applies"]
 
 
-def holds(
+def requirement_applies(
     requirement: Requirement, environment: Mapping[str, str], extras: Iterable[str] = ("",)
 ) -> bool:
-    """Tell whether a requirement counts, for one of the extras.
+    """Return whether a requirement applies, with any one of the extras.
 
     Raises:
-        RequirementError: its marker has no meaning.
+        RequirementError: the marker cannot be evaluated.
     """
-    return marker_holds(requirement.marker, environment, extras, str(requirement))
+    return marker_applies(requirement.marker, environment, extras, str(requirement))
 
 
-def marker_holds(
-    marker: Marker | None, environment: Mapping[str, str], extras: Iterable[str], whose: str
+def marker_applies(
+    marker: Marker | None, environment: Mapping[str, str], extras: Iterable[str], label: str
 ) -> bool:
-    """Tell whether a marker holds; no marker always does. ``whose`` is for the message.
+    """Return whether a marker is true; a missing marker is. ``label`` is for the message.
 
     Raises:
-        RequirementError: it has no meaning.
+        RequirementError: the marker cannot be evaluated.
     """
     if marker is None:
         return True
     try:
         return any(marker.evaluate({**environment, "extra": one}) for one in extras)
     except (UndefinedComparison, UndefinedEnvironmentName) as problem:
-        raise RequirementError(f"{whose}: its marker has no meaning: {problem}") from problem
+        raise RequirementError(f"{label}: its marker has no meaning: {problem}") from problem

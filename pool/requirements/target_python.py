@@ -13,7 +13,7 @@ __all__ = ["TargetPython"]
 
 
 class TargetPython(Protocol):
-    """An interpreter's version, markers and tags; `pool.system.interpreter.Interpreter` has them."""
+    """An interpreter's version, markers and tags (`pool.system.interpreter.Interpreter`)."""
 
     @property
     def python_version(self) -> str:

@@ -1,4 +1,4 @@
-"""Which file of a project to take: pure choosing among what an index lists."""
+"""Which file of a project to use: a pure choice among the files that an index lists."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IndexFile",
-    "by_version",
-    "runs_on",
-    "usable",
-    "version_of",
-    "why_none",
+    "best_file",
+    "explain_absence",
+    "group_by_version",
+    "parse_version",
+    "supports_python",
 ]
 
-_NAMED = 5
-"""So many versions or files are named in a message."""
-# One parse for each version that pages tell of, however often they are looked through.
-version_of = lru_cache(maxsize=1 << 16)(Version)
+_MAX_NAMED = 5
+"""The most versions or files that a message names."""
+# Pages repeat versions, and are read again and again: each version is parsed once.
+parse_version = lru_cache(maxsize=1 << 16)(Version)
 
 
-def by_version(
+def group_by_version(
     specifier: SpecifierSet, files: Iterable[IndexFile], *, pre: bool = False
 ) -> dict[Version, list[IndexFile]]:
     """Group the files that a specifier allows by version, the newest first.
 
-    Pre-releases count where nothing else fits or the specifier names one (PEP 440), or always
-    (``pre``); yanked files only where the version is pinned (PEP 592).
+    Pre-releases are allowed if no final release matches or the specifier names one (PEP 440), or
+    always with ``pre``. Yanked files are allowed only if the version is pinned (PEP 592).
     """
     pinned = any(one.operator in ("==", "===") and "*" not in one.version for one in specifier)
     groups: dict[Version, list[IndexFile]] = {}
     for file in files:
         if pinned or not file.yanked:
-            groups.setdefault(version_of(file.version), []).append(file)
+            groups.setdefault(parse_version(file.version), []).append(file)
     fitting = specifier.filter(groups, prereleases=pre or None)
     return {version: groups[version] for version in sorted(fitting, reverse=True)}
 
 
-def usable(
+def best_file(
     files: Iterable[IndexFile],
     target: TargetPython,
     ranks: dict[Tag, int],
@@ -59,40 +59,42 @@ def usable(
     wheels: bool = True,
     sdists: bool = True,
 ) -> IndexFile | None:
-    """Return the best file of one version for an interpreter: a wheel that fits, or the sdist."""
-    running = [file for file in files if runs_on(file, target.python_version)]
-    ranked = [(rank, file) for file in running if (rank := _rank(file, ranks)) is not None]
+    """Return the best file of one version for an interpreter: a compatible wheel, or the sdist."""
+    supported = [file for file in files if supports_python(file, target.python_version)]
+    ranked = [(rank, file) for file in supported if (rank := _rank(file, ranks)) is not None]
     if ranked and wheels:
         return min(ranked, key=lambda pair: pair[0])[1]
-    archives = (file for file in running if file.kind == "sdist" and sdists)
-    return min(archives, key=_worse_sdist, default=None)
+    archives = (file for file in supported if file.kind == "sdist" and sdists)
+    return min(archives, key=_sdist_rank, default=None)
 
 
-def _worse_sdist(file: IndexFile) -> tuple[bool, bool]:
+def _sdist_rank(file: IndexFile) -> tuple[bool, bool]:
     return file.yanked, not file.filename.endswith(".tar.gz")
 
 
-def why_none(specifier: SpecifierSet, files: Sequence[IndexFile], target: TargetPython) -> str:
-    """Say why not one of a project's files can be used, in words that follow "but"."""
+def explain_absence(
+    specifier: SpecifierSet, files: Sequence[IndexFile], target: TargetPython
+) -> str:
+    """Return why none of a project's files can be used, as words that follow "but"."""
     if not files:
         return "no project of that name was found"
-    fitting = [file for group in by_version(specifier, files).values() for file in group]
+    fitting = [file for group in group_by_version(specifier, files).values() for file in group]
     if not fitting:
-        return _no_version(specifier, files)
-    if not any(runs_on(file, target.python_version) for file in fitting):
-        return _other_python(fitting[0], target.python_version)
-    named = _listed([file.filename for file in fitting])
+        return _explain_no_version(specifier, files)
+    if not any(supports_python(file, target.python_version) for file in fitting):
+        return _explain_python(fitting[0], target.python_version)
+    named = _join([file.filename for file in fitting])
     return f"there are only wheels for other platforms or interpreters: {named}"
 
 
-# Yanked ones go last, then it is as with pip: the best tag, then the highest build number.
+# Yanked files last; then as in pip: the best tag, then the highest build number.
 _Rank: TypeAlias = tuple[bool, int, tuple[int, str]]
 
 
 def _rank(file: IndexFile, ranks: dict[Tag, int]) -> _Rank | None:
-    if file.kind != "wheel" or (read := _wheel(file.filename)) is None:
+    if file.kind != "wheel" or (parsed := _parse_wheel(file.filename)) is None:
         return None
-    build, tags = read
+    build, tags = parsed
     best = min((ranks[tag] for tag in tags if tag in ranks), default=None)
     return (
         None if best is None else (file.yanked, best, (-build[0], build[1]) if build else (0, ""))
@@ -100,38 +102,38 @@ def _rank(file: IndexFile, ranks: dict[Tag, int]) -> _Rank | None:
 
 
 @lru_cache(maxsize=1 << 14)
-def _wheel(filename: str) -> tuple[BuildTag, frozenset[Tag]] | None:
+def _parse_wheel(filename: str) -> tuple[BuildTag, frozenset[Tag]] | None:
     try:
         return parse_wheel_filename(filename)[2:]
     except InvalidWheelFilename:
         return None
 
 
-def runs_on(file: IndexFile, python_version: str) -> bool:
-    """Tell whether a file's Requires-Python allows an interpreter; nonsense allows all."""
+def supports_python(file: IndexFile, python_version: str) -> bool:
+    """Return whether a file's Requires-Python allows an interpreter; an invalid one does."""
     return not file.requires_python or _allows(file.requires_python, python_version)
 
 
 @lru_cache(maxsize=1 << 12)
 def _allows(requires_python: str, python_version: str) -> bool:
     try:
-        wanted = SpecifierSet(requires_python)
+        specifier = SpecifierSet(requires_python)
     except InvalidSpecifier:
         return True
-    return wanted.contains(python_version, prereleases=True)
+    return specifier.contains(python_version, prereleases=True)
 
 
-def _other_python(file: IndexFile, python_version: str) -> str:
+def _explain_python(file: IndexFile, python_version: str) -> str:
     return f"version {file.version} needs Python {file.requires_python}, this is {python_version}"
 
 
-def _no_version(specifier: SpecifierSet, files: Iterable[IndexFile]) -> str:
-    versions = sorted({version_of(file.version) for file in files}, reverse=True)
+def _explain_no_version(specifier: SpecifierSet, files: Iterable[IndexFile]) -> str:
+    versions = sorted({parse_version(file.version) for file in files}, reverse=True)
     if yanked := [str(version) for version in specifier.filter(versions)]:
-        return f"all such versions were yanked: {_listed(yanked)}; only == takes one"
-    return f"no such version; there are {_listed([str(version) for version in versions])}"
+        return f"all such versions were yanked: {_join(yanked)}; only == takes one"
+    return f"no such version; there are {_join([str(version) for version in versions])}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _join(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more

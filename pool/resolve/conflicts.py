@@ -1,11 +1,11 @@
-"""A resolution that is impossible, in words: who asked for what, and what there is instead."""
+"""The message for a resolution that is impossible: conflicting requirements and their origins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pool.common.errors import RequirementError
-from pool.resolve.candidates import by_version, usable, why_none
+from pool.resolve.candidates import best_file, explain_absence, group_by_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,61 +13,65 @@ if TYPE_CHECKING:
     from pool.resolve.manifest import RequirementInfo
     from pool.resolve.provider import Provider
 
-__all__ = ["explained"]
+__all__ = ["explain_conflict"]
 
 
-def explained(
-    causes: Iterable[RequirementInfo], provider: Provider, where: str
+def explain_conflict(
+    causes: Iterable[RequirementInfo], provider: Provider, places: str
 ) -> RequirementError:
-    """Put a conflict into words.
+    """Return the error for a conflict.
 
     Args:
-        causes: the requirements that cannot be had together.
-        provider: what was asked, and what is known.
-        where: the places that were looked at.
+        causes: the requirements that exclude each other.
+        provider: the provider of the failed resolution.
+        places: the indexes and find-links that were searched.
     """
-    needs = {str(cause): cause for cause in causes}
-    for text, need in sorted(needs.items()):
-        if not need.python and (why := _why_not(need, provider)):
+    requirements = {str(cause): cause for cause in causes}
+    for text, one in sorted(requirements.items()):
+        if not one.is_python and (reason := _explain_unsatisfiable(one, provider)):
             return RequirementError(
-                f"{text}, but {why}", hint=f"looked at {where}" if where else ""
+                f"{text}, but {reason}", hint=f"looked at {places}" if places else ""
             )
-    for text, need in sorted(needs.items()):
-        if pairs := provider.ruled_out.get(need.name):
-            return RequirementError(f"requirements that exclude each other: {_ruled(text, pairs)}")
-    names = {need.name for need in needs.values() if not need.python}
-    limits = {str(limit) for name in names for limit in provider.limits(name)}
+    for text, one in sorted(requirements.items()):
+        if pairs := provider.ruled_out.get(one.name):
+            return RequirementError(
+                f"requirements that exclude each other: {_explain_exclusion(text, pairs)}"
+            )
+    names = {one.name for one in requirements.values() if not one.is_python}
+    constraints = {str(one) for name in names for one in provider.constraints(name)}
     version = provider.target.python_version
-    python = f"; this is Python {version}" if any(n.python for n in needs.values()) else ""
-    asked = "; ".join([*sorted(needs), *sorted(limits)])
-    return RequirementError(f"requirements that exclude each other: {asked}{python}")
+    python = (
+        f"; this is Python {version}" if any(one.is_python for one in requirements.values()) else ""
+    )
+    conflict = "; ".join([*sorted(requirements), *sorted(constraints)])
+    return RequirementError(f"requirements that exclude each other: {conflict}{python}")
 
 
-def _ruled(text: str, pairs: Sequence[tuple[RequirementInfo, RequirementInfo]]) -> str:
-    """Say what the versions of something need that cannot be had."""
-    needed, against = pairs[0]
-    more = f" (and {len(pairs) - 1} more versions the like)" if len(pairs) > 1 else ""
-    return f"{text}; {needed}{more}; {against}"
+def _explain_exclusion(text: str, pairs: Sequence[tuple[RequirementInfo, RequirementInfo]]) -> str:
+    """Describe versions whose own requirements cannot be satisfied."""
+    requirement, conflicting = pairs[0]
+    more = f" (and {len(pairs) - 1} more versions alike)" if len(pairs) > 1 else ""
+    return f"{text}; {requirement}{more}; {conflicting}"
 
 
-def _why_not(need: RequirementInfo, provider: Provider) -> str:
-    """Say why a requirement cannot be satisfied even alone; empty if it can."""
-    facts, asked = provider.facts, provider.asked
-    if need.requirement.url or (not asked.files.get(need.name) and need.name not in facts.pages):
+def _explain_unsatisfiable(info: RequirementInfo, provider: Provider) -> str:
+    """Return why a requirement cannot be satisfied even alone; empty if it can."""
+    store, manifest = provider.store, provider.manifest
+    if info.requirement.url or (not manifest.files.get(info.name) and info.name not in store.pages):
         return ""
-    page = asked.files.get(need.name) or facts.pages[need.name]
-    target, formats = provider.target, asked.formats
+    page = manifest.files.get(info.name) or store.pages[info.name]
+    target, formats = provider.target, manifest.formats
     ranks = {tag: rank for rank, tag in enumerate(target.tags)}
-    groups = by_version(need.requirement.specifier, page, pre=asked.pre).values()
-    wheels, sdists = formats.wheels(need.name), formats.sdists(need.name)
-    if any(usable(files, target, ranks, wheels=wheels, sdists=sdists) for files in groups):
+    groups = group_by_version(info.requirement.specifier, page, pre=manifest.pre).values()
+    wheels, sdists = formats.wheels(info.name), formats.sdists(info.name)
+    if any(best_file(files, target, ranks, wheels=wheels, sdists=sdists) for files in groups):
         return ""
-    if any(usable(files, target, ranks) for files in groups):
-        return _forbidden(need, provider)
-    return why_none(need.requirement.specifier, page, target)
+    if any(best_file(files, target, ranks) for files in groups):
+        return _explain_format(info, provider)
+    return explain_absence(info.requirement.specifier, page, target)
 
 
-def _forbidden(need: RequirementInfo, provider: Provider) -> str:
-    if provider.asked.formats.wheels(need.name):
+def _explain_format(info: RequirementInfo, provider: Provider) -> str:
+    if provider.manifest.formats.wheels(info.name):
         return "there are only sdists, and --only-binary forbids to build it"
     return "there are only wheels, and --no-binary forbids to take one"

@@ -1,11 +1,11 @@
-"""What was chosen, in words: who asked for it, and why it is not a newer version. Pure."""
+"""Why each version was selected: what requires it, and why it is not a newer one. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from pool.events.types import SelectedVersion
-from pool.resolve.candidates import runs_on, usable, version_of
+from pool.resolve.candidates import best_file, parse_version, supports_python
 from pool.resolve.manifest import DirectDist, InstalledDist
 from pool.resolve.provider import Provider
 from pool.sources.index.simple_api import IndexFile
@@ -22,30 +22,32 @@ if TYPE_CHECKING:
 
 __all__ = ["explain_selection"]
 
-_NAMED = 5
-"""So many newer versions are told about."""
+_MAX_NAMED = 5
+"""The most newer versions that are explained."""
 
 
 def explain_selection(
-    resolution: Resolution, asked: Manifest, facts: MetadataStore, target: TargetPython
+    resolution: Resolution, manifest: Manifest, store: MetadataStore, target: TargetPython
 ) -> tuple[SelectedVersion, ...]:
-    """Tell all choices of a resolution."""
-    provider = Provider(asked, facts, target)
+    """Return the selected versions of a resolution, with their reasons."""
+    provider = Provider(manifest, store, target)
     return tuple(
         SelectedVersion(
-            name=choice.name,
-            version=str(choice.version),
-            kind=_kind(choice),
-            file=choice.origin.filename if isinstance(choice.origin, IndexFile) else "",
-            by=tuple(str(need) for need in resolution.by.get(choice.name, ())),
-            passed_over=_passed_over(choice, resolution.by.get(choice.name, ()), provider),
+            name=candidate.name,
+            version=str(candidate.version),
+            kind=_kind(candidate),
+            file=candidate.origin.filename if isinstance(candidate.origin, IndexFile) else "",
+            by=tuple(str(one) for one in resolution.required_by.get(candidate.name, ())),
+            passed_over=_explain_newer(
+                candidate, resolution.required_by.get(candidate.name, ()), provider
+            ),
         )
-        for choice in resolution.choices
+        for candidate in resolution.candidates
     )
 
 
-def _kind(choice: Candidate) -> Literal["wheel", "sdist", "direct", "installed"]:
-    match choice.origin:
+def _kind(candidate: Candidate) -> Literal["wheel", "sdist", "direct", "installed"]:
+    match candidate.origin:
         case DirectDist():
             return "direct"
         case InstalledDist():
@@ -54,44 +56,44 @@ def _kind(choice: Candidate) -> Literal["wheel", "sdist", "direct", "installed"]
             return file.kind
 
 
-def _passed_over(
-    choice: Candidate, by: Sequence[RequirementInfo], provider: Provider
+def _explain_newer(
+    candidate: Candidate, by: Sequence[RequirementInfo], provider: Provider
 ) -> tuple[str, ...]:
-    """Say of each newer version of a choice why it was not taken, the newest first."""
-    if not isinstance(choice.origin, IndexFile):
+    """Return for each newer version why it was not selected, the newest first."""
+    if not isinstance(candidate.origin, IndexFile):
         return ()
-    page = provider.facts.pages.get(choice.name, ())
+    page = provider.store.pages.get(candidate.name, ())
     newer: dict[Version, list[IndexFile]] = {}
     for file in page:
-        if (version := version_of(file.version)) > choice.version:
+        if (version := parse_version(file.version)) > candidate.version:
             newer.setdefault(version, []).append(file)
-    told = [
-        f"{version}: {_reason(version, newer[version], by, choice, provider)}"
-        for version in sorted(newer, reverse=True)[:_NAMED]
+    reasons = [
+        f"{version}: {_reason(version, newer[version], by, candidate, provider)}"
+        for version in sorted(newer, reverse=True)[:_MAX_NAMED]
     ]
-    more = len(newer) - len(told)
-    return (*told, f"and {more} more") if more > 0 else tuple(told)
+    more = len(newer) - len(reasons)
+    return (*reasons, f"and {more} more") if more > 0 else tuple(reasons)
 
 
 def _reason(
     version: Version,
     files: Sequence[IndexFile],
     by: Sequence[RequirementInfo],
-    choice: Candidate,
+    candidate: Candidate,
     provider: Provider,
 ) -> str:
-    for need in (*by, *provider.limits(choice.name)):
-        if not need.requirement.specifier.contains(version, prereleases=True):
-            return str(need)
+    for one in (*by, *provider.constraints(candidate.name)):
+        if not one.requirement.specifier.contains(version, prereleases=True):
+            return str(one)
     if all(file.yanked for file in files):
         return "yanked"
-    if version.is_prerelease and not provider.asked.pre:
+    if version.is_prerelease and not provider.manifest.pre:
         return "a pre-release"
-    if not any(runs_on(file, provider.target.python_version) for file in files):
+    if not any(supports_python(file, provider.target.python_version) for file in files):
         return f"needs Python {files[0].requires_python}"
     ranks = {tag: rank for rank, tag in enumerate(provider.target.tags)}
-    formats = provider.asked.formats
-    wheels, sdists = formats.wheels(choice.name), formats.sdists(choice.name)
-    if usable(files, provider.target, ranks, wheels=wheels, sdists=sdists) is None:
+    formats = provider.manifest.formats
+    wheels, sdists = formats.wheels(candidate.name), formats.sdists(candidate.name)
+    if best_file(files, provider.target, ranks, wheels=wheels, sdists=sdists) is None:
         return "no file of it can be used here"
     return "it does not go together with the others"

@@ -1,6 +1,6 @@
-"""What a resolution is about: who needs what, by which rules, and what can be chosen.
+"""The input of a resolution: requirements with their origins, rules, and what can be chosen.
 
-Plain data between the resolver and those who ask it.
+Plain data between the resolver and its callers.
 """
 
 from __future__ import annotations
@@ -27,40 +27,43 @@ __all__ = ["Candidate", "DirectDist", "InstalledDist", "Manifest", "Origin", "Re
 
 @dataclass(frozen=True, slots=True)
 class RequirementInfo:
-    """A requirement, and who has it."""
+    """A requirement, and what requires it."""
 
     requirement: Requirement
-    by: str
-    """With its verb: ``rich 14.2.0 needs``, ``requirements.txt:3 asks for``."""
-    python: bool = False
-    """It is about the interpreter, which is not the right one; so it cannot be satisfied."""
+    required_by: str
+    """The origin with its verb: ``rich 14.2.0 needs``, ``requirements.txt:3 asks for``."""
+    is_python: bool = False
+    """It is a Requires-Python that the interpreter does not satisfy, so nothing can."""
 
     @property
     def name(self) -> NormalizedName:
-        """The project's name, normalised."""
+        """The normalized name of the project."""
         return canonicalize_name(self.requirement.name)
 
     def __str__(self) -> str:
-        what = f"Python{self.requirement.specifier}" if self.python else str(self.requirement)
-        return redact_urls(f"{self.by} {what}")
+        text = f"Python{self.requirement.specifier}" if self.is_python else str(self.requirement)
+        return redact_urls(f"{self.required_by} {text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectDist:
-    """What a URL or a path points at: one version, without a choice."""
+    """The distribution behind a URL or a path: one version, without a choice."""
 
     url: str
-    """As requirements on it have it."""
+    """The URL as in the requirements that name it."""
     name: NormalizedName
     version: str
     metadata: str
-    known: bool = True
-    """Whether that is what it has; else only its build will tell, and any version fits."""
+    metadata_known: bool = True
+    """False if version and metadata are placeholders until the project is built.
+
+    Then every specifier matches.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledDist:
-    """What an environment has already."""
+    """A distribution that is installed in the environment already."""
 
     name: NormalizedName
     version: str
@@ -68,7 +71,7 @@ class InstalledDist:
 
 
 Origin: TypeAlias = "IndexFile | DirectDist | InstalledDist"
-"""Where a chosen version comes from."""
+"""The source of a candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +89,24 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All that a resolution has to satisfy, beside the facts."""
+    """The input of one resolution, beside the known metadata."""
 
-    needs: tuple[RequirementInfo, ...]
+    requirements: tuple[RequirementInfo, ...]
     deps: bool = True
-    """Whether what is chosen brings its own requirements along."""
+    """Whether the dependencies of candidates are resolved as well."""
     constraints: tuple[Constraint, ...] = ()
-    """Those whose markers hold."""
+    """The constraints whose markers are true."""
     formats: FormatControl = field(default_factory=FormatControl)
     pre: bool = False
-    built: frozenset[NormalizedName] = frozenset()
-    """Taken as sdists wherever there are some; the others as wheels wherever there are some."""
+    from_source: frozenset[NormalizedName] = frozenset()
+    """Names for which sdists are preferred; for all others wheels are."""
     files: Mapping[NormalizedName, tuple[IndexFile, ...]] = field(default_factory=dict)
-    """Instead of an index's page, where a lock file names the files."""
+    """The files that a lock file names; they replace the index page of the project."""
     hashes: Mapping[NormalizedName, frozenset[str]] = field(default_factory=dict)
-    """``sha256:<digest>``, one of which a project's file must have."""
+    """``sha256:<digest>``; a file of the project must have one of them."""
     require_hashes: bool = False
-    """Whether no file may be taken for which there is none."""
-    kept: Mapping[NormalizedName, InstalledDist] = field(default_factory=dict)
-    """Taken before all others where they fit."""
+    """Whether files without a required hash are refused."""
+    installed: Mapping[NormalizedName, InstalledDist] = field(default_factory=dict)
+    """Installed distributions; they are preferred if they satisfy the requirements."""
     preferred: Mapping[NormalizedName, Version] = field(default_factory=dict)
-    """Versions that were chosen already, in a first round."""
+    """Versions that an earlier resolution of the same run selected; they are tried first."""

@@ -1,4 +1,4 @@
-"""The questions of resolvelib, answered from facts alone (see `pool.resolve.resolver`)."""
+"""The provider for resolvelib: works on known metadata (see `pool.resolve.resolver`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from packaging.version import Version
 from resolvelib import AbstractProvider
 
 from pool.common.errors import RequirementError
-from pool.requirements.markers import holds
-from pool.resolve.candidates import by_version, usable
+from pool.requirements.markers import requirement_applies
+from pool.resolve.candidates import best_file, group_by_version
 from pool.resolve.manifest import Candidate, DirectDist, InstalledDist, RequirementInfo
 from pool.sources.index.simple_api import IndexFile
 
@@ -28,28 +28,35 @@ if TYPE_CHECKING:
     from pool.requirements.target_python import TargetPython
     from pool.resolve.manifest import Manifest
 
-__all__ = ["Key", "MetadataStore", "MissingFactsError", "Provider", "bare"]
+__all__ = [
+    "Key",
+    "MetadataStore",
+    "MissingMetadataError",
+    "Provider",
+    "parse_requirement_string",
+    "without_extras",
+]
 
 PYTHON = "the-interpreter"
-"""Stands for the interpreter among the names of projects."""
+"""Stands for the interpreter among project names."""
 Key: TypeAlias = tuple[NormalizedName, frozenset[NormalizedName]]
-"""What is chosen once: a name with its extras."""
+"""The identity of a choice: a name with its extras."""
 Match: TypeAlias = "tuple[Version, IndexFile | InstalledDist | DirectDist]"
-"""A version, and where it comes from."""
-_AHEAD = 16
-"""So many files at most are read ahead."""
-# Each round reads the same metadata again, and half of its time went into this.
-_requirement = lru_cache(maxsize=1 << 13)(Requirement)
-_headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
-_version = lru_cache(maxsize=1 << 12)(Version)
+"""A version and its source."""
+_MAX_PREFETCH = 16
+"""The most files whose metadata is prefetched."""
+# Each round parses the same metadata again; without caches that took half of its time.
+parse_requirement_string = lru_cache(maxsize=1 << 13)(Requirement)
+_parse_headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
+_parse_version = lru_cache(maxsize=1 << 12)(Version)
 
 
 class MetadataStore(Protocol):
-    """The facts, as the provider reads them."""
+    """The known metadata, as the provider reads it (`KnownMetadata`)."""
 
     @property
     def pages(self) -> Mapping[str, tuple[IndexFile, ...]]:
-        """All files by normalised project name."""
+        """All files by normalized project name."""
         ...
 
     @property
@@ -59,18 +66,18 @@ class MetadataStore(Protocol):
 
     @property
     def directs(self) -> Mapping[str, DirectDist]:
-        """What is known of URLs."""
+        """Distributions by URL."""
         ...
 
-    def grouped(
-        self, name: str, wanted: SpecifierSet, *, pre: bool
+    def group(
+        self, name: str, specifier: SpecifierSet, *, pre: bool
     ) -> dict[Version, list[IndexFile]]:
         """Return a page's files by version."""
         ...
 
 
-class MissingFactsError(Exception):
-    """The resolution cannot go on without these."""
+class MissingMetadataError(Exception):
+    """The resolution cannot go on without these pages and distributions."""
 
     def __init__(self, pages: Iterable[str], directs: Iterable[Requirement]) -> None:
         super().__init__()
@@ -79,37 +86,40 @@ class MissingFactsError(Exception):
 
 
 class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
-    """What can be chosen, what it requires, and what fits."""
+    """Which candidates there are, what they require, and which requirements they satisfy."""
 
-    def __init__(self, asked: Manifest, facts: MetadataStore, target: TargetPython) -> None:
-        self.asked = asked
-        self.facts = facts
+    def __init__(self, manifest: Manifest, store: MetadataStore, target: TargetPython) -> None:
+        self.manifest = manifest
+        self.store = store
         self.target = target
         self.unread: dict[str, IndexFile] = {}
-        """Chosen files whose metadata is not known: taken to require nothing, for now."""
-        self.ahead: dict[str, IndexFile] = {}
-        """Wheels whose metadata is likely to be asked for next."""
+        """Selected files with unknown metadata; until it is known, they require nothing."""
+        self.prefetch: dict[str, IndexFile] = {}
+        """Wheels whose metadata is likely to be needed next."""
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(target.tags)))}
-        self._limits: dict[NormalizedName, list[RequirementInfo]] = {}
-        for one in asked.constraints:
-            limit = RequirementInfo(one.requirement, f"{one.origin} allows only")
-            self._limits.setdefault(limit.name, []).append(limit)
+        self._constraints: dict[NormalizedName, list[RequirementInfo]] = {}
+        for one in manifest.constraints:
+            info = RequirementInfo(one.requirement, f"{one.origin} allows only")
+            self._constraints.setdefault(info.name, []).append(info)
         self.ruled_out: dict[NormalizedName, list[tuple[RequirementInfo, RequirementInfo]]] = {}
-        """By name: what versions need that cannot be had beside what was asked for."""
-        self._firm: dict[NormalizedName, list[RequirementInfo]] = {}
-        """What holds whatever is chosen: what was asked for, and constraints."""
-        for need in (*asked.needs, *(limit for group in self._limits.values() for limit in group)):
-            self._firm.setdefault(need.name, []).append(need)
-        pointed = [need for group in self._firm.values() for need in group]
-        self._pointed = {need.name: need.requirement for need in pointed if need.requirement.url}
+        """By name: requirements of versions that a fixed requirement excludes, with that one."""
+        self._fixed: dict[NormalizedName, list[RequirementInfo]] = {}
+        """Requirements that hold in each solution: those of the manifest, and constraints."""
+        for info in (
+            *manifest.requirements,
+            *(limit for group in self._constraints.values() for limit in group),
+        ):
+            self._fixed.setdefault(info.name, []).append(info)
+        direct = [info for group in self._fixed.values() for info in group]
+        self._direct = {info.name: info.requirement for info in direct if info.requirement.url}
 
     def identify(self, requirement_or_candidate: RequirementInfo | Candidate) -> Key:
-        """Return what may be chosen once: a name with its extras."""
+        """Return the identity of a choice: a name with its extras."""
         it = requirement_or_candidate
         if isinstance(it, Candidate):
             return it.name, it.extras
         extras = frozenset(canonicalize_name(extra) for extra in it.requirement.extras)
-        return canonicalize_name(PYTHON) if it.python else it.name, extras
+        return canonicalize_name(PYTHON) if it.is_python else it.name, extras
 
     def get_preference(
         self,
@@ -119,12 +129,12 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         information: Mapping[Key, Iterator[RequirementInformation[RequirementInfo, Candidate]]],
         backtrack_causes: Sequence[RequirementInformation[RequirementInfo, Candidate]],
     ) -> tuple[bool, bool, bool, str]:
-        """Prefer what caused a conflict, then what is pointed at or pinned, then by name."""
+        """Order by: causes of a conflict, direct URLs, pins, then the name."""
         causes = {self.identify(cause.requirement) for cause in backtrack_causes}
-        asking = [about.requirement.requirement for about in information[identifier]]
-        pinned = any(one.operator == "==" for each in asking for one in each.specifier)
-        pointed = identifier[0] in self._pointed or any(each.url for each in asking)
-        return identifier not in causes, not pointed, not pinned, identifier[0]
+        requirements = [about.requirement.requirement for about in information[identifier]]
+        pinned = any(one.operator == "==" for each in requirements for one in each.specifier)
+        direct = identifier[0] in self._direct or any(each.url for each in requirements)
+        return identifier not in causes, not direct, not pinned, identifier[0]
 
     def find_matches(
         self,
@@ -132,272 +142,278 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         requirements: Mapping[Key, Iterator[RequirementInfo]],
         incompatibilities: Mapping[Key, Iterator[Candidate]],
     ) -> Callable[[], Iterator[Candidate]]:
-        """Return what satisfies all requirements on a name, the best first."""
+        """Return the candidates that satisfy all requirements on a name, the best first."""
         name, extras = identifier
         if name == PYTHON:
             return lambda: iter(())
-        needs = [*requirements[identifier], *self.limits(name)]
-        bad = {choice.version for choice in incompatibilities[identifier]}
-        found = self._pointed_at(name, needs)
-        # resolvelib may ask again: each time from the beginning.
-        matches = _Replayed(self._index(name, needs) if found is None else found)
+        infos = [*requirements[identifier], *self.constraints(name)]
+        incompatible = {candidate.version for candidate in incompatibilities[identifier]}
+        found = self._direct_matches(name, infos)
+        # resolvelib may iterate again, each time from the first match.
+        matches = _Replayable(self._index_matches(name, infos) if found is None else found)
 
-        def lazily() -> Iterator[Candidate]:
-            # Mostly the first one is taken; looking at all files of all versions costs most.
+        def iterate() -> Iterator[Candidate]:
+            # Lazy: mostly the first candidate is taken, and examining all files is expensive.
             hopeless = 0
             for version, origin in matches:
-                choice = Candidate(name, version, extras, origin)
-                if version in bad:
+                candidate = Candidate(name, version, extras, origin)
+                if version in incompatible:
                     continue
-                if self._is_hopeless(choice):
+                if self._is_hopeless(candidate):
                     hopeless += 1
                     continue
-                self._read_ahead(matches, hopeless)
-                yield choice
+                self._request_prefetch(matches, hopeless)
+                yield candidate
 
-        return lazily
+        return iterate
 
-    def _is_hopeless(self, choice: Candidate) -> bool:
-        """Tell whether a version needs what cannot be had beside what was asked for.
+    def _is_hopeless(self, candidate: Candidate) -> bool:
+        """Return whether a version requires something that a fixed requirement excludes.
 
-        Found out here it costs a look; found out by backtracking it costs a search for every
-        version of everything that was chosen before.
+        Detecting it here costs one check. Backtracking would cost a search for each version of each
+        candidate that was selected before.
         """
-        text = self._known_metadata(choice)
-        if text is None or not self.asked.deps:
+        text = self._known_metadata(candidate)
+        if text is None or not self.manifest.deps:
             return False
-        for requirement in self._requires(_headers(text), choice):
-            need = RequirementInfo(requirement, f"{choice} needs")
-            if (against := self._excluded_by(need)) is not None:
-                pairs = self.ruled_out.setdefault(choice.name, [])
-                if all(str(need) != str(known) for known, _ in pairs):
-                    pairs.append((need, against))
+        for requirement in self._parse_requires(_parse_headers(text), candidate):
+            info = RequirementInfo(requirement, f"{candidate} needs")
+            if (excluding := self._excluded_by(info)) is not None:
+                pairs = self.ruled_out.setdefault(candidate.name, [])
+                if all(str(info) != str(known) for known, _ in pairs):
+                    pairs.append((info, excluding))
                 return True
         return False
 
-    def _excluded_by(self, need: RequirementInfo) -> RequirementInfo | None:
-        """Return what was asked for that leaves nothing for a need, as far as pages tell."""
-        firm = self._firm.get(need.name)
-        if not firm or need.requirement.url or need.name in self._pointed:
+    def _excluded_by(self, info: RequirementInfo) -> RequirementInfo | None:
+        """Return the fixed requirement beside which no known file satisfies this one."""
+        fixed = self._fixed.get(info.name)
+        if not fixed or info.requirement.url or info.name in self._direct:
             return None
-        if need.name in self.asked.files or need.name not in self.facts.pages:
+        if info.name in self.manifest.files or info.name not in self.store.pages:
             return None
-        wanted = need.requirement.specifier
-        for one in firm:
-            wanted &= one.requirement.specifier
-        kept = self.asked.kept.get(need.name)
-        if kept is not None and wanted.contains(kept.version, prereleases=True):
+        specifier = info.requirement.specifier
+        for one in fixed:
+            specifier &= one.requirement.specifier
+        installed = self.manifest.installed.get(info.name)
+        if installed is not None and specifier.contains(installed.version, prereleases=True):
             return None
-        if self.facts.grouped(need.name, wanted, pre=True):
+        if self.store.group(info.name, specifier, pre=True):
             return None
-        # They count as soon as something that is chosen later pins them.
-        yanked = (file for file in self.facts.pages[need.name] if file.yanked)
-        pinned = any(wanted.contains(file.version, prereleases=True) for file in yanked)
-        return None if pinned else firm[0]
+        # Yanked files become allowed if a candidate that is selected later pins them.
+        yanked = (file for file in self.store.pages[info.name] if file.yanked)
+        pinned = any(specifier.contains(file.version, prereleases=True) for file in yanked)
+        return None if pinned else fixed[0]
 
-    def _read_ahead(self, matches: Iterable[Match], hopeless: int) -> None:
-        """After versions that were hopeless, ask for the metadata of the next ones at once."""
+    def _request_prefetch(self, matches: Iterable[Match], hopeless: int) -> None:
+        """After hopeless versions, request the metadata of as many next ones at once."""
         if not hopeless:
             return
         files = [origin for _, origin in matches if isinstance(origin, IndexFile)]
-        unknown = [file for file in files if file.filename not in self.facts.metadata]
-        wheels = [file for file in unknown if file.kind == "wheel"][: min(hopeless, _AHEAD)]
-        self.ahead |= {file.filename: file for file in wheels}
+        unknown = [file for file in files if file.filename not in self.store.metadata]
+        wheels = [file for file in unknown if file.kind == "wheel"][: min(hopeless, _MAX_PREFETCH)]
+        self.prefetch |= {file.filename: file for file in wheels}
 
-    def limits(self, name: NormalizedName) -> list[RequirementInfo]:
+    def constraints(self, name: NormalizedName) -> list[RequirementInfo]:
         """Return the constraints on a name."""
-        return self._limits.get(name, [])
+        return self._constraints.get(name, [])
 
-    def _pointed_at(
-        self, name: NormalizedName, needs: Sequence[RequirementInfo]
+    def _direct_matches(
+        self, name: NormalizedName, infos: Sequence[RequirementInfo]
     ) -> Iterable[tuple[Version, DirectDist]] | None:
-        """Return what a URL points at; None where no URL is said."""
-        said = [need.requirement for need in needs if need.requirement.url]
-        if name in self._pointed:
-            said.append(self._pointed[name])
-        if not said:
+        """Return the distribution behind a URL; None if no requirement has a URL."""
+        with_url = [info.requirement for info in infos if info.requirement.url]
+        if name in self._direct:
+            with_url.append(self._direct[name])
+        if not with_url:
             return None
-        self.look_up([RequirementInfo(one, "") for one in said])
-        directs = [self.facts.directs[one.url or ""] for one in said]
-        version = _version(directs[0].version)
+        self.require_known([RequirementInfo(one, "") for one in with_url])
+        directs = [self.store.directs[one.url or ""] for one in with_url]
+        version = _parse_version(directs[0].version)
         fits = len({direct.url for direct in directs}) == 1 and directs[0].name == name
-        fits = fits and (not directs[0].known or all(_allows(need, version) for need in needs))
+        fits = fits and (
+            not directs[0].metadata_known or all(_allows(info, version) for info in infos)
+        )
         return [(version, directs[0])] if fits else []
 
-    def _index(
-        self, name: NormalizedName, needs: Sequence[RequirementInfo]
+    def _index_matches(
+        self, name: NormalizedName, infos: Sequence[RequirementInfo]
     ) -> Iterator[tuple[Version, IndexFile | InstalledDist]]:
-        """Yield versions that nobody points at: the environment's own, then from the newest on."""
-        wanted = SpecifierSet()
-        for need in needs:
-            wanted &= need.requirement.specifier
-        kept = self.asked.kept.get(name)
-        if kept is not None and wanted.contains(kept.version, prereleases=True):
-            yield _version(kept.version), kept
-        self._require_hash(name, needs)
-        files = self._grouped(name, wanted)
-        first = self.asked.preferred.get(name)
-        if first in files and (file := self._usable(name, files[first])):
+        """Yield versions of the index: the installed one, the preferred one, then the newest."""
+        specifier = SpecifierSet()
+        for info in infos:
+            specifier &= info.requirement.specifier
+        installed = self.manifest.installed.get(name)
+        if installed is not None and specifier.contains(installed.version, prereleases=True):
+            yield _parse_version(installed.version), installed
+        self._require_hash(name, infos)
+        files = self._group(name, specifier)
+        first = self.manifest.preferred.get(name)
+        if first in files and (file := self._best_file(name, files[first])):
             yield first, file
-        source_only = [True, False] if name in self.asked.built else [False]
+        source_only = [True, False] if name in self.manifest.from_source else [False]
         for only in source_only:
             for version, group in files.items():
-                if file := self._usable(name, group, source_only=only):
+                if file := self._best_file(name, group, source_only=only):
                     yield version, file
 
-    def _require_hash(self, name: NormalizedName, needs: Sequence[RequirementInfo]) -> None:
-        """See that a file which nobody has named is allowed to come.
+    def _require_hash(self, name: NormalizedName, infos: Sequence[RequirementInfo]) -> None:
+        """Check that a project may be used at all if all files need hashes.
 
         Raises:
-            RequirementError: all files need hashes, and of it none is demanded.
+            RequirementError: all files need hashes, and none is required of this project.
         """
-        asked = self.asked
-        if asked.require_hashes and not (name in asked.hashes or name in asked.files):
+        manifest = self.manifest
+        if manifest.require_hashes and not (name in manifest.hashes or name in manifest.files):
             raise RequirementError(
-                f"{needs[0]}, and no hash of it is demanded",
-                hint="all must have hashes, as one has, or --require-hashes says: what comes along"
-                " as well",
+                f"{infos[0]}, and no hash of it is given",
+                hint="with --require-hashes, or one --hash, all requirements need hashes,"
+                " dependencies as well",
             )
 
-    def _grouped(
-        self, name: NormalizedName, wanted: SpecifierSet
+    def _group(
+        self, name: NormalizedName, specifier: SpecifierSet
     ) -> dict[Version, list[IndexFile]]:
-        if (named := self.asked.files.get(name)) is not None:
-            return by_version(wanted, named, pre=True)
-        if name not in self.facts.pages:
-            raise MissingFactsError([name], ())
-        return self.facts.grouped(name, wanted, pre=self.asked.pre)
+        if (named := self.manifest.files.get(name)) is not None:
+            return group_by_version(specifier, named, pre=True)
+        if name not in self.store.pages:
+            raise MissingMetadataError([name], ())
+        return self.store.group(name, specifier, pre=self.manifest.pre)
 
-    def _usable(
+    def _best_file(
         self, name: NormalizedName, files: Iterable[IndexFile], *, source_only: bool = False
     ) -> IndexFile | None:
-        formats, hashes = self.asked.formats, self.asked.hashes.get(name)
+        formats, hashes = self.manifest.formats, self.manifest.hashes.get(name)
         wheels = formats.wheels(name) and not source_only
-        good = (file for file in files if not hashes or _promises(file, hashes))
-        return usable(good, self.target, self._ranks, wheels=wheels, sdists=formats.sdists(name))
+        matching = (file for file in files if not hashes or _may_match(file, hashes))
+        return best_file(
+            matching, self.target, self._ranks, wheels=wheels, sdists=formats.sdists(name)
+        )
 
     def is_satisfied_by(self, requirement: RequirementInfo, candidate: Candidate) -> bool:
-        """Tell whether a choice fits one more requirement."""
+        """Return whether a candidate satisfies a requirement."""
         url, origin = requirement.requirement.url, candidate.origin
         if isinstance(origin, DirectDist):
-            fits = not origin.known or _allows(requirement, candidate.version)
+            fits = not origin.metadata_known or _allows(requirement, candidate.version)
             return fits and url in (None, origin.url)
         return not url and _allows(requirement, candidate.version)
 
     def get_dependencies(self, candidate: Candidate) -> Iterable[RequirementInfo]:
-        """Return what a choice requires in turn."""
+        """Return the requirements of a candidate."""
         if (text := self._metadata(candidate)) is None:
             return []
-        metadata = _headers(text)
-        if wanted := _other_python(metadata, self.target):
-            return [RequirementInfo(wanted, f"{candidate} needs", python=True)]
-        if not self.asked.deps:
+        metadata = _parse_headers(text)
+        if unmet := _unmet_python(metadata, self.target):
+            return [RequirementInfo(unmet, f"{candidate} needs", is_python=True)]
+        if not self.manifest.deps:
             return []
-        needs = [
+        infos = [
             RequirementInfo(one, f"{candidate} needs")
-            for one in self._requires(metadata, candidate)
+            for one in self._parse_requires(metadata, candidate)
         ]
         if candidate.extras:
-            needs.append(RequirementInfo(bare(candidate), f"{candidate} is"))
-        self.look_up(needs)
-        return needs
+            infos.append(RequirementInfo(without_extras(candidate), f"{candidate} is"))
+        self.require_known(infos)
+        return infos
 
-    def _metadata(self, choice: Candidate) -> str | None:
-        """Return a choice's metadata; None where it is to be found out, or not wanted."""
-        text = self._known_metadata(choice)
-        if text is None and self.asked.deps and isinstance(choice.origin, IndexFile):
-            # Going on finds all that is missing at once; the answer is thrown away afterwards.
-            self.unread[choice.origin.filename] = choice.origin
+    def _metadata(self, candidate: Candidate) -> str | None:
+        """Return a candidate's metadata; None if it is unknown or not needed."""
+        text = self._known_metadata(candidate)
+        if text is None and self.manifest.deps and isinstance(candidate.origin, IndexFile):
+            # Going on collects all that is missing; the result is discarded afterwards.
+            self.unread[candidate.origin.filename] = candidate.origin
         return text
 
-    def _known_metadata(self, choice: Candidate) -> str | None:
-        if isinstance(choice.origin, IndexFile):
-            return self.facts.metadata.get(choice.origin.filename)
-        return choice.origin.metadata
+    def _known_metadata(self, candidate: Candidate) -> str | None:
+        if isinstance(candidate.origin, IndexFile):
+            return self.store.metadata.get(candidate.origin.filename)
+        return candidate.origin.metadata
 
-    def _requires(self, metadata: Message, choice: Candidate) -> Iterator[Requirement]:
+    def _parse_requires(self, metadata: Message, candidate: Candidate) -> Iterator[Requirement]:
         environment = self.target.environment
         for text in metadata.get_all("Requires-Dist", []):
             try:
-                requirement = _requirement(text)
+                requirement = parse_requirement_string(text)
             except InvalidRequirement:
-                continue  # Old metadata has lines that nothing can read; pip passes them over too.
-            if holds(requirement, environment, choice.extras or [""]):
+                continue  # Old metadata has invalid lines; pip skips them, too.
+            if requirement_applies(requirement, environment, candidate.extras or [""]):
                 yield requirement
 
-    def look_up(self, needs: Iterable[RequirementInfo]) -> None:
-        """See that something is known of all that is needed.
+    def require_known(self, infos: Iterable[RequirementInfo]) -> None:
+        """Check that the pages or distributions of all requirements are known.
 
         Raises:
             MissingFactsError: of some, nothing is.
         """
-        wanted = [need for need in needs if not need.python]
-        pointing = [
-            need
-            for need in wanted
-            if need.requirement.url and need.requirement.url not in self.facts.directs
+        specifier = [info for info in infos if not info.is_python]
+        unknown_urls = [
+            info
+            for info in specifier
+            if info.requirement.url and info.requirement.url not in self.store.directs
         ]
-        for need in pointing:
-            self._require_hash(need.name, [need])
-        directs = [need.requirement for need in pointing]
-        pages = [need.name for need in wanted if not self._known(need)]
+        for info in unknown_urls:
+            self._require_hash(info.name, [info])
+        directs = [info.requirement for info in unknown_urls]
+        pages = [info.name for info in specifier if not self._is_known(info)]
         if pages or directs:
-            raise MissingFactsError(pages, directs)
+            raise MissingMetadataError(pages, directs)
 
-    def _known(self, need: RequirementInfo) -> bool:
-        asked = self.asked
+    def _is_known(self, info: RequirementInfo) -> bool:
+        manifest = self.manifest
         elsewhere = (
-            need.name in self._pointed or need.name in asked.files or need.name in asked.kept
+            info.name in self._direct
+            or info.name in manifest.files
+            or info.name in manifest.installed
         )
-        return bool(need.requirement.url) or elsewhere or need.name in self.facts.pages
+        return bool(info.requirement.url) or elsewhere or info.name in self.store.pages
 
 
-class _Replayed:
-    """What an iterator yields, as often as it is asked for."""
+class _Replayable:
+    """An iterable over an iterator that can be iterated again; reads lazily."""
 
     def __init__(self, matches: Iterable[Match]) -> None:
         self._rest = iter(matches)
-        self._seen: list[Match] = []
+        self._cached: list[Match] = []
 
     def __iter__(self) -> Iterator[Match]:
         at = 0
-        while at < len(self._seen) or self._more():
-            yield self._seen[at]
+        while at < len(self._cached) or self._read_next():
+            yield self._cached[at]
             at += 1
 
-    def _more(self) -> bool:
-        fresh = list(islice(self._rest, 1))
-        self._seen += fresh
-        return bool(fresh)
+    def _read_next(self) -> bool:
+        next_items = list(islice(self._rest, 1))
+        self._cached += next_items
+        return bool(next_items)
 
 
-def bare(choice: Candidate) -> Requirement:
-    """Return the requirement on a choice without its extras."""
-    if isinstance(choice.origin, DirectDist):
-        return Requirement(f"{choice.name} @ {choice.origin.url}")
-    return Requirement(f"{choice.name}=={choice.version}")
+def without_extras(candidate: Candidate) -> Requirement:
+    """Return the requirement on a candidate without its extras."""
+    if isinstance(candidate.origin, DirectDist):
+        return Requirement(f"{candidate.name} @ {candidate.origin.url}")
+    return Requirement(f"{candidate.name}=={candidate.version}")
 
 
-def _allows(need: RequirementInfo, version: Version) -> bool:
-    return need.requirement.specifier.contains(version, prereleases=True)
+def _allows(info: RequirementInfo, version: Version) -> bool:
+    return info.requirement.specifier.contains(version, prereleases=True)
 
 
-def _promises(file: IndexFile, hashes: frozenset[str]) -> bool:
-    """Tell whether a file may have one of the digests; what the index does not tell, is seen."""
-    told = {name: digest for name, digest in file.hashes.items() if f"{name}:{digest}" in hashes}
+def _may_match(file: IndexFile, hashes: frozenset[str]) -> bool:
+    """Return whether a file may have one of the hashes, as far as the index lists its hashes."""
+    listed = {name: digest for name, digest in file.hashes.items() if f"{name}:{digest}" in hashes}
     algorithms = {one.partition(":")[0] for one in hashes}
-    return bool(told) or algorithms.isdisjoint(file.hashes)
+    return bool(listed) or algorithms.isdisjoint(file.hashes)
 
 
-def _other_python(metadata: Message, target: TargetPython) -> Requirement | None:
-    """Return what a file requires of the interpreter, if that is not so.
+def _unmet_python(metadata: Message, target: TargetPython) -> Requirement | None:
+    """Return the Requires-Python of METADATA if the interpreter does not satisfy it.
 
-    Pages of folders and of some mirrors do not tell.
+    Folders and the pages of some mirrors do not have it.
     """
-    wanted = Requirement(PYTHON)
+    specifier = Requirement(PYTHON)
     try:
-        wanted.specifier = SpecifierSet(metadata.get("Requires-Python", ""))
+        specifier.specifier = SpecifierSet(metadata.get("Requires-Python", ""))
     except InvalidSpecifier:
         return None
-    right = wanted.specifier.contains(target.python_version, prereleases=True)
-    return None if right else wanted
+    satisfied = specifier.specifier.contains(target.python_version, prereleases=True)
+    return None if satisfied else specifier

@@ -1,26 +1,25 @@
-"""Sets of versions that go together, found without any I/O.
+"""Version resolution without I/O, on top of resolvelib.
 
-`resolve` works on facts: pages of projects, metadata of files. Where it lacks some it says which,
-the caller gets them, adds them and asks again. So it is pure, needs no threads, and whoever calls
-it decides about order, limits and nested builds. Build requirements and the closures of what
-users ask for are resolved by the same code.
+`resolve` works on known metadata: pages of projects, METADATA of files. If some is missing, it
+returns which; the caller fetches it and calls again. So the resolver is pure, needs no threads, and
+the caller decides about order, limits and nested builds. Build requirements and requests of users
+are resolved by the same code.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from pool.common.errors import RequirementError
-from pool.requirements.markers import holds
-from pool.resolve.candidates import by_version
-from pool.resolve.conflicts import explained
+from pool.requirements.markers import requirement_applies
+from pool.resolve.candidates import group_by_version
+from pool.resolve.conflicts import explain_conflict
 from pool.resolve.manifest import Candidate, Manifest, RequirementInfo
-from pool.resolve.provider import MissingFactsError, Provider
+from pool.resolve.provider import MissingMetadataError, Provider, parse_requirement_string
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -34,149 +33,161 @@ if TYPE_CHECKING:
     from pool.requirements.target_python import TargetPython
     from pool.resolve.manifest import DirectDist
 
-__all__ = ["KnownMetadata", "MissingMetadata", "Resolution", "applicable", "build_needs", "resolve"]
+__all__ = [
+    "KnownMetadata",
+    "MissingMetadata",
+    "Resolution",
+    "filter_applicable",
+    "parse_build_requirements",
+    "resolve",
+]
 
-_ROUNDS = 20_000
-# Each round reads the same metadata again, and half of its time went into this.
-_requirement = lru_cache(maxsize=1 << 13)(Requirement)
+_MAX_ROUNDS = 20_000
 
 
 @dataclass(slots=True)
 class KnownMetadata:
-    """What is known so far; grows while a pool runs."""
+    """The metadata fetched so far; grows during a run."""
 
     pages: dict[str, tuple[IndexFile, ...]] = field(default_factory=dict)
-    """By normalised project name; empty where no index has it."""
+    """Files by normalized project name; empty if no index has the project."""
     metadata: dict[str, str] = field(default_factory=dict)
-    """The text of METADATA by file name; of an sdist, what a wheel of it has."""
+    """The text of METADATA by file name; for an sdist, that of its wheel."""
     directs: dict[str, DirectDist] = field(default_factory=dict)
-    """By the URL that requirements name."""
+    """Distributions by the URL in requirements."""
     _groups: dict[tuple[str, str, bool], dict[Version, list[IndexFile]]] = field(
         default_factory=dict
     )
 
-    def grouped(
+    def group(
         self, name: str, wanted: SpecifierSet, *, pre: bool
     ) -> dict[Version, list[IndexFile]]:
-        """Return the files of a page by version as `by_version` does, worked out once."""
+        """Return the files of a page by version, as `group_by_version` does; computed once."""
         key = (name, str(wanted), pre)
         if key not in self._groups:
-            self._groups[key] = by_version(wanted, self.pages[name], pre=pre)
+            self._groups[key] = group_by_version(wanted, self.pages[name], pre=pre)
         return self._groups[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Versions that satisfy all needs together."""
+    """Versions that satisfy all requirements together."""
 
-    choices: tuple[Candidate, ...]
-    """One for each name, by name."""
-    by: Mapping[NormalizedName, tuple[RequirementInfo, ...]] = field(default_factory=dict)
-    """Who asked for each."""
-    needs: Mapping[NormalizedName, frozenset[NormalizedName]] = field(default_factory=dict)
-    """What each brings along."""
+    candidates: tuple[Candidate, ...]
+    """One candidate for each name, sorted by name."""
+    required_by: Mapping[NormalizedName, tuple[RequirementInfo, ...]] = field(default_factory=dict)
+    """The requirements on each name, with their origins."""
+    dependencies: Mapping[NormalizedName, frozenset[NormalizedName]] = field(default_factory=dict)
+    """The names that each name depends on."""
 
     @property
     def files(self) -> tuple[IndexFile, ...]:
-        """What comes from indexes."""
-        origins = (choice.origin for choice in self.choices)
+        """The candidates that are files of an index."""
+        origins = (candidate.origin for candidate in self.candidates)
         return tuple(origin for origin in origins if isinstance(origin, IndexFile))
 
     def closure(self, names: Iterable[NormalizedName]) -> frozenset[NormalizedName]:
-        """Return the names with all that they bring along, and what that brings along."""
+        """Return the names with their direct and indirect dependencies."""
         found: set[NormalizedName] = set()
-        waiting = list(names)
-        while waiting:
-            if (name := waiting.pop()) not in found:
+        pending = list(names)
+        while pending:
+            if (name := pending.pop()) not in found:
                 found.add(name)
-                waiting.extend(self.needs.get(name, ()))
+                pending.extend(self.dependencies.get(name, ()))
         return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingMetadata:
-    """What has to be found out before the resolution can go on."""
+    """The metadata that the resolution needs before it can go on."""
 
     pages: tuple[str, ...] = ()
     metadata: tuple[IndexFile, ...] = ()
     directs: tuple[Requirement, ...] = ()
-    """Requirements with URLs of which nothing is known yet."""
+    """Requirements with URLs whose distribution is not known yet."""
 
 
 def resolve(
-    asked: Manifest, facts: KnownMetadata, target: TargetPython, where: str = ""
+    manifest: Manifest, store: KnownMetadata, target: TargetPython, places: str = ""
 ) -> Resolution | MissingMetadata:
-    """Choose a version for every name that is needed, or say what has to be known first.
+    """Select a version for each name, or return the metadata that is missing.
 
     Raises:
-        RequirementError: a bad requirement, an unknown project, a conflict; who asked for what.
+        RequirementError: an invalid requirement, an unknown project, or a conflict; the message
+            has the origins of the requirements.
     """
-    provider = Provider(asked, facts, target)
+    provider = Provider(manifest, store, target)
     try:
-        provider.look_up(asked.needs)
-        result = Resolver(provider, BaseReporter()).resolve(asked.needs, max_rounds=_ROUNDS)
-    except MissingFactsError as problem:
-        # What was chosen so far may be dropped again: wheels cost little, builds wait.
+        provider.require_known(manifest.requirements)
+        result = Resolver(provider, BaseReporter()).resolve(
+            manifest.requirements, max_rounds=_MAX_ROUNDS
+        )
+    except MissingMetadataError as problem:
+        # Candidates may still be dropped: metadata of wheels is cheap, sdists may need a build.
         wheels = {name: file for name, file in provider.unread.items() if file.kind == "wheel"}
-        metadata = tuple((wheels | provider.ahead).values())
+        metadata = tuple((wheels | provider.prefetch).values())
         return MissingMetadata(pages=problem.pages, directs=problem.directs, metadata=metadata)
     except ResolutionImpossible as problem:
-        # Metadata that is not known yet can only add requirements.
+        # Unknown metadata can only add requirements, so the conflict stays.
         causes = [cause.requirement for cause in problem.causes]
-        raise explained(causes, provider, where) from problem
+        raise explain_conflict(causes, provider, places) from problem
     except ResolutionTooDeep as problem:
         raise RequirementError("the requirements cannot be resolved: too many ways") from problem
-    resolution = _told(result)
+    resolution = _to_resolution(result)
     if unread := {f.filename: f for f in resolution.files if f.filename in provider.unread}:
-        return MissingMetadata(metadata=tuple((unread | provider.ahead).values()))
+        return MissingMetadata(metadata=tuple((unread | provider.prefetch).values()))
     return resolution
 
 
-def _told(
+def _to_resolution(
     result: Result[RequirementInfo, Candidate, tuple[NormalizedName, frozenset[NormalizedName]]],
 ) -> Resolution:
-    """Put what was found under names alone: extras have no files of their own."""
-    choices: dict[NormalizedName, Candidate] = {}
+    """Merge the candidates of a name with and without extras: extras have no files."""
+    candidates: dict[NormalizedName, Candidate] = {}
     by: dict[NormalizedName, dict[RequirementInfo, None]] = {}
     needs: dict[NormalizedName, set[NormalizedName]] = {}
-    for (name, extras), choice in sorted(result.mapping.items(), key=lambda pair: pair[0][0]):
-        first = choices.get(name, choice)
-        choices[name] = Candidate(name, choice.version, first.extras | extras, choice.origin)
+    for (name, extras), candidate in sorted(result.mapping.items(), key=lambda pair: pair[0][0]):
+        first = candidates.get(name, candidate)
+        candidates[name] = Candidate(
+            name, candidate.version, first.extras | extras, candidate.origin
+        )
         for about in result.criteria[name, extras].information:
             if about.parent is None or about.parent.name != name:
                 by.setdefault(name, {})[about.requirement] = None
             if about.parent is not None and about.parent.name != name:
                 needs.setdefault(about.parent.name, set()).add(name)
     return Resolution(
-        choices=tuple(choices.values()),
-        by={name: tuple(asking) for name, asking in by.items()},
-        needs={name: frozenset(brought) for name, brought in needs.items()},
+        candidates=tuple(candidates.values()),
+        required_by={name: tuple(asking) for name, asking in by.items()},
+        dependencies={name: frozenset(brought) for name, brought in needs.items()},
     )
 
 
-def build_needs(requirements: Sequence[str], target: TargetPython) -> tuple[RequirementInfo, ...]:
-    """Return build requirements as needs; those whose markers do not hold are left out.
+def parse_build_requirements(
+    requirements: Sequence[str], target: TargetPython
+) -> tuple[RequirementInfo, ...]:
+    """Parse build requirements; those whose markers are false are left out.
 
     Raises:
-        RequirementError: one that cannot be read.
+        RequirementError: an invalid requirement.
     """
-    parsed = (_parsed(text, target) for text in requirements)
+    parsed = (_parse(text, target) for text in requirements)
     return tuple(RequirementInfo(one, "the project needs") for one in parsed if one is not None)
 
 
-def applicable(requirements: Iterable[str], target: TargetPython) -> list[str]:
-    """Return the requirements whose markers hold for an interpreter.
+def filter_applicable(requirements: Iterable[str], target: TargetPython) -> list[str]:
+    """Return the requirements whose markers are true for an interpreter.
 
     Raises:
-        RequirementError: one that cannot be read.
+        RequirementError: an invalid requirement.
     """
-    return [text for text in requirements if _parsed(text, target)]
+    return [text for text in requirements if _parse(text, target)]
 
 
-def _parsed(text: str, target: TargetPython) -> Requirement | None:
+def _parse(text: str, target: TargetPython) -> Requirement | None:
     try:
-        requirement = _requirement(text)
+        requirement = parse_requirement_string(text)
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0]
         raise RequirementError(f"build requirement {text!r}: {reason}") from problem
-    return requirement if holds(requirement, target.environment) else None
+    return requirement if requirement_applies(requirement, target.environment) else None

@@ -1,8 +1,8 @@
-"""Finds versions that go together: gives the resolver the facts it misses until it has all.
+"""The I/O of resolution: fetches the metadata that the resolver lacks until it has all.
 
-The resolver does no I/O; here is the I/O, all that is missing at once, everything asked for once
-however many want it. How metadata is had is a matter of who asks: build environments need the
-wheels themselves, closures no more than their metadata.
+The resolver does no I/O. Missing metadata is fetched here concurrently, and each item once, however
+many resolutions need it. The caller supplies the source of metadata: build environments need the
+wheels themselves, other resolutions only their metadata.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ __all__ = ["MetadataSource", "Pages", "ResolverService"]
 
 
 class MetadataSource(Protocol):
-    """Finds out what only files and sources tell."""
+    """Provides the metadata of distributions."""
 
     async def metadata(self, file: IndexFile) -> str:
         """Return the METADATA of a file on an index."""
         ...
 
     async def direct(self, requirement: Requirement) -> DirectDist:
-        """Return what a requirement with a URL points at."""
+        """Return the distribution behind a requirement with a URL."""
         ...
 
 
@@ -41,69 +41,69 @@ class Pages:
     """The index pages of a run, each read once.
 
     Args:
-        index: where they come from.
-        on_page: told how many are known whenever there is one more.
+        index: the client that fetches them.
+        on_page: called with the number of pages after each new one.
     """
 
     def __init__(self, index: IndexClient, on_page: Callable[[int], None]) -> None:
         self._index = index
         self._on_page = on_page
-        self._asked: OnceMap[str, None] = OnceMap()
-        self.known: dict[str, tuple[IndexFile, ...]] = {}
+        self._reads: OnceMap[str, None] = OnceMap()
+        self.files: dict[str, tuple[IndexFile, ...]] = {}
 
     @property
-    def described(self) -> str:
-        """The places asked, for messages."""
-        return self._index.described
+    def description(self) -> str:
+        """The indexes and find-links, for messages."""
+        return self._index.description
 
     async def read(self, project: str) -> None:
-        """See that a project's page is known."""
+        """Read a project's page unless it was read before."""
 
-        async def ask() -> None:
-            self.known[project] = await self._index.files(project)
-            self._on_page(len(self.known))
+        async def fetch() -> None:
+            self.files[project] = await self._index.files(project)
+            self._on_page(len(self.files))
 
-        await self._asked.get(project, ask)
+        await self._reads.get(project, fetch)
 
 
 class ResolverService:
-    """Resolutions for one interpreter, on facts that are kept for the whole run.
+    """Resolutions for one interpreter; metadata is kept for the whole run.
 
-    What is asked for and what builds are made with are searched for apart: of an sdist that can
-    tell what it requires only later, the first is content with not knowing. Pages are shared.
+    The request and build requirements have a service each, which share the pages: the request
+    accepts placeholder metadata of an sdist that has none until it is built, builds do not.
 
     Args:
-        pages: which files there are.
-        interpreter: whose markers and tags count.
+        pages: the files of projects.
+        interpreter: the interpreter for markers and tags.
     """
 
     def __init__(self, pages: Pages, interpreter: Interpreter) -> None:
         self._pages = pages
         self._interpreter = interpreter
-        self.facts = KnownMetadata(pages=pages.known)
+        self.store = KnownMetadata(pages=pages.files)
 
-    async def find(self, asked: Manifest, finder: MetadataSource) -> Resolution:
-        """Return versions for all that is asked.
+    async def resolve(self, manifest: Manifest, source: MetadataSource) -> Resolution:
+        """Resolve a manifest, fetching metadata as needed.
 
         Raises:
-            PoolError: nothing goes together, or something cannot be found out.
+            PoolError: the requirements conflict, or metadata cannot be fetched.
         """
-        where = self._pages.described
+        places = self._pages.description
         while isinstance(
-            answer := resolve(asked, self.facts, self._interpreter, where), MissingMetadata
+            result := resolve(manifest, self.store, self._interpreter, places), MissingMetadata
         ):
-            await self._find_out(answer, finder)
-        return answer
+            await self._fetch_missing(result, source)
+        return result
 
-    async def _find_out(self, missing: MissingMetadata, finder: MetadataSource) -> None:
+    async def _fetch_missing(self, missing: MissingMetadata, source: MetadataSource) -> None:
         await gather_first_error(
             *(self._pages.read(project) for project in missing.pages),
-            *(self._metadata(file, finder) for file in missing.metadata),
-            *(self._direct(requirement, finder) for requirement in missing.directs),
+            *(self._fetch_metadata(file, source) for file in missing.metadata),
+            *(self._fetch_direct(requirement, source) for requirement in missing.directs),
         )
 
-    async def _metadata(self, file: IndexFile, finder: MetadataSource) -> None:
-        self.facts.metadata[file.filename] = await finder.metadata(file)
+    async def _fetch_metadata(self, file: IndexFile, source: MetadataSource) -> None:
+        self.store.metadata[file.filename] = await source.metadata(file)
 
-    async def _direct(self, requirement: Requirement, finder: MetadataSource) -> None:
-        self.facts.directs[requirement.url or ""] = await finder.direct(requirement)
+    async def _fetch_direct(self, requirement: Requirement, source: MetadataSource) -> None:
+        self.store.directs[requirement.url or ""] = await source.direct(requirement)

@@ -12,7 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.build.job import BuildRequest
 from pool.common.errors import RequirementError
-from pool.requirements.markers import holds, marker_holds
+from pool.requirements.markers import marker_applies, requirement_applies
 from pool.requirements.target import GitTarget, RequirementTarget, UrlTarget
 from pool.resolve.manifest import Manifest, RequirementInfo
 
@@ -44,7 +44,7 @@ class EffectiveRequest:
         wishes = dict.fromkeys(request.wishes)
         self._wishes = [wish for wish in wishes if _counts(wish, environment)]
         self._constraints = tuple(
-            one for one in request.constraints if holds(one.requirement, environment)
+            one for one in request.constraints if requirement_applies(one.requirement, environment)
         )
         self.direct = tuple(w for w in self._wishes if not isinstance(w.target, RequirementTarget))
         """Trees, archives, URLs: what leaves no choice."""
@@ -136,13 +136,13 @@ class EffectiveRequest:
         preferred: Mapping[NormalizedName, Version] | None = None,
     ) -> Manifest:
         return Manifest(
-            needs=tuple(needs),
+            requirements=tuple(needs),
             deps=deps,
             constraints=self._constraints,
             formats=self._request.formats,
             pre=self._request.pre,
             # What is asked for by name is what somebody wants built.
-            built=frozenset() if self._settings.installs_into else self.named,
+            from_source=frozenset() if self._settings.installs_into else self.named,
             files={
                 name: wish.files
                 for name, wishes in self._by_name.items()
@@ -151,7 +151,7 @@ class EffectiveRequest:
             },
             hashes=self.hashes,
             require_hashes=self._request.require_hashes,
-            kept=kept or {},
+            installed=kept or {},
             preferred=preferred or {},
         )
 
@@ -205,9 +205,11 @@ def url_of(target: Target) -> str:
 
 
 def _counts(wish: RequirementSpec, environment: Mapping[str, str]) -> bool:
-    if isinstance(wish.target, RequirementTarget) and not holds(wish.target.parsed, environment):
+    if isinstance(wish.target, RequirementTarget) and not requirement_applies(
+        wish.target.parsed, environment
+    ):
         return False
-    return marker_holds(wish.marker, environment, [""], wish.origin)
+    return marker_applies(wish.marker, environment, [""], wish.origin)
 
 
 def _asks(wish: RequirementSpec) -> str:

@@ -161,14 +161,16 @@ class RequestRunner:
             # Its backend may need what this run has yet to install: it is asked afterwards.
             self._unknown_metadata[wish] = job
             version = job.version or "0"
-            unknown = DirectDist(url=url, name=job.key, version=version, metadata="", known=False)
+            unknown = DirectDist(
+                url=url, name=job.key, version=version, metadata="", metadata_known=False
+            )
             self._point(wish, unknown, job)
         else:
             text = text or (await self._crew.result_of(job)).metadata
             self._point(wish, described(url, text), job)
 
     def _point(self, wish: RequirementSpec, direct: DirectDist, job: BuildJob) -> None:
-        self._directs[wish] = self._kit.search.facts.directs[direct.url] = direct
+        self._directs[wish] = self._kit.search.store.directs[direct.url] = direct
         self._chosen.provided[direct.name] = Provided(direct.url, job)
         self._chosen.named.add(direct.name)
 
@@ -186,26 +188,26 @@ class RequestRunner:
 
     async def _resolve(self) -> None:
         kept = await self._furnishing.kept() if self._furnishing is not None else {}
-        before = {choice.name: choice.version for choice in self._chosen.resolution.choices}
+        before = {choice.name: choice.version for choice in self._chosen.resolution.candidates}
         asked = self._wishlist.asked(self._directs, kept, before)
-        self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.needs))))
+        self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.requirements))))
         search, self._resolving = self._kit.search, True
         try:
-            self._chosen.resolution = await search.find(asked, self._finder)
+            self._chosen.resolution = await search.resolve(asked, self._finder)
         finally:
             self._resolving = False
         picked = explain_selection(
-            self._chosen.resolution, asked, search.facts, self._kit.interpreter
+            self._chosen.resolution, asked, search.store, self._kit.interpreter
         )
         self._kit.bus.emit(ResolveFinished(picked=picked))
 
     def _provide(self) -> None:
         """Have every choice built or fetched that is not yet."""
-        fresh = [choice for choice in self._chosen.resolution.choices if self._is_fresh(choice)]
+        fresh = [choice for choice in self._chosen.resolution.candidates if self._is_fresh(choice)]
         jobs = self._crew.submit([self._order(choice) for choice in fresh])
         for choice, job in zip(fresh, jobs, strict=True):
             self._chosen.provided[choice.name] = Provided(_origin(choice), job)
-        for choice in self._chosen.resolution.choices:
+        for choice in self._chosen.resolution.candidates:
             if (pointed_at := self._finder.pointed_at.get(_origin(choice))) is not None:
                 self._chosen.provided[choice.name] = Provided(_origin(choice), pointed_at)
         self._chosen.found(self._guessed())
@@ -213,7 +215,7 @@ class RequestRunner:
     def _guessed(self) -> dict[NormalizedName, BuildJob]:
         later = self._finder.later.keys()
         provided = self._chosen.provided
-        chosen = [one.name for one in self._chosen.resolution.choices if one.name in provided]
+        chosen = [one.name for one in self._chosen.resolution.candidates if one.name in provided]
         unread = {n: provided[n].job for n in chosen if provided[n].origin in later}
         return unread | {job.key: job for job in self._unknown_metadata.values()}
 
@@ -241,7 +243,7 @@ class RequestRunner:
             del self._unknown_metadata[wish]
         filename = self._chosen.provided[name].origin
         if self._finder.later.pop(filename, None):
-            self._kit.search.facts.metadata[filename] = built.metadata
+            self._kit.search.store.metadata[filename] = built.metadata
 
     # The environment
 

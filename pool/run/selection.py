@@ -39,7 +39,7 @@ class Selection:
     """Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self.resolution = Resolution(choices=())
+        self.resolution = Resolution(candidates=())
         self.provided: dict[NormalizedName, Provided] = {}
         self.unresolved: dict[NormalizedName, BuildJob] = {}
         """What was chosen without knowing what it requires; its build will tell."""
@@ -96,13 +96,13 @@ class Selection:
     @property
     def kept(self) -> dict[NormalizedName, InstalledDist]:
         """What an environment has and keeps."""
-        choices = self.resolution.choices
+        choices = self.resolution.candidates
         return {one.name: one.origin for one in choices if isinstance(one.origin, InstalledDist)}
 
     @property
     def fresh(self) -> list[NormalizedName]:
         """What was chosen and is not kept as it is."""
-        choices = self.resolution.choices
+        choices = self.resolution.candidates
         return [choice.name for choice in choices if not isinstance(choice.origin, InstalledDist)]
 
     def unplaced(
@@ -114,7 +114,7 @@ class Selection:
             names: which are asked about.
             placed: what this run has put in place, with versions.
         """
-        chosen = {choice.name: str(choice.version) for choice in self.resolution.choices}
+        chosen = {choice.name: str(choice.version) for choice in self.resolution.candidates}
         return [
             name
             for name in names

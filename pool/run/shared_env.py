@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pool.resolve.resolver import build_needs
+from pool.resolve.resolver import parse_build_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,7 +114,7 @@ class SharedBuildEnv:
         if self._furnishing is None:
             return []
         selection = self._selection
-        wanted = {need.name for need in build_needs(requires, self._interpreter)}
+        wanted = {need.name for need in parse_build_requirements(requires, self._interpreter)}
         mine = wanted & selection.provided.keys() - {job.key}
         closure = set(selection.resolution.closure(mine) & selection.provided.keys() - {job.key})
         if self._is_pointed_at(job):

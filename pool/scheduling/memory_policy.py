@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryPolicy"]
 
 _FORECAST_SECONDS = 2.0
-"""If builds grow so fast that no memory is left by then, waiting for the next sample is too late."""
+"""If builds use all memory by then, waiting for the next sample is too late."""
 _SIGNIFICANT_CHANGE = 0.05
 """A wait for memory is emitted again if a figure changed by this part of the bytes needed."""
 

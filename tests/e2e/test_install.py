@@ -350,5 +350,5 @@ def test_where_one_has_a_hash_nothing_comes_along_without(
     (tmp_path / "r.txt").write_text(f"top==1.0 --hash=sha256:{digest}\n")
     done = put(sandbox, target, "-r", tmp_path / "r.txt")
     assert done.code == 1
-    assert "top 1.0 needs dep, and no hash of it is demanded" in done.err
+    assert "top 1.0 needs dep, and no hash of it is given" in done.err
     assert target.versions() == {}

@@ -84,9 +84,9 @@ class IndexClient:
         self._sleep = sleep
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """The places asked, for messages."""
-        return self._settings.described
+        return self._settings.description
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -25,7 +25,7 @@ from pool.common.redaction import redact_urls
 from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Answer, UnfitAnswerError
 
-# httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command line needs.
+# httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command needs.
 # It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
 _had_main = "httpx._main" in sys.modules
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # None is what forbids it
@@ -119,7 +119,7 @@ class HttpClient:
                         status=response.status_code,
                         url=str(response.url),
                         headers=response.headers,
-                        # Raw chunks: bytes that httpx buffers for larger ones are lost when it breaks.
+                        # Raw: bytes that are buffered for larger chunks are lost at a break.
                         chunks=response.aiter_raw(),
                     )
                 )

@@ -38,7 +38,7 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """The indexes and find-links for messages, without credentials."""
         return (
             redact_urls(", ".join([*self.indexes, *self.find_links])) or "nowhere (no index is set)"

@@ -101,7 +101,7 @@ def test_lists_add_up_over_the_tools(home: Home) -> None:
 def test_without_an_index_none_is_asked(home: Home) -> None:
     for environ in ({"PIP_NO_INDEX": "yes"}, {"UV_NO_INDEX": "1"}, {"WHEELPOOL_NO_INDEX": "true"}):
         assert home.settings(**environ).indexes == ()
-    assert home.flagged(IndexOverrides(no_index=True)).described == "nowhere (no index is set)"
+    assert home.flagged(IndexOverrides(no_index=True)).description == "nowhere (no index is set)"
     assert home.settings(PIP_NO_INDEX="0", PIP_INDEX_URL="https://a.test").indexes
 
 
@@ -124,7 +124,7 @@ def test_how_to_reach_them_is_read_too(home: Home) -> None:
 
 def test_credentials_are_not_described(home: Home) -> None:
     settings = home.settings(PIP_INDEX_URL="https://me:se@cret@a.test/simple")
-    assert settings.described.startswith("https://***@a.test/simple")
+    assert settings.description.startswith("https://***@a.test/simple")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 
 from pool.common.errors import RequirementError
-from pool.resolve.candidates import usable
+from pool.resolve.candidates import best_file
 from pool.resolve.manifest import Manifest, RequirementInfo
 from pool.resolve.resolver import KnownMetadata, Resolution, resolve
 from pool.sources.index.simple_api import IndexFile
@@ -18,7 +18,7 @@ from tests.support.known_metadata import MACHINE, offered
 
 def best(requirement: str, *files: IndexFile) -> str:
     need = RequirementInfo(Requirement(requirement), "you asked for")
-    asked = Manifest(needs=(need,), deps=False, built=frozenset({need.name}))
+    asked = Manifest(requirements=(need,), deps=False, from_source=frozenset({need.name}))
     answer = resolve(asked, KnownMetadata(pages={need.name: files}), MACHINE, "the indexes")
     assert isinstance(answer, Resolution)
     return answer.files[0].filename
@@ -79,7 +79,7 @@ def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
     names += ["a-1-2-cp311-cp311-linux_x86_64.whl", "a-1-cp312-cp312-linux_x86_64.whl"]
     files = [offered(name) for name in names]
     order = []
-    while file := usable(files, MACHINE, ranks):
+    while file := best_file(files, MACHINE, ranks):
         order.append(file.filename)
         files.remove(file)
     assert order == [names[3], names[2], names[1], names[0]]
@@ -91,5 +91,5 @@ def test_nonsense_in_requires_python_stops_nobody() -> None:
 
 def test_a_name_that_is_no_wheels_is_passed_over() -> None:
     odd = msgspec.structs.replace(offered("a-1-py3-none-any.whl"), filename="a-1-py3-none.whl")
-    assert usable([odd], MACHINE, {Tag("py3", "none", "any"): 0}) is None
+    assert best_file([odd], MACHINE, {Tag("py3", "none", "any"): 0}) is None
     assert SpecifierSet(">=1").contains(odd.version)

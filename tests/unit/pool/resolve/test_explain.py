@@ -16,7 +16,7 @@ from tests.support.known_metadata import MACHINE, offered
 
 def picked(requirement: str, *files: IndexFile, **rules: object) -> SelectedVersion:
     need = RequirementInfo(Requirement(requirement), "you asked for")
-    asked = Manifest(needs=(need,), **rules)  # type: ignore[arg-type] # passed on
+    asked = Manifest(requirements=(need,), **rules)  # type: ignore[arg-type] # passed on
     facts = KnownMetadata(pages={need.name: files}, metadata={file.filename: "" for file in files})
     answer = resolve(asked, facts, MACHINE)
     assert isinstance(answer, Resolution)
@@ -61,5 +61,5 @@ def test_formats_are_a_reason() -> None:
 def test_what_was_there_is_told_as_that() -> None:
     name = canonicalize_name("a")
     kept = {name: InstalledDist(name=name, version="1", metadata="")}
-    told = picked("a", offered("a-2.tar.gz"), kept=kept)
+    told = picked("a", offered("a-2.tar.gz"), installed=kept)
     assert (told.kind, told.version, told.passed_over) == ("installed", "1", ())

@@ -13,7 +13,13 @@ from packaging.version import Version
 from pool.common.errors import RequirementError
 from pool.requirements.request import ALL, Constraint, FormatControl
 from pool.resolve.manifest import DirectDist, InstalledDist, Manifest
-from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, build_needs, resolve
+from pool.resolve.resolver import (
+    KnownMetadata,
+    MissingMetadata,
+    Resolution,
+    parse_build_requirements,
+    resolve,
+)
 from tests.support.known_metadata import MACHINE, offered
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class World:
 
     def chosen(self, *requirements: str, **rules: Any) -> list[str]:
         """Resolve by some rules; return names with versions."""
-        return [str(choice) for choice in self.answer(*requirements, **rules)[0].choices]
+        return [str(choice) for choice in self.answer(*requirements, **rules)[0].candidates]
 
     def resolved(self, *requirements: str) -> tuple[list[str], list[MissingMetadata]]:
         """Resolve, giving what is asked for; return the files and what was asked, in order."""
@@ -56,7 +62,7 @@ class World:
 
     def answer(self, *requirements: str, **rules: Any) -> tuple[Resolution, list[MissingMetadata]]:
         facts, asked = KnownMetadata(), []
-        asked_for = Manifest(needs=build_needs(requirements, MACHINE), **rules)
+        asked_for = Manifest(requirements=parse_build_requirements(requirements, MACHINE), **rules)
         while isinstance(
             answer := resolve(asked_for, facts, MACHINE, "the indexes"), MissingMetadata
         ):
@@ -274,10 +280,10 @@ def test_the_environments_own_is_kept_where_it_fits(world: World) -> None:
     world.has(wheel("c", "2"), "e")
     world.has(wheel("d", "1"))
     world.has(wheel("e", "1"))
-    assert world.chosen("a", kept=kept("c", "1", "d")) == ["a 1", "c 1", "d 1"]
-    assert world.chosen("a", "c>=2", kept=kept("c", "1", "d")) == ["a 1", "c 2", "e 1"]
+    assert world.chosen("a", installed=kept("c", "1", "d")) == ["a 1", "c 1", "d 1"]
+    assert world.chosen("a", "c>=2", installed=kept("c", "1", "d")) == ["a 1", "c 2", "e 1"]
     # Nobody asks the index about it: there may be none.
-    _, asked = world.answer("a", kept=kept("c", "1"))
+    _, asked = world.answer("a", installed=kept("c", "1"))
     assert all("c" not in missing.pages for missing in asked)
 
 
@@ -298,7 +304,7 @@ def test_what_is_to_be_built_has_an_sdist_where_there_is_one(world: World) -> No
     world.has("a-1.tar.gz")
     world.has(wheel("b", "2"))
     built = frozenset(map(canonicalize_name, "ab"))
-    assert world.chosen("a", "b", built=built) == ["a 1", "b 2"]
+    assert world.chosen("a", "b", from_source=built) == ["a 1", "b 2"]
 
 
 def test_hashes_and_named_files_decide(world: World) -> None:
@@ -310,7 +316,7 @@ def test_hashes_and_named_files_decide(world: World) -> None:
     a = canonicalize_name("a")
     assert world.chosen("a", hashes={a: frozenset({"sha256:11"})}) == ["a 1"]
     answer, asked = world.answer("a", files={a: (one,)})
-    assert [str(choice) for choice in answer.choices] == ["a 1"]
+    assert [str(choice) for choice in answer.candidates] == ["a 1"]
     assert not any(missing.pages for missing in asked)
 
 
@@ -332,7 +338,7 @@ def test_what_was_chosen_before_is_chosen_again(world: World) -> None:
 def test_without_dependencies_only_names_count(world: World) -> None:
     world.has(wheel("a", "1"), "nope")
     answer, asked = world.answer("a", deps=False)
-    assert [str(choice) for choice in answer.choices] == ["a 1"]
+    assert [str(choice) for choice in answer.candidates] == ["a 1"]
     assert [missing.pages for missing in asked] == [("a",)]
 
 
@@ -342,8 +348,8 @@ def test_it_is_told_who_asked_and_what_each_brings(world: World) -> None:
     world.has(wheel("c", "1"))
     answer, _ = world.answer("a")
     a, b, c = (canonicalize_name(name) for name in "abc")
-    assert [str(need) for need in answer.by[b]] == ["a 1 needs b[x]>=1"]
-    assert [str(need) for need in answer.by[c]] == ['b 1 needs c; extra == "x"']
+    assert [str(need) for need in answer.required_by[b]] == ["a 1 needs b[x]>=1"]
+    assert [str(need) for need in answer.required_by[c]] == ['b 1 needs c; extra == "x"']
     assert answer.closure([a]) == {a, b, c}
     assert answer.closure([b]) == {b, c}
 
@@ -353,12 +359,12 @@ def test_versions_that_need_what_was_ruled_out_are_not_tried_one_by_one(world: W
         world.has(wheel("a", f"1.{number}"))
         world.has(wheel("b", f"2.{number}"), "a>=2")
     refused = world.refusal("a<2", "b")
-    assert "the project needs b; b 2.39 needs a>=2 (and 38 more versions the like)" in refused
+    assert "the project needs b; b 2.39 needs a>=2 (and 38 more versions alike)" in refused
     assert "the project needs a<2" in refused
     # The older they are, the more of them are looked at together.
     world.has(wheel("b", "1"), "a")
     answer, asked = world.answer("a<2", "b")
-    assert [str(choice) for choice in answer.choices] == ["a 1.39", "b 1"]
+    assert [str(choice) for choice in answer.candidates] == ["a 1.39", "b 1"]
     assert len(asked) < 12
 
 
@@ -369,11 +375,11 @@ def test_where_all_need_hashes_so_does_what_comes_along(world: World, dep: str) 
     world.points("https://x.test/dep-1.zip", "dep", "1")
     top, along = ({canonicalize_name(n): frozenset({"sha256:1"})} for n in ("top", "dep"))
     said = world.refusal("top", require_hashes=True, hashes=top)
-    assert f"top 1 needs {dep}, and no hash of it is demanded" in said
+    assert f"top 1 needs {dep}, and no hash of it is given" in said
     assert world.chosen("top", require_hashes=True, hashes=top | along) == ["dep 1", "top 1"]
     there = {"dep": InstalledDist(name=canonicalize_name("dep"), version="1", metadata="")}
     if "@" not in dep:
-        chosen = world.chosen("top", require_hashes=True, hashes=top, kept=there)
+        chosen = world.chosen("top", require_hashes=True, hashes=top, installed=there)
         assert chosen == ["dep 1", "top 1"], "what is there already does not come"
 
 

@@ -63,12 +63,12 @@ def test_of_one_name_there_is_one_build_with_all_that_was_said() -> None:
     )
     first, second = listed.build_requests()
     assert first.manifest is not None
-    assert [str(need) for need in first.manifest.needs] == [
+    assert [str(need) for need in first.manifest.requirements] == [
         "r.txt:1 asks for a>=1",
         "r.txt:2 asks for A<3",
     ]
     assert not first.manifest.deps
-    assert first.manifest.built == {A, B}
+    assert first.manifest.from_source == {A, B}
     assert first.hashes == {"sha256:2"}
     assert first.config_settings == {"k": "v"}
     assert (first.origin, second.origin) == ("r.txt:1", "")
@@ -91,7 +91,7 @@ def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
     url = url_of(pointed.target)
     direct = DirectDist(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
     asked = listed.asked({pointed: direct}, {}, {})
-    assert [str(need) for need in asked.needs] == [
+    assert [str(need) for need in asked.requirements] == [
         "you asked for x[fast] @ https://host.test/x-1.0.tar.gz",
         "you asked for b",
     ]
@@ -99,17 +99,17 @@ def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
 
 def test_an_upgrade_gives_up_what_was_named_alone() -> None:
     kept = {name: InstalledDist(name=name, version="1", metadata="") for name in (A, B)}
-    assert set(wishlist(wish("a")).asked({}, kept, {}).kept) == {A, B}
-    assert set(wishlist(wish("a"), upgrade=True).asked({}, kept, {}).kept) == {B}
+    assert set(wishlist(wish("a")).asked({}, kept, {}).installed) == {A, B}
+    assert set(wishlist(wish("a"), upgrade=True).asked({}, kept, {}).installed) == {B}
 
 
 def test_only_wheels_are_built_by_preference() -> None:
     before = {A: Version("1")}
     building = wishlist(wish("a"), deps=True).asked({}, {}, before)
-    assert building.built == {A}
+    assert building.from_source == {A}
     assert building.preferred == before
     installing = wishlist(wish("a"), deps=True, installs_into="active").asked({}, {}, {})
-    assert installing.built == frozenset()
+    assert installing.from_source == frozenset()
     assert installing.deps
 
 

@@ -217,7 +217,7 @@ async def test_a_server_that_is_not_there_is_named_without_credentials(client: C
             await index.files("thing")
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value) + caught.value.hint
-    assert "secret" not in index.described
+    assert "secret" not in index.description
 
 
 @pytest.mark.parametrize("url", ["htp://127.0.0.1/simple", "http://[::1/simple"])
