@@ -1,1 +1,1 @@
-"""The command line: click commands, exit codes, shell completion."""
+"""The command line: click commands, exit codes, help, shell completion."""

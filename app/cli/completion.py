@@ -1,11 +1,14 @@
-"""What the Tab key offers for each argument, and the command that prints the shells' scripts.
+"""Shell completion: the candidates for each argument, and the command that prints the scripts.
 
-Click's own machinery does it: the script calls ``wheelpool`` with a variable set, and click asks
-the argument at the cursor. Names of flags need nothing but click; only runs and builds are read.
+click does the protocol: the script calls ``wheelpool`` with a variable set, and click calls the
+completer of the argument at the cursor. Completing flags loads nothing but click. Runs and builds
+are read from the disk, without a connection to any run; what cannot be read is left out, because a
+completion must never print an error.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -18,35 +21,43 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from app.cli.completion_items import Offer
+    import pool
+    from app.runs.store import SavedRun
 
+    Candidate = tuple[str, str]
+    """The word, and its description."""
     Items = list[CompletionItem[str]]
     Completer = Callable[[click.Context, click.Parameter, str], Items]
 
 __all__ = [
-    "cancellable",
+    "active_run_candidates",
+    "cancellable_build_candidates",
+    "complete_cancellable_builds",
+    "complete_directories",
+    "complete_files",
+    "complete_journals",
+    "complete_limits",
+    "complete_retriable_builds",
+    "complete_runs",
+    "complete_words",
     "completion",
-    "files",
-    "folders",
-    "limits",
-    "logs",
-    "one_of",
-    "retriable",
-    "running",
+    "retriable_build_candidates",
+    "saved_run_candidates",
 ]
 
 _VARIABLE = "_WHEELPOOL_COMPLETE"
-"""Click's name for it, made of the program's."""
-_CHANGES = {
-    # Runs stay on offer where files are as well; they are what is offered first.
+"""The variable that click's scripts set; click makes its name from the program's."""
+_REPLACEMENTS = {
+    # Candidates that are runs must stay when files are completed as well.
     "bash": (("            COMPREPLY=()\n", ""),),
-    # Fish would sort by name, where runs come newest first, and cut what is said at a comma.
+    # fish would sort runs by name instead of newest first, and cut descriptions at a comma.
     "fish": (
         ("complete --no-files", "complete --keep-order --no-files"),
         ('string split ","', 'string split --max 1 ","'),
     ),
 }
-"""What is replaced in click's scripts."""
+"""Corrections of click's scripts, by shell."""
+_MOST_RUNS = 40
 _EXAMPLES = """\b
 Examples:
   wheelpool completion bash    eval "$(wheelpool completion bash)" in ~/.bashrc
@@ -59,48 +70,53 @@ Examples:
 @click.command(cls=Command, epilog=_EXAMPLES)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script for the Tab key in a shell.
+    """Print the completion script for a shell.
 
-    It completes commands, flags, files, runs, and the builds of a run that goes on. In zsh the
-    line belongs below the one with compinit.
+    It completes commands, flags, files, runs, and the builds of a run in progress. In zsh, put the
+    line below the one with compinit.
     """
     from click.shell_completion import get_completion_class
 
     root = click.get_current_context().find_root().command
-    if (machinery := get_completion_class(shell)) is not None:
-        script = machinery(root, {}, "wheelpool", _VARIABLE).source()
-        for as_it_is, as_it_must_be in _CHANGES.get(shell, ()):
-            script = script.replace(as_it_is, as_it_must_be)
+    if (shell_complete := get_completion_class(shell)) is not None:
+        script = shell_complete(root, {}, "wheelpool", _VARIABLE).source()
+        for old, new in _REPLACEMENTS.get(shell, ()):
+            script = script.replace(old, new)
         print(script, end="")
 
 
-def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer files and folders; the shell knows which."""
-    return _paths("file", incomplete)
+# Completers, as click calls them
 
 
-def folders(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer folders."""
-    return _paths("dir", incomplete)
+def complete_files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Let the shell complete files and directories."""
+    return _path_items("file", incomplete)
 
 
-def _paths(kind: str, incomplete: str) -> Items:
+def complete_directories(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> Items:
+    """Let the shell complete directories."""
+    return _path_items("dir", incomplete)
+
+
+def _path_items(kind: str, incomplete: str) -> Items:
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type=kind)]
 
 
-def one_of(*words: str) -> Completer:
-    """Offer some words."""
+def complete_words(*words: str) -> Completer:
+    """Return a completer for some words."""
 
-    def offered(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
         return _items((word, "") for word in words if word.startswith(incomplete))
 
-    return offered
+    return complete
 
 
-def limits(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer the names of limits, and then what is said of one of them in words."""
+def complete_limits(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a limit, then the value of the memory limit."""
     match context.params.get("words"):
         case None | ():
             words: tuple[str, ...] = ("builds", "downloads", "installs", "jobs", "memory")
@@ -111,44 +127,128 @@ def limits(context: click.Context, _parameter: click.Parameter, incomplete: str)
     return _items((word, "") for word in words if word.startswith(incomplete))
 
 
-def logs(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer saved runs, newest first, and files."""
-    from app.cli.completion_items import saved_runs
-
-    return [
-        *_items(saved_runs(_state_dir(), incomplete)),
-        *files(context, parameter, incomplete),
-    ]
+def complete_journals(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete saved runs, newest first, and files."""
+    runs = _items(saved_run_candidates(_state_dir(), incomplete))
+    return [*runs, *complete_files(context, parameter, incomplete)]
 
 
-def running(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer the runs that go on, and files: the log of one."""
-    from app.cli.completion_items import going_on
-
-    return [*_items(going_on(_state_dir(), incomplete)), *files(context, parameter, incomplete)]
-
-
-def cancellable(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer the builds that can be cancelled in the run that is meant."""
-    from app.cli.completion_items import cancellable
-
-    return _items(cancellable(_state_dir(), context.params.get("run"), incomplete))
+def complete_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> Items:
+    """Complete runs in progress, and files: a journal of one."""
+    runs = _items(active_run_candidates(_state_dir(), incomplete))
+    return [*runs, *complete_files(context, parameter, incomplete)]
 
 
-def retriable(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Offer the builds that can be built again in the run that is meant."""
-    from app.cli.completion_items import retriable
+def complete_cancellable_builds(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> Items:
+    """Complete the unfinished builds of the selected run."""
+    run = context.params.get("run")
+    return _items(cancellable_build_candidates(_state_dir(), run, incomplete))
 
-    return _items(retriable(_state_dir(), context.params.get("run"), incomplete))
+
+def complete_retriable_builds(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> Items:
+    """Complete the builds of the selected run that can be retried."""
+    run = context.params.get("run")
+    return _items(retriable_build_candidates(_state_dir(), run, incomplete))
 
 
 def _state_dir() -> Path:
-    from app.config.sources import state_dir
+    from app.config.paths import state_dir
 
     return state_dir()
 
 
-def _items(offers: Iterable[Offer]) -> Items:
+def _items(candidates: Iterable[Candidate]) -> Items:
     from click.shell_completion import CompletionItem
 
-    return [CompletionItem(value, help=about or None) for value, about in offers]
+    return [CompletionItem(word, help=text or None) for word, text in candidates]
+
+
+# Candidates from the disk
+
+
+def saved_run_candidates(state_dir: Path, prefix: str) -> list[Candidate]:
+    """Return the newest saved runs whose ids have a prefix, newest first."""
+    from app.runs import store
+
+    runs = store.list_runs(state_dir, _MOST_RUNS, beginning=prefix)
+    return [(run.id, _describe_run(run)) for run in runs]
+
+
+def active_run_candidates(state_dir: Path, prefix: str) -> list[Candidate]:
+    """Return the runs in progress whose ids have a prefix, newest first."""
+    from app.runs import store
+
+    runs = store.list_running(state_dir)
+    return [(run.id, _describe_run(run)) for run in runs if run.id.startswith(prefix)]
+
+
+def _describe_run(run: SavedRun) -> str:
+    import pool
+
+    started = f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else ""
+    words = [started, run.status, *run.targets]
+    if (more := run.target_count - len(run.targets)) > 0:
+        words.append(f"and {more} more")
+    return pool.clean_line(" ".join(filter(None, words)), longest=100)
+
+
+def cancellable_build_candidates(state_dir: Path, run: str | None, prefix: str) -> list[Candidate]:
+    """Return the unfinished builds of a run."""
+    import pool
+
+    def is_unfinished(build: pool.BuildState) -> bool:
+        return build.status is not pool.Status.DONE
+
+    return _build_candidates(state_dir, run, prefix, is_unfinished)
+
+
+def retriable_build_candidates(state_dir: Path, run: str | None, prefix: str) -> list[Candidate]:
+    """Return the builds of a run that finished without a wheel."""
+
+    def is_unsuccessful(build: pool.BuildState) -> bool:
+        return build.outcome is not None and not build.outcome.good
+
+    return _build_candidates(state_dir, run, prefix, is_unsuccessful)
+
+
+def _build_candidates(
+    state_dir: Path,
+    run: str | None,
+    prefix: str,
+    is_candidate: Callable[[pool.BuildState], bool],
+) -> list[Candidate]:
+    import pool
+    from app.runs import store
+
+    try:
+        builds = list(_read_journal(store.find_running(state_dir, run)).builds.values())
+    except (pool.PoolError, OSError):
+        return []
+    retried = {build.retry_of for build in builds}
+    found = [build for build in builds if is_candidate(build) and build.id not in retried]
+    count = Counter(build.name for build in found)
+    # The id, if several builds have the same name.
+    words = ((item.name if count[item.name] == 1 else item.id, item) for item in reversed(found))
+    return [(word, _describe_build(item)) for word, item in words if word.startswith(prefix)]
+
+
+def _read_journal(journal: Path) -> pool.RunState:
+    import pool
+
+    with pool.JournalReader(journal) as reader:
+        state = pool.RunState(header=reader.header)
+        for event in reader.read():
+            pool.apply(state, event)
+    return state
+
+
+def _describe_build(build: pool.BuildState) -> str:
+    import pool
+    from app.text.rows import build_title
+
+    title = build_title(build)
+    return pool.clean_line(f"{title} {build.outcome or build.status}", longest=100)

@@ -1,6 +1,7 @@
-"""The commands that change another process's run from a shell, as click has them.
+"""The commands that control a run of another process: limit, pause, resume, cancel, retry, stop.
 
-Everything but click is imported inside them.
+They parse the arguments; `app.plain.remote` sends the control and reports its effect. Everything
+but click is imported when a command runs.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.completion import cancellable, limits, retriable
+from app.cli.completion import (
+    complete_cancellable_builds,
+    complete_limits,
+    complete_retriable_builds,
+)
 from app.cli.help_format import Command
-from app.cli.options import RUN
+from app.cli.options import with_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,18 +26,19 @@ if TYPE_CHECKING:
     import pool
     from app.plain.remote import RemoteRun
 
-__all__ = ["COMMANDS"]
+__all__ = ["CONTROL_COMMANDS"]
 
+_POLL_SECONDS = 0.05
+_POLLS = 600
+"""A cancelled build may clean up for 30 s before the command stops waiting for its end."""
 _LIMIT_EXAMPLES = """\b
 Examples:
-  wheelpool limit                   what the caps are
-  wheelpool limit 3                 three builds at once
-  wheelpool limit jobs 4            downloads, installs as well
+  wheelpool limit                   show the limits
+  wheelpool limit 3                 three concurrent builds
+  wheelpool limit jobs 4            or downloads, installs
   wheelpool limit memory 8G         or 50%, auto, off
   wheelpool limit 3 --run 20261121-0312
 """
-_NAP_SECONDS = 0.05
-_NAPS = 600
 _PAUSE_EXAMPLES = """\b
 Examples:
   wheelpool pause
@@ -41,7 +47,7 @@ Examples:
 _RESUME_EXAMPLES = """\b
 Examples:
   wheelpool resume
-  wheelpool resume --run run.jsonl          one with --log run.jsonl
+  wheelpool resume --run run.jsonl          a run with --log run.jsonl
 """
 _CANCEL_EXAMPLES = """\b
 Examples:
@@ -55,39 +61,39 @@ Examples:
 """
 _STOP_EXAMPLES = """\b
 Examples:
-  wheelpool stop                  builds may still clean up
+  wheelpool stop                  builds may clean up
   wheelpool stop --now
 """
 
 
+@with_options("limit")
 @click.command(cls=Command, epilog=_LIMIT_EXAMPLES)
-@click.argument("words", nargs=-1, metavar="[LIMIT] [NUMBER]", shell_complete=limits)
-@RUN
+@click.argument("words", nargs=-1, metavar="[LIMIT] [NUMBER]", shell_complete=complete_limits)
 def limit(words: tuple[str, ...], run: str | None) -> None:
-    """Show or set a cap of a run that goes on.
+    """Show or change the limits of a run.
 
-    There are builds (meant where none is named), downloads, installs, jobs and memory. A lowered
-    cap ends nobody: what runs goes on to its end.
+    LIMIT is builds (the default), downloads, installs, jobs or memory. Lowering a limit stops
+    nothing: running builds finish.
     """
     import pool
 
     names = [name.value for name in pool.LimitName]
     match words:
         case ():
-            _done(run, lambda remote: remote.format_limits())
+            _control(run, lambda remote: remote.format_limits())
         case (name,) if name in names:
-            _done(run, lambda remote: remote.format_limits(pool.LimitName(name)))
+            _control(run, lambda remote: remote.format_limits(pool.LimitName(name)))
         case (name, text) if name in names:
-            _set(run, pool.LimitName(name), text)
+            _set_limit(run, pool.LimitName(name), text)
         case (text,):
-            _set(run, pool.LimitName.BUILDS, text)
+            _set_limit(run, pool.LimitName.BUILDS, text)
         case (name, _):
-            raise click.UsageError(f"no limit is called {name!r}: {', '.join(names)}")
+            raise click.UsageError(f"no limit {name!r}; the limits are {', '.join(names)}")
         case _:
-            raise click.UsageError("a limit and a number are all there is to say")
+            raise click.UsageError("expected at most a limit and a number")
 
 
-def _set(run: str | None, limit: pool.LimitName, text: str) -> None:
+def _set_limit(run: str | None, limit: pool.LimitName, text: str) -> None:
     import pool
 
     if limit is pool.LimitName.MEMORY:
@@ -95,70 +101,70 @@ def _set(run: str | None, limit: pool.LimitName, text: str) -> None:
     elif re.fullmatch("[0-9]{1,9}", text):
         value = int(text)
     else:
-        raise pool.SettingsError(f"{limit}: {text!r} is no number")
-    _done(run, lambda remote: remote.resize(limit, value))
+        raise pool.SettingsError(f"{limit}: {text!r} is not a number")
+    _control(run, lambda remote: remote.resize(limit, value))
 
 
+@with_options("pause")
 @click.command(cls=Command, epilog=_PAUSE_EXAMPLES)
-@RUN
 def pause(run: str | None) -> None:
-    """Let no build begin; what runs goes on to its end."""
-    _done(run, lambda remote: remote.pause())
+    """Stop starting new builds; running builds finish."""
+    _control(run, lambda remote: remote.pause())
 
 
+@with_options("resume")
 @click.command(cls=Command, epilog=_RESUME_EXAMPLES)
-@RUN
 def resume(run: str | None) -> None:
-    """Let builds begin again, under the cap from before the pause."""
-    _done(run, lambda remote: remote.resume())
+    """Start builds again under the limit from before the pause."""
+    _control(run, lambda remote: remote.resume())
 
 
+@with_options("cancel")
 @click.command(cls=Command, epilog=_CANCEL_EXAMPLES)
-@click.argument("build", shell_complete=cancellable)
-@RUN
+@click.argument("build", shell_complete=complete_cancellable_builds)
 def cancel(build: str, run: str | None) -> None:
-    """End one build of a run that goes on; the others go on.
+    """Cancel one build; the others continue.
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
-    _done(run, lambda remote: remote.cancel(build, _naps()))
+    _control(run, lambda remote: remote.cancel(build, _poll_delays()))
 
 
+@with_options("retry")
 @click.command(cls=Command, epilog=_RETRY_EXAMPLES)
-@click.argument("build", shell_complete=retriable)
-@RUN
+@click.argument("build", shell_complete=complete_retriable_builds)
 def retry(build: str, run: str | None) -> None:
-    """Build again what failed, was cancelled or skipped.
+    """Retry a build that failed, was cancelled or skipped.
 
     BUILD is a name, a name and a version (six==1.17.0), or an id such as b3.
     """
-    _done(run, lambda remote: remote.retry(build))
+    _control(run, lambda remote: remote.retry(build))
 
 
+@with_options("stop")
 @click.command(cls=Command, epilog=_STOP_EXAMPLES)
-@click.option("--now", is_flag=True, help="Kill its processes instead of asking them first.")
-@RUN
 def stop(now: bool, run: str | None) -> None:  # noqa: FBT001 - click passes it by name
-    """End a run: what runs and what waits is cancelled."""
-    _done(run, lambda remote: remote.stop(now=now))
+    """Cancel all builds and end the run."""
+    _control(run, lambda remote: remote.stop(now=now))
 
 
-COMMANDS = (limit, pause, resume, cancel, retry, stop)
+CONTROL_COMMANDS = (limit, pause, resume, cancel, retry, stop)
 
 
-def _naps() -> Iterator[None]:
-    for _ in range(_NAPS):
-        time.sleep(_NAP_SECONDS)
+def _poll_delays() -> Iterator[None]:
+    """Sleep on each step; exhausted when the command should stop waiting."""
+    for _ in range(_POLLS):
+        time.sleep(_POLL_SECONDS)
         yield
 
 
-def _done(run: str | None, ask: Callable[[RemoteRun], Iterable[str]]) -> None:
-    """Ask something of a run, and print what came of it."""
-    from app.config.sources import state_dir
+def _control(run: str | None, action: Callable[[RemoteRun], Iterable[str]]) -> None:
+    """Control the selected run, and print the effect."""
+    from app.config.paths import state_dir
     from app.plain.remote import RemoteRun
-    from app.runs import store as runs
+    from app.runs import store
     from pool import clean_line
 
-    with RemoteRun(runs.find_running(state_dir(), run)) as remote:
-        for line in ask(remote):
+    with RemoteRun(store.find_running(state_dir(), run)) as remote:
+        for line in action(remote):
             print(clean_line(line, longest=1000))

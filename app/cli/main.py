@@ -1,8 +1,8 @@
-"""The command ``wheelpool``: what happens around every command, and how it ends.
+"""The entry point ``wheelpool``: runs a command, reports errors, returns the exit code.
 
-The only ``sys.exit`` is here, and the only place where an exception becomes an exit code: 2 for
-bad usage or input, 3 for an error of our own, 130 for an interrupt; other codes come from the
-commands. Deliberately imports next to nothing: ``--version`` has to cost what Python costs.
+The only ``sys.exit`` is here, and the only place where an exception becomes an exit code: 2 for bad
+usage or input, 3 for an internal error, 130 for an interrupt. All other codes are results of the
+commands. Deliberately imports almost nothing: ``--version`` takes as long as Python takes to start.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "run"]
 
-UNWRITTEN, BAD_INPUT, OWN_ERROR, INTERRUPTED = 1, 2, 3, 130
+UNWRITTEN, BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
 
 
 def main() -> NoReturn:
-    """Run the command line of this process and end with its exit code."""
+    """Run the command line of this process and exit with its code."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command line; return its exit code. Every error is told, none is raised."""
+    """Run one command line; return its exit code. Errors are printed, never raised."""
     if list(argv) == ["--version"]:
         print(f"wheelpool {__version__}")
         return 0
-    if refusal := _refusal():
-        print("wheelpool: {}\n  {}".format(*refusal), file=sys.stderr)
+    if (obstacle := _find_obstacle()) is not None:
+        print("wheelpool: {}\n  {}".format(*obstacle), file=sys.stderr)
         return BAD_INPUT
-    code = _ran(argv)
-    if trouble := _let_go():
-        return _say([(trouble, "")], code or UNWRITTEN)
+    code = _run_command(argv)
+    if problem := _flush_output():
+        return _print_errors([(problem, "")], code or UNWRITTEN)
     return code
 
 
-def _ran(argv: Sequence[str]) -> int:
+def _run_command(argv: Sequence[str]) -> int:
     try:
         from app.cli.root import root
 
@@ -50,97 +50,101 @@ def _ran(argv: Sequence[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it is told in a line
-        return _told(problem)
+    except Exception as problem:  # noqa: BLE001 - any error becomes a message and an exit code
+        return _report_error(problem)
 
 
-def _refusal() -> tuple[str, str] | None:
-    """Return why nothing can work here at all."""
+def _find_obstacle() -> tuple[str, str] | None:
+    """Return why no command can work here, and a hint; None if there is no reason."""
     if sys.platform == "win32":
-        return "Windows is not supported", "it runs in the Windows Subsystem for Linux"
-    if stranger := _stranger():
+        return "Windows is not supported", "use the Windows Subsystem for Linux"
+    if other := _find_other_pool():
         return (
-            f"a package that is not wheelpool's goes by the name 'pool' here: {stranger}",
-            "install wheelpool apart from other packages: pipx install wheelpool",
+            f"another package named 'pool' hides the one of wheelpool: {other}",
+            "install wheelpool in an environment of its own: uv tool install or pipx install",
         )
     return None
 
 
-def _stranger() -> str | None:
-    """Return where `pool` would come from if that is not beside `app`: the names are common."""
+def _find_other_pool() -> str | None:
+    """Return the file of another package `pool`, a common name; None if ours is imported."""
     from importlib.util import find_spec
 
     spec = find_spec("pool")
-    beside = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - as below
-    ours = os.path.join(beside, "pool", "__init__.py")  # noqa: PTH118 - pathlib costs as much as Python's start
+    parent = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120 - as below
+    ours = os.path.join(parent, "pool", "__init__.py")  # noqa: PTH118 - pathlib costs as much as Python's start
     found = spec.origin if spec else "nowhere"
     return None if found == ours else str(found)
 
 
-def _told(problem: Exception) -> int:
-    """Tell what went wrong, in a line or two each; return the exit code."""
+def _report_error(problem: Exception) -> int:
+    """Print an error, one or two lines for each exception of a group; return the exit code."""
     import click
 
-    from pool.common.errors import PoolError
+    import pool
 
     match problem:
         case click.UsageError():
-            path = problem.ctx.command_path if problem.ctx else "wheelpool"
-            return _say([(problem.format_message(), f"{path} --help tells more")], BAD_INPUT)
+            command = problem.ctx.command_path if problem.ctx else "wheelpool"
+            hint = f"for more information, try '{command} --help'"
+            return _print_errors([(problem.format_message(), hint)], BAD_INPUT)
         case click.ClickException():
-            return _say([(problem.format_message(), "")], BAD_INPUT)
+            return _print_errors([(problem.format_message(), "")], BAD_INPUT)
         case click.Abort():
             return INTERRUPTED
-        case PoolError():
-            return _say([(problem.message, problem.hint)], BAD_INPUT)
-        case ExceptionGroup(exceptions=several) if problem.split(PoolError)[1] is None:
-            return max(_told(one) for one in several)
+        case pool.PoolError():
+            return _print_errors([(problem.message, problem.hint)], BAD_INPUT)
+        case ExceptionGroup(exceptions=errors) if problem.split(pool.PoolError)[1] is None:
+            return max(_report_error(error) for error in errors)
         case _:
-            return _say([(_kept(problem), "")], OWN_ERROR)
+            return _print_errors([(_write_traceback(problem), "")], INTERNAL_ERROR)
 
 
-def _kept(problem: Exception) -> str:
-    """Write the traceback to a file; return one line about it."""
+def _write_traceback(problem: Exception) -> str:
+    """Write the traceback to a file; return the message that names it."""
     import tempfile
     import traceback
 
-    from pool.common.redaction import redact_urls
+    import pool
 
     with tempfile.NamedTemporaryFile(
         "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
-        file.write(redact_urls("".join(traceback.format_exception(problem))))
-    what = redact_urls(f"{type(problem).__name__}: {problem}")
-    return f"an error of wheelpool's own: {what} (traceback: {file.name})"
+        file.write(pool.redact_urls("".join(traceback.format_exception(problem))))
+    error = pool.redact_urls(f"{type(problem).__name__}: {problem}")
+    return f"internal error: {error} (traceback: {file.name})"
 
 
-def _say(errors: Iterable[tuple[str, str]], code: int) -> int:
-    """Write messages with their hints to stderr, fit for a terminal."""
-    from pool.build.frontend.log_tail import clean_line
+def _print_errors(errors: Iterable[tuple[str, str]], code: int) -> int:
+    """Print messages and their hints to stderr, without control characters; return the code."""
+    import pool
 
     for message, hint in errors:
         lines = [f"wheelpool: {message}", *([f"  {hint}"] if hint else [])]
         for line in lines:
-            print(clean_line(line, longest=4000), file=sys.stderr)
+            print(pool.clean_line(line, longest=4000), file=sys.stderr)
     return code
 
 
-def _let_go() -> str:
-    """Find out here, not while the interpreter ends, whether all was written; return why not."""
-    trouble = ""
+def _flush_output() -> str:
+    """Flush stdout and stderr; return why that failed, or nothing.
+
+    Without this, the interpreter would report a failure while it exits, with another exit code.
+    """
+    problem = ""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         try:
             if stream is not None:
                 stream.flush()
-        except OSError as problem:
-            # What is still in the buffer must not come up again when the interpreter ends.
+        except OSError as error:
+            # The interpreter flushes the rest of the buffer when it exits: discard it.
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, stream.fileno())
             os.close(devnull)
-            # A reader that has left has read enough.
-            if problem.errno not in (errno.EPIPE, errno.EIO):
+            # A closed pipe or terminal is no error: its reader needs no more.
+            if error.errno not in (errno.EPIPE, errno.EIO):
                 from pool import os_error_text
 
-                trouble = f"{name}: {os_error_text(problem)}"
-    return trouble
+                problem = f"{name}: {os_error_text(error)}"
+    return problem

@@ -1,7 +1,7 @@
-"""The commands and their flags, as click has them, a module for each kind of command.
+"""The command ``wheelpool`` with all its commands; each kind of command has its own module.
 
-What a flag means is worked out in `app.config.sources` and `app.config.settings`. Everything but click is
-imported inside the commands: ``--help`` must not wait for an engine or a screen.
+Everything but click is imported when a command runs: ``--help`` must not wait for an engine or a
+screen.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from app import __version__
 from app.cli.attach import attach
 from app.cli.build import build, install, uninstall
 from app.cli.completion import completion
-from app.cli.control import COMMANDS
-from app.cli.help_format import Group
+from app.cli.control import CONTROL_COMMANDS
+from app.cli.help_format import CommandGroup
 from app.cli.runs import diff, replay, report, saved_runs
 from app.cli.system import cache, doctor
 
@@ -30,15 +30,15 @@ Examples:
   wheelpool replay run.jsonl
 """
 _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-_PARTS = {
-    "Wheels and environments": (build, install, uninstall),
-    "A run that goes on": (attach, *COMMANDS),
+_COMMANDS = {
+    "Build and install": (build, install, uninstall),
+    "Control a running build": (attach, *CONTROL_COMMANDS),
     "Saved runs": (saved_runs, replay, report, diff),
-    "This machine": (cache, doctor, completion),
+    "System": (cache, doctor, completion),
 }
 
 
-@click.group(cls=Group, parts=_PARTS, context_settings=_SETTINGS, epilog=_EXAMPLES)
+@click.group(cls=CommandGroup, groups=_COMMANDS, context_settings=_SETTINGS, epilog=_EXAMPLES)
 @click.version_option(__version__, message="wheelpool %(version)s")
 def root() -> None:
-    """Build Python wheels from source, many at a time, under one limiter that holds."""
+    """Build Python wheels from source, under one shared concurrency limit."""

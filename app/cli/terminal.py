@@ -1,49 +1,56 @@
-"""What commands share that show something: who says what, and what the terminal is able to."""
+"""What commands with a display share: their configuration, and the abilities of the terminal."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.config.sources import ConfigSources, DisplayOptions
+    from collections.abc import Mapping
+
+    from app.config.display import DisplayOptions
+    from app.config.sources import ConfigSources
     from app.tui.app import WheelpoolApp
 
-__all__ = ["ascii_only", "on_a_terminal", "said_by", "show"]
+__all__ = ["is_ascii_only", "is_interactive", "load_sources", "run_screen"]
 
 
-def said_by(flags: dict[str, Any]) -> ConfigSources:
-    """Return who says what: flags, environment, configuration."""
-    from app.config import sources as config
+def load_sources(flags: Mapping[str, object]) -> ConfigSources:
+    """Return the flags together with the environment and the configuration file.
 
-    file = config.read_file(config.configuration_path())
-    return config.ConfigSources(config.Flags(**flags), config.environment(), file)
+    Raises:
+        SettingsError: the configuration file is invalid.
+    """
+    from app.config.paths import configuration_path
+    from app.config.sources import ConfigSources, environment, read_file
+
+    return ConfigSources(flags, environment(), read_file(configuration_path()))
 
 
-def on_a_terminal(said: ConfigSources) -> bool:
-    """Tell whether a screen can be shown, and keys be pressed."""
+def is_interactive(sources: ConfigSources) -> bool:
+    """Tell whether the terminal can show a screen and read keys."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
-    able = said.environ.get("TERM") not in (None, "", "dumb", "unknown")
-    return able and all(stream is not None and stream.isatty() for stream in streams)
+    can_move_cursor = sources.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    return can_move_cursor and all(stream is not None and stream.isatty() for stream in streams)
 
 
-def ascii_only() -> bool:
-    """Tell whether the terminal's encoding has no glyphs."""
+def is_ascii_only() -> bool:
+    """Tell whether the terminal's encoding lacks the glyphs of the screens."""
     return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
-def show(screen: WheelpoolApp, how: DisplayOptions) -> None:
-    """Show a screen until it is left; the window's title is then what it was."""
-    from app.text import terminal_title as title
+def run_screen(screen: WheelpoolApp, display: DisplayOptions) -> None:
+    """Run a screen until the user leaves it; restore the terminal's title afterwards."""
+    from app.text import terminal_title
 
-    if not how.title:
+    if not display.title:
         screen.run()
         return
 
-    def put(text: str) -> None:
+    def write(text: str) -> None:
         with suppress(OSError):  # The terminal is gone.
             print(text, end="", file=sys.stderr, flush=True)
 
-    with title.restore_title(put):
+    with terminal_title.restore_title(write):
         screen.run()

@@ -1,1 +1,1 @@
-"""Settings of a command: flags, environment variables, configuration file."""
+"""Configuration of a command: the table of options, their sources, the engine's settings."""

@@ -1,6 +1,7 @@
-"""What the engine is asked for, made from targets, files and groups that the user names.
+"""The request for the engine: targets, requirements files, lock files and dependency groups.
 
-Every wrong word and line is told, not only the first.
+All errors are collected and reported together, so that a user fixes them in one go. Files and
+targets are parsed in `pool`; this module only decides which ones, and in which order.
 """
 
 from __future__ import annotations
@@ -20,90 +21,93 @@ if TYPE_CHECKING:
 
 __all__ = ["ParsedRequest", "parse_request"]
 
+_MOST_NAMES = 5
+"""How many requirements one message names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRequest:
-    """A request, and what its files say of indexes."""
+    """A request, and the index options of its requirements files."""
 
     request: pool.Request
     index: pool.IndexOverrides
 
 
-def parse_request(said: ConfigSources, targets: Sequence[str], cwd: Path) -> ParsedRequest:
-    """Read all that the user names.
+def parse_request(sources: ConfigSources, targets: Sequence[str], cwd: Path) -> ParsedRequest:
+    """Parse targets and all files that the sources name.
 
     Args:
-        said: flags, environment and configuration.
-        targets: the words of the command line.
-        cwd: what relative paths are relative to.
+        sources: flags, environment and configuration file.
+        targets: the arguments of the command.
+        cwd: the directory that relative paths are relative to.
 
     Raises:
-        PoolError: something cannot be read; nothing is named at all.
-        ExceptionGroup: of several such errors.
+        PoolError: there is no target at all.
+        ExceptionGroup: of a `PoolError` for each target, file or group that is invalid.
     """
-    reader = _Reader(said, cwd)
-    reader.read(targets)
-    if reader.wrong:
-        raise ExceptionGroup("what cannot be read", reader.wrong)
-    if not reader.wishes and not reader.locks:
+    parser = _RequestParser(sources, cwd)
+    parser.parse(targets)
+    if parser.errors:
+        raise ExceptionGroup("invalid requirements", parser.errors)
+    if not parser.specs and not parser.locks:
         raise pool.TargetError(
-            "there is nothing to do: no target is named",
-            hint="name a folder, an sdist or a requirement, or use -r, --pylock or --group",
+            "no targets given",
+            hint="name a directory, an archive or a requirement, or use -r, --pylock or --group",
         )
-    return reader.asking()
+    return parser.result()
 
 
-class _Reader:
-    """Collects what is named, and what is wrong with it."""
+class _RequestParser:
+    """Collects requirements, constraints and the errors in them."""
 
-    def __init__(self, said: ConfigSources, cwd: Path) -> None:
-        self._said = said
+    def __init__(self, sources: ConfigSources, cwd: Path) -> None:
+        self._sources = sources
         self._cwd = cwd
-        pips = pool.pip_rules(said.environ)
-        self._constraint_files = (*pips.constraints, *said.texts("constraint"))
-        self._formats = _formats(said, pips)
-        self._pre = pips.pre or said.truth("pre")
-        self._require_hashes = pips.require_hashes or said.truth("require_hashes")
+        pip = pool.pip_rules(sources.environ)
+        self._constraint_files = (*pip.constraints, *sources.strings("constraint"))
+        self._formats = _format_control(sources, pip)
+        self._pre = pip.pre or sources.boolean("pre")
+        self._require_hashes = pip.require_hashes or sources.boolean("require_hashes")
         self._files: list[pool.RequirementsFile] = []
-        self.wishes: list[pool.RequirementSpec] = []
+        self.specs: list[pool.RequirementSpec] = []
         self.locks: list[Path] = []
-        self.wrong: list[Exception] = []
+        self.errors: list[Exception] = []
 
-    def read(self, targets: Sequence[str]) -> None:
-        said, cwd = self._said, self._cwd
+    def parse(self, targets: Sequence[str]) -> None:
+        sources, cwd = self._sources, self._cwd
         for text in targets:
-            with self._telling():
-                self.wishes.append(pool.parse_requirement(text, cwd))
-        for text in said.flags.editable:
-            with self._telling():
-                self.wishes.append(pool.parse_requirement(text, cwd, editable=True))
-        for name in said.texts("requirement"):
-            with self._telling():
+            with self._collect_errors():
+                self.specs.append(pool.parse_requirement(text, cwd))
+        for text in sources.strings("editable"):
+            with self._collect_errors():
+                self.specs.append(pool.parse_requirement(text, cwd, editable=True))
+        for name in sources.strings("requirement"):
+            with self._collect_errors():
                 self._read_file(name, constraint=False)
         for name in self._constraint_files:
-            with self._telling():
+            with self._collect_errors():
                 self._read_file(name, constraint=True)
-        for text in said.texts("group"):
-            with self._telling():
+        for text in sources.strings("group"):
+            with self._collect_errors():
                 group = pool.parse_group(text)
-                self.wishes += pool.group_requirements(cwd / group.pyproject, group.group)
-        self.locks += [cwd / name for name in said.texts("pylock")]
-        with self._telling():
+                self.specs += pool.group_requirements(cwd / group.pyproject, group.group)
+        self.locks += [cwd / name for name in sources.strings("pylock")]
+        with self._collect_errors():
             self._check_hashes()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Note what is wrong, and go on with the next."""
+    def _collect_errors(self) -> Iterator[None]:
+        """Collect an error, so that parsing goes on with the next item."""
         try:
             yield
         except pool.PoolError as problem:
-            self.wrong.append(problem)
+            self.errors.append(problem)
         except ExceptionGroup as problems:
-            self.wrong += problems.exceptions
+            self.errors += problems.exceptions
 
     def _read_file(self, name: str, *, constraint: bool) -> None:
-        environ = self._said.environ
-        read = pool.read_requirements(
+        environ = self._sources.environ
+        file = pool.read_requirements(
             name,
             self._cwd,
             environ=environ,
@@ -111,52 +115,55 @@ class _Reader:
             constraint=constraint,
             formats=self._formats,
         )
-        self._formats = read.formats
-        self._pre = self._pre or read.pre
-        self.wishes += read.wishes
-        self._files.append(read)
+        self._formats = file.formats
+        self._pre = self._pre or file.pre
+        self.specs += file.wishes
+        self._files.append(file)
 
     def _check_hashes(self) -> None:
-        """See that all have hashes, where one file or flag says that all must."""
-        if not self._all_need_hashes:
+        """Check that every requirement has a hash if one file or flag demands it."""
+        if not self._needs_hashes:
             return
-        without = [wish for wish in self.wishes if not wish.hashes]
+        without = [spec for spec in self.specs if not spec.hashes]
         if without:
-            names = ", ".join(wish.target.label for wish in without[:5])
+            names = ", ".join(spec.target.label for spec in without[:_MOST_NAMES])
             raise pool.RequirementsFileError(
-                f"all must have hashes, as one has, or --require-hashes says: not so {names}",
-                hint="give each a --hash=sha256:... in a requirements file",
+                f"hashes are required for all requirements, but missing for {names}",
+                hint="add --hash=sha256:... to each of them in a requirements file",
             )
 
     @property
-    def _all_need_hashes(self) -> bool:
+    def _needs_hashes(self) -> bool:
         return self._require_hashes or any(file.require_hashes for file in self._files)
 
-    def asking(self) -> ParsedRequest:
-        constraints = (one for file in self._files for one in file.constraints)
+    def result(self) -> ParsedRequest:
+        constraints = (item for file in self._files for item in file.constraints)
         return ParsedRequest(
             request=pool.Request(
-                wishes=tuple(self.wishes),
+                wishes=tuple(self.specs),
                 constraints=tuple(constraints),
                 formats=self._formats,
                 pre=self._pre,
-                require_hashes=self._all_need_hashes,
+                require_hashes=self._needs_hashes,
                 locks=tuple(self.locks),
             ),
-            index=reduce(_added, self._files, pool.IndexOverrides()),
+            index=reduce(_merge_index_options, self._files, pool.IndexOverrides()),
         )
 
 
-def _formats(said: ConfigSources, pips: pool.PipRules) -> pool.FormatControl:
+def _format_control(sources: ConfigSources, pip: pool.PipRules) -> pool.FormatControl:
     formats = pool.FormatControl()
-    for names in (*pips.no_binary, *said.texts("no_binary")):
+    for names in (*pip.no_binary, *sources.strings("no_binary")):
         formats = formats.without_binary(names)
-    for names in (*pips.only_binary, *said.texts("only_binary")):
+    for names in (*pip.only_binary, *sources.strings("only_binary")):
         formats = formats.with_only_binary(names)
     return formats
 
 
-def _added(index: pool.IndexOverrides, file: pool.RequirementsFile) -> pool.IndexOverrides:
+def _merge_index_options(
+    index: pool.IndexOverrides, file: pool.RequirementsFile
+) -> pool.IndexOverrides:
+    """Return the options with those of one more file, whose index URL replaces the one before."""
     return pool.IndexOverrides(
         index_url=file.index_url or index.index_url,
         extra_index_urls=(*index.extra_index_urls, *file.extra_index_urls),

@@ -1,7 +1,8 @@
-"""What the engine is asked to do, made from what the user says.
+"""The engine's settings, derived from the sources of configuration.
 
-Machine-dependent defaults live here, so that `pool.Settings` is complete and plain. Indexes are
-worked out by `pool`, which knows pip's configuration; this module only adds our own file to it.
+Defaults that depend on the machine are here, so that `pool.Settings` is complete and plain. `pool`
+derives the index settings, because it reads pip's configuration; this module passes it
+wheelpool.toml as well.
 """
 
 from __future__ import annotations
@@ -10,168 +11,173 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-import platformdirs
 from packaging.utils import canonicalize_name
 
 import pool
-from app.config.sources import state_dir
+from app.config.options import find_option
+from app.config.paths import cache_dir, state_dir
+from app.config.sources import ConfigSources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from app.config.sources import ConfigSources
-
 __all__ = ["settings"]
-
-DEFAULT_DOWNLOADS = 8
-DEFAULT_RETRIES = 2
 
 
 def settings(
-    said: ConfigSources,
+    sources: ConfigSources,
     argv: Sequence[str],
     cwd: Path,
     *,
     index: pool.IndexOverrides | None = None,
     install: bool = False,
 ) -> pool.Settings:
-    """Work out a run's settings.
+    """Return the settings of a run.
 
     Args:
-        said: what the user says, by flag, environment and configuration.
-        argv: the command line for the journal; secrets in it are starred out here.
-        cwd: what relative paths are relative to.
-        index: what requirement files say of indexes.
-        install: an environment is the aim, not wheels.
+        sources: flags, environment and configuration file.
+        argv: the command line for the journal; secrets in it are redacted here.
+        cwd: the directory that relative paths are relative to.
+        index: the index options of requirements files.
+        install: install into an environment instead of writing wheels.
 
     Raises:
-        SettingsError: a value that cannot be used, named by where it was said.
-        OutputError: a folder of ours that cannot be made.
+        SettingsError: a value is invalid; the message names its source.
+        OutputError: the cache or state directory cannot be created.
     """
-    builds = said.count("builds", _processors())
+    builds = sources.integer("builds", _processors())
     return pool.Settings(
         builds=builds,
-        downloads=said.count("downloads", DEFAULT_DOWNLOADS),
-        installs=said.count("installs", _processors()),
-        # Who asks for more builds than processors means it; each needs a job.
-        jobs=said.count("jobs", max(_processors(), builds)),
-        jobs_follow=not said.count("jobs", 0),
-        out_dir=None if install else said.path("out_dir", cwd) or cwd / "wheelhouse",
-        cache_dir=_made(platformdirs.user_cache_path("wheelpool"), "XDG_CACHE_HOME"),
-        state_dir=_made(state_dir(), "XDG_STATE_HOME"),
-        journal=_journal(said.path("log", cwd)),
-        index=_index(said, index or pool.IndexOverrides()),
-        environ=said.environ,
-        argv=tuple(map(_unicode, pool.redact_args(argv))),
-        python=said.command("python", cwd),
-        deps=said.truth("deps", otherwise=install),
-        installs_into=(said.path("into", cwd) or "active") if install else None,
-        upgrade=said.truth("upgrade"),
-        not_isolated=_not_isolated(said),
-        cache=not said.truth("no_cache"),
-        refresh=_names(said.texts("refresh")),
-        config_settings=_config_settings(said),
-        copy=said.truth("copy"),
-        fail_fast=said.truth("fail_fast"),
-        memory=said.memory(),
-        retries=said.count("retries", DEFAULT_RETRIES, least=0, most=DEFAULT_RETRIES),
-        lock_timeout=said.seconds("lock_timeout"),
+        downloads=sources.integer("downloads"),
+        installs=sources.integer("installs", _processors()),
+        # Each build needs a job, so more builds than processors need more jobs.
+        jobs=sources.integer("jobs", max(_processors(), builds)),
+        jobs_follow=not sources.integer("jobs", 0),
+        out_dir=None if install else sources.path("out_dir", cwd) or cwd / "wheelhouse",
+        cache_dir=_create_directory(cache_dir(), "XDG_CACHE_HOME"),
+        state_dir=_create_directory(state_dir(), "XDG_STATE_HOME"),
+        journal=_check_journal(sources.path("log", cwd)),
+        index=_index_settings(sources, index or pool.IndexOverrides()),
+        environ=sources.environ,
+        argv=tuple(map(_replace_invalid_bytes, pool.redact_args(argv))),
+        python=sources.program("python", cwd),
+        deps=sources.boolean("deps", default=install),
+        installs_into=(sources.path("into", cwd) or "active") if install else None,
+        upgrade=sources.boolean("upgrade"),
+        not_isolated=_not_isolated(sources),
+        cache=not sources.boolean("no_cache"),
+        refresh=_parse_names(sources.strings("refresh")),
+        config_settings=_config_settings(sources),
+        copy=sources.boolean("copy"),
+        fail_fast=sources.boolean("fail_fast"),
+        memory=sources.memory_budget(),
+        retries=sources.integer("retries"),
+        lock_timeout=sources.seconds("lock_timeout"),
     )
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     usable = os.cpu_count() or 1
     if sys.platform == "linux":
         usable = len(os.sched_getaffinity(0))
     return min(usable, pool.MAX_BUILDS)
 
 
-def _made(folder: Path, variable: str) -> Path:
+def _create_directory(folder: Path, variable: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise pool.OutputError(
-            f"{folder}: cannot be made: {pool.os_error_text(problem)}",
-            hint=f"choose another place with {variable}",
+            f"{folder}: cannot create directory: {pool.os_error_text(problem)}",
+            hint=f"set {variable} to a directory that you may write to",
         ) from problem
     return folder
 
 
-def _journal(path: Path | None) -> Path | None:
-    """Refuse to write a log over a file that is something else."""
+def _check_journal(path: Path | None) -> Path | None:
+    """Refuse to overwrite a file that is not a journal."""
     if path is None or not path.is_file():
         return path
     with path.open("rb") as file:
-        beginning = file.read(12)
-    if beginning and not beginning.startswith(b'{"wheelpool"'):
+        first_bytes = file.read(12)
+    if first_bytes and not first_bytes.startswith(b'{"wheelpool"'):
         raise pool.SettingsError(
-            f"--log {path}: is there already, and is no log of wheelpool",
-            hint="name another file, or remove that one",
+            f"--log {path}: file exists and is not a wheelpool journal",
+            hint="choose another file, or delete this one",
         )
     return path
 
 
-def _not_isolated(said: ConfigSources) -> frozenset[str]:
-    if said.truth("no_build_isolation"):
+def _not_isolated(sources: ConfigSources) -> frozenset[str]:
+    if sources.boolean("no_build_isolation"):
         return frozenset({pool.ALL})
-    return _names(said.texts("no_build_isolation_package"))
+    return _parse_names(sources.strings("no_build_isolation_package"))
 
 
-def _names(texts: Iterable[str]) -> frozenset[str]:
-    """Return names as requirements have them; several may be said with commas."""
-    said = [name.strip() for text in texts for name in text.split(",") if name.strip()]
-    return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in said)
+def _parse_names(texts: Iterable[str]) -> frozenset[str]:
+    """Return canonical project names; each text may have several, separated by commas."""
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in names)
 
 
-def _index(said: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:
-    """Our own file speaks where our own variables are silent; pip's and uv's come after both.
+def _index_settings(sources: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:
+    """Return the index settings of all sources.
 
-    What requirement files say counts more than all of these, and less than flags.
+    wheelpool.toml counts where the WHEELPOOL_ variables are unset, and more than pip's and uv's
+    settings. Requirements files count more than all of these, and flags most.
     """
-    flags, file = said.flags, said.file
-    ours = {
-        "WHEELPOOL_INDEX_URL": file.index_url or "",
-        "WHEELPOOL_EXTRA_INDEX_URL": " ".join(file.extra_index_url),
-        "WHEELPOOL_FIND_LINKS": " ".join(file.find_links),
-        "WHEELPOOL_NO_INDEX": "1" if file.no_index else "",
-    }
-    unset = {name: value for name, value in ours.items() if value and not said.environ.get(name)}
+    flags = ConfigSources(sources.flags, {}, {})
     overrides = pool.IndexOverrides(
-        index_url=flags.index_url or files.index_url,
-        extra_index_urls=(*files.extra_index_urls, *flags.extra_index_url),
-        find_links=(*files.find_links, *flags.find_links),
-        no_index=flags.no_index or files.no_index,
+        index_url=flags.string("index_url") or files.index_url,
+        extra_index_urls=(*files.extra_index_urls, *flags.strings("extra_index_url")),
+        find_links=(*files.find_links, *flags.strings("find_links")),
+        no_index=flags.boolean("no_index") or files.no_index,
         trusted_hosts=files.trusted_hosts,
     )
-    return pool.index_settings({**said.environ, **unset}, overrides)
+    return pool.index_settings({**sources.environ, **_index_variables(sources)}, overrides)
 
 
-def _config_settings(said: ConfigSources) -> dict[str, str | list[str]]:
-    variable = "WHEELPOOL_CONFIG_SETTINGS"
-    from_variable = _pairs(said.environ.get(variable, "").split(), variable)
-    from_flags = _pairs(said.flags.config_settings, "-C")
-    return {**said.file.config_settings, **from_variable, **from_flags}
+def _index_variables(sources: ConfigSources) -> dict[str, str]:
+    """Return index settings of wheelpool.toml as the variables that are unset."""
+    file = ConfigSources({}, {}, sources.file)
+    values = {
+        "index_url": file.string("index_url") or "",
+        "extra_index_url": " ".join(file.strings("extra_index_url")),
+        "find_links": " ".join(file.strings("find_links")),
+        "no_index": "1" if file.boolean("no_index") else "",
+    }
+    variables = {find_option(name).variables[0]: value for name, value in values.items() if value}
+    return {name: value for name, value in variables.items() if not sources.environ.get(name)}
 
 
-def _pairs(texts: Sequence[str], where: str) -> dict[str, str | list[str]]:
-    """Read ``KEY=VALUE``; a key that comes again makes a list, as with pip and build."""
+def _config_settings(sources: ConfigSources) -> dict[str, str | list[str]]:
+    """Return the settings for build backends; each key comes from its first source."""
+    variable = find_option("config_settings").variables[0]
+    from_variable = _parse_pairs(sources.environ.get(variable, "").split(), variable)
+    from_flags = _parse_pairs(ConfigSources(sources.flags, {}, {}).strings("config_settings"), "-C")
+    from_file = sources.file.get("config_settings")
+    return {**(from_file if isinstance(from_file, dict) else {}), **from_variable, **from_flags}
+
+
+def _parse_pairs(texts: Sequence[str], source: str) -> dict[str, str | list[str]]:
+    """Parse ``KEY=VALUE``; a repeated key makes a list, as in pip and build."""
     pairs: dict[str, str | list[str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise pool.SettingsError(f"{where} {text}: not of the form KEY=VALUE")
+            raise pool.SettingsError(f"{source} {text}: not of the form KEY=VALUE")
         match pairs.get(key):
             case None:
                 pairs[key] = value
             case str(first):
                 pairs[key] = [first, value]
-            case list(several):
-                several.append(value)
+            case list(values):
+                values.append(value)
     return pairs
 
 
-def _unicode(word: str) -> str:
-    """Return a word of the command line fit for a journal, which is UTF-8."""
+def _replace_invalid_bytes(word: str) -> str:
+    """Return a word of the command line as valid UTF-8, which journals are."""
     return word.encode(errors="surrogateescape").decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The names of the themes, known before any screen is: flags and shells ask for them."""
+"""The names of the colour themes, for flags and completion, which load no screen."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Final
 __all__ = ["THEMES"]
 
 THEMES: Final = ("dark", "light", "contrast", "plain")
-"""``plain`` has the terminal's own two colours and no others."""
+"""``plain`` uses only the terminal's own foreground and background."""

@@ -7,8 +7,6 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 import pool
 from app.format import format_count, format_duration, format_size
 from pool.cache.prune import chosen, items, prune
@@ -20,15 +18,10 @@ if TYPE_CHECKING:
 
     from pool.cache.prune import CacheEntry
 
-__all__ = ["default_cache_dir", "list_contents", "parse_selection", "preview_prune", "prune_cache"]
+__all__ = ["list_contents", "parse_selection", "preview_prune", "prune_cache"]
 
 DEFAULT_DAYS = 30.0
 """What is pruned where nobody says: what was not used for so long."""
-
-
-def default_cache_dir() -> Path:
-    """Return where the cache is, whether or not it is there."""
-    return platformdirs.user_cache_path("wheelpool")
 
 
 # What is in it

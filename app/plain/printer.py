@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from app.config.sources import Verbosity
+    from app.config.display import Verbosity
 
 __all__ = ["Printer", "unfinished_line"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from app.config.sources import DisplayOptions
+    from app.config.display import DisplayOptions
     from app.source.attached import AttachedSource
     from app.source.live import LiveSession
     from app.source.replay import ReplaySource

@@ -8,11 +8,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pexpect
 import pytest
 
 import pool
-from app.cli.completion_items import cancellable, going_on, retriable, saved_runs
+from app.cli.completion import (
+    active_run_candidates,
+    cancellable_build_candidates,
+    retriable_build_candidates,
+    saved_run_candidates,
+)
 from app.cli.root import root
 from pool import events
 from tests.support.home import Home, write_journal
@@ -119,7 +125,7 @@ def test_zsh_completes_and_describes(zsh: Shell) -> None:
     zsh.completes("wheelpool limit mem", "ory")
     zsh.completes("wheelpool build -r req", "s.txt")
     zsh.completes("wheelpool install -e my", "\\ tree")
-    zsh.lists("wheelpool build --no-b", "--no-binary", "Never take wheels of these.")
+    zsh.lists("wheelpool build --no-b", "--no-binary", "Do not use wheels of these packages.")
     zsh.lists("wheelpool replay 2026112", NEWER, "six==1.17.0 ./my-lib", OLDER)
 
 
@@ -133,7 +139,7 @@ def test_fish_completes_and_describes(saved: Home) -> None:
         )  # fmt: skip
         return [line.split("\t") for line in done.stdout.splitlines()]
 
-    assert ["uninstall", "Take distributions out of an environment, all of them or none."] in offers("wheelpool un")  # fmt: skip
+    assert ["uninstall", "Uninstall distributions, all of them or none."] in offers("wheelpool un")  # fmt: skip
     assert offers("wheelpool limit mem") == [["memory"]]
     assert ["reqs.txt"] in [offer[:1] for offer in offers("wheelpool build -r req")]
     assert [offer[0] for offer in offers("wheelpool install -e my")] == ["my tree/"]
@@ -160,11 +166,13 @@ def test_flags_are_completed_without_the_engine(home: Home) -> None:
 
 
 def test_runs_come_newest_first_and_say_what_they_were(saved: Home) -> None:
-    (newer, about), (older, _) = saved_runs(saved.state, "")
+    (newer, about), (older, _) = saved_run_candidates(saved.state, "")
     assert (newer, older) == (NEWER, OLDER)
     assert re.fullmatch(r"2026-11-\d\d \d\d:\d\d ended early six==1.17.0 ./my-lib ./other, too and 1 more", about)  # fmt: skip
-    assert saved_runs(saved.state, "20261120") == [(OLDER, saved_runs(saved.state, "")[1][1])]
-    assert going_on(saved.state, "") == []
+    assert saved_run_candidates(saved.state, "20261120") == [
+        (OLDER, saved_run_candidates(saved.state, "")[1][1])
+    ]
+    assert active_run_candidates(saved.state, "") == []
 
 
 def test_builds_are_offered_to_the_command_that_fits(
@@ -172,23 +180,23 @@ def test_builds_are_offered_to_the_command_that_fits(
 ) -> None:
     monkeypatch.setattr("app.runs.store.is_running", lambda *_: True)
     run = str(saved.state / "runs" / NEWER)
-    assert cancellable(saved.state, run, "") == [
+    assert cancellable_build_candidates(saved.state, run, "") == [
         ("b3", "my-lib queued"), ("b2", "my-lib queued"), ("six", "six 1.17.0 building"),
     ]  # fmt: skip
-    assert cancellable(saved.state, run, "s") == [("six", "six 1.17.0 building")]
-    assert retriable(saved.state, run, "") == [("old", "old failed")]
+    assert cancellable_build_candidates(saved.state, run, "s") == [("six", "six 1.17.0 building")]
+    assert retriable_build_candidates(saved.state, run, "") == [("old", "old failed")]
 
 
 def test_where_there_is_nothing_nothing_is_offered(home: Home) -> None:
-    assert saved_runs(home.state, "") == []
-    assert cancellable(home.state, None, "") == []
-    assert retriable(home.state, "no-such-run", "") == []
+    assert saved_run_candidates(home.state, "") == []
+    assert cancellable_build_candidates(home.state, None, "") == []
+    assert retriable_build_candidates(home.state, "no-such-run", "") == []
 
 
 def test_escapes_in_names_do_not_reach_the_terminal(home: Home) -> None:
     story = [STORY[0], events.BuildQueued(build=A, name="x", target="./\x1b[31mred\nx", log="a")]
     write_journal(home.state / "runs" / NEWER, story, run=NEWER)
-    ((_, about),) = saved_runs(home.state, "")
+    ((_, about),) = saved_run_candidates(home.state, "")
     assert about.isprintable()
 
 
@@ -206,6 +214,7 @@ def test_the_script_is_printed_whatever_is_installed(home: Home, shell: str) -> 
 def test_every_flag_that_takes_a_path_offers_paths() -> None:
     paths = {"FILE", "DIR", "ENV", "TREE", "PATH", "DIR|URL"}
     for command in root.commands.values():
-        for parameter in command.params:
+        context = click.Context(command, help_option_names=["-h", "--help"])
+        for parameter in command.get_params(context):
             if parameter.metavar in paths:
                 assert parameter._custom_shell_complete is not None, parameter.name

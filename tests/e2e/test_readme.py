@@ -9,6 +9,7 @@ import click
 import pytest
 
 from app.cli.root import root
+from app.config.reference import options_table
 from app.config.themes import THEMES
 from tests.support.paths import ROOT
 
@@ -32,8 +33,9 @@ ALL = dict(commands(root))
 
 
 def flags(command: click.Command) -> set[str]:
-    names = {"--help", "-h", "--version"}
-    return names.union(*({*p.opts, *p.secondary_opts} for p in command.params))
+    context = click.Context(command, help_option_names=["-h", "--help"])
+    params = command.get_params(context)
+    return {"--help", "-h", "--version"}.union(*({*p.opts, *p.secondary_opts} for p in params))
 
 
 def test_every_command_has_its_place_in_the_reference() -> None:
@@ -73,6 +75,10 @@ def test_every_flag_in_commands_of_the_readme_exists() -> None:
             named = named.rpartition(" ")[0]
         assert named != "wheelpool", line
         assert set(OURS.findall(f" {told} ")) <= flags(ALL[named]), line
+
+
+def test_the_table_of_options_is_that_of_the_code() -> None:
+    assert options_table() in README, "print it with python -m app.config.reference"
 
 
 def test_tables_name_only_flags_that_there_are() -> None:

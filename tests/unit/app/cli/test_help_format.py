@@ -1,4 +1,4 @@
-"""What --help says: it fits, it has examples, and the examples are right."""
+"""``--help`` fits 80 columns, and every command has examples, which parse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from app.cli.help_format import Option
+from app.cli.help_format import GroupedOption
 from app.cli.root import root
 
 
@@ -18,8 +18,8 @@ def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tu
     """Yield the words of every command."""
     yield words
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from commands(below, (*words, name))
+        for name, child in command.commands.items():
+            yield from commands(child, (*words, name))
 
 
 ALL = list(commands(root))
@@ -30,14 +30,14 @@ def help_of(words: tuple[str, ...]) -> str:
 
 
 def examples(text: str) -> list[list[str]]:
-    """Return the commands below the title, without what is said about them and what comes after."""
+    """Return the commands below the heading, without their descriptions and the rest."""
     lines = text.split("\nExamples:\n")[1].split("\n\n", maxsplit=1)[0].splitlines()
-    told = [re.split(r"\s{2,}|\s[|>]\s", line.strip())[0] for line in lines]
-    return [shlex.split(line)[1:] for line in told if line.startswith("wheelpool")]
+    shown = [re.split(r"\s{2,}|\s[|>]\s", line.strip())[0] for line in lines]
+    return [shlex.split(line)[1:] for line in shown if line.startswith("wheelpool")]
 
 
-def parsed(words: list[str]) -> None:
-    """Parse a command line as click would, and run nothing."""
+def parse(words: list[str]) -> None:
+    """Parse a command line as click does, without running it."""
     context = root.make_context("wheelpool", list(words), resilient_parsing=False)
     command: click.Command = root
     while isinstance(command, click.Group):
@@ -60,12 +60,12 @@ def test_help_fits_80_columns_and_ends_with_examples_that_parse(words: tuple[str
     found = examples(text)
     assert found
     for example in found:
-        parsed(example)
+        parse(example)
         assert words in ((), tuple(example[: len(words)]))
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_the_summary_is_one_line_and_whole(words: tuple[str, ...]) -> None:
+def test_the_summary_is_one_line_and_not_truncated(words: tuple[str, ...]) -> None:
     first = help_of(words).split("\n\n")[1].strip()
     assert first.endswith(".")
     if words:
@@ -75,21 +75,28 @@ def test_the_summary_is_one_line_and_whole(words: tuple[str, ...]) -> None:
         assert line.split(maxsplit=1)[1] == first
 
 
-def test_the_options_of_a_build_stand_in_parts() -> None:
+def test_the_options_of_a_build_are_in_groups() -> None:
     for words in ("build",), ("install",):
         titles = re.findall(r"^(\S.*):$", help_of(words), re.MULTILINE)
-        assert titles == ["What", "How much at once", "Where", "How", "What is shown", "Options", "Examples"]  # fmt: skip
+        assert titles == ["Requirements", "Limits", "Output", "Indexes", "Builds", "Display", "Options", "Examples"]  # fmt: skip
         command = root.commands[words[0]]
-        assert all(isinstance(p, Option) for p in command.params if isinstance(p, click.Option))
+        shared = [p for p in command.params if isinstance(p, click.Option)]
+        assert len(shared) > 30
+        assert all(isinstance(option, GroupedOption) for option in shared)
 
 
-def test_every_command_stands_in_one_part() -> None:
-    listed = [command for commands in root.parts.values() for command in commands]
+def test_a_few_options_share_one_heading() -> None:
+    titles = re.findall(r"^(\S.*):$", help_of(("uninstall",)), re.MULTILINE)
+    assert titles == ["Options", "Examples"]
+
+
+def test_every_command_is_in_one_group() -> None:
+    listed = [command for commands in root.groups.values() for command in commands]
     assert sorted(root.commands) == sorted(str(command.name) for command in listed)
 
 
 def test_an_example_that_is_wrong_would_be_noticed() -> None:
     with pytest.raises(click.UsageError):
-        parsed(["build", "--no-such-flag"])
+        parse(["build", "--no-such-flag"])
     with pytest.raises(click.UsageError):
-        parsed(["runs", "frob"])
+        parse(["runs", "frob"])

@@ -1,21 +1,25 @@
-"""Flags before environment before configuration, and words for what cannot be used."""
+"""Precedence of flags, environment and file; messages about invalid values."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pool
-from app.config.sources import ConfigFile, ConfigSources, Flags, display_options, read_file
+from app.config.sources import ConfigSources, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
-def said(
-    flags: Flags | None = None,
-    environ: dict[str, str] | None = None,
-    file: ConfigFile | None = None,
+def sources(
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Mapping[str, object] | None = None,
 ) -> ConfigSources:
-    return ConfigSources(flags or Flags(), environ or {}, file or ConfigFile())
+    return ConfigSources(flags or {}, environ or {}, file or {})
 
 
 OURS, UVS = "WHEELPOOL_CONCURRENT_BUILDS", "UV_CONCURRENT_BUILDS"
@@ -32,91 +36,131 @@ OURS, UVS = "WHEELPOOL_CONCURRENT_BUILDS", "UV_CONCURRENT_BUILDS"
         (None, {}, None, 7),
     ],
 )
-def test_the_strongest_voice_counts(
+def test_the_first_source_with_a_value_counts(
     flag: str | None, environ: dict[str, str], key: int | None, expected: int
 ) -> None:
-    asked = said(Flags(builds=flag), environ, ConfigFile(builds=key))
-    assert asked.count("builds", 7) == expected
+    assert sources({"builds": flag}, environ, {"builds": key}).integer("builds", 7) == expected
+
+
+def test_the_default_of_the_table_counts_without_any_source() -> None:
+    assert sources().integer("downloads") == 8
+    assert sources().integer("retries") == 2
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "257", "", "٣x"])
-def test_a_cap_that_is_none_is_refused_by_its_flag(value: str) -> None:
+def test_an_invalid_limit_is_refused_by_its_flag(value: str) -> None:
     with pytest.raises(pool.SettingsError, match=r"^--builds: .* from 1 to 256$"):
-        said(Flags(builds=value)).count("builds", 1)
+        sources({"builds": value}).integer("builds", 1)
+
+
+@pytest.mark.parametrize("value", ["-1", "3", "x"])
+def test_a_number_outside_its_own_range_is_refused(value: str) -> None:
+    with pytest.raises(pool.SettingsError, match=r"^--retries: .* from 0 to 2$"):
+        sources({"retries": value}).integer("retries")
 
 
 @pytest.mark.parametrize(
-    ("asked", "where"),
+    ("config", "source"),
     [
-        (said(environ={OURS: "x"}), OURS),
-        (said(environ={UVS: "x"}), UVS),
-        (said(file=ConfigFile(builds=0)), "builds in wheelpool.toml"),
+        (sources(environ={OURS: "x"}), OURS),
+        (sources(environ={UVS: "x"}), UVS),
+        (sources(file={"builds": 0}), "builds in wheelpool.toml"),
     ],
 )
-def test_a_refusal_names_where_it_was_said(asked: ConfigSources, where: str) -> None:
-    with pytest.raises(pool.SettingsError, match=f"^{where}: "):
-        asked.count("builds", 1)
+def test_an_error_names_the_source(config: ConfigSources, source: str) -> None:
+    with pytest.raises(pool.SettingsError, match=f"^{source}: "):
+        config.integer("builds", 1)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("Yes", True), ("off", False)])
-def test_truth_has_several_words(text: str, expected: bool) -> None:
-    assert said(environ={"WHEELPOOL_COPY": text}).truth("copy") is expected
+def test_a_boolean_has_several_spellings(text: str, expected: bool) -> None:
+    assert sources(environ={"WHEELPOOL_COPY": text}).boolean("copy") is expected
 
 
-def test_a_flag_switches_off_what_the_environment_switched_on() -> None:
-    assert not said(Flags(copy=False), {"WHEELPOOL_COPY": "1"}).truth("copy")
+def test_a_flag_switches_off_what_the_environment_switches_on() -> None:
+    assert not sources({"copy": False}, {"WHEELPOOL_COPY": "1"}).boolean("copy")
 
 
-def test_a_word_that_is_no_truth_is_refused() -> None:
+def test_an_invalid_boolean_is_refused() -> None:
     with pytest.raises(pool.SettingsError, match="WHEELPOOL_COPY: 'maybe'"):
-        said(environ={"WHEELPOOL_COPY": "maybe"}).truth("copy")
+        sources(environ={"WHEELPOOL_COPY": "maybe"}).boolean("copy")
 
 
 @pytest.mark.parametrize("value", ["-1", "soon", "nan", "inf"])
 def test_a_timeout_is_a_number_of_seconds(value: str) -> None:
     with pytest.raises(pool.SettingsError, match="--lock-timeout"):
-        said(Flags(lock_timeout=value)).seconds("lock_timeout")
+        sources({"lock_timeout": value}).seconds("lock_timeout")
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("config", "expected"),
     [
-        (said(Flags(memory="8G"), {"WHEELPOOL_MEMORY": "off"}), 8 << 30),
-        (said(environ={"WHEELPOOL_MEMORY": "1200M"}, file=ConfigFile(memory="1G")), 1200 << 20),
-        (said(file=ConfigFile(memory="512MiB")), 512 << 20),
-        (said(file=ConfigFile(memory=1 << 30)), 1 << 30),
-        (said(file=ConfigFile(memory="off")), None),
+        (sources({"memory": "8G"}, {"WHEELPOOL_MEMORY": "off"}), 8 << 30),
+        (sources(environ={"WHEELPOOL_MEMORY": "1200M"}, file={"memory": "1G"}), 1200 << 20),
+        (sources(file={"memory": "512MiB"}), 512 << 20),
+        (sources(file={"memory": 1 << 30}), 1 << 30),
+        (sources(file={"memory": "off"}), None),
     ],
 )
-def test_the_memory_budget_can_be_said_anywhere(asked: ConfigSources, expected: int | None) -> None:
-    assert asked.memory() == expected
+def test_any_source_can_set_the_memory_budget(config: ConfigSources, expected: int | None) -> None:
+    assert config.memory_budget() == expected
 
 
-def test_a_budget_that_is_none_is_refused_by_where_it_was_said() -> None:
-    assert (said().memory() or 0) > 0, "auto is the default"
+def test_an_invalid_budget_is_refused_by_its_source() -> None:
+    assert (sources().memory_budget() or 0) > 0, "auto is the default"
     with pytest.raises(pool.SettingsError, match="--memory: 'much' is no amount of memory"):
-        said(Flags(memory="much")).memory()
+        sources({"memory": "much"}).memory_budget()
 
 
-def test_json_needs_no_screen() -> None:
-    how = display_options(said(Flags(json=True)))
-    assert how.no_ui
-    assert how.json
+def test_repeatable_values_come_from_one_source() -> None:
+    environ = {"WHEELPOOL_NO_BINARY": "a b"}
+    file = {"no_binary": ["c"]}
+    assert sources({"no_binary": ("x", "y")}, environ, file).strings("no_binary") == ("x", "y")
+    assert sources({"no_binary": ()}, environ, file).strings("no_binary") == ("a", "b")
+    assert sources({}, {}, file).strings("no_binary") == ("c",)
+    assert sources().strings("no_binary") == ()
 
 
 def test_paths_are_relative_to_the_directory_and_know_the_home() -> None:
-    asked = said(Flags(out_dir="w", log="~/x.jsonl"))
-    assert asked.path("out_dir", Path("/here")) == Path("/here/w")
-    assert asked.path("log", Path("/here")) == Path("~/x.jsonl").expanduser()
+    config = sources({"out_dir": "w", "log": "~/x.jsonl"})
+    assert config.path("out_dir", Path("/here")) == Path("/here/w")
+    assert config.path("log", Path("/here")) == Path("~/x.jsonl").expanduser()
 
 
-def test_a_bare_interpreter_is_looked_for_along_path() -> None:
-    assert said(Flags(python="python3.12")).command("python", Path("/here")) == Path("python3.12")
-    assert said(Flags(python="./python")).command("python", Path("/here")) == Path("/here/python")
+def test_an_empty_path_is_refused() -> None:
+    with pytest.raises(pool.SettingsError, match="--out-dir: the path is empty"):
+        sources({"out_dir": ""}).path("out_dir", Path("/here"))
 
 
-def test_no_configuration_says_nothing(tmp_path: Path) -> None:
-    assert read_file(tmp_path / "none.toml") == ConfigFile()
+def test_a_bare_interpreter_is_searched_for_on_path() -> None:
+    here = Path("/here")
+    assert sources({"python": "python3.12"}).program("python", here) == Path("python3.12")
+    assert sources({"python": "./python"}).program("python", here) == Path("/here/python")
+
+
+def test_an_option_outside_the_table_is_an_error() -> None:
+    with pytest.raises(LookupError, match="colour"):
+        sources().string("colour")
+
+
+def test_a_missing_configuration_file_has_no_values(tmp_path: Path) -> None:
+    assert read_file(tmp_path / "none.toml") == {}
+
+
+def test_values_of_the_file_have_the_names_of_options(tmp_path: Path) -> None:
+    file = tmp_path / "wheelpool.toml"
+    file.write_text(
+        "builds = 3\nout-dir = 'w'\nfind-links = ['a']\nlock-timeout = 5\nmemory = 1024\n"
+        "[config-settings]\na = '1'\nb = ['2', '3']\n"
+    )
+    assert read_file(file) == {
+        "builds": 3,
+        "out_dir": "w",
+        "find_links": ["a"],
+        "lock_timeout": 5.0,
+        "memory": 1024,
+        "config_settings": {"a": "1", "b": ["2", "3"]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,7 +172,7 @@ def test_no_configuration_says_nothing(tmp_path: Path) -> None:
         ("builds = ", "Invalid value"),
     ],
 )
-def test_a_broken_configuration_is_named_by_file_and_key(
+def test_a_broken_configuration_is_refused_by_file_and_key(
     tmp_path: Path, text: str, words: str
 ) -> None:
     file = tmp_path / "wheelpool.toml"
@@ -139,7 +183,15 @@ def test_a_broken_configuration_is_named_by_file_and_key(
     assert "\n" not in str(caught.value)
 
 
-def test_a_configuration_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_an_unknown_key_is_refused_with_the_keys_that_exist(tmp_path: Path) -> None:
+    file = tmp_path / "wheelpool.toml"
+    file.write_text("log = 'x'")
+    with pytest.raises(pool.SettingsError, match="unknown key log") as caught:
+        read_file(file)
+    assert caught.value.hint.startswith("the keys are deps, no-binary, ")
+
+
+def test_a_configuration_that_is_not_text_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "wheelpool.toml"
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(pool.SettingsError, match=r"wheelpool\.toml"):

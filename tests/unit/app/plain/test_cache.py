@@ -9,6 +9,7 @@ import pytest
 
 import pool
 from app.cli import main as cli
+from app.config.paths import cache_dir
 from app.plain import cache as caches
 from pool.cache.prune import CacheEntry, in_use
 from pool.cache.wheel_cache import WheelCache
@@ -154,6 +155,6 @@ def test_values_that_cannot_be_used_are_told_and_nothing_goes(
 )
 def test_sizes_are_read_as_people_write_them(text: str, stays: int) -> None:
     choose = caches.parse_selection(None, text, everything=False)
-    item = CacheEntry(kind="k", path=caches.default_cache_dir(), bytes=stays, used=0.0)
+    item = CacheEntry(kind="k", path=cache_dir(), bytes=stays, used=0.0)
     assert choose([item]) == []
     assert choose([CacheEntry(kind="k", path=item.path, bytes=stays + 1, used=0.0)]) != []

@@ -16,7 +16,7 @@ from tests.support.home import HEADER, numbered
 from tests.support.paths import DAY
 
 if TYPE_CHECKING:
-    from app.config.sources import Verbosity
+    from app.config.display import Verbosity
 
 A, B = pool.BuildId("b1"), pool.BuildId("b2")
 STARTED = events.RunStarted(

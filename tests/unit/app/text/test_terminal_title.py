@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 import pexpect
-import pytest
 
 import pool
-from app.config.terminal import supports_title
 from app.text.terminal_title import TerminalTitle, format_title, restore_title
 from pool import events
 from tests.support.home import WHEELPOOL, Home, numbered
@@ -48,16 +46,6 @@ def test_it_is_set_where_it_has_changed_and_given_back() -> None:
         "\x1b]2;wheelpool 1/3, 1 building, 1 failed\a",
         "\x1b[23;2t",
     ]
-
-
-@pytest.mark.parametrize("term", ["xterm-256color", "tmux-256color", "screen", "xterm-kitty"])
-def test_terminals_with_titles(term: str) -> None:
-    assert supports_title({"TERM": term})
-
-
-@pytest.mark.parametrize("term", ["", "dumb", "linux", "vt100", "unknown"])
-def test_terminals_without_titles_are_left_alone(term: str) -> None:
-    assert not supports_title({"TERM": term})
 
 
 def on_a_terminal(home: Home, *arguments: str, **environ: str) -> str:

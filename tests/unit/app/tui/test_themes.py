@@ -12,8 +12,9 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
-from app.config import sources as config
-from app.config import themes as looks
+from app.config import themes as names
+from app.config.display import display_options
+from app.config.sources import ConfigSources
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.table.widget import BuildTable
@@ -143,8 +144,8 @@ async def test_the_palette_has_the_themes() -> None:
     app, source = app_with(None)
     async with app.run_test(size=(110, 34)) as pilot:
         await show(pilot, source)
-        assert set(looks.THEMES) <= set(app.available_themes)
-        assert {theme.name for theme in THEMES} == set(looks.THEMES)
+        assert set(names.THEMES) <= set(app.available_themes)
+        assert {theme.name for theme in THEMES} == set(names.THEMES)
 
 
 def test_no_color_is_plain_where_nothing_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,14 +158,12 @@ def test_no_color_is_plain_where_nothing_else_is_said(monkeypatch: pytest.Monkey
 def test_flag_variable_and_file_say_which() -> None:
     def chosen(flag: str | None, variable: str, file: str | None) -> str | None:
         environ = {"WHEELPOOL_THEME": variable}
-        said = config.ConfigSources(
-            config.Flags(theme=flag), environ, config.ConfigFile(theme=file)
-        )
-        return config.display_options(said).theme
+        sources = ConfigSources({"theme": flag}, environ, {"theme": file})
+        return display_options(sources).theme
 
     assert chosen("light", "plain", "contrast") == "light"
     assert chosen(None, "plain", "contrast") == "plain"
     assert chosen(None, "", "contrast") == "contrast"
     assert chosen(None, "", None) is None
-    with pytest.raises(SettingsError, match=r"WHEELPOOL_THEME: 'pink' is none of dark, light"):
+    with pytest.raises(SettingsError, match=r"WHEELPOOL_THEME: 'pink' is not one of dark, light"):
         chosen(None, "pink", None)

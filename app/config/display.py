@@ -1,0 +1,65 @@
+"""How a run is displayed: the screen or lines, how many lines, colours, title and bell.
+
+Only the decision. `app.plain` and `app.tui` do the displaying, and `app.cli.terminal` checks
+whether there is a terminal at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from app.config.terminal import supports_title
+
+if TYPE_CHECKING:
+    from app.config.sources import ConfigSources
+
+__all__ = ["DisplayOptions", "Verbosity", "display_options"]
+
+Verbosity: TypeAlias = Literal["quiet", "normal", "verbose"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayOptions:
+    """How to display a run."""
+
+    no_ui: bool
+    json: bool
+    """Print events to stdout instead of the paths of wheels."""
+    verbosity: Verbosity
+    github: bool = False
+    """Write groups and annotations for the runner of GitHub Actions."""
+    job_summary: Path | None = None
+    """The file in which GitHub Actions takes a summary in Markdown."""
+    theme: str | None = None
+    """One of `app.config.themes.THEMES`; None if no source sets one."""
+    title: bool = False
+    """Whether the terminal has a title to set."""
+    bell: bool = False
+    """Whether to ring the bell at the end."""
+
+
+def display_options(sources: ConfigSources) -> DisplayOptions:
+    """Return how to display a run.
+
+    Raises:
+        SettingsError: a value is not a boolean, or the theme does not exist.
+    """
+    json, quiet = sources.boolean("json"), sources.boolean("quiet")
+    verbosity: Verbosity = (
+        "quiet" if quiet else "verbose" if sources.boolean("verbose") else "normal"
+    )
+    in_actions = sources.environ.get("GITHUB_ACTIONS") == "true"
+    github = sources.boolean("github", default=in_actions)
+    summary = sources.environ.get("GITHUB_STEP_SUMMARY", "") if github else ""
+    return DisplayOptions(
+        no_ui=json or sources.boolean("no_ui"),
+        json=json,
+        verbosity=verbosity,
+        github=github,
+        job_summary=Path(summary) if summary else None,
+        theme=sources.choice("theme"),
+        title=supports_title(sources.environ),
+        bell=sources.boolean("bell"),
+    )
