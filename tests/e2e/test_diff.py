@@ -106,7 +106,7 @@ def test_bundles_torn_logs_and_killed_runs_are_compared(home: Home) -> None:
         (("newer.jsonl", "good.jsonl"), "newer.jsonl: written by wheelpool 0.1.0 with schema 99"),
         (("good.jsonl", "torn.jsonl"), "torn.jsonl:100: "),
         (("good.jsonl", "alien.zip"), "alien.zip: there is no log of a run in it"),
-        (("good.jsonl", "good.jsonl", "good.jsonl"), "two logs are compared, 3 are named"),
+        (("good.jsonl", "good.jsonl", "good.jsonl"), "expected at most two runs, got 3"),
         (("good.jsonl", "folder"), "folder: not the folder of a run"),
     ],
 )

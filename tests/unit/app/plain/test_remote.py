@@ -182,11 +182,11 @@ def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["limit", "x"], "builds: 'x' is no number"),
+        (["limit", "x"], "builds: 'x' is not a number"),
         (["limit", "jobs", "-1"], "No such option"),
         (["limit", "memory", "much"], "'much' is no amount of memory"),
-        (["limit", "patience", "3"], "no limit is called 'patience': builds, downloads"),
-        (["limit", "jobs", "3", "4"], "a limit and a number are all there is to say"),
+        (["limit", "patience", "3"], "no limit 'patience'; the limits are builds, downloads"),
+        (["limit", "jobs", "3", "4"], "expected at most a limit and a number"),
         (["limit", "3", "--run", "nowhere"], "nowhere: no such file, and no such run"),
         (["attach", "nowhere"], "nowhere: no such file, and no such run"),
         (["pause"], "no run goes on"),
