@@ -124,8 +124,8 @@ PICTURES = {
 async def select(app: WheelpoolApp, pilot: Pilot[None], name: str) -> None:
     """Move the cursor to the last try of a build."""
     table = app.screen.query_one(BuildTable)
-    found = [one for one in app.feed.state.builds.values() if one.name == name][-1]
-    table.put_in_order()
+    found = [one for one in app.model.state.builds.values() if one.name == name][-1]
+    table.reorder()
     table.select(found.id)
     await pilot.pause()
 

@@ -1,1 +1,1 @@
-"""The Textual screens."""
+"""The Textual user interface: app, screens, widgets."""

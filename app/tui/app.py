@@ -1,6 +1,6 @@
-"""The Textual app: one source of events, one feed, one dashboard.
+"""The Textual app: one event source, one run model, one dashboard.
 
-Deliberately knows nothing of threads: the engine has its own, and is polled.
+It knows nothing of threads: the engine runs in its own thread and is polled.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ if TYPE_CHECKING:
 
 __all__ = ["WheelpoolApp"]
 
-_ANNOUNCED_SECONDS = 0.5
-_YOUNG_OBJECTS = 10_000
-"""So many more objects are there before some are looked at; Python's own number is 700."""
+_TITLE_SECONDS = 0.5
+_GC_THRESHOLD = 10_000
+"""The threshold of the garbage collector's youngest generation; CPython's default is 700."""
 
 
 class WheelpoolApp(ReplayApp):
-    """The screens of a run or of a replay.
+    """Shows a live run, an attached run or a replay.
 
     Args:
-        source: what is shown.
-        ascii_only: no glyphs beyond ASCII, for terminals that have none.
-        clock: where the time between events comes from.
-        theme: the name of one; None for the usual one.
-        titled: the title of the terminal's window says how far the run is.
-        bell: the end of the run is rung.
+        source: the source of events.
+        ascii_only: use ASCII characters only.
+        clock: the clock for the time between events.
+        theme: the name of a theme; None for the default.
+        titled: show the progress of the run in the title of the terminal window.
+        bell: ring the terminal's bell when the run ends.
     """
 
-    # The default screen's own CSS_PATH is not read; it is the only one that is always there.
+    # Textual does not read CSS_PATH of the default screen, and this screen is always present.
     CSS_PATH = Path(__file__).parent / "screens" / "dashboard.tcss"
     TITLE = "wheelpool"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", show=False, key_display="?", id="help"),
-        # Above all widgets, so that it also works while something is typed, and on every screen.
+        # With priority over all widgets: it works on every screen and while an input has the focus.
         Binding("ctrl+c", "interrupt", show=False, id="interrupt", priority=True),
     ]
 
@@ -71,47 +71,50 @@ class WheelpoolApp(ReplayApp):
         bell: bool = False,
     ) -> None:
         super().__init__(theme)
-        self.feed = RunModel(source, clock or pool.SystemClock())
+        self.model = RunModel(source, clock or pool.SystemClock())
         self._ascii = ascii_only
-        self._title = TerminalTitle(self._put) if titled else None
+        self._title = TerminalTitle(self._write) if titled else None
         self._bell = bell
-        self._going_on = False
+        self._was_running = False
 
     def run(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
-        """Run; garbage is looked for less often: among ten thousand builds that takes long."""
-        gc.set_threshold(_YOUNG_OBJECTS)
+        """Run the app with fewer garbage collections: with ten thousand builds each one is slow."""
+        gc.set_threshold(_GC_THRESHOLD)
         super().run(*args, **kwargs)
 
     def on_mount(self) -> None:
-        """Say what logs a replay lacks; tell those who look at another window, too."""
-        if (replay := self.feed.replay) is not None and self.feed.source.journal is not None:
+        """Warn about missing logs of a replay; start updates of the window title and the bell."""
+        if (replay := self.model.replay) is not None and self.model.source.journal is not None:
             from app.runs.record import format_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
-            if text := format_missing_logs(replay.end, pool.logs_of(self.feed.source.journal)):
+            if text := format_missing_logs(replay.end, pool.logs_of(self.model.source.journal)):
                 self.notify(text, severity="warning", markup=False)
         if self._title is not None or self._bell:
-            self.set_interval(_ANNOUNCED_SECONDS, self._announce)
+            self.set_interval(_TITLE_SECONDS, self._update_title_and_bell)
 
-    def _announce(self) -> None:
+    def _update_title_and_bell(self) -> None:
         if self._title is not None:
-            self._title.update(self.feed.state)
-        before, self._going_on = self._going_on, not (self.feed.idle or self.feed.state.finished)
-        if self._bell and before and not self._going_on:
+            self._title.update(self.model.state)
+        before, self._was_running = (
+            self._was_running,
+            not (self.model.idle or self.model.state.finished),
+        )
+        if self._bell and before and not self._was_running:
             self.bell()
 
-    def _put(self, text: str) -> None:
-        """Write to the terminal between what the screens write, as `bell` does."""
+    def _write(self, text: str) -> None:
+        """Write to the terminal between Textual's own writes, as `bell` does."""
         if not self.is_headless and self._driver is not None:
             self._driver.write(text)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Return the commands of all screens, in our words."""
+        """Return the commands that every screen's palette offers."""
         yield SystemCommand("help", "what all keys do", self.action_help)
         yield SystemCommand("theme", "other colours", self.action_change_theme)
         yield SystemCommand("quit", "asks while builds run", self.action_quit)
 
     def action_interrupt(self) -> None:
-        """Copy what is marked; without that leave: asked once more, without a question."""
+        """Copy the selection. Without one, leave; a second time, answer the question with yes."""
         if text := self.screen.get_selected_text():
             self.copy_to_clipboard(text)
         elif isinstance(self.screen, QuitScreen):
@@ -120,7 +123,7 @@ class WheelpoolApp(ReplayApp):
             self._leave()
 
     async def action_quit(self) -> None:
-        """Leave from whatever screen: a run that goes on is never ended unasked."""
+        """Leave from any screen. A run in progress is never cancelled without a question."""
         self._leave()
 
     def _leave(self) -> None:
@@ -129,32 +132,32 @@ class WheelpoolApp(ReplayApp):
             dashboard.leave()
 
     def action_help(self) -> None:
-        """Show what all keys do, those of this screen first."""
-        replay, attached = self.feed.replay is not None, self.feed.detachable
+        """Show the keys, those of the current screen first."""
+        replay, attached = self.model.replay is not None, self.model.detachable
         told = sections_for(type(self.screen).__name__, replay=replay, attached=attached)
         self.push_screen(HelpScreen(tuple(told)))
 
     def action_command_palette(self) -> None:
-        """Show all commands by name."""
+        """Open the command palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(_Palette(id="--command-palette"))
 
     def get_default_screen(self) -> Dashboard:
-        """Return the one screen that is always there."""
-        return Dashboard(self.feed, ascii_only=self._ascii)
+        """Return the dashboard."""
+        return Dashboard(self.model, ascii_only=self._ascii)
 
 
 class _Palette(CommandPalette):
-    """A palette that runs a command once: Enter may come again before it has closed."""
+    """A palette that runs a command once, even if Enter arrives again before it has closed."""
 
-    _left = False
+    _dismissed = False
 
     def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - as the base has it
-        """Close; nothing is chosen from here on."""
-        self._left = True
+        """Close the palette; ignore later choices."""
+        self._dismissed = True
         return super().dismiss(result)
 
     async def _dispatch_message(self, message: Message) -> None:
         choosing = isinstance(message, OptionList.OptionSelected | Input.Submitted)
-        if not (self._left and choosing):
+        if not (self._dismissed and choosing):
             await super()._dispatch_message(message)

@@ -1,4 +1,4 @@
-"""The commands of the palette: what the keys do, by name, and builds to go to."""
+"""The command palette: the actions of the keys by name, and builds to go to."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["BuildCommands"]
 
 
 class BuildCommands(Provider):
-    """Finds commands for the dashboard; asked only while the palette is open."""
+    """Provides the dashboard's commands. Textual creates it while the palette is open."""
 
     async def discover(self) -> Hits:
-        """Offer what can be done now."""
+        """Yield the available commands."""
         for name, about, action in self._actions():
             yield DiscoveryHit(name, action, help=about)
 
     async def search(self, query: str) -> Hits:
-        """Find commands, caps and builds by what was typed."""
+        """Yield commands, limits and builds that match the query."""
         matcher = self.matcher(query)
         for name, about, action in (
             *self._actions(),
@@ -60,9 +60,9 @@ class BuildCommands(Provider):
                 yield f"{limit}: set the cap to ...", "asks for the number", set_to
                 up, down = (partial(dashboard.move_cap, limit, by) for by in (1, -1))
                 yield f"{limit}: raise the cap", "by one", up
-                yield f"{limit}: lower the cap", "by one; ends nobody", down
+                yield f"{limit}: lower the cap", "by one; running builds continue", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
-            step = format_size(budget_step(dashboard.feed.state))
+            step = format_size(budget_step(dashboard.model.state))
             yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
             yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
@@ -71,19 +71,19 @@ class BuildCommands(Provider):
             yield "retry build", "the selected one", dashboard.action_retry
 
     def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        """Offer the number that was typed."""
+        """Offer the number in the query as a limit."""
         if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
             for limit in SLOT_LIMITS:
                 resize = partial(self._dashboard.resize, limit, int(number[0]))
                 yield f"{limit}: set the cap to {number[0]}", "", resize
 
     def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        """Offer the size that was typed."""
+        """Offer the size in the query as the memory budget."""
         typed = re.search(r"\b\d+(\.\d+)?\s?([KMGT](i?B)?\b|%)", query, re.IGNORECASE)
         if self._dashboard.live and typed:
             resize = partial(self._dashboard.set_budget, typed[0])
             yield f"memory: set the budget to {typed[0]}", "", resize
 
     def _builds(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        for build in filter_builds(self._dashboard.feed.state)[:1000]:
+        for build in filter_builds(self._dashboard.model.state)[:1000]:
             yield f"go to {build.label}", "", partial(self._dashboard.go_to, build.id)

@@ -1,6 +1,7 @@
-"""The keys of a replay: the same on every screen that does not use them itself.
+"""The keys of a replay.
 
-They are the app's, below all of its screens; in a live run there are none of them.
+They are bindings of the app, so they work on every screen that does not bind the same keys. They
+are disabled in live runs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ACTIONS = frozenset(("play", "faster", "slower", "step", "failure", "start", "e
 
 
 class ReplayApp(ThemedApp):
-    """An app whose feed may be a replay."""
+    """An app whose source may be a replay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", show=False, id="time.play"),
@@ -37,44 +38,44 @@ class ReplayApp(ThemedApp):
         Binding("greater_than_sign", "step(30)", show=False, id="time.far_on"),
         Binding("f", "failure(1)", show=False, id="time.failure"),
         Binding("F", "failure(-1)", show=False, id="time.failure_before"),
-        # At once: what is typed in one go with it must not be taken for keys of time.
+        # With priority: text typed right after it must reach the input, not the replay keys.
         Binding("colon", "ask_time", show=False, id="time.ask", priority=True),
         Binding("0", "start", show=False, id="time.start"),
         Binding("dollar_sign", "end", show=False, id="time.end"),
     ]
-    feed: RunModel
+    model: RunModel
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer time's keys in a replay only."""
+        """Enable the replay keys in replays only."""
         if action == "ask_time" and isinstance(self.focused, Input):
             return False
         if action in _ACTIONS:
-            return self.feed.replay is not None
+            return self.model.replay is not None
         return super().check_action(action, parameters)
 
     def action_play(self) -> None:
-        """Pause the replay, or go on."""
-        if (replay := self.feed.replay) is not None:
+        """Pause or resume the replay."""
+        if (replay := self.model.replay) is not None:
             replay.toggle()
 
     def action_faster(self) -> None:
-        """Let time go faster."""
-        if (replay := self.feed.replay) is not None:
+        """Double the speed."""
+        if (replay := self.model.replay) is not None:
             replay.faster()
 
     def action_slower(self) -> None:
-        """Let time go slower."""
-        if (replay := self.feed.replay) is not None:
+        """Halve the speed."""
+        if (replay := self.model.replay) is not None:
             replay.slower()
 
     def action_step(self, seconds: float) -> None:
-        """Go on or back in time."""
-        if (replay := self.feed.replay) is not None:
+        """Step forward or back in time."""
+        if (replay := self.model.replay) is not None:
             replay.step(seconds)
 
     def action_failure(self, step: int) -> None:
-        """Go to where something fails next (1), or where something failed last before (-1)."""
-        if (replay := self.feed.replay) is None:
+        """Seek to the next failure (1) or to the previous one (-1)."""
+        if (replay := self.model.replay) is None:
             return
         look = next_failure if step > 0 else previous_failure
         if (at := look(replay.position, replay.marks)) is None:
@@ -83,18 +84,18 @@ class ReplayApp(ThemedApp):
             replay.seek(at)
 
     def action_start(self) -> None:
-        """Go to the beginning."""
-        if (replay := self.feed.replay) is not None:
+        """Seek to the start."""
+        if (replay := self.model.replay) is not None:
             replay.seek(0.0)
 
     def action_end(self) -> None:
-        """Go to the end."""
-        if (replay := self.feed.replay) is not None:
+        """Seek to the end."""
+        if (replay := self.model.replay) is not None:
             replay.seek(replay.length)
 
     async def action_ask_time(self) -> None:
-        """Ask where to go."""
-        if (replay := self.feed.replay) is None:
+        """Ask for a time to seek to."""
+        if (replay := self.model.replay) is None:
             return
 
         def answered(at: float | None) -> None:

@@ -1,6 +1,6 @@
-"""What the screens look at: the state so far, and the moment it is looked at.
+"""The model that all screens read: the current state of the run, and models derived from it.
 
-One feed for the whole app; widgets read it and never change it.
+One per app. Widgets read it and never change it.
 """
 
 from __future__ import annotations
@@ -27,88 +27,90 @@ __all__ = ["RunModel"]
 
 
 class RunModel:
-    """Folds what a source tells into a state."""
+    """Applies the events of a source to a state and to the derived models."""
 
     def __init__(self, source: EventSource, clock: pool.Clock) -> None:
         self.source = source
         self.state = pool.RunState(header=source.header)
         self.changed: set[pool.BuildId] = set()
-        """The builds that have changed since the table looked."""
-        self.numbers: Counter[BuildKind] = Counter()
-        """How many builds are of each kind."""
-        self.line = SlotQueue()
-        """Who waits for a slot, the next one first."""
+        """The builds that have changed since the table was last updated."""
+        self.counts: Counter[BuildKind] = Counter()
+        """The number of builds of each kind."""
+        self.slot_queue = SlotQueue()
+        """The builds that wait for a slot, next one first."""
         self.estimate = Estimate()
-        """How long it will still take."""
+        """The estimate of the remaining time."""
         self.timeline = Timeline()
-        """What has happened so far."""
+        """The timeline of the run so far."""
         self.memory = MemoryHistory()
-        """What each build had of memory so far."""
+        """The memory use of each build so far."""
         self._kinds: dict[pool.BuildId, BuildKind] = {}
-        self._ended = 0.0
-        """When the last build ended."""
+        self._last_finished_at = 0.0
+        """When the last build ended, in seconds since the start of the run."""
         self._clock = clock
         self._generation = source.generation
-        self._heard = clock.monotonic()
+        self._last_event_at = clock.monotonic()
 
     def advance(self) -> None:
-        """Take in what has happened."""
+        """Poll the source and apply new events."""
         events = self.source.poll()
         started_over = self._generation != self.source.generation
         if started_over:
-            self._start_over()
+            self._restart()
         if events:
-            self._take_in(events)
-            self._heard = self._clock.monotonic()
+            self._apply_events(events)
+            self._last_event_at = self._clock.monotonic()
 
-    def _start_over(self) -> None:
-        """Go on from where the source goes on: from the beginning, or a moment of a replay."""
+    def _restart(self) -> None:
+        """Restart from the beginning, or from the snapshot of a replay."""
         self._generation = self.source.generation
         moment = Snapshot() if self.replay is None else self.replay.snapshot()
         self.state, self.timeline, self.memory = moment.state, moment.timeline, moment.memory
         self.state.header = self.source.header
         self.changed.clear()
-        self.numbers.clear()
+        self.counts.clear()
         self._kinds.clear()
-        self.line = SlotQueue()
+        self.slot_queue = SlotQueue()
         self.estimate = Estimate()
-        self._ended = 0.0
-        self._recount(self.state.builds.keys())
+        self._last_finished_at = 0.0
+        self._update_counts(self.state.builds.keys())
 
-    def _take_in(self, events: Sequence[pool.events.Event]) -> None:
+    def _apply_events(self, events: Sequence[pool.events.Event]) -> None:
         dirty: set[pool.BuildId] = set()
         for event in events:
             dirty |= pool.apply(self.state, event)
             self.timeline.record(event, self.state)
             self.memory.record(event)
         self.changed |= dirty
-        self._recount(dirty)
+        self._update_counts(dirty)
 
-    def _recount(self, dirty: Collection[pool.BuildId]) -> None:
-        """Bring up to date what is counted."""
-        self.line.update(self.state, dirty)
+    def _update_counts(self, dirty: Collection[pool.BuildId]) -> None:
+        """Update the counts and derived models for the changed builds."""
+        self.slot_queue.update(self.state, dirty)
         self.estimate.update(self.state, dirty)
         for build in dirty:
-            self._ended = max(self._ended, self.state.builds[build].finished_at or 0.0)
+            self._last_finished_at = max(
+                self._last_finished_at, self.state.builds[build].finished_at or 0.0
+            )
             kind = kind_of(self.state.builds[build])
             if kind != (before := self._kinds.get(build)):
                 self._kinds[build] = kind
-                self.numbers[kind] += 1
+                self.counts[kind] += 1
                 if before is not None:
-                    self.numbers[before] -= 1
+                    self.counts[before] -= 1
 
     @property
     def now(self) -> float:
-        """Seconds since the start of the run, going on between events."""
+        """The time in seconds since the start of the run; it advances between events."""
         if self.replay is not None:
             return self.replay.position
         if self.state.finished or self.idle or self.source.done:
             return self.state.now
-        return self.state.now + self._clock.monotonic() - self._heard
+        return self.state.now + self._clock.monotonic() - self._last_event_at
 
     @property
     def detachable(self) -> bool:
-        """Whether the run is another process's, and goes on when the screen is left."""
+        """Whether the run belongs to another process and continues after this screen is closed."""
         return self.source.attached and not self.source.done
 
     @property
@@ -118,31 +120,38 @@ class RunModel:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was announced has ended."""
+        """Whether every registered build has ended and no further work is expected."""
         going_on: tuple[BuildKind, ...] = ("building", "waiting", "queued")
-        if any(self.numbers[kind] for kind in going_on):
+        if any(self.counts[kind] for kind in going_on):
             return False
         resolve = self.state.resolve
         if resolve is not None and (resolve.finished_at is None or resolve.message):
             return bool(resolve.message)
-        return self._settled if self.state.environment is not None else bool(self.state.builds)
+        return (
+            self._environment_settled
+            if self.state.environment is not None
+            else bool(self.state.builds)
+        )
 
     @property
-    def _settled(self) -> bool:
-        """Whether nothing more is to be expected of the environment."""
+    def _environment_settled(self) -> bool:
+        """Whether no further change of the environment is expected."""
         environment = self.state.environment
         if environment is None or environment.locked or self.state.installs:
             return False
         if environment.waiting_since is not None:
             return False
-        # Where a build went wrong nothing is installed, and there may be no word about it.
+        # After an unsuccessful build nothing is installed, and no event may say so.
         wrong: tuple[BuildKind, ...] = ("failed", "cancelled", "skipped")
-        if any(self.numbers[kind] for kind in wrong):
+        if any(self.counts[kind] for kind in wrong):
             return True
-        # What was built after it was changed is still to be installed.
-        return environment.finished_at is not None and environment.finished_at >= self._ended
+        # Wheels that were built after the last change of the environment are still to be installed.
+        return (
+            environment.finished_at is not None
+            and environment.finished_at >= self._last_finished_at
+        )
 
-    def log(self, build: pool.BuildState) -> Path | None:
-        """Return where a build's log is, or would be."""
+    def log_path(self, build: pool.BuildState) -> Path | None:
+        """Return the path of a build's log; the file may not exist yet."""
         journal = self.source.journal
         return None if journal is None else pool.logs_of(journal) / build.log

@@ -1,7 +1,7 @@
-"""The looks to choose from: dark, light, high contrast, and none but the terminal's own.
+"""The themes: dark, light, high contrast, and the terminal's own colours only.
 
-They are Textual's themes, so its command palette has them as well, beside its own. Colours alone
-never tell anything: every state has its glyph and its word.
+They are registered with Textual, so its palette offers them beside Textual's own themes. Colour is
+never the only sign of a state: every state has a glyph and a word.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["THEMES", "ThemedApp"]
 
 _SELECTED = "surface-lighten-2"
-"""What the selected line stands on in every table."""
+"""The background of the selected line in every table."""
 
 _EMPHASIS = "selected-style"
-"""How the text on the selected line is set."""
+"""The text style of the selected line."""
 _TERMINALS = "ansi_default"
 
 _COLOURED = (
@@ -47,7 +47,7 @@ _COLOURED = (
     "screen-selection-background",
     "screen-selection-foreground",
 )
-"""What Textual would give colours of its own."""
+"""Variables to which Textual would assign colours of its own."""
 
 THEMES: Final = (
     Theme(
@@ -118,14 +118,14 @@ THEMES: Final = (
 )
 
 _FAINT = {"light": 0.8, "contrast": 1.0}
-"""How much faint text keeps of its colour, where Textual's two thirds are too little to read."""
+"""The opacity of dim text; Textual's default of two thirds is too faint on these backgrounds."""
 
 
 class ThemedApp(App[None]):
     """An app with these themes.
 
     Args:
-        theme: the name of one; None: dark, or none at all where ``NO_COLOR`` is set.
+        theme: the name of a theme; None for dark, or for no colours if ``NO_COLOR`` is set.
     """
 
     def __init__(self, theme: str | None = None) -> None:
@@ -135,33 +135,37 @@ class ThemedApp(App[None]):
         self.theme = theme or ("plain" if self.no_color else "dark")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return what themes need not say."""
+        """Return the defaults of variables that a theme does not set."""
         return {**super().get_theme_variable_defaults(), _EMPHASIS: "bold"}
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return what is done to lines at last: not all colours are a theme's."""
+        """Return the filters for rendered lines; they cover colours of other origin, too."""
         usual = super().get_line_filters()
         if self.theme == "plain":
             return [NoColor()]
-        # Before Textual's own, which makes two thirds of a faint colour.
-        return [_Faint(_FAINT[self.theme]), *usual] if self.theme in _FAINT else usual
+        # Before Textual's own filter, which reduces dim colours to two thirds.
+        return [_DimFilter(_FAINT[self.theme]), *usual] if self.theme in _FAINT else usual
 
 
-class _Faint(LineFilter):
-    """Lets faint text keep so much of its colour, from 0 to 1."""
+class _DimFilter(LineFilter):
+    """Sets the opacity of dim text, from 0 to 1."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
         self._share = share
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """Return the same line with other faint text."""
+        """Return the line with adjusted dim text."""
         return [
-            Segment(text, self._kept(style, background) if style and style.dim else style, control)
+            Segment(
+                text,
+                self._with_opacity(style, background) if style and style.dim else style,
+                control,
+            )
             for text, style, control in segments
         ]
 
-    def _kept(self, style: Style, background: Color) -> Style:
+    def _with_opacity(self, style: Style, background: Color) -> Style:
         color, behind = style.color, style.bgcolor or background.rich_color
         if color is None or color.triplet is None or behind.triplet is None:
             return style

@@ -1,4 +1,4 @@
-"""One build, full screen: what is known of it, its processes and their memory, its log."""
+"""Full-screen view of one build: its details, its processes and their memory, its log."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 __all__ = ["BuildScreen"]
 
 _TICK = 1 / 5
-_ABOUT = 11
-"""Cells of what a line is about."""
+_LABEL = 11
+"""Width in cells of the label column."""
 _GRAPH = 24
-_WIDEST = 80
-"""So many cells a graph of the whole build has at most."""
-_SECONDS = 120.0
-"""So far back the graphs of processes go."""
+_MAX_GRAPH_WIDTH = 80
+"""Maximum width in cells of the graph that covers the whole build."""
+_GRAPH_SECONDS = 120.0
+"""Time span in seconds of the memory graphs of processes."""
 _MOST_PROCESSES = 12
 
 
 class BuildScreen(Screen[None]):
-    """Shows one build while it goes on, and afterwards.
+    """Shows one build while it runs and after it has ended.
 
     Args:
-        feed: what happens.
-        build: the one.
-        ascii_only: no glyphs beyond ASCII.
+        model: the model of the run.
+        build: the id of the build.
+        ascii_only: use ASCII characters only.
     """
 
     CSS_PATH = "build.tcss"
@@ -64,66 +64,66 @@ class BuildScreen(Screen[None]):
         Binding("tab", "app.focus_next", "facts, log", show=False, id="build.focus"),
     ]
 
-    def __init__(self, feed: RunModel, build: pool.BuildState, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, build: pool.BuildState, *, ascii_only: bool) -> None:
         super().__init__()
-        self._feed = feed
+        self._model = model
         self._build_id = build.id
         self._first = build
         self._ascii = ascii_only
         self._shown: tuple[Text, Text, Text] | None = None
         self._offered: tuple[object, ...] = ()
-        """What `check_action` looks at, as it was when the keys were shown."""
+        """The inputs of `check_action` when the key line was last drawn."""
         self._before: Mapping[pool.Phase, float] = {}
-        self._why: Text | None = None
-        """The lines of a failed build's log that matter; None until they were looked for."""
+        self._cause_lines: Text | None = None
+        """The decisive lines of a failed build's log; None until the log was read."""
 
     @property
     def build(self) -> pool.BuildState:
-        """The build as it is now; a replay that went back has made another state."""
-        return self._feed.state.builds.get(self._build_id, self._first)
+        """The current state of the build. A replay that seeks back creates a new state object."""
+        return self._model.state.builds.get(self._build_id, self._first)
 
     def compose(self) -> ComposeResult:
-        """Stack the parts."""
+        """Create the widgets."""
         yield Static(id="title", markup=False)
         with VerticalScroll(id="facts"):
             yield Static(id="why", markup=False)
             yield Static(id="about", markup=False)
             yield Static(id="processes", markup=False)
-        if (path := self._feed.log(self.build)) is not None:
+        if (path := self._model.log_path(self.build)) is not None:
             yield LogView(path)
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Load phase times of earlier runs and start the refresh timer."""
         for view in self.query(LogView):
             self.set_focus(view)
         self.set_interval(_TICK, self.tick)
         self.tick()
-        # Logs of earlier runs may be large: meanwhile the screen goes on.
-        self.run_worker(self._look_back, thread=True)
+        # Logs of earlier runs may be large: they are read without blocking the screen.
+        self.run_worker(self._load_previous_phases, thread=True)
 
-    def _look_back(self) -> None:
-        if (journal := self._feed.source.journal) is not None:
+    def _load_previous_phases(self) -> None:
+        if (journal := self._model.source.journal) is not None:
             self._before = previous_phases(journal, self._first)
 
     def on_resize(self) -> None:
-        """Draw for another width."""
+        """Redraw for the new width."""
         self._shown = None
 
     def tick(self) -> None:
-        """Draw what has changed."""
+        """Redraw what has changed since the last tick."""
         build = self.build
         for view in self.query(LogView):
-            view.tick(None if self._feed.source.live else build.bytes)
-        self._find_why(build)
-        line = describe(build, self._feed.state, self._feed.now)
+            view.tick(None if self._model.source.live else build.bytes)
+        self._read_cause(build)
+        line = describe(build, self._model.state, self._model.now)
         head = set_cell_size(
             f" {build_title(build)}   {line.word} {line.detail}", max(1, self.app.size.width)
         )
         self.query_one("#title", Static).update(self._plain(head), layout=False)
-        shown = (self._why or Text(), self._about(build), self._processes(build))
+        shown = (self._cause_lines or Text(), self._about(build), self._processes(build))
         if shown != self._shown:
-            # A new layout costs: only where there is something new to see.
+            # A layout pass is expensive: run it only if the number of lines has changed.
             self._shown = shown
             for name, text in zip(("why", "about", "processes"), shown, strict=True):
                 part = self.query_one(f"#{name}", Static)
@@ -131,7 +131,7 @@ class BuildScreen(Screen[None]):
                 part.update(text)
         offered = (build.status, build.outcome, bool(build.rerun))
         if offered != self._offered:
-            # The line of keys is made anew for it.
+            # The key line is rebuilt when the available actions change.
             self._offered = offered
             self.refresh_bindings()
 
@@ -139,60 +139,60 @@ class BuildScreen(Screen[None]):
         return text.translate(TO_ASCII) if self._ascii else text
 
     def _about(self, build: pool.BuildState) -> Text:
-        """Put the facts one below the other, long ones over several lines."""
+        """Format the details as a table; long values wrap."""
         lines = Text()
-        feed = self._feed
-        told = build_facts(build, feed.state, feed.now, feed.line, self._before)
-        room = max(20, self.app.size.width - _ABOUT - 3)
+        model = self._model
+        told = build_facts(build, model.state, model.now, model.slot_queue, self._before)
+        room = max(20, self.app.size.width - _LABEL - 3)
         for fact in told:
             parts = Text(self._plain(fact.text)).wrap(self.app.console, room) or [Text()]
             for number, part in enumerate(parts):
                 about = fact.label if number == 0 else ""
-                lines.append(f" {about:<{_ABOUT}}", "dim").append(part.plain).append("\n")
+                lines.append(f" {about:<{_LABEL}}", "dim").append(part.plain).append("\n")
         lines.rstrip()
         return lines
 
-    def _find_why(self, build: pool.BuildState) -> None:
-        """Look once into the log of what has failed."""
+    def _read_cause(self, build: pool.BuildState) -> None:
+        """Read the decisive lines from the log of a failed build, once."""
         if build.outcome != pool.Outcome.FAILED:
-            self._why = None
+            self._cause_lines = None
             return
-        if self._why is not None:
+        if self._cause_lines is not None:
             return
-        self._why = Text()
+        self._cause_lines = Text()
         for view in self.query(LogView):
             if view.lines and (found := view.diagnosis()) is not None:
                 for number, text in found.lines:
-                    self._why.append(f" {f'line {number:,}':<{_ABOUT}}", "dim")
-                    self._why.append(f"{self._plain(text)}\n", "bold")
+                    self._cause_lines.append(f" {f'line {number:,}':<{_LABEL}}", "dim")
+                    self._cause_lines.append(f"{self._plain(text)}\n", "bold")
                 if found.hint and not build.hint:
-                    # Its journal is from before hints were told.
-                    self._why.append(f" {'way out':<{_ABOUT}}{found.hint}\n", "dim")
-        self._why.rstrip()
+                    # Journals of older versions have no hints.
+                    self._cause_lines.append(f" {'way out':<{_LABEL}}{found.hint}\n", "dim")
+        self._cause_lines.rstrip()
 
     # Processes
 
     def _processes(self, build: pool.BuildState) -> Text:
         text = Text()
-        trail = self._feed.memory.builds.get(build.id)
+        trail = self._model.memory.builds.get(build.id)
         if trail is not None and build.started_at is not None:
-            until = build.finished_at or self._feed.now
+            until = build.finished_at or self._model.now
             told = (
                 f"  {format_clock(until - build.started_at)}, the top is {format_size(build.peak)}"
             )
-            room = max(_GRAPH, self.app.size.width - _ABOUT - len(told) - 4)
-            values = sample_columns(trail, min(room, _WIDEST), build.started_at, until)
-            text.append(f" {'over time':<{_ABOUT}}", "dim")
+            room = max(_GRAPH, self.app.size.width - _LABEL - len(told) - 4)
+            values = sample_columns(trail, min(room, _MAX_GRAPH_WIDTH), build.started_at, until)
+            text.append(f" {'over time':<{_LABEL}}", "dim")
             text.append(sparkline(values, max(build.peak, 1), ascii_only=self._ascii))
             text.append(told, "dim")
         if not build.processes:
             return text
-        text.append(f"\n {'pid':>{_ABOUT - 3}}  {'memory':>8}  {'cpu':>5}  ", "dim")
-        text.append(f"{f'last {_SECONDS:.0f} s':<{_GRAPH}}  process", "dim")
+        text.append(f"\n {'pid':>{_LABEL - 3}}  {'memory':>8}  {'cpu':>5}  ", "dim")
+        text.append(f"{f'last {_GRAPH_SECONDS:.0f} s':<{_GRAPH}}  process", "dim")
         for line in self._tree(build):
             text.append(f"\n{self._plain(line)}")
         if (hidden := len(build.processes) - _MOST_PROCESSES) > 0:
-            text.append(f"\n {'':>{_ABOUT - 3}}  and {hidden} more", "dim")
+            text.append(f"\n {'':>{_LABEL - 3}}  and {hidden} more", "dim")
         return text
 
     def _tree(self, build: pool.BuildState) -> Iterator[str]:
@@ -201,10 +201,11 @@ class BuildScreen(Screen[None]):
         for process in build.processes[:_MOST_PROCESSES]:
             depth = depths[process.pid] = depths.get(process.ppid, -1) + 1
             branch = "  " * (depth - 1) + ("`- " if self._ascii else "└ ") if depth else ""
-            trail, now = self._feed.memory.process(build.id, process.pid), self._feed.now
+            trail, now = self._model.memory.process(build.id, process.pid), self._model.now
             line = (
-                f" {process.pid:>{_ABOUT - 3}}  {format_size(process.rss):>8}  {process.cpu:>3.0f} %  "
-                f"{self._graph(trail, most, now - _SECONDS, now)}  {branch}{format_command(process)}"
+                f" {process.pid:>{_LABEL - 3}}  {format_size(process.rss):>8}  "
+                f"{process.cpu:>3.0f} %  "
+                f"{self._graph(trail, most, now - _GRAPH_SECONDS, now)}  {branch}{format_command(process)}"
             )
             yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()
 
@@ -212,11 +213,11 @@ class BuildScreen(Screen[None]):
         values = sample_columns(trail, _GRAPH, since, until)
         return sparkline(values, most, ascii_only=self._ascii)
 
-    # What hands do
+    # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what makes sense for this build at this moment."""
-        build, live = self.build, self._feed.source.live
+        """Enable only the actions that apply to this build in its current state."""
+        build, live = self.build, self._model.source.live
         done = build.status is pool.Status.DONE
         match action:
             case "copy":
@@ -231,32 +232,32 @@ class BuildScreen(Screen[None]):
                 return True
 
     def action_leave(self) -> None:
-        """Go back."""
+        """Close this screen."""
         self.dismiss()
 
     def action_log(self) -> None:
-        """Show the log, full screen."""
+        """Open the log full screen."""
         self._open_log(None)
 
     def action_error(self) -> None:
-        """Show the log where it says what went wrong."""
+        """Open the log at its decisive line."""
         for view in self.query(LogView):
             if (found := view.diagnosis()) is not None:
                 self._open_log(found.lines[0][0] - 1)
 
     def _open_log(self, line: int | None) -> None:
-        if (path := self._feed.log(self.build)) is not None:
-            self.app.push_screen(LogScreen(self._feed, self.build, path, line=line))
+        if (path := self._model.log_path(self.build)) is not None:
+            self.app.push_screen(LogScreen(self._model, self.build, path, line=line))
 
     def action_copy(self) -> None:
-        """Copy the command that runs the failed step again."""
+        """Copy the command that reruns the failed step."""
         self.app.copy_to_clipboard(self.build.rerun)
         self.notify("the command to run it again is copied", markup=False)
 
     def action_cancel(self) -> None:
-        """Cancel it."""
-        self._feed.source.send(pool.Cancel(build=self._build_id))
+        """Cancel the build."""
+        self._model.source.send(pool.Cancel(build=self._build_id))
 
     def action_retry(self) -> None:
-        """Build it again."""
-        self._feed.source.send(pool.Retry(build=self._build_id))
+        """Retry the build."""
+        self._model.source.send(pool.Retry(build=self._build_id))

@@ -1,7 +1,6 @@
-"""Two saved runs side by side: a table of builds with what both had of them, worst first.
+"""Comparison of two saved runs: one row per build with the figures of both, worst difference first.
 
-Each run is a replay that stands at its end, so that what opens one build of it is the same screen
-as everywhere else.
+Each run is a replay positioned at its end, so the build and log screens can be opened for either.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from app.tui.run_model import RunModel
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.help import HelpScreen, sections_of_diff
 from app.tui.screens.log import LogScreen
-from app.tui.table.compare_columns import ORDERS, arranged, cells, cut, marks, titles
+from app.tui.table.compare_columns import ORDERS, cells, cut, marks, select_pairs, titles
 from app.tui.themes import ThemedApp
 from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.list_view import LineList
@@ -49,21 +48,21 @@ _SHADES: dict[ChangeKind, str] = {
     "mended": "good", "faster": "good",
 }  # fmt: skip
 _ABOUT_LINES = 20
-"""What differs about the selected build is told on screens with at least so many lines."""
+"""Minimum screen height in lines for the differences of the selected build."""
 
 
 class DiffApp(ThemedApp):
-    """The screens that compare two runs.
+    """The app that compares two runs.
 
     Args:
-        a: the journal of the run before.
-        b: that of the run that is compared with it.
-        threshold: how much more is worth telling.
-        ascii_only: no glyphs beyond ASCII.
-        theme: the name of one.
+        a: the journal of the earlier run.
+        b: the journal of the run that is compared with it.
+        threshold: the smallest relative increase that is reported.
+        ascii_only: use ASCII characters only.
+        theme: the name of a theme.
 
     Raises:
-        JournalError: one of them cannot be read.
+        JournalError: one of the journals cannot be read.
     """
 
     CSS_PATH = Path(__file__).with_name("compare.tcss")
@@ -71,7 +70,7 @@ class DiffApp(ThemedApp):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?", id="diff.help"),
-        # On every screen, also while something is typed.
+        # Active on every screen, also while an input has the focus.
         Binding("ctrl+c", "quit", show=False, id="diff.interrupt", priority=True),
     ]
 
@@ -85,37 +84,37 @@ class DiffApp(ThemedApp):
         theme: str | None = None,
     ) -> None:
         super().__init__(theme)
-        self.feeds = _at_its_end(a), _at_its_end(b)
-        one, other = map(_side, self.feeds)
+        self.models = _at_its_end(a), _at_its_end(b)
+        one, other = map(_side, self.models)
         self.comparison = compare(one, other, threshold)
         self._ascii = ascii_only
 
     def action_help(self) -> None:
-        """Show what all keys do."""
+        """Show the help screen."""
         self.push_screen(HelpScreen(tuple(sections_of_diff())))
 
     def get_default_screen(self) -> DiffScreen:
-        """Return the one screen that is always there."""
-        return DiffScreen(self.feeds, self.comparison, ascii_only=self._ascii)
+        """Return the comparison screen."""
+        return DiffScreen(self.models, self.comparison, ascii_only=self._ascii)
 
 
 def _at_its_end(journal: Path) -> RunModel:
     clock = pool.SystemClock()
     source = ReplaySource(journal, clock)
     source.seek(source.length)
-    feed = RunModel(source, clock)
-    feed.advance()
-    return feed
+    model = RunModel(source, clock)
+    model.advance()
+    return model
 
 
-def _side(feed: RunModel) -> Side:
-    header = feed.state.header
+def _side(model: RunModel) -> Side:
+    header = model.state.header
     assert header is not None, "a replay has read it"  # noqa: S101 - for the type alone
-    return Side(header=header, state=feed.state, timeline=feed.timeline)
+    return Side(header=header, state=model.state, timeline=model.timeline)
 
 
 class DiffScreen(Screen[None]):
-    """Both runs, and what differs."""
+    """Both runs and their differences."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,b", "open(1)", "B's build", id="diff.open_b"),
@@ -124,17 +123,17 @@ class DiffScreen(Screen[None]):
         Binding("L", "log(0)", "A's log", key_display="L", id="diff.log_a"),
         Binding("s", "sort", "sort", id="diff.sort"),
         Binding("S", "reverse", "reverse", show=False, id="diff.reverse"),
-        # At once: what is typed in one go with it must not be taken for commands.
+        # With priority: text typed right after the slash must reach the input.
         Binding("slash", "filter", "filter", key_display="/", id="diff.filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="diff.clear"),
         Binding("q", "app.quit", "quit", id="diff.quit"),
     ]
 
     def __init__(
-        self, feeds: tuple[RunModel, RunModel], comparison: Comparison, *, ascii_only: bool
+        self, models: tuple[RunModel, RunModel], comparison: Comparison, *, ascii_only: bool
     ) -> None:
         super().__init__()
-        self._feeds = feeds
+        self._models = models
         self._comparison = comparison
         self._ascii = ascii_only
         self._by: Order = "difference"
@@ -142,11 +141,11 @@ class DiffScreen(Screen[None]):
 
     @property
     def pairs(self) -> _Pairs:
-        """The table."""
+        """The table of pairs."""
         return self.query_one(_Pairs)
 
     def compose(self) -> ComposeResult:
-        """Stack the parts."""
+        """Create the widgets."""
         yield Static(id="runs", markup=False)
         yield Static(id="titles", markup=False)
         yield _Pairs(ascii_only=self._ascii)
@@ -155,24 +154,24 @@ class DiffScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Show all of it."""
+        """Fill the table and set the focus."""
         self.query_one(Input).display = False
         self.set_focus(self.pairs)
-        self._arrange()
+        self._update_rows()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out what is below the rows where there is no room for it."""
+        """Hide the lines below the table if the screen is too low for them."""
         self.query_one("#about").display = event.size.height >= _ABOUT_LINES
-        self._entitle()
+        self._update_titles()
 
-    def _say(self, where: str, text: str) -> None:
+    def _set_text(self, where: str, text: str) -> None:
         said = text.translate(TO_ASCII) if self._ascii else text
         self.query_one(where, Static).update(Text(said))
 
-    def _heads(self) -> Iterator[str]:
-        """Yield which runs these are, and what they come to."""
-        for name, feed, totals in zip("AB", self._feeds, self._sums, strict=True):
-            if (header := feed.state.header) is not None:
+    def _headings(self) -> Iterator[str]:
+        """Yield one heading line per run, with its totals."""
+        for name, model, totals in zip("AB", self._models, self._sums, strict=True):
+            if (header := model.state.header) is not None:
                 yield f" {headline(name, header, totals)}"
         a, b = self._sums
         parts = [
@@ -193,100 +192,100 @@ class DiffScreen(Screen[None]):
     def _sums(self) -> tuple[Totals, Totals]:
         return self._comparison.a, self._comparison.b
 
-    def _arrange(self) -> None:
-        """Show the rows that are wanted, in the order that is wanted."""
+    def _update_rows(self) -> None:
+        """Filter and sort the rows."""
         needle = self.query_one(Input).value
         pairs = self._comparison.pairs
-        self.pairs.show(arranged(pairs, needle, self._by, backwards=self._backwards))
-        self._entitle()
-        self._tell()
+        self.pairs.show(select_pairs(pairs, needle, self._by, backwards=self._backwards))
+        self._update_titles()
+        self._update_details()
 
-    def _entitle(self) -> None:
-        """Say which runs these are, and what the columns are."""
+    def _update_titles(self) -> None:
+        """Update the headings and column titles."""
         width = max(1, self.size.width)
-        self._say("#runs", "\n".join(cut(line, width) for line in self._heads()))
+        self._set_text("#runs", "\n".join(cut(line, width) for line in self._headings()))
         text = titles(
             self.size.width - 1, self._by, backwards=self._backwards, ascii_only=self._ascii
         )
-        self._say("#titles", text)
+        self._set_text("#titles", text)
 
-    def _tell(self) -> None:
-        """Say all that differs about the selected build."""
+    def _update_details(self) -> None:
+        """Show all differences of the selected build."""
         pair = self.pairs.selected
         if pair is None:
             found = self._comparison.pairs
-            self._say(
+            self._set_text(
                 "#about", f" none of {format_count(len(found), 'build')}" if found else " no builds"
             )
             return
         lines = [f"{change.kind:<10} {change.text}" for change in pair.changes]
         lines = lines or ["nothing differs that is worth telling"]
-        self._say("#about", "\n".join(f" {line}" for line in (pair.title, *lines)))
+        self._set_text("#about", "\n".join(f" {line}" for line in (pair.title, *lines)))
 
-    # What hands do
+    # Actions
 
     def on_line_list_moved(self) -> None:
-        """Another build is selected."""
-        self._tell()
+        """Show the newly selected build."""
+        self._update_details()
 
     def on_line_list_opened(self) -> None:
-        """A row was clicked twice."""
+        """Open the row that was double-clicked."""
         self.action_open(1)
 
-    def _found(self, side: int) -> tuple[RunModel, pool.BuildState] | None:
-        """Return the selected build in one of the runs, or in the other if it is not there."""
+    def _build_in(self, side: int) -> tuple[RunModel, pool.BuildState] | None:
+        """Return the selected build in a run, or in the other run if it is missing there."""
         pair = self.pairs.selected
         if pair is None:
             return None
         both: list[tuple[RunModel, BuildFacts | None]] = [
-            *zip(self._feeds, (pair.a, pair.b), strict=True)
+            *zip(self._models, (pair.a, pair.b), strict=True)
         ]
-        for feed, facts in (both[side], both[1 - side]):
+        for model, facts in (both[side], both[1 - side]):
             if facts is not None:
-                return feed, feed.state.builds[facts.build]
+                return model, model.state.builds[facts.build]
         return None
 
     def action_open(self, side: int) -> None:
-        """Show all about the selected build in one of the runs."""
-        if (found := self._found(side)) is not None:
+        """Open the build screen of the selected build in one of the runs."""
+        if (found := self._build_in(side)) is not None:
             self.app.push_screen(BuildScreen(*found, ascii_only=self._ascii))
 
     def action_log(self, side: int) -> None:
-        """Show the selected build's log in one of the runs."""
-        if (found := self._found(side)) is not None and (path := found[0].log(found[1])):
+        """Open the log of the selected build in one of the runs."""
+        if (found := self._build_in(side)) is not None and (path := found[0].log_path(found[1])):
             self.app.push_screen(LogScreen(*found, path))
 
     def action_sort(self) -> None:
-        """Sort by the next thing there is to sort by."""
+        """Sort by the next column."""
         self._by = ORDERS[(ORDERS.index(self._by) + 1) % len(ORDERS)]
         self._backwards = False
-        self._arrange()
+        self._update_rows()
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
+        """Reverse the sort order."""
         self._backwards = not self._backwards
-        self._arrange()
+        self._update_rows()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the slash to who types."""
+        """Disable the filter key while an input has the focus."""
         return action != "filter" or not isinstance(self.focused, Input)
 
     def action_filter(self) -> None:
-        """Ask for what rows must have in them."""
+        """Open the filter input."""
         asked = self.query_one(Input)
         asked.display = True
         self.set_focus(asked)
 
     def on_input_changed(self) -> None:
-        """Filter while it is typed."""
-        self._arrange()
+        """Apply the filter while it is typed."""
+        self._update_rows()
 
     def on_input_submitted(self) -> None:
-        """Go back to the rows; the filter stays."""
+        """Return the focus to the table and keep the filter."""
         self.set_focus(self.pairs)
 
     def action_clear_filter(self) -> None:
-        """Show all builds again."""
+        """Clear the filter."""
         asked = self.query_one(Input)
         asked.value = ""
         asked.display = False
@@ -294,7 +293,7 @@ class DiffScreen(Screen[None]):
 
 
 class _Pairs(LineList):
-    """A line for each pair; one of them is selected."""
+    """One line per pair, with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "pairs--dim", "pairs--selected", *(f"pairs--{shade}" for shade in _SHADES.values()),
@@ -307,7 +306,7 @@ class _Pairs(LineList):
 
     @property
     def count(self) -> int:
-        """Pairs that are shown."""
+        """The number of rows."""
         return len(self._shown)
 
     @property
@@ -316,7 +315,7 @@ class _Pairs(LineList):
         return self._shown[self._cursor] if self._cursor < len(self._shown) else None
 
     def show(self, pairs: Sequence[Pair]) -> None:
-        """Show other rows; the selected pair stays selected where it is among them."""
+        """Replace the rows; keep the selected pair if it is still present."""
         before = self.selected
         self._shown = pairs
         found = (line for line, pair in enumerate(pairs) if pair is before)
@@ -324,7 +323,7 @@ class _Pairs(LineList):
         self.go(next(found, 0))
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         line, width = self.scroll_offset.y + y, self.scrollable_content_region.width
         base = self.rich_style
         if line >= len(self._shown):

@@ -1,4 +1,4 @@
-"""The screen that stays open: caps and counts, the table of builds, the selected build."""
+"""The main screen: limits and counts, the table of builds, the panel of the selected build."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = ["Dashboard"]
 
 _TICK = 1 / 10
 _PANEL_LINES = 28
-"""The panel is shown on screens with at least so many lines."""
+"""Minimum screen height in lines for the panel."""
 _GRAPH_LINES = 18
 _CAPS = Binding.Group("caps")
 _SPEED = Binding.Group("speed", compact=True)
@@ -45,11 +45,11 @@ _LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
 
 
 class Dashboard(Screen[None]):
-    """Everything at a glance; drawn anew ten times a second where it has changed."""
+    """The main screen; changed parts are redrawn ten times a second."""
 
     COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
-        # First, so that they are in sight where not all keys have room.
+        # First in the list, so that they stay visible when the key line has no room for all keys.
         Binding("q", "quit", "quit", id="quit"),
         Binding("q", "detach", "detach", id="detach"),
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
@@ -90,23 +90,23 @@ class Dashboard(Screen[None]):
             "full_stop,right", "app.step(5)", "on", key_display=".", id="replay.on", group=_STEPS
         ),
         Binding("f", "app.failure(1)", "failure", id="replay.failure"),
-        # At once, as the digits: what is typed in one go with it must not be taken for commands.
+        # With priority, like the digits: text typed right after it must reach the input.
         Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask", priority=True),
         Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
     ]
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__()
-        self.feed = feed
+        self.model = model
         self._ascii = ascii_only
         self._looked_at: pool.BuildId | None = None
-        self._detachable = feed.detachable
+        self._detachable = model.detachable
 
     @property
     def live(self) -> bool:
-        """Whether commands act."""
-        return self.feed.source.live
+        """Whether the run accepts controls."""
+        return self.model.source.live
 
     @property
     def table(self) -> BuildTable:
@@ -114,87 +114,87 @@ class Dashboard(Screen[None]):
         return self.query_one(BuildTable)
 
     def compose(self) -> ComposeResult:
-        """Stack the parts."""
-        yield RunHeader(self.feed, ascii_only=self._ascii)
-        yield Graphs(self.feed, ascii_only=self._ascii)
-        yield StatusBar(self.feed, ascii_only=self._ascii)
+        """Create the widgets."""
+        yield RunHeader(self.model, ascii_only=self._ascii)
+        yield Graphs(self.model, ascii_only=self._ascii)
+        yield StatusBar(self.model, ascii_only=self._ascii)
         yield ColumnHeader(ascii_only=self._ascii)
-        yield BuildTable(self.feed, ascii_only=self._ascii)
+        yield BuildTable(self.model, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
-        yield BuildPanel(self.feed)
-        if self.feed.replay is not None:
-            yield ReplayBar(self.feed.replay, ascii_only=self._ascii)
+        yield BuildPanel(self.model)
+        if self.model.replay is not None:
+            yield ReplayBar(self.model.replay, ascii_only=self._ascii)
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start the refresh timer."""
         self.query_one("#filter", Input).display = False
         self.set_focus(self.table)
         self.set_interval(_TICK, self.tick)
         self.tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out the panel, then the graphs, where there is no room for them."""
+        """Hide the panel, then the graphs, on screens that are too low for them."""
         self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
         self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
 
     def tick(self) -> None:
-        """Take in what has happened and draw what has changed, in one go."""
-        self.feed.advance()
-        if self.feed.detachable != self._detachable:
-            self._detachable = self.feed.detachable
+        """Apply new events and redraw what has changed, in one batch."""
+        self.model.advance()
+        if self.model.detachable != self._detachable:
+            self._detachable = self.model.detachable
             self.refresh_bindings()
         with self.app.batch_update():
             self.query_one(RunHeader).tick()
             self.query_one(Graphs).tick()
             self.query_one(StatusBar).tick()
             self.table.tick()
-            self._look()
+            self._show_selected()
             for bar in self.query(ReplayBar):
                 bar.tick()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what makes sense: caps in a run; time in a replay is the app's."""
+        """Enable the limit keys in live runs only. The replay keys belong to the app."""
         if action in ("filter", "type_cap") and isinstance(self.focused, Input):
             return False
         if action in _LIVE:
             return self.live
         if action in ("quit", "detach"):
-            return (action == "detach") is self.feed.detachable
+            return (action == "detach") is self.model.detachable
         return True
 
-    # Commands to the run
+    # Controls of the run
 
     def resize(self, limit: pool.LimitName, value: int) -> None:
-        """Set a cap."""
-        self.feed.source.send(pool.Resize(limit=limit, value=value))
+        """Set a limit."""
+        self.model.source.send(pool.Resize(limit=limit, value=value))
 
     def move_cap(self, limit: pool.LimitName, by: int) -> None:
-        """Raise or lower a cap."""
-        self.feed.source.send(pool.Resize(limit=limit, by=by))
+        """Raise or lower a limit."""
+        self.model.source.send(pool.Resize(limit=limit, by=by))
 
     def ask_cap(self, limit: pool.LimitName, typed: str = "") -> AwaitMount:
-        """Ask for the number a cap is set to; what was typed already is its beginning."""
+        """Ask for the value of a limit; `typed` is the initial text of the input."""
 
         def answered(value: int | None) -> None:
             if value is not None:
                 self.resize(limit, value)
 
-        known = self.feed.state.limits.get(limit)
+        known = self.model.state.limits.get(limit)
         return self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
 
     def ask_budget(self, typed: str = "") -> AwaitMount:
-        """Ask for the memory that builds may have together."""
+        """Ask for the memory budget of all builds."""
 
         def answered(text: str | None) -> None:
             if text is not None:
                 self.set_budget(text)
 
-        known = self.feed.state.limits.get(pool.LimitName.MEMORY)
+        known = self.model.state.limits.get(pool.LimitName.MEMORY)
         return self.app.push_screen(BudgetScreen(known.cap if known else 0, typed), answered)
 
     def set_budget(self, text: str) -> None:
-        """Set the memory budget to a size, a share, ``auto`` or ``off``."""
+        """Set the memory budget to a size, a percentage, ``auto`` or ``off``."""
         try:
             budget = pool.budget_of(text)
         except pool.SettingsError as problem:
@@ -204,44 +204,44 @@ class Dashboard(Screen[None]):
 
     def move_budget(self, steps: int) -> None:
         """Raise or lower the memory budget."""
-        if (budget := step_budget(self.feed.state, steps)) is not None:
+        if (budget := step_budget(self.model.state, steps)) is not None:
             self.resize(pool.LimitName.MEMORY, budget)
 
     def action_cap(self, by: int) -> None:
-        """Raise or lower the selected cap."""
+        """Raise or lower the selected limit."""
         if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
             self.move_budget(by)
         else:
             self.move_cap(selected, by)
 
     async def action_type_cap(self, digit: int) -> None:
-        """Begin to type the number of the selected cap."""
+        """Open the input of the selected limit with its first digit."""
         if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
             await self.ask_budget(str(digit))
         else:
             await self.ask_cap(selected, str(digit))
 
     def action_next_cap(self) -> None:
-        """Select the next cap."""
+        """Select the next limit."""
         self.query_one(RunHeader).select_next()
 
     def action_pause(self) -> None:
-        """Pause, or resume."""
-        limit = self.feed.state.limits.get(pool.LimitName.BUILDS)
+        """Pause or resume the run."""
+        limit = self.model.state.limits.get(pool.LimitName.BUILDS)
         paused = limit is not None and limit.cap == 0
-        self.feed.source.send(pool.Resume() if paused else pool.Pause())
+        self.model.source.send(pool.Resume() if paused else pool.Pause())
 
     def action_cancel(self) -> None:
         """Cancel the selected build."""
         if (build := self.table.selected) is not None:
-            self.feed.source.send(pool.Cancel(build=build.id))
+            self.model.source.send(pool.Cancel(build=build.id))
 
     def action_retry(self) -> None:
-        """Build the selected one again, if it went wrong."""
+        """Retry the selected build if it was not successful."""
         if (build := self.table.selected) is not None:
-            self.feed.source.send(pool.Retry(build=build.id))
+            self.model.source.send(pool.Retry(build=build.id))
 
-    # Looking
+    # Navigation
 
     def go_to(self, build: pool.BuildId) -> None:
         """Select a build."""
@@ -249,8 +249,8 @@ class Dashboard(Screen[None]):
         self.table.select(build)
 
     def action_timeline(self) -> None:
-        """Show what happened over time."""
-        screen = TimelineScreen(self.feed, self._open_selected, ascii_only=self._ascii)
+        """Open the timeline."""
+        screen = TimelineScreen(self.model, self._open_selected, ascii_only=self._ascii)
         self.app.push_screen(screen)
 
     def _open_selected(self, build: pool.BuildId) -> None:
@@ -258,88 +258,88 @@ class Dashboard(Screen[None]):
         self.action_open_build()
 
     def action_open_build(self) -> None:
-        """Show all there is to know about the selected build."""
+        """Open the build screen of the selected build."""
         if (build := self.table.selected) is not None:
             self._show(build)
 
     def _show(self, build: pool.BuildState) -> None:
-        self.app.push_screen(BuildScreen(self.feed, build, ascii_only=self._ascii))
+        self.app.push_screen(BuildScreen(self.model, build, ascii_only=self._ascii))
 
     def action_tree(self) -> None:
-        """Show what needs what."""
-        self.app.push_screen(TreeScreen(self.feed, self._show, ascii_only=self._ascii))
+        """Open the tree of build requirements."""
+        self.app.push_screen(TreeScreen(self.model, self._show, ascii_only=self._ascii))
 
     def action_open_log(self) -> None:
-        """Show the selected build's log."""
+        """Open the log of the selected build."""
         build = self.table.selected
-        if build is not None and (path := self.feed.log(build)) is not None:
-            self.app.push_screen(LogScreen(self.feed, build, path))
+        if build is not None and (path := self.model.log_path(build)) is not None:
+            self.app.push_screen(LogScreen(self.model, build, path))
 
     def on_line_list_opened(self) -> None:
-        """A build was clicked twice."""
+        """Open the build that was double-clicked."""
         self.action_open_build()
 
     def on_build_table_rearranged(self) -> None:
-        """Mark what is sorted by."""
-        self.query_one(ColumnHeader).show(self.table.wanted)
+        """Mark the sort column."""
+        self.query_one(ColumnHeader).show(self.table.table_query)
 
     def on_column_header_chosen(self, event: ColumnHeader.Chosen) -> None:
-        """Sort by the title that was clicked."""
+        """Sort by the column whose title was clicked."""
         self.table.sort(event.by)
 
     def on_line_list_moved(self) -> None:
         """Show the newly selected build at once."""
-        self._look()
+        self._show_selected()
 
-    def _look(self) -> None:
-        """Show the selected build; a run is told once, to look at it more often."""
+    def _show_selected(self) -> None:
+        """Show the selected build; ask a live run to sample it more often."""
         build = self.table.selected
         self.query_one(BuildPanel).show(build)
         if build is not None and build.id != self._looked_at and self.live:
             self._looked_at = build.id
-            self.feed.source.send(pool.WatchBuild(build=build.id))
+            self.model.source.send(pool.WatchBuild(build=build.id))
 
     def action_filter(self) -> None:
-        """Ask for what rows must have in them."""
+        """Open the filter input."""
         asked = self.query_one("#filter", Input)
         asked.display = True
         self.set_focus(asked)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while it is typed."""
+        """Apply the filter while it is typed."""
         self.table.show(needle=event.value)
 
     def on_input_submitted(self) -> None:
-        """Go back to the rows; the filter stays."""
+        """Return the focus to the table and keep the filter."""
         self.set_focus(self.table)
 
     def action_clear_filter(self) -> None:
-        """Show all builds again."""
+        """Clear the filter."""
         asked = self.query_one("#filter", Input)
         asked.value = ""
         asked.display = False
         self.set_focus(self.table)
 
     def leave(self) -> None:
-        """Quit or detach, whichever it is."""
-        if self.feed.detachable:
+        """Quit, or detach from another process's run."""
+        if self.model.detachable:
             self.action_detach()
         else:
             self.action_quit()
 
     def action_quit(self) -> None:
-        """Leave; ask first while builds run."""
-        builds = self.feed.state.builds.values()
+        """Quit; ask first while builds are running."""
+        builds = self.model.state.builds.values()
         left = sum(build.status is not pool.Status.DONE for build in builds)
-        # Resolving and installing are work as well.
-        begun = left or self.feed.state.resolve or self.feed.state.environment
-        if not self.live or self.feed.state.finished or self.feed.idle or not begun:
+        # Resolving and installing count as work, too.
+        begun = left or self.model.state.resolve or self.model.state.environment
+        if not self.live or self.model.state.finished or self.model.idle or not begun:
             self.app.exit()
         else:
             self.app.push_screen(QuitScreen(left), self._quit)
 
     def action_detach(self) -> None:
-        """Leave a run that goes on in another process, which does not notice."""
+        """Detach from another process's run; the run continues."""
         self.app.exit()
 
     def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback

@@ -1,4 +1,4 @@
-"""Small screens above the others that ask: for a cap, a budget, a time, before leaving."""
+"""Modal screens that ask for a limit, a memory budget, a time, or a confirmation."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ T = TypeVar("T")
 
 
 class _Question(ModalScreen[T]):
-    """A line to type into; await that it is pushed, and it has all that is typed from then on."""
+    """An input line. After ``await push_screen(...)`` it receives everything typed from then on."""
 
     CSS_PATH = "dialogs.tcss"
 
     def on_mount(self) -> None:
-        """Have the keys at once, not when the screen is drawn first."""
+        """Take the focus at once, before the screen is first drawn."""
         self.set_focus(self.query_one(Input))
 
 
 class CapScreen(_Question[int | None]):
-    """Asks for the number a cap is set to."""
+    """Asks for the value of a limit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="cap.close")
@@ -49,7 +49,7 @@ class CapScreen(_Question[int | None]):
         self._typed = typed
 
     def compose(self) -> ComposeResult:
-        """Make the question."""
+        """Create the widgets."""
         with Vertical(classes="dialog"):
             yield Static(f"{self._limit}: set the cap to", classes="dialog-title")
             yield Input(
@@ -63,13 +63,13 @@ class CapScreen(_Question[int | None]):
             yield Static(f" 1 to {pool.MAX_BUILDS}; Enter sets it, Escape leaves it", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Close with the number, if it is one that a cap can have."""
+        """Close with the number if it is a valid limit."""
         if event.validation_result is not None and event.validation_result.is_valid:
             self.dismiss(int(event.value))
 
 
 class BudgetScreen(_Question[str | None]):
-    """Asks for the memory that all builds may have together."""
+    """Asks for the memory budget of all builds."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="budget.close")
@@ -81,7 +81,7 @@ class BudgetScreen(_Question[str | None]):
         self._typed = typed
 
     def compose(self) -> ComposeResult:
-        """Make the question."""
+        """Create the widgets."""
         now = f"{self._budget >> 20}M" if self._budget else "off"
         with Vertical(classes="dialog"):
             yield Static("memory: set the budget to", classes="dialog-title")
@@ -95,13 +95,13 @@ class BudgetScreen(_Question[str | None]):
             yield Static(" 8 or 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Close with the text, if it is an amount of memory."""
+        """Close with the text if it is a valid memory size."""
         if event.validation_result is not None and event.validation_result.is_valid:
             self.dismiss(_with_unit(event.value))
 
 
 def _with_unit(text: str) -> str:
-    """Take a mere number for GiB: nobody means bytes."""
+    """Append GiB to a bare number."""
     return f"{text.strip()}G" if text.strip().replace(".", "", 1).isdigit() else text
 
 
@@ -114,7 +114,7 @@ def _is_budget(text: str) -> bool:
 
 
 class TimeScreen(_Question[float | None]):
-    """Asks for the moment of a replay to go to."""
+    """Asks for the time in a replay to seek to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "close", show=False, id="time.close")
@@ -125,14 +125,14 @@ class TimeScreen(_Question[float | None]):
         self._replay = replay
 
     def compose(self) -> ComposeResult:
-        """Make the question."""
+        """Create the widgets."""
         with Vertical(classes="dialog"):
             yield Static(f"go to, of {format_clock(self._replay.length)}", classes="dialog-title")
             yield Input(placeholder="12:30", id="cap")
             yield Static(f" {EXAMPLES}", id="answer", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Close with the time, or say why there is none."""
+        """Close with the time, or show why the text is not a valid time."""
         replay = self._replay
         try:
             at = parse_time(event.value, replay.position, replay.length, replay.marks)
@@ -144,7 +144,7 @@ class TimeScreen(_Question[float | None]):
 
 
 class QuitScreen(ModalScreen[bool]):
-    """Asks before builds are cancelled."""
+    """Asks for confirmation before running builds are cancelled."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -157,7 +157,7 @@ class QuitScreen(ModalScreen[bool]):
         self._left = left
 
     def compose(self) -> ComposeResult:
-        """Make the question."""
+        """Create the widgets."""
         builds = "1 build has" if self._left == 1 else f"{self._left} builds have"
         builds = builds if self._left else "The run has"
         with Vertical(classes="dialog"):
@@ -165,5 +165,5 @@ class QuitScreen(ModalScreen[bool]):
             yield Static(" y  Enter    cancel and quit\n n  Escape   stay", markup=False)
 
     def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - given by the binding
-        """Close with an answer."""
+        """Close with the answer."""
         self.dismiss(answer)

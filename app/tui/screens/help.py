@@ -1,8 +1,8 @@
-"""What all keys do, screen by screen, and the screen that says so.
+"""The help screen: the keys of every screen and what they do.
 
-Words of its own, not those of the footer, which have no room to explain. A test compares them with
-the bindings: a key without a line here fails it. In a replay the keys that command a run are left
-out, in a run those that move time.
+The descriptions are longer than those of the key line. A test compares them with the bindings: a
+key without a description fails it. Replays leave out the keys that control a run; live runs leave
+out the keys that move in time.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = [
 ]
 
 _KEYS_WIDTH = 17
-"""Cells of the keys, left of what they do; with the frame all fits into 80."""
+"""Width in cells of the key column; with the frame, a line fits into 80 columns."""
 
 _When = Literal["always", "live", "replay", "attached", "owned"]
 
 
 class Keys(NamedTuple):
-    """A line of help.
+    """One line of the help screen.
 
     Attributes:
-        keys: as they are printed.
+        keys: the keys as shown.
         does: what they do.
-        bindings: the ids of what they are bound to.
-        when: ``live`` in runs, ``replay`` in replays; ``attached`` to the run of another process,
-            ``owned`` everywhere else.
+        bindings: the ids of their bindings.
+        when: ``live`` for live runs, ``replay`` for replays, ``attached`` for another process's
+            run, ``owned`` for everything else.
     """
 
     keys: str
@@ -54,7 +54,7 @@ class Keys(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The keys of one screen, or of all of them."""
+    """The keys of one screen, or of all screens."""
 
     title: str
     screen: str
@@ -221,7 +221,7 @@ _DIFF = Section(
 
 
 def sections_of_diff() -> Iterator[Section]:
-    """Return what keys do where two runs are compared; both have ended."""
+    """Yield the keys of the comparison. Both of its runs have ended."""
     yield _DIFF
     for section in sections_for("BuildScreen", replay=True, attached=True):
         if section.screen in ("BuildScreen", "LogScreen"):
@@ -229,7 +229,7 @@ def sections_of_diff() -> Iterator[Section]:
 
 
 def sections_for(screen: str, *, replay: bool, attached: bool) -> Iterator[Section]:
-    """Return what is true in this run: the screen's own keys first, then those of the others."""
+    """Yield the sections that apply to this run: those of the current screen first."""
     whens = {"always", "replay" if replay else "live", "attached" if attached else "owned"}
     told = [
         section._replace(lines=tuple(line for line in section.lines if line.when in whens))
@@ -251,10 +251,10 @@ def _text(sections: Sequence[Section]) -> Text:
 
 
 class HelpScreen(ModalScreen[None]):
-    """The keys; scrolled where they are more than fit.
+    """The list of keys; scrollable.
 
     Args:
-        sections: what is told, in this order.
+        sections: the sections, in display order.
     """
 
     CSS_PATH = "dialogs.tcss"
@@ -273,7 +273,7 @@ class HelpScreen(ModalScreen[None]):
         self._sections = sections
 
     def compose(self) -> ComposeResult:
-        """Make the list."""
+        """Create the widgets."""
         with Vertical(classes="dialog help"):
             yield Static("Keys", classes="dialog-title")
             with VerticalScroll(id="keys"):

@@ -1,4 +1,4 @@
-"""A build's log, full screen: followed, searched, folded, and copied from."""
+"""Full-screen view of a build's log: follow, search, wrap, copy."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _TICK = 1 / 10
 
 
 class LogScreen(Screen[None]):
-    """Shows a log while it grows; search as in less.
+    """Shows a log while it grows; searches as less does.
 
     Args:
-        feed: what happens.
-        build: whose log it is.
-        path: where the log is.
-        line: to begin at, from 0; None to follow the end.
+        model: the model of the run.
+        build: the id of the build.
+        path: the log file.
+        line: the first line shown, counted from 0; None to follow the end.
     """
 
     CSS_PATH = "log.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,l", "leave", "back", key_display="q", id="log.back"),
-        # At once: what is typed in one go with it must not be taken for commands.
+        # With priority: text typed right after the slash must reach the input.
         Binding("slash", "search", "search", key_display="/", id="log.search", priority=True),
         Binding("n", "next(1)", "next", key_display="n N", id="log.next"),
         Binding("N", "next(-1)", "before", show=False, id="log.previous"),
@@ -54,17 +54,17 @@ class LogScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: RunModel, build: pool.BuildState, path: Path, *, line: int | None = None
+        self, model: RunModel, build: pool.BuildState, path: Path, *, line: int | None = None
     ) -> None:
         super().__init__()
-        self._feed = feed
+        self._model = model
         self._build = build
         self._path = path
         self._line = line
         self._typing = False
 
     def compose(self) -> ComposeResult:
-        """Make a title, the log, and a line to search in."""
+        """Create the title, the log and the search input."""
         yield Static(id="title", markup=False)
         yield LogView(self._path)
         yield Input(placeholder="search", id="search")
@@ -76,25 +76,25 @@ class LogScreen(Screen[None]):
         return self.query_one(LogView)
 
     def on_mount(self) -> None:
-        """Begin to follow."""
+        """Start the refresh timer and follow the end."""
         self.query_one(Input).display = False
         self.set_focus(self.log_view)
         self.set_interval(_TICK, self.tick)
         self.call_after_refresh(self.tick)
 
     def tick(self) -> None:
-        """Take in what the log has grown by."""
+        """Read what was appended to the log."""
         view = self.log_view
-        # A replay that went back has made another state; the build is looked up again.
-        build = self._feed.state.builds.get(self._build.id, self._build)
-        view.tick(None if self._feed.source.live else build.bytes)
+        # A replay that seeks back creates a new state: look the build up again.
+        build = self._model.state.builds.get(self._build.id, self._build)
+        view.tick(None if self._model.source.live else build.bytes)
         if self._line is not None and self._line < view.lines:
             view.go_to(self._line)
             self._line = None
-        self._tell(build, view)
+        self._update_title(build, view)
 
-    def _tell(self, build: pool.BuildState, view: LogView) -> None:
-        line = describe(build, self._feed.state, self._feed.now)
+    def _update_title(self, build: pool.BuildState, view: LogView) -> None:
+        line = describe(build, self._model.state, self._model.now)
         facts = [view.place, format_count(view.lines, "line")]
         facts += ["following"] if view.follow else []
         facts += [] if self._path.exists() else ["the log is not there"]
@@ -106,7 +106,7 @@ class LogScreen(Screen[None]):
         self.query_one("#title", Static).update(f"{left}  {right}", layout=False)
 
     def action_leave(self) -> None:
-        """Close the search, or the screen."""
+        """Close the search, or else the screen."""
         search = self.query_one(Input)
         if search.display:
             self._close_search()
@@ -119,50 +119,50 @@ class LogScreen(Screen[None]):
         self.set_focus(self.log_view)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the slash to who types."""
+        """Disable the search key while an input has the focus."""
         return action != "search" or not isinstance(self.focused, Input)
 
     def action_search(self) -> None:
-        """Ask what to look for."""
+        """Open the search input."""
         search = self.query_one(Input)
         search.display = True
         search.value = ""
         self.set_focus(search)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Mark what is being typed."""
+        """Highlight matches while the text is typed."""
         if self.query_one(Input).display:
             self.log_view.search(event.value)
 
     def on_input_submitted(self) -> None:
-        """Go to the first line that has it."""
+        """Go to the first match."""
         self._close_search()
         self.log_view.next_found(1)
 
     def action_next(self, step: int) -> None:
-        """Go to the next line that has it, or the one before."""
+        """Go to the next or previous match."""
         self.log_view.next_found(step)
 
     def action_error(self) -> None:
-        """Go to the first line that says what went wrong."""
+        """Go to the first decisive line."""
         if (found := self.log_view.diagnosis()) is not None:
             causes = [number for number, text in found.lines if found.cause[:40] in text]
             self.log_view.go_to((causes or [found.lines[0][0]])[0] - 1)
 
     def action_follow(self) -> None:
-        """Go to the end and stay there, or stay here."""
+        """Toggle following the end."""
         self.log_view.toggle_follow()
 
     def action_wrap(self) -> None:
-        """Fold long lines, or not."""
+        """Toggle wrapping of long lines."""
         self.log_view.toggle_wrap()
 
     def action_numbers(self) -> None:
-        """Show the numbers of lines, or not."""
+        """Toggle line numbers."""
         self.log_view.toggle_numbers()
 
     def action_copy(self) -> None:
-        """Copy what is marked; of a failed build what says why; or all."""
+        """Copy the selection, else the decisive lines of a failed build, else the whole log."""
         found = self.log_view.diagnosis() if self._build.outcome == "failed" else None
         if text := self.get_selected_text():
             self._copied(text, "what is marked")
@@ -172,7 +172,7 @@ class LogScreen(Screen[None]):
             self.action_copy_all()
 
     def action_copy_all(self) -> None:
-        """Copy the log, as far as a terminal takes it."""
+        """Copy the log, up to what a terminal accepts."""
         text, all_of_it = self.log_view.whole()
         self._copied(text, "the log" if all_of_it else "the end of the log")
 

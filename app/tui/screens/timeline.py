@@ -1,4 +1,4 @@
-"""The timeline, full screen: slots or builds over time, under graphs of memory and builds."""
+"""Full-screen timeline: slots or builds over time, below graphs of memory and running builds."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     import pool
     from app.model.timeline import Span
     from app.tui.run_model import RunModel
-    from app.tui.timeline.viewport import Part
+    from app.tui.timeline.viewport import TimeRange
 
 __all__ = ["TimelineScreen"]
 
 _TICK = 1 / 5
 _PAN = 0.25
-"""Of a screen, at a key."""
+"""The part of the visible time span that one pan key moves by."""
 _WIDE, _LABEL, _LONG_LABEL = 120, 14, 26
-"""From how many columns on the names of rows have more cells, and how many they have."""
+"""The screen width from which row labels are wider, and both label widths, in cells."""
 _GRAPHS_LINES, _LEGEND_LINES = 14, 10
-"""From how many lines on there are graphs, and what the glyphs mean."""
+"""The screen heights from which the graphs and the legend are shown, in lines."""
 _PANS = Binding.Group("pan", compact=True)
 _ZOOMS = Binding.Group("zoom", compact=True)
 _REPLAY = frozenset(("play", "step"))
 
 
 class TimelineScreen(Screen[None]):
-    """Shows what happened over time, and goes on while it happens.
+    """Shows the timeline and continues while the run does.
 
     Args:
-        feed: what is shown; somebody else lets it advance.
-        open_build: shows a build, above this screen.
-        ascii_only: no glyphs beyond ASCII.
+        model: the model of the run; the dashboard advances it.
+        open_build: opens the build screen above this one.
+        ascii_only: use ASCII characters only.
     """
 
     CSS_PATH = "timeline.tcss"
@@ -75,10 +75,10 @@ class TimelineScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: RunModel, open_build: Callable[[pool.BuildId], None], *, ascii_only: bool
+        self, model: RunModel, open_build: Callable[[pool.BuildId], None], *, ascii_only: bool
     ) -> None:
         super().__init__()
-        self._feed = feed
+        self._model = model
         self._open = open_build
         self._ascii = ascii_only
         self._window = Viewport()
@@ -89,59 +89,59 @@ class TimelineScreen(Screen[None]):
 
     @property
     def _label(self) -> int:
-        """The cells that names of rows have."""
+        """The width of row labels in cells."""
         return _LONG_LABEL if self.app.size.width >= _WIDE else _LABEL
 
     @property
     def _cells(self) -> int:
-        """The cells that time has; one is the scrollbar's."""
+        """The width of the time axis in cells; one column is the scrollbar's."""
         return max(1, self.app.size.width - self._label - 1)
 
     @property
-    def _part(self) -> Part:
-        return self._window.part(self._feed.now, self._cells)
+    def _part(self) -> TimeRange:
+        return self._window.part(self._model.now, self._cells)
 
     def compose(self) -> ComposeResult:
-        """Stack the parts."""
+        """Create the widgets."""
         yield Static(id="title", markup=False)
-        yield TimelineGraphs(self._feed, self._part, ascii_only=self._ascii)
-        yield TimelineChart(self._feed, self._part, ascii_only=self._ascii)
+        yield TimelineGraphs(self._model, self._part, ascii_only=self._ascii)
+        yield TimelineChart(self._model, self._part, ascii_only=self._ascii)
         yield Static(id="about", markup=False)
         yield Static(id="legend", markup=False)
-        if self._feed.replay is not None:
-            yield ReplayBar(self._feed.replay, ascii_only=self._ascii)
+        if self._model.replay is not None:
+            yield ReplayBar(self._model.replay, ascii_only=self._ascii)
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start the refresh timer."""
         self.set_focus(self._chart)
         self.set_interval(_TICK, self.tick)
         self.tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out what is above and below the rows where there is no room for it."""
+        """Hide the parts above and below the rows if the screen is too low for them."""
         self.query_one(TimelineGraphs).display = event.size.height >= _GRAPHS_LINES
         self.query_one("#legend").display = event.size.height >= _LEGEND_LINES
         self.tick()
 
     def tick(self) -> None:
-        """Draw what has changed, in one go."""
+        """Redraw what has changed, in one batch."""
         part = self._part
         with self.app.batch_update():
             self._chart.tick(part, self._label)
             self.query_one(TimelineGraphs).tick(part, self._label)
-            self._say("#title", self._title(part))
-            self._say("#about", self._about())
+            self._set_text("#title", self._title(part))
+            self._set_text("#about", self._about())
             self.query_one("#legend", Static).update(self._legend(), layout=False)
             for bar in self.query(ReplayBar):
                 bar.tick()
 
-    def _say(self, where: str, text: str) -> None:
+    def _set_text(self, where: str, text: str) -> None:
         said = text.translate(TO_ASCII) if self._ascii else text
         self.query_one(where, Static).update(Text(said, no_wrap=True), layout=False)
 
-    def _title(self, part: Part) -> str:
-        now = self._feed.now
+    def _title(self, part: TimeRange) -> str:
+        now = self._model.now
         shown = f"{format_clock(part.since)} to {format_clock(min(part.until, now))}"
         how = "whole run" if self._window.whole else f"{shown} of {format_clock(now)}"
         if not self._window.whole and self._window.follows:
@@ -150,20 +150,20 @@ class TimelineScreen(Screen[None]):
         return f" Timeline by {rows}   {how}   {format_duration(part.step)} a cell"
 
     def _about(self) -> str:
-        """Say what the selected row shows at its end, or what its build is doing."""
+        """Describe the end of the selected row, or what its build is doing."""
         row, build = self._chart.row, self._chart.build
-        now = self._feed.now
+        now = self._model.now
         if row is None:
             return " nothing has happened yet"
-        if build is None or build not in self._feed.state.builds:
+        if build is None or build not in self._model.state.builds:
             last = row.spans[-1] if row.spans else None
-            return f" {_told(last, now)}" if last is not None else ""
-        one = self._feed.state.builds[build]
-        spans = self._feed.timeline.builds[build]
-        line = describe(one, self._feed.state, now)
-        # What goes on is told by its last span, with the reason; what has ended by its outcome.
+            return f" {_describe_span(last, now)}" if last is not None else ""
+        one = self._model.state.builds[build]
+        spans = self._model.timeline.builds[build]
+        line = describe(one, self._model.state, now)
+        # A running build is described by its last span, an ended one by its outcome.
         going_on = one.outcome is None and spans
-        doing = _told(spans[-1], now) if going_on else f"{line.word} {line.detail}".strip()
+        doing = _describe_span(spans[-1], now) if going_on else f"{line.word} {line.detail}".strip()
         return f" {build_title(one)}   {doing}"
 
     def _legend(self) -> Text:
@@ -177,71 +177,71 @@ class TimelineScreen(Screen[None]):
                 text.append(piece.text, self._chart.get_component_rich_style(name, partial=True))
         return text
 
-    # What hands do
+    # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer time's keys in a replay only."""
-        return self._feed.replay is not None if action in _REPLAY else True
+        """Enable the time keys in replays only."""
+        return self._model.replay is not None if action in _REPLAY else True
 
     def on_line_list_moved(self) -> None:
-        """Say what is selected now."""
-        self._say("#about", self._about())
+        """Describe the newly selected row."""
+        self._set_text("#about", self._about())
 
     def on_line_list_opened(self) -> None:
-        """A bar was clicked twice."""
+        """Open the bar that was double-clicked."""
         self.action_open()
 
     def action_leave(self) -> None:
-        """Go back."""
+        """Close this screen."""
         self.dismiss()
 
-    def _look(self, window: Viewport) -> None:
+    def _set_viewport(self, window: Viewport) -> None:
         self._window = window
         self.tick()
 
     def action_pan(self, by: int) -> None:
-        """Show what was earlier, or later."""
-        self._look(self._window.moved(by * _PAN, self._feed.now, self._cells))
+        """Pan to an earlier or later time."""
+        self._set_viewport(self._window.pan(by * _PAN, self._model.now, self._cells))
 
     def action_zoom(self, by: int) -> None:
-        """Show less time, or more."""
-        self._look(self._window.zoomed(by, self._feed.now, self._cells))
+        """Zoom in or out."""
+        self._set_viewport(self._window.zoom(by, self._model.now, self._cells))
 
     def action_whole(self) -> None:
         """Show the whole run."""
-        self._look(Viewport())
+        self._set_viewport(Viewport())
 
     def action_follow(self) -> None:
-        """Go to the end and stay there."""
-        self._look(Viewport(self._window.step))
+        """Follow the end."""
+        self._set_viewport(Viewport(self._window.step))
 
     def action_turn(self) -> None:
-        """Change between rows by slot and rows by build."""
-        self._chart.turn()
+        """Switch between one row per slot and one row per build."""
+        self._chart.toggle_rows()
         self.tick()
 
     def action_pick(self, step: int) -> None:
-        """Select the next build of a slot, or the one before."""
+        """Select the next or previous build of a slot."""
         self._chart.pick(step)
 
     def action_open(self) -> None:
-        """Show the selected build."""
+        """Open the selected build."""
         if (build := self._chart.build) is not None:
             self._open(build)
 
     def action_play(self) -> None:
-        """Pause the replay, or go on."""
-        if self._feed.replay is not None:
-            self._feed.replay.toggle()
+        """Pause or resume the replay."""
+        if self._model.replay is not None:
+            self._model.replay.toggle()
 
     def action_step(self, seconds: float) -> None:
-        """Go on in time, or back."""
-        if self._feed.replay is not None:
-            self._feed.replay.step(seconds)
+        """Step forward or back in time."""
+        if self._model.replay is not None:
+            self._model.replay.step(seconds)
 
 
-def _told(span: Span, now: float) -> str:
-    """Say what a span was, and for how long."""
+def _describe_span(span: Span, now: float) -> str:
+    """Describe a span and its duration."""
     for_ = format_duration(span.end(now) - span.since)
     words = f": {detail}" if (detail := span_detail(span)) else ""
     return f"{SPAN_NAMES[span.kind]} from {format_clock(span.since)} for {for_}{words}"

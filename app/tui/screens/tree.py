@@ -1,4 +1,4 @@
-"""What needs what, full screen: nested builds under those that they are built for."""
+"""Full-screen tree of build requirements: each build below the builds that need it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TIME = 10
 
 
 class _Tree(ScrollView, can_focus=True):
-    """The tree; only the lines on the screen are put into words."""
+    """The tree; only visible lines are formatted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", show=False, id="tree.down"),
@@ -50,74 +50,78 @@ class _Tree(ScrollView, can_focus=True):
         "tree--dim", "tree--selected", *(f"tree--{kind}" for kind in GLYPHS),
     }  # fmt: skip
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="tree")
-        self._feed = feed
+        self._model = model
         self._ascii = ascii_only
         self._made_of: tuple[int, int] = (0, -1)
-        self.twigs: list[TreeRow] = []
+        self.rows: list[TreeRow] = []
         self.folded: set[pool.BuildId] = set()
         self.cursor = 0
 
     @property
     def selected(self) -> TreeRow | None:
         """The line under the cursor."""
-        return self.twigs[self.cursor] if self.cursor < len(self.twigs) else None
+        return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
     def tick(self) -> None:
-        """Look at the state again."""
-        state = self._feed.state
+        """Apply changes of the state."""
+        state = self._model.state
         if self._made_of != (id(state), state.seq):
             self._made_of = (id(state), state.seq)
-            self.grow()
+            self.rebuild()
         self.refresh()
 
-    def grow(self) -> None:
-        """Make the lines anew; the selected build stays selected."""
+    def rebuild(self) -> None:
+        """Rebuild the lines; keep the selected build."""
         before = self.selected
-        self.twigs = tree_rows(self._feed.state, self.folded)
+        self.rows = tree_rows(self._model.state, self.folded)
         if before is not None:
-            found = (n for n, twig in enumerate(self.twigs)
-                     if (twig.build, twig.again) == (before.build, before.again))  # fmt: skip
-            self.cursor = next(found, min(self.cursor, max(0, len(self.twigs) - 1)))
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self.twigs))
+            found = (n for n, row in enumerate(self.rows)
+                     if (row.build, row.again) == (before.build, before.again))  # fmt: skip
+            self.cursor = next(found, min(self.cursor, max(0, len(self.rows) - 1)))
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows))
 
-    def fold(self) -> None:
-        """Show or leave out what is under the selected build."""
-        if (twig := self.selected) is not None and twig.needs:
-            self.folded ^= {twig.build}
-            self.grow()
+    def toggle(self) -> None:
+        """Expand or collapse the selected build."""
+        if (row := self.selected) is not None and row.needs:
+            self.folded ^= {row.build}
+            self.rebuild()
             self.refresh()
 
-    def fold_all(self) -> None:
-        """Leave out everything nested, or show it all again."""
-        self.folded = set() if self.folded else {twig.build for twig in self.twigs if twig.needs}
-        self.grow()
+    def toggle_all(self) -> None:
+        """Expand or collapse all builds."""
+        self.folded = set() if self.folded else {row.build for row in self.rows if row.needs}
+        self.rebuild()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         line, width = self.scroll_offset.y + y, self.scrollable_content_region.width
-        if line >= len(self.twigs):
+        row = self.rows[line] if line < len(self.rows) else None
+        # A replay that seeks back drops builds before the next tick rebuilds the rows.
+        if row is None or row.build not in self._model.state.builds:
             return Strip.blank(width, self.rich_style)
-        text = self._text(self.twigs[line], width)
+        text = self._text(row, width)
         if line == self.cursor:
             text.stylize(self.get_component_rich_style("tree--selected", partial=True))
         strip = Strip(text.render(self.app.console)).apply_style(self.rich_style)
         return strip.adjust_cell_length(width, self.rich_style)
 
-    def _text(self, twig: TreeRow, width: int) -> Text:
-        feed = self._feed
-        build = feed.state.builds[twig.build]
-        shown = build_row(build, feed.state, feed.now, queue_position(build, feed.state, feed.line))
-        name = f"{twig.branch}{build_title(build)}"
-        if twig.again:
+    def _text(self, row: TreeRow, width: int) -> Text:
+        model = self._model
+        build = model.state.builds[row.build]
+        shown = build_row(
+            build, model.state, model.now, queue_position(build, model.state, model.slot_queue)
+        )
+        name = f"{row.branch}{build_title(build)}"
+        if row.again:
             state = "↑ above"
         else:
-            name += f"  [+{twig.needs}]" if twig.folded else ""
+            name += f"  [+{row.needs}]" if row.folded else ""
             state = f"{shown.word:<10} {shown.detail}"
         room = max(12, (width - 3 - _TIME) * 2 // 5)
-        time = "" if twig.again else shown.time
+        time = "" if row.again else shown.time
         cells = [
             f" {GLYPHS[shown.kind][self._ascii]} ",
             _cut(name, room) + " ",
@@ -129,11 +133,11 @@ class _Tree(ScrollView, can_focus=True):
         kind = self.get_component_rich_style(f"tree--{shown.kind}", partial=True)
         dim = self.get_component_rich_style("tree--dim", partial=True)
         glyph, label, words, time = cells
-        parts = [(glyph, kind), (label, dim if twig.again else ""), (words, kind), (time, dim)]
+        parts = [(glyph, kind), (label, dim if row.again else ""), (words, kind), (time, dim)]
         return Text.assemble(*parts, style=self.rich_style, no_wrap=True, end="")
 
     def _go(self, to: int) -> None:
-        self.cursor = min(max(to, 0), max(0, len(self.twigs) - 1))
+        self.cursor = min(max(to, 0), max(0, len(self.rows) - 1))
         top, height = self.scroll_offset.y, max(1, self.size.height)
         if not top <= self.cursor < top + height:
             y = self.cursor if self.cursor < top else self.cursor - height + 1
@@ -145,23 +149,23 @@ class _Tree(ScrollView, can_focus=True):
         self._go(self.cursor + lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by screens."""
+        """Move the cursor by pages."""
         self._go(self.cursor + pages * max(1, self.size.height - 1))
 
     def on_click(self, event: events.Click) -> None:
-        """Select what is clicked; fold it at a double click."""
+        """Select the clicked line; a double click expands or collapses it."""
         self._go(self.scroll_offset.y + event.y)
         if event.chain > 1:
-            self.fold()
+            self.toggle()
 
 
 class TreeScreen(Screen[None]):
-    """Shows the tree as it grows.
+    """Shows the tree while it grows.
 
     Args:
-        feed: what happens.
-        show: opens one build.
-        ascii_only: no glyphs beyond ASCII.
+        model: the model of the run.
+        show: opens the build screen of a build.
+        ascii_only: use ASCII characters only.
     """
 
     CSS_PATH = "tree.tcss"
@@ -173,17 +177,17 @@ class TreeScreen(Screen[None]):
     ]
 
     def __init__(
-        self, feed: RunModel, show: Callable[[pool.BuildState], None], *, ascii_only: bool
+        self, model: RunModel, show: Callable[[pool.BuildState], None], *, ascii_only: bool
     ) -> None:
         super().__init__()
-        self._feed = feed
+        self._model = model
         self._show = show
         self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
-        """Make a title and the tree."""
+        """Create the title and the tree."""
         yield Static(id="title", markup=False)
-        yield _Tree(self._feed, ascii_only=self._ascii)
+        yield _Tree(self._model, ascii_only=self._ascii)
         yield KeyFooter()
 
     @property
@@ -192,35 +196,36 @@ class TreeScreen(Screen[None]):
         return self.query_one(_Tree)
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Start the refresh timer."""
         self.set_focus(self.needs)
         self.set_interval(_TICK, self.tick)
         self.tick()
 
     def tick(self) -> None:
-        """Draw what has changed."""
+        """Redraw what has changed."""
         self.needs.tick()
-        nested = sum(bool(build.needed_by) for build in self._feed.state.builds.values())
-        all_of_them = format_count(len(self._feed.state.builds), "build")
+        nested = sum(bool(build.needed_by) for build in self._model.state.builds.values())
+        all_of_them = format_count(len(self._model.state.builds), "build")
         told = f" what needs what   {all_of_them}, {nested} of them for others"
         self.query_one("#title", Static).update(told, layout=False)
 
     def action_leave(self) -> None:
-        """Go back."""
+        """Close this screen."""
         self.dismiss()
 
     def action_fold(self) -> None:
-        """Show or leave out what is under the selected build."""
-        self.needs.fold()
+        """Expand or collapse the selected build."""
+        self.needs.toggle()
 
     def action_fold_all(self) -> None:
-        """Leave out everything nested, or show it all again."""
-        self.needs.fold_all()
+        """Expand or collapse all builds."""
+        self.needs.toggle_all()
 
     def action_open(self) -> None:
-        """Show the selected build."""
-        if (twig := self.needs.selected) is not None:
-            self._show(self._feed.state.builds[twig.build])
+        """Open the selected build."""
+        builds = self._model.state.builds
+        if (row := self.needs.selected) is not None and row.build in builds:
+            self._show(builds[row.build])
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""The columns of the table of builds for a width: pure arithmetic, no widgets."""
+"""The columns of the table of builds for a given width: pure arithmetic, no widgets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["Column", "columns", "group_row", "order_at", "texts", "titles"]
 Name = Literal["name", "state", "time", "memory", "peak", "jobs", "last"]
 
 _FROM: dict[Name, int] = {"time": 40, "memory": 56, "peak": 92, "jobs": 98, "last": 104}
-"""From which width of the table a column is there: the last line goes first, the time last."""
+"""The minimum table width for each column: the last output line is dropped first, the time last."""
 _WIDE = 140
-"""From which width on there is room for longer names."""
+"""The table width from which the name column is wider."""
 _ORDERS: dict[Name, Order] = {
     "name": "name", "state": "state", "time": "time", "memory": "memory",
 }  # fmt: skip
-"""What a click on a title sorts by."""
+"""The order that a click on a column title selects."""
 _GROUPS: dict[Section, tuple[BuildKind, str]] = {
     Section.FAILED: ("failed", "more failed"),
     Section.NOT_BUILT: ("skipped", "not built"),
@@ -37,7 +37,7 @@ _GROUPS: dict[Section, tuple[BuildKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column, with its width in cells."""
+    """A column and its width in cells."""
 
     name: Name
     title: str
@@ -55,9 +55,9 @@ _FIXED = (
 
 @lru_cache(maxsize=64)
 def columns(width: int) -> tuple[Column, ...]:
-    """Return the columns for a width; the name and the state are always there.
+    """Return the columns for a width; name and state are always included.
 
-    The glyph takes three cells and each column is followed by one.
+    The glyph takes three cells, and one cell follows each column.
     """
     fixed = [column for column in _FIXED if width >= _FROM[column.name]]
     left = max(8, width - 3 - sum(column.width + 1 for column in fixed))
@@ -71,7 +71,7 @@ def columns(width: int) -> tuple[Column, ...]:
 def titles(
     width: int, by: Order = "state", *, backwards: bool = False, ascii_only: bool = False
 ) -> str:
-    """Return the line above the rows; the column that is sorted by is marked."""
+    """Return the title line; the sort column is marked."""
     mark = ("v^" if ascii_only else "▾▴")[backwards]
     cells = [
         _fitted(
@@ -83,7 +83,7 @@ def titles(
 
 
 def order_at(width: int, x: int) -> Order | None:
-    """Return what a click on a cell of the titles sorts by; None where it means nothing."""
+    """Return the order that a click on a cell of the title line selects; None if there is none."""
     left = 3
     for column in columns(width):
         if left <= x < left + column.width:
@@ -93,7 +93,7 @@ def order_at(width: int, x: int) -> Order | None:
 
 
 def group_row(group: Group) -> Row:
-    """Return the row that stands for some builds."""
+    """Return the row of a collapsed group."""
     kind, word = _GROUPS[group.section]
     word = f"{group.hidden or group.count} {word}"
     act = "Enter shows them" if group.hidden else "Enter hides them"
@@ -103,7 +103,7 @@ def group_row(group: Group) -> Row:
 
 
 def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
-    """Return the glyph and the cells of a row, each as wide as its column, with the gaps."""
+    """Return the glyph and the cells of a row, padded to the width of their columns."""
     values: dict[Name, str] = {
         "name": row.name,
         "state": f"{row.word:<10} {row.detail}".rstrip(),
@@ -122,7 +122,7 @@ def _fitted(text: str, column: Column) -> str:
     if column.right:
         text = text.rjust(column.width)
     fitted = set_cell_size(text, column.width)
-    # What is cut says so.
+    # Mark truncated text.
     return (
         fitted
         if fitted.rstrip() == text.rstrip()

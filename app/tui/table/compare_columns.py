@@ -1,4 +1,4 @@
-"""The columns of two runs side by side, for a width: pure arithmetic and words, no widgets."""
+"""The columns of the comparison for a given width: pure arithmetic and words, no widgets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from app.runs.compare import BuildFacts, Pair
 
-__all__ = ["ORDERS", "Order", "arranged", "cells", "cut", "marks", "titles"]
+__all__ = ["ORDERS", "Order", "cells", "cut", "marks", "select_pairs", "titles"]
 
 Order = Literal["difference", "time", "memory", "name"]
-"""What is sorted by: what matters most, how much longer it took, how much larger it was."""
+"""Sort orders: by severity of the difference, increase of time, increase of memory, or name."""
 ORDERS: tuple[Order, ...] = get_args(Order)
 _STATES, _TIMES, _MEMORY, _WORDS = 50, 74, 106, 150
-"""From which width on there are states, times, memory, and what differs in words."""
+"""The widths from which states, times, memory, and the differences in words are shown."""
 _NAMES: dict[str, Order] = {"differs": "difference", "longer": "time", "larger": "memory",
                             "build": "name"}  # fmt: skip
 _MARKS = {
@@ -41,7 +41,7 @@ class _Column:
 
 @lru_cache(maxsize=64)
 def _columns(width: int) -> tuple[_Column, ...]:
-    """Return the columns; a mark takes three cells before them, and each is followed by one."""
+    """Return the columns. A mark takes three cells before them; one cell follows each column."""
     fixed = [_Column("differs", 10)]
     if width >= _STATES:
         state = 17 if width >= _TIMES else 10
@@ -58,7 +58,7 @@ def _columns(width: int) -> tuple[_Column, ...]:
 
 
 def titles(width: int, by: Order, *, backwards: bool, ascii_only: bool) -> str:
-    """Return the line above the rows; the column that is sorted by is marked."""
+    """Return the title line; the sort column is marked."""
     mark = ("v^" if ascii_only else "▾▴")[backwards]
     texts = [
         _fitted(f"{one.title} {mark}" if _NAMES.get(one.title) == by else one.title, one)
@@ -68,12 +68,12 @@ def titles(width: int, by: Order, *, backwards: bool, ascii_only: bool) -> str:
 
 
 def marks(pair: Pair, *, ascii_only: bool) -> str:
-    """Return the glyph of what matters most about a pair; a blank where nothing differs."""
+    """Return the glyph of a pair's most severe difference; blank if nothing differs."""
     return _MARKS[pair.changes[0].kind][ascii_only] if pair.changes else " "
 
 
 def cells(pair: Pair, width: int, *, ascii_only: bool) -> list[str]:
-    """Return the texts of a row, each as wide as its column, with the gap after it."""
+    """Return the cells of a row, padded to the width of their columns."""
     a, b = pair.a, pair.b
     values = [
         pair.title,
@@ -87,8 +87,8 @@ def cells(pair: Pair, width: int, *, ascii_only: bool) -> list[str]:
     return [text.translate(TO_ASCII) for text in texts] if ascii_only else texts
 
 
-def arranged(pairs: Iterable[Pair], needle: str, by: Order, *, backwards: bool) -> list[Pair]:
-    """Return the pairs that have a text in their row, in an order."""
+def select_pairs(pairs: Iterable[Pair], needle: str, by: Order, *, backwards: bool) -> list[Pair]:
+    """Return the pairs whose row contains a text, sorted."""
     needle = needle.casefold()
     shown = [pair for pair in pairs if needle in _searched(pair)]
     match by:
@@ -99,7 +99,7 @@ def arranged(pairs: Iterable[Pair], needle: str, by: Order, *, backwards: bool) 
         case "name":
             shown.sort(key=lambda pair: pair.name)
         case "difference":
-            pass  # They come like that.
+            pass  # The pairs are already in this order.
     return shown[::-1] if backwards else shown
 
 
@@ -147,6 +147,6 @@ def _fitted(text: str, column: _Column) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Return a text as wide as a column; one that is too long says so."""
+    """Pad or truncate a text to a width; truncation is marked."""
     fitted = set_cell_size(text, width)
     return fitted if fitted.rstrip() == text.rstrip() else set_cell_size(fitted, width - 1) + "…"

@@ -1,7 +1,7 @@
-"""The builds in the order of the table, kept while they change: only what moved is moved.
+"""The builds in table order, updated incrementally: only changed builds are moved.
 
-Sorting ten thousand builds three times a second would take a tenth of a core. What of the order is
-shown as rows, and what is grouped away, is `app.model.grouping`'s.
+Sorting ten thousand builds three times a second would take a tenth of a core. Which builds are rows
+and which are collapsed into groups is decided by `app.model.grouping`.
 """
 
 from __future__ import annotations
@@ -26,66 +26,66 @@ _Row: TypeAlias = "tuple[SortKey, int, BuildId]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableQuery:
-    """What the user wants to see, and in which order."""
+    """The filter, sort order and expanded groups that the user has chosen."""
 
     needle: str = ""
-    """Only builds that have it."""
+    """Only builds whose row contains this text are shown."""
     by: Order = "state"
     backwards: bool = False
     opened: frozenset[Section] = frozenset()
-    """The groups whose builds are shown."""
+    """The expanded groups."""
 
     @property
     def manner(self) -> LayoutOptions:
-        """How the list is laid out."""
+        """The layout of the list."""
         everything = bool(self.needle)
         return LayoutOptions(opened=self.opened, everything=everything, backwards=self.backwards)
 
-    def like(self, other: TableQuery) -> bool:
-        """Tell whether builds are in the same order, whatever is shown of them."""
+    def has_same_order(self, other: TableQuery) -> bool:
+        """Return whether another query has the same sort order."""
         return self.by == other.by and self.newest_first == other.newest_first
 
     @property
     def newest_first(self) -> bool:
-        """Whether a few failures are shown: then those of the last minutes."""
+        """Whether the few failures shown are the most recent ones."""
         return Section.FAILED not in self.opened and not self.needle
 
 
 class RowOrder:
-    """Builds and groups by their line; at first all that a state has, as `TableQuery` is by default."""
+    """The rows, builds and groups, by line. Initially every build of a state in default order."""
 
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.wanted = TableQuery()
         self._places: dict[BuildId, SortKey] = {}
         self._numbers: dict[BuildId, int] = {}
-        """The order of announcement, which decides between equal places."""
+        """The order of registration, which decides between equal sort keys."""
         self._all: list[_Row] = []
         self._fill()
         self._rows = self._all
-        """Those that the filter shows."""
-        self.keep(None)
+        """The rows that match the filter."""
+        self.pin(None)
 
     def show(self, wanted: TableQuery, kept: BuildId | None) -> None:
-        """Show something else, or in another order.
+        """Apply another query.
 
         Args:
-            wanted: what, and how.
-            kept: a build that stays a row of its own whatever becomes of it.
+            wanted: the query.
+            kept: a build that stays a row of its own even if its group is collapsed.
         """
         before, self.wanted = self.wanted, wanted
         if before.by != wanted.by:
             self._fill()
-        elif not before.like(wanted):
+        elif not before.has_same_order(wanted):
             self._place_failures()
         self._rows = self._filtered(before)
-        self.keep(kept)
+        self.pin(kept)
 
     def __len__(self) -> int:
         return len(self._layout)
 
     def at(self, line: int) -> BuildState | Group:
-        """Return what is on a line."""
+        """Return the build or group on a line."""
         there = self._layout.at(line)
         return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
 
@@ -98,7 +98,7 @@ class RowOrder:
         self._all.sort()
 
     def _place_failures(self) -> None:
-        """Put the failures in their other order; nobody else has one."""
+        """Move the failures to their own order; other sections have one order only."""
         start = bisect_left(self._all, ((Section.FAILED, ()),))
         stop = bisect_left(self._all, ((Section.FAILED + 1, ()),))
         again = []
@@ -111,17 +111,17 @@ class RowOrder:
         return sort_key(build, self.wanted.by, newest_first=self.wanted.newest_first)
 
     def _filtered(self, before: TableQuery) -> list[_Row]:
-        """Return the rows that the filter shows; what a part of it hid stays hidden."""
+        """Return the matching rows; a narrower filter searches only the previous matches."""
         if not (needle := self.wanted.needle):
             return self._all
-        narrower = before.like(self.wanted) and before.needle in needle
+        narrower = before.has_same_order(self.wanted) and before.needle in needle
         rows = self._rows if narrower else self._all
         return [
             row for row in rows if matches_filter(self.state.builds[row[2]], self.state, needle)
         ]
 
     def update(self, changed: Iterable[BuildId], kept: BuildId | None) -> None:
-        """Put the builds that have changed where they belong now; ``kept`` as `show` has it."""
+        """Move the changed builds to their new positions; ``kept`` as in `show`."""
         assign_numbers(self._numbers, self.state)
         for name in changed:
             build = self.state.builds[name]
@@ -136,10 +136,10 @@ class RowOrder:
                 shown = matches_filter(build, self.state, self.wanted.needle)
                 if there != shown or after != before:
                     _move(self._rows, before if there else None, after if shown else None)
-        self.keep(kept)
+        self.pin(kept)
 
-    def keep(self, kept: BuildId | None) -> None:
-        """Lay the lines out anew, with one build a row of its own."""
+    def pin(self, kept: BuildId | None) -> None:
+        """Recompute the lines with another build that stays a row of its own."""
         starts = [bisect_left(self._rows, ((section, ()),)) for section in Section]
         sizes = [
             stop - start for start, stop in zip(starts, [*starts[1:], len(self._rows)], strict=True)
@@ -153,16 +153,16 @@ class RowOrder:
         return bisect_left(self._rows, row) if _has(self._rows, row) else None
 
     def line_of(self, build: BuildId) -> int | None:
-        """Return the line of a build; None where the filter or a group hides it."""
+        """Return the line of a build; None if it is filtered out or in a collapsed group."""
         index = self._index(build)
         return None if index is None else self._layout.line_of(index)
 
     def line_of_group(self, section: Section) -> int | None:
-        """Return the line of a section's group, where it has one."""
+        """Return the line of a section's group; None if it has none."""
         return self._layout.line_of_group(section)
 
     def section(self, build: BuildId) -> Section | None:
-        """Return the section of a build; None where the filter hides it."""
+        """Return the section of a build; None if it is filtered out."""
         return None if self._index(build) is None else self._places[build][0]
 
 

@@ -1,7 +1,7 @@
-"""The table of builds: only the lines on screen exist, and only changed ones are drawn again.
+"""The table of builds: only visible lines are rendered, and only changed ones are redrawn.
 
-Deliberately not a DataTable: with ten thousand rows and a thousand events a second that takes ten
-times as much of a core.
+It is not a Textual DataTable, which takes ten times the processor time for ten thousand rows and a
+thousand events a second.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _KINDS = (
     "cancelled", "skipped", "retried",
 )  # fmt: skip
 _REORDER_TICKS, _FEW = 3, 1000
-"""With many builds rows change places at every third tick only: eyes need them to hold still."""
+"""With many builds, rows are reordered at every third tick only, to keep them readable."""
 _MEASURE_TICKS = 12
-"""With many builds it is told so often how many rows there are: the screen is laid out for that."""
+"""With many builds, the virtual size is updated once in this many ticks: it costs a layout pass."""
 
 
 class _Styles(NamedTuple):
-    """Of a line: its own, that of its glyph and state, that of all behind them."""
+    """The styles of a line: of the line, of its glyph and state, of its other cells."""
 
     base: Style
     kind: Style
@@ -54,7 +54,7 @@ class _Styles(NamedTuple):
 
 
 class BuildTable(LineList):
-    """All builds, one a line; one of them is selected."""
+    """All builds, one per line, with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open_group", "show", show=False, id="table.toggle"),
@@ -66,28 +66,28 @@ class BuildTable(LineList):
     }  # fmt: skip
 
     class Rearranged(Message):
-        """It is sorted or filtered in another way."""
+        """The sort order or the filter has changed."""
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="builds")
-        self._feed = feed
+        self._model = model
         self._ascii = ascii_only
-        self._builds = RowOrder(feed.state)
+        self._builds = RowOrder(model.state)
         self._shown: dict[int, tuple[Row, bool]] = {}
         self._strips: dict[tuple[Row, bool, int], Strip] = {}
         self._styles: dict[tuple[str, bool], _Styles] = {}
         self._ticks = 0
-        self.wanted = TableQuery()
-        """What is shown, and in which order."""
+        self.table_query = TableQuery()
+        """The current filter and sort order."""
 
     @property
     def count(self) -> int:
-        """Builds and groups that are shown."""
+        """The number of rows: builds and groups."""
         return len(self._builds)
 
     @property
     def selected(self) -> BuildState | None:
-        """The build under the cursor; None where there is a group."""
+        """The build under the cursor; None on a group."""
         there = self._there
         return None if isinstance(there, Group) else there
 
@@ -102,35 +102,35 @@ class BuildTable(LineList):
         return self._builds.at(self._cursor) if self._cursor < len(self._builds) else None
 
     def tick(self) -> None:
-        """Look at the state again; called some ten times a second."""
+        """Apply changes of the state; called about ten times a second."""
         self._ticks += 1
-        replaced = self._builds.state is not self._feed.state
+        replaced = self._builds.state is not self._model.state
         few = len(self._builds) < _FEW
-        if replaced or (self._feed.changed and (few or self._ticks % _REORDER_TICKS == 0)):
-            self.put_in_order()
+        if replaced or (self._model.changed and (few or self._ticks % _REORDER_TICKS == 0)):
+            self.reorder()
         if replaced or few or self._ticks % _MEASURE_TICKS == 0:
             self.measure()
         self._refresh_changed()
 
     def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `TableQuery`
-        """Show something else, or in another order; the selected build stays selected."""
-        self.wanted = replace(self.wanted, **changes)
-        self.put_in_order()
+        """Change the filter or sort order; keep the selected build."""
+        self.table_query = replace(self.table_query, **changes)
+        self.reorder()
         self.measure()
         self.go(self._cursor)
         self.post_message(self.Rearranged())
 
-    def put_in_order(self) -> None:
-        """Put the rows in order; what is selected stays selected, wherever it goes."""
+    def reorder(self) -> None:
+        """Reorder the rows; keep the selected row."""
         before, group = self.selected, self.group
         kept = before.id if before else None
-        if self._builds.state is self._feed.state:
-            self._builds.update(self._feed.changed, kept)
+        if self._builds.state is self._model.state:
+            self._builds.update(self._model.changed, kept)
         else:
-            self._builds = RowOrder(self._feed.state)
-        if self._builds.wanted != self.wanted:
-            self._builds.show(self.wanted, kept)
-        self._feed.changed.clear()
+            self._builds = RowOrder(self._model.state)
+        if self._builds.wanted != self.table_query:
+            self._builds.show(self.table_query, kept)
+        self._model.changed.clear()
         line = self._builds.line_of_group(group.section) if group else None
         self._cursor = self._line(kept) if line is None else line
         if (now := self.selected) is not before and (not now or not before or now.id != before.id):
@@ -141,10 +141,10 @@ class BuildTable(LineList):
         return min(self._cursor, max(0, len(self._builds) - 1)) if found is None else found
 
     def select(self, build: BuildId) -> None:
-        """Move the cursor to a build, if the filter shows it."""
+        """Move the cursor to a build, if it matches the filter."""
         section = self._builds.section(build)
         if section is not None and self._builds.line_of(build) is None:
-            self.show(opened=self.wanted.opened | {section})
+            self.show(opened=self.table_query.opened | {section})
         self.go(self._line(build))
 
     def _refresh_changed(self) -> None:
@@ -152,7 +152,7 @@ class BuildTable(LineList):
         changed = [
             y for y in range(top, top + self.size.height) if self._shown.get(y) != self._at(y)
         ]
-        # Neighbours are told together: each call goes through the whole widget.
+        # Refresh adjacent lines in one call: each call walks the whole widget.
         for _, run in groupby(enumerate(changed), key=lambda pair: pair[1] - pair[0]):
             lines = [y for _, y in run]
             self.refresh_lines(lines[0], len(lines))
@@ -164,13 +164,13 @@ class BuildTable(LineList):
         there = self._builds.at(y)
         if isinstance(there, Group):
             return group_row(there)
-        state = self._feed.state
+        state = self._model.state
         return build_row(
-            there, state, self._feed.now, queue_position(there, state, self._feed.line)
+            there, state, self._model.now, queue_position(there, state, self._model.slot_queue)
         )
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         line = self.scroll_offset.y + y
         width = self.scrollable_content_region.width
         if line >= len(self._builds):
@@ -181,20 +181,20 @@ class BuildTable(LineList):
         if key not in self._strips:
             if len(self._strips) > 4096:
                 self._strips.clear()
-            self._strips[key] = self._drawn(*key)
+            self._strips[key] = self._render_row(*key)
         return self._strips[key]
 
-    def _drawn(self, shown: Row, selected: bool, width: int) -> Strip:  # noqa: FBT001 - a cache key
+    def _render_row(self, shown: Row, selected: bool, width: int) -> Strip:  # noqa: FBT001 - a cache key
         key = (shown.kind, selected)
         if key not in self._styles:
-            self._styles[key] = self._looked_up(*key)
+            self._styles[key] = self._styles_of(*key)
         base, kind, dim = self._styles[key]
         glyph, name, state, *rest = texts(shown, width, ascii_only=self._ascii)
         segments = [Segment(glyph, kind), Segment(name, base), Segment(state, kind)]
         segments += [Segment(text, dim) for text in rest]
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _looked_up(self, kind: str, selected: bool) -> _Styles:  # noqa: FBT001 - a cache key
+    def _styles_of(self, kind: str, selected: bool) -> _Styles:  # noqa: FBT001 - a cache key
         base = self.rich_style
         if selected:
             base += self.get_component_rich_style("table--selected", partial=True)
@@ -203,36 +203,36 @@ class BuildTable(LineList):
         return _Styles(base, base + kinds, base + dim)
 
     def notify_style_update(self) -> None:
-        """Forget what was drawn in other colours."""
+        """Clear the cache of rendered lines after a change of colours."""
         super().notify_style_update()
         self._strips.clear()
         self._styles.clear()
 
-    # What hands do
+    # Actions
 
     def sort(self, by: Order) -> None:
-        """Sort by something; by the same again: the other way round."""
-        self.show(by=by, backwards=by == self.wanted.by and not self.wanted.backwards)
+        """Sort by a column; by the same column again: reverse the order."""
+        self.show(by=by, backwards=by == self.table_query.by and not self.table_query.backwards)
 
     def action_sort(self) -> None:
-        """Sort by the next thing there is to sort by."""
-        self.show(by=ORDERS[(ORDERS.index(self.wanted.by) + 1) % len(ORDERS)], backwards=False)
+        """Sort by the next column."""
+        self.show(by=ORDERS[(ORDERS.index(self.table_query.by) + 1) % len(ORDERS)], backwards=False)
 
     def action_reverse(self) -> None:
-        """Turn the order round, within each section."""
-        self.show(backwards=not self.wanted.backwards)
+        """Reverse the order within each section."""
+        self.show(backwards=not self.table_query.backwards)
 
     def action_open_group(self) -> None:
-        """Show the builds of the selected group, or group them away again."""
+        """Expand or collapse the selected group."""
         if (group := self.group) is not None:
-            self.show(opened=self.wanted.opened ^ {group.section})
+            self.show(opened=self.table_query.opened ^ {group.section})
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave Enter to the screen unless a group is selected."""
+        """Handle Enter only if a group is selected; else leave it to the screen."""
         return self.group is not None if action == "open_group" else True
 
     def clicked(self, event: events.Click) -> None:
-        """A group opens or closes at once."""
+        """Expand or collapse a clicked group at once."""
         if self.group is not None:
             self.action_open_group()
         else:
@@ -240,7 +240,7 @@ class BuildTable(LineList):
 
 
 class ColumnHeader(ScrollView):
-    """The titles of the columns; the one that is sorted by is marked, a click sorts."""
+    """The column titles. The sort column is marked; a click selects another one."""
 
     class Chosen(Message):
         """A title was clicked."""
@@ -255,17 +255,17 @@ class ColumnHeader(ScrollView):
         self._wanted = TableQuery()
 
     def show(self, wanted: TableQuery) -> None:
-        """Mark another order."""
+        """Mark another sort column."""
         self._wanted = wanted
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw the one line."""
+        """Render the line."""
         by, backwards = self._wanted.by, self._wanted.backwards
         text = titles(self.size.width, by, backwards=backwards, ascii_only=self._ascii)
         return Strip([Segment(text, self.rich_style)])
 
     def on_click(self, event: events.Click) -> None:
-        """Say what was clicked, if one can sort by it."""
+        """Post `Chosen` if the clicked column can be sorted by."""
         if (by := order_at(self.size.width, event.x)) is not None:
             self.post_message(self.Chosen(by))

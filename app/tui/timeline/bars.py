@@ -1,7 +1,7 @@
-"""Bars of the timeline as cells of text: what each cell of a row shows. Pure, no widgets.
+"""Bars of the timeline: what each cell of a row shows. Pure, no widgets.
 
-A cell shows what took most of its time. What a bar is can be told by its glyph alone: phases are
-shades, waits are the letters that they begin with.
+A cell shows the span that takes most of its time. Glyphs alone identify a span: phases are shades,
+waits are initial letters.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     import pool
     from app.model.timeline import Span, SpanKind
-    from app.tui.timeline.viewport import Part
+    from app.tui.timeline.viewport import TimeRange
 
-__all__ = ["GLYPHS", "LEGENDS", "Piece", "Shade", "bars", "legend", "named", "plain"]
+__all__ = ["GLYPHS", "LEGENDS", "Piece", "Shade", "bars", "build_pieces", "legend", "slot_pieces"]
 
 Shade = Literal[
     "build", "environment", "hook", "check", "load", "other",
     "queued", "lock", "memory", "needs", "paused", "job", "blank",
 ]  # fmt: skip
-"""What a piece of a row looks like; decides on colour."""
+"""The kind of a piece, which selects its colour."""
 
 GLYPHS: dict[SpanKind, tuple[Shade, str, str]] = {
     Phase.BUILD: ("build", "█", "#"),
@@ -51,7 +51,7 @@ GLYPHS: dict[SpanKind, tuple[Shade, str, str]] = {
     "resolve": ("load", "?", "?"),
     "install": ("build", "█", "#"),
 }
-"""For each kind its shade, a glyph, and one for terminals that have none."""
+"""The style, glyph and ASCII glyph of each kind."""
 LEGENDS: dict[bool, tuple[tuple[SpanKind, str], ...]] = {
     False: (
         (Phase.BUILD, "build"),
@@ -76,17 +76,17 @@ LEGENDS: dict[bool, tuple[tuple[SpanKind, str], ...]] = {
         (WaitFor.PAUSED, "paused"),
     ),
 }
-"""What is explained, for rows by slot and (True) by build; the last ones go where it is narrow."""
+"""The legend, by slot (False) and by build (True); narrow screens drop the last kinds."""
 
 _SWEPT = 8
-"""Up to so many spans in a cell are weighed; where there are more, one stands for them."""
+"""Maximum number of spans compared in one cell; above it, one span represents them."""
 _NAMED = 4
-"""Cells that a bar must have for its build's name to begin in it."""
+"""Minimum width in cells of a bar that shows its build's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some cells of a row that look the same."""
+    """Adjacent cells with the same look."""
 
     text: str
     shade: Shade
@@ -95,11 +95,11 @@ class Piece:
     """Whether the text is the build's name."""
 
 
-def bars(spans: Sequence[Span], part: Part, now: float) -> list[Span | None]:
-    """Return what each cell shows: the span that has most of it; None where there is none."""
+def bars(spans: Sequence[Span], part: TimeRange, now: float) -> list[Span | None]:
+    """Return for each cell the span that takes most of it; None if there is none."""
     seen = spans_between(spans, part.since, min(part.until, now))
     if len(seen) > _SWEPT * part.cells:
-        return [_standing(seen, part, cell, now) for cell in range(part.cells)]
+        return [_span_at_middle(seen, part, cell, now) for cell in range(part.cells)]
     cells: list[Span | None] = [None] * part.cells
     weights = [0.0] * part.cells
     for span in seen:
@@ -107,39 +107,39 @@ def bars(spans: Sequence[Span], part: Part, now: float) -> list[Span | None]:
         first = max(0, int(begin / part.step) - part.first)
         last = min(part.cells - 1, int(end / part.step) - part.first)
         for cell in range(first, last + 1):
-            at = part.begin(cell)
+            at = part.cell_start(cell)
             weight = min(end, at + part.step) - max(begin, at)
             if weight > weights[cell]:
                 cells[cell], weights[cell] = span, weight
     return cells
 
 
-def _standing(seen: Sequence[Span], part: Part, cell: int, now: float) -> Span | None:
-    """Return what is there in the middle of a cell, or begins after that in it."""
-    middle = min(part.begin(cell) + part.step / 2, now)
-    there = spans_between(seen, middle, part.begin(cell + 1))
+def _span_at_middle(seen: Sequence[Span], part: TimeRange, cell: int, now: float) -> Span | None:
+    """Return the span in the middle of a cell, or the first one that begins after it."""
+    middle = min(part.cell_start(cell) + part.step / 2, now)
+    there = spans_between(seen, middle, part.cell_start(cell + 1))
     return there[0] if there else None
 
 
-def plain(cells: Sequence[Span | None], *, ascii_only: bool) -> list[Piece]:
-    """Return a row by build: a glyph for each cell."""
+def build_pieces(cells: Sequence[Span | None], *, ascii_only: bool) -> list[Piece]:
+    """Return a row by build: one glyph per cell."""
     return list(_pieces(cells, ascii_only=ascii_only))
 
 
-def named(
+def slot_pieces(
     cells: Sequence[Span | None], name: Callable[[pool.BuildId], str], *, ascii_only: bool
 ) -> list[Piece]:
-    """Return a row by slot: each build begins with its name, where there is room for it."""
+    """Return a row by slot: each bar begins with the name of its build if it fits."""
     row: list[Piece] = []
     for build, group in groupby(cells, lambda span: None if span is None else span.build):
         run = list(group)
         if build is None or len(run) < _NAMED:
             row += _pieces(run, ascii_only=ascii_only)
             continue
-        # One cell at least says what it is doing.
+        # At least one cell shows the glyph.
         text = set_cell_size(name(build), min(cell_len(name(build)), len(run) - 2))
         edge = "|" if ascii_only else "▏"
-        shade = _look(run[0], ascii_only=ascii_only)[0]
+        shade = _shade_and_glyph(run[0], ascii_only=ascii_only)[0]
         row.append(Piece(edge + text, shade, build, name=True))
         row += _pieces(run[1 + cell_len(text) :], ascii_only=ascii_only)
     return row
@@ -149,11 +149,11 @@ def _pieces(cells: Sequence[Span | None], *, ascii_only: bool) -> Iterator[Piece
     key = attrgetter("build", "kind")
     for _, group in groupby(cells, lambda span: None if span is None else key(span)):
         run = list(group)
-        shade, glyph = _look(run[0], ascii_only=ascii_only)
+        shade, glyph = _shade_and_glyph(run[0], ascii_only=ascii_only)
         yield Piece(glyph * len(run), shade, None if run[0] is None else run[0].build)
 
 
-def _look(span: Span | None, *, ascii_only: bool) -> tuple[Shade, str]:
+def _shade_and_glyph(span: Span | None, *, ascii_only: bool) -> tuple[Shade, str]:
     if span is None:
         return "blank", " "
     shade, *glyphs = GLYPHS[span.kind]
@@ -161,7 +161,7 @@ def _look(span: Span | None, *, ascii_only: bool) -> tuple[Shade, str]:
 
 
 def legend(width: int, *, by_build: bool, ascii_only: bool) -> list[Piece]:
-    """Return what the glyphs mean, as far as there is room."""
+    """Return the legend, as far as it fits."""
     pieces: list[Piece] = []
     left = width
     for kind, word in LEGENDS[by_build]:

@@ -1,6 +1,6 @@
-"""The rows of the timeline: slots, or builds, each a line of bars; one row is selected.
+"""The rows of the timeline: one line of bars per slot or per build, with a cursor.
 
-Only the lines on screen are drawn, and only those that changed are drawn again.
+Only visible lines are rendered, and only changed ones are redrawn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from app.model.status import kind_of
 from app.text.rows import GLYPHS, TO_ASCII, build_title
-from app.tui.timeline.bars import Piece, bars, named, plain
+from app.tui.timeline.bars import Piece, bars, build_pieces, slot_pieces
 from app.tui.widgets.list_view import LineList
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pool
     from app.model.timeline import Span
     from app.tui.run_model import RunModel
-    from app.tui.timeline.viewport import Part
+    from app.tui.timeline.viewport import TimeRange
 
 __all__ = ["Row", "TimelineChart"]
 
@@ -37,7 +37,7 @@ _SHADES = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: a slot's, a build's, or (neither) what is about no single build."""
+    """One line: of a slot, of a build, or, if neither is set, of the run itself."""
 
     spans: Sequence[Span]
     slot: int | None = None
@@ -45,13 +45,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a line was drawn from; equal ones look the same."""
+class _LineKey:
+    """The inputs from which a line was drawn; equal inputs give equal lines."""
 
     row: tuple[int | None, pool.BuildId | None]
-    part: Part
+    part: TimeRange
     newest: tuple[int, str, float | None, int]
-    """How many spans, what the last one is and when it ended, and up to which cell it goes."""
+    """The number of spans, the kind and end of the last one, and the last cell it covers."""
     selected: bool
     picked: pool.BuildId | None
     label: str
@@ -59,31 +59,31 @@ class _Seen:
 
 
 class TimelineChart(LineList):
-    """Rows over time; which time, its screen says."""
+    """Rows over a time range that the screen sets."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "bars--selected", "bars--picked", "bars--name", *(f"bars--{shade}" for shade in _SHADES),
     }  # fmt: skip
 
-    def __init__(self, feed: RunModel, part: Part, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, part: TimeRange, *, ascii_only: bool) -> None:
         super().__init__(id="chart")
-        self._feed = feed
+        self._model = model
         self._part = part
         self._ascii = ascii_only
         self._rows: list[Row] = []
-        self._drawn: dict[int, _Seen] = {}
+        self._drawn: dict[int, _LineKey] = {}
         self._made_for: tuple[int, bool, int, bool] | None = None
         self._picked: pool.BuildId | None = None
         self._label = 12
         self.by_build = False
-        """Whether rows are builds, with their waits; otherwise they are slots."""
+        """Whether rows are builds with their waits; otherwise slots."""
 
-    def tick(self, part: Part, label: int) -> None:
-        """Look again.
+    def tick(self, part: TimeRange, label: int) -> None:
+        """Apply changes.
 
         Args:
-            part: the time to show.
-            label: cells for the names of rows.
+            part: the time range to show.
+            label: the width of row labels in cells.
         """
         self._part, self._label = part, label
         rows = self._those_there()
@@ -97,10 +97,10 @@ class TimelineChart(LineList):
                 self.refresh_line(line)
 
     def _those_there(self) -> list[Row]:
-        timeline = self._feed.timeline
+        timeline = self._model.timeline
         count = len(timeline.builds) if self.by_build else len(timeline.slots)
         key = (id(timeline), self.by_build, count, bool(timeline.run_spans))
-        # With ten thousand builds, their rows are not made anew at every look.
+        # Rebuilding the rows of ten thousand builds at every tick is too slow.
         if key == self._made_for:
             return self._rows
         self._made_for = key
@@ -111,7 +111,7 @@ class TimelineChart(LineList):
 
     @property
     def count(self) -> int:
-        """Slots or builds, and what is around them."""
+        """The number of rows."""
         return len(self._rows)
 
     @property
@@ -121,7 +121,7 @@ class TimelineChart(LineList):
 
     @property
     def build(self) -> pool.BuildId | None:
-        """The selected build: of a slot's row the one picked, or the last one that is shown."""
+        """The selected build: in a row by slot, the picked one or the last one shown."""
         row = self.row
         if row is None or row.slot is None:
             return None if row is None else row.build
@@ -129,40 +129,41 @@ class TimelineChart(LineList):
         return self._picked if self._picked in shown else shown[-1] if shown else None
 
     def _builds_in(self, row: Row) -> list[pool.BuildId]:
-        """Return the builds of a row that are shown, each once, the last one last."""
-        cells = bars(row.spans, self._part, self._feed.now)
+        """Return the builds shown in a row, each once, the last one last."""
+        cells = bars(row.spans, self._part, self._model.now)
         builds = [span.build for span in cells if span is not None and span.build is not None]
-        # Many have the slot for a moment first, and then for long.
+        # A build often holds a slot for a moment first, and for long later.
         return list(dict.fromkeys(reversed(builds)))[::-1]
 
-    # Drawing
+    # Rendering
 
-    def _seen(self, line: int) -> _Seen | None:
+    def _seen(self, line: int) -> _LineKey | None:
         if line >= len(self._rows):
             return None
         row, part = self._rows[line], self._part
         last = row.spans[-1] if row.spans else None
         goes_on = last is not None and last.until is None
-        upto = int(self._feed.now / part.step) if goes_on else 0
+        upto = int(self._model.now / part.step) if goes_on else 0
         newest = (len(row.spans), last.kind, last.until, upto) if last else (0, "", None, 0)
         selected = line == self._cursor
         picked = self.build if selected else None
         width = self.scrollable_content_region.width
-        return _Seen(
+        return _LineKey(
             (row.slot, row.build), part, newest, selected, picked, self._text(row), width
         )  # fmt: skip
 
     def _text(self, row: Row) -> str:
-        """Return a row's label."""
+        """Return the label of a row."""
         if row.slot is not None:
             return f"slot {row.slot}"
         if row.build is None:
             return "run"
-        build = self._feed.state.builds[row.build]
+        if (build := self._model.state.builds.get(row.build)) is None:
+            return ""  # A replay that seeks back drops builds before the next tick.
         return f"{GLYPHS[kind_of(build)][self._ascii]} {build_title(build)}"
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         line = self.scroll_offset.y + y
         width = self.scrollable_content_region.width
         seen = self._seen(line)
@@ -173,7 +174,7 @@ class TimelineChart(LineList):
         base = self.rich_style
         if seen.selected:
             base += self.get_component_rich_style("bars--selected", partial=True)
-        # The selected row can be told without colour, too.
+        # The selected row must be visible without colour.
         mark = ("*" if self._ascii else "▸") if seen.selected else " "
         segments = [Segment(mark + self._cut(seen.label), base)]
         for piece in self._pieces(self._rows[line]):
@@ -188,44 +189,44 @@ class TimelineChart(LineList):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _cut(self, label: str) -> str:
-        # What is cut says so.
+        # Mark truncated text.
         cut = set_cell_size(label, self._label - 2)
         if cut.rstrip() != label.rstrip():
             cut = set_cell_size(label, self._label - 3) + "…"
         return f"{cut.translate(TO_ASCII) if self._ascii else cut} "
 
     def _pieces(self, row: Row) -> list[Piece]:
-        cells = bars(row.spans, self._part, self._feed.now)
+        cells = bars(row.spans, self._part, self._model.now)
         if row.slot is None:
-            return plain(cells, ascii_only=self._ascii)
-        builds = self._feed.state.builds
-        return named(cells, lambda build: builds[build].name, ascii_only=self._ascii)
+            return build_pieces(cells, ascii_only=self._ascii)
+        builds = self._model.state.builds
+        return slot_pieces(cells, lambda build: builds[build].name, ascii_only=self._ascii)
 
     def notify_style_update(self) -> None:
-        """Draw all in the new colours."""
+        """Redraw all lines in the new colours."""
         super().notify_style_update()
         self._drawn.clear()
 
-    # What hands do
+    # Actions
 
-    def turn(self) -> None:
-        """Change between rows by slot and rows by build; the selected build stays in sight."""
+    def toggle_rows(self) -> None:
+        """Switch between rows by slot and rows by build; keep the selected build visible."""
         build = self.build
         self.by_build = not self.by_build
         self.tick(self._part, self._label)
         self._picked = build
         self.go(next((n for n, row in enumerate(self._rows) if self._has(row, build)), 0))
-        # How far one can scroll is known when the new rows have been laid out.
+        # The scroll range is known only after the layout of the new rows.
         self.call_after_refresh(self.reveal)
 
     def _has(self, row: Row, build: pool.BuildId | None) -> bool:
         if self.by_build:
             return row.build == build
-        # It may have had other slots too, for a moment that is in no cell.
+        # The build may also have held other slots for less than a cell's time.
         return row.slot is not None and build in self._builds_in(row)
 
     def pick(self, step: int) -> None:
-        """Select the next build of the selected slot, or the one before."""
+        """Select the next or previous build of the selected slot."""
         row = self.row
         shown = self._builds_in(row) if row is not None and row.slot is not None else []
         build = self.build
@@ -235,8 +236,8 @@ class TimelineChart(LineList):
         self.go(self._cursor)
 
     def clicked(self, event: events.Click) -> None:
-        """Pick the build whose bar it is."""
-        cells = bars(self._rows[self._cursor].spans, self._part, self._feed.now)
+        """Select the build of the clicked bar."""
+        cells = bars(self._rows[self._cursor].spans, self._part, self._model.now)
         cell = event.x - self._label
         span = cells[cell] if 0 <= cell < len(cells) else None
         if span is not None:

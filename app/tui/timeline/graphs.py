@@ -1,6 +1,6 @@
-"""Above the bars of the timeline: memory and running builds under their caps, marks, the time axis.
+"""The graphs above the bars: memory and running builds with their limits, marks, and the time axis.
 
-The scale of a graph is fixed: the budget, or the machine's memory; the highest cap there was.
+The scale of a graph is fixed: the budget or the machine's memory; the highest limit of the run.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from app.tui.timeline.viewport import ticks
 if TYPE_CHECKING:
     from app.model.timeline import Measure
     from app.tui.run_model import RunModel
-    from app.tui.timeline.viewport import Part
+    from app.tui.timeline.viewport import TimeRange
 
 __all__ = ["TimelineGraphs"]
 
 _LOW, _HIGH, _TALL = 2, 4, 40
-"""Lines of a graph, on screens with fewer lines than ``_TALL``, and on others."""
+"""The height of a graph in lines on screens with fewer than ``_TALL`` lines, and on others."""
 _RULES = "╌_"
-"""What caps are drawn with, and where there is only ASCII; graphs have neither."""
+"""The characters of limit lines, Unicode and ASCII; graphs use neither."""
 _MACHINE = 1 << 30
-"""The scale of memory where neither a budget nor the machine's memory is known."""
+"""The scale of memory in bytes if neither the budget nor the machine's memory is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +39,17 @@ class _Graph:
     scale: float
     now: str
     cap: Measure
-    """What is drawn as a rule where the graph leaves room."""
+    """The limit, drawn as a line where the graph leaves room."""
 
 
 class TimelineGraphs(Widget):
-    """Graphs, marks and the axis, cell for cell above the bars."""
+    """Graphs, marks and the axis, aligned with the bars below."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"graphs--line", "graphs--fill", "graphs--mark"}
 
-    def __init__(self, feed: RunModel, part: Part, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, part: TimeRange, *, ascii_only: bool) -> None:
         super().__init__(id="graphs")
-        self._feed = feed
+        self._model = model
         self._part = part
         self._label = 12
         self._ascii = ascii_only
@@ -59,12 +59,12 @@ class TimelineGraphs(Widget):
     def _rows(self) -> int:
         return _HIGH if self.app.size.height >= _TALL else _LOW
 
-    def tick(self, part: Part, label: int) -> None:
-        """Draw again if something moved.
+    def tick(self, part: TimeRange, label: int) -> None:
+        """Redraw if anything has changed.
 
         Args:
-            part: the time to show.
-            label: cells for the names of graphs.
+            part: the time range to show.
+            label: the width of graph labels in cells.
         """
         self._part, self._label = part, label
         now = Text("\n", no_wrap=True).join([*self._graphs(), self._marks(), self._axis()])
@@ -74,7 +74,7 @@ class TimelineGraphs(Widget):
             self.refresh(layout=taller)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """Return the lines of two graphs, the marks and the axis."""
+        """Return the number of lines of two graphs, the marks and the axis."""
         return 2 * self._rows + 2
 
     def render(self) -> Text:
@@ -86,7 +86,7 @@ class TimelineGraphs(Widget):
         rule = self.get_component_rich_style("graphs--line", partial=True)
         lines: list[Text] = []
         for graph in (self._memory(), self._builds()):
-            drawn = self._drawn(graph)
+            drawn = self._render_graph(graph)
             notes = [f" {graph.name}", *[""] * (self._rows - 2), f" {graph.now}"]
             for note, row in zip(notes, drawn, strict=True):
                 line = Text(set_cell_size(note, self._label), no_wrap=True)
@@ -95,13 +95,13 @@ class TimelineGraphs(Widget):
                 lines.append(line)
         return lines
 
-    def _drawn(self, graph: _Graph) -> list[str]:
-        """Return the lines of a graph, the top one first, with a rule where its cap is."""
+    def _render_graph(self, graph: _Graph) -> list[str]:
+        """Return the lines of a graph, top first, with a line at the limit."""
         filled, caps = self._values(graph.measure), self._values(graph.cap)
         step = graph.scale / self._rows
         drawn = []
         for row in reversed(range(self._rows)):
-            # Each line is a graph of its own, of what goes beyond those below it.
+            # Each line is a graph of the part of the value above the lines below it.
             values = [None if value is None else value - row * step for value in filled]
             text = sparkline(values, step, ascii_only=self._ascii)
             drawn.append(
@@ -113,38 +113,38 @@ class TimelineGraphs(Widget):
         return drawn
 
     def _values(self, measure: Measure) -> list[int | None]:
-        """Return the highest value in each cell; None where it is not known, or lies ahead."""
-        series, part, now = self._feed.timeline.series[measure], self._part, self._feed.now
-        begins = [part.begin(cell) for cell in range(part.cells)]
+        """Return the highest value of each cell; None if it is unknown or in the future."""
+        series, part, now = self._model.timeline.series[measure], self._part, self._model.now
+        begins = [part.cell_start(cell) for cell in range(part.cells)]
         return [
             series.highest(begin, begin + part.step) if begin <= now else None for begin in begins
         ]
 
     def _memory(self) -> _Graph:
-        series, state = self._feed.timeline.series, self._feed.state
+        series, state = self._model.timeline.series, self._model.state
         scale = series["budget"].peak
         if not scale and state.machine is not None:
             scale = state.machine.total
         scale = max(scale, series["used"].peak) or _MACHINE
-        used = series["used"].value_at(min(self._part.until, self._feed.now)) or 0
+        used = series["used"].value_at(min(self._part.until, self._model.now)) or 0
         now = f"peak {format_size(series['used'].peak)}" if state.finished else format_size(used)
         name = f"mem {format_size(scale)}"
         return _Graph(name=name, measure="used", scale=scale, now=now, cap="budget")
 
     def _builds(self) -> _Graph:
-        series = self._feed.timeline.series
+        series = self._model.timeline.series
         scale = max(series["cap"].peak, series["running"].peak, 1)
-        at = min(self._part.until, self._feed.now)
+        at = min(self._part.until, self._model.now)
         running, cap = series["running"].value_at(at) or 0, series["cap"].value_at(at)
         now = f"{running}/{cap}" if cap else f"{running} paused" if cap == 0 else str(running)
         name = f"builds {scale}"
         return _Graph(name=name, measure="running", scale=scale, now=now, cap="cap")
 
     def _marks(self) -> Text:
-        """Return the line of failures and changed caps."""
+        """Return the line that marks failures and limit changes."""
         failure, cap = ("x", "|") if self._ascii else ("✗", "┬")
         cells = [" "] * self._part.cells
-        for mark in self._feed.timeline.landmarks:
+        for mark in self._model.timeline.landmarks:
             cell = int(mark.t / self._part.step) - self._part.first
             if 0 <= cell < len(cells) and cells[cell] != failure:
                 cells[cell] = failure if mark.kind == "failure" else cap
@@ -152,13 +152,13 @@ class TimelineGraphs(Widget):
         return Text(set_cell_size(" failed, caps", self._label)).append("".join(cells), style)
 
     def _axis(self) -> Text:
-        """Return the line of times; each begins where its moment is."""
+        """Return the axis labels; each begins at the cell of its time."""
         line = ["-" if self._ascii else "─"] * self._part.cells
         for cell, label in ticks(self._part):
             text = ("+" if self._ascii else "┼") + label
             if cell + len(text) <= len(line):
                 line[cell : cell + len(text)] = text
-        label = set_cell_size(f" {format_clock(self._feed.now)}", self._label)
+        label = set_cell_size(f" {format_clock(self._model.now)}", self._label)
         style = self.get_component_rich_style("graphs--line", partial=True)
         return Text(label).append("".join(line), style)
 

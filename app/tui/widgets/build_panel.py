@@ -1,4 +1,4 @@
-"""The selected build: where its time went, its processes, and the end of its log."""
+"""The panel of the selected build: phase times, processes, and the end of its log."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ _REASONED = ("failed", "skipped", "cached", "fetched")
 
 
 class BuildPanel(Vertical):
-    """Shows one build; `show` is called with it at every tick."""
+    """Shows one build; call `show` with it at every tick."""
 
-    def __init__(self, feed: RunModel) -> None:
+    def __init__(self, model: RunModel) -> None:
         super().__init__(id="panel")
-        self._feed = feed
+        self._model = model
         self._shown = Text()
 
     def compose(self) -> ComposeResult:
-        """Make a line of facts over two columns."""
+        """Create a line of details above two columns."""
         yield Static(id="facts", markup=False)
         with Horizontal():
             yield _Lines(id="processes")
             yield _Lines(id="tail")
 
     def show(self, build: pool.BuildState | None) -> None:
-        """Show a build as it is now."""
+        """Show the current state of a build."""
         if not self.display:
             return
         if build is None:
             self._blank()
             return
         if (facts := self._facts(build)) != self._shown:
-            # It may take a line more or less, and a new layout costs: not for nothing.
+            # A layout pass is expensive: run it only if the number of lines has changed.
             self._shown = facts
             self.query_one("#facts", Static).update(facts)
         processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
@@ -70,18 +70,18 @@ class BuildPanel(Vertical):
     def _facts(self, build: pool.BuildState) -> Text:
         phases = [f"{phase} {format_clock(seconds)}" for phase, seconds in build.phases.items()]
         if build.phase is not None and build.phase_since is not None:
-            phases.append(f"{build.phase} {format_clock(self._feed.now - build.phase_since)}")
-        line = describe(build, self._feed.state, self._feed.now)
-        # The rows of the table cut a long reason short; here is room for it.
-        reason = wait_reason(build, self._feed.state, self._feed.now, self._feed.line)
+            phases.append(f"{build.phase} {format_clock(self._model.now - build.phase_since)}")
+        line = describe(build, self._model.state, self._model.now)
+        # The table truncates long reasons; show them whole here.
+        reason = wait_reason(build, self._model.state, self._model.now, self._model.slot_queue)
         said = [f"{line.word} {line.detail}"] if line.kind in _REASONED else []
         facts = [reason] if reason else said
         facts += [" · ".join(phases)] if phases else []
-        names = [build_title(self._feed.state.builds[one]) for one in build.needed_by]
+        names = [build_title(self._model.state.builds[one]) for one in build.needed_by]
         if asked := [build.origin] * bool(build.origin) + names:
             facts.append(f"asked for by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
-            slow = format_slowdown(build, self._feed.now)
+            slow = format_slowdown(build, self._model.now)
             facts.append(
                 f"took {format_duration(build.expected)} before" + (f": {slow}" if slow else "")
             )
@@ -94,15 +94,15 @@ class BuildPanel(Vertical):
         return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
 
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
-        """Return the last lines of the log, or why there is none."""
-        until = None if self._feed.source.live else build.bytes
-        lines = list(_last_lines(self._feed.log(build), height, until))
+        """Return the last lines of the log, or the reason why there are none."""
+        until = None if self._model.source.live else build.bytes
+        lines = list(_last_lines(self._model.log_path(build), height, until))
         head = "log  (l full screen)" if lines else "nothing was printed yet"
         return [head, *lines[-max(0, height - 1) :]]
 
 
 class _Lines(Widget):
-    """Some lines of text, drawn again when they change; the first is a title."""
+    """Lines of text, redrawn when they change; the first line is a title."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -119,7 +119,7 @@ class _Lines(Widget):
 
 
 def _memory(build: pool.BuildState) -> list[str]:
-    """Say what the whole tree has with shared pages counted once; the table counts them often."""
+    """Format the PSS of the process tree; the RSS in the table counts shared pages repeatedly."""
     if not build.pss_peak:
         return []
     now = "" if build.pss is None else f"{format_size(build.pss)}, "
@@ -127,7 +127,7 @@ def _memory(build: pool.BuildState) -> list[str]:
 
 
 def _processes(build: pool.BuildState, height: int) -> list[str]:
-    """Return the process tree, as many lines as there is room for."""
+    """Format the process tree in at most `height` lines."""
     lines = [f"{'pid':>8}  {'memory':>8}  {'cpu':>5}  process"]
     depths: dict[int, int] = {}
     for process in build.processes:
@@ -146,7 +146,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
 
 
 def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[str]:
-    """Yield the last lines of a log as it was when it had so many bytes."""
+    """Yield the last lines of a log, up to its size `until`."""
     if path is None:
         return
     try:
@@ -157,7 +157,7 @@ def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[st
             lines = file.read(end - start).splitlines()
     except OSError:
         return
-    # The first one was cut in the middle, unless the file begins there.
+    # The first line is incomplete, unless the read started at the beginning of the file.
     yield from _cleaned(lines[1 if start else 0 :][-count:])
 
 

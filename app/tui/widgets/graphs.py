@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 __all__ = ["Graphs"]
 
 _LEAST, _MOST = 8, 30
-"""Cells of one graph."""
+"""Minimum and maximum width of a graph in cells."""
 _TICKS = 5
-"""Graphs are drawn again at every fifth tick: they move on a cell in some seconds."""
+"""Graphs are redrawn at every fifth tick: they advance by one cell in several seconds."""
 
 
 class Graphs(Widget):
-    """One line; as many graphs as there is room for, the most telling first."""
+    """One line with as many graphs as fit, the most important first."""
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="graphs")
-        self._feed = feed
+        self._model = model
         self._ascii = ascii_only
         self._ticks = 0
         self._shown = Text()
 
     def tick(self) -> None:
-        """Draw again if something moved."""
+        """Redraw if the values have changed."""
         self._ticks += 1
         if self._ticks % _TICKS == 1 and (line := self._line()) != self._shown:
             self._shown = line
             self.refresh()
 
     def on_resize(self) -> None:
-        """Draw for another width at once."""
+        """Redraw for the new width at once."""
         self._ticks = 0
         self.tick()
 
     def _line(self) -> Text:
-        known = list_gauges(self._feed.state, self._feed.timeline)
-        known = known[: _fitting(known, self.size.width)]
+        known = list_gauges(self._model.state, self._model.timeline)
+        known = known[: _count_that_fits(known, self.size.width)]
         if not known:
             return Text("")
         words = sum(_width(gauge) for gauge in known)
@@ -55,9 +55,9 @@ class Graphs(Widget):
             [(f" {GAUGE_SECONDS / 60:g} min", "dim")] if self._roomy(words, cells, known) else []
         )
         for gauge in known:
-            past = gauge_values(self._feed.timeline, gauge.measure, self._feed.now, cells)
+            past = gauge_values(self._model.timeline, gauge.measure, self._model.now, cells)
             graph = sparkline(past, gauge.scale, ascii_only=self._ascii)
-            # Where a graph begins and ends can be told without colour.
+            # The ends of a graph must be visible without colour.
             now = f" {gauge.now}" if gauge.now else ""
             parts += [(f" {gauge.name} ", "dim"), (f"|{graph}|{now} ", "")]
         return Text.assemble(*parts, no_wrap=True)
@@ -71,12 +71,12 @@ class Graphs(Widget):
 
 
 def _width(gauge: Gauge) -> int:
-    """Return the cells of all but the graph itself."""
+    """Return the width in cells of everything but the graph itself."""
     return len(f" {gauge.name} || ") + (len(gauge.now) + 1 if gauge.now else 0)
 
 
-def _fitting(known: list[Gauge], width: int) -> int:
-    """Return how many graphs have room beside one another."""
+def _count_that_fits(known: list[Gauge], width: int) -> int:
+    """Return how many graphs fit side by side."""
     taken = 1
     for number, gauge in enumerate(known):
         taken += _width(gauge) + _LEAST

@@ -1,4 +1,4 @@
-"""The two lines at the top: caps, memory, time; and how many builds are where."""
+"""The two header lines: limits, memory and time; and the number of builds in each state."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ __all__ = ["RunHeader"]
 
 _BAR = 16
 _ROOMY = 100
-"""Cells from which on there is room for the program's name."""
+"""The width in cells from which the program's name is shown."""
 
 
 class RunHeader(Widget):
-    """What a glance at the run wants to know; one of the caps is the one that keys change."""
+    """Summarises the run. One limit is selected; the limit keys change that one."""
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="header")
-        self._feed = feed
+        self._model = model
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
         self._estimated: tuple[tuple[int, RunState, bool], str] | None = None
         self.selected = LimitName.BUILDS
-        """The cap that is raised and lowered."""
+        """The limit that the keys raise and lower."""
 
     def select_next(self) -> None:
-        """Select the cap that follows."""
-        self.selected = next_limit(self._feed.state, self.selected)
+        """Select the next limit."""
+        self.selected = next_limit(self._model.state, self.selected)
         self.tick()
 
     def tick(self) -> None:
-        """Draw again if the words have changed."""
+        """Redraw if the text has changed."""
         lines = self._first(), self._second()
         if self._ascii:
             lines = lines[0].translate(TO_ASCII), lines[1].translate(TO_ASCII)
@@ -54,40 +54,40 @@ class RunHeader(Widget):
 
     def _first(self) -> str:
         width = self.size.width
-        right = format_clock(self._feed.now)
+        right = format_clock(self._model.now)
         left = " wheelpool  " if width >= _ROOMY else ""
-        # The cap that keys change is always there; of the others the memory goes first.
+        # The selected limit is always shown; of the others, memory is shown first.
         kept = min(map(len, self._memories()), default=0) if self._chosen(LimitName.MEMORY) else 0
         left += self._caps(width - len(left) - len(right) - 2 - kept) or " starting"
         memory = self._memory(width - len(left) - len(right) - 4)
         return _spread(left, f"{memory}   {right} ", width)
 
     def _chosen(self, name: LimitName) -> bool:
-        """Tell whether keys change a cap; in a replay they change none."""
-        return self._feed.source.live and name is self.selected
+        """Return whether a limit is selected. In a replay no limit is."""
+        return self._model.source.live and name is self.selected
 
     def _caps(self, room: int) -> str:
-        """Put the caps side by side; the one that keys change is in brackets."""
+        """Format the limits side by side, the selected one in brackets."""
         return "".join(
             f"[{text.rstrip()}]".ljust(len(text) + 2) if self._chosen(name) else f" {text} "
-            for name, text in fit_limits(self._feed.state, room).items()
+            for name, text in fit_limits(self._model.state, room).items()
         )
 
     def _memory(self, room: int) -> str:
-        """Say how much of the budget, or of the machine's memory, is used, if there is room."""
+        """Format the memory use, against the budget or the machine's memory, if it fits."""
         for text in self._memories():
             if len(text) <= room:
                 return text
         return ""
 
     def _memories(self) -> list[str]:
-        """Return that from long to short, in brackets while keys change it."""
+        """Return the memory text in decreasing lengths, in brackets if the budget is selected."""
         texts = self._amounts()
         return [f"[{text}]" for text in texts] if self._chosen(LimitName.MEMORY) else list(texts)
 
     def _amounts(self) -> tuple[str, ...]:
-        machine = self._feed.state.machine
-        if (known := memory_budget(self._feed.state)) is not None:
+        machine = self._model.state.machine
+        if (known := memory_budget(self._model.state)) is not None:
             used, reserved, whole = known
             said = f"memory {format_size_of(used, whole)}"
             aside = f"{said}, {format_size(reserved)} reserved"
@@ -107,46 +107,46 @@ class RunHeader(Widget):
         return done * full + rest * (_BAR - full)
 
     def _second(self) -> str:
-        left, width = f" {format_counts(self._feed.numbers)}", self.size.width
+        left, width = f" {format_counts(self._model.counts)}", self.size.width
         fitting = (text for text in self._aside() if len(left) + len(text) + 3 <= width)
         return _spread(left, f"  {next(fitting, '')} ", width)
 
     def _aside(self) -> tuple[str, ...]:
-        """Return what is most worth a word beside the counts, in long and in short."""
-        feed = self._feed
+        """Return the most important fact beside the counts, in decreasing lengths."""
+        model = self._model
         if ended := self._ended():
             return ended
-        left, slow = self._left(), format_slowest(feed.state, feed.now)
+        left, slow = self._left(), format_slowest(model.state, model.now)
         if left or slow:
             return "   ".join(filter(None, (slow, left))), left or slow
-        if coming := format_traffic(feed.state, feed.now):
+        if coming := format_traffic(model.state, model.now):
             return f"downloads {coming}", coming, coming.rpartition("  ")[2]
         return self._kind()
 
     def _ended(self) -> tuple[str, ...]:
-        """Say that there is nothing more to come, or soon."""
-        feed = self._feed
-        if feed.state.stopping and not feed.state.finished:
+        """Return the text for a run that has ended or is about to end."""
+        model = self._model
+        if model.state.stopping and not model.state.finished:
             return ("stopping",)
-        if feed.source.live and feed.source.done and not feed.state.finished:
+        if model.source.live and model.source.done and not model.state.finished:
             return "the run ended early, q quits", "ended early"
-        if feed.source.live and feed.idle:
-            return ("all done, q detaches" if feed.detachable else "all done, q quits",)
+        if model.source.live and model.idle:
+            return ("all done, q detaches" if model.detachable else "all done, q quits",)
         return ()
 
     def _kind(self) -> tuple[str, ...]:
-        """Say what is looked at, where that is no run of this process."""
-        feed = self._feed
-        if feed.source.attached and feed.source.header is not None:
-            return f"attached to {feed.source.header.run}", "attached"
-        return ("replay",) if feed.replay is not None else ()
+        """Return what kind of source is shown, unless it is a run of this process."""
+        model = self._model
+        if model.source.attached and model.source.header is not None:
+            return f"attached to {model.source.header.run}", "attached"
+        return ("replay",) if model.replay is not None else ()
 
     def _left(self) -> str:
-        """Say how long it will still take: once a second, for eyes need it to hold still."""
-        state = self._feed.state
-        moment = int(self._feed.now), state, state.finished
+        """Return the estimated remaining time; updated once a second to keep it readable."""
+        state = self._model.state
+        moment = int(self._model.now), state, state.finished
         if self._estimated is None or self._estimated[0] != moment:
-            words = format_time_left(self._feed.estimate, state, self._feed.now)
+            words = format_time_left(self._model.estimate, state, self._model.now)
             self._estimated = moment, words
         return self._estimated[1]
 
@@ -154,8 +154,8 @@ class RunHeader(Widget):
         """Return both lines."""
         first, second = self._shown
         text = Text(f"{first}\n{second}", no_wrap=True)
-        # In a replay they tell, they do not act.
-        text.stylize("bold" if self._feed.source.live else "dim", 0, len(first))
+        # In a replay the limits cannot be changed.
+        text.stylize("bold" if self._model.source.live else "dim", 0, len(first))
         begin, end = first.find("["), first.find("]")
         if 0 <= begin < end:
             text.stylize("reverse", begin, end + 1)
@@ -163,7 +163,7 @@ class RunHeader(Widget):
 
 
 def _spread(left: str, right: str, width: int) -> str:
-    """Put one text to the left and one to the right; the right one only where there is room."""
+    """Left-align one text and right-align another; drop the right one if both do not fit."""
     if len(left) + len(right) > width:
         return left if len(left) <= width else (left[: width - 1] + "…")[:width]
     return left + " " * (width - len(left) - len(right)) + right

@@ -1,7 +1,7 @@
-"""The last line of a screen: the keys that do something here, to be pressed or clicked.
+"""The last line of a screen: the available keys; each can be clicked.
 
-One widget that draws one line. Textual's Footer has a widget for each key, and makes all of them
-anew whenever a screen opens, closes, or its focus moves: a fifth of a second of work each time.
+A single widget that draws one line. Textual's Footer mounts a widget per key and recreates all of
+them whenever a screen opens or closes or the focus moves, which takes 0.2 s each time.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["KeyFooter"]
 
 _HELP = "question_mark"
 _GAP = 1
-"""Cells before a key, between it and what it does, and after that."""
+"""Cells before a key, between key and label, and after the label."""
 
 
 class _Item(NamedTuple):
-    """A key on the line, from a cell on."""
+    """A key on the line and the cell it begins at."""
 
     start: int
     key: str
@@ -40,7 +40,7 @@ class _Item(NamedTuple):
 
 
 class KeyFooter(Widget):
-    """As many keys as have room; the one for help is in sight however narrow the screen is."""
+    """Shows as many keys as fit; the help key is always shown."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"keyline--key", "keyline--off"}
     DEFAULT_CSS = """
@@ -60,20 +60,20 @@ class KeyFooter(Widget):
         self._items: list[_Item] = []
 
     def on_mount(self) -> None:
-        """Follow what can be done."""
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
+        """Subscribe to changes of the available bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._update())
 
     def on_resize(self) -> None:
-        """Take as many as have room now."""
-        self._look()
+        """Redraw for the new width."""
+        self._update()
 
     def on_click(self, event: events.Click) -> None:
-        """Press the key that is clicked."""
+        """Simulate a press of the clicked key."""
         for item in self._items:
             if item.enabled and item.start <= event.x < item.start + item.width:
                 self.app.simulate_key(item.key)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         items = list(self._laid_out())
         if items != self._items:
             self._items = items
@@ -90,13 +90,13 @@ class KeyFooter(Widget):
         group: list[_Item] = []
         for active, after in zip_longest(shown, shown[1:]):
             binding = active.binding
-            words = _does(binding, after.binding if after else None)
+            words = _label(binding, after.binding if after else None)
             item = _Item(start, binding.key, self._shown(binding), words, enabled=active.enabled)
             start += item.width
-            if start - _GAP > room:  # The last one's gap may be that before the one for help.
+            if start - _GAP > room:  # The last gap may be the one before the help key.
                 return
             group.append(item)
-            if item.does:  # Whole groups only: a key alone says nothing.
+            if item.does:  # Only whole groups: a key without a label explains nothing.
                 yield from group
                 group.clear()
 
@@ -117,7 +117,7 @@ class KeyFooter(Widget):
 
 
 def _by_action(bindings: Iterable[ActiveBinding]) -> dict[str, ActiveBinding]:
-    """Return those that are shown; of several keys for one thing, the first."""
+    """Return the visible bindings by action; of several keys for one action, the first."""
     found: dict[str, ActiveBinding] = {}
     for active in bindings:
         if active.binding.show:
@@ -125,8 +125,8 @@ def _by_action(bindings: Iterable[ActiveBinding]) -> dict[str, ActiveBinding]:
     return found
 
 
-def _does(binding: Binding, after: Binding | None) -> str:
-    """Return the words behind a key; keys of a group have theirs behind the last of them."""
+def _label(binding: Binding, after: Binding | None) -> str:
+    """Return the label behind a key; a group of keys has its label behind the last key."""
     if binding.group is None:
         return binding.description
     return "" if after is not None and after.group is binding.group else binding.group.description

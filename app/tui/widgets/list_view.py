@@ -1,6 +1,6 @@
-"""Lines of which one is selected: the keys and clicks of every list that draws its lines itself.
+"""A list of lines with a cursor: the keys and clicks of all widgets that draw lines themselves.
 
-Deliberately nothing of what is in the lines: heirs draw them, and say how many there are.
+It knows nothing of the content: subclasses draw the lines and return their number.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FAR = 1_000_000_000
 
 
 class LineList(ScrollView, can_focus=True):
-    """A cursor over lines; only those on screen need to exist."""
+    """A cursor over lines; only visible lines are rendered."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "down", show=False, id="rows.down"),
@@ -34,57 +34,57 @@ class LineList(ScrollView, can_focus=True):
     ]
 
     class Moved(Message):
-        """Another line is selected."""
+        """The cursor has moved."""
 
     class Opened(Message):
-        """The user wants to see what the selected line stands for."""
+        """The user has opened the selected line."""
 
     _cursor = 0
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         raise NotImplementedError
 
     def go(self, to: int) -> None:
-        """Select a line, or the nearest there is, and scroll to it."""
+        """Move the cursor to a line, clamped to the list, and scroll to it."""
         self._cursor = min(max(to, 0), max(0, self.count - 1))
         self.reveal()
         self.refresh()
         self.post_message(self.Moved())
 
     def reveal(self) -> None:
-        """Scroll to the selected line."""
+        """Scroll to the cursor."""
         top, height = self.scroll_offset.y, max(1, self.size.height)
         if not top <= self._cursor < top + height:
             y = self._cursor if self._cursor < top else self._cursor - height + 1
             self.scroll_to(y=y, animate=False, immediate=True)
 
     def measure(self) -> None:
-        """Let it scroll as far as there are lines."""
+        """Set the virtual size to the number of lines."""
         self.virtual_size = Size(self.scrollable_content_region.width, self.count)
 
     def clicked(self, event: events.Click) -> None:
-        """The selected line was clicked: open it at a double click."""
+        """Handle a click on the selected line: a double click opens it."""
         if event.chain > 1:
             self.post_message(self.Opened())
 
     def action_move(self, lines: int) -> None:
-        """Move the cursor."""
+        """Move the cursor by lines."""
         self.go(self._cursor + lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by screens."""
+        """Move the cursor by pages."""
         self.go(self._cursor + pages * max(1, self.size.height - 1))
 
     def on_click(self, event: events.Click) -> None:
-        """Select what is clicked."""
+        """Select the clicked line."""
         line = self.scroll_offset.y + event.y
         if line < self.count:
             self.go(line)
             self.clicked(event)
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
+        """Recompute the layout."""
         self.measure()
         self.go(self._cursor)

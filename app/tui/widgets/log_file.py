@@ -1,7 +1,7 @@
-"""A log file as far as it has grown, however large: only an index of line starts is in memory.
+"""A growing log file of any size: only an index of line starts is kept in memory.
 
-Lines are read and cleaned when they are drawn or searched, so a log costs nothing until it is
-looked at. Deliberately no widget: see `app.tui.widgets.log_view`.
+Lines are read and sanitized when they are drawn or searched, so a log that is not shown costs
+nothing. It is not a widget: see `app.tui.widgets.log_view`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "LogFile", "Search"]
 
 LONGEST = 2000
-"""Characters of a line that are shown and searched."""
+"""Maximum number of characters of a line that are shown and searched."""
 _PER_READ = 1 << 20
 _ODD = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f-\xff]")
-"""What a line may have in it that makes it look otherwise than it is."""
+"""Bytes that require sanitizing: control characters and non-ASCII."""
 
 
 class LogFile:
-    """Line starts of a growing file."""
+    """The line index of a growing file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: BinaryIO | None = None
         self._starts = array("Q", [0])
         self.end = 0
-        """Bytes that are indexed."""
+        """The number of bytes indexed so far."""
 
     def poll(self, until: int | None = None, *, seconds: float = 0.02) -> bool:
-        """Index what is new, for so long at a time; tell whether anything has changed.
+        """Index appended data for a limited time; return whether anything has changed.
 
         Args:
-            until: the log's size at the moment that is replayed; None for all there is.
-            seconds: after which the rest is left for the next call.
+            until: the size of the log at the replayed time in bytes; None for the whole file.
+            seconds: the time limit; the rest is left for the next call.
         """
         if self._file is None:
             try:
@@ -49,7 +49,7 @@ class LogFile:
             except OSError:
                 return False
         if until is not None and until < self.end:
-            # The replay went back.
+            # The replay was sought back.
             self.end = until
             del self._starts[bisect_right(self._starts, until) :]
             return True
@@ -71,17 +71,17 @@ class LogFile:
         return len(self._starts) - (self._starts[-1] == self.end)
 
     @property
-    def complete(self) -> int:
-        """How many lines have an end, so that nothing more comes to them."""
+    def complete_lines(self) -> int:
+        """The number of lines that end in a newline and cannot grow any more."""
         return len(self._starts) - 1
 
     def line(self, number: int) -> str:
-        """Return a line, cleaned; numbers count from 0."""
+        """Return a sanitized line; line numbers start at 0."""
         start, end = self._starts[number], self._end_of(number)
         return pool.clean_line(self._read(start, min(end - start, 16 * LONGEST)), longest=LONGEST)
 
     def lines(self, first: int) -> list[str]:
-        """Return some lines from one on, cleaned; as many as are read in a few milliseconds."""
+        """Return sanitized lines from `first` on, as many as are read in a few milliseconds."""
         start = self._starts[first]
         limit = start + _PER_READ // 4
         stop = len(self) if limit >= self.end else bisect_right(self._starts, limit) - 1
@@ -97,7 +97,7 @@ class LogFile:
         ]
 
     def last(self, most: int) -> tuple[int, list[str]]:
-        """Return the lines in the last so many bytes, cleaned, and the number of the first."""
+        """Return the number of the first line in the last `most` bytes, and the sanitized lines."""
         first = min(bisect_right(self._starts, max(0, self.end - most)), len(self._starts)) - 1
         first += self._starts[first] < self.end - most
         found: list[str] = []
@@ -115,34 +115,34 @@ class LogFile:
         return self._file.read(count)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 class Search:
-    """The lines of a log that have a text, whatever the case; looked for a little at a time."""
+    """An incremental, case-insensitive search for a text in a log."""
 
     def __init__(self, log: LogFile, needle: str) -> None:
         self.needle = needle
         self.pattern = re.compile(re.escape(needle), re.IGNORECASE)
         self.found = array("Q")
-        """The numbers of those lines, as far as it has got."""
+        """The numbers of the matching lines found so far."""
         self._log = log
         self._next = 0
 
     @property
-    def done(self) -> bool:
-        """Whether all lines there are have been looked at, but for one that still grows."""
-        return self._next >= self._log.complete
+    def is_complete(self) -> bool:
+        """Whether all complete lines have been searched."""
+        return self._next >= self._log.complete_lines
 
     def advance(self, seconds: float = 0.04) -> None:
-        """Look on, for so long."""
+        """Continue the search for a limited time."""
         deadline = perf_counter() + seconds
-        self._next = min(self._next, self._log.complete)
+        self._next = min(self._next, self._log.complete_lines)
         while self.found and self.found[-1] >= self._next:
-            # A line without an end may have grown, and a replay may have gone back.
+            # An incomplete line may have grown, and a replay may have been sought back.
             self.found.pop()
         at = self._next
         while at < len(self._log) and perf_counter() < deadline:
@@ -150,20 +150,20 @@ class Search:
             has = self.pattern.search
             self.found.extend([at + n for n, line in enumerate(lines) if has(line)])
             at += len(lines)
-        self._next = min(at, self._log.complete)
+        self._next = min(at, self._log.complete_lines)
 
     def after(self, line: int, step: int) -> int | None:
-        """Return the next line that has it, or the one before (step -1), around the ends."""
+        """Return the next match (step 1) or the previous one (step -1); wrap around at the ends."""
         if not self.found:
             return None
         at = bisect_right(self.found, line) if step > 0 else bisect_right(self.found, line - 1) - 1
         return self.found[at % len(self.found)]
 
     def place(self, line: int | None) -> str:
-        """Say which of how many a line is: ``3 of 17``."""
-        more = "" if self.done else "+"
+        """Format the position of a match: ``3 of 17``."""
+        more = "" if self.is_complete else "+"
         if not self.found:
-            return "not found" if self.done else "searching"
+            return "not found" if self.is_complete else "searching"
         total = f"{len(self.found):,}{more}"
         at = -1 if line is None else bisect_right(self.found, line) - 1
         here = at >= 0 and self.found[at] == line

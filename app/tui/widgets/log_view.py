@@ -1,4 +1,4 @@
-"""A log on the screen: only the lines that are seen are read, whatever there is in all."""
+"""A scrollable view of a log; only visible lines are read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["LogView"]
 
 _FOR_CAUSE = 1 << 21
-"""Bytes at the end in which the reason for a failure is looked for."""
+"""The number of bytes at the end of the log in which the cause of a failure is searched."""
 _MOST_COPIED = 1 << 20
-"""Bytes: terminals refuse more."""
+"""Maximum number of bytes copied; terminals refuse more."""
 
 
 class _Row(NamedTuple):
@@ -38,7 +38,7 @@ class _Row(NamedTuple):
 
 
 class LogView(ScrollView, can_focus=True):
-    """Shows a log; follows its end until the user scrolls away from it."""
+    """Shows a log and follows its end until the user scrolls away from it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", show=False, id="log.down"),
@@ -54,10 +54,10 @@ class LogView(ScrollView, can_focus=True):
         super().__init__(id="log")
         self._log = LogFile(path)
         self._search: Search | None = None
-        self._wanted: tuple[int, int] | None = None
-        """From where and which way the next line is wanted that has what is searched."""
-        self._here: int | None = None
-        """The line that was gone to last."""
+        self._pending_jump: tuple[int, int] | None = None
+        """The pending jump: the line to start from and the direction."""
+        self._jumped_to: int | None = None
+        """The line of the last jump."""
         self._rows: tuple[tuple[int, ...], list[_Row]] = ((), [])
         self._widest = 0
         self.follow = True
@@ -66,24 +66,26 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def lines(self) -> int:
-        """How many lines there are so far."""
+        """The number of lines so far."""
         return len(self._log)
 
     @property
     def place(self) -> str:
-        """Which of the lines that were searched for is shown: ``3 of 17``."""
-        return self._search.place(self._here) if self._search else ""
+        """The position of the current match: ``3 of 17``."""
+        return self._search.place(self._jumped_to) if self._search else ""
 
     def tick(self, until: int | None) -> None:
-        """Take in what is new, up to a size of the log; see `LogFile.poll`."""
+        """Read appended data, up to a size of the log; see `LogFile.poll`."""
         grown = self._log.poll(until)
-        if self._search is not None and (grown or self._wanted or not self._search.done):
+        if self._search is not None and (
+            grown or self._pending_jump or not self._search.is_complete
+        ):
             self._search.advance()
-            self._go_on()
+            self._jump()
         if grown:
             self._lay_out()
         elif self.follow and self.scroll_y < self.max_scroll_y:
-            # Only after a layout it is known whether there are scrollbars, and so where the end is.
+            # Scrollbars, and so the position of the end, are known only after a layout pass.
             self.scroll_end(animate=False, immediate=True)
 
     def _lay_out(self) -> None:
@@ -106,7 +108,7 @@ class LogView(ScrollView, can_focus=True):
         return max(1, self.scrollable_content_region.width - self._gutter)
 
     def _parts(self, number: int) -> list[_Row]:
-        """Return a line as the lines of the screen it takes."""
+        """Split a line of the log into lines of the screen."""
         line = self._log.line(number)
         if not self.wrap:
             return [_Row(number, 0, len(line), line)]
@@ -117,14 +119,14 @@ class LogView(ScrollView, can_focus=True):
         return rows
 
     def _last_top(self) -> int:
-        """Return the line from which on the rest of the log just fits on the screen."""
+        """Return the first line of the last full page."""
         left, number = self.size.height, len(self._log)
         while number > 0 and (left := left - len(self._parts(number - 1))) >= 0:
             number -= 1
         return min(number, max(0, len(self._log) - 1))
 
     def _visible(self) -> list[_Row]:
-        """Return the lines of the screen, made once for each place."""
+        """Return the visible lines, cached for each scroll position."""
         top, height = self.scroll_offset.y, self.size.height
         key = (top, height, self._room, self.wrap, self._log.end)
         if self._rows[0] != key:
@@ -136,16 +138,16 @@ class LogView(ScrollView, can_focus=True):
         return self._rows[1]
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the screen."""
+        """Render one line."""
         rows, width = self._visible(), self.scrollable_content_region.width
         if y == 0 and not rows:
             empty = Text("nothing was printed yet", style=self.rich_style, end="")
-            return self._drawn(empty).adjust_cell_length(width, self.rich_style)
+            return self._to_strip(empty).adjust_cell_length(width, self.rich_style)
         if y >= len(rows):
             return Strip.blank(width, self.rich_style)
         row = rows[y]
         left = 0 if self.wrap else self.scroll_offset.x
-        strip = self._drawn(self._text(row))
+        strip = self._to_strip(self._text(row))
         if not self.wrap and strip.cell_length > self._widest:
             self._widest = strip.cell_length
             self.call_later(self._lay_out)
@@ -155,15 +157,15 @@ class LogView(ScrollView, can_focus=True):
             return strip
         number = f"{row.number + 1:>{self._gutter - 1}} " if row.start == 0 else " " * self._gutter
         style = self.rich_style + self.get_component_rich_style("log--number", partial=True)
-        return Strip.join([self._drawn(Text(number, style=style, end="")), strip])
+        return Strip.join([self._to_strip(Text(number, style=style, end="")), strip])
 
-    def _drawn(self, text: Text) -> Strip:
-        # Without a style of its own a text's parts have none, and NO_COLOR's filter wants one.
+    def _to_strip(self, text: Text) -> Strip:
+        # Segments without a style have None, and the NO_COLOR filter requires a style.
         return Strip(text.render(self.app.console)).apply_style(self.rich_style)
 
     def _text(self, row: _Row) -> Text:
         text = Text(row.line, style=self.rich_style, end="", no_wrap=True)
-        if row.number == self._here:
+        if row.number == self._jumped_to:
             text.stylize(self.get_component_rich_style("log--here", partial=True))
         if self._search is not None:
             found = self.get_component_rich_style("log--found", partial=True)
@@ -176,54 +178,54 @@ class LogView(ScrollView, can_focus=True):
         part.end = ""
         return part
 
-    # Finding
+    # Search
 
     def search(self, needle: str) -> None:
-        """Look for a text from the top of the screen on; nothing where it is empty."""
+        """Search for a text from the top of the screen on; an empty text ends the search."""
         self._search = Search(self._log, needle) if needle else None
-        self._here = None
-        self._wanted = None
+        self._jumped_to = None
+        self._pending_jump = None
         self.refresh()
 
     def next_found(self, step: int) -> None:
-        """Go to the next line that has the text, or the one before; wrap around at the ends."""
+        """Go to the next or previous match; wrap around at the ends."""
         if self._search is None:
             return
         top = self.scroll_offset.y
-        here = self._here if self._here is not None else top - 1 if step > 0 else top
-        self._wanted = (here, step)
+        here = self._jumped_to if self._jumped_to is not None else top - 1 if step > 0 else top
+        self._pending_jump = (here, step)
         self._search.advance()
-        self._go_on()
+        self._jump()
 
-    def _go_on(self) -> None:
-        """Go where the user wants to, as soon as it is known where that is."""
-        if self._search is None or self._wanted is None:
+    def _jump(self) -> None:
+        """Do the pending jump as soon as its target is known."""
+        if self._search is None or self._pending_jump is None:
             return
-        here, step = self._wanted
+        here, step = self._pending_jump
         found = self._search.after(here, step)
         around = found is None or (found - here) * step <= 0
-        if around and not self._search.done:
+        if around and not self._search.is_complete:
             return
-        self._wanted = None
+        self._pending_jump = None
         if found is not None:
             self.go_to(found)
 
     def go_to(self, line: int) -> None:
-        """Show a line, from 0, in the middle of the screen."""
+        """Centre a line, counted from 0."""
         self.follow = False
-        self._here = line
+        self._jumped_to = line
         self.scroll_to(y=max(0, line - self.size.height // 2), animate=False, immediate=True)
         self.refresh()
 
     def diagnosis(self) -> pool.Diagnosis | None:
-        """Return what in the log says why the build failed; its lines count from 1."""
+        """Return the cause of a failure as found in the log; its line numbers start at 1."""
         first, lines = self._log.last(_FOR_CAUSE)
         return pool.diagnose(lines, first + 1)
 
-    # Copying
+    # Copy
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return what was marked with the mouse, as far as it can be copied."""
+        """Return the text selected with the mouse, up to the copy limit."""
         first = selection.start.y if selection.start else 0
         last = selection.end.y if selection.end else len(self._log) - 1
         parts: list[str] = []
@@ -238,25 +240,25 @@ class LogView(ScrollView, can_focus=True):
         return "\n".join(parts), "\n"
 
     def whole(self) -> tuple[str, bool]:
-        """Return the log's text, of a long one the end, and whether that is all."""
+        """Return the text of the log (its end if it is too long), and whether it is complete."""
         first, lines = self._log.last(_MOST_COPIED)
         return "\n".join(lines), first == 0
 
-    # Moving
+    # Scrolling
 
     def toggle_wrap(self) -> None:
-        """Fold long lines, or let them go on to the right."""
+        """Toggle wrapping of long lines."""
         self.wrap = not self.wrap
         self.scroll_to(x=0, animate=False, immediate=True)
         self._lay_out()
 
     def toggle_numbers(self) -> None:
-        """Show the numbers of lines, or not."""
+        """Toggle line numbers."""
         self.numbers = not self.numbers
         self._lay_out()
 
     def toggle_follow(self) -> None:
-        """Go to the end and stay there, or stay here."""
+        """Toggle following the end."""
         if self.follow:
             self.follow = False
         else:
@@ -268,12 +270,12 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_home(animate=False)
 
     def action_bottom(self) -> None:
-        """Go to the last line, and follow the log from there."""
+        """Go to the last line and follow the end."""
         self.follow = True
         self.scroll_end(animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Stop following when the user scrolls up, and begin again at the end."""
+        """Stop following when the user scrolls up; resume at the end."""
         super().watch_scroll_y(old_value, new_value)
         if new_value >= self.max_scroll_y:
             self.follow = True
@@ -281,9 +283,9 @@ class LogView(ScrollView, can_focus=True):
             self.follow = False
 
     def on_resize(self) -> None:
-        """Lay the lines out anew."""
+        """Recompute the layout."""
         self._lay_out()
 
     def on_unmount(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._log.close()

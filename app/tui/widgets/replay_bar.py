@@ -1,4 +1,4 @@
-"""The line at the bottom of a replay: where it is, how fast it goes, and what is marked."""
+"""The bottom line of a replay: position, speed, and marks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["ReplayBar"]
 
 _WORDS = 70
-"""From which width on it says in a word whether it plays."""
+"""The width from which playing or paused is shown as a word."""
 
 
 class ReplayBar(Widget):
-    """Shows a replay's time; a click goes there."""
+    """Shows the position of a replay; a click seeks."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "replay--failure", "replay--cap", "replay--knob", "replay--ahead",
@@ -34,14 +34,14 @@ class ReplayBar(Widget):
         self._shown = Text()
 
     def tick(self) -> None:
-        """Draw again if something moved."""
+        """Redraw if anything has changed."""
         text = Text(self._left(), no_wrap=True).append_text(self._track())
         if text != self._shown:
             self._shown = text
             self.refresh()
 
     def _left(self) -> str:
-        """Return whether it plays, in a word where there is room, how fast, and where it is."""
+        """Format state, speed and position."""
         replay = self._replay
         playing = replay.playing
         sign = (">" if playing else "=") if self._ascii else ("▶" if playing else "⏸")
@@ -49,18 +49,19 @@ class ReplayBar(Widget):
         if self.size.width >= _WORDS:
             at_end = replay.position >= replay.length
             word = "plays  " if playing else "ended  " if at_end else "paused "
-        at = f"{format_clock(replay.position):>{len(format_clock(replay.length))}} / {format_clock(replay.length)}"
+        length = format_clock(replay.length)
+        at = f"{format_clock(replay.position):>{len(length)}} / {length}"
         return f" {sign} {word}{f'{replay.speed:g}x':<5} {at}  "
 
     def _track(self) -> Text:
-        """Return a line as long as the run: marks, and a knob where the replay is."""
+        """Draw the track: marks, and a knob at the current position."""
         width = self._room
         failure, cap, knob, line, ahead = "x|O=-" if self._ascii else "✗┬●━─"
         at = self._cell(self._replay.position, width)
         track = [line] * at + [ahead] * (width - at)
         for mark in self._replay.marks:
             cell = self._cell(mark.t, width)
-            # Where both are, the failure matters more.
+            # Where both fall into one cell, show the failure.
             if width and track[cell] != failure:
                 track[cell] = failure if mark.kind == "failure" else cap
         if width:
@@ -76,7 +77,7 @@ class ReplayBar(Widget):
 
     @property
     def _room(self) -> int:
-        """The cells that the track has; one is left free at its end."""
+        """The width of the track in cells; the last one stays blank."""
         return max(0, self.size.width - len(self._left()) - 1)
 
     def _cell(self, seconds: float, width: int) -> int:
@@ -88,7 +89,7 @@ class ReplayBar(Widget):
         return self._shown
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the time that was clicked."""
+        """Seek to the clicked time."""
         left = len(self._left())
         if event.x >= left:
             self._replay.seek(self._replay.length * (event.x - left) / max(1, self._room))

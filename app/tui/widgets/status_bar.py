@@ -1,4 +1,4 @@
-"""The strip under the header: what the run does around its builds, while there is something."""
+"""The lines below the header: resolving, installing, and their failures."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["StatusBar"]
 
 _SHARE = 4
-"""A failure with many lines takes one of so many lines of the screen at most."""
+"""A failure may take at most one in this many lines of the screen."""
 
 
 class StatusBar(Widget):
-    """One line, or some where something failed; gone while there is nothing to say."""
+    """One line, several for a failure; hidden while there is nothing to show."""
 
     SIGNS: ClassVar[dict[str, str]] = {"working": ">", "waiting": "~", "done": "=", "failed": "x"}
 
-    def __init__(self, feed: RunModel, *, ascii_only: bool) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="strip")
-        self._feed = feed
+        self._model = model
         self._ascii = ascii_only
         self._told: StatusMessage | None = None
         self.display = False
 
     def tick(self) -> None:
-        """Draw again if the words have changed; lay out anew only if their number has."""
-        now = current_status(self._feed.state, self._feed.now)
+        """Redraw if the text has changed; run a layout pass only if the number of lines has."""
+        now = current_status(self._model.state, self._model.now)
         if now == self._told:
             return
         before, self._told = self._told, now
@@ -45,11 +45,11 @@ class StatusBar(Widget):
             self.set_class(now is not None and now.kind == kind, f"-{kind}")
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """Return one line, or the lines of a failure as far as they are to be shown."""
+        """Return the number of lines shown."""
         return min(_height(self._told), max(1, self.app.size.height // _SHARE))
 
     def render(self) -> Text:
-        """Return the lines, cut where the screen ends."""
+        """Return the lines, truncated at the screen's width."""
         if self._told is None:
             return Text("")
         sign = self.SIGNS[self._told.kind]

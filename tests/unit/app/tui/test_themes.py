@@ -45,7 +45,7 @@ def app_with(theme: str | None) -> tuple[WheelpoolApp, ReplaySource]:
 async def show(pilot: Pilot[None], source: ReplaySource, *keys: str) -> None:
     source.toggle()
     source.seek(9.6)
-    pilot.app.feed.advance()  # type: ignore[attr-defined]
+    pilot.app.model.advance()  # type: ignore[attr-defined]
     await pilot.pause(0.2)
     await pilot.press(*keys)
     await pilot.pause(0.3)

@@ -72,6 +72,6 @@ async def test_a_killed_run_is_told_and_its_time_stands_still() -> None:
         await wait_until(pilot, lambda: "q detach" in screen_text(app))
         source.done = True
         await wait_until(pilot, lambda: "the run ended early, q quits" in screen_text(app))
-        before = app.feed.now
+        before = app.model.now
         clock.seconds = 100.0
-        assert app.feed.now == before
+        assert app.model.now == before

@@ -13,7 +13,7 @@ from app.tui.screens.build import BuildScreen
 from app.tui.screens.compare import DiffApp, DiffScreen
 from app.tui.screens.help import sections_of_diff
 from app.tui.screens.log import LogScreen
-from app.tui.table.compare_columns import arranged, cells, titles
+from app.tui.table.compare_columns import cells, select_pairs, titles
 from tests.support.paths import RECORDINGS
 
 DAY, INSTALL = RECORDINGS / "day.jsonl", RECORDINGS / "install.jsonl"
@@ -119,14 +119,14 @@ async def test_without_glyphs_all_of_it_is_ascii() -> None:
 
 def test_orders_and_what_is_searched() -> None:
     pairs = screens().comparison.pairs
-    names = [pair.name for pair in arranged(pairs, "", "name", backwards=False)]
+    names = [pair.name for pair in select_pairs(pairs, "", "name", backwards=False)]
     assert names == sorted(names)
-    longer = arranged(pairs, "", "time", backwards=False)
+    longer = select_pairs(pairs, "", "time", backwards=False)
     assert longer[0].changes[0].kind != "faster"
-    assert arranged(pairs, "", "time", backwards=True) == longer[::-1]
-    larger = arranged(pairs, "", "memory", backwards=False)
+    assert select_pairs(pairs, "", "time", backwards=True) == longer[::-1]
+    larger = select_pairs(pairs, "", "memory", backwards=False)
     assert larger[0].name == "markupsafe"
-    found = arranged(pairs, "FATAL ERROR", "difference", backwards=False)
+    found = select_pairs(pairs, "FATAL ERROR", "difference", backwards=False)
     assert [pair.name for pair in found] == ["old-thing"]
 
 

@@ -208,7 +208,7 @@ async def test_a_replay_goes_back_and_forth() -> None:
         await pilot.press("0")
         await wait_until(pilot, lambda: "1 failed" not in screen_text(app))
         source.seek(source.length)
-        await wait_until(pilot, lambda: app.feed.state.finished)
+        await wait_until(pilot, lambda: app.model.state.finished)
         await pilot.press("plus")
         assert "replay" in screen_text(app)
 
@@ -442,16 +442,16 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
 async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
     source = install()
     clock = ManualClock()
-    feed = RunModel(source, clock)
+    model = RunModel(source, clock)
     source.say(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
     source.say(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
     source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
     source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
-    feed.advance()
-    assert not feed.idle
+    model.advance()
+    assert not model.idle
     source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
-    feed.advance()
-    assert feed.idle
+    model.advance()
+    assert model.idle
 
 
 async def test_a_command_runs_once_however_often_enter_comes() -> None:
@@ -615,7 +615,7 @@ async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "about 2 min left" in screen_text(app))
         source.say(v.RunFinished(exit_code=1, totals={}))
-        await wait_until(pilot, lambda: app.feed.state.finished)
+        await wait_until(pilot, lambda: app.model.state.finished)
         await wait_until(pilot, lambda: " left" not in screen_text(app))
 
 

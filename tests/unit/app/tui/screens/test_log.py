@@ -27,7 +27,7 @@ def filled(path: Path, data: bytes) -> LogFile:
 
 def searched(log: LogFile, needle: str) -> Search:
     search = Search(log, needle)
-    while not search.done:
+    while not search.is_complete:
         search.advance()
     search.advance()
     return search

@@ -50,11 +50,11 @@ def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
 ) -> None:
     monkeypatch.setattr("app.source.replay.SnapshotLog", partial(SnapshotLog, apart=10))
     source, clock = stopped()
-    feed = RunModel(source, clock)
+    model = RunModel(source, clock)
     chance = random.Random(5)
     for at in [0.0, source.length, *(chance.uniform(0, source.length) for _ in range(40))]:
         source.seek(at)
-        feed.advance()
+        model.advance()
         state, timeline, memory = pool.RunState(header=source.header), Timeline(), MemoryHistory()
         for event in source._events:
             if event.t > at:
@@ -62,16 +62,18 @@ def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
             pool.apply(state, event)
             timeline.record(event, state)
             memory.record(event)
-        assert feed.state == state
-        assert list(feed.state.builds) == list(state.builds)
-        assert (feed.timeline.builds, feed.timeline.slots) == (timeline.builds, timeline.slots)
-        assert feed.timeline.series == timeline.series
-        assert feed.timeline.landmarks == timeline.landmarks
-        assert feed.memory.builds == memory.builds
+        assert model.state == state
+        assert list(model.state.builds) == list(state.builds)
+        assert (model.timeline.builds, model.timeline.slots) == (timeline.builds, timeline.slots)
+        assert model.timeline.series == timeline.series
+        assert model.timeline.landmarks == timeline.landmarks
+        assert model.memory.builds == memory.builds
         line = SlotQueue.of(state)
-        assert [feed.line[n] for n in range(len(feed.line))] == [line[n] for n in range(len(line))]
-        assert feed.estimate.remaining(state, at) == Estimate.of(state).remaining(state, at)
-        counted = {kind: many for kind, many in feed.numbers.items() if many}
+        assert [model.slot_queue[n] for n in range(len(model.slot_queue))] == [
+            line[n] for n in range(len(line))
+        ]
+        assert model.estimate.remaining(state, at) == Estimate.of(state).remaining(state, at)
+        counted = {kind: many for kind, many in model.counts.items() if many}
         assert counted == Counter(map(kind_of, state.builds.values()))
     assert source.generation > 10
 
@@ -115,8 +117,8 @@ async def test_time_is_walked_through_on_every_screen(key: str, screen: type) ->
         await pilot.press("colon", *"50%", "enter")
         assert source.position == pytest.approx(source.length / 2)
         assert isinstance(app.screen, screen)
-        app.feed.advance()
-        assert app.feed.state.now <= source.position
+        app.model.advance()
+        assert app.model.state.now <= source.position
 
 
 async def test_a_live_run_has_no_keys_of_time() -> None:

@@ -17,9 +17,9 @@ from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.timeline import TimelineScreen
-from app.tui.timeline.bars import GLYPHS, bars, legend, named, plain
+from app.tui.timeline.bars import GLYPHS, bars, build_pieces, legend, slot_pieces
 from app.tui.timeline.chart import TimelineChart
-from app.tui.timeline.viewport import Part, Viewport, ticks
+from app.tui.timeline.viewport import TimeRange, Viewport, ticks
 from pool import BuildId, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.paths import DAY as RECORDING
@@ -61,9 +61,9 @@ def test_keys_never_leave_the_run(now: float, cells: int, keys: list[str]) -> No
     window = Viewport()
     for key in keys:
         if key in "+-":
-            window = window.zoomed(1 if key == "+" else -1, now, cells)
+            window = window.zoom(1 if key == "+" else -1, now, cells)
         else:
-            window = window.moved(0.25 if key == ">" else -0.25, now, cells)
+            window = window.pan(0.25 if key == ">" else -0.25, now, cells)
         part = window.part(now, cells)
         assert part.first >= 0
         assert part.since <= now
@@ -71,15 +71,15 @@ def test_keys_never_leave_the_run(now: float, cells: int, keys: list[str]) -> No
 
 
 def test_a_window_follows_until_it_is_moved_back_and_again_at_the_end() -> None:
-    window = Viewport().zoomed(1, 100.0, 50)
+    window = Viewport().zoom(1, 100.0, 50)
     assert window.follows
-    assert window.part(100.0, 50) == Part(50, 1.0, 50)
+    assert window.part(100.0, 50) == TimeRange(50, 1.0, 50)
     assert window.part(130.0, 50).until == 130.0
-    back = window.moved(-0.5, 100.0, 50)
+    back = window.pan(-0.5, 100.0, 50)
     assert not back.follows
-    assert back.part(130.0, 50) == back.part(100.0, 50) == Part(25, 1.0, 50)
-    assert back.moved(0.5, 100.0, 50).follows
-    assert back.zoomed(-1, 100.0, 50).whole
+    assert back.part(130.0, 50) == back.part(100.0, 50) == TimeRange(25, 1.0, 50)
+    assert back.pan(0.5, 100.0, 50).follows
+    assert back.zoom(-1, 100.0, 50).whole
 
 
 @given(st.floats(0, 1e5), widths, st.integers(0, 6))
@@ -88,7 +88,7 @@ def test_labels_of_the_axis_have_room_and_tell_the_time(
 ) -> None:  # fmt: skip
     window = Viewport()
     for _ in range(zoom):
-        window = window.zoomed(1, now, cells)
+        window = window.zoom(1, now, cells)
     labels = ticks(window.part(now, cells))
     for (cell, label), (following, _) in pairwise(labels):
         assert cell + len(label) < following
@@ -100,22 +100,22 @@ def test_rows_are_as_wide_as_the_time_they_show(
     spans: list[Span], cells: int, step: float, first: int, ascii_only: bool
 ) -> None:
     now = max([span.end(0) for span in spans], default=0.0)
-    shown = bars(spans, Part(first, step, cells), now)
+    shown = bars(spans, TimeRange(first, step, cells), now)
     assert len(shown) == cells
     for pieces in (
-        plain(shown, ascii_only=ascii_only),
-        named(shown, lambda build: f"名-{build}", ascii_only=ascii_only),
+        build_pieces(shown, ascii_only=ascii_only),
+        slot_pieces(shown, lambda build: f"名-{build}", ascii_only=ascii_only),
     ):
         assert sum(cell_len(piece.text) for piece in pieces) == cells
     if ascii_only:
-        assert "".join(piece.text for piece in plain(shown, ascii_only=True)).isascii()
+        assert "".join(piece.text for piece in build_pieces(shown, ascii_only=True)).isascii()
 
 
 @given(rows(), st.integers(4, 80), st.sampled_from([0.5, 5.0]))
 def test_a_cell_shows_what_has_most_of_it(spans: list[Span], cells: int, step: float) -> None:
-    part, now = Part(0, step, cells), max([s.end(0) for s in spans], default=0.0)
+    part, now = TimeRange(0, step, cells), max([s.end(0) for s in spans], default=0.0)
     for cell, shown in enumerate(bars(spans, part, now)):
-        begin = part.begin(cell)
+        begin = part.cell_start(cell)
         shares = [min(s.end(now), begin + step) - max(s.since, begin) for s in spans]
         most = max(shares, default=0.0)
         if shown is None:
@@ -129,7 +129,7 @@ def test_more_spans_than_can_be_weighed_still_fill_their_cells() -> None:
         Span(build=A, kind=Phase.BUILD, since=n / 100, until=(n + 1) / 100, slot=1)
         for n in range(100_000)
     ]
-    shown = bars(spans, Part(0, 10.0, 120), 1000.0)
+    shown = bars(spans, TimeRange(0, 10.0, 120), 1000.0)
     assert [span is not None for span in shown] == [True] * 100 + [False] * 20
 
 
@@ -300,5 +300,5 @@ async def test_a_click_on_a_bar_selects_its_build() -> None:
         await until(pilot, lambda: "kiwisolver" in text(app))
         await pilot.click(TimelineChart, offset=(14 + 12, 0))
         chart = app.screen.query_one(TimelineChart)
-        builds = app.feed.state.builds
+        builds = app.model.state.builds
         await until(pilot, lambda: bool(chart.build and builds[chart.build].name == "kiwisolver"))
