@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.scroll_view import ScrollView
 
 import pool
 from app.source.replay import ReplaySource
@@ -126,3 +127,24 @@ async def test_a_replay_has_the_same_views() -> None:
         await wait_until(
             pilot, lambda: isinstance(app.screen, BuildScreen) and "3.11.7" in screen_text(app)
         )
+
+
+@pytest.mark.parametrize("key", ["T", "t"])
+async def test_rows_of_builds_that_a_seek_has_dropped_are_blank(tmp_path: Path, key: str) -> None:
+    """A screen may be drawn between the seek of a replay and its own next tick."""
+    app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: "inner" in screen_text(app))
+        await pilot.press("g", key)
+        kind = "_Tree" if key == "T" else "TimelineChart"
+        await wait_until(pilot, lambda: bool(app.screen.query(kind)))
+        rows = app.screen.query_one(kind, ScrollView)
+        if key == "t":
+            await pilot.press("b")
+        await wait_until(pilot, lambda: "outer" in rows.render_line(0).text)
+        builds = app.model.state.builds
+        app.model.state.builds = {}
+        rows.notify_style_update()
+        drawn = [rows.render_line(line).text for line in range(3)]
+        app.model.state.builds = builds
+        assert not any("outer" in text or "inner" in text for text in drawn)
