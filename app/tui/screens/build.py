@@ -205,7 +205,8 @@ class BuildScreen(Screen[None]):
             line = (
                 f" {process.pid:>{_LABEL - 3}}  {format_size(process.rss):>8}  "
                 f"{process.cpu:>3.0f} %  "
-                f"{self._graph(trail, most, now - _GRAPH_SECONDS, now)}  {branch}{format_command(process)}"
+                f"{self._graph(trail, most, now - _GRAPH_SECONDS, now)}  "
+                f"{branch}{format_command(process)}"
             )
             yield set_cell_size(line, max(1, self.app.size.width - 2)).rstrip()
 

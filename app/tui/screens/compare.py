@@ -175,11 +175,13 @@ class DiffScreen(Screen[None]):
                 yield f" {headline(name, header, totals)}"
         a, b = self._sums
         parts = [
-            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  {format_time_change(a.wall, b.wall)}"
+            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  "
+            f"{format_time_change(a.wall, b.wall)}"
         ]
         if a.peak and b.peak:
             parts.append(
-                f"peak {format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}"
+                f"peak {format_size(a.peak)} -> {format_size(b.peak)}  "
+                f"{format_memory_change(a.peak, b.peak)}"
             )
         if (a.locks or b.locks) and format_time_change(a.locks, b.locks) != "the same":
             parts.append(
