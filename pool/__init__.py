@@ -51,6 +51,7 @@ from pool.events.state import (
 if TYPE_CHECKING:
     from pool.build.frontend.diagnosis import Diagnosis, diagnose
     from pool.build.frontend.log_tail import clean_line
+    from pool.common.files import open_output
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.units import amount_of
     from pool.engine.pool import Pool
@@ -140,6 +141,7 @@ __all__ = [
     "index_settings",
     "journal_path",
     "logs_of",
+    "open_output",
     "os_error_text",
     "parse_group",
     "parse_requirement",
@@ -172,6 +174,7 @@ _LAZY = {
     "group_requirements": "pool.requirements.pyproject",
     "index_settings": "pool.requirements.pip_config",
     "redact_urls": "pool.common.redaction",
+    "open_output": "pool.common.files",
     "parse_group": "pool.requirements.pyproject",
     "parse_requirement": "pool.requirements.request",
     "pip_rules": "pool.requirements.pip_config",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.outfile import written
+import pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def write_report(record: RunRecord, name: str, to: str) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         return
-    with written(Path(to)) as file:
+    with pool.open_output(Path(to)) as file:
         file.write(data)
 
 

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
 
 import pool
-from app.outfile import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,7 @@ def pack_run(journal: Path, to: Path) -> list[str]:
     with pool.JournalReader(journal) as reader:
         run, place = reader.header.run, reader.path
     logs = sorted(log for log in pool.logs_of(place).glob("*.log") if log.is_file())
-    with written(to) as file, _packing(file) as bundle:
+    with pool.open_output(to) as file, _packing(file) as bundle:
         bundle.write(place, f"{run}/{_JOURNAL}")
         for log in logs:
             with bundle.open(f"{run}/{_LOGS}/{log.name}", "w", force_zip64=True) as inside:

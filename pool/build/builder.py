@@ -21,9 +21,9 @@ from pool.build.frontend import build_env
 from pool.build.frontend.hooks import MissingHookError
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
-from pool.build.workspace import copy, publish
 from pool.cache.wheel_cache import CachedWheel, Damaged
 from pool.common.errors import BackendError, ProjectError
+from pool.common.files import copy_into, move_into
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
@@ -215,7 +215,7 @@ class WheelBuilder:
     def _cached_result(self, cached: CachedWheel) -> BuildResult:
         """Publish a cached wheel; blocks."""
         out_dir = self._out_dir
-        wheel = copy(cached.path, out_dir) if out_dir else cached.path
+        wheel = copy_into(cached.path, out_dir) if out_dir else cached.path
         return BuildResult(
             name=cached.name,
             version=cached.version,
@@ -300,7 +300,7 @@ class WheelBuilder:
             name=facts.name,
             version=facts.version,
             metadata=facts.metadata,
-            wheel=publish(wheel, self._out_dir) if self._out_dir else wheel,
+            wheel=move_into(wheel, self._out_dir) if self._out_dir else wheel,
             sha256=sha256,
             bytes=size,
             direct_url=self.source.direct_url,

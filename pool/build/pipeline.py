@@ -20,8 +20,8 @@ from pool.build.builder import WheelBuilder
 from pool.build.job import BuildResult
 from pool.build.locking import BuildLocks, LockTarget
 from pool.build.source import SourceTree, fetch_source
-from pool.build.workspace import copy
 from pool.common.errors import ProjectError
+from pool.common.files import copy_into
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.events.types import BuildPhase, BuildWaiting
 from pool.requirements.target import RequirementTarget
@@ -106,7 +106,7 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
         name=facts.name,
         version=facts.version,
         metadata=facts.metadata,
-        wheel=copy(source.path, out_dir) if out_dir else source.path,
+        wheel=copy_into(source.path, out_dir) if out_dir else source.path,
         sha256=source.fingerprint.split(":")[1],
         bytes=source.path.stat().st_size,
         outcome=Outcome.FETCHED,

@@ -11,20 +11,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.errors import OutputError, os_error_text
+from pool.common.files import remove_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.common.model import BuildId, RunId
 
-__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "copy", "publish"]
+__all__ = ["BuildDir", "RunWorkspace", "check_out_dir"]
 
 _KEEP_MARKER = ".kept"
 """A file in the folder of a failed build; its time is the end of the build."""
@@ -59,7 +59,7 @@ class BuildDir:
 
     def discard(self) -> None:
         """Remove the folder and its contents."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        remove_tree(self.root)
 
     def keep(self) -> None:
         """Mark the folder of a failed build, so that sweeps keep it for the user."""
@@ -113,7 +113,7 @@ def _sweep(folder: Path) -> None:
     for build_dir in folder.iterdir():
         marker = build_dir / _KEEP_MARKER
         if not marker.exists() or marker.stat().st_mtime < oldest:
-            shutil.rmtree(build_dir, ignore_errors=True)
+            remove_tree(build_dir)
     _remove_if_empty(folder)
 
 
@@ -141,44 +141,3 @@ def check_out_dir(out_dir: Path) -> None:
             f"{out_dir}: cannot write wheels there: {reason}",
             hint="choose another folder with --out-dir",
         ) from problem
-
-
-def publish(wheel: Path, out_dir: Path) -> Path:
-    """Move a finished wheel into the output folder atomically, replacing an older one.
-
-    Raises:
-        OSError: no space, no permission; then no partial file is left in ``out_dir``.
-    """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    final = out_dir / wheel.name
-    try:
-        wheel.replace(final)
-    except OSError as problem:
-        if problem.errno != errno.EXDEV:
-            raise
-        _copy_then_rename(wheel, final)
-    return final
-
-
-def copy(wheel: Path, out_dir: Path) -> Path:
-    """Copy a wheel into the output folder atomically.
-
-    Raises:
-        OSError: no space, no permission; then no partial file is left in ``out_dir``.
-    """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    final = out_dir / wheel.name
-    # The source may be this very file, in the output folder.
-    if not (final.exists() and final.samefile(wheel)):
-        _copy_then_rename(wheel, final)
-    return final
-
-
-def _copy_then_rename(wheel: Path, final: Path) -> None:
-    temporary = final.with_name(f".{wheel.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(wheel, temporary)
-        temporary.replace(final)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

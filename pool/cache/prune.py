@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from pool.common.errors import LockError, os_error_text
+from pool.common.files import remove_tree
 from pool.system.locks.base import why_not
 from pool.system.locks.lock_file import open_file
 
@@ -224,7 +224,7 @@ def prune(
         gone = list(_renamed(choose(items(cache_dir))))
     for item, path in gone:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         else:
             path.unlink(missing_ok=True)
         if item.kind == _BUILDS:

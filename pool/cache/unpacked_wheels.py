@@ -31,6 +31,7 @@ from installer.utils import parse_entrypoints
 from packaging.utils import parse_wheel_filename
 
 from pool.common.errors import ArchiveError
+from pool.common.files import remove_tree
 from pool.system.process import answer_of
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class UnpackedWheels:
                     final.rename(temporary / "damaged")
                 content.rename(final)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_tree(temporary)
         return entry.stored(final)
 
     def _folder(self, sha256: str, interpreter: Interpreter) -> Path:
@@ -164,7 +165,7 @@ class UnpackedWheels:
         for folder in self._root.glob(f"*/{_NEW}*"):
             with suppress(OSError):
                 if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder)
+                    remove_tree(folder)
 
 
 def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> UnpackedWheel:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pool.common.errors import os_error_text
+from pool.common.files import atomic_write, copy_into
 from pool.sources.pyproject import Project
 from pool.sources.wheel import sha256
 
@@ -130,7 +129,7 @@ class WheelCache:
         """
         # The next time it is opened again, and that is all.
         with suppress(OSError):
-            _write(self._project_place(source), msgspec.json.encode(project))
+            atomic_write(self._project_place(source), msgspec.json.encode(project))
 
     def _project_place(self, source: str) -> Path:
         return self._projects / hashlib.sha256(source.encode()).hexdigest()
@@ -180,7 +179,7 @@ class WheelCache:
         Raises:
             OSError: no space, no permission; what was there before is still there.
         """
-        digest, path = self._kept(wheel)
+        digest, path = self._store_file(wheel)
         entry = _Entry(
             file=wheel.name,
             name=name,
@@ -191,22 +190,14 @@ class WheelCache:
             seconds=seconds,
         )
         for recipe in recipes:
-            _write(self._keys / recipe.final_key(wheels), msgspec.json.encode(entry))
-            _write(self._asked / recipe.key, msgspec.json.encode(list(extra)))
+            atomic_write(self._keys / recipe.final_key(wheels), msgspec.json.encode(entry))
+            atomic_write(self._asked / recipe.key, msgspec.json.encode(list(extra)))
         return entry.at(path)
 
-    def _kept(self, wheel: Path) -> tuple[str, Path]:
-        """Copy a wheel to the place of its digest; an equal one, perhaps damaged, is replaced."""
-        temporary = _temporary(self._wheels)
-        try:
-            shutil.copyfile(wheel, temporary)
-            digest = sha256(temporary)
-            path = self._wheels / digest / wheel.name
-            path.parent.mkdir(exist_ok=True)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return digest, path
+    def _store_file(self, wheel: Path) -> tuple[str, Path]:
+        """Copy a wheel into the folder of its digest; a copy there, maybe damaged, is replaced."""
+        digest = sha256(wheel)
+        return digest, copy_into(wheel, self._wheels / digest)
 
     def entries(self) -> Iterator[CachedWheel]:
         """Yield the wheels that are there, each once, unchecked; broken entries are passed over."""
@@ -236,18 +227,3 @@ def _touch(path: Path) -> None:
     """Note that it was used; a cache that may only be read is used all the same."""
     with suppress(OSError):
         os.utime(path)
-
-
-def _temporary(folder: Path) -> Path:
-    """Return a name that nobody looks at, in a folder that is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f".new-{secrets.token_hex(8)}"
-
-
-def _write(place: Path, content: bytes) -> None:
-    temporary = _temporary(place.parent)
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(place)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import InstallError, os_error_text
+from pool.common.files import remove_tree
 from pool.install.env_paths import EnvPaths
 from pool.install.layout import lay_out
 from pool.install.records import Records
@@ -99,7 +100,7 @@ def discard(staged: Staged) -> None:
     What a commit could neither finish nor take back stays, for `recover`.
     """
     if not (staged.folder / PLAN).exists():
-        shutil.rmtree(staged.folder, ignore_errors=True)
+        remove_tree(staged.folder)
     os.close(staged.fd)
     with suppress(OSError):  # Others are at work in it.
         staged.folder.parent.rmdir()

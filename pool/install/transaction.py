@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pool.common.errors import InstallError, os_error_text
+from pool.common.files import remove_tree
 from pool.install.env_paths import EnvPaths
 from pool.install.filesystem import Filesystem, unwatched
 from pool.install.ownership import Ownership
@@ -103,7 +103,7 @@ def tidy(env: TargetEnvironment) -> None:
     for folder, fd in _dead(home):
         try:
             if not (folder / PLAN).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
         finally:
             os.close(fd)
     with suppress(OSError):  # There is none, or somebody is at work in it.

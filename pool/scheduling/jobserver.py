@@ -14,7 +14,6 @@ import asyncio
 import fcntl
 import os
 import re
-import shutil
 import struct
 import tempfile
 import termios
@@ -23,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISFIFO
 from typing import TYPE_CHECKING
+
+from pool.common.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -249,7 +250,7 @@ class _Pipe:
         with suppress(OSError):
             self.path.unlink()
         if self._own_folder is not None:
-            shutil.rmtree(self._own_folder, ignore_errors=True)
+            remove_tree(self._own_folder)
 
 
 def last_auth(makeflags: str) -> str | None:

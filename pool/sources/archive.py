@@ -18,7 +18,6 @@ import bz2
 import gzip
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -29,6 +28,7 @@ from posixpath import dirname, normpath
 from typing import TYPE_CHECKING, Protocol
 
 from pool.common.errors import ArchiveError
+from pool.common.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def unpack(archive: Path, into: Path) -> Path:
             unpacked(file, tree, _Scales(archive.name, packed))
         return _root(archive, into)
     except BaseException:
-        shutil.rmtree(into, ignore_errors=True)
+        remove_tree(into)
         raise
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from installer.scripts import Script
 
+from pool.common.files import remove_tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -81,7 +83,7 @@ class BuildEnvironment:
 
     def replace(self, wheels: Iterable[UnpackedWheel]) -> None:
         """Start over with other wheels."""
-        shutil.rmtree(self.path)
+        remove_tree(self.path)
         create(self.path, self.interpreter, wheels)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from pool.build.frontend.job_flags import (
     uses_ninja,
     uses_numpy_distutils,
 )
+from pool.common.files import atomic_write
 from pool.system.process import answer_of
 
 if TYPE_CHECKING:
@@ -192,11 +192,7 @@ class Shims:
         if os.pathsep in str(folder):
             return None
         if not shim.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            unborn = folder / f".{name}-{secrets.token_hex(4)}"
-            unborn.write_text(script)
-            unborn.chmod(0o755)
-            unborn.rename(shim)
+            atomic_write(shim, script.encode(), mode=0o755)
         return folder
 
 

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.aio import gather_first_error
 from pool.common.errors import HashMismatchError, PackageIndexError
+from pool.common.files import atomic_write
 from pool.sources.index.file_cache import Fetched, FileCache, checked, filename_in
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
@@ -297,10 +298,4 @@ def _read(path: Path) -> bytes:
 def _write(place: Path, content: bytes) -> None:
     """Keep what was asked for; a full disk costs nothing but the next request."""
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{place.name}.{os.getpid()}.{id(content)}")
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(place)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic_write(place, content)

@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from pool.common.errors import HashMismatchError, LockError
+from pool.common.files import atomic_write
 from pool.sources.archive import SUFFIXES
 from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
@@ -174,7 +175,8 @@ class FileCache:
                 return await checked(self._place(known.sha256, known.filename), expected)
             fetched = self._kept(temporary, sha256, _name(url, download.url, download.said))
         if etag := download.said.get("etag", ""):
-            _remember(record, _Known(etag=etag, sha256=sha256, filename=fetched.path.name))
+            entry = _Known(etag=etag, sha256=sha256, filename=fetched.path.name)
+            atomic_write(record, msgspec.msgpack.encode(entry))
         return fetched
 
     def _known(self, record: Path) -> _Known:
@@ -272,9 +274,3 @@ def _nothing(holder: Holder | None) -> None:
 def _removed(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
-
-
-def _remember(record: Path, known: _Known) -> None:
-    temporary = record.with_suffix(f".{os.getpid()}.{id(known)}")
-    temporary.write_bytes(msgspec.msgpack.encode(known))
-    temporary.replace(record)

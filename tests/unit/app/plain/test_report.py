@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import pool
-from app.outfile import written
 from pool import events
 from tests.support.home import write_journal
 
@@ -66,31 +63,3 @@ def test_what_cannot_be_done_is_one_line_and_code_2(
 def test_the_listing_of_runs_is_what_it_was(home: Home) -> None:
     save(home, "20261121-010101-1")
     assert home.run("runs", "-n", "1").stdout.startswith("20261121-010101-1")
-
-
-def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
-    file = tmp_path / "x"
-    file.write_text("before")
-    with pytest.raises(TypeError), written(file) as out:
-        out.writelines([b"half", None])  # type: ignore[list-item]
-    assert file.read_text() == "before"
-    with written(file) as out:
-        out.write(b"whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
-    assert file.read_text() == "whole"
-
-
-def test_a_link_stays_one_and_a_device_is_written_to(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    with written(tmp_path / "link") as out:
-        out.write(b"x")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real").read_bytes() == b"x"
-    with written(Path(os.devnull)) as out:
-        out.write(b"x")
-    assert not Path(os.devnull).is_file()
-
-
-def test_a_folder_cannot_be_written_to(tmp_path: Path) -> None:
-    with pytest.raises(pool.OutputError, match="is a directory"), written(tmp_path):
-        pass

@@ -1,0 +1,233 @@
+"""Atomic writes leave the old file or the new one; `remove_tree` restores modes, follows no link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pool.common.errors import OutputError
+from pool.common.files import (
+    atomic_path,
+    atomic_write,
+    copy_into,
+    move_into,
+    open_output,
+    remove_tree,
+)
+
+NOBODY = 65534
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail_with(code: int, *names: str) -> object:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(code, os.strerror(code), *names)
+
+    return fail
+
+
+def test_atomic_write_replaces_the_file_and_creates_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "a" / "b"
+    atomic_write(file, b"old")
+    atomic_write(file, b"new", mode=0o750)
+    assert file.read_bytes() == b"new"
+    assert file.stat().st_mode & 0o777 == 0o750
+    assert names(file.parent) == ["b"]
+
+
+def test_atomic_write_has_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic_write(tmp_path / "x", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_write_that_fails_midway_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+    with pytest.raises(UnicodeEncodeError), atomic_path(file) as temporary:
+        temporary.write_text("half \ud800", encoding="utf-8")
+    assert names(tmp_path) == ["x"]
+    assert file.read_text() == "old"
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x"
+    file.write_text("old")
+
+    def half(self: Path, content: bytes) -> int:
+        with self.open("wb") as out:
+            out.write(content[:2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="No space"):
+        atomic_write(file, b"whole")
+    assert names(tmp_path) == ["x"]
+    assert file.read_text() == "old"
+
+
+def test_an_output_is_complete_or_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("before")
+    with pytest.raises(TypeError), open_output(file) as out:
+        out.writelines([b"half", None])  # type: ignore[list-item] # on purpose
+    assert file.read_text() == "before"
+    with open_output(file) as out:
+        out.write(b"whole")
+    assert names(tmp_path) == ["x"]
+    assert file.read_text() == "whole"
+
+
+def test_an_output_keeps_links_and_writes_to_devices(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with open_output(tmp_path / "link") as out:
+        out.write(b"x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"x"
+    with open_output(Path(os.devnull)) as out:
+        out.write(b"x")
+    assert not Path(os.devnull).is_file()
+
+
+def test_an_output_cannot_be_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a directory"), open_output(tmp_path):
+        pass
+
+
+def test_move_into_replaces_an_older_file(tmp_path: Path) -> None:
+    file, out = tmp_path / "x.whl", tmp_path / "out"
+    out.mkdir()
+    (out / "x.whl").write_text("old")
+    file.write_text("new")
+    assert move_into(file, out) == out / "x.whl"
+    assert (out / "x.whl").read_text() == "new"
+    assert names(tmp_path) == ["out"]
+
+
+def test_move_into_copies_across_file_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "x.whl", tmp_path / "out"
+    file.write_text("new")
+    rename = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if self == file:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    move_into(file, out)
+    assert (out / "x.whl").read_text() == "new"
+    assert names(out) == ["x.whl"]
+
+
+def test_copy_into_keeps_the_original_and_does_not_copy_onto_itself(tmp_path: Path) -> None:
+    file = tmp_path / "x.whl"
+    file.write_text("new")
+    assert copy_into(file, tmp_path / "out").read_text() == "new"
+    assert copy_into(file, tmp_path) == file
+    assert file.read_text() == "new"
+
+
+def test_copy_into_leaves_nothing_when_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.whl").write_text("new")
+    monkeypatch.setattr(shutil, "copyfile", fail_with(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space"):
+        copy_into(tmp_path / "x.whl", tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_remove_tree_removes_links_but_not_their_targets(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o555)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "to-folder").symlink_to(outside)
+    (tree / "broken").symlink_to(tmp_path / "missing")
+    link = tmp_path / "link"
+    link.symlink_to(outside)
+    assert remove_tree(tree) == remove_tree(link) == []
+    assert names(tmp_path) == ["outside"]
+    assert outside.stat().st_mode & 0o777 == 0o555
+
+
+def test_remove_tree_removes_a_file_and_accepts_a_missing_path(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    assert remove_tree(tmp_path / "x") == remove_tree(tmp_path / "x") == []
+    assert names(tmp_path) == []
+
+
+def test_remove_tree_returns_what_it_could_not_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "a").mkdir(parents=True)
+    (tree / "a" / "x").touch()
+    monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
+    assert remove_tree(tree) == [tree, tree / "a", tree / "a" / "x"]
+
+
+@pytest.fixture
+def plain_user() -> Iterator[Path]:
+    """A folder of a user for whom permission bits count; the test runs as that user."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="plain-user-") as folder:
+        if os.geteuid() != 0:
+            yield Path(folder)
+            return
+        os.chown(folder, NOBODY, NOBODY)
+        try:
+            os.seteuid(NOBODY)
+        except PermissionError:
+            pytest.skip("root without the capability to switch the user id")
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o333, 0o111, 0o000])
+def test_remove_tree_gives_folders_their_modes_back(plain_user: Path, mode: int) -> None:
+    outside = plain_user / "outside"
+    outside.mkdir()
+    outside.chmod(mode)
+    tree = plain_user / "tree"
+    inner = tree / "pkg" / "mod@v1"
+    inner.mkdir(parents=True)
+    (inner / "x.go").touch(mode=0o444)
+    (inner / "outside").symlink_to(outside)
+    for folder in (inner, inner.parent, tree):
+        folder.chmod(mode)
+    assert remove_tree(tree) == []
+    assert names(plain_user) == ["outside"]
+    assert outside.stat().st_mode & 0o777 == mode
+    outside.chmod(0o755)
+
+
+def test_remove_tree_names_what_another_user_protects(plain_user: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root to make a folder of another user")
+    tree = plain_user / "tree"
+    tree.mkdir()
+    os.seteuid(0)
+    (tree / "theirs").mkdir(mode=0o755)
+    (tree / "theirs" / "x").touch()
+    os.seteuid(NOBODY)
+    (tree / "mine").touch()
+    assert remove_tree(tree) == [tree, tree / "theirs", tree / "theirs" / "x"]
