@@ -50,10 +50,10 @@ from pool.events.state import (
 
 if TYPE_CHECKING:
     from pool.build.frontend.diagnosis import Diagnosis, diagnose
-    from pool.build.frontend.log_tail import clean_line
     from pool.common.files import open_output
     from pool.common.redaction import redact_args, redact_urls
-    from pool.common.units import amount_of
+    from pool.common.text import clean_line, replace_controls
+    from pool.common.units import parse_size
     from pool.engine.pool import Pool
     from pool.events.control_socket import send_control
     from pool.install.uninstall import uninstall
@@ -126,7 +126,6 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "WatchBuild",
-    "amount_of",
     "apply",
     "apply_all",
     "budget_of",
@@ -145,10 +144,12 @@ __all__ = [
     "os_error_text",
     "parse_group",
     "parse_requirement",
+    "parse_size",
     "pip_rules",
     "read_requirements",
     "redact_args",
     "redact_urls",
+    "replace_controls",
     "send_control",
     "uninstall",
 ]
@@ -166,10 +167,11 @@ _LAZY = {
     "RequirementsFile": "pool.requirements.requirements_txt:Requirements",
     "Settings": "pool.settings",
     "RequirementSpec": "pool.requirements.request",
-    "amount_of": "pool.common.units",
+    "parse_size": "pool.common.units",
     "send_control": "pool.events.control_socket",
     "budget_of": "pool.system.memory",
-    "clean_line": "pool.build.frontend.log_tail",
+    "clean_line": "pool.common.text",
+    "replace_controls": "pool.common.text",
     "diagnose": "pool.build.frontend.diagnosis",
     "group_requirements": "pool.requirements.pyproject",
     "index_settings": "pool.requirements.pip_config",

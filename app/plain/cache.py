@@ -99,7 +99,7 @@ def _days(text: str) -> float:
 
 
 def _size(text: str) -> int:
-    if (size := pool.amount_of(text)) is None:
+    if (size := pool.parse_size(text)) is None:
         raise pool.SettingsError(
             f"--max-size: {text!r} is not a size", hint="such as 500M, 1.5GiB, or a number of bytes"
         )

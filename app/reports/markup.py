@@ -6,15 +6,11 @@ messages and logs are other people's, and HTML cannot escape them.
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree as ET
 
-__all__ = ["document", "element"]
+import pool
 
-_REPLACED = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
-)
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+__all__ = ["document", "element"]
 
 
 def element(tag: str, *inside: str | ET.Element, **attributes: str) -> ET.Element:
@@ -27,7 +23,8 @@ def element(tag: str, *inside: str | ET.Element, **attributes: str) -> ET.Elemen
             ``aria_label``.
     """
     named = {
-        name.rstrip("_").replace("_", "-"): _shown(value) for name, value in attributes.items()
+        name.rstrip("_").replace("_", "-"): pool.replace_controls(value)
+        for name, value in attributes.items()
     }
     made = ET.Element(tag, named)
     last: ET.Element | None = None
@@ -36,16 +33,12 @@ def element(tag: str, *inside: str | ET.Element, **attributes: str) -> ET.Elemen
             made.append(one)
             last = one
         elif last is None:
-            made.text = (made.text or "") + _shown(one)
+            made.text = (made.text or "") + pool.replace_controls(one)
         else:
-            last.tail = (last.tail or "") + _shown(one)
+            last.tail = (last.tail or "") + pool.replace_controls(one)
     return made
 
 
 def document(root: ET.Element) -> str:
     """Return a whole HTML document."""
     return "<!doctype html>\n" + ET.tostring(root, "unicode", method="html") + "\n"
-
-
-def _shown(text: str) -> str:
-    return _REPLACED.sub(_REPLACEMENT, text)

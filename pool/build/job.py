@@ -19,10 +19,10 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion
 
-from pool.build.frontend.log_tail import clean_line
 from pool.common.errors import ProjectError
 from pool.common.model import Outcome
-from pool.common.redaction import starred_settings
+from pool.common.redaction import redact_settings
+from pool.common.text import clean_line
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 from pool.sources.index.file_cache import filename_in
 from pool.sources.index.simple_api import IndexFile
@@ -102,7 +102,7 @@ class BuildRequest:
         """The config settings as ``KEY=VALUE``, redacted and without control characters."""
         return tuple(
             clean_line(f"{key}={value}")
-            for key, values in starred_settings(self.config_settings).items()
+            for key, values in redact_settings(self.config_settings).items()
             for value in ([values] if isinstance(values, str) else values)
         )
 

@@ -13,7 +13,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pool.common.units import in_units
+from pool.common.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +142,9 @@ def _classify_kill(victim: str, evidence: OomEvidence) -> OomVerdict:
 def _classify_allocation_failure(quote: str, evidence: OomEvidence) -> OomVerdict:
     proof = tuple(_counted_kills(evidence))
     if evidence.address_space:
-        proof += (f"the limit on address space (ulimit -v) is {in_units(evidence.address_space)}",)
+        proof += (
+            f"the limit on address space (ulimit -v) is {format_size(evidence.address_space)}",
+        )
     reasons = (f'its output says "{quote}"', *(proof or _shortage_reasons(evidence)))
     return OomVerdict(certainty="certain" if proof else "probable", reasons=reasons)
 
@@ -159,10 +161,10 @@ def _shortage_reasons(evidence: OomEvidence) -> Iterator[str]:
     """Yield the signs of a memory shortage, for a kill that the kernel did not count."""
     limit, available = evidence.limit, evidence.available
     if limit and evidence.used >= _NEAR_LIMIT * limit:
-        yield f"it used {in_units(evidence.used)}, {evidence.limit_label} {in_units(limit)}"
+        yield f"it used {format_size(evidence.used)}, {evidence.limit_label} {format_size(limit)}"
     elif limit and available is not None and available < _LOW_MEMORY * limit:
-        left = in_units(available)
-        yield f"memory was low: {left} left, {evidence.limit_label} {in_units(limit)}"
+        left = format_size(available)
+        yield f"memory was low: {left} left, {evidence.limit_label} {format_size(limit)}"
 
 
 def _first_match(pattern: re.Pattern[str], lines: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["STARS", "redact_args", "redact_urls", "starred_settings"]
+__all__ = ["STARS", "redact_args", "redact_settings", "redact_urls"]
 
 STARS = "***"
 _NAME = r"(?:token|passw|passphrase|secret|credential|api.?key|signature)"
@@ -40,7 +40,7 @@ def redact_args(words: Sequence[str]) -> Iterator[str]:
         hide = _OPTION.fullmatch(word) is not None
 
 
-def starred_settings(
+def redact_settings(
     settings: Mapping[str, str | list[str]],
 ) -> dict[str, str | list[str]]:
     """Return settings with stars for the values that are secrets, by their names."""

@@ -1,4 +1,8 @@
-"""Command lines of processes, made fit to be shown: no controls, no secrets, not too long."""
+"""Text from builds, other processes and servers, made safe to show: no control codes, no secrets.
+
+Each such text passes through this module before it reaches a terminal, a journal or a report.
+Log files are deliberately not changed; only what is shown of them is.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +15,69 @@ from pool.common.redaction import STARS, redact_args, redact_urls
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["plain", "shown"]
+__all__ = ["LONGEST_LINE", "clean_line", "clean_text", "format_command", "replace_controls"]
 
-_LONGEST = 200
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f"
-    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
-    r"\ud800-\udfff]+"  # bytes that are no UTF-8: no journal could take them
+LONGEST_LINE = 400
+"""Characters of a log line that are shown."""
+_LONGEST_TEXT = 200
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, SOS, PM, APC
+    r"|\x1b[ -/]*[0-~]?"  # the other escape sequences
+    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
 )
+_UNPRINTABLE = (
+    r"\x7f-\x9f"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line separators, text direction
+    r"\ud800-\udfff"  # surrogates: they cannot be encoded, so no journal could store them
+)
+_CONTROLS = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]+")
+_NOT_IN_DOCUMENTS = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}\ufeff\ufffe\uffff]")
 
 
-def shown(words: Sequence[str], longest: int = _LONGEST) -> str:
-    """Return a command line for a shell, the values of options that are secrets starred out."""
-    return plain(" ".join(map(_quoted, redact_args(words))), longest)
+def clean_line(line: str | bytes, longest: int = LONGEST_LINE) -> str:
+    """Return one line of output as a terminal would show it, safe and cut to a length.
+
+    Escape sequences and control characters are dropped. Of text that is overwritten by a carriage
+    return, as progress bars are, the last version remains. Credentials in URLs are redacted.
+
+    Args:
+        line: with or without its line ending; bytes are decoded as UTF-8.
+        longest: the most characters; a longer line ends with an ellipsis.
+    """
+    if isinstance(line, bytes):
+        line = line.decode("utf-8", "replace")
+    # Cut first: the patterns must not run over megabytes.
+    line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
+    line = _ESCAPES.sub("", line.rstrip("\r\n"))
+    line = line.rpartition("\r")[2]
+    line = redact_urls(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _quoted(word: str) -> str:
-    """Quote a word for a shell, unless only stars for a secret would need it."""
+def clean_text(text: str, longest: int = _LONGEST_TEXT) -> str:
+    """Return a name, URL or message with a space for each run of control characters.
+
+    Credentials in URLs are redacted; the rest is cut after ``longest`` characters.
+    """
+    return redact_urls(_CONTROLS.sub(" ", text))[:longest]
+
+
+def format_command(words: Sequence[str], longest: int = _LONGEST_TEXT) -> str:
+    """Return a command line quoted for a shell, with the values of secret options redacted."""
+    return clean_text(" ".join(map(_quote, redact_args(words))), longest)
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell, unless only the stars of a redacted value would need it."""
     bare = word.replace(STARS, "x")
     return word if shlex.quote(bare) == bare else shlex.quote(word)
 
 
-def plain(text: str, longest: int = _LONGEST) -> str:
-    """Return text without controls and without credentials in URLs, at most so long."""
-    return redact_urls(_CONTROLS.sub(" ", text))[:longest]
+def replace_controls(text: str) -> str:
+    """Return text for a document: control characters are replaced by U+FFFD.
+
+    Tabs and newlines stay. Direction marks and characters that XML does not allow are replaced.
+    """
+    return _NOT_IN_DOCUMENTS.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -23,7 +23,7 @@ import psutil
 from pool.cache.prune import statuses
 from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
-from pool.common.units import in_units
+from pool.common.units import format_size
 from pool.requirements.pip_config import found_files, index_settings
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.memory_budget import MemoryBudget
@@ -122,7 +122,7 @@ class Doctor:
         if not os.access(there, os.W_OK):
             return "missing", f"{folder}  cannot be written: choose another with {variable}"
         free = shutil.disk_usage(there).free
-        return "ok" if free >= _LITTLE_SPACE else "note", f"{folder}  {in_units(free)} free"
+        return "ok" if free >= _LITTLE_SPACE else "note", f"{folder}  {format_size(free)} free"
 
     def _cached(self) -> tuple[State, str]:
         until = self.clock.monotonic() + _MEASURING_SECONDS
@@ -130,10 +130,10 @@ class Doctor:
         with suppress(OSError):
             for about in statuses(os.fspath(self.cache_dir)):
                 if self.clock.monotonic() > until:
-                    return "ok", f"more than {in_units(total)}: wheelpool cache info tells all"
+                    return "ok", f"more than {format_size(total)}: wheelpool cache info tells all"
                 total += 0 if about.st_ino in seen else about.st_size
                 seen.add(about.st_ino)
-        return "ok", in_units(total)
+        return "ok", format_size(total)
 
     def _history(self) -> tuple[State, str]:
         history = BuildHistory(self.state_dir / "history.sqlite")
@@ -144,7 +144,7 @@ class Doctor:
             return "note", "nothing is known yet: the first builds are not expected to take long"
         return "ok", (
             f"{known.names} distributions known;"
-            f" largest {known.largest} ({in_units(known.peak)}),"
+            f" largest {known.largest} ({format_size(known.peak)}),"
             f" slowest {known.slowest} ({known.seconds:.1f} s)"
         )
 
@@ -183,14 +183,14 @@ class Doctor:
     def _memory(self) -> tuple[State, str]:
         memory = psutil.virtual_memory()
         auto = MemoryBudget(memory.total, read_available(self.root).free).current
-        text = f"{in_units(memory.available)} of {in_units(memory.total)} available"
-        return "ok", f"{text}: --memory auto is {in_units(auto)} now"
+        text = f"{format_size(memory.available)} of {format_size(memory.total)} available"
+        return "ok", f"{text}: --memory auto is {format_size(auto)} now"
 
     def _swap(self) -> tuple[State, str]:
         swap = psutil.swap_memory()
         if not swap.total:
             return "note", "none: what does not fit is killed"
-        return "ok", f"{in_units(swap.free)} of {in_units(swap.total)} free"
+        return "ok", f"{format_size(swap.free)} of {format_size(swap.total)} free"
 
     def _cgroup(self) -> tuple[State, str]:
         if (cgroup := own_cgroup(self.root)) is None:
@@ -198,8 +198,8 @@ class Doctor:
         limit, used, kills = cgroup.limit(), cgroup.used(), cgroup.kills()
         said = [
             f"version {cgroup.version}",
-            "no limit" if limit is None else f"limit {in_units(limit)}",
-            "" if used is None else f"{in_units(used)} used",
+            "no limit" if limit is None else f"limit {format_size(limit)}",
+            "" if used is None else f"{format_size(used)} used",
             "kills are not counted" if kills is None else f"{kills} oom kills so far",
         ]
         return "note" if kills is None else "ok", ", ".join(filter(None, said))
@@ -222,7 +222,7 @@ class Doctor:
         soft, _ = resource.getrlimit(resource.RLIMIT_AS)
         if soft == resource.RLIM_INFINITY:
             return "ok", "no limit"
-        return "note", f"each process may have {in_units(soft)} (ulimit -v)"
+        return "note", f"each process may have {format_size(soft)} (ulimit -v)"
 
     def _indexes(self) -> tuple[State, str]:
         try:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pool.build.frontend.log_tail import clean_line
 from pool.common.model import Outcome
+from pool.common.text import clean_line
 
 if TYPE_CHECKING:
     from pool.build.job import BuildJob, BuildResult

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from pool.common.model import LimitName, WaitFor
-from pool.common.units import in_units
+from pool.common.units import format_size
 from pool.events.types import BuildWaiting, LimitChanged
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.scheduling.memory_ledger import MemoryLedger
@@ -98,7 +98,7 @@ class MemoryPolicy:
             before = self._announced.get(build)
             if before is None or _differs(before, (needs, free), needs):
                 self._announced[build] = (needs, free)
-                on = f"needs {in_units(needs)}, {in_units(free)} free"
+                on = f"needs {format_size(needs)}, {format_size(free)} free"
                 event = BuildWaiting(
                     build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free
                 )
@@ -156,9 +156,9 @@ class MemoryPolicy:
             return ""
         if reading.overuse > 1 and self._budget:
             used, limit = self.ledger.total_usage, self._budget.limit
-            return f"memory {in_units(used)} of {in_units(limit)}"
+            return f"memory {format_size(used)} of {format_size(limit)}"
         if reading.scarce:
-            return f"{in_units(self._available.free)} of memory left"
+            return f"{format_size(self._available.free)} of memory left"
         return f"processes waited for memory {reading.stall:.0f} % of the time"
 
     def _pressure_reading(self) -> PressureReading | None:

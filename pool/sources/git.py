@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from pool.build.frontend.log_tail import clean_line
 from pool.common.errors import GitError
-from pool.common.text import plain
+from pool.common.text import clean_line, clean_text
 from pool.sources.index.credentials import Login, split_login
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
@@ -153,7 +152,7 @@ class Git:
         program = shutil.which("git", path=self._environ.get("PATH", os.defpath))
         if program is None:
             raise GitError(
-                f"{plain(url)}: there is no git on PATH",
+                f"{clean_text(url)}: there is no git on PATH",
                 hint="install git, or name an archive of that commit",
             )
         bare, login = _without_login(url)
@@ -189,7 +188,7 @@ class _Work:
             with self.log.open("rb") as log:
                 log.seek(before)
                 command = next(text for text in arguments if not text.startswith("-"))
-                raise _failed(plain(self.url), command, map(clean_line, log))
+                raise _failed(clean_text(self.url), command, map(clean_line, log))
 
     async def ask(self, *arguments: str, cwd: Path) -> str:
         """Return what a command prints; nothing if it fails."""
@@ -231,7 +230,7 @@ async def _provided(work: _Work, copy: Path, reference: str) -> str:
     with suppress(GitError):
         await _fetch(work, copy, f"+{wanted}:{ours}")
         return await _commit(work, copy, ours)
-    raise GitError(f"{plain(work.url)}: has no commit, tag or branch {wanted!r}")
+    raise GitError(f"{clean_text(work.url)}: has no commit, tag or branch {wanted!r}")
 
 
 async def _fetch(work: _Work, copy: Path, *refs: str) -> None:
@@ -259,7 +258,7 @@ def _nothing(holder: Holder | None) -> None:
 
 def _refuse_options(url: str, reference: str) -> None:
     if url.startswith("-") or not _REFERENCE.fullmatch(reference):
-        raise GitError(f"{plain(url)}: git cannot be asked for {reference!r} of it")
+        raise GitError(f"{clean_text(url)}: git cannot be asked for {reference!r} of it")
 
 
 def _without_login(url: str) -> tuple[str, Login | None]:
@@ -268,7 +267,7 @@ def _without_login(url: str) -> tuple[str, Login | None]:
         is_http = urlsplit(url).scheme in ("http", "https")
         return split_login(url) if is_http else (url, None)
     except ValueError as problem:
-        raise GitError(f"{plain(url)}: not a URL: {problem}") from problem
+        raise GitError(f"{clean_text(url)}: not a URL: {problem}") from problem
 
 
 def _environ(inherited: Mapping[str, str], url: str, login: Login | None) -> dict[str, str]:
@@ -298,4 +297,6 @@ def _failed(url: str, command: str, output: Iterable[str]) -> GitError:
     hint = ""
     if re.search("could not read Username|Authentication failed|Permission denied", reason):
         hint = "it wants credentials: a credential helper, a key, or in the URL"
-    return GitError(f"{url}: git {command}: {plain(reason.removeprefix('fatal: '))}", hint=hint)
+    return GitError(
+        f"{url}: git {command}: {clean_text(reason.removeprefix('fatal: '))}", hint=hint
+    )

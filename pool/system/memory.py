@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pool.common.errors import SettingsError
-from pool.common.units import amount_of
+from pool.common.units import parse_size
 from pool.system.cgroup import own_cgroup
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def budget_of(text: str, root: Path = _ROOT) -> int | None:
         part = float(share[1])
         if 0 < part <= 100:
             return int(_whole(root) * part / 100)
-    elif size := amount_of(text):
+    elif size := parse_size(text):
         return size
     raise SettingsError(
         f"{text!r} is no amount of memory", hint="such as 8G, 1200M, 50%, auto or off"

@@ -24,7 +24,7 @@ import psutil
 
 from pool.common.clock import Clock, SystemClock
 from pool.common.model import BuildId, ProcessSample
-from pool.common.text import plain, shown
+from pool.common.text import clean_text, format_command
 from pool.system.pss import PssSampler
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class _Proc:
             pid=int(pid),
             ppid=int(fields[1]),
             session=int(fields[3]),
-            name=plain(head.partition(b"(")[2].decode("utf-8", "replace")),
+            name=clean_text(head.partition(b"(")[2].decode("utf-8", "replace")),
             rss=int(fields[21]) * self._page,
             cpu=(int(fields[11]) + int(fields[12])) / self._hertz,
             started=float(fields[19]),
@@ -266,7 +266,7 @@ class _Proc:
         with suppress(OSError):
             with (folder / "cmdline").open("rb") as file:
                 words = file.read(_MOST_READ).rstrip(b"\0").decode("utf-8", "replace").split("\0")
-            command = shown(words, _LONGEST_COMMAND) if words != [""] else ""
+            command = format_command(words, _LONGEST_COMMAND) if words != [""] else ""
         with suppress(OSError):
             for variable in (folder / "environ").read_bytes().split(b"\0"):
                 if variable.startswith(b"WHEELPOOL_BUILD="):
@@ -300,5 +300,5 @@ class _Psutil:
         with suppress(psutil.Error):
             process = psutil.Process(pid)
             mark = process.environ().get("WHEELPOOL_BUILD", "")
-            return _Known(shown(process.cmdline(), _LONGEST_COMMAND), mark)
+            return _Known(format_command(process.cmdline(), _LONGEST_COMMAND), mark)
         return _Known("", "")

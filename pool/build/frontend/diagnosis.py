@@ -3,7 +3,7 @@
 Pure, and one pass over the lines, however many: what compilers, linkers, CMake, meson and rustc
 call an error comes first, and of those the first, since the others mostly follow from it; then
 the last Python exception; then whatever else looks like an error. Lines are expected to be cut
-and cleaned (`pool.build.frontend.log_tail.clean_line`), so no pattern meets a long one.
+and cleaned (`pool.common.text.clean_line`), so no pattern meets a long one.
 """
 
 from __future__ import annotations

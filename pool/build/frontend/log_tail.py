@@ -1,53 +1,25 @@
-"""What builds print, made fit to be shown: cleaned for a terminal, URLs without credentials.
+"""Reads the end of a growing log file: line and byte counts, and the last line to show.
 
-The log files themselves keep every byte; all that is shown passes through `clean_line`.
+Log files keep every byte of the output. A line that is shown is cleaned by
+`pool.common.text.clean_line`.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.common.redaction import redact_urls
+from pool.common.text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["LONGEST", "LogTail", "Tail", "clean_line", "last_lines"]
+__all__ = ["LogTail", "Tail", "last_lines"]
 
-LONGEST = 400
-"""Characters of a line that are shown."""
 _CHUNK = 1 << 17
 _LAST_BYTES = 1 << 16
 _LAST_LINES = 300
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS and their kin
-    r"|\x1b[ -/]*[0-~]?"  # the other escapes
-    r"|\x9b[0-?]*[ -/]*[@-~]"  # CSI in one character
-)
-_CONTROLS = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f"
-    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # ends of lines, directions
-    r"\ud800-\udfff]"  # halves of characters, which cannot be written anywhere
-)
-
-
-def clean_line(line: str | bytes, longest: int = LONGEST) -> str:
-    """Return one line fit to be shown, progress folded, cut short.
-
-    It is without escapes, controls, direction marks, and credentials in URLs.
-    """
-    if isinstance(line, bytes):
-        line = line.decode("utf-8", "replace")
-    # Cut first: the patterns below must not run over megabytes.
-    line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
-    line = _ESCAPES.sub("", line.rstrip("\r\n"))
-    line = line.rpartition("\r")[2]
-    line = redact_urls(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def last_lines(log: Path, most: int = _LAST_BYTES) -> list[str]:

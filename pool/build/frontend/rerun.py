@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from pool.common.redaction import STARS, starred_settings
+from pool.common.redaction import STARS, redact_settings
 
 if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookCall
@@ -20,7 +20,7 @@ __all__ = ["rerun_command"]
 def rerun_command(call: HookCall) -> str:
     """Return a line for sh that runs the hook again, its output on the terminal."""
     module, _, attribute = call.backend.partition(":")
-    settings = starred_settings(call.config_settings)
+    settings = redact_settings(call.config_settings)
     arguments = [repr(settings)]
     if not call.hook.startswith("get_requires"):
         arguments.insert(0, repr(str(call.output)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pool.common.model import Holder
-from pool.common.text import shown
+from pool.common.text import format_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def describe(pid: int) -> Holder:
     """Return a process as a holder, its command line cleaned and without credentials."""
     try:
         process = psutil.Process(pid)
-        command = shown(process.cmdline() or [process.name()])
+        command = format_command(process.cmdline() or [process.name()])
         return Holder(pid=pid, command=command, since=process.create_time())
     except psutil.Error:
         return Holder(pid=pid)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pool.build.frontend.hooks import HookCall
-from pool.build.frontend.log_tail import clean_line
 from pool.build.frontend.rerun import rerun_command
 from pool.common.model import BuildId
-from pool.common.redaction import redact_args, redact_urls, starred_settings
+from pool.common.redaction import redact_args, redact_settings, redact_urls
+from pool.common.text import clean_line
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_settings_are_told_without_secrets() -> None:
         "index": "https://me:d@host",
         "jobs": "2",
     }
-    assert starred_settings(settings) == {
+    assert redact_settings(settings) == {
         "my-token": ["***", "***"],
         "Secret": "***",
         "index": "https://***@host",

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pool.build.frontend.log_tail import LONGEST, LogTail, clean_line
+from pool.build.frontend.log_tail import LogTail
+from pool.common.text import LONGEST_LINE, clean_line
 
 NASTY = st.lists(
     st.one_of(
@@ -49,7 +50,7 @@ def steers(character: str) -> bool:
 def test_no_control_gets_through(line: bytes) -> None:
     for shown in (clean_line(line), clean_line(line.decode("utf-8", "surrogateescape"))):
         assert not any(steers(character) for character in shown)
-        assert len(shown) <= LONGEST
+        assert len(shown) <= LONGEST_LINE
         shown.encode("utf-8")
         assert clean_line(shown) == shown
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from pool.common import text as commandline
 from pool.common.model import BuildId, ProcessSample, RunId
+from pool.common.text import format_command
 from pool.system.sampler import Sampler, _Known, _Proc, _Process, _Psutil
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
@@ -207,7 +207,7 @@ def test_a_long_chain_of_forks_is_no_trouble(sampler: Sampler, machine: Machine)
     ],
 )
 def test_command_lines_show_no_secrets_and_no_controls(words: list[str], shown: str) -> None:
-    assert commandline.shown(words) == shown
+    assert format_command(words) == shown
 
 
 TREE = """

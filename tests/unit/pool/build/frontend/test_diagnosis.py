@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pool.build.frontend.diagnosis import Diagnosis, diagnose
-from pool.build.frontend.log_tail import clean_line
 from pool.build.frontend.system_packages import for_header, for_library, for_module, for_program
+from pool.common.text import clean_line
 
 TRACEBACK = "Traceback (most recent call last):\n  File x\n"
 LOGS = Path(__file__).with_name("logs")

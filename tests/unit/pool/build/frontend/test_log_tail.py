@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.build.frontend.log_tail import LONGEST, LogTail, clean_line, last_lines
+from pool.build.frontend.log_tail import LogTail, last_lines
+from pool.common.text import LONGEST_LINE, clean_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def test_a_line_is_shown_as_plain_text(line: str | bytes, shown: str) -> None:
 
 def test_a_long_line_is_cut_and_says_so() -> None:
     shown = clean_line("x" * 10_000_000)
-    assert len(shown) == LONGEST
+    assert len(shown) == LONGEST_LINE
     assert shown.endswith("…")
     assert clean_line("x" * 30, 10) == "x" * 9 + "…"
 
@@ -118,7 +119,7 @@ def test_a_line_that_never_ends_is_not_kept_whole(log: Path) -> None:
     append(log, b"x" * (5 << 20))
     seen = tail.poll()
     assert seen
-    assert (seen.lines, len(seen.last)) == (1, LONGEST)
+    assert (seen.lines, len(seen.last)) == (1, LONGEST_LINE)
     assert len(tail._recent) <= 1 << 16
 
 
