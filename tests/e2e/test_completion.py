@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pexpect
 import pytest
 
@@ -19,8 +18,8 @@ from app.cli.completion import (
     retriable_build_candidates,
     saved_run_candidates,
 )
-from app.cli.root import root
 from pool import events
+from tests.support.commands import COMMANDS, parameters_of
 from tests.support.home import Home, write_journal
 
 NEWER, OLDER = "20261121-031205-4711", "20261120-020000-4712"
@@ -213,8 +212,7 @@ def test_the_script_is_printed_whatever_is_installed(home: Home, shell: str) -> 
 
 def test_every_flag_that_takes_a_path_offers_paths() -> None:
     paths = {"FILE", "DIR", "ENV", "TREE", "PATH", "DIR|URL"}
-    for command in root.commands.values():
-        context = click.Context(command, help_option_names=["-h", "--help"])
-        for parameter in command.get_params(context):
+    for command in COMMANDS.values():
+        for parameter in parameters_of(command):
             if parameter.metavar in paths:
                 assert parameter._custom_shell_complete is not None, parameter.name

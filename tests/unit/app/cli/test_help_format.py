@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 
 import click
 import pytest
@@ -12,17 +11,9 @@ from click.testing import CliRunner
 
 from app.cli.help_format import GroupedOption
 from app.cli.root import root
+from tests.support.commands import COMMANDS
 
-
-def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the words of every command."""
-    yield words
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from commands(child, (*words, name))
-
-
-ALL = list(commands(root))
+ALL = [tuple(words.split()) for words in COMMANDS]
 
 
 def help_of(words: tuple[str, ...]) -> str:

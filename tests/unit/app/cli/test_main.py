@@ -1,4 +1,4 @@
-"""What happens around every command, and how it ends."""
+"""The entry point: start-up cost, error messages, exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import app
 from app.cli import main as cli
-from app.cli import root as arguments
+from app.cli.root import root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,28 +19,38 @@ if TYPE_CHECKING:
     from tests.support.home import Home
 
 
-def test_the_version_is_the_installed_one(home: Home) -> None:
+def test_version_is_that_of_the_installation(home: Home) -> None:
     done = home.run("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"wheelpool {app.__version__}\n", "")
     assert app.__version__ == version("wheelpool")
 
 
-def test_the_version_and_help_load_no_engine_and_no_screen(home: Home) -> None:
+def test_version_and_help_import_neither_engine_nor_screen(home: Home) -> None:
     code = (
         "import sys; from app.cli import main as cli; cli.run(sys.argv[1:]);"
-        "print(*{'click', 'pool', 'rich', 'textual', 'httpx', 'msgspec'} & set(sys.modules))"
+        "found = {'click', 'app.config.options', 'pool', 'rich', 'textual', 'httpx', 'msgspec'};"
+        "print(*sorted(found & set(sys.modules)))"
     )
     assert home.python(code, "--version").stdout.splitlines()[1:] == [""]
-    assert home.python(code, "build", "--help").stdout.splitlines()[-1] == "click"
+    assert home.python(code, "--help").stdout.splitlines()[-1] == "click"
+    assert home.python(code, "build", "--help").stdout.splitlines()[-1] == (
+        "app.config.options click"
+    )
 
 
-def test_no_words_are_a_cry_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_m_app_runs_the_command(home: Home) -> None:
+    code = "import runpy, sys; sys.argv[1:] = ['--version']; runpy.run_module('app', run_name='__main__')"
+    done = home.python(code)
+    assert (done.returncode, done.stdout) == (0, f"wheelpool {app.__version__}\n")
+
+
+def test_no_arguments_print_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([]) == 0
     assert "Examples:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["frob"], "No such command 'frob'."),
         (["build", "--bogus", "x"], "No such option '--bogus'"),
@@ -49,20 +59,20 @@ def test_no_words_are_a_cry_for_help(capsys: pytest.CaptureFixture[str]) -> None
         (["replay", "--speed", "100", "x"], "100.0 is not in the range"),
     ],
 )
-def test_bad_usage_is_told_with_the_way_to_help(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_bad_usage_is_reported_with_a_hint_at_help(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(words) == 2
     out, err = capsys.readouterr()
     first, hint = err.splitlines()
     assert out == ""
     assert first.startswith("wheelpool: ")
-    assert told in first
+    assert message in first
     assert hint.startswith("  for more information, try 'wheelpool")
     assert hint.endswith("--help'")
 
 
-def test_naming_nothing_is_told_with_what_can_be_named(home: Home) -> None:
+def test_no_targets_are_reported_with_what_can_be_named(home: Home) -> None:
     for command in ("build", "install"):
         done = home.run(command)
         assert done.returncode == 2
@@ -70,11 +80,11 @@ def test_naming_nothing_is_told_with_what_can_be_named(home: Home) -> None:
         assert "-r, --pylock or --group" in done.stderr
 
 
-def test_all_bad_targets_are_told_and_nothing_starts(home: Home) -> None:
+def test_all_invalid_targets_are_reported_and_nothing_starts(home: Home) -> None:
     done = home.run("build", home.tree("good"), "./nope", "six==", "hg+http://u:secret@x.test/a")
     assert done.returncode == 2
-    told = [line for line in done.stderr.splitlines() if line.startswith("wheelpool: ")]
-    assert [line.split()[1].strip(":'") for line in told] == [
+    messages = [line for line in done.stderr.splitlines() if line.startswith("wheelpool: ")]
+    assert [line.split()[1].strip(":'") for line in messages] == [
         "./nope", "six==", "hg+http://***@x.test/a",
     ]  # fmt: skip
     assert not (home.state / "runs").exists()
@@ -82,7 +92,7 @@ def test_all_bad_targets_are_told_and_nothing_starts(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["-j", "0"], "--builds: '0'"),
         (["--downloads", "x"], "--downloads: 'x'"),
@@ -92,16 +102,18 @@ def test_all_bad_targets_are_told_and_nothing_starts(home: Home) -> None:
         (["-C", "novalue"], "-C novalue: "),
     ],
 )
-def test_bad_values_end_before_anything_starts(home: Home, words: list[str], told: str) -> None:
+def test_invalid_values_are_refused_before_anything_starts(
+    home: Home, words: list[str], message: str
+) -> None:
     done = home.run("build", home.tree("good"), *words)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(home.root.glob("**/*.whl"))
 
 
-def test_a_bad_configuration_ends_every_build(home: Home) -> None:
+def test_an_invalid_configuration_file_is_refused(home: Home) -> None:
     file = home.configure("builds = 'many'")
     done = home.run("build", home.tree("good"))
     assert done.returncode == 2
@@ -112,13 +124,13 @@ def test_escapes_in_arguments_do_not_reach_the_terminal(home: Home) -> None:
     assert "\x1b" not in home.run("build", "./\x1b[31mred", "\x1b]0;title\x07").stderr
 
 
-def test_a_target_that_is_no_text_is_refused(home: Home) -> None:
+def test_a_target_that_is_not_utf8_is_refused(home: Home) -> None:
     done = home.run("build", "./caf\udce9")
     assert done.returncode == 2
     assert "not valid UTF-8" in done.stderr
 
 
-def test_an_error_of_our_own_is_one_line_and_a_file(
+def test_an_internal_error_is_one_line_and_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> int:
@@ -126,7 +138,7 @@ def test_an_error_of_our_own_is_one_line_and_a_file(
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr(arguments.root, "main", broken)
+    monkeypatch.setattr(root, "main", broken)
     assert cli.run(["runs"]) == 3
     err = capsys.readouterr().err
     assert err.startswith("wheelpool: internal error: ZeroDivisionError: oh")
@@ -136,11 +148,11 @@ def test_an_error_of_our_own_is_one_line_and_a_file(
     assert "Traceback" in file.read_text()
 
 
-def test_an_interrupt_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_returns_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(arguments.root, "main", interrupted)
+    monkeypatch.setattr(root, "main", interrupted)
     assert cli.run(["runs"]) == 130
 
 
@@ -152,7 +164,7 @@ def test_windows_is_refused(
     assert "Windows" in capsys.readouterr().err
 
 
-def test_a_strangers_pool_is_noticed(home: Home) -> None:
+def test_another_package_named_pool_is_refused(home: Home) -> None:
     (home.root / "shadow").mkdir()
     (home.root / "shadow" / "pool.py").touch()
     code = "import sys; sys.path.insert(0, 'shadow'); from app.cli import main as cli; sys.exit(cli.run(['runs']))"
@@ -161,7 +173,7 @@ def test_a_strangers_pool_is_noticed(home: Home) -> None:
     assert "shadow/pool.py" in done.stderr
 
 
-def test_a_reader_that_leaves_is_no_error(home: Home) -> None:
+def test_a_closed_pipe_is_no_error(home: Home) -> None:
     code = (
         "import os, subprocess, sys; r, w = os.pipe(); os.close(r);"
         f"sys.exit(subprocess.call([{str(home.command)!r}, 'runs'], stdout=w))"
@@ -170,13 +182,13 @@ def test_a_reader_that_leaves_is_no_error(home: Home) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_full_disk_behind_stdout_is_told(home: Home) -> None:
+def test_a_full_disk_behind_stdout_is_reported(home: Home) -> None:
     code = f"import subprocess, sys; sys.exit(subprocess.call([{str(home.command)!r}, 'runs'], stdout=open('/dev/full', 'w')))"
     done = home.python(code)
     assert (done.returncode, done.stderr) == (1, "wheelpool: stdout: no space left on device\n")
 
 
-def test_runs_lists_what_was_built_and_replay_takes_its_id(home: Home) -> None:
+def test_runs_lists_a_run_and_replay_takes_its_id(home: Home) -> None:
     built = home.run("build", home.tree("liba"), "-q")
     assert built.returncode == 0, built.stderr
     listed = home.run("runs")
@@ -187,7 +199,7 @@ def test_runs_lists_what_was_built_and_replay_takes_its_id(home: Home) -> None:
     assert "built     liba 1.0" in again.stderr
 
 
-def test_replay_refuses_what_is_no_log(home: Home) -> None:
+def test_replay_refuses_a_file_that_is_no_journal(home: Home) -> None:
     (home.root / "notes.txt").write_text("hello\n")
     done = home.run("replay", "notes.txt")
     assert done.returncode == 2
@@ -199,6 +211,6 @@ def test_settings_come_from_flags_environment_and_file(home: Home) -> None:
     tree = home.tree("liba")
     done = home.run("build", tree, "--json", "-j", "5", WHEELPOOL_CONCURRENT_INSTALLS="6")
     started = json.loads(done.stdout.splitlines()[1])
-    assert started["limits"].pop("memory") > 0, "as much as there is"
+    assert started["limits"].pop("memory") > 0, "as much as the machine has"
     assert started["limits"] == {"builds": 5, "downloads": 8, "installs": 6, "jobs": 5}
     assert started["out_dir"] == str(home.root / "from-file")

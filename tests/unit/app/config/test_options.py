@@ -12,14 +12,13 @@ from click.testing import CliRunner
 
 from app.cli.help_format import Command, GroupedOption
 from app.cli.options import with_options
-from app.cli.root import root
 from app.config import options
 from app.config.options import OPTIONS, Option, find_option, options_of
 from app.config.reference import options_table
 from app.config.sources import ConfigSources, read_file
+from tests.support.commands import COMMANDS, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SPARKLE = Option(
@@ -34,13 +33,6 @@ SPARKLE = Option(
     default="gold",
     choices=("gold", "silver"),
 )
-
-
-def command_names(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]:
-    yield " ".join(words)
-    if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from command_names(child, (*words, name))
 
 
 def new_build_command(values: dict[str, object]) -> click.Command:
@@ -118,18 +110,13 @@ def test_variables_and_keys_are_named_after_the_option(option: Option) -> None:
 def test_help_is_a_sentence_and_commands_exist(option: Option) -> None:
     assert option.help[0].isupper()
     assert option.help.endswith(".")
-    assert set(option.commands) <= set(command_names(root))
+    assert set(option.commands) <= set(COMMANDS)
     assert option.commands
 
 
 def test_every_command_has_the_options_of_the_table() -> None:
-    for words in command_names(root):
-        command: click.Command = root
-        for word in words.split():
-            assert isinstance(command, click.Group)
-            command = command.commands[word]
-        context = click.Context(command, help_option_names=["-h", "--help"])
-        shown = [p.name for p in command.get_params(context) if isinstance(p, GroupedOption)]
+    for words, command in COMMANDS.items():
+        shown = [p.name for p in parameters_of(command) if isinstance(p, GroupedOption)]
         assert shown == [option.name for option in options_of(words)]
 
 
