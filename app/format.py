@@ -40,7 +40,7 @@ def format_clock(seconds: float) -> str:
 
 
 def format_estimate(seconds: float) -> str:
-    """Return an estimated duration, rounded: ``a few seconds``, ``about 3 min``, ``about 1.5 h``."""
+    """Return an estimated duration: ``a few seconds``, ``about 3 min``, ``about 1.5 h``."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:

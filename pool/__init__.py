@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from pool.requirements.requirements_txt import Requirements as RequirementsFile
     from pool.requirements.requirements_txt import read_requirements
+    from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
@@ -81,6 +82,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "MAX_BUILDS",
+    "RANK_NEW",
+    "RANK_RESUMED",
     "BuildId",
     "BuildState",
     "Cancel",
@@ -155,6 +158,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "RANK_NEW": "pool.scheduling.slot",
+    "RANK_RESUMED": "pool.scheduling.slot",
     "ALL": "pool.requirements.request",
     "Diagnosis": "pool.build.frontend.diagnosis",
     "FormatControl": "pool.requirements.request",

@@ -1,1 +1,4 @@
-"""Pure models derived from a run's state: timeline, queue, estimates, sorting, grouping."""
+"""Pure models derived from a run's state: status, timeline, queue, estimate, order, layout.
+
+Models hold facts and numbers; `app.text` makes words of them.
+"""

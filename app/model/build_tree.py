@@ -1,7 +1,8 @@
-"""What needs what: the builds of a run as a tree, each of them drawn once.
+"""The builds of a run as a tree of dependencies.
 
-Pure. Under a build is what was built for its environment; whatever is needed more than once is
-drawn where it is met first and named elsewhere. Of several tries only the last is in it.
+Pure. Below a build are the builds that its build environment needs. A build that several others
+need is drawn once, where it comes first, and named elsewhere. The tree has the last attempt of each
+build only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BRANCHES_TO_ASCII", "TreeRow", "tree_rows"]
 
 BRANCHES_TO_ASCII = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "↑": "^"})
-"""For terminals that have no more than ASCII."""
+"""Replaces box-drawing characters for terminals that show ASCII only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,81 +27,74 @@ class TreeRow:
 
     build: pool.BuildId
     branch: str
-    """What is drawn before its name, to show under which one it is."""
-    again: bool
-    """Whether it is only named here, and drawn above."""
-    needs: int
-    """How many builds are right under it, shown or not."""
+    """The branch that is drawn before its name."""
+    repeated: bool
+    """Whether its builds are drawn further up, where it comes first."""
+    children: int
+    """The number of builds directly below it, shown or not."""
     folded: bool
 
 
 def tree_rows(state: pool.RunState, folded: Collection[pool.BuildId] = ()) -> list[TreeRow]:
-    """Return the tree, a line for each build and for each time it is needed again.
+    """Return the rows of the tree, one for each build and each further build that needs it.
 
     Args:
         state: the run.
-        folded: the builds under which nothing is to be shown.
+        folded: the builds whose dependencies are hidden.
     """
-    under = _under(state)
-    found: list[TreeRow] = []
+    children = _children(state)
+    rows: list[TreeRow] = []
     drawn: set[pool.BuildId] = set()
     for root in _roots(state):
         if root not in drawn:
-            found += _drawn(root, under, drawn, folded)
-    return found
+            rows += _subtree(root, children, drawn, folded)
+    return rows
 
 
 def _roots(state: pool.RunState) -> Iterator[pool.BuildId]:
-    """Yield what nobody needs, then all: were there a circle, it would still be drawn."""
+    """Yield builds that no build needs, then all builds, so that even a cycle is drawn."""
     last = [build for build in state.builds.values() if build.superseded_by is None]
     yield from (build.id for build in last if not build.needed_by)
     yield from (build.id for build in last)
 
 
-def _under(state: pool.RunState) -> dict[pool.BuildId, list[pool.BuildId]]:
-    under: dict[pool.BuildId, list[pool.BuildId]] = {}
+def _children(state: pool.RunState) -> dict[pool.BuildId, list[pool.BuildId]]:
+    children: dict[pool.BuildId, list[pool.BuildId]] = {}
     for build in state.builds.values():
         if build.superseded_by is None:
-            for by in dict.fromkeys(_last_try(state, by) for by in build.needed_by):
-                under.setdefault(by, []).append(build.id)
-    return under
+            for parent in dict.fromkeys(_last_attempt(state, one) for one in build.needed_by):
+                children.setdefault(parent, []).append(build.id)
+    return children
 
 
-def _last_try(state: pool.RunState, build: pool.BuildId) -> pool.BuildId:
+def _last_attempt(state: pool.RunState, build: pool.BuildId) -> pool.BuildId:
     while (one := state.builds.get(build)) is not None and one.superseded_by is not None:
         build = one.superseded_by
     return build
 
 
-def _drawn(
+def _subtree(
     root: pool.BuildId,
-    under: Mapping[pool.BuildId, list[pool.BuildId]],
+    children: Mapping[pool.BuildId, list[pool.BuildId]],
     drawn: set[pool.BuildId],
     folded: Collection[pool.BuildId],
 ) -> Iterator[TreeRow]:
-    """Yield a build and what is under it; without recursion, however deep that goes."""
-    left = [(root, "", "", True)]
-    while left:
-        build, branch, below, shown = left.pop()
-        again = build in drawn
+    """Yield a build and the builds below it; without recursion, as a tree may be very deep."""
+    stack = [(root, "", "", True)]
+    while stack:
+        build, branch, indent, shown = stack.pop()
+        repeated = build in drawn
         drawn.add(build)
-        needs = [] if again else under.get(build, [])
+        below = [] if repeated else children.get(build, [])
         if shown:
             yield TreeRow(
                 build=build,
                 branch=branch,
-                again=again,
-                needs=len(needs),
-                folded=bool(needs) and build in folded,
+                repeated=repeated,
+                children=len(below),
+                folded=bool(below) and build in folded,
             )
-        open_ = shown and build not in folded
-        for place, need in reversed([*enumerate(needs, 1)]):
-            last = place == len(needs)
-            left.append(
-                (
-                    need,
-                    below + ("└─ " if last else "├─ "),
-                    below + ("   " if last else "│  "),
-                    open_,
-                )
-            )
+        unfolded = shown and build not in folded
+        for number, child in reversed([*enumerate(below, 1)]):
+            corner, line = ("└─ ", "   ") if number == len(below) else ("├─ ", "│  ")
+            stack.append((child, indent + corner, indent + line, unfolded))

@@ -1,7 +1,7 @@
-"""What of a sorted list is shown as rows, and what is grouped away behind one row.
+"""The lines of a list: the rows that are shown, and groups that stand for hidden rows.
 
-Pure arithmetic over the sizes of sections: it knows no builds. Whatever is grouped away is counted,
-so that rows and groups together are always the whole list.
+Pure arithmetic over the sizes of sections; it knows no builds. Hidden rows are counted, so rows and
+groups together are always the whole list.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 __all__ = ["SHOWN_FAILURES", "Group", "Layout", "LayoutOptions"]
 
 SHOWN_FAILURES = 3
-"""So many failures are always shown."""
-_RUNS_ON = (Section.RUNNING, Section.WAITING)
+"""The number of failures that are always shown."""
+_UNFINISHED = (Section.RUNNING, Section.WAITING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One row in the place of some."""
+    """One row that stands for several."""
 
     section: Section
     hidden: int
-    """How many it stands for; 0 where they are shown below it."""
+    """The number of hidden rows; 0 if they are shown below it."""
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutOptions:
-    """How a list is laid out."""
+    """The options of a layout."""
 
-    opened: Collection[Section] = ()
-    """The groups whose rows are shown."""
-    everything: bool = False
-    """Whether there are no groups at all: somebody looks for something."""
-    backwards: bool = False
+    expanded: Collection[Section] = ()
+    """The sections whose groups show their rows."""
+    ungrouped: bool = False
+    """Whether there are no groups at all, as in the result of a filter."""
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Some of the sorted list, one after the other."""
+    """A slice of the sorted list."""
 
     start: int
     stop: int
-    backwards: bool = False
+    reverse: bool = False
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -61,25 +61,25 @@ class Layout:
     """The lines of a list that is sorted by section.
 
     Args:
-        sizes: how many are in each section, in the order of `Section`.
-        manner: how to lay them out.
-        kept: the index of one that is a row of its own even if its group is closed.
+        sizes: the number of entries in each section, in the order of `Section`.
+        options: the options of the layout.
+        selected: the index of an entry that is shown even if its group is closed.
     """
 
     def __init__(
-        self, sizes: Sequence[int], manner: LayoutOptions, kept: int | None = None
+        self, sizes: Sequence[int], options: LayoutOptions, selected: int | None = None
     ) -> None:
         self._segments: list[_Segment] = []
         self._lines = 0
         start = 0
-        # Groups hold the screen for what goes on: when nothing does, there is room for all.
-        everything = manner.everything or not any(sizes[section] for section in _RUNS_ON)
+        # Groups keep room for unfinished builds; without any there is room for all rows.
+        ungrouped = options.ungrouped or not any(sizes[section] for section in _UNFINISHED)
         for section in Section:
             stop = start + sizes[section]
-            if everything or section in _RUNS_ON:
-                self._add(_Rows(start=start, stop=stop, backwards=manner.backwards))
+            if ungrouped or section in _UNFINISHED:
+                self._add(_Rows(start=start, stop=stop, reverse=options.reverse))
             else:
-                for segment in _grouped(section, start, stop, manner, kept):
+                for segment in _grouped(section, start, stop, options, selected):
                     self._add(segment)
             start = stop
 
@@ -90,8 +90,8 @@ class Layout:
     def __len__(self) -> int:
         return self._lines
 
-    def at(self, line: int) -> int | Group:
-        """Return what is on a line: an index of the sorted list, or a group.
+    def item_at(self, line: int) -> int | Group:
+        """Return the entry on a line, as an index of the sorted list, or the group.
 
         Raises:
             IndexError: there is no such line.
@@ -100,23 +100,23 @@ class Layout:
             if line < (height := _height(segment)):
                 if isinstance(segment, Group):
                     return segment
-                return segment.stop - 1 - line if segment.backwards else segment.start + line
+                return segment.stop - 1 - line if segment.reverse else segment.start + line
             line -= height
         raise IndexError(line)
 
     def line_of(self, index: int) -> int | None:
-        """Return the line of one of the sorted list; None where a group hides it."""
+        """Return the line of an entry of the sorted list; None if a group hides it."""
         top = 0
         for segment in self._segments:
             if isinstance(segment, _Rows) and segment.start <= index < segment.stop:
                 return top + (
-                    segment.stop - 1 - index if segment.backwards else index - segment.start
+                    segment.stop - 1 - index if segment.reverse else index - segment.start
                 )
             top += _height(segment)
         return None
 
     def line_of_group(self, section: Section) -> int | None:
-        """Return the line of a section's group, where it has one."""
+        """Return the line of a section's group; None if it has none."""
         top = 0
         for segment in self._segments:
             if isinstance(segment, Group) and segment.section is section:
@@ -126,24 +126,24 @@ class Layout:
 
 
 def _grouped(
-    section: Section, start: int, stop: int, manner: LayoutOptions, kept: int | None
+    section: Section, start: int, stop: int, options: LayoutOptions, selected: int | None
 ) -> Iterator[_Segment]:
-    """Yield the newest few failures, and one row for the rest, or for all that has ended."""
+    """Yield the newest failures as rows, and one group for the rest of the section."""
     shown = min(SHOWN_FAILURES, stop - start) if section is Section.FAILED else 0
     if stop - start - shown <= 1:
-        # A row that says there is one more takes as much room as that one.
+        # A group for one row takes as much room as the row.
         yield _Rows(start=start, stop=stop)
         return
     rest = start + shown
     yield _Rows(start=start, stop=rest)
-    if section in manner.opened:
+    if section in options.expanded:
         yield Group(section=section, hidden=0, count=stop - rest)
-        yield _Rows(start=rest, stop=stop, backwards=manner.backwards)
+        yield _Rows(start=rest, stop=stop, reverse=options.reverse)
         return
-    inside = kept is not None and rest <= kept < stop
+    inside = selected is not None and rest <= selected < stop
     yield Group(section=section, hidden=stop - rest - inside, count=stop - rest)
-    if kept is not None and inside:
-        yield _Rows(start=kept, stop=kept + 1)
+    if selected is not None and inside:
+        yield _Rows(start=selected, stop=selected + 1)
 
 
 def _height(segment: _Segment) -> int:

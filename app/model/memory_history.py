@@ -1,7 +1,7 @@
-"""The memory of each build, and of each process that runs, over time.
+"""The memory of each build, and of each running process, over time.
 
-Pure: it is shown the same events as the state. Of a process that has ended nothing is kept, so
-what it takes is bounded by what runs.
+Pure: it records the same events as the state. The series of a process is dropped when it has ended,
+so the size of the history depends on what runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from app.model.timeline import Series
+from app.model.series import Series
 from pool import events
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ class MemoryHistory:
         self._processes: dict[pool.BuildId, dict[int, Series]] = {}
 
     def record(self, event: events.Event) -> None:
-        """Look at an event."""
+        """Record one event; only samples and the ends of builds matter."""
         if isinstance(event, events.Sample):
             for sample in event.builds:
-                self._sampled(event.t, sample)
+                self._record_sample(event.t, sample)
         elif isinstance(event, events.BuildFinished):
             self._processes.pop(event.build, None)
             if event.build in self.builds:
                 self.builds[event.build].append(event.t, 0)
 
-    def _sampled(self, t: float, sample: events.BuildSample) -> None:
+    def _record_sample(self, t: float, sample: events.BuildSample) -> None:
         self.builds[sample.build].append(t, sample.rss)
         before = self._processes.get(sample.build, {})
         now = {process.pid: before.get(process.pid) or Series() for process in sample.processes}
@@ -45,7 +45,7 @@ class MemoryHistory:
         self._processes[sample.build] = now
 
     def copy(self) -> MemoryHistory:
-        """Return the same, for somebody else to go on with; what has ended is shared."""
+        """Return a copy to go on with; the series of finished builds are shared."""
         twin = MemoryHistory()
         for build, series in self.builds.items():
             twin.builds[build] = series.copy() if build in self._processes else series
@@ -54,19 +54,19 @@ class MemoryHistory:
         return twin
 
     def process(self, build: pool.BuildId, pid: int) -> Series:
-        """Return the memory of one process; an empty series where it is not known."""
+        """Return the memory of one process; an empty series if it has none."""
         return self._processes.get(build, {}).get(pid) or Series()
 
 
 def sample_columns(series: Series, count: int, since: float, until: float) -> list[int | None]:
-    """Return the most there was in each of so many equal lengths of time."""
+    """Return the highest value in each of `count` equal parts of a time; None before the first."""
     if not series.times or until <= since:
         return [None] * count
     width = (until - since) / count
-    begun = series.times[0]
+    first = series.times[0]
     return [
         series.highest(since + n * width, since + (n + 1) * width)
-        if since + (n + 1) * width > begun
+        if since + (n + 1) * width > first
         else None
         for n in range(count)
     ]

@@ -1,7 +1,7 @@
-"""Who waits at the gate of builds, the next one first, kept while builds change.
+"""The queue of builds that wait for a slot, the next one first, updated as builds change.
 
-Pure, and from the state alone: the same line in a live run and in its replay. Who waits for memory
-stands in it as well, as the gate has it, and may be passed.
+Pure, and derived from the state alone: a replay has the same queue as the run. A build that waits
+for memory stays in it, as at the gate, and may be overtaken.
 """
 
 from __future__ import annotations
@@ -19,52 +19,53 @@ if TYPE_CHECKING:
 
 __all__ = ["SlotQueue"]
 
-_Ticket = tuple[tuple[int, float, int], int]
+_Key = tuple[tuple[int, float, int], int]
+"""The priority at the gate, then the order of announcement."""
 
 
 class SlotQueue:
-    """Builds by who goes first; a change costs O(log waiting)."""
+    """Builds in the order in which they get a slot; one change costs O(log length)."""
 
     def __init__(self) -> None:
-        self._line: list[tuple[_Ticket, BuildId]] = []
-        self._tickets: dict[BuildId, _Ticket] = {}
+        self._queue: list[tuple[_Key, BuildId]] = []
+        self._keys: dict[BuildId, _Key] = {}
         self._numbers: dict[BuildId, int] = {}
-        """The order of announcement, which decides where nothing else does."""
+        """The order of announcement; it decides between equal priorities."""
 
     @classmethod
     def of(cls, state: RunState) -> SlotQueue:
-        """Return the line as it is in a state."""
-        line = cls()
-        line.update(state, state.builds)
-        return line
+        """Return the queue of a state."""
+        queue = cls()
+        queue.update(state, state.builds)
+        return queue
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self._queue)
 
-    def __getitem__(self, place: int) -> BuildId:
-        return self._line[place][1]
+    def __getitem__(self, position: int) -> BuildId:
+        return self._queue[position][1]
 
     def update(self, state: RunState, changed: Iterable[BuildId]) -> None:
-        """Put those that have changed where they stand now."""
+        """Insert, move or remove builds that have changed."""
         assign_numbers(self._numbers, state)
         for name in changed:
             build = state.builds[name]
-            ticket = (priority_of(build), self._numbers[name]) if _at_gate(build) else None
-            if ticket != (old := self._tickets.pop(name, None)):
+            key = (priority_of(build), self._numbers[name]) if _waits_for_slot(build) else None
+            if key != (old := self._keys.pop(name, None)):
                 if old is not None:
-                    del self._line[bisect_left(self._line, (old, name))]
-                if ticket is not None:
-                    insort(self._line, (ticket, name))
-            if ticket is not None:
-                self._tickets[name] = ticket
+                    del self._queue[bisect_left(self._queue, (old, name))]
+                if key is not None:
+                    insort(self._queue, (key, name))
+            if key is not None:
+                self._keys[name] = key
 
     def position(self, build: BuildId) -> int | None:
-        """Return how many are before a build; None where it does not wait for a slot."""
-        ticket = self._tickets.get(build)
-        return None if ticket is None else bisect_left(self._line, (ticket, build))
+        """Return the number of builds before a build; None if it does not wait for a slot."""
+        key = self._keys.get(build)
+        return None if key is None else bisect_left(self._queue, (key, build))
 
 
-def _at_gate(build: BuildState) -> bool:
+def _waits_for_slot(build: BuildState) -> bool:
     return build.status is Status.QUEUED or (
         build.status is Status.WAITING and build.waiting_for is WaitFor.MEMORY
     )

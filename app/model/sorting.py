@@ -1,7 +1,7 @@
-"""In which order builds are listed: sections that never mix, and what sorts within them.
+"""The order of builds in a list: sections that never mix, and the sort key within a section.
 
-Pure, as `app.text.rows` is. What runs is the first section whatever else is sorted by, so that nothing
-that has ended, however much of it, ever pushes running builds off a screen.
+Pure. Running builds are the first section in every order, so finished builds, however many, never
+push them off the screen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import IntEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from pool import Outcome, Status
+from pool import RANK_NEW, RANK_RESUMED, Outcome, Status
 
 if TYPE_CHECKING:
     from pool import BuildId, BuildState, RunState
@@ -27,29 +27,27 @@ __all__ = [
 ]
 
 Order: TypeAlias = Literal["state", "time", "memory", "name"]
-"""What is sorted by."""
+"""What a list is sorted by."""
 ORDERS: tuple[Order, ...] = get_args(Order)
 SortKey = tuple["Section", tuple[Any, ...]]
-"""What builds are sorted by: the section first; keys compare within one section and one order."""
-_GOES_ON, _FRESH = 0, 1
-"""The ranks at the gate of what has begun, or others wait for, and of what has not (pool.scheduling.slot)."""
+"""The section, then a key that compares within one section and one order."""
 
 
 class Section(IntEnum):
-    """The parts of a list of builds, from the top."""
+    """The sections of a list of builds, from the top."""
 
     RUNNING = 0
-    """Has a slot."""
+    """Builds that hold a slot."""
     FAILED = 1
     WAITING = 2
-    """Waits, for a slot or for something else."""
+    """Builds that wait for a slot or for something else."""
     NOT_BUILT = 3
-    """Skipped, cancelled, or tried again by another build."""
+    """Builds that were skipped, cancelled, or retried by another build."""
     FINISHED = 4
 
 
 def section_of(build: BuildState) -> Section:
-    """Return the part of the list that a build is in."""
+    """Return the section of a build."""
     if build.status is not Status.DONE:
         return Section.WAITING if build.slot is None else Section.RUNNING
     if build.superseded_by is not None:
@@ -61,28 +59,28 @@ def section_of(build: BuildState) -> Section:
 
 
 def sort_key(build: BuildState, by: Order = "state", *, newest_first: bool = True) -> SortKey:
-    """Return what a build is sorted by.
+    """Return the sort key of a build.
 
     Args:
         build: one of a run.
-        by: the order that was asked for.
-        newest_first: whether failed builds are in the order of their end whatever was asked for.
+        by: the selected order.
+        newest_first: sort failed builds by their end in every order, the newest first.
     """
     section = section_of(build)
     if section is Section.FAILED and newest_first:
         by = "state"
     match by:
         case "state":
-            return section, _by_state(build, section)
+            return section, _state_key(build, section)
         case "time":
-            return section, (_by_time(build),)
+            return section, (_time_key(build),)
         case "memory":
             return section, (-(build.peak if build.status is Status.DONE else build.rss),)
         case "name":
             return section, (build.label.casefold(),)
 
 
-def _by_state(build: BuildState, section: Section) -> tuple[Any, ...]:
+def _state_key(build: BuildState, section: Section) -> tuple[Any, ...]:
     match section:
         case Section.RUNNING:
             return (build.started_at,)
@@ -91,12 +89,12 @@ def _by_state(build: BuildState, section: Section) -> tuple[Any, ...]:
         case Section.WAITING:
             return (0, build.queued_at)
         case _:
-            # What has just ended is what one looks for.
+            # Users look for the builds that ended last.
             return (-(build.finished_at or 0.0),)
 
 
-def _by_time(build: BuildState) -> float:
-    """Sort the longest first."""
+def _time_key(build: BuildState) -> float:
+    """Return a key that sorts the longest time first."""
     if build.status is Status.DONE:
         return -build.seconds
     if build.started_at is not None:
@@ -105,17 +103,21 @@ def _by_time(build: BuildState) -> float:
 
 
 def priority_of(build: BuildState) -> tuple[int, float, int]:
-    """Return who goes first at the gate, as `pool.scheduling.slot` has it: lower does."""
+    """Return a build's priority at the gate, as `pool.scheduling.slot` computes it.
+
+    Journals of older versions have no priority; it is derived from the build then. The lowest
+    priority gets the next slot.
+    """
     rank, weight, number = build.priority or (
-        _GOES_ON if build.nested else _FRESH,
+        RANK_RESUMED if build.nested else RANK_NEW,
         -(build.expected or 0.0),
         0,
     )
-    return (rank if build.started_at is None else _GOES_ON), weight, number
+    return (rank if build.started_at is None else RANK_RESUMED), weight, number
 
 
 def assign_numbers(numbers: dict[BuildId, int], state: RunState) -> None:
-    """Give those that are new the next numbers, in the order of announcement."""
+    """Assign the next numbers to new builds, in the order of announcement."""
     if len(numbers) < len(state.builds):
         for build in islice(state.builds, len(numbers), None):
             numbers[build] = len(numbers)

@@ -36,7 +36,7 @@ def kind_of(build: BuildState) -> BuildKind:
 
 
 def working_seconds(build: BuildState, now: float) -> float:
-    """Return the seconds that a build has worked in its slot: all phases but downloads and waits."""
+    """Return the seconds of a build's phases without downloads and waits."""
     phases = dict(build.phases)
     if build.phase is not None and build.phase_since is not None:
         phases[build.phase] = phases.get(build.phase, 0.0) + max(0.0, now - build.phase_since)

@@ -9,28 +9,28 @@ the words. Pure: no clock, no I/O; all times are seconds since the start of the 
         pool.apply(state, event)
         timeline.record(event, state)
 
-Spans are kept in full, about ten for each build. Series are not: a series that changed thousands of
-times keeps its extremes only, in more detail the newer they are.
+Spans are kept in full, about ten for each build; series are bounded (`app.model.series`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pool
+from app.model.series import Series
 from pool import LimitName, Outcome, Phase, Status, WaitFor, events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from app.model.series import Measure
 
 __all__ = [
     "Landmark",
-    "Measure",
-    "Series",
     "Span",
     "SpanKind",
     "Timeline",
@@ -40,18 +40,6 @@ __all__ = [
 SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
 """What happens in a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve`` and
 ``install``, which belong to the run and to no build."""
-
-Measure = Literal[
-    "used", "reserved", "budget", "available",
-    "cap", "running", "tokens", "working", "jobs", "downloads", "stall",
-]  # fmt: skip
-"""The name of a series. Bytes: ``used`` (sampled, all processes of all builds), ``reserved`` (for
-running builds), ``budget`` (0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds
-(0 is paused), ``running`` builds, ``tokens`` (jobs beside the first of each build), ``working`` (all
-jobs), ``jobs`` (their cap), ``downloads``. Percent: ``stall`` (of the time, for lack of memory)."""
-
-_POINTS = 8192
-"""The maximum number of points of a series: two hours of memory, sampled once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,64 +104,17 @@ class Landmark:
     """The change of the limit."""
 
 
-@dataclass(slots=True)
-class Series:
-    """A value over time: each holds from its time until the next one's."""
-
-    times: list[float] = field(default_factory=list)
-    values: list[int] = field(default_factory=list)
-    extreme: Callable[[int, int], int] = max
-    """Which of two values stays where there is room for one only."""
-
-    def append(self, t: float, value: int) -> None:
-        """Note the value from ``t`` on; ``t`` is not before the newest."""
-        if self.values and self.values[-1] == value:
-            return
-        if self.times and self.times[-1] == t:
-            self.values[-1] = value
-            return
-        self.times.append(t)
-        self.values.append(value)
-        if len(self.times) > _POINTS:
-            self._thin()
-
-    def value_at(self, t: float) -> int | None:
-        """Return the value at a moment; None before the first one."""
-        place = bisect_right(self.times, t) - 1
-        return self.values[place] if place >= 0 else None
-
-    def highest(self, since: float, until: float) -> int | None:
-        """Return the largest value in a length of time; None before the first one."""
-        first = max(0, bisect_right(self.times, since) - 1)
-        return max(self.values[first : bisect_left(self.times, until)], default=None)
-
-    def copy(self) -> Series:
-        """Return the same, for somebody else to go on with."""
-        return Series(list(self.times), list(self.values), self.extreme)
-
-    @property
-    def peak(self) -> int:
-        """The largest value of all; 0 where there is none."""
-        return max(self.values, default=0)
-
-    def _thin(self) -> None:
-        """Make one of every two points; the newest stays as it is."""
-        newest = self.times.pop(), self.values.pop()
-        pairs = zip(self.values[::2], self.values[1::2], strict=True)
-        self.values = [*(self.extreme(*pair) for pair in pairs), newest[1]]
-        self.times = [*self.times[::2], newest[0]]
-
-
 class Timeline:
-    """What has happened so far.
+    """The history of one run so far.
 
     Attributes:
-        builds: for each build its spans, one after the other; a build that has not ended has
-            exactly one that goes on, its last.
-        slots: for each slot, by number, the spans of those that held it, one after the other.
-        around: choosing versions, waiting for the environment's lock, installing; by start.
+        builds: the spans of each build, in order; the last span of an unfinished build is open,
+            all others are closed.
+        slots: the spans of the builds that held each slot, by its number, in order.
+        run_spans: the spans of the run itself: version resolution, waiting for the environment's
+            lock, installation; by start.
         series: values over time.
-        landmarks: failures and changed caps, in order.
+        landmarks: failures and changed limits, in order.
     """
 
     def __init__(self) -> None:
@@ -185,35 +126,35 @@ class Timeline:
         self.landmarks: list[Landmark] = []
 
     @classmethod
-    def of(cls, happened: Iterable[events.Event]) -> Timeline:
-        """Return what all of these events come to."""
+    def of(cls, journal: Iterable[events.Event]) -> Timeline:
+        """Return the timeline of all events of a run."""
         state, timeline = pool.RunState(), cls()
-        for event in happened:
+        for event in journal:
             pool.apply(state, event)
             timeline.record(event, state)
         return timeline
 
     def record(self, event: events.Event, state: pool.RunState) -> None:
-        """Take in an event that was just folded into the state.
+        """Record an event that was just applied to the state.
 
-        It takes some microseconds: an event is about one build, and what is summed up is summed up
-        over those that hold a slot.
+        It takes some microseconds: an event concerns one build, and sums are over the builds that
+        hold a slot.
         """
         match event:
             case events.BuildPhase() | events.BuildQueued():
-                self._turn(state.builds[event.build], state)
+                self._update_span(state.builds[event.build], state)
             case events.BuildStarted() | events.BuildWaiting() | events.BuildFinished():
-                self._turn(state.builds[event.build], state)
-                self._occupied(state)
-                self._note_failure(event, state)
+                self._update_span(state.builds[event.build], state)
+                self._record_slots(state)
+                self._record_failure(event, state)
             case events.Sample():
-                self._sampled(event)
+                self._record_sample(event)
             case events.DownloadStarted() | events.DownloadFinished():
                 self.series["downloads"].append(event.t, len(state.downloads))
             case events.RunStarted() | events.LimitChanged():
-                self._limited(event, state)
+                self._record_limits(event, state)
             case events.LockWaiting(build=build) if build is not None:
-                self._turn(state.builds[build], state)
+                self._update_span(state.builds[build], state)
             case (
                 events.LockWaiting(build=None)
                 | events.LockAcquired(build=None)
@@ -221,9 +162,9 @@ class Timeline:
                 | events.ResolveStarted()
                 | events.ResolveFinished()
             ):
-                self._go_around(state)
+                self._update_run_spans(state)
             case events.ResolveFailed() | events.EnvironmentFailed():
-                self._go_around(state)
+                self._update_run_spans(state)
                 self.landmarks.append(Landmark(t=event.t, kind="failure", message=event.message))
             case _:
                 return
@@ -252,8 +193,8 @@ class Timeline:
 
     # Spans
 
-    def _turn(self, build: pool.BuildState, state: pool.RunState) -> None:
-        """Go on to the next span, where a build does something else now."""
+    def _update_span(self, build: pool.BuildState, state: pool.RunState) -> None:
+        """Close the open span of a build and open the next, if the build does something else now."""
         spans = self.builds.setdefault(build.id, [])
         last = spans[-1] if spans else None
         kind = _kind(build, state)
@@ -261,7 +202,7 @@ class Timeline:
             if last.kind == kind and last.slot == build.slot:
                 last.cause = _cause(build) or last.cause
                 return
-            self._end(last, spans, state.now)
+            self._close(last, spans, state.now)
         if kind is None:
             return
         span = Span(
@@ -275,38 +216,38 @@ class Timeline:
         if span.slot is not None:
             self.slots.setdefault(span.slot, []).append(span)
 
-    def _end(self, span: Span, spans: list[Span], t: float) -> None:
-        """End the span that goes on; what took no time at all never was."""
+    def _close(self, span: Span, spans: list[Span], t: float) -> None:
+        """Close an open span; a span that took no time is removed."""
         span.until = t
         if span.until <= span.since:
             spans.pop()
             if span.slot is not None:
                 self.slots[span.slot].pop()
 
-    def _go_around(self, state: pool.RunState) -> None:
-        """Follow what is about no single build."""
-        going_on = _open_spans_of_run(state)
+    def _update_run_spans(self, state: pool.RunState) -> None:
+        """Open and close the spans of the run itself."""
+        open_now = _open_spans_of_run(state)
         for span in self.run_spans:
-            if span.until is None and span.kind not in going_on:
+            if span.until is None and span.kind not in open_now:
                 span.until = state.now
-        open_now = {span.kind for span in self.run_spans if span.until is None}
-        for kind, cause in going_on.items():
-            if kind not in open_now:
+        recorded = {span.kind for span in self.run_spans if span.until is None}
+        for kind, cause in open_now.items():
+            if kind not in recorded:
                 self.run_spans.append(Span(build=None, kind=kind, since=state.now, cause=cause))
 
     # Series and landmarks
 
-    def _occupied(self, state: pool.RunState) -> None:
+    def _record_slots(self, state: pool.RunState) -> None:
         running = [state.builds[build] for build in state.slots.values()]
         self.series["running"].append(state.now, len(running))
         self.series["reserved"].append(state.now, sum(build.reserved for build in running))
         if not running:
-            # Nobody may look again before there is something to see.
+            # There is no sample before the next build starts.
             self.series["used"].append(state.now, 0)
             self.series["tokens"].append(state.now, 0)
             self.series["working"].append(state.now, 0)
 
-    def _sampled(self, event: events.Sample) -> None:
+    def _record_sample(self, event: events.Sample) -> None:
         self.series["used"].append(event.t, sum(build.rss for build in event.builds))
         self.series["tokens"].append(event.t, sum(build.tokens for build in event.builds))
         working = sum(1 + build.tokens for build in event.builds if build.processes)
@@ -315,7 +256,7 @@ class Timeline:
         if event.machine.stall is not None:
             self.series["stall"].append(event.t, round(event.machine.stall))
 
-    def _limited(
+    def _record_limits(
         self, event: events.RunStarted | events.LimitChanged, state: pool.RunState
     ) -> None:
         measures: dict[LimitName, Measure] = {
@@ -332,9 +273,9 @@ class Timeline:
         if event.limit is LimitName.BUILDS and not (event.old and event.new):
             for build in state.builds.values():
                 if build.status is Status.QUEUED:
-                    self._turn(build, state)
+                    self._update_span(build, state)
 
-    def _note_failure(self, event: events.Event, state: pool.RunState) -> None:
+    def _record_failure(self, event: events.Event, state: pool.RunState) -> None:
         if isinstance(event, events.BuildFinished) and event.outcome is Outcome.FAILED:
             self.landmarks.append(
                 Landmark(t=event.t, kind="failure", build=event.build, message=event.message)
@@ -342,12 +283,12 @@ class Timeline:
 
 
 def spans_between(spans: Sequence[Span], since: float, until: float) -> Sequence[Span]:
-    """Return those of some spans that are in a length of time, as one slice of them.
+    """Return the spans that overlap a length of time, as one slice.
 
     Args:
-        spans: of one build, or of one slot.
-        since: the beginning, included.
-        until: the end, not included.
+        spans: the spans of one build, or of one slot.
+        since: the start, included.
+        until: the end, excluded.
     """
     first = max(0, bisect_right(spans, since, key=attrgetter("since")) - 1)
     if first < len(spans) and (end := spans[first].until) is not None and end <= since:
@@ -356,7 +297,7 @@ def spans_between(spans: Sequence[Span], since: float, until: float) -> Sequence
 
 
 def _kind(build: pool.BuildState, state: pool.RunState) -> SpanKind | None:
-    """Return what a build is doing; None once it has ended."""
+    """Return the kind of a build's open span; None if the build has ended."""
     if build.status is Status.DONE:
         return None
     if build.phase is not None:

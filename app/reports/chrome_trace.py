@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from app.format import format_size
-from app.model.timeline import Measure, Span
+from app.model.series import Measure
+from app.model.timeline import Span
 from app.text.rows import build_title
 from app.text.spans import SPAN_NAMES, landmark_text, span_detail
 from pool import WaitFor

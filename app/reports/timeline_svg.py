@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from xml.etree import ElementTree as ET
 
-    from app.model.timeline import Measure, Span, SpanKind
+    from app.model.series import Measure
+    from app.model.timeline import Span, SpanKind
     from app.runs.record import RunRecord
 
 __all__ = ["SHADES", "draw_swatch", "draw_timeline"]

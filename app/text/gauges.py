@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pool
-    from app.model.timeline import Measure, Timeline
+    from app.model.series import Measure
+    from app.model.timeline import Timeline
 
 __all__ = ["GAUGE_SECONDS", "Gauge", "gauge_values", "list_gauges"]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from app.model.timeline import Series
+    from app.model.series import Series
     from app.tui.run_model import RunModel
 
 __all__ = ["BuildScreen"]

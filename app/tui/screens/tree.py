@@ -78,20 +78,20 @@ class _Tree(ScrollView, can_focus=True):
         self.rows = tree_rows(self._model.state, self.folded)
         if before is not None:
             found = (n for n, row in enumerate(self.rows)
-                     if (row.build, row.again) == (before.build, before.again))  # fmt: skip
+                     if (row.build, row.repeated) == (before.build, before.repeated))  # fmt: skip
             self.cursor = next(found, min(self.cursor, max(0, len(self.rows) - 1)))
         self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows))
 
     def toggle(self) -> None:
         """Expand or collapse the selected build."""
-        if (row := self.selected) is not None and row.needs:
+        if (row := self.selected) is not None and row.children:
             self.folded ^= {row.build}
             self.rebuild()
             self.refresh()
 
     def toggle_all(self) -> None:
         """Expand or collapse all builds."""
-        self.folded = set() if self.folded else {row.build for row in self.rows if row.needs}
+        self.folded = set() if self.folded else {row.build for row in self.rows if row.children}
         self.rebuild()
         self.refresh()
 
@@ -115,13 +115,13 @@ class _Tree(ScrollView, can_focus=True):
             build, model.state, model.now, queue_position(build, model.state, model.slot_queue)
         )
         name = f"{row.branch}{build_title(build)}"
-        if row.again:
+        if row.repeated:
             state = "↑ above"
         else:
-            name += f"  [+{row.needs}]" if row.folded else ""
+            name += f"  [+{row.children}]" if row.folded else ""
             state = f"{shown.word:<10} {shown.detail}"
         room = max(12, (width - 3 - _TIME) * 2 // 5)
-        time = "" if row.again else shown.time
+        time = "" if row.repeated else shown.time
         cells = [
             f" {GLYPHS[shown.kind][self._ascii]} ",
             _cut(name, room) + " ",
@@ -133,7 +133,7 @@ class _Tree(ScrollView, can_focus=True):
         kind = self.get_component_rich_style(f"tree--{shown.kind}", partial=True)
         dim = self.get_component_rich_style("tree--dim", partial=True)
         glyph, label, words, time = cells
-        parts = [(glyph, kind), (label, dim if row.again else ""), (words, kind), (time, dim)]
+        parts = [(glyph, kind), (label, dim if row.repeated else ""), (words, kind), (time, dim)]
         return Text.assemble(*parts, style=self.rich_style, no_wrap=True, end="")
 
     def _go(self, to: int) -> None:

@@ -39,7 +39,7 @@ class TableQuery:
     def manner(self) -> LayoutOptions:
         """The layout of the list."""
         everything = bool(self.needle)
-        return LayoutOptions(opened=self.opened, everything=everything, backwards=self.backwards)
+        return LayoutOptions(expanded=self.opened, ungrouped=everything, reverse=self.backwards)
 
     def has_same_order(self, other: TableQuery) -> bool:
         """Return whether another query has the same sort order."""
@@ -86,7 +86,7 @@ class RowOrder:
 
     def at(self, line: int) -> BuildState | Group:
         """Return the build or group on a line."""
-        there = self._layout.at(line)
+        there = self._layout.item_at(line)
         return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
 
     def _fill(self) -> None:

@@ -18,7 +18,7 @@ from app.text.sparkline import sparkline
 from app.tui.timeline.viewport import ticks
 
 if TYPE_CHECKING:
-    from app.model.timeline import Measure
+    from app.model.series import Measure
     from app.tui.run_model import RunModel
     from app.tui.timeline.viewport import TimeRange
 

@@ -25,7 +25,7 @@ def state(**needed_by: str) -> pool.RunState:
 
 def drawn(made: pool.RunState, *folded: str) -> list[str]:
     return [
-        f"{twig.branch}{twig.build}{' again' * twig.again}{' folded' * twig.folded}"
+        f"{twig.branch}{twig.build}{' again' * twig.repeated}{' folded' * twig.folded}"
         for twig in tree_rows(made, {BuildId(one) for one in folded})
     ]
 
@@ -59,5 +59,5 @@ def test_every_build_is_drawn_exactly_once(edges: list[set[int]]) -> None:
         name: " ".join(names[by] for by in sorted(bys) if by < len(names))
         for name, bys in zip(names, edges, strict=True)
     })  # fmt: skip
-    first = [twig.build for twig in tree_rows(made) if not twig.again]
+    first = [twig.build for twig in tree_rows(made) if not twig.repeated]
     assert sorted(first) == sorted(names)

@@ -19,20 +19,20 @@ from tests.support.event_strategies import journals
 
 sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
 manners = st.builds(
-    LayoutOptions, opened=st.frozensets(st.sampled_from(Section)), everything=st.booleans(), backwards=st.booleans()
+    LayoutOptions, expanded=st.frozensets(st.sampled_from(Section)), ungrouped=st.booleans(), reverse=st.booleans()
 )  # fmt: skip
 wants = st.builds(
     TableQuery, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
-    backwards=st.booleans(), opened=st.frozensets(st.sampled_from(Section)),
+    reverse=st.booleans(), expanded=st.frozensets(st.sampled_from(Section)),
 )  # fmt: skip
 
 
 @given(sizes, manners, st.none() | st.integers(0, 44))
-def test_each_one_has_a_line_or_is_counted_by_a_group(
+def test_every_entry_has_a_line_or_is_counted_by_a_group(
     sizes: list[int], manner: LayoutOptions, kept: int | None
 ) -> None:
     layout = Layout(sizes, manner, kept)
-    lines = [layout.at(line) for line in range(len(layout))]
+    lines = [layout.item_at(line) for line in range(len(layout))]
     rows = [line for line in lines if isinstance(line, int)]
     hidden = sum(line.hidden for line in lines if isinstance(line, Group))
     assert len(set(rows)) == len(rows)
@@ -44,20 +44,20 @@ def test_each_one_has_a_line_or_is_counted_by_a_group(
 
 
 @given(sizes, manners)
-def test_what_runs_comes_first_and_a_few_failures_next(
+def test_running_builds_come_first_and_a_few_failures_next(
     sizes: list[int], manner: LayoutOptions
 ) -> None:
     layout = Layout(sizes, manner)
     running, failed = sizes[Section.RUNNING], sizes[Section.FAILED]
-    first = [layout.at(line) for line in range(running)]
+    first = [layout.item_at(line) for line in range(running)]
     assert sorted(first, key=str) == sorted(range(running), key=str)
     to_come = layout.line_of(running + failed) if sizes[Section.WAITING] else None
-    if to_come is not None and not manner.opened and not manner.everything:
+    if to_come is not None and not manner.expanded and not manner.ungrouped:
         assert to_come - running <= SHOWN_FAILURES + sizes[Section.WAITING], "failures are bounded"
 
 
 @given(journals(), wants, st.data())
-def test_an_arrangement_that_is_kept_is_the_one_that_would_be_made_anew(
+def test_an_updated_order_equals_a_new_one(
     journal: list[v.KnownEvent], wanted: TableQuery, data: st.DataObject
 ) -> None:
     state = pool.RunState()
@@ -82,7 +82,7 @@ def test_running_builds_are_the_first_rows_in_every_order(
     state = pool.RunState()
     pool.apply_all(state, journal)
     arrangement = RowOrder(state)
-    arrangement.show(TableQuery(by=by, backwards=backwards), None)
+    arrangement.show(TableQuery(by=by, reverse=backwards), None)
     first = [arrangement.at(line) for line in range(len(state.slots))]
     assert {there.id for there in first if isinstance(there, pool.BuildState)} == set(
         state.slots.values()
@@ -90,7 +90,7 @@ def test_running_builds_are_the_first_rows_in_every_order(
 
 
 @given(journals(), st.sampled_from(ORDERS))
-def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> None:
+def test_sort_keys_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> None:
     state = pool.RunState()
     pool.apply_all(state, journal)
     placed = sorted((sort_key(b, by), number) for number, b in enumerate(state.builds.values()))
@@ -100,7 +100,9 @@ def test_places_of_one_order_compare(journal: list[v.KnownEvent], by: Order) -> 
 
 
 @given(journals(), st.text("bfailed 12", max_size=4), st.text("bfailed 12", max_size=2))
-def test_more_letters_never_find_more(journal: list[v.KnownEvent], needle: str, more: str) -> None:
+def test_a_longer_filter_never_matches_more(
+    journal: list[v.KnownEvent], needle: str, more: str
+) -> None:
     state = pool.RunState()
     pool.apply_all(state, journal)
     for build in state.builds.values():
@@ -110,7 +112,7 @@ def test_more_letters_never_find_more(journal: list[v.KnownEvent], needle: str, 
 
 
 @given(journals())
-def test_a_line_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]) -> None:
+def test_an_updated_queue_equals_the_queue_of_the_state(journal: list[v.KnownEvent]) -> None:
     state, line = pool.RunState(), SlotQueue()
     for event in journal:
         line.update(state, pool.apply(state, event))

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 import pool
-from app.model.timeline import Landmark, Series, Span, Timeline, spans_between
+from app.model.series import Series
+from app.model.timeline import Landmark, Span, Timeline, spans_between
 from app.text.spans import landmark_text, span_detail
 from pool import BuildId, Holder, LimitName, Outcome, Phase, WaitFor, events
 from tests.support.paths import RECORDINGS

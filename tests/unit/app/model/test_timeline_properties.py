@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.model.timeline import Series, Span, Timeline, spans_between
+from app.model.series import Series
+from app.model.timeline import Span, Timeline, spans_between
 from pool import Outcome, Phase, RunState, WaitFor, apply, events
 from tests.support.event_strategies import journals
 

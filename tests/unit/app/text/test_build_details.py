@@ -9,7 +9,7 @@ import msgspec
 import pool
 from app.model.memory_history import MemoryHistory, sample_columns
 from app.model.queue import SlotQueue
-from app.model.timeline import Series
+from app.model.series import Series
 from app.runs.previous_phases import previous_phases
 from app.text.build_details import build_facts, list_attempts
 from pool.common.model import BuildId, LimitName, Outcome, Phase, RunId
