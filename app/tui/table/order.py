@@ -31,15 +31,15 @@ class TableQuery:
     needle: str = ""
     """Only builds whose row contains this text are shown."""
     by: Order = "state"
-    backwards: bool = False
-    opened: frozenset[Section] = frozenset()
+    reverse: bool = False
+    expanded: frozenset[Section] = frozenset()
     """The expanded groups."""
 
     @property
     def manner(self) -> LayoutOptions:
         """The layout of the list."""
         everything = bool(self.needle)
-        return LayoutOptions(expanded=self.opened, ungrouped=everything, reverse=self.backwards)
+        return LayoutOptions(expanded=self.expanded, ungrouped=everything, reverse=self.reverse)
 
     def has_same_order(self, other: TableQuery) -> bool:
         """Return whether another query has the same sort order."""
@@ -48,7 +48,7 @@ class TableQuery:
     @property
     def newest_first(self) -> bool:
         """Whether the few failures shown are the most recent ones."""
-        return Section.FAILED not in self.opened and not self.needle
+        return Section.FAILED not in self.expanded and not self.needle
 
 
 class RowOrder:

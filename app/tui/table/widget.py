@@ -144,7 +144,7 @@ class BuildTable(LineList):
         """Move the cursor to a build, if it matches the filter."""
         section = self._builds.section(build)
         if section is not None and self._builds.line_of(build) is None:
-            self.show(opened=self.table_query.opened | {section})
+            self.show(opened=self.table_query.expanded | {section})
         self.go(self._line(build))
 
     def _refresh_changed(self) -> None:
@@ -212,7 +212,7 @@ class BuildTable(LineList):
 
     def sort(self, by: Order) -> None:
         """Sort by a column; by the same column again: reverse the order."""
-        self.show(by=by, backwards=by == self.table_query.by and not self.table_query.backwards)
+        self.show(by=by, backwards=by == self.table_query.by and not self.table_query.reverse)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -220,12 +220,12 @@ class BuildTable(LineList):
 
     def action_reverse(self) -> None:
         """Reverse the order within each section."""
-        self.show(backwards=not self.table_query.backwards)
+        self.show(backwards=not self.table_query.reverse)
 
     def action_open_group(self) -> None:
         """Expand or collapse the selected group."""
         if (group := self.group) is not None:
-            self.show(opened=self.table_query.opened ^ {group.section})
+            self.show(opened=self.table_query.expanded ^ {group.section})
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Handle Enter only if a group is selected; else leave it to the screen."""
@@ -261,7 +261,7 @@ class ColumnHeader(ScrollView):
 
     def render_line(self, y: int) -> Strip:
         """Render the line."""
-        by, backwards = self._wanted.by, self._wanted.backwards
+        by, backwards = self._wanted.by, self._wanted.reverse
         text = titles(self.size.width, by, backwards=backwards, ascii_only=self._ascii)
         return Strip([Segment(text, self.rich_style)])
 
