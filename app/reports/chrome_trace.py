@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from app.format import format_size
-from app.model.series import Measure
 from app.model.timeline import Span
 from app.text.rows import build_title
 from app.text.spans import SPAN_NAMES, landmark_text, span_detail
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pool
+    from app.model.series import Measure
     from app.runs.record import RunRecord
 
 __all__ = ["render_trace"]

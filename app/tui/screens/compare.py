@@ -175,8 +175,10 @@ class DiffScreen(Screen[None]):
                 yield f" {headline(name, header, totals)}"
         a, b = self._sums
         parts = [
-            f"{format_duration(a.wall)} -> {format_duration(b.wall)}  "
-            f"{format_time_change(a.wall, b.wall)}"
+            (
+                f"{format_duration(a.wall)} -> {format_duration(b.wall)}  "
+                f"{format_time_change(a.wall, b.wall)}"
+            )
         ]
         if a.peak and b.peak:
             parts.append(
