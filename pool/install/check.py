@@ -1,6 +1,7 @@
-"""Whether what was installed fits: requirements of, and on, the distributions that changed.
+"""Unmet requirements after an installation, as ``pip check`` reports them.
 
-What ``pip check`` looks at, but only where something changed; what was broken before is not news.
+Deliberately limited to requirements of and on changed distributions: requirements that were unmet
+before are not reported again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from packaging.version import InvalidVersion
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from pool.install.installed import Installed
+    from pool.install.installed import InstalledDistribution
 
 __all__ = ["unmet_requirements"]
 
@@ -24,65 +25,67 @@ _NAME = re.compile(r"[\w.-]+")
 
 
 def unmet_requirements(
-    after: Mapping[NormalizedName, Installed],
+    after: Mapping[NormalizedName, InstalledDistribution],
     changed: Collection[NormalizedName],
     environment: Mapping[str, str],
 ) -> list[str]:
     """Return a sentence for each requirement that is not met.
 
     Args:
-        after: what is installed now.
-        changed: the names of what was installed or removed.
-        environment: the values of markers, of the environment's interpreter.
+        after: the installed distributions.
+        changed: the names of installed and removed distributions.
+        environment: the marker values of the environment's interpreter.
     """
     values = {**environment, "extra": ""}
     return [
         sentence
-        for one in after.values()
-        for text in _requirements(one.metadata)
-        if (sentence := _unmet(one, text, after, changed, values))
+        for dist in after.values()
+        for text in _requirements(dist.metadata)
+        if (sentence := _format_unmet(dist, text, after, changed, values))
     ]
 
 
 def _requirements(metadata: str) -> Iterator[str]:
     for line in metadata.splitlines():
         if not line:
-            return  # The description begins.
+            return  # The headers end here.
         if line[: len(_FIELD)].lower() == _FIELD:
             yield line[len(_FIELD) :].strip()
 
 
-def _unmet(
-    one: Installed,
+def _format_unmet(
+    dist: InstalledDistribution,
     text: str,
-    after: Mapping[NormalizedName, Installed],
+    after: Mapping[NormalizedName, InstalledDistribution],
     changed: Collection[NormalizedName],
     values: Mapping[str, str],
 ) -> str | None:
-    # Parsing all requirements of a large environment takes longer than all the rest.
-    named = _NAME.match(text)
-    name = canonicalize_name(named.group()) if named else NormalizedName("")
-    if one.name not in changed and name not in changed:
+    # Names are compared first: to parse all requirements of a large environment takes longer than
+    # everything else.
+    match = _NAME.match(text)
+    name = canonicalize_name(match.group()) if match else NormalizedName("")
+    if dist.name not in changed and name not in changed:
         return None
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
-        return None  # pip refuses such metadata long before.
+        return None  # Such metadata is rejected before it is installed.
     if requirement.marker is not None and not requirement.marker.evaluate(dict(values)):
         return None
+    title = f"{dist.name} {dist.version}"
     if (other := after.get(name)) is None:
-        return f"{one.name} {one.version} needs {_short(requirement)}, which is not installed"
-    if _fits(requirement, other.version):
+        return f"{title} needs {_format_requirement(requirement)}, which is not installed"
+    if _is_satisfied(requirement, other.version):
         return None
-    return f"{one.name} {one.version} needs {_short(requirement)}, but {name} is {other.version}"
+    return f"{title} needs {_format_requirement(requirement)}, but {name} is {other.version}"
 
 
-def _fits(requirement: Requirement, version: str) -> bool:
+def _is_satisfied(requirement: Requirement, version: str) -> bool:
     try:
         return not version or requirement.specifier.contains(version, prereleases=True)
     except InvalidVersion:
         return False
 
 
-def _short(requirement: Requirement) -> str:
+def _format_requirement(requirement: Requirement) -> str:
     return f"{requirement.name}{requirement.specifier}"

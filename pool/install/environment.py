@@ -1,6 +1,7 @@
-"""The environment to install into: found, asked about itself, and refused where it must be.
+"""The target environment: found, queried for its layout, and refused if it must not be changed.
 
-Deliberately never the tool's own, and none that the system's package manager looks after.
+Refused are wheelpool's own environment, externally managed ones (PEP 668), and those whose
+packages lie outside of their folder.
 """
 
 from __future__ import annotations
@@ -19,62 +20,62 @@ if TYPE_CHECKING:
 
 __all__ = ["TargetEnvironment", "find_environment"]
 
-_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
-_MAKE_ONE = "make one first: python -m venv .venv"
+_ACTIVE_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX")
+_VENV_HINT = "create one first: python -m venv .venv"
 
 
 class TargetEnvironment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment that packages can be put into."""
+    """An environment into which packages can be installed."""
 
     python: Path
-    """Its own executable, as scripts name it in their first line."""
+    """Its executable, which goes into the shebang of scripts."""
     interpreter: Interpreter
     layout: Layout
 
     @property
     def prefix(self) -> Path:
-        """Its folder; absolute, links are not followed."""
+        """Its folder; absolute, links are not resolved."""
         return self.layout.prefix
 
     @property
     def lock_path(self) -> Path:
-        """The file whose ``flock`` keeps installers out, the one that uv takes (uv #15335).
+        """The file whose ``flock`` excludes other installers; uv locks the same one (uv #15335).
 
-        For a Python that is no virtual environment uv takes another one.
+        uv locks another file for a Python that is no virtual environment.
         """
         return self.prefix / ".lock"
 
 
 def find_environment(into: Path | None, environ: Mapping[str, str]) -> TargetEnvironment:
-    """Return the environment that is meant.
+    """Return the target environment.
 
     Args:
-        into: the folder of an environment, or its Python; None is the active one.
-        environ: tells which one is active: ``VIRTUAL_ENV``, else ``CONDA_PREFIX``.
+        into: the folder of an environment, or its Python; None for the active one.
+        environ: names the active one: ``VIRTUAL_ENV``, else ``CONDA_PREFIX``.
 
     Raises:
-        EnvironmentTargetError: there is none, it does not work, or it must not be touched.
+        EnvironmentTargetError: there is none, it is unusable, or it must not be changed.
     """
-    named, path = _named(into, environ)
-    python = _python(named, path)
+    label, path = _resolve_target(into, environ)
+    python = _find_python(label, path)
     try:
         interpreter, layout = probe_layout(python, environ)
     except UnusablePythonError as problem:
         raise EnvironmentTargetError(
-            f"{named}: {python} is not a Python that can be used: {problem.why}", hint=_MAKE_ONE
+            f"{label}: {python} is not a Python that can be used: {problem.why}", hint=_VENV_HINT
         ) from problem
-    _refuse(named, layout)
-    own = layout.scripts / "python"
+    _check_usable(label, layout)
+    env_python = layout.scripts / "python"
     return TargetEnvironment(
-        python=own if own.exists() else python, interpreter=interpreter, layout=layout
+        python=env_python if env_python.exists() else python, interpreter=interpreter, layout=layout
     )
 
 
-def _named(into: Path | None, environ: Mapping[str, str]) -> tuple[str, Path]:
-    """Return how the user named it, and the path."""
+def _resolve_target(into: Path | None, environ: Mapping[str, str]) -> tuple[str, Path]:
+    """Return a label for messages, and the path."""
     if into is not None:
         return f"--into {into}", into.absolute()
-    for name in _ACTIVE:
+    for name in _ACTIVE_VARIABLES:
         if environ.get(name):
             return f"{name}={environ[name]}", Path(environ[name]).absolute()
     raise EnvironmentTargetError(
@@ -82,33 +83,33 @@ def _named(into: Path | None, environ: Mapping[str, str]) -> tuple[str, Path]:
     )
 
 
-def _python(named: str, path: Path) -> Path:
+def _find_python(label: str, path: Path) -> Path:
     if not path.exists():
-        raise EnvironmentTargetError(f"{named}: there is no such folder", hint=_MAKE_ONE)
+        raise EnvironmentTargetError(f"{label}: there is no such folder", hint=_VENV_HINT)
     if not path.is_dir():
         return path
     for name in ("python", "python3"):
         if (path / "bin" / name).exists():
             return path / "bin" / name
     raise EnvironmentTargetError(
-        f"{named}: not an environment: it has no bin/python", hint=_MAKE_ONE
+        f"{label}: not an environment: it has no bin/python", hint=_VENV_HINT
     )
 
 
-def _refuse(named: str, layout: Layout) -> None:
+def _check_usable(label: str, layout: Layout) -> None:
     if layout.prefix.resolve() == Path(sys.prefix).resolve():
         raise EnvironmentTargetError(
-            f"{named}: wheelpool itself is installed there", hint="name another: --into .venv"
+            f"{label}: wheelpool itself is installed there", hint="name another: --into .venv"
         )
     if layout.managed:
         raise EnvironmentTargetError(
-            f"{named}: this Python belongs to the system's package manager (PEP 668)",
-            hint="make an environment with it: python -m venv .venv, then --into .venv",
+            f"{label}: this Python is managed by the system's package manager (PEP 668)",
+            hint="create a virtual environment: python -m venv .venv, then --into .venv",
         )
     root = layout.prefix.resolve()
     for folder in (layout.purelib, layout.platlib, layout.scripts, layout.data, layout.headers):
         if not folder.resolve().is_relative_to(root):
             raise EnvironmentTargetError(
-                f"{named}: its packages are kept outside of it, in {folder}",
-                hint="make a virtual environment: python -m venv .venv, then --into .venv",
+                f"{label}: its packages are outside of it, in {folder}",
+                hint="create a virtual environment: python -m venv .venv, then --into .venv",
             )

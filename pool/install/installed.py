@@ -1,7 +1,7 @@
-"""The distributions that an environment has, as their metadata folders tell.
+"""The distributions that are installed in an environment, found by their metadata folders.
 
-A scan reads folder names only; what is in the files is read when it is asked for. Deliberately
-without import paths: what ``.pth`` files bring in is not part of the environment.
+A scan reads folder names only; the files are read on access. Deliberately without import paths:
+distributions that ``.pth`` files add are not part of the environment.
 """
 
 from __future__ import annotations
@@ -22,80 +22,81 @@ if TYPE_CHECKING:
     from pool.install.environment import TargetEnvironment
     from pool.system.interpreter import Layout
 
-__all__ = ["Installed", "all_installed", "installed"]
+__all__ = ["InstalledDistribution", "installed_distributions", "scan_distributions"]
 
 Kind = Literal["dist-info", "egg-info", "egg-link"]
 _KINDS: tuple[Kind, ...] = ("dist-info", "egg-info", "egg-link")
 
 
-class Installed(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A distribution of an environment. What is lazy is read once, then kept."""
+class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """An installed distribution. Files are read on first access and cached."""
 
     name: NormalizedName
     version: str
-    """As its folder spells it; empty for an ``.egg-link``."""
+    """The version in the folder name; empty for an ``.egg-link``."""
     kind: Kind
     info_dir: Path
     """``x-1.0.dist-info``; a file for an ``.egg-link`` and for some ``.egg-info``."""
 
     @cached_property
     def metadata(self) -> str:
-        """The text of METADATA (or PKG-INFO); empty where there is none."""
+        """The text of METADATA or PKG-INFO; empty if there is neither."""
         for file in (self.info_dir / "METADATA", self.info_dir / "PKG-INFO", self.info_dir):
-            if (text := _read(file)) is not None:
+            if (text := _read_text(file)) is not None:
                 return text
         return ""
 
     @cached_property
     def record(self) -> tuple[str, ...] | None:
-        """The paths that RECORD lists, as written there; None where there is no RECORD."""
-        text = _read(self.info_dir / "RECORD") if self.kind == "dist-info" else None
+        """The paths of RECORD as written there; None if there is no RECORD."""
+        text = _read_text(self.info_dir / "RECORD") if self.kind == "dist-info" else None
         return None if text is None else tuple(record_paths(text))
 
     @cached_property
     def direct_url(self) -> dict[str, Any] | None:
-        """Where it came from, if not from an index (PEP 610)."""
+        """The contents of direct_url.json (PEP 610); None if there is none."""
         try:
-            said = msgspec.json.decode((self.info_dir / "direct_url.json").read_bytes())
+            content = msgspec.json.decode((self.info_dir / "direct_url.json").read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
-        return said if isinstance(said, dict) else None
+        return content if isinstance(content, dict) else None
 
     @property
     def editable(self) -> bool:
         """Whether it is a link to a source tree."""
-        facts = (self.direct_url or {}).get("dir_info")
-        return self.kind == "egg-link" or bool(isinstance(facts, dict) and facts.get("editable"))
+        dir_info = (self.direct_url or {}).get("dir_info")
+        editable = isinstance(dir_info, dict) and bool(dir_info.get("editable"))
+        return self.kind == "egg-link" or editable
 
     @property
     def requested(self) -> bool:
-        """Whether a user asked for it by name (PEP 376)."""
+        """Whether the user named it (REQUESTED, PEP 376)."""
         return (self.info_dir / "REQUESTED").exists()
 
     @property
     def installer(self) -> str:
-        """What put it there; empty if it does not say."""
-        return (_read(self.info_dir / "INSTALLER") or "").strip()
+        """The tool that installed it; empty if there is no INSTALLER."""
+        return (_read_text(self.info_dir / "INSTALLER") or "").strip()
 
 
-def installed(env: TargetEnvironment) -> dict[NormalizedName, Installed]:
-    """Return the distributions of an environment; of two with one name the newer one.
+def installed_distributions(env: TargetEnvironment) -> dict[NormalizedName, InstalledDistribution]:
+    """Return the distributions of an environment; of two with the same name the newer one.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the environment cannot be read.
     """
-    found: dict[NormalizedName, Installed] = {}
-    for one in all_installed(env.layout):
-        other = found.get(one.name)
-        if other is None or _order(other) < _order(one):
-            found[one.name] = one
-    return found
+    by_name: dict[NormalizedName, InstalledDistribution] = {}
+    for dist in scan_distributions(env.layout):
+        other = by_name.get(dist.name)
+        if other is None or _version_key(other) < _version_key(dist):
+            by_name[dist.name] = dist
+    return by_name
 
 
-def all_installed(layout: Layout) -> list[Installed]:
-    """Return every distribution, those included that are there twice."""
+def scan_distributions(layout: Layout) -> list[InstalledDistribution]:
+    """Return all distributions, including several of the same name."""
     folders = {os.path.realpath(layout.purelib): None, os.path.realpath(layout.platlib): None}
-    return [one for folder in folders for one in _scan(folder)]
+    return [dist for folder in folders for dist in _scan(folder)]
 
 
 def record_paths(text: str) -> Iterator[str]:
@@ -107,7 +108,7 @@ def record_paths(text: str) -> Iterator[str]:
             yield row[0]
 
 
-def _scan(folder: str) -> Iterator[Installed]:
+def _scan(folder: str) -> Iterator[InstalledDistribution]:
     try:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
@@ -115,14 +116,14 @@ def _scan(folder: str) -> Iterator[Installed]:
     for name in names:
         stem, _, suffix = name.rpartition(".")
         if suffix not in _KINDS or not stem or stem[0] in ".~-":
-            continue  # pip calls what it is about to remove ~name
-        # Without METADATA it is the remains of one.
+            continue  # pip renames a distribution to ~name before it removes it.
+        # A folder without METADATA is a leftover.
         if suffix == "dist-info" and not os.path.exists(os.path.join(folder, name, "METADATA")):
             continue
-        yield _one(Path(folder, name), stem, suffix)
+        yield _parse_entry(Path(folder, name), stem, suffix)
 
 
-def _one(info_dir: Path, stem: str, kind: Kind) -> Installed:
+def _parse_entry(info_dir: Path, stem: str, kind: Kind) -> InstalledDistribution:
     match kind:
         case "dist-info":
             name, _, version = stem.rpartition("-")
@@ -130,20 +131,20 @@ def _one(info_dir: Path, stem: str, kind: Kind) -> Installed:
             name, version, *_ = [*stem.split("-"), ""]
         case "egg-link":
             name, version = stem, ""
-    return Installed(
+    return InstalledDistribution(
         name=canonicalize_name(name or stem), version=version, kind=kind, info_dir=info_dir
     )
 
 
-def _read(path: Path) -> str | None:
+def _read_text(path: Path) -> str | None:
     try:
         return path.read_text("utf-8", "replace")
     except OSError:
         return None
 
 
-def _order(one: Installed) -> tuple[bool, Version]:
+def _version_key(dist: InstalledDistribution) -> tuple[bool, Version]:
     try:
-        return True, Version(one.version)
+        return True, Version(dist.version)
     except InvalidVersion:
         return False, Version("0")

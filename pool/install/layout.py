@@ -1,7 +1,7 @@
-"""The files of one wheel in an environment, in their final shape: where, from what, in RECORD.
+"""The files of one wheel in an environment: final path, content, mode, row of RECORD.
 
-As pip lays them out; only who installed it and the text of launchers differ. Pure but for reading
-the wheel's own RECORD and scripts.
+The layout is pip's, except for the text of INSTALLER and of launchers. Deliberately read-only: it
+reads the wheel's RECORD and scripts, and resolves the environment's links.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,76 +21,155 @@ import msgspec
 
 from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
-from pool.install.scripts import launcher, launchers, rewritten, superseded
+from pool.install.scripts import (
+    format_launcher,
+    is_legacy_launcher,
+    launcher_names,
+    rewrite_shebang,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pool.install.env_paths import EnvPaths
     from pool.install.environment import TargetEnvironment
+    from pool.system.interpreter import Layout
 
-__all__ = ["File", "WheelLayout", "WheelToInstall", "lay_out"]
+__all__ = ["EnvPaths", "LayoutFile", "WheelLayout", "WheelToInstall", "lay_out"]
 
 _INSTALLER = b"wheelpool\n"
 
 
+class EnvPaths:
+    """Paths in one environment: relative to its prefix, links resolved, never outside of it.
+
+    So a file has one path, however a wheel or a RECORD spells it (``lib64`` is a link to ``lib``).
+    Resolved links are cached: create one instance per operation.
+
+    Args:
+        layout: the folders of the environment.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.prefix = os.path.realpath(layout.prefix)
+        self._resolved = {"": ""}
+        self.schemes = {
+            name: self.relative(getattr(layout, name))
+            for name in ("purelib", "platlib", "scripts", "data", "headers")
+        }
+        """The folder of each installation scheme."""
+        own_folders = [self.schemes[name] for name in ("purelib", "platlib", "scripts")]
+        self.fixed_folders = frozenset(
+            "/".join(folder.split("/")[:depth])
+            for folder in [*own_folders, "include"]
+            for depth in range(folder.count("/") + 2)
+        )
+        """Folders of the environment itself: they are never renamed or removed."""
+
+    def relative(self, path: Path) -> str:
+        """Return a folder relative to the prefix."""
+        relative = os.path.relpath(os.path.realpath(path), self.prefix)
+        return "" if relative == "." else relative
+
+    def absolute(self, path: str) -> str:
+        """Return a relative path as an absolute one."""
+        return f"{self.prefix}/{path}"
+
+    def normalize(self, path: str, base: str = "") -> str | None:
+        """Return the one relative path of a file; None if it is outside of the environment.
+
+        Args:
+            path: a path of a RECORD: relative to ``base``, or absolute.
+            base: a folder, relative to the prefix.
+        """
+        if path[:1] == "/":
+            path = os.path.relpath(path, self.prefix)
+        elif base:
+            path = f"{base}/{path}"
+        if ".." in path or "//" in path or "./" in path:
+            path = posixpath.normpath(path)
+        folder, _, name = path.rpartition("/")
+        if name in ("", ".", "..") or path.startswith("../"):
+            return None
+        resolved = self._resolve_folder(folder)
+        return None if resolved is None else f"{resolved}/{name}".lstrip("/")
+
+    def _resolve_folder(self, folder: str) -> str | None:
+        """Resolve the links of a folder; None if one leads out of the environment."""
+        if folder not in self._resolved:
+            parent, _, name = folder.rpartition("/")
+            resolved_parent = self._resolve_folder(parent)
+            if resolved_parent is None:
+                return None
+            path = f"{resolved_parent}/{name}".lstrip("/")
+            if os.path.islink(self.absolute(path)):
+                path = os.path.relpath(os.path.realpath(self.absolute(path)), self.prefix)
+                if path == ".." or path.startswith("../"):
+                    return None
+                path = "" if path == "." else path
+            self._resolved[folder] = path
+        return self._resolved[folder]
+
+
 class WheelToInstall(msgspec.Struct, frozen=True, kw_only=True):
-    """A wheel to install."""
+    """An unpacked wheel, and the metadata that its installation adds."""
 
     wheel: UnpackedWheel
-    """Unpacked and compiled, on the environment's file system if it is to be linked."""
+    """Its files can be hardlinked only on the environment's file system."""
     requested: bool = False
-    """Whether a user named it (PEP 376: REQUESTED)."""
+    """Whether the user named it (REQUESTED, PEP 376)."""
     direct_url: dict[str, Any] | None = None
-    """Where it is from, if not from an index (PEP 610)."""
+    """The contents of direct_url.json (PEP 610); None for a wheel from an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """One file to be: another one, or some bytes."""
+class LayoutFile:
+    """One file to create: a copy or link of ``source``, or ``content``."""
 
     source: str = ""
     content: bytes | None = None
     mode: int = 0
-    """The permissions, where not those of ``source`` or the usual ones."""
-    row: tuple[str, str] = ("", "")
-    """Its digest and its size, as RECORD has them."""
+    """The permissions; 0 for those of ``source``, or the default of new files."""
+    record_row: tuple[str, str] = ("", "")
+    """Digest and size as in RECORD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelLayout:
-    """A wheel as it will be; paths are those of `EnvPaths`."""
+    """The files of an installed wheel, by their path in `EnvPaths`."""
 
     info_dir: str
-    files: dict[str, File]
+    files: dict[str, LayoutFile]
 
 
-def lay_out(item: WheelToInstall, env: TargetEnvironment, root: EnvPaths) -> WheelLayout:
-    """Return all files that a wheel has in an environment.
+def lay_out(item: WheelToInstall, env: TargetEnvironment, paths: EnvPaths) -> WheelLayout:
+    """Return all files of a wheel in an environment.
 
     Raises:
-        InstallError: it would write outside of the environment, or has no RECORD.
-        OSError: its files cannot be read.
+        InstallError: the wheel would write outside of the environment, or has no RECORD.
+        OSError: the wheel's files cannot be read.
     """
     wheel = item.wheel
-    scheme, info = _info(wheel)
-    library = root.schemes[scheme]
-    files: dict[str, File] = {}
-    for path, file in (*_brought(wheel, scheme, info, env, root), *_commands(wheel, env, root)):
-        if (place := root.file(path)) is None:
+    scheme, info = _find_info_dir(wheel)
+    library = paths.schemes[scheme]
+    files: dict[str, LayoutFile] = {}
+    for path, file in (
+        *_wheel_files(wheel, scheme, info, env, paths),
+        *_launcher_files(wheel, env, paths),
+    ):
+        if (target := paths.normalize(path)) is None:
             raise InstallError(
                 f"{wheel.name} {wheel.version}: {path} would be written outside of the environment"
             )
-        files[place] = file
-    for name, content in _facts(item):
-        files[f"{library}/{info}/{name}"] = _made(content)
+        files[target] = file
+    for name, content in _metadata_files(item):
+        files[f"{library}/{info}/{name}"] = _generated_file(content)
     record = f"{library}/{info}/RECORD"
-    files[record] = File()
-    files[record] = File(content=_record_text(files, library))
+    files[record] = LayoutFile()
+    files[record] = LayoutFile(content=_format_record(files, library))
     return WheelLayout(info_dir=f"{library}/{info}", files=files)
 
 
-def _info(wheel: UnpackedWheel) -> tuple[str, str]:
+def _find_info_dir(wheel: UnpackedWheel) -> tuple[str, str]:
     """Return the scheme of the wheel's root, and the name of its ``.dist-info`` there."""
     for name in wheel.files:
         if name.endswith(".dist-info/RECORD") and name.count("/") == 2:
@@ -98,54 +178,56 @@ def _info(wheel: UnpackedWheel) -> tuple[str, str]:
     raise InstallError(f"{wheel.name} {wheel.version}: the wheel has no RECORD")
 
 
-def _brought(
-    wheel: UnpackedWheel, scheme: str, info: str, env: TargetEnvironment, root: EnvPaths
-) -> Iterator[tuple[str, File]]:
-    """Yield where each file of the wheel goes; scripts with their first line as it must be."""
-    rows = _rows(wheel.path / scheme / info / "RECORD")
-    bases = {**root.schemes, "headers": f"{root.schemes['headers']}/{_spelled(wheel)}"}
+def _wheel_files(
+    wheel: UnpackedWheel, scheme: str, info: str, env: TargetEnvironment, paths: EnvPaths
+) -> Iterator[tuple[str, LayoutFile]]:
+    """Yield the target of each file of the wheel; scripts get the environment's shebang."""
+    record = _read_record(wheel.path / scheme / info / "RECORD")
+    bases = {**paths.schemes, "headers": f"{paths.schemes['headers']}/{_display_name(wheel)}"}
     data = info.removesuffix(".dist-info") + ".data"
     for name in wheel.files:
         kind, _, rest = name.partition("/")
-        row = (rows.get(rest) if kind == scheme else None) or rows.get(f"{data}/{name}", ("", ""))
-        file = File(source=f"{wheel.path}/{name}", row=row)
+        row = (record.get(rest) if kind == scheme else None) or record.get(
+            f"{data}/{name}", ("", "")
+        )
+        file = LayoutFile(source=f"{wheel.path}/{name}", record_row=row)
         if kind == "scripts":
-            if superseded(posixpath.basename(rest), wheel.entry_points):
+            if is_legacy_launcher(posixpath.basename(rest), wheel.entry_points):
                 continue
-            file = _script(file, env.python)
+            file = _rewritten_script(file, env.python)
         yield f"{bases[kind]}/{rest}".lstrip("/"), file
 
 
-def _spelled(wheel: UnpackedWheel) -> str:
-    """Return a distribution's name as its author writes it: that of its folder of headers."""
+def _display_name(wheel: UnpackedWheel) -> str:
+    """Return the Name of METADATA as its author spells it; the header folder has that name."""
     for line in wheel.metadata.splitlines():
         if line.lower().startswith("name:"):
             return line.partition(":")[2].strip()
     return wheel.name
 
 
-def _rows(record: Path) -> dict[str, tuple[str, str]]:
+def _read_record(record: Path) -> dict[str, tuple[str, str]]:
     with record.open(encoding="utf-8", newline="") as file:
         return {row[0]: (row[1], row[2]) for row in csv.reader(file) if len(row) >= 3}
 
 
-def _script(file: File, python: Path) -> File:
+def _rewritten_script(file: LayoutFile, python: Path) -> LayoutFile:
     script = Path(file.source)
-    content = rewritten(script.read_bytes(), python)
+    content = rewrite_shebang(script.read_bytes(), python)
     if content is None:
         return file
-    return _made(content, mode=script.stat().st_mode & 0o7777)
+    return _generated_file(content, mode=script.stat().st_mode & 0o7777)
 
 
-def _commands(
-    wheel: UnpackedWheel, env: TargetEnvironment, root: EnvPaths
-) -> Iterator[tuple[str, File]]:
-    for name, point in launchers(wheel.entry_points, env.interpreter.version):
-        content = launcher(point, env.python)
-        yield f"{root.schemes['scripts']}/{name}", _made(content, mode=0o755)
+def _launcher_files(
+    wheel: UnpackedWheel, env: TargetEnvironment, paths: EnvPaths
+) -> Iterator[tuple[str, LayoutFile]]:
+    for name, point in launcher_names(wheel.entry_points, env.interpreter.version):
+        content = format_launcher(point, env.python)
+        yield f"{paths.schemes['scripts']}/{name}", _generated_file(content, mode=0o755)
 
 
-def _facts(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:
+def _metadata_files(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:
     yield "INSTALLER", _INSTALLER
     if item.requested:
         yield "REQUESTED", b""
@@ -153,17 +235,19 @@ def _facts(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:
         yield "direct_url.json", json.dumps(item.direct_url, sort_keys=True).encode()
 
 
-def _made(content: bytes, mode: int = 0) -> File:
+def _generated_file(content: bytes, mode: int = 0) -> LayoutFile:
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return File(content=content, mode=mode, row=(f"sha256={digest}", str(len(content))))
+    return LayoutFile(
+        content=content, mode=mode, record_row=(f"sha256={digest}", str(len(content)))
+    )
 
 
-def _record_text(files: dict[str, File], library: str) -> bytes:
+def _format_record(files: dict[str, LayoutFile], library: str) -> bytes:
     inside = f"{library}/"
     rows = sorted(
         (
             path[len(inside) :] if path.startswith(inside) else posixpath.relpath(path, library),
-            *file.row,
+            *file.record_row,
         )
         for path, file in files.items()
     )

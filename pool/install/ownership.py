@@ -1,6 +1,7 @@
-"""Whose files are whose in an environment: the old versions that go, and everybody else.
+"""Which installed distribution owns which file, as RECORDs say.
 
-A file that the old version shares with a distribution that stays is not its to give away.
+A file that a replaced version shares with a distribution that remains is owned by the latter: the
+transaction must not remove it.
 """
 
 from __future__ import annotations
@@ -10,100 +11,102 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pool.common.errors import InstallError
-from pool.install.installed import all_installed
+from pool.install.installed import scan_distributions
 from pool.install.staging import is_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pool.install.env_paths import EnvPaths
     from pool.install.environment import TargetEnvironment
-    from pool.install.installed import Installed
+    from pool.install.installed import InstalledDistribution
+    from pool.install.layout import EnvPaths
     from pool.install.records import Records
     from pool.install.staging import StagedDist
 
-__all__ = ["Ownership", "source_of"]
+__all__ = ["Ownership", "bytecode_source"]
 
 
 class Ownership:
-    """Who has which file, at the moment that this is made.
+    """The owners of files in an environment, when this was created. Read-only.
 
     Args:
-        env: read, never written.
-        root: its paths.
-        records: of its distributions.
-        parts: what is to be installed or removed.
+        env: the environment.
+        paths: its paths.
+        records: its RECORDs.
+        dists: the distributions to install or remove.
 
     Raises:
-        InstallError: an old version has no RECORD, so that nobody knows its files.
+        InstallError: an old version has no RECORD, so its files are unknown.
     """
 
     def __init__(
-        self, env: TargetEnvironment, root: EnvPaths, records: Records, parts: Sequence[StagedDist]
+        self, env: TargetEnvironment, paths: EnvPaths, records: Records, dists: Sequence[StagedDist]
     ) -> None:
-        self._root = root
+        self._paths = paths
         self._records = records
-        position = {part.name: index for index, part in enumerate(parts)}
-        everyone = all_installed(env.layout)
-        self.going = [(position[one.name], one) for one in everyone if one.name in position]
-        """The old versions, each with the position of its part."""
-        self._staying = [one for one in everyone if one.name not in position]
-        self.infos = {root.of(one.info_dir): index for index, one in self.going}
-        """By metadata folder of an old version: the position of its part."""
-        self.old: dict[str, int] = {}
-        """By file of an old version: the position of its part."""
-        self.children: dict[str, set[str]] = {}
-        """By folder: what old versions have in it."""
-        for index, one in self.going:
-            for path in self._files(one):
-                if path not in self.others:
-                    self._add(path, index)
+        index_of = {dist.name: index for index, dist in enumerate(dists)}
+        installed = scan_distributions(env.layout)
+        self.replaced = [(index_of[dist.name], dist) for dist in installed if dist.name in index_of]
+        """The old versions, each with the index of the distribution that replaces it."""
+        self._remaining = [dist for dist in installed if dist.name not in index_of]
+        self.old_info_dirs = {paths.relative(dist.info_dir) for _, dist in self.replaced}
+        """The metadata folders of old versions."""
+        self.old_files: dict[str, int] = {}
+        """The files of old versions, each with the index of its distribution."""
+        self.old_children: dict[str, set[str]] = {}
+        """The names that old versions have in each folder."""
+        for index, dist in self.replaced:
+            for path in self._files_of(dist):
+                if path not in self.other_owners:
+                    self._add_file(path, index)
 
     def is_old(self, path: str) -> bool:
-        """Return whether a file is an old version's, or compiled from one that is."""
-        return path in self.old or (is_bytecode(path) and source_of(path) in self.old)
+        """Tell whether a file belongs to an old version, or is bytecode of such a file."""
+        return path in self.old_files or (
+            is_bytecode(path) and bytecode_source(path) in self.old_files
+        )
 
     def position(self, path: str) -> int:
-        """Return the position of the part whose old version has a file, or one in a folder."""
-        while path in self.children:
-            path = f"{path}/{min(self.children[path])}"
-        return self.old[path if path in self.old else source_of(path)]
+        """Return the index of the distribution whose old version owns a file or folder."""
+        while path in self.old_children:
+            path = f"{path}/{min(self.old_children[path])}"
+        return self.old_files[path if path in self.old_files else bytecode_source(path)]
 
     @cached_property
-    def others(self) -> dict[str, str]:
-        """By file of a distribution that stays: who that is."""
+    def other_owners(self) -> dict[str, str]:
+        """The files of remaining distributions, each with its owner as ``name version``."""
         return {
-            path: f"{one.name} {one.version}"
-            for one in self._staying
-            for path in self._records.of(one) or ()
+            path: f"{dist.name} {dist.version}"
+            for dist in self._remaining
+            for path in self._records.files_of(dist) or ()
         }
 
-    def _files(self, one: Installed) -> Iterator[str]:
-        if (recorded := self._records.of(one)) is None:
+    def _files_of(self, dist: InstalledDistribution) -> Iterator[str]:
+        if (recorded := self._records.files_of(dist)) is None:
             raise InstallError(
-                f"{one.name} {one.version} cannot be replaced: it was installed without a RECORD, "
-                f"so nobody knows its files ({one.info_dir})",
-                hint="remove it with what installed it, or use a fresh environment",
+                f"{dist.name} {dist.version} cannot be replaced: it was installed without a "
+                f"RECORD, so its files are unknown ({dist.info_dir})",
+                hint="uninstall it with the tool that installed it, or use a fresh environment",
             )
         yield from recorded
-        # All in there is its own, whoever wrote it.
-        for folder, _, names in os.walk(one.info_dir):
+        # Every file in the metadata folder belongs to it, recorded or not.
+        for folder, _, names in os.walk(dist.info_dir):
             for name in names:
-                if path := self._root.file(os.path.join(folder, name)):
+                if path := self._paths.normalize(os.path.join(folder, name)):
                     yield path
 
-    def _add(self, path: str, index: int) -> None:
-        self.old.setdefault(path, index)
+    def _add_file(self, path: str, index: int) -> None:
+        self.old_files.setdefault(path, index)
         while path:
             path, _, name = path.rpartition("/")
-            names = self.children.setdefault(path, set())
+            names = self.old_children.setdefault(path, set())
             if name in names:
                 return
             names.add(name)
 
 
-def source_of(bytecode: str) -> str:
-    """Return the module that a file of bytecode is compiled from (PEP 3147)."""
+def bytecode_source(bytecode: str) -> str:
+    """Return the path of the module that a bytecode file was compiled from (PEP 3147)."""
     folder, _, name = bytecode.rpartition("/")
     parent, _, cache = folder.rpartition("/")
     if cache != "__pycache__":

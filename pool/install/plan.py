@@ -1,17 +1,17 @@
-"""What a commit will do: renames, as few and as large as they can be, in an order that is safe.
+"""The plan of a transaction: as few and as large renames as possible, in a safe order.
 
-The largest folders that are the old version's alone are exchanged with the new ones by one rename
-each; folders that others have files in (namespace packages, ``bin``) are gone into. The order, for
-each distribution, before the next one begins:
+A folder that contains only files of the old version is exchanged with the new one by one rename;
+a folder that also has files of other distributions (a namespace package, ``bin``) is entered. The
+order of steps within a distribution, before the next distribution begins:
 
-1. what is new, since the new version's modules may need it and the old one's never look at it;
-2. what is exchanged, each piece in one step, so that one of the two is there at any moment;
-3. commands and ``.pth`` files, after what they import; then those that are no longer wanted;
-4. what only the old version had, which nobody needs any more;
-5. the new metadata, and last the old: at least one of the two can be read at any moment, and a
-   distribution that claims to be there is.
+1. new files: the modules of the new version may import them, those of the old one never do;
+2. exchanged files and folders, each in one step, so that one of the two exists at any moment;
+3. commands and ``.pth`` files, after the modules that they import; then obsolete ones;
+4. files of the old version alone, which no module imports any more;
+5. the new metadata, then the old: at least one of the two is readable at any moment, and a
+   distribution with metadata is installed.
 
-Making a plan changes nothing, and refuses what must not be done.
+Planning changes nothing. It raises an error for conflicts with other distributions.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pool.common.errors import InstallError
-from pool.install.ownership import source_of
+from pool.install.ownership import bytecode_source
 from pool.install.staging import is_bytecode
 
 if TYPE_CHECKING:
-    from pool.install.env_paths import EnvPaths
+    from pool.install.layout import EnvPaths
     from pool.install.ownership import Ownership
-    from pool.install.staging import Staged
+    from pool.install.staging import StagedSet
 
-__all__ = ["Change", "Identity", "Plan", "Step", "identity", "make_plan"]
+__all__ = ["Change", "Identity", "Plan", "Step", "make_plan", "read_identity"]
 
 Kind = Literal["put", "swap", "trash", "rmdir"]
 Identity = tuple[int, int, int]
-"""Of a file: inode, time of change, size; of a folder, whose content changes: inode, -1, -1."""
+"""Of a file: inode, mtime in ns, size. Of a folder: inode, -1, -1, as its content may change."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one distribution."""
+    """The change of one distribution."""
 
     name: str
     old: str | None
-    """The version that was there, if any."""
+    """The version before; None if it was not installed."""
     new: str | None
-    """The version that is there; None if it was removed."""
+    """The version afterwards; None if it was removed."""
 
     def __str__(self) -> str:
         if self.new is None:
@@ -58,30 +58,35 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One change of the disk; it can be seen whether it is done, and it can be taken back."""
+    """One change of the file system.
+
+    The identities before and after tell whether it was done, and allow to roll it back.
+    """
 
     kind: Kind
     path: str
     """Relative to the environment."""
     new: Identity | None = None
-    """What is there after it."""
+    """The file or folder at the path after the step; None if it is removed."""
     old: Identity | None = None
-    """What is there before it."""
+    """The file or folder at the path before the step; None if there is none."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All steps of a commit, in their order."""
+    """All steps of a transaction, in order."""
 
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
 
 
-class _Turn(IntEnum):
-    NEW, EXCHANGED, POINTING, OLD_POINTING, OLD, NEW_INFO, OLD_INFO = range(7)
+class _Stage(IntEnum):
+    """The order of steps within a distribution; see the module."""
+
+    NEW, EXCHANGED, ENTRY, OLD_ENTRY, OLD, NEW_INFO, OLD_INFO = range(7)
 
 
-def identity(path: str) -> Identity | None:
-    """Return what is at a path; None if nothing is. Links are not followed."""
+def read_identity(path: str) -> Identity | None:
+    """Return the identity of a file or folder; None if there is none. Links are not followed."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -91,172 +96,187 @@ def identity(path: str) -> Identity | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def is_folder(there: Identity) -> bool:
-    """Return whether it is a folder, not a link to one."""
-    return there[2] == -1
+def is_folder(identity: Identity) -> bool:
+    """Tell whether it is the identity of a folder; a link to a folder is none."""
+    return identity[2] == -1
 
 
-def make_plan(staged: Staged, root: EnvPaths, owned: Ownership, *, whole_folders: bool) -> Plan:
-    """Work out the steps that put a set in place of what is there.
+def make_plan(
+    staged: StagedSet, paths: EnvPaths, ownership: Ownership, *, whole_folders: bool
+) -> Plan:
+    """Plan the steps that install a staged set into its environment.
 
     Args:
-        staged: the set.
-        root: paths of its environment.
-        owned: whose files are whose, now.
-        whole_folders: exchange folders that are the old version's alone; False where the file
-            system cannot rename folders (lower layers of an overlay).
+        staged: the staged set.
+        paths: the paths of its environment.
+        ownership: the current owners of files.
+        whole_folders: exchange whole folders of old versions; False for a file system that cannot
+            rename folders (lower layers of an overlay).
 
     Raises:
-        InstallError: a file belongs to another distribution, or something is in the way.
+        InstallError: a file belongs to another distribution, or a file or folder is in the way.
         OSError: the environment cannot be read.
     """
-    planner = _Planner(staged, root, owned, whole_folders=whole_folders)
-    planner.enter("")
-    planner.refuse()
-    planner.leave("")
-    return Plan(changes=_changes(staged, owned), steps=planner.steps())
+    planner = _Planner(staged, paths, ownership, whole_folders=whole_folders)
+    planner.plan_new("")
+    planner.raise_conflict()
+    planner.plan_old("")
+    return Plan(changes=_changes(staged, ownership), steps=planner.steps())
 
 
-def _changes(staged: Staged, owned: Ownership) -> tuple[Change, ...]:
-    before = {one.name: one.version for _, one in owned.going}
+def _changes(staged: StagedSet, ownership: Ownership) -> tuple[Change, ...]:
+    before = {dist.name: dist.version for _, dist in ownership.replaced}
     return tuple(
-        Change(name=part.name, old=before.get(part.name), new=part.version)
-        for part in staged.parts
-        if part.version is not None or part.name in before
+        Change(name=dist.name, old=before.get(dist.name), new=dist.version)
+        for dist in staged.dists
+        if dist.version is not None or dist.name in before
     )
 
 
 class _Planner:
+    """Walks the staged and the old files, and collects steps and conflicts."""
+
     def __init__(
-        self, staged: Staged, root: EnvPaths, owned: Ownership, *, whole_folders: bool
+        self, staged: StagedSet, paths: EnvPaths, ownership: Ownership, *, whole_folders: bool
     ) -> None:
         self._staged = staged
-        self._root = root
-        self._owned = owned
+        self._paths = paths
+        self._ownership = ownership
         self._whole_folders = whole_folders
-        self._infos = {part.info_dir for part in staged.parts if part.info_dir} | set(owned.infos)
-        self._known: dict[str, bool] = {}
-        self._steps: dict[str, tuple[int, _Turn, Step]] = {}
-        self._emptied: list[str] = []
+        self._info_dirs = {dist.info_dir for dist in staged.dists if dist.info_dir}
+        self._info_dirs |= ownership.old_info_dirs
+        self._fully_old: dict[str, bool] = {}
+        self._steps: dict[str, tuple[int, _Stage, Step]] = {}
+        self._emptied_folders: list[str] = []
         self._conflicts: list[tuple[str, int, str]] = []
 
     def steps(self) -> tuple[Step, ...]:
         ordered = sorted(self._steps.values(), key=lambda entry: entry[:2])
-        # Deepest first. Those that are not empty then are somebody's, and stay.
-        emptied = (Step(kind="rmdir", path=path) for path in reversed(self._emptied))
+        # Deepest first. A folder that is not empty then has files of others and stays.
+        emptied = (Step(kind="rmdir", path=path) for path in reversed(self._emptied_folders))
         return (*(step for _, _, step in ordered), *emptied)
 
-    def enter(self, folder: str) -> None:
-        """Plan for what the new ones have in a folder that stays."""
+    def plan_new(self, folder: str) -> None:
+        """Plan the staged files and folders of a folder that is not exchanged as a whole."""
         for name in self._staged.children[folder]:
             path = f"{folder}/{name}".lstrip("/")
-            there = identity(self._root.absolute(path))
-            if there is None:
-                self._add("put", path, None)
-            elif is_folder(there):
-                self._enter_folder(path, there)
-            elif there != self._staged_identity(path) and self._replaceable(path):
-                self._add("swap", path, there)
+            current = read_identity(self._paths.absolute(path))
+            if current is None:
+                self._add_step("put", path, None)
+            elif is_folder(current):
+                self._plan_new_folder(path, current)
+            elif current != self._staged_identity(path) and self._may_replace(path):
+                self._add_step("swap", path, current)
 
-    def leave(self, folder: str) -> None:
-        """Plan for what only old ones have in a folder that stays."""
-        for path in self._left(folder):
-            there = identity(self._root.absolute(path))
-            if there is None or path in self._steps:
+    def plan_old(self, folder: str) -> None:
+        """Plan the removal of obsolete files in a folder that is not exchanged as a whole."""
+        for path in self._old_paths(folder):
+            current = read_identity(self._paths.absolute(path))
+            if current is None or path in self._steps:
                 continue
-            if is_folder(there):
-                self._leave_folder(path, there)
-            elif path not in self._staged.owners and self._owned.is_old(path):
-                self._add("trash", path, there)
+            if is_folder(current):
+                self._plan_old_folder(path, current)
+            elif path not in self._staged.owners and self._ownership.is_old(path):
+                self._add_step("trash", path, current)
 
-    def refuse(self) -> None:
-        """Raise the first conflict, if any."""
+    def raise_conflict(self) -> None:
+        """Raise an error for the first conflict, if there is one."""
         if not self._conflicts:
             return
         path, index, owner = self._conflicts[0]
-        part, more = self._staged.parts[index], len(self._conflicts) - 1
+        dist, more = self._staged.dists[index], len(self._conflicts) - 1
         raise InstallError(
-            f"{part.name} {part.version} brings {path}, which belongs to {owner}"
+            f"{dist.name} {dist.version} contains {path}, which belongs to {owner}"
             + (f" (and {more} more of its files)" if more else ""),
-            hint=f"they cannot be in one environment; remove {owner.partition(' ')[0]} first",
+            hint=f"they cannot be installed together; remove {owner.partition(' ')[0]} first",
         )
 
-    def _enter_folder(self, path: str, there: Identity) -> None:
-        if self._movable(path):
-            self._add("swap", path, there)
+    def _plan_new_folder(self, path: str, current: Identity) -> None:
+        if self._is_movable(path):
+            self._add_step("swap", path, current)
         elif path in self._staged.children:
-            self.enter(path)
+            self.plan_new(path)
         else:
-            part = self._staged.parts[self._staged.owners[path]]
+            dist = self._staged.dists[self._staged.owners[path]]
             raise InstallError(
-                f"{part.name} {part.version} brings a file {path}, which is a folder",
+                f"{dist.name} {dist.version} contains a file {path}, which is a folder",
                 hint="it has files that belong to no distribution, or to another; move them away",
             )
 
-    def _replaceable(self, path: str) -> bool:
-        """Return whether a file, or a link, gives way; what is not there to be replaced stays."""
-        if self._owned.is_old(path):
+    def _may_replace(self, path: str) -> bool:
+        """Tell whether a staged file may replace a file or link of the environment.
+
+        A file of another distribution stays; different content is a conflict.
+
+        Raises:
+            InstallError: a file is in the way of a staged folder.
+        """
+        if self._ownership.is_old(path):
             return True
         if path in self._staged.children:
             raise InstallError(
-                f"{self._root.absolute(path)} is in the way: a folder is to be there",
+                f"{self._paths.absolute(path)} is in the way: a folder must be created there",
                 hint="move it away",
             )
-        source = source_of(path) if is_bytecode(path) else path
-        owner = self._owned.others.get(path) or self._owned.others.get(source)
+        source = bytecode_source(path) if is_bytecode(path) else path
+        owner = self._ownership.other_owners.get(path) or self._ownership.other_owners.get(source)
         if owner is None:
-            return True  # Nobody's files are overwritten, as pip does.
+            return True  # Files without an owner are overwritten, as pip does.
         staged = f"{self._staged.folder}/new/{path}"
-        if source == path and not filecmp.cmp(self._root.absolute(path), staged, shallow=False):
+        if source == path and not filecmp.cmp(self._paths.absolute(path), staged, shallow=False):
             self._conflicts.append((path, self._staged.owners[path], owner))
         return False
 
-    def _leave_folder(self, path: str, there: Identity) -> None:
-        if path in self._staged.children or path in self._root.fixed:
-            self.leave(path)
-        elif self._movable(path):
-            self._add("trash", path, there)
+    def _plan_old_folder(self, path: str, current: Identity) -> None:
+        if path in self._staged.children or path in self._paths.fixed_folders:
+            self.plan_old(path)
+        elif self._is_movable(path):
+            self._add_step("trash", path, current)
         else:
-            self._emptied.append(path)
-            self.leave(path)
+            self._emptied_folders.append(path)
+            self.plan_old(path)
 
-    def _left(self, folder: str) -> list[str]:
-        """Return what old ones have in a folder, the bytecode included that nobody recorded."""
-        names = self._owned.children.get(folder, set())
+    def _old_paths(self, folder: str) -> list[str]:
+        """Return the paths of old versions in a folder, including unrecorded bytecode."""
+        names = self._ownership.old_children.get(folder, set())
         if folder.endswith("/__pycache__"):
-            names = names | set(os.listdir(self._root.absolute(folder)))
+            names = names | set(os.listdir(self._paths.absolute(folder)))
         elif any(name.endswith(".py") for name in names):
             names = names | {"__pycache__"}
         return sorted(f"{folder}/{name}".lstrip("/") for name in names)
 
-    def _movable(self, folder: str) -> bool:
-        return self._whole_folders and folder not in self._root.fixed and self._whole(folder)
+    def _is_movable(self, folder: str) -> bool:
+        return (
+            self._whole_folders
+            and folder not in self._paths.fixed_folders
+            and self._is_fully_old(folder)
+        )
 
-    def _whole(self, folder: str) -> bool:
-        """Return whether all files in a folder are old ones."""
-        if folder not in self._known:
-            with os.scandir(self._root.absolute(folder)) as entries:
-                self._known[folder] = all(
-                    self._whole(f"{folder}/{entry.name}")
+    def _is_fully_old(self, folder: str) -> bool:
+        """Tell whether all files in a folder belong to old versions."""
+        if folder not in self._fully_old:
+            with os.scandir(self._paths.absolute(folder)) as entries:
+                self._fully_old[folder] = all(
+                    self._is_fully_old(f"{folder}/{entry.name}")
                     if entry.is_dir(follow_symlinks=False)
-                    else self._owned.is_old(f"{folder}/{entry.name}")
+                    else self._ownership.is_old(f"{folder}/{entry.name}")
                     for entry in entries
                 )
-        return self._known[folder]
+        return self._fully_old[folder]
 
     def _staged_identity(self, path: str) -> Identity | None:
-        return identity(f"{self._staged.folder}/new/{path}")
+        return read_identity(f"{self._staged.folder}/new/{path}")
 
-    def _add(self, kind: Kind, path: str, old: Identity | None) -> None:
+    def _add_step(self, kind: Kind, path: str, old: Identity | None) -> None:
         new = None if kind == "trash" else self._staged_identity(path)
-        index = self._owned.position(path) if kind == "trash" else self._staged.owners[path]
+        index = self._ownership.position(path) if kind == "trash" else self._staged.owners[path]
         step = Step(kind=kind, path=path, new=new, old=old)
-        self._steps[path] = (index, self._turn(kind, path), step)
+        self._steps[path] = (index, self._stage_of(kind, path), step)
 
-    def _turn(self, kind: Kind, path: str) -> _Turn:
+    def _stage_of(self, kind: Kind, path: str) -> _Stage:
         head, dot, _ = path.partition(".dist-info")
-        if head + dot in self._infos:
-            return _Turn.OLD_INFO if kind == "trash" else _Turn.NEW_INFO
-        if path.endswith(".pth") or path.startswith(f"{self._root.schemes['scripts']}/"):
-            return _Turn.OLD_POINTING if kind == "trash" else _Turn.POINTING
-        return {"put": _Turn.NEW, "swap": _Turn.EXCHANGED, "trash": _Turn.OLD}[kind]
+        if head + dot in self._info_dirs:
+            return _Stage.OLD_INFO if kind == "trash" else _Stage.NEW_INFO
+        if path.endswith(".pth") or path.startswith(f"{self._paths.schemes['scripts']}/"):
+            return _Stage.OLD_ENTRY if kind == "trash" else _Stage.ENTRY
+        return {"put": _Stage.NEW, "swap": _Stage.EXCHANGED, "trash": _Stage.OLD}[kind]

@@ -1,6 +1,7 @@
-"""What the RECORDs of an environment list, as paths of its `EnvPaths`.
+"""The files that RECORDs of installed distributions list, as paths of `EnvPaths`.
 
-They are read ahead, without the environment's lock; under it only those that changed since.
+RECORDs are read before the environment's lock is taken; under the lock only those that changed are
+read again.
 """
 
 from __future__ import annotations
@@ -8,48 +9,51 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pool.install.installed import all_installed
+from pool.install.installed import scan_distributions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from packaging.utils import NormalizedName
 
-    from pool.install.env_paths import EnvPaths
-    from pool.install.installed import Installed
+    from pool.install.installed import InstalledDistribution
+    from pool.install.layout import EnvPaths
     from pool.system.interpreter import Layout
 
 __all__ = ["Records"]
 
 
 class Records:
-    """The files of distributions; each RECORD is read once, and again when it is another.
+    """A cache of RECORDs; a RECORD that has changed is read again.
 
     Args:
-        root: paths of the environment.
+        paths: the paths of the environment.
     """
 
-    def __init__(self, root: EnvPaths) -> None:
-        self._root = root
-        self._known: dict[Installed, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+    def __init__(self, paths: EnvPaths) -> None:
+        self._paths = paths
+        self._cache: dict[InstalledDistribution, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
 
-    def of(self, one: Installed) -> tuple[str, ...] | None:
-        """Return a distribution's files, without those outside; None if it has no RECORD."""
+    def files_of(self, dist: InstalledDistribution) -> tuple[str, ...] | None:
+        """Return the files of a distribution that are in the environment; None without RECORD."""
         try:
-            status = os.stat(f"{one.info_dir}/RECORD")
+            status = os.stat(f"{dist.info_dir}/RECORD")
         except OSError:
             return None
-        now = status.st_ino, status.st_mtime_ns, status.st_size
-        known = self._known.get(one)
-        if known is None or known[0] != now:
-            library = self._root.of(one.info_dir.parent)
-            paths = (self._root.file(row, library) for row in one.record or ())
-            known = self._known[one] = now, tuple(path for path in paths if path)
-        return known[1]
+        version = status.st_ino, status.st_mtime_ns, status.st_size
+        cached = self._cache.get(dist)
+        if cached is None or cached[0] != version:
+            library = self._paths.relative(dist.info_dir.parent)
+            paths = (self._paths.normalize(row, library) for row in dist.record or ())
+            cached = self._cache[dist] = version, tuple(path for path in paths if path)
+        return cached[1]
 
-    def read_ahead(self, layout: Layout, names: Collection[NormalizedName]) -> None:
-        """Read all if one of these is there: what replaces it must keep off everybody else's."""
-        everyone = all_installed(layout)
-        if any(one.name in names for one in everyone):
-            for one in everyone:
-                self.of(one)
+    def preload(self, layout: Layout, names: Collection[NormalizedName]) -> None:
+        """Read all RECORDs if one of these distributions is installed.
+
+        A distribution that replaces it must not overwrite files of any other one.
+        """
+        dists = scan_distributions(layout)
+        if any(dist.name in names for dist in dists):
+            for dist in dists:
+                self.files_of(dist)

@@ -1,6 +1,7 @@
-"""What is executed: launchers of entry points, and scripts that wheels bring along.
+"""Executable files: launchers of console entry points, and the shebang of a wheel's scripts.
 
-Deliberately the few lines that Python needs: a launcher imports nothing but what it starts.
+Used for target environments and for build environments. A launcher imports only its entry point,
+to start fast.
 """
 
 from __future__ import annotations
@@ -16,40 +17,40 @@ if TYPE_CHECKING:
 
     from pool.cache.unpacked_wheels import EntryPoint
 
-__all__ = ["launcher", "launchers", "rewritten", "superseded"]
+__all__ = ["format_launcher", "is_legacy_launcher", "launcher_names", "rewrite_shebang"]
 
-_LONGEST_SHEBANG = 127
-"""The kernel's limit was that until Linux 5.1; pip and distlib keep to it."""
+_MAX_SHEBANG_BYTES = 127
+"""The kernel's limit until Linux 5.1; pip and distlib apply it, too."""
 
-_TEXT = """\
+_LAUNCHER = """\
 import sys
 from {module} import {name}
 if __name__ == "__main__":
     sys.exit({attribute}())
 """
-_VERSIONED = re.compile(r"pip(\d+(\.\d+)?)?|easy_install(-\d+\.\d+)?")
+_VERSIONED_NAME = re.compile(r"pip(\d+(\.\d+)?)?|easy_install(-\d+\.\d+)?")
 
 
-def launcher(point: EntryPoint, python: Path) -> bytes:
-    """Return the file that starts an entry point."""
+def format_launcher(point: EntryPoint, python: Path) -> bytes:
+    """Return the text of the executable that calls an entry point."""
     name = point.attribute.partition(".")[0]
-    text = _TEXT.format(module=point.module, name=name, attribute=point.attribute)
-    return _shebang(python) + text.encode()
+    text = _LAUNCHER.format(module=point.module, name=name, attribute=point.attribute)
+    return format_shebang(python) + text.encode()
 
 
-def launchers(points: Iterable[EntryPoint], version: str) -> Iterator[tuple[str, EntryPoint]]:
-    """Yield the name of each launcher, and what it starts.
+def launcher_names(points: Iterable[EntryPoint], version: str) -> Iterator[tuple[str, EntryPoint]]:
+    """Yield the file name and the entry point of each launcher.
 
-    Wheels of pip have the names of another Python's version baked in; as pip does, those are left
-    out and the right ones made: ``pip``, ``pip3``, ``pip3.11``.
+    A wheel of pip may have entry points named after the Python that built it. As pip does, this
+    skips them and adds those of this interpreter: ``pip``, ``pip3``, ``pip3.11``.
 
     Args:
-        points: all of a wheel.
-        version: the interpreter's: ``3.11.7``.
+        points: the console entry points of a wheel.
+        version: the version of the interpreter: ``3.11.7``.
     """
     major, minor = version.split(".")[:2]
     for point in points:
-        if not _VERSIONED.fullmatch(point.name):
+        if not _VERSIONED_NAME.fullmatch(point.name):
             yield point.name, point
         elif point.name == "pip":
             for name in ("pip", f"pip{major}", f"pip{major}.{minor}"):
@@ -59,22 +60,23 @@ def launchers(points: Iterable[EntryPoint], version: str) -> Iterator[tuple[str,
                 yield name, point
 
 
-def superseded(script: str, points: Iterable[EntryPoint]) -> bool:
-    """Return whether a script of a wheel is setuptools' own launcher for an entry point."""
+def is_legacy_launcher(script: str, points: Iterable[EntryPoint]) -> bool:
+    """Tell whether a script of a wheel is setuptools' own launcher for an entry point."""
     stem = re.sub(r"(?i)(\.exe|-script\.py|\.pya)$", "", script)
     return any(point.name == stem for point in points)
 
 
-def rewritten(script: bytes, python: Path) -> bytes | None:
-    """Return a script with the environment's Python in its first line; None if it is as it is."""
+def rewrite_shebang(script: bytes, python: Path) -> bytes | None:
+    """Replace ``#!python`` in the first line; return None if the script does not begin with it."""
     if not script.startswith(b"#!python"):
         return None
-    return _shebang(python) + script.partition(b"\n")[2]
+    return format_shebang(python) + script.partition(b"\n")[2]
 
 
-def _shebang(python: Path) -> bytes:
+def format_shebang(python: Path) -> bytes:
+    """Return the first line, or lines, that make a script run with ``python``."""
     line = os.fsencode(f"#!{python}\n")
-    if b" " not in line and len(line) <= _LONGEST_SHEBANG:
+    if b" " not in line and len(line) <= _MAX_SHEBANG_BYTES:
         return line
-    # The kernel takes no spaces and no long lines. What sh runs is a string to Python.
+    # The kernel accepts no spaces and no long lines. To Python, the command for sh is a string.
     return os.fsencode(f"#!/bin/sh\n'''exec' {shlex.quote(str(python))} \"$0\" \"$@\"\n' '''\n")

@@ -1,8 +1,9 @@
-"""What is to be in an environment, laid out beside it: files linked, written, ready to be renamed.
+"""Staging: the files of an installation are linked or written beside the environment.
 
-A folder per installation, ``<prefix>/.wheelpool/<name>``, on the environment's file system. Its
-process holds a ``flock`` on it for as long as it lives, so that others can tell remains from work.
-Nothing here looks at what is installed, or changes it: no lock of the environment is needed.
+Each installation has a folder ``<prefix>/.wheelpool/<name>``, on the environment's file system. Its
+process holds a ``flock`` on it as long as it lives; so other processes can tell leftovers from
+active installations. Staging neither reads nor changes installed distributions, except that it
+reads RECORDs ahead: it does not need the environment's lock.
 """
 
 from __future__ import annotations
@@ -21,51 +22,50 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
-from pool.install.env_paths import EnvPaths
-from pool.install.layout import lay_out
+from pool.install.layout import EnvPaths, lay_out
 from pool.install.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pool.install.environment import TargetEnvironment
-    from pool.install.layout import File, WheelLayout, WheelToInstall
+    from pool.install.layout import LayoutFile, WheelLayout, WheelToInstall
 
-__all__ = ["HOME", "PLAN", "Staged", "StagedDist", "discard", "is_bytecode", "stage"]
+__all__ = ["PLAN_FILE", "STAGING_DIR", "StagedDist", "StagedSet", "discard", "is_bytecode", "stage"]
 
-HOME = ".wheelpool"
-"""The folder in an environment that has one for each installation."""
+STAGING_DIR = ".wheelpool"
+"""The folder in an environment that has a folder for each installation."""
 
-PLAN = "plan.json"
-"""In such a folder: what is being done and must be finished."""
+PLAN_FILE = "plan.json"
+"""The file in such a folder that has the plan of a transaction that must be finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedDist:
-    """One distribution of a set: to be installed, or only removed."""
+    """One distribution of a set, to be installed or only removed."""
 
     name: NormalizedName
     version: str | None
-    """None if it is to be removed."""
+    """The new version; None if the distribution is only removed."""
     info_dir: str = ""
-    """Where its metadata will be."""
+    """The path of its metadata folder; empty if it is only removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
-    """A set of distributions that is ready; `discard` it when it is committed, or not wanted."""
+class StagedSet:
+    """A set that is ready to commit; call `discard` after the commit or instead of it."""
 
     env: TargetEnvironment
     folder: Path
     fd: int
-    """Holds the lock of ``folder``."""
-    parts: tuple[StagedDist, ...]
+    """The descriptor that holds the lock of ``folder``."""
+    dists: tuple[StagedDist, ...]
     records: Records
-    """Of what was installed before."""
+    """The RECORDs of the installed distributions."""
     children: dict[str, list[str]] = field(default_factory=lambda: {"": []})
-    """By folder, relative to the environment: the names in it."""
+    """The names in each folder, by path relative to the environment."""
     owners: dict[str, int] = field(default_factory=dict)
-    """By path, of folders as well as files: the first part that has it, by position."""
+    """The index of the first distribution that has a file or folder, by its path."""
 
 
 def stage(
@@ -74,165 +74,171 @@ def stage(
     *,
     remove: Iterable[NormalizedName] = (),
     copy: bool = False,
-) -> Staged:
-    """Lay out a set of distributions beside an environment.
+) -> StagedSet:
+    """Stage a set of distributions beside an environment.
 
     Args:
-        env: where they will go.
-        items: one for each distribution, in the order in which they are to be put in place.
-        remove: distributions to be removed by the same commit.
-        copy: copy files in place of linking them to those of the store.
+        env: the target environment.
+        items: the wheels, in the order in which they are installed.
+        remove: distributions to remove in the same transaction.
+        copy: copy files instead of hardlinking those of the cache.
 
     Raises:
-        InstallError: two bring the same file, one would write outside of the environment, or
-            there is no space or no permission.
+        InstallError: two wheels contain the same file, a wheel would write outside of the
+            environment, or there is no space or no permission.
     """
     try:
-        return _staged(env, items, remove, copy=copy)
+        return _stage(env, items, remove, copy=copy)
     except OSError as problem:
         reason = os_error_text(problem, path=True)
         raise InstallError(f"cannot install into {env.prefix}: {reason}") from problem
 
 
-def discard(staged: Staged) -> None:
-    """Remove what is left of a set: after its commit that is the old version of everything.
+def discard(staged: StagedSet) -> None:
+    """Remove the folder of a set; after a commit it has the replaced files.
 
-    What a commit could neither finish nor take back stays, for `recover`.
+    A transaction that could neither be finished nor rolled back stays, for `recover`.
     """
-    if not (staged.folder / PLAN).exists():
+    if not (staged.folder / PLAN_FILE).exists():
         remove_tree(staged.folder)
     os.close(staged.fd)
-    with suppress(OSError):  # Others are at work in it.
+    with suppress(OSError):  # Other installations use it.
         staged.folder.parent.rmdir()
 
 
 def is_bytecode(path: str) -> bool:
-    """Return whether a file is compiled from another one."""
+    """Tell whether a file is compiled from a module."""
     return path.endswith((".pyc", ".pyo"))
 
 
-def _staged(
+def _stage(
     env: TargetEnvironment,
     items: Sequence[WheelToInstall],
     remove: Iterable[NormalizedName],
     *,
     copy: bool,
-) -> Staged:
-    root = EnvPaths(env.layout)
-    laid = [lay_out(item, env, root) for item in items]
-    parts = [_part(item, files) for item, files in zip(items, laid, strict=True)]
-    parts += [StagedDist(name=canonicalize_name(name), version=None) for name in remove]
-    folder, fd = _folder(Path(root.path))
-    staged = Staged(env=env, folder=folder, fd=fd, parts=tuple(parts), records=Records(root))
+) -> StagedSet:
+    paths = EnvPaths(env.layout)
+    layouts = [lay_out(item, env, paths) for item in items]
+    dists = [_staged_dist(item, files) for item, files in zip(items, layouts, strict=True)]
+    dists += [StagedDist(name=canonicalize_name(name), version=None) for name in remove]
+    folder, fd = _create_folder(Path(paths.prefix))
+    staged = StagedSet(env=env, folder=folder, fd=fd, dists=tuple(dists), records=Records(paths))
     try:
-        staged.records.read_ahead(env.layout, {part.name for part in parts})
-        _Layer(staged, copy=copy).add(laid)
+        staged.records.preload(env.layout, {dist.name for dist in dists})
+        _StagingWriter(staged, copy=copy).add(layouts)
     except BaseException:
         discard(staged)
         raise
     return staged
 
 
-def _part(item: WheelToInstall, laid: WheelLayout) -> StagedDist:
+def _staged_dist(item: WheelToInstall, layout: WheelLayout) -> StagedDist:
     return StagedDist(
         name=canonicalize_name(item.wheel.name),
         version=item.wheel.version,
-        info_dir=laid.info_dir,
+        info_dir=layout.info_dir,
     )
 
 
-def _folder(prefix: Path) -> tuple[Path, int]:
-    """Make a folder that is locked from the moment it has its name."""
-    home = prefix / HOME
+def _create_folder(prefix: Path) -> tuple[Path, int]:
+    """Create a folder that is locked before it gets its final name."""
+    staging_dir = prefix / STAGING_DIR
     while True:
-        with suppress(FileExistsError):  # Not `exist_ok`: that looks again, and it may be gone.
-            home.mkdir()
-        with suppress(FileNotFoundError):  # Somebody tidied up just now.
-            temporary = Path(tempfile.mkdtemp(dir=home, prefix="."))
+        with suppress(
+            FileExistsError
+        ):  # Not `exist_ok`: its second check fails if the folder is gone.
+            staging_dir.mkdir()
+        with suppress(FileNotFoundError):  # Another process has just removed the folder.
+            temporary = Path(tempfile.mkdtemp(dir=staging_dir, prefix="."))
             fd = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
-                return temporary.rename(home / temporary.name[1:]), fd
+                return temporary.rename(staging_dir / temporary.name[1:]), fd
             except BaseException:
                 os.close(fd)
                 raise
 
 
-class _Layer:
-    """Puts the files of one part after the other into the folder of a set."""
+class _StagingWriter:
+    """Writes the files of all wheels into the folder of a set."""
 
-    def __init__(self, staged: Staged, *, copy: bool) -> None:
+    def __init__(self, staged: StagedSet, *, copy: bool) -> None:
         self._staged = staged
         self._copy = copy
-        self._root = f"{staged.folder}/new"
-        os.mkdir(self._root)
+        self._new_dir = f"{staged.folder}/new"
+        os.mkdir(self._new_dir)
         os.mkdir(f"{staged.folder}/old")
 
-    def add(self, laid: Iterable[WheelLayout]) -> None:
-        for index, part in enumerate(laid):
-            for path, file in part.files.items():
-                if not self._known(path, file, index):
-                    self._place(path, file, index)
+    def add(self, layouts: Iterable[WheelLayout]) -> None:
+        for index, layout in enumerate(layouts):
+            for path, file in layout.files.items():
+                if not self._is_duplicate(path, file, index):
+                    self._write_file(path, file, index)
 
-    def _known(self, path: str, file: File, index: int) -> bool:
-        """Return whether another part brings the very same file."""
+    def _is_duplicate(self, path: str, file: LayoutFile, index: int) -> bool:
+        """Tell whether an earlier wheel has the same file with the same content.
+
+        Raises:
+            InstallError: the content differs.
+        """
         other = self._staged.owners.get(path)
         if other is None:
             return False
-        if path in self._staged.children or not self._same(path, file):
+        if path in self._staged.children or not self._has_same_content(path, file):
             raise self._conflict(path, other, index)
         return True
 
-    def _same(self, path: str, file: File) -> bool:
+    def _has_same_content(self, path: str, file: LayoutFile) -> bool:
         if is_bytecode(path):
-            return True  # Their sources are compared.
-        placed = Path(self._root, path)
+            return True  # The modules are compared.
+        staged = Path(self._new_dir, path)
         if file.content is not None:
-            return placed.read_bytes() == file.content
-        return filecmp.cmp(placed, file.source, shallow=False)
+            return staged.read_bytes() == file.content
+        return filecmp.cmp(staged, file.source, shallow=False)
 
-    def _place(self, path: str, file: File, index: int) -> None:
+    def _write_file(self, path: str, file: LayoutFile, index: int) -> None:
         folder, _, name = path.rpartition("/")
-        self._make(folder, path, index)
+        self._make_folder(folder, path, index)
         self._staged.children[folder].append(name)
         self._staged.owners[path] = index
-        target = f"{self._root}/{path}"
+        target = f"{self._new_dir}/{path}"
         if file.content is None:
-            _link(file.source, target, copy=self._copy)
+            _link_or_copy(file.source, target, copy=self._copy)
             return
-        with open(target, "xb") as written:
-            written.write(file.content)
+        with open(target, "xb") as output:
+            output.write(file.content)
             if file.mode:
-                os.fchmod(written.fileno(), file.mode)
+                os.fchmod(output.fileno(), file.mode)
 
-    def _make(self, folder: str, path: str, index: int) -> None:
+    def _make_folder(self, folder: str, path: str, index: int) -> None:
         if folder in self._staged.children:
             return
         if (other := self._staged.owners.get(folder)) is not None:
             raise self._conflict(path, other, index)
         parent, _, name = folder.rpartition("/")
-        self._make(parent, path, index)
-        os.mkdir(f"{self._root}/{folder}")
+        self._make_folder(parent, path, index)
+        os.mkdir(f"{self._new_dir}/{folder}")
         self._staged.children[parent].append(name)
         self._staged.children[folder] = []
         self._staged.owners[folder] = index
 
     def _conflict(self, path: str, other: int, index: int) -> InstallError:
-        one, two = (self._staged.parts[at] for at in (other, index))
+        one, two = (self._staged.dists[at] for at in (other, index))
         return InstallError(
-            f"{one.name} {one.version} and {two.name} {two.version} both bring {path}",
-            hint="they cannot be in one environment; leave one of them out",
+            f"{one.name} {one.version} and {two.name} {two.version} both contain {path}",
+            hint="they cannot be installed together; leave one of them out",
         )
 
 
-def _link(source: str, target: str, *, copy: bool) -> None:
+def _link_or_copy(source: str, target: str, *, copy: bool) -> None:
     if not copy:
         try:
             os.link(source, target)
         except FileExistsError:
             raise
         except OSError:
-            pass  # Another file system, one without links, or too many of them.
+            pass  # Another file system, one without hardlinks, or too many links.
         else:
             return
     shutil.copy2(source, target)

@@ -1,13 +1,13 @@
-"""Sets of distributions, put into an environment as a whole, whatever kills the process.
+"""Transactions that install a staged set as a whole, even if the process is killed.
 
-A set is laid out first (`stage`). `commit`, under the environment's lock, plans all renames and
-writes the plan into the set's folder by one rename: the point of no return. Killed before it, the
-environment is as it was and the folder is rubbish. Killed after it, whoever comes next finds the
-plan of a process that is gone, and does the rest of it; every step can tell whether it was done.
-In between, all distributions but the one that was being renamed are wholly old or wholly new, and
-of that one each module is. A step that does not work has all before it taken back.
+`stage` lays a set out first. `commit`, under the environment's lock, plans all renames and writes
+the plan into the set's folder by one rename: the point of no return. If the process is killed
+before it, the environment is unchanged and the folder is a leftover. If it is killed after it, the
+next process finds the plan and does the remaining steps; each step can tell whether it was done.
+In between, every distribution but the one that is being renamed is wholly old or wholly new, and
+of that one each module is. If a step fails, all steps before it are rolled back.
 
-Deliberately safe against the death of the process, not of the machine: nothing waits for the disk.
+Deliberately safe against the death of the process, not of the machine: nothing is synced to disk.
 """
 
 from __future__ import annotations
@@ -23,150 +23,256 @@ import msgspec
 
 from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
-from pool.install.env_paths import EnvPaths
-from pool.install.filesystem import Filesystem, unwatched
+from pool.install.filesystem import Filesystem, ignore_change
+from pool.install.layout import EnvPaths
 from pool.install.ownership import Ownership
-from pool.install.plan import Change, Plan, make_plan
-from pool.install.staging import HOME, PLAN, is_bytecode
-from pool.install.steps import Steps
+from pool.install.plan import Change, Plan, Step, make_plan, read_identity
+from pool.install.staging import PLAN_FILE, STAGING_DIR, is_bytecode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from pool.install.environment import TargetEnvironment
-    from pool.install.staging import Staged
+    from pool.install.staging import StagedSet
 
-__all__ = ["Committed", "commit", "recover", "tidy"]
+__all__ = ["CommitResult", "commit", "recover", "remove_leftovers"]
 
-_DONE = "done.json"
+_DONE_FILE = "done.json"
+"""The plan's name after its last step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
-    """What a commit did."""
+class CommitResult:
+    """The result of a transaction."""
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
-    """Sentences for the user: what it found and mended before, what it left alone."""
+    """Sentences for the user: recovered transactions, and paths that were skipped."""
 
 
 def commit(
-    staged: Staged, *, step: Callable[[str], None] = unwatched, exchanges: bool = True
-) -> Committed:
-    """Put a set in place of what is there. The caller holds the environment's lock.
+    staged: StagedSet,
+    *,
+    on_change: Callable[[str], None] = ignore_change,
+    use_exchange: bool = True,
+) -> CommitResult:
+    """Install a staged set. The caller holds the environment's lock.
 
     Args:
         staged: from `stage`; may be committed once.
-        step: is told each change of the disk before it is made.
-        exchanges: see `Filesystem`.
+        on_change: called with a description of each change of the file system before it is made.
+        use_exchange: see `Filesystem`.
 
     Raises:
-        InstallError: it is refused, or it could not be done; the environment is as it was.
+        InstallError: the set conflicts with the environment, or a step failed. The environment is
+            unchanged.
     """
-    disk = Filesystem(step, exchanges=exchanges)
-    notes = _mended(staged.env, disk)
-    root = EnvPaths(staged.env.layout)
+    filesystem = Filesystem(on_change, use_exchange=use_exchange)
+    notes = _recover_all(staged.env, filesystem)
+    paths = EnvPaths(staged.env.layout)
     try:
-        owned = Ownership(staged.env, root, staged.records, staged.parts)
-        plan = make_plan(staged, root, owned, whole_folders=True)
+        ownership = Ownership(staged.env, paths, staged.records, staged.dists)
+        plan = make_plan(staged, paths, ownership, whole_folders=True)
         try:
-            alone = _carry_out(plan, staged.folder, disk)
+            skipped = _execute(plan, staged.folder, filesystem)
         except OSError as problem:
             if problem.errno != errno.EXDEV:
                 raise
             # Lower layers of an overlay: their folders cannot be renamed, their files can.
-            plan = make_plan(staged, root, owned, whole_folders=False)
-            alone = _carry_out(plan, staged.folder, disk)
+            plan = make_plan(staged, paths, ownership, whole_folders=False)
+            skipped = _execute(plan, staged.folder, filesystem)
     except OSError as problem:
-        raise _failed(problem, staged.folder) from problem
-    return Committed(changes=plan.changes, notes=(*notes, *_foreign(alone)))
+        raise _install_error(problem, staged.folder) from problem
+    return CommitResult(changes=plan.changes, notes=(*notes, *_skipped_notes(skipped)))
 
 
-def recover(env: TargetEnvironment, *, step: Callable[[str], None] = unwatched) -> tuple[str, ...]:
-    """Finish what killed processes began. The caller holds the environment's lock.
+def recover(
+    env: TargetEnvironment, *, on_change: Callable[[str], None] = ignore_change
+) -> tuple[str, ...]:
+    """Finish the transactions of killed processes. The caller holds the environment's lock.
 
-    `commit` does this by itself; it is for looking after an environment without installing.
+    `commit` does this first; call it to repair an environment without installing.
 
     Returns:
-        Sentences for the user, none if there was nothing.
+        Sentences for the user; none if there was nothing to recover.
 
     Raises:
-        InstallError: something can neither be finished nor taken back.
+        InstallError: a transaction can neither be finished nor rolled back.
     """
-    return _mended(env, Filesystem(step))
+    return _recover_all(env, Filesystem(on_change))
 
 
-def tidy(env: TargetEnvironment) -> None:
-    """Remove what killed processes left that nobody needs. No lock is needed."""
-    home = env.prefix / HOME
-    for folder, fd in _dead(home):
+def remove_leftovers(env: TargetEnvironment) -> None:
+    """Remove the staged sets of killed processes that never committed. Needs no lock."""
+    staging_dir = env.prefix / STAGING_DIR
+    for folder, fd in _abandoned_folders(staging_dir):
         try:
-            if not (folder / PLAN).exists():
+            if not (folder / PLAN_FILE).exists():
                 remove_tree(folder)
         finally:
             os.close(fd)
-    with suppress(OSError):  # There is none, or somebody is at work in it.
-        home.rmdir()
+    with suppress(OSError):  # It does not exist, or another process uses it.
+        staging_dir.rmdir()
 
 
-def _mended(env: TargetEnvironment, disk: Filesystem) -> tuple[str, ...]:
+def _recover_all(env: TargetEnvironment, filesystem: Filesystem) -> tuple[str, ...]:
     notes: list[str] = []
-    for folder, fd in _dead(env.prefix / HOME):
+    for folder, fd in _abandoned_folders(env.prefix / STAGING_DIR):
         try:
             with suppress(FileNotFoundError):
-                plan = msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
-                notes += _mend(plan, folder, disk)
+                plan = msgspec.json.decode((folder / PLAN_FILE).read_bytes(), type=Plan)
+                notes += _recover_plan(plan, folder, filesystem)
         finally:
             os.close(fd)
     return tuple(notes)
 
 
-def _mend(plan: Plan, folder: Path, disk: Filesystem) -> Iterator[str]:
-    what = ", ".join(map(str, plan.changes))
+def _recover_plan(plan: Plan, folder: Path, filesystem: Filesystem) -> Iterator[str]:
+    changes = ", ".join(map(str, plan.changes))
     try:
-        alone = _finish(plan, folder, disk)
+        skipped = _apply_or_roll_back(plan, folder, filesystem)
     except OSError as problem:
-        if (folder / PLAN).exists():
-            raise _failed(problem, folder) from problem
-        yield f"took back an interrupted installation ({what}): {os_error_text(problem)}"
+        if (folder / PLAN_FILE).exists():
+            raise _install_error(problem, folder) from problem
+        yield f"rolled back an interrupted installation ({changes}): {os_error_text(problem)}"
     else:
-        yield f"finished an interrupted installation: {what}"
-        yield from _foreign(alone)
+        yield f"finished an interrupted installation: {changes}"
+        yield from _skipped_notes(skipped)
 
 
-def _carry_out(plan: Plan, folder: Path, disk: Filesystem) -> list[str]:
-    """Do a plan; when it is in the folder under its name, it will be done."""
-    disk.write(f"{folder}/{PLAN}.new", msgspec.json.encode(plan))
-    disk.rename(f"{folder}/{PLAN}.new", f"{folder}/{PLAN}")
-    return _finish(plan, folder, disk)
+def _execute(plan: Plan, folder: Path, filesystem: Filesystem) -> list[str]:
+    """Write a plan into its folder, the point of no return, and apply it."""
+    filesystem.write(f"{folder}/{PLAN_FILE}.new", msgspec.json.encode(plan))
+    filesystem.rename(f"{folder}/{PLAN_FILE}.new", f"{folder}/{PLAN_FILE}")
+    return _apply_or_roll_back(plan, folder, filesystem)
 
 
-def _finish(plan: Plan, folder: Path, disk: Filesystem) -> list[str]:
-    """Do what is not done yet of a plan, or take all of it back and say why."""
-    root = str(folder.parent.parent)
-    steps = Steps(plan, root=root, folder=str(folder), disk=disk)
+def _apply_or_roll_back(plan: Plan, folder: Path, filesystem: Filesystem) -> list[str]:
+    """Do the remaining steps of a plan; if one fails, roll all back and raise its error.
+
+    Returns:
+        The paths that were skipped.
+    """
+    prefix = str(folder.parent.parent)
+    execution = _PlanExecution(plan, prefix=prefix, folder=str(folder), filesystem=filesystem)
     try:
-        steps.forward()
-        disk.rename(f"{folder}/{PLAN}", f"{folder}/{_DONE}")
+        execution.apply()
+        filesystem.rename(f"{folder}/{PLAN_FILE}", f"{folder}/{_DONE_FILE}")
     except OSError:
-        steps.backward()
-        disk.unlink(f"{folder}/{PLAN}")
+        execution.roll_back()
+        filesystem.unlink(f"{folder}/{PLAN_FILE}")
         raise
-    return steps.left_alone
+    return execution.skipped
 
 
-def _dead(home: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the folders whose process is gone, each with a descriptor that holds its lock now."""
+class _PlanExecution:
+    """Applies the steps of one plan, or rolls them back, from any interrupted state.
+
+    Each step compares the identity of the files before it changes them, so repeating a step changes
+    nothing. Files that another program has put there meanwhile are left alone.
+
+    Args:
+        plan: the plan.
+        prefix: the folder of the environment.
+        folder: the folder of the staged set: ``new/`` has the staged files, ``old/`` gets the
+            replaced ones.
+        filesystem: makes the changes.
+    """
+
+    def __init__(self, plan: Plan, *, prefix: str, folder: str, filesystem: Filesystem) -> None:
+        self._plan = plan
+        self._prefix = prefix
+        self._folder = folder
+        self._filesystem = filesystem
+        self.skipped: list[str] = []
+        """Paths that were left alone, because another program has changed them."""
+
+    def apply(self) -> None:
+        """Do all steps that are not done yet.
+
+        Raises:
+            OSError: a step failed; no later step was done.
+        """
+        for number, step in enumerate(self._plan.steps):
+            self._apply_step(number, step)
+
+    def roll_back(self) -> None:
+        """Undo all steps that are done, last step first.
+
+        Raises:
+            OSError: a step cannot be undone; the steps before it are still done.
+        """
+        for number, step in reversed(list(enumerate(self._plan.steps))):
+            self._roll_back_step(number, step)
+
+    def _apply_step(self, number: int, step: Step) -> None:
+        target, new, old = self._paths(number, step)
+        current = read_identity(target)
+        match step.kind:
+            case "rmdir":
+                self._rmdir(target)
+            case "trash" if current == step.old:
+                self._filesystem.rename(target, old)
+            case "put" if current is None and read_identity(new) == step.new:
+                self._filesystem.rename(new, target)
+            case "swap" if current == step.old and read_identity(new) == step.new:
+                if not self._filesystem.exchange(new, target):
+                    self._filesystem.rename(target, old)
+                    self._filesystem.rename(new, target)
+            case "swap" if current is None and read_identity(old) == step.old:
+                self._filesystem.rename(new, target)
+            case _ if current != step.new:
+                self.skipped.append(target)
+
+    def _roll_back_step(self, number: int, step: Step) -> None:
+        target, new, old = self._paths(number, step)
+        current = read_identity(target)
+        match step.kind:
+            case "rmdir":
+                with suppress(FileExistsError):
+                    self._filesystem.mkdir(target)
+            case "trash" if current is None and read_identity(old) == step.old:
+                self._filesystem.rename(old, target)
+            case "put" if current == step.new:
+                self._filesystem.rename(target, new)
+            case "swap" if current == step.new and read_identity(new) == step.old:
+                if not self._filesystem.exchange(new, target):
+                    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), target)
+            case "swap" if read_identity(old) == step.old:
+                if current == step.new:
+                    self._filesystem.rename(target, new)
+                self._filesystem.rename(old, target)
+            case _:
+                pass  # The step was not done.
+
+    def _paths(self, number: int, step: Step) -> tuple[str, str, str]:
+        """Return the path in the environment, of the staged file, and for the replaced file."""
+        return (
+            f"{self._prefix}/{step.path}",
+            f"{self._folder}/new/{step.path}",
+            f"{self._folder}/old/{number}",
+        )
+
+    def _rmdir(self, path: str) -> None:
+        try:
+            self._filesystem.rmdir(path)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
+
+
+def _abandoned_folders(staging_dir: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the folders of dead processes, each with a descriptor that holds its lock."""
     try:
-        folders = sorted(home.iterdir())
+        folders = sorted(staging_dir.iterdir())
     except FileNotFoundError:
         return
     for folder in folders:
         try:
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
-            continue  # Gone by now, or another user's.
+            continue  # It was removed meanwhile, or belongs to another user.
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -175,17 +281,17 @@ def _dead(home: Path) -> Iterator[tuple[Path, int]]:
             yield folder, fd
 
 
-def _foreign(paths: Iterable[str]) -> Iterator[str]:
+def _skipped_notes(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
-        if not is_bytecode(path):  # Any Python that runs may write that.
-            yield f"left alone, because somebody else changed it meanwhile: {path}"
+        if not is_bytecode(path):  # Any Python that runs in the environment may write bytecode.
+            yield f"left alone, because another program changed it meanwhile: {path}"
 
 
-def _failed(problem: OSError, folder: Path) -> InstallError:
+def _install_error(problem: OSError, folder: Path) -> InstallError:
     why = os_error_text(problem, path=True)
-    if (folder / PLAN).exists():
+    if (folder / PLAN_FILE).exists():
         return InstallError(
-            f"an installation can neither be finished nor taken back: {why}",
-            hint="mend that, then install again: it is finished first",
+            f"an installation can neither be finished nor rolled back: {why}",
+            hint="fix this, then install again: the interrupted installation is finished first",
         )
-    return InstallError(f"the environment cannot be changed, and is as it was: {why}")
+    return InstallError(f"cannot change the environment, which is as it was: {why}")

@@ -1,4 +1,4 @@
-"""Takes distributions out of an environment, by their RECORDs, all of them in one go."""
+"""Uninstalls distributions by their RECORDs, all of them in one transaction."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from pool.common.errors import RequirementError
 from pool.install.check import unmet_requirements
 from pool.install.environment import find_environment
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.staging import discard, stage
-from pool.install.transaction import commit, tidy
+from pool.install.transaction import commit, remove_leftovers
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import Holder
     from pool.install.environment import TargetEnvironment
-    from pool.install.transaction import Committed
+    from pool.install.transaction import CommitResult
 
 __all__ = ["uninstall"]
 
@@ -35,48 +35,51 @@ def uninstall(
     on_wait: Callable[[Holder | None], None],
     timeout: float | None = None,
 ) -> list[str]:
-    """Remove distributions; return a line for each, and what the user should know besides.
+    """Uninstall distributions.
 
     Args:
-        names: as requirements have them.
-        into: the environment; None is the active one.
-        environ: tells which one is active.
-        on_wait: told who holds the environment's lock while it is waited for.
-        timeout: seconds to wait for it; None waits for ever.
+        names: the names as in requirements.
+        into: the environment; None for the active one.
+        environ: names the active environment.
+        on_wait: called with the holder of the environment's lock while this waits for it.
+        timeout: the longest wait for the lock, in seconds; None for no limit.
+
+    Returns:
+        A line for each removed distribution, then warnings for the user.
 
     Raises:
-        PoolError: there is no such environment or distribution, or it cannot be removed;
-            everything is as it was.
+        PoolError: there is no such environment or distribution, or it cannot be removed. Nothing
+            was changed.
         OSError: no permission.
     """
     env = find_environment(into, environ)
-    return asyncio.run(_removed(env, names, on_wait, timeout))
+    return asyncio.run(_uninstall(env, names, on_wait, timeout))
 
 
-async def _removed(
+async def _uninstall(
     env: TargetEnvironment,
     names: Sequence[str],
     on_wait: Callable[[Holder | None], None],
     timeout: float | None,  # noqa: ASYNC109 - its error names the holder
 ) -> list[str]:
-    wanted = [canonicalize_name(name) for name in dict.fromkeys(names)]
-    held = await LockQueue(LockFile).acquire(env.lock_path, on_wait=on_wait, timeout=timeout)
+    to_remove = [canonicalize_name(name) for name in dict.fromkeys(names)]
+    lock = await LockQueue(LockFile).acquire(env.lock_path, on_wait=on_wait, timeout=timeout)
     try:
-        if missing := [name for name in wanted if name not in installed(env)]:
+        if missing := [name for name in to_remove if name not in installed_distributions(env)]:
             raise RequirementError(f"{', '.join(missing)}: not installed in {env.prefix}")
-        staged = stage(env, (), remove=wanted)
+        staged = stage(env, (), remove=to_remove)
         try:
             committed = commit(staged)
         finally:
             discard(staged)
     finally:
-        held.release()
-    tidy(env)
-    return _told(env, committed)
+        lock.release()
+    remove_leftovers(env)
+    return _format_report(env, committed)
 
 
-def _told(env: TargetEnvironment, committed: Committed) -> list[str]:
+def _format_report(env: TargetEnvironment, committed: CommitResult) -> list[str]:
     removed = [f"removed {change.name} {change.old}" for change in committed.changes]
     names = {canonicalize_name(change.name) for change in committed.changes}
-    unmet = unmet_requirements(installed(env), names, env.interpreter.environment)
+    unmet = unmet_requirements(installed_distributions(env), names, env.interpreter.environment)
     return [*removed, *committed.notes, *unmet]

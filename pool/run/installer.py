@@ -23,10 +23,10 @@ from pool.events.types import (
     Note,
 )
 from pool.install.check import unmet_requirements
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.layout import WheelToInstall
-from pool.install.staging import HOME, discard, stage
-from pool.install.transaction import commit, recover, tidy
+from pool.install.staging import STAGING_DIR, discard, stage
+from pool.install.transaction import commit, recover, remove_leftovers
 from pool.resolve.manifest import InstalledDist
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pool.common.model import Holder
     from pool.install.environment import TargetEnvironment
     from pool.install.plan import Change
-    from pool.install.staging import Staged
-    from pool.install.transaction import Committed
+    from pool.install.staging import StagedSet
+    from pool.install.transaction import CommitResult
 
 __all__ = ["DistToInstall", "Installer", "StaleError"]
 
@@ -81,7 +81,7 @@ class Installer:
     def _kept(self) -> dict[NormalizedName, InstalledDist]:
         return {
             name: InstalledDist(name=name, version=one.version, metadata=one.metadata)
-            for name, one in installed(self._environment).items()
+            for name, one in installed_distributions(self._environment).items()
             if _readable(one.version)
         }
 
@@ -101,8 +101,8 @@ class Installer:
         """
         kit, env = self._kit, self._environment
         items = [_item(piece) for piece in pieces]
-        staged: list[Staged] = []
-        committed: list[Committed] = []
+        staged: list[StagedSet] = []
+        committed: list[CommitResult] = []
         async with self._turn:
             try:
                 await kit.in_thread(lambda: staged.append(stage(env, items)))
@@ -120,11 +120,11 @@ class Installer:
 
     async def recover(self) -> None:
         """Finish what a killed process began here, and remove what it left; say so."""
-        if not (self._environment.prefix / HOME).exists():
+        if not (self._environment.prefix / STAGING_DIR).exists():
             return  # Nobody is waited for then: builds can begin.
         async with self._alone():
             notes = await self._kit.in_thread(recover, self._environment)
-        await self._kit.in_thread(tidy, self._environment)
+        await self._kit.in_thread(remove_leftovers, self._environment)
         self._remark(notes)
 
     @asynccontextmanager
@@ -151,7 +151,7 @@ class Installer:
 
     async def _compare(self, counted_on: Mapping[NormalizedName, str]) -> None:
         """See that what was counted on is still so."""
-        there = await self._kit.in_thread(installed, self._environment)
+        there = await self._kit.in_thread(installed_distributions, self._environment)
         for name, version in counted_on.items():
             if name not in there or there[name].version != version:
                 raise StaleError(name)
@@ -162,11 +162,15 @@ class Installer:
         environment = self._environment.interpreter.environment
 
         def look() -> list[str]:
-            return unmet_requirements(installed(self._environment), names, environment)
+            return unmet_requirements(
+                installed_distributions(self._environment), names, environment
+            )
 
         return await self._kit.in_thread(look)
 
-    def _tell(self, committed: Committed, pieces: Sequence[DistToInstall], seconds: float) -> None:
+    def _tell(
+        self, committed: CommitResult, pieces: Sequence[DistToInstall], seconds: float
+    ) -> None:
         editable = {canonicalize_name(one.built.name) for one in pieces if one.built.editable}
         changes = tuple(
             EnvironmentChange(

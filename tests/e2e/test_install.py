@@ -285,7 +285,7 @@ def test_environments_that_must_not_be_touched_are_refused_before_anything_start
         sys.prefix: "wheelpool itself is installed there",
         str(tmp_path / "folder"): "not an environment",
         str(tmp_path / "nowhere"): "there is no such folder",
-        str(managed_python(tmp_path / "system")): "belongs to the system's package manager",
+        str(managed_python(tmp_path / "system")): "managed by the system's package manager",
     }
     for place, why in wrong.items():
         done = sandbox.run("install", "top", "--into", place, "--find-links", shelf)

@@ -9,9 +9,9 @@ import traceback
 from typing import TYPE_CHECKING
 
 from pool.install.check import unmet_requirements
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.staging import discard, stage
-from pool.install.transaction import commit, tidy
+from pool.install.transaction import commit, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def put_locked(yard: Yard, wheel: UnpackedWheel) -> None:
             commit(staged)
     finally:
         discard(staged)
-    tidy(yard.env)
+    remove_leftovers(yard.env)
 
 
 def together(yard: Yard, wheels: Sequence[UnpackedWheel]) -> None:
@@ -75,13 +75,13 @@ def test_all_of_many_are_there(yard: Yard) -> None:
         together(yard, wheels)
         names = ", ".join(f"ns.part{number}, single{number}" for number in numbers)
         run(yard.env, f"import {names}; assert ns.part0.v == {version!r}")
-        found = installed(yard.env)
+        found = installed_distributions(yard.env)
         assert {one.version for one in found.values()} == {version}
         assert len(found) == PROCESSES
         assert unmet_requirements(found, list(found), yard.env.interpreter.environment) == []
     recorded = [
         os.path.relpath(yard.site / path, yard.env.prefix)
-        for one in installed(yard.env).values()
+        for one in installed_distributions(yard.env).values()
         for path in one.record or ()
     ]
     assert len(set(recorded)) == len(recorded)
@@ -92,7 +92,7 @@ def test_all_of_many_are_there(yard: Yard) -> None:
 def test_one_and_the_same_by_many_is_there_once(yard: Yard) -> None:
     wheels = [yard.wheel("x", f"{number}.0") for number in range(1, PROCESSES)]
     together(yard, wheels)
-    (one,) = installed(yard.env).values()
+    (one,) = installed_distributions(yard.env).values()
     assert run(yard.env, "import x; print(x.__version__)") == one.version
     assert [path.name for path in yard.site.glob("*.dist-info")] == [one.info_dir.name]
 
@@ -121,7 +121,7 @@ def test_threads_of_one_process_do_not_meet(yard: Yard) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(installed(yard.env)) == 6
+    assert len(installed_distributions(yard.env)) == 6
     assert leftovers(yard.env) == []
 
 

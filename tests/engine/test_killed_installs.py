@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name
 
-from pool.install.staging import HOME, discard
-from pool.install.transaction import commit, recover, tidy
+from pool.install.staging import STAGING_DIR, discard
+from pool.install.transaction import commit, recover, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class Scene:
 
     def put(self, yard: Yard, step: Callable[[str], None], *, exchanges: bool = True) -> None:
         staged = yard.stage(*self.new, remove=[canonicalize_name("bye")])
-        commit(staged, step=step, exchanges=exchanges)
+        commit(staged, on_change=step, use_exchange=exchanges)
         discard(staged)
 
     def mend(self, yard: Yard, step: Callable[[str], None]) -> None:
-        recover(yard.env, step=step)
+        recover(yard.env, on_change=step)
 
     def fresh(self) -> Yard:
         """Return a copy, always at the same place."""
@@ -130,7 +130,7 @@ def test_whenever_it_is_killed_it_is_usable_and_the_next_finishes_it(scene: Scen
             assert content(yard.env.prefix) == scene.before
         notes = recover(yard.env)
         assert len(notes) == committed
-        tidy(yard.env)
+        remove_leftovers(yard.env)
         assert content(yard.env.prefix) == (scene.after if committed else scene.before)
         assert leftovers(yard.env) == []
 
@@ -181,7 +181,7 @@ def test_whenever_recovery_is_killed_the_next_one_finishes(scene: Scene) -> None
             assert killed(partial(scene.put, yard), at)
             assert killed(partial(scene.mend, yard), again)
             assert len(recover(yard.env)) == 1
-            tidy(yard.env)
+            remove_leftovers(yard.env)
             assert content(yard.env.prefix) == scene.after
             assert leftovers(yard.env) == []
 
@@ -202,7 +202,7 @@ def test_what_somebody_else_changed_since_is_left_alone(scene: Scene) -> None:
     helper = yard.site / "xhelp.py"
     helper.write_text("v = 'theirs'\n")
     notes = recover(yard.env)
-    assert notes[1:] == (f"left alone, because somebody else changed it meanwhile: {helper}",)
+    assert notes[1:] == (f"left alone, because another program changed it meanwhile: {helper}",)
     assert helper.read_text() == "v = 'theirs'\n"
 
 
@@ -214,8 +214,8 @@ def test_killed_while_laying_out_leaves_rubbish_only(scene: Scene) -> None:
         step("killed")
 
     assert killed(lay_out, 0)
-    (yard.env.prefix / HOME / ".unnamed").mkdir()
+    (yard.env.prefix / STAGING_DIR / ".unnamed").mkdir()
     assert content(yard.env.prefix) == scene.before
     assert recover(yard.env) == ()
-    tidy(yard.env)
+    remove_leftovers(yard.env)
     assert leftovers(yard.env) == []

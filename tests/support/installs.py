@@ -15,8 +15,8 @@ import msgspec
 from pool.cache.unpacked_wheels import UnpackedWheel, unpack
 from pool.install.environment import TargetEnvironment, find_environment
 from pool.install.layout import WheelToInstall
-from pool.install.staging import HOME, Staged, discard, stage
-from pool.install.transaction import Committed, commit
+from pool.install.staging import STAGING_DIR, StagedSet, discard, stage
+from pool.install.transaction import CommitResult, commit
 from tests.support.makers import make_wheel
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Yard:
 
     def put(
         self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = (), **more: Any
-    ) -> Committed:
+    ) -> CommitResult:
         """Install without being asked for by name."""
         staged = self.stage(*wheels, remove=remove)
         try:
@@ -67,7 +67,7 @@ class Yard:
         finally:
             discard(staged)
 
-    def stage(self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = ()) -> Staged:
+    def stage(self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = ()) -> StagedSet:
         return stage(self.env, [WheelToInstall(wheel=wheel) for wheel in wheels], remove=remove)
 
     def copied(self, name: str) -> Yard:
@@ -98,7 +98,7 @@ def content(folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if name.partition("/")[0] == HOME or path.is_symlink():
+        if name.partition("/")[0] == STAGING_DIR or path.is_symlink():
             continue
         if path.is_file():
             found[name] = path.read_bytes()
@@ -109,7 +109,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def leftovers(env: TargetEnvironment) -> list[str]:
     """Return what is in the folder of installations."""
-    home = env.prefix / HOME
+    home = env.prefix / STAGING_DIR
     return sorted(path.name for path in home.iterdir()) if home.exists() else []
 
 

@@ -1,21 +1,19 @@
-"""Build environments: a virtual environment of hardlinks, fresh for each build.
+"""Build environments: virtual environments of hardlinks, a new one for each build.
 
-Deliberately without pip and without running anything: a few links and files laid out as venv
-does (PEP 405), some milliseconds in all.
+Deliberately without pip and without running a process: links and files with the layout of venv
+(PEP 405), created in some milliseconds.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from installer.scripts import Script
-
 from pool.common.files import remove_tree
+from pool.install.scripts import format_launcher, rewrite_shebang
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildEnvironment", "create"]
 
 _NOT_INHERITED = (
-    # They would let packages of the user's into the build, or change how Python starts.
+    # They would add the user's packages to the build, or change how Python starts.
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSAFEPATH",
@@ -38,11 +36,10 @@ _NOT_INHERITED = (
     # Without bytecode each hook compiles its backend again: 180 ms.
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONPYCACHEPREFIX",
-    # They belong to the environment that wheelpool was called from.
+    # They belong to the environment from which wheelpool was called.
     "VIRTUAL_ENV_PROMPT",
     "PIP_REQUIRE_VIRTUALENV",
 )
-_LONGEST_SHEBANG = 127
 _INSTALLERS = ("PIP_", "UV_", "TWINE_", "WHEELPOOL_")
 _SECRET = re.compile(r"(PASSWORD|TOKEN|USERNAME)$")
 _USERINFO = re.compile(r"://[^/\s]+@")
@@ -50,14 +47,14 @@ _USERINFO = re.compile(r"://[^/\s]+@")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildEnvironment:
-    """One environment; nobody else uses it."""
+    """An environment that one build uses."""
 
     path: Path
     interpreter: Interpreter
 
     @property
     def bin(self) -> Path:
-        """Where its commands are."""
+        """The folder of its commands."""
         return self.path / "bin"
 
     @property
@@ -66,28 +63,28 @@ class BuildEnvironment:
         return self.bin / "python"
 
     def environ(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return what hooks inherit: ``base`` without what would leak into the build.
+        """Return the environment variables for hooks: ``base`` without those that change a build.
 
-        Credentials for indexes stay out of it; the compiler's and make's variables stay in.
+        Credentials for indexes are removed; the variables of compilers and make are kept.
         """
-        kept = {name: value for name, value in base.items() if _inherited(name, value)}
+        inherited = {name: value for name, value in base.items() if _is_inherited(name, value)}
         return {
-            **kept,
+            **inherited,
             "PATH": os.pathsep.join([str(self.bin), base.get("PATH", os.defpath)]),
             "VIRTUAL_ENV": str(self.path),
             "PYTHONNOUSERSITE": "1",
             "PYTHONUNBUFFERED": "1",
-            # Sibling packages of one repository would meet at its index.lock (uv #16665).
+            # Builds of one repository would conflict at its index.lock (uv #16665).
             "GIT_OPTIONAL_LOCKS": "0",
         }
 
     def replace(self, wheels: Iterable[UnpackedWheel]) -> None:
-        """Start over with other wheels."""
+        """Recreate the environment with other wheels."""
         remove_tree(self.path)
         create(self.path, self.interpreter, wheels)
 
 
-def _inherited(name: str, value: str) -> bool:
+def _is_inherited(name: str, value: str) -> bool:
     if name.startswith(_INSTALLERS) and (_SECRET.search(name) or _USERINFO.search(value)):
         return False
     return name not in _NOT_INHERITED
@@ -96,7 +93,7 @@ def _inherited(name: str, value: str) -> bool:
 def create(
     path: Path, interpreter: Interpreter, wheels: Iterable[UnpackedWheel]
 ) -> BuildEnvironment:
-    """Make an environment with exactly these wheels; ``path`` must not exist.
+    """Create an environment with exactly these wheels; ``path`` must not exist.
 
     Raises:
         OSError: no space, no permission.
@@ -122,10 +119,10 @@ def create(
 
 
 def _install(wheel: UnpackedWheel, env: BuildEnvironment, site: Path) -> None:
-    """Link a wheel's files into place.
+    """Link the files of a wheel into an environment.
 
-    Plain strings, and the store's own list instead of a walk: a Path for each of a backend's
-    thousand files takes longer than its link.
+    Uses plain strings, and the file list of the cache instead of a walk: to create a Path for each
+    of a backend's thousand files takes longer than to link them.
     """
     roots = {
         "purelib": str(site),
@@ -144,15 +141,15 @@ def _install(wheel: UnpackedWheel, env: BuildEnvironment, site: Path) -> None:
         elif "/" not in rest:
             _write_script(wheel.path / file, env)
     for point in wheel.entry_points:
-        script = Script(point.name, point.module, point.attribute, "console")
-        _write_executable(env.bin / point.name, script.generate(str(env.python), "posix")[1])
+        _write_executable(env.bin / point.name, format_launcher(point, env.python))
 
 
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        # Two wheels with one file: the later one wins, as with pip. The link goes, not the file.
+        # Two wheels have the same file: the later one wins, as in pip. Only the link is removed:
+        # to write through it would change the cached file.
         os.unlink(target)
         _link(source, target)
     except OSError:
@@ -161,17 +158,8 @@ def _link(source: str, target: str) -> None:
 
 def _write_script(script: Path, env: BuildEnvironment) -> None:
     content = script.read_bytes()
-    if content.startswith(b"#!python"):
-        content = _shebang(str(env.python)) + content.partition(b"\n")[2]
-    _write_executable(env.bin / script.name, content)
-
-
-def _shebang(python: str) -> bytes:
-    line = os.fsencode(f"#!{python}\n")
-    if " " not in python and len(line) <= _LONGEST_SHEBANG:
-        return line
-    # The kernel takes no spaces and no long lines. What sh runs is a string to Python.
-    return os.fsencode(f"#!/bin/sh\n'''exec' {shlex.quote(python)} \"$0\" \"$@\"\n' '''\n")
+    rewritten = rewrite_shebang(content, env.python)
+    _write_executable(env.bin / script.name, content if rewritten is None else rewritten)
 
 
 def _write_executable(path: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pool.install.check import unmet_requirements
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from tests.support.installs import Yard
 
 X, Y = canonicalize_name("x"), canonicalize_name("y")
@@ -14,7 +14,9 @@ X, Y = canonicalize_name("x"), canonicalize_name("y")
 
 def said(yard: Yard, *changed: str) -> list[str]:
     names = [canonicalize_name(name) for name in changed]
-    return unmet_requirements(installed(yard.env), names, yard.env.interpreter.environment)
+    return unmet_requirements(
+        installed_distributions(yard.env), names, yard.env.interpreter.environment
+    )
 
 
 def test_what_a_new_one_needs_is_looked_at(yard: Yard) -> None:

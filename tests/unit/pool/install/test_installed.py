@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.layout import WheelToInstall
 from pool.install.staging import discard, stage
 from pool.install.transaction import commit
@@ -18,12 +18,12 @@ DOTTED = canonicalize_name("Some.Dotted-Name")
 
 
 def test_an_empty_environment_has_nothing(yard: Yard) -> None:
-    assert installed(yard.env) == {}
+    assert installed_distributions(yard.env) == {}
 
 
 def test_names_and_versions_come_from_folders_the_rest_from_files(yard: Yard) -> None:
     yard.put(yard.wheel("Some.Dotted-Name", "1.0+local.1"), yard.wheel("b", "2024.1"))
-    found = installed(yard.env)
+    found = installed_distributions(yard.env)
     assert {name: one.version for name, one in found.items()} == {
         DOTTED: "1.0+local.1",
         "b": "2024.1",
@@ -42,7 +42,7 @@ def test_what_was_asked_for_and_where_it_is_from_is_known(yard: Yard) -> None:
     staged = stage(yard.env, [item])
     commit(staged)
     discard(staged)
-    one = installed(yard.env)[canonicalize_name("a")]
+    one = installed_distributions(yard.env)[canonicalize_name("a")]
     assert (one.direct_url, one.editable, one.requested) == (url, True, True)
 
 
@@ -51,7 +51,7 @@ def test_other_ways_to_be_installed_are_seen(yard: Yard) -> None:
     (yard.site / "dev_elop.egg-link").write_text("/src/develop\n.")
     (yard.site / "flat-3.egg-info").mkdir()
     (yard.site / "flat-3.egg-info/PKG-INFO").write_text("Name: flat\n")
-    found = installed(yard.env)
+    found = installed_distributions(yard.env)
     assert {name: (one.version, one.kind) for name, one in found.items()} == {
         "old": ("1.2", "egg-info"),
         "dev-elop": ("", "egg-link"),
@@ -65,7 +65,7 @@ def test_other_ways_to_be_installed_are_seen(yard: Yard) -> None:
 def test_remains_are_no_distributions(yard: Yard) -> None:
     for name in ("~ip-1.0.dist-info", "empty-1.0.dist-info", ".dist-info", "x.dist-info.bak"):
         (yard.site / name).mkdir()
-    assert installed(yard.env) == {}
+    assert installed_distributions(yard.env) == {}
 
 
 def test_of_two_with_one_name_the_newer_counts(yard: Yard) -> None:
@@ -73,7 +73,7 @@ def test_of_two_with_one_name_the_newer_counts(yard: Yard) -> None:
         info = yard.site / f"x-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Name: x\nVersion: {version}\n")
-    assert [one.version for one in installed(yard.env).values()] == ["1.10"]
+    assert [one.version for one in installed_distributions(yard.env).values()] == ["1.10"]
 
 
 def test_records_are_read_with_their_quotes(yard: Yard) -> None:
@@ -81,4 +81,4 @@ def test_records_are_read_with_their_quotes(yard: Yard) -> None:
     info.mkdir()
     (info / "METADATA").touch()
     (info / "RECORD").write_text('a.py,sha256=x,1\r\n"b, ""c"".py",,\r\n')
-    assert installed(yard.env)[canonicalize_name("x")].record == ("a.py", 'b, "c".py')
+    assert installed_distributions(yard.env)[canonicalize_name("x")].record == ("a.py", 'b, "c".py')

@@ -11,10 +11,10 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import InstallError
 from pool.install.filesystem import Filesystem
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.plan import Change
 from pool.install.staging import discard
-from pool.install.transaction import commit, recover, tidy
+from pool.install.transaction import commit, recover, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_an_upgrade_leaves_what_a_fresh_install_would(yard: Yard, exchanges: boo
     new = yard.wheel("x", "2.0", NEW)
     fresh.put(new)
     yard.put(yard.wheel("x", "1.0", OLD))
-    done = yard.put(new, exchanges=exchanges)
+    done = yard.put(new, use_exchange=exchanges)
     assert done.changes == (Change(name="x", old="1.0", new="2.0"),)
     assert done.notes == ()
     assert content(yard.env.prefix) == content(fresh.env.prefix)
@@ -84,7 +84,7 @@ def test_one_is_removed_while_another_is_installed(yard: Yard) -> None:
     yard.put(yard.wheel("x", files={"x.py": "", "moves/__init__.py": "v = 1\n"}))
     done = yard.put(yard.wheel("y", files={"moves/__init__.py": "v = 2\n"}), remove=[X])
     assert [str(change) for change in done.changes] == ["y 1.0", "x 1.0 removed"]
-    assert set(installed(yard.env)) == {"y"}
+    assert set(installed_distributions(yard.env)) == {"y"}
     assert run(yard.env, "import moves; print(moves.v)") == "2"
     assert not (yard.site / "x.py").exists()
 
@@ -153,7 +153,7 @@ def test_a_file_of_another_distribution_is_refused(yard: Yard) -> None:
     yard.put(yard.wheel("owner", files={"both/__init__.py": "1", "both/b.py": "1"}))
     wheels = yard.wheel("fine"), yard.wheel("x", files={"both/__init__.py": "2", "both/b.py": "2"})
     problem = refused(
-        yard, *wheels, match=r"^x 1\.0 brings .*both/__init__\.py, which belongs to owner 1\.0"
+        yard, *wheels, match=r"^x 1\.0 contains .*both/__init__\.py, which belongs to owner 1\.0"
     )
     assert "(and 1 more of its files)" in problem.message
     assert "owner" in problem.hint
@@ -161,13 +161,13 @@ def test_a_file_of_another_distribution_is_refused(yard: Yard) -> None:
 
 def test_two_that_bring_one_file_are_refused(yard: Yard) -> None:
     wheels = yard.wheel("a", files={"both.py": "1"}), yard.wheel("b", files={"both.py": "2"})
-    refused(yard, *wheels, match=r"^a 1\.0 and b 1\.0 both bring .*site-packages/both\.py$")
+    refused(yard, *wheels, match=r"^a 1\.0 and b 1\.0 both contain .*site-packages/both\.py$")
 
 
 def test_a_file_and_a_folder_of_one_name_are_refused(yard: Yard) -> None:
     one, other = yard.wheel("a", files={"both": "1"}), yard.wheel("b", files={"both/x.py": "2"})
-    refused(yard, one, other, match="both bring")
-    refused(yard, other, one, match="both bring")
+    refused(yard, one, other, match="both contain")
+    refused(yard, other, one, match="both contain")
 
 
 def test_nobodys_files_are_overwritten(yard: Yard) -> None:
@@ -188,7 +188,7 @@ def test_what_has_no_record_cannot_be_replaced(yard: Yard, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text("Name: x\n")
     problem = refused(yard, yard.wheel("x"), match=r"^x .*cannot be replaced: .* without a RECORD")
-    assert "remove it with what installed it" in problem.hint
+    assert "uninstall it with the tool that installed it" in problem.hint
 
 
 def test_what_is_outside_is_never_removed(yard: Yard, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_link_where_a_folder_must_be_is_refused(yard: Yard, tmp_path: Path) ->
     wheel = yard.wheel("x", files={"linked/__init__.py": ""})
     staged = yard.stage(wheel)
     (yard.site / "linked").symlink_to("real")
-    with pytest.raises(InstallError, match="linked is in the way: a folder is to be there"):
+    with pytest.raises(InstallError, match="linked is in the way: a folder must be created there"):
         commit(staged)
     discard(staged)
 
@@ -251,7 +251,7 @@ def test_a_step_that_does_not_work_has_all_before_it_taken_back(
     wheels = yard.wheel("x", "2.0", NEW), yard.wheel("y")
     before = content(yard.env.prefix)
     seen: list[str] = []
-    yard.copied("counted").put(*wheels, step=seen.append, exchanges=exchanges)
+    yard.copied("counted").put(*wheels, on_change=seen.append, use_exchange=exchanges)
     assert len(seen) > 15
     for failing in range(len(seen)):
         steps: list[str] = []
@@ -262,7 +262,7 @@ def test_a_step_that_does_not_work_has_all_before_it_taken_back(
                 raise OSError(errno.EACCES, "Permission denied", said)
 
         with pytest.raises(InstallError, match="is as it was: permission denied"):
-            yard.put(*wheels, step=step, exchanges=exchanges)
+            yard.put(*wheels, on_change=step, use_exchange=exchanges)
         assert content(yard.env.prefix) == before
         assert leftovers(yard.env) == []
 
@@ -281,7 +281,7 @@ def test_folders_that_cannot_be_renamed_are_gone_into(yard: Yard) -> None:
         if kind in ("rename", "exchange") and lower & set(paths):
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), said)
 
-    done = commit(staged, step=step)
+    done = commit(staged, on_change=step)
     discard(staged)
     assert done.notes == ()
     assert set(content(yard.env.prefix)) == set(content(fresh.env.prefix))
@@ -304,14 +304,14 @@ def test_an_exchange_of_what_is_not_there_says_so(tmp_path: Path) -> None:
 
 def test_nothing_to_mend_is_no_news(yard: Yard) -> None:
     assert recover(yard.env) == ()
-    tidy(yard.env)
+    remove_leftovers(yard.env)
     assert leftovers(yard.env) == []
 
 
 def test_an_environment_in_use_is_left_alone(yard: Yard) -> None:
     staged = yard.stage(yard.wheel("x"))
     assert recover(yard.env) == ()
-    tidy(yard.env)
+    remove_leftovers(yard.env)
     assert len(leftovers(yard.env)) == 1
     assert commit(staged).changes
     discard(staged)
@@ -330,13 +330,13 @@ def test_what_neither_goes_on_nor_back_stays_for_the_next(
         if len(steps) > 6:
             raise OSError(errno.EIO, "Input/output error", said)
 
-    with pytest.raises(InstallError, match="neither be finished nor taken back") as caught:
-        commit(staged, step=step)
+    with pytest.raises(InstallError, match="neither be finished nor rolled back") as caught:
+        commit(staged, on_change=step)
     assert "again" in caught.value.hint
     discard(staged)
     assert (notes := recover(yard.env)) == (
         "finished an interrupted installation: x 1.0 -> 2.0",
     ), notes
     assert run(yard.env, "import x.fresh, single; print(x.v, single.v)") == "2 2"
-    tidy(yard.env)
+    remove_leftovers(yard.env)
     assert leftovers(yard.env) == []

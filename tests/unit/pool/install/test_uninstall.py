@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import LockTimeoutError, RequirementError
-from pool.install.installed import installed
+from pool.install.installed import installed_distributions
 from pool.install.uninstall import uninstall
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_all_that_was_asked_for_goes_and_what_needs_it_is_told(yard: Yard) -> No
         "removed c 1.0",
         "b 1.0 needs a>=1, which is not installed",
     ]
-    assert set(installed(yard.env)) == {"b"}
+    assert set(installed_distributions(yard.env)) == {"b"}
     assert not (yard.env.layout.purelib / "a.py").exists()
     assert not (yard.env.prefix / ".wheelpool").exists()
 
@@ -38,7 +38,7 @@ def test_where_one_is_not_there_none_goes(yard: Yard) -> None:
     yard.put(yard.wheel("a"))
     with pytest.raises(RequirementError, match="nope: not installed in"):
         uninstall(["a", "nope"], yard.env.prefix, {}, on_wait=nobody)
-    assert set(installed(yard.env)) == {"a"}
+    assert set(installed_distributions(yard.env)) == {"a"}
 
 
 def test_who_has_the_environment_is_waited_for_by_name(yard: Yard) -> None:
@@ -49,4 +49,4 @@ def test_who_has_the_environment_is_waited_for_by_name(yard: Yard) -> None:
         with pytest.raises(LockTimeoutError, match="still locked"):
             uninstall(["a"], yard.env.prefix, {}, on_wait=seen.append, timeout=0.0)
     assert len(seen) == 1
-    assert set(installed(yard.env)) == {"a"}
+    assert set(installed_distributions(yard.env)) == {"a"}
