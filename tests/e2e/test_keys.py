@@ -435,7 +435,7 @@ def pressed() -> set[tuple[str, str]]:
 def bound() -> set[tuple[str, str]]:
     """Return the ids and keys of the bindings of all screens, widgets and apps."""
     found: set[tuple[str, str]] = set()
-    for module in pkgutil.iter_modules(app.tui.__path__, "app.tui."):
+    for module in pkgutil.walk_packages(app.tui.__path__, "app.tui."):
         if module.name == "app.tui.screens.compare":
             continue  # has sessions of its own
         for kind in vars(importlib.import_module(module.name)).values():
