@@ -22,7 +22,7 @@ from pool.requirements.target import (
     UrlTarget,
     WheelTarget,
 )
-from pool.sources.index.file_cache import checked
+from pool.sources.index.file_cache import verify_file
 from pool.sources.index.hashes import ExpectedHashes
 from pool.sources.index.simple_api import IndexFile
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
     from pool.resolve.manifest import DirectDist
-    from pool.sources.index.client import Fetched
+    from pool.sources.index.client import CachedFile
 
 __all__ = ["Source", "SourceTree", "fetch_source"]
 
@@ -79,7 +79,7 @@ async def fetch_source(job: BuildJob, build_dir: BuildDir, context: BuildContext
                 kind="tree", path=path, direct_url=_direct_url(path.as_uri(), dir_info=info)
             )
         case SdistTarget(path=path) | WheelTarget(path=path):
-            return await _verify_local_file(path, job)
+            return await _verify_local_file(path, job, context)
         case IndexFile() as file:
             fetched = await _fetch_index_file(file, job, context)
             return _file_source(fetched.path, fetched.sha256)
@@ -133,9 +133,9 @@ def _direct_url(
     return direct.to_dict(generate_legacy_hash=True, strip_user_password=True)
 
 
-async def _verify_local_file(path: Path, job: BuildJob) -> Source:
+async def _verify_local_file(path: Path, job: BuildJob, context: BuildContext) -> Source:
     expected = ExpectedHashes(filename=path.name, required=job.request.hashes)
-    file = await checked(path, expected)
+    file = await context.in_thread(verify_file, path, expected)
     return _file_source(path, file.sha256, url=path.as_uri())
 
 
@@ -159,7 +159,7 @@ class _NoMetadata:
         raise TargetError(f"{requirement}: a constraint with a URL needs --deps")
 
 
-async def _fetch_index_file(file: IndexFile, job: BuildJob, context: BuildContext) -> Fetched:
+async def _fetch_index_file(file: IndexFile, job: BuildJob, context: BuildContext) -> CachedFile:
     _emit_fetch(job, context, file.filename)
     return await context.fetcher.fetch(file, job.id, job.request.hashes)
 

@@ -137,7 +137,7 @@ class Doctor:
 
     def _history(self) -> tuple[State, str]:
         history = BuildHistory(self.state_dir / "history.sqlite")
-        known = history.known()
+        known = history.summarize()
         if history.trouble:
             return "note", history.trouble
         if known is None:

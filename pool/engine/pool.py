@@ -115,7 +115,7 @@ class Pool:
         self._bus = EventBus(clock, self._writer, listener)
         self._caps = _limits(settings, self._bus)
         self._roster = JobRegistry()
-        self._history = BuildHistory(settings.state_dir / "history.sqlite")
+        self._history = BuildHistory.load(settings.state_dir / "history.sqlite")
         self._builders = Scheduler(
             settings=settings,
             roster=self._roster,

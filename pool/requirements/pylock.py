@@ -34,7 +34,7 @@ from pool.requirements.target import (
     local_target,
 )
 from pool.requirements.url import parse_link
-from pool.sources.index.simple_api import IndexFile, file_of
+from pool.sources.index.simple_api import IndexFile, parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -157,7 +157,7 @@ def _of_files(package: Package, path: Path) -> RequirementSpec:
 
 
 def _file(file: PackageSdist | PackageWheel, name: NormalizedName, path: Path) -> IndexFile:
-    if (found := file_of(file.filename, name)) is None:
+    if (found := parse_filename(file.filename, name)) is None:
         raise TargetError(f"{file.filename} is neither an sdist nor a wheel")
     return msgspec.structs.replace(
         found, url=_url(file, path), hashes=_digests(file.hashes), size=file.size

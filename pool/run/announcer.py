@@ -126,4 +126,4 @@ class Announcer:
         if job.purpose == "metadata":
             # Most backends read a file or two for it; building the wheel is another build.
             return Estimate(peak=METADATA_PEAK)
-        return self._history.expected([(job.name, job.version)])[0]
+        return self._history.estimate([(job.name, job.version)])[0]

@@ -100,7 +100,7 @@ class Scheduler:
 
     def submit(self, orders: Sequence[BuildRequest]) -> list[BuildJob]:
         """Announce builds and let them begin, the longest expected first."""
-        pasts = self._history.expected([infer_identity(order.source) for order in orders])
+        pasts = self._history.estimate([infer_identity(order.source) for order in orders])
         usual = median([past.seconds for past in pasts if past.seconds is not None] or [0.0])
         jobs = []
         for order, past in zip(orders, pasts, strict=True):

@@ -1,7 +1,11 @@
-"""What builds took in earlier runs, in time and memory: the ground for order and estimates.
+"""The build history: seconds and peak memory of earlier builds, for order and estimates.
 
-One SQLite file in the user state directory, shared by all processes. It only ever helps: where
-it cannot be read or written, `BuildHistory.trouble` says why, and builds go on in the order given.
+One SQLite file in the user's state directory, shared by all processes. The history is optional: if
+the file cannot be read or written, `BuildHistory.trouble` has the reason, and builds run in the
+order given.
+
+`BuildHistory.load` and `BuildHistory.record` block, up to 5 s while other processes write: call
+them in a thread. `BuildHistory.estimate` reads only memory, so the event loop can call it.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.utils import canonicalize_name
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["BuildHistory", "Estimate", "Known"]
+__all__ = ["BuildHistory", "Estimate", "HistorySummary"]
 
 T = TypeVar("T")
 
@@ -32,112 +36,131 @@ CREATE TABLE IF NOT EXISTS builds (
 CREATE INDEX IF NOT EXISTS builds_by_name ON builds (name, version);
 """
 _VERSION = 1
-"""Of the schema, as the file has it (``PRAGMA user_version``); 0 is one that has none yet."""
-_PATIENCE_SECONDS = 5.0
-"""With others that write."""
+"""The version of the schema in ``PRAGMA user_version``; 0 means that the file has none yet."""
+_LOCK_SECONDS = 5.0
+"""How long to wait while another process writes."""
 _RECENT = 5
-"""So many of the newest builds count; older machines and versions fade out."""
+"""How many of the newest builds count, so that old machines and versions fade out."""
+_RECENT_ROWS = """
+SELECT name, version, seconds, peak FROM (
+    SELECT rowid AS number, name, version, seconds, peak,
+        row_number() OVER (PARTITION BY name, version ORDER BY rowid DESC) AS age
+    FROM builds
+) WHERE age <= ? ORDER BY number
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What is known of a build before it begins."""
+    """What a build is expected to need."""
 
     seconds: float | None = None
-    """What it usually takes."""
+    """The median of the newest builds; None without one."""
     peak: int | None = None
-    """Bytes: the most that one of the newest came to."""
+    """Bytes: the highest peak of the newest builds; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the history has in all."""
+class HistorySummary:
+    """Figures about the whole history."""
 
     names: int
     largest: str
     peak: int
-    """Bytes, of the largest."""
+    """Bytes, of the largest build."""
     slowest: str
     seconds: float
 
 
+class _Row(NamedTuple):
+    version: str
+    seconds: float
+    peak: int
+    """Bytes; 0 if no peak was sampled."""
+
+
 class BuildHistory:
-    """Durations and peaks per distribution."""
+    """Seconds and peaks of builds by name and version; reads nothing until it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._rows: dict[str, list[_Row]] = {}
+        """By normalized name, the newest last."""
         self.trouble = ""
-        """Why it is not used any more, in words: waiting once for a locked file is enough."""
+        """Why the file is not used any more: waiting once for a locked file is enough."""
 
-    def expected(self, builds: Sequence[tuple[str, str | None]]) -> list[Estimate]:
-        """Return what builds, by name and version, usually take.
+    @classmethod
+    def load(cls, path: Path) -> BuildHistory:
+        """Return a history with the recent builds of all names."""
+        history = cls(path)
+        rows = history._transact(lambda db: db.execute(_RECENT_ROWS, (_RECENT,)).fetchall())
+        for name, *row in rows or ():
+            history._remember(name, _Row(*row))
+        return history
 
-        Earlier builds of the same version count first, then those of the same name.
+    def estimate(self, builds: Sequence[tuple[str, str | None]]) -> list[Estimate]:
+        """Return what builds, given by name and version, are expected to need.
+
+        Earlier builds of the same version take precedence over those of the same name.
         """
+        return [self._estimate(canonicalize_name(name), version) for name, version in builds]
 
-        def looked_up(db: sqlite3.Connection) -> list[Estimate]:
-            return [
-                _past(db, name, version) or _past(db, name, None) or Estimate()
-                for name, version in builds
-            ]
-
-        return self._done(looked_up) or [Estimate()] * len(builds)
+    def _estimate(self, name: str, version: str | None) -> Estimate:
+        rows = self._rows.get(name, [])
+        recent = ([row for row in rows if row.version == version] or rows)[-_RECENT:]
+        if not recent:
+            return Estimate()
+        return Estimate(
+            seconds=median(row.seconds for row in recent),
+            peak=max(row.peak for row in recent) or None,
+        )
 
     def record(self, name: str, version: str, *, seconds: float, peak: int) -> None:
-        """Remember one good build; ``peak`` in bytes."""
+        """Record one successful build; ``peak`` in bytes."""
         row = (canonicalize_name(name), version, seconds, peak)
         insert = "INSERT INTO builds (name, version, seconds, peak) VALUES (?,?,?,?)"
-        self._done(lambda db: db.execute(insert, row))
+        if self._transact(lambda db: db.execute(insert, row)) is not None:
+            self._remember(row[0], _Row(*row[1:]))
 
-    def known(self) -> Known | None:
-        """Return what there is in all; None where there is nothing, or it cannot be read."""
-        return self._done(_known) if self._path.exists() else None
+    def _remember(self, name: str, row: _Row) -> None:
+        self._rows.setdefault(name, []).append(row)
 
-    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Let something be done in one transaction; None where the file cannot be used."""
+    def summarize(self) -> HistorySummary | None:
+        """Return figures about the file; None if it is missing, empty or unreadable."""
+        return self._transact(_summarize) if self._path.exists() else None
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do work in one transaction; return None if the file cannot be used."""
         if self.trouble:
             return None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=_PATIENCE_SECONDS)) as db, db:
+            with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as db, db:
                 _prepare(db)
                 return work(db)
         except (sqlite3.Error, OSError) as problem:
-            why = os_error_text(problem) if isinstance(problem, OSError) else problem
-            self.trouble = f"what builds took before is not used: {self._path}: {why}"
+            reason = os_error_text(problem) if isinstance(problem, OSError) else problem
+            self.trouble = f"the build history is not used: {self._path}: {reason}"
             return None
 
 
 def _prepare(db: sqlite3.Connection) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
-        raise sqlite3.NotSupportedError("a newer wheelpool wrote it")
-    # No fsync per build: losing the newest row to a power cut costs nothing.
+        raise sqlite3.NotSupportedError("written by a newer wheelpool")
+    # No fsync per build: a power cut may lose the newest row, which is harmless.
     db.execute("PRAGMA synchronous=NORMAL")
     if version < _VERSION:
-        # The change of mode does not wait for others that do the same, and one of them is enough.
+        # Changing the mode fails while another process does so; one change is enough.
         with suppress(sqlite3.OperationalError):
             db.execute("PRAGMA journal_mode=WAL")
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
 
 
-def _known(db: sqlite3.Connection) -> Known | None:
+def _summarize(db: sqlite3.Connection) -> HistorySummary | None:
     (names,) = db.execute("SELECT count(DISTINCT name) FROM builds").fetchone()
     if not names:
         return None
     largest, peak = db.execute("SELECT name, max(peak) FROM builds").fetchone()
     slowest, seconds = db.execute("SELECT name, max(seconds) FROM builds").fetchone()
-    return Known(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)
-
-
-def _past(db: sqlite3.Connection, name: str, version: str | None) -> Estimate | None:
-    rows = db.execute(
-        "SELECT seconds, peak FROM builds WHERE name = ?1 AND (?2 IS NULL OR version = ?2)"
-        " ORDER BY rowid DESC LIMIT ?3",
-        (canonicalize_name(name), version, _RECENT),
-    ).fetchall()
-    if not rows:
-        return None
-    seconds, peaks = zip(*rows, strict=True)
-    # No peak was seen where it is 0.
-    return Estimate(seconds=median(seconds), peak=max(peaks) or None)
+    return HistorySummary(names=names, largest=largest, peak=peak, slowest=slowest, seconds=seconds)

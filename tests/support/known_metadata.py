@@ -8,7 +8,7 @@ import msgspec
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
-from pool.sources.index.simple_api import IndexFile, file_of
+from pool.sources.index.simple_api import IndexFile, parse_filename
 
 __all__ = ["MACHINE", "Machine", "offered"]
 
@@ -41,7 +41,7 @@ def offered(
     filename: str, *, requires_python: str | None = None, yanked: bool = False
 ) -> IndexFile:
     """Return a file as an index lists it; the project is what stands before the first dash."""
-    file = file_of(filename, canonicalize_name(filename.partition("-")[0]))
+    file = parse_filename(filename, canonicalize_name(filename.partition("-")[0]))
     assert file is not None
     return msgspec.structs.replace(
         file,

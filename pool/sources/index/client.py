@@ -1,8 +1,8 @@
-"""Package indexes over HTTP and in folders: which files there are, and the files themselves.
+"""The index client: which files a project has, and the files themselves, over HTTP or from folders.
 
-All configured places are asked and their answers merged, as pip does. Pages are kept for some
-minutes, files for good (see `filecache`), and so is metadata that lies beside a wheel.
-Credentials in URLs are used for requests and masked in every message.
+All configured indexes and find-links are queried and their files merged, as pip does. Pages are
+cached for some minutes; files (see `file_cache`) and METADATA beside a wheel are cached for good.
+Credentials in URLs are used for requests and redacted in messages.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.parser import HeaderParser
 from functools import cached_property
@@ -21,15 +22,16 @@ from urllib.request import url2pathname
 import msgspec
 from packaging.utils import canonicalize_name
 
-from pool.common.aio import gather_first_error
+from pool.common.aio import gather_first_error, in_thread
 from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.common.files import atomic_write
-from pool.sources.index.file_cache import Fetched, FileCache, checked, filename_in
+from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
-from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
+from pool.sources.index.simple_api import HTML, JSON, IndexFile, parse_filename, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from concurrent.futures import Executor
 
     import httpx
     from packaging.utils import NormalizedName
@@ -39,31 +41,33 @@ if TYPE_CHECKING:
     from pool.sources.index.http import HttpClient
     from pool.sources.index.settings import IndexSettings
 
-__all__ = ["Fetched", "IndexClient", "IndexFile"]
+__all__ = ["CachedFile", "IndexClient", "IndexFile"]
 
-PAGE_SECONDS = 600.0
-"""How long a page is taken from the cache without asking."""
+_THREADS = 2
+"""Threads for cached pages, the parsing of pages, and hashes: mostly one at a time."""
+MAX_PAGE_AGE = 600.0
+"""Seconds for which a cached page is used without a request."""
 _ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, {HTML};q=0.1"
 
 
 class _Page(msgspec.Struct, kw_only=True):
-    """A page in the cache."""
+    """A cached page."""
 
-    at: float
+    fetched_at: float
     """Seconds since the epoch."""
     etag: str
     files: list[IndexFile]
-    """Parsed: reading the HTML of a project with thousands of files again takes 0.2 s."""
+    """Parsed files: the HTML of a project with thousands of files takes 0.2 s to parse."""
 
 
 class IndexClient:
-    """All the places that packages come from; `aclose` it at the end.
+    """All indexes and find-links; call `aclose` at the end.
 
     Args:
-        settings: which places, and how to reach them.
-        cache_dir: where pages and files are kept.
-        clock: for the age of pages.
-        refreshes: tells of which projects pages that were kept do not count.
+        settings: the indexes, and how to reach them.
+        cache_dir: the folder of cached pages and files.
+        clock: the time for the age of pages.
+        refreshes: returns whether cached pages of a project are ignored.
         sleep: waits between attempts.
     """
 
@@ -77,79 +81,90 @@ class IndexClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._settings = settings
-        # The number changes with what is kept of a page.
-        self._pages = cache_dir / "pages-2"
-        self._files = FileCache(cache_dir / "files", web=lambda: self._web, clock=clock)
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
+        # The number changes with the format of `_Page`.
+        self._page_dir = cache_dir / "pages-2"
+        self._files = FileCache(
+            cache_dir / "files",
+            connect=lambda: self._http,
+            clock=clock,
+            executor=self._executor,
+        )
         self._clock = clock
         self._refreshes = refreshes
         self._sleep = sleep
 
     @property
     def description(self) -> str:
-        """The places asked, for messages."""
+        """The indexes and find-links, for messages."""
         return self._settings.description
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        if "_web" in self.__dict__:
-            await self._web.aclose()
+        """Close the connections and end the threads."""
+        if "_http" in self.__dict__:
+            await self._http.aclose()
+        self._executor.shutdown()
 
     async def files(self, project: str) -> tuple[IndexFile, ...]:
-        """Return all files of a project, from all places; empty where none has it.
+        """Return the files of a project from all places; empty if there are none.
 
-        Of two files with one name the first counts: from find-links, then from the indexes in
-        their order. As with pip, the best version counts wherever it is.
+        Of files with the same name the first one is used: from find-links, then from the indexes
+        in their order. As in pip, all versions compete, wherever they are.
 
         Raises:
-            PackageIndexError: a place does not answer, or answers nonsense.
+            PackageIndexError: an index cannot be reached, or its page cannot be parsed.
         """
         name = canonicalize_name(project)
-        places = [self._linked(link, name) for link in self._settings.find_links]
-        places += [self._indexed(index, name) for index in self._settings.indexes]
+        places = [self._files_from_link(link, name) for link in self._settings.find_links]
+        places += [self._files_from_index(index, name) for index in self._settings.indexes]
         merged: dict[str, IndexFile] = {}
         for listed in await gather_first_error(*places):
             for file in listed:
                 merged.setdefault(file.filename, file)
         return tuple(merged.values())
 
-    async def _linked(self, link: str, project: NormalizedName) -> Sequence[IndexFile]:
-        if (path := _local(link)) is None:
-            return await self._page(link, project)
-        return _in_folder(path, project) if path.is_dir() else _in_page(path, project)
+    async def _files_from_link(self, link: str, project: NormalizedName) -> Sequence[IndexFile]:
+        if (path := _local_path(link)) is None:
+            return await self._files_from_page(link, project)
+        return _files_in_folder(path, project) if path.is_dir() else _files_in_html(path, project)
 
-    async def _indexed(self, index: str, project: NormalizedName) -> Sequence[IndexFile]:
-        if (path := _local(index)) is None:
-            return await self._page(f"{index}/{project}/", project)
+    async def _files_from_index(self, index: str, project: NormalizedName) -> Sequence[IndexFile]:
+        if (path := _local_path(index)) is None:
+            return await self._files_from_page(f"{index}/{project}/", project)
         page = path / project / "index.html"
-        return _in_page(page, project) if page.is_file() else _in_folder(page.parent, project)
+        return (
+            _files_in_html(page, project)
+            if page.is_file()
+            else _files_in_folder(page.parent, project)
+        )
 
-    async def _page(self, url: str, project: NormalizedName) -> Sequence[IndexFile]:
-        """Return what a page lists, asking the server when what is known is too old."""
-        place = self._pages / hashlib.sha256(f"{project} {url}".encode()).hexdigest()
-        known = _read_page(place)
+    async def _files_from_page(self, url: str, project: NormalizedName) -> Sequence[IndexFile]:
+        """Return the files of a page; the server is asked if the cached page is too old."""
+        path = self._page_dir / hashlib.sha256(f"{project} {url}".encode()).hexdigest()
+        cached = await in_thread(self._executor, _read_page, path)
         now = self._clock.now().timestamp()
-        young = known is not None and 0 <= now - known.at < PAGE_SECONDS
-        if known is not None and young and not self._refreshes(project):
-            return known.files
+        is_fresh = cached is not None and 0 <= now - cached.fetched_at < MAX_PAGE_AGE
+        if cached is not None and is_fresh and not self._refreshes(project):
+            return cached.files
         headers = {"Accept": _ACCEPT}
-        if known is not None and known.etag:
-            headers["If-None-Match"] = known.etag
-        answer = await self._web.get(url, headers)
-        if answer.status_code == 304 and known is not None:
-            page = msgspec.structs.replace(known, at=now)
+        if cached is not None and cached.etag:
+            headers["If-None-Match"] = cached.etag
+        response = await self._http.get(url, headers)
+        if response.status_code == 304 and cached is not None:
+            page = msgspec.structs.replace(cached, fetched_at=now)
         else:
-            etag = answer.headers.get("etag", "")
-            page = _Page(at=now, etag=etag, files=_listed(answer, project))
-        _write(place, msgspec.msgpack.encode(page))
+            files = await in_thread(self._executor, _parse_response, response, project)
+            page = _Page(fetched_at=now, etag=response.headers.get("etag", ""), files=files)
+        await in_thread(self._executor, _write_page, path, page)
         return page.files
 
     # Files
 
     def find_cached(
         self, file: IndexFile, required_hashes: frozenset[str] = frozenset()
-    ) -> Fetched | None:
-        """Return a file that is here already and right; None where it must be fetched."""
-        return self._files.find(_expected(file, required_hashes))
+    ) -> CachedFile | None:
+        """Return a cached file with the right hashes; None if it must be fetched."""
+        return self._files.find(_expected_hashes(file, required_hashes))
 
     async def fetch(
         self,
@@ -157,92 +172,98 @@ class IndexClient:
         on_progress: Progress,
         *,
         required_hashes: frozenset[str] = frozenset(),
-    ) -> Fetched:
-        """Get a file into the cache, going on where an earlier attempt or run broke off.
+    ) -> CachedFile:
+        """Download a file into the cache, resuming where an earlier attempt or run stopped.
 
         Args:
-            file: one that was listed.
-            on_progress: told the bytes that are there, and in all.
+            file: a file that `files` returned.
+            on_progress: called with the bytes received, and the size.
             required_hashes: ``sha256:<digest>`` and the like; the file must have one of them, if
                 there are any.
 
         Raises:
-            PackageIndexError: it cannot be had.
-            HashMismatchError: it is not what was promised and demanded; it is thrown away.
+            PackageIndexError: the file cannot be downloaded.
+            HashMismatchError: the file does not have the listed or required hashes; it is deleted.
             OSError: no space, no permission.
         """
-        expected = _expected(file, required_hashes)
-        if (path := _local(file.url)) is not None:
-            return await _checked_local(path, expected, "listed by its index, but not there")
+        expected = _expected_hashes(file, required_hashes)
+        if (path := _local_path(file.url)) is not None:
+            return await _verify_local(
+                self._executor, path, expected, "listed by its index, but not there"
+            )
         return await self._files.fetch(file.url, expected, on_progress)
 
     async def fetch_url(
         self, url: str, *, on_progress: Progress, required_hashes: frozenset[str] = frozenset()
-    ) -> Fetched:
-        """Get what a URL leads to; one that is here is asked for only if it is still the same.
+    ) -> CachedFile:
+        """Download the file at a URL; a cached one is revalidated by its ETag.
 
         Raises what `fetch` does.
         """
         expected = ExpectedHashes(filename=filename_in(url), required=required_hashes)
-        if (path := _local(url)) is not None:
-            return await _checked_local(path, expected, "no such file")
+        if (path := _local_path(url)) is not None:
+            return await _verify_local(self._executor, path, expected, "no such file")
         return await self._files.fetch_url(url, expected, on_progress)
 
     async def metadata(self, file: IndexFile) -> str | None:
-        """Return a wheel's METADATA where the index has it beside the wheel (PEP 658, PEP 714).
+        """Return a wheel's METADATA if the index serves it beside the wheel (PEP 658, PEP 714).
 
-        None where it does not, or where that is not what it promised: the wheel itself tells.
+        None if it does not, or if the hash differs; then the wheel must be read.
         """
         if file.metadata_hashes is None:
             return None
-        place = self._files.beside(file.sha256, ".metadata")
-        if place and (text := _metadata_in(_read(place), file)) is not None:
-            return text
-        body = await self._metadata_beside(file)
-        text = _metadata_in(body, file)
-        if place and text is not None:
-            _write(place, body)
+        path = self._files.sidecar(file.sha256, ".metadata")
+        if path:
+            cached = await in_thread(self._executor, _read, path)
+            if (text := _parse_metadata(cached, file)) is not None:
+                return text
+        body = await self._download_metadata(file)
+        text = _parse_metadata(body, file)
+        if path and text is not None:
+            await in_thread(self._executor, _write, path, body)
         return text
 
-    async def _metadata_beside(self, file: IndexFile) -> bytes:
+    async def _download_metadata(self, file: IndexFile) -> bytes:
         parts = urlsplit(file.url)
         url = urlunsplit(parts._replace(path=f"{parts.path}.metadata"))
-        if (path := _local(url)) is not None:
+        if (path := _local_path(url)) is not None:
             return _read(path)
         try:
-            answer = await self._web.get(url, {})
+            response = await self._http.get(url, {})
         except PackageIndexError:
-            return b""  # If it is more than that, asking for the wheel will tell.
-        return answer.content if answer.is_success else b""
+            return b""  # If the server has a problem, the request for the wheel reports it.
+        return response.content if response.is_success else b""
 
     @cached_property
-    def _web(self) -> HttpClient:
-        from pool.sources.index.http import HttpClient  # noqa: PLC0415 - 70 ms, paid by those who go online
+    def _http(self) -> HttpClient:
+        from pool.sources.index.http import HttpClient  # noqa: PLC0415 - 70 ms, only needed online
 
         return HttpClient(self._settings, clock=self._clock, sleep=self._sleep)
 
 
-def _expected(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:
+def _expected_hashes(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:
     return ExpectedHashes(
         filename=file.filename, promised=file.hashes, required=demanded, size=file.size
     )
 
 
-async def _checked_local(path: Path, expected: ExpectedHashes, missing: str) -> Fetched:
+async def _verify_local(
+    executor: Executor, path: Path, expected: ExpectedHashes, missing: str
+) -> CachedFile:
     try:
-        return await checked(path, expected)
+        return await in_thread(executor, verify_file, path, expected)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as problem:
         raise PackageIndexError(f"{path}: {missing}") from problem
 
 
-def _metadata_in(body: bytes, file: IndexFile) -> str | None:
-    """Return a METADATA file as text; None for anything else, an error page for one."""
+def _parse_metadata(body: bytes, file: IndexFile) -> str | None:
+    """Return METADATA as text; None for anything else, such as an error page."""
     try:
-        digests = HashVerifier(
+        verifier = HashVerifier(
             ExpectedHashes(filename=file.filename, promised=file.metadata_hashes or {})
         )
-        digests.update(body)
-        digests.checked()
+        verifier.update(body)
+        verifier.verify()
         text = body.decode("utf-8")
     except (HashMismatchError, UnicodeDecodeError):
         return None
@@ -250,40 +271,41 @@ def _metadata_in(body: bytes, file: IndexFile) -> str | None:
     return text if name is not None and canonicalize_name(name) == file.project else None
 
 
-def _local(place: str) -> Path | None:
-    """Return the path for a path or a file URL; None for what is on the network."""
+def _local_path(place: str) -> Path | None:
+    """Return the path for a path or a file URL; None for a URL on the network."""
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path))
     return None if "://" in place else Path(place).absolute()
 
 
-def _in_folder(folder: Path, project: NormalizedName) -> list[IndexFile]:
+def _files_in_folder(folder: Path, project: NormalizedName) -> list[IndexFile]:
     """Return a project's files in a folder: find-links, or an index without pages."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - a tenth of the time in a large wheelhouse
     except (FileNotFoundError, NotADirectoryError):
         return []
-    files = [file for name in names if (file := file_of(name, project)) is not None]
+    files = [file for name in names if (file := parse_filename(name, project)) is not None]
     return [msgspec.structs.replace(file, url=(folder / file.filename).as_uri()) for file in files]
 
 
-def _in_page(page: Path, project: NormalizedName) -> list[IndexFile]:
+def _files_in_html(page: Path, project: NormalizedName) -> list[IndexFile]:
     try:
         return parse_page(page.read_bytes(), HTML, page.as_uri(), project)
     except FileNotFoundError as problem:
         raise PackageIndexError(f"{page}: no such file or directory") from problem
 
 
-def _listed(answer: httpx.Response, project: NormalizedName) -> list[IndexFile]:
-    if not answer.is_success:
+def _parse_response(response: httpx.Response, project: NormalizedName) -> list[IndexFile]:
+    """Return the files of a page; none if the index does not have it, which is cached as well."""
+    if not response.is_success:
         return []
-    content_type = answer.headers.get("content-type", HTML)
-    return parse_page(answer.content, content_type, str(answer.url), project)
+    content_type = response.headers.get("content-type", HTML)
+    return parse_page(response.content, content_type, str(response.url), project)
 
 
-def _read_page(place: Path) -> _Page | None:
+def _read_page(path: Path) -> _Page | None:
     try:
-        return msgspec.msgpack.decode(_read(place), type=_Page)
+        return msgspec.msgpack.decode(_read(path), type=_Page)
     except msgspec.DecodeError:
         return None
 
@@ -295,7 +317,11 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _write(place: Path, content: bytes) -> None:
-    """Keep what was asked for; a full disk costs nothing but the next request."""
+def _write_page(path: Path, page: _Page) -> None:
+    _write(path, msgspec.msgpack.encode(page))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a cached file; a full disk costs only another request later."""
     with suppress(OSError):
-        atomic_write(place, content)
+        atomic_write(path, content)

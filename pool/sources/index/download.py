@@ -1,13 +1,12 @@
-"""One file on its way in: what to ask a server for, and what to do with its answer.
+"""One download: which headers to send, and what to do with the response.
 
-The bytes go to an open descriptor and through the digests at once. What broke off goes on where
-it was (RFC 9110, section 14), unless the server has another file by now or does not know ranges;
-the digests then cover what was there before as well. Knows no HTTP client and no cache.
+The bytes go to an open descriptor and through the hashes at once. A download that broke off is
+resumed (RFC 9110, section 14), unless the file on the server has changed or the server does not
+support ranges; the hashes then include the earlier bytes. Knows no HTTP client and no cache.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from dataclasses import dataclass
@@ -22,60 +21,59 @@ if TYPE_CHECKING:
 
     from pool.sources.index.hashes import ExpectedHashes
 
-__all__ = ["Answer", "Download", "Progress", "Receiver", "UnfitAnswerError"]
+__all__ = ["Download", "Progress", "Receiver", "Response", "ResponseMismatchError"]
 
 Progress: TypeAlias = "Callable[[int, int | None], None]"
-"""Told the bytes so far, and in all where that is known."""
+"""Called with the bytes received so far, and the size if it is known."""
 T_co = TypeVar("T_co", covariant=True)
 
 _PARTIAL, _NOT_MODIFIED, _NOT_SATISFIABLE = 206, 304, 416
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
-_READ = 1 << 20
+_READ_SIZE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a server sends: success, not modified (304), or a range it cannot satisfy (416)."""
+class Response:
+    """A response: success, not modified (304), or range not satisfiable (416)."""
 
     status: int
     url: str
-    """Where it came from in the end."""
+    """The URL after redirects."""
     headers: Mapping[str, str]
-    """Names in any case."""
+    """Case-insensitive."""
     chunks: AsyncIterator[bytes]
 
 
-class UnfitAnswerError(Exception):
-    """What came does not fit what was asked for; asking again can help."""
+class ResponseMismatchError(Exception):
+    """The response does not fit the request; another attempt may succeed."""
 
 
 class Receiver(Protocol[T_co]):
-    """What a download is for: asked before, and given the answer of, each attempt."""
+    """The consumer of a download; each attempt asks it for headers and hands it the response."""
 
     def headers(self) -> Mapping[str, str]:
-        """Return what to ask for."""
+        """Return the headers to send."""
         ...
 
-    async def receive(self, answer: Answer) -> T_co:
-        """Take an answer; what breaks off, or raises `UnfitAnswerError`, is tried again."""
+    async def receive(self, response: Response) -> T_co:
+        """Consume a response; a broken one, or `ResponseMismatchError`, leads to a new attempt."""
         ...
 
-    def got_further(self) -> bool:
-        """Tell whether there is more now than when this was asked before."""
+    def has_progressed(self) -> bool:
+        """Return whether more was received than at the last call."""
         ...
 
 
 class Download:
-    """A file that is written to a descriptor, from its beginning or from where it broke off.
+    """A file that is written to a descriptor, from its start or from where it broke off.
 
     Args:
-        fd: open for reading and writing; what the file has is its beginning (see `reread`).
-        expected: its digests.
-        on_progress: told of every chunk, with all bytes that are there.
-        notes: where the server's name for this state of the file is kept, for a later run; None
-            where every attempt begins at the first byte.
-        etag: what the server called the file that is here already; with it the answer may be
-            that there is nothing new.
+        fd: open for reading and writing; its content is the start of the file (`hash_existing`).
+        expected: the expected hashes.
+        on_progress: called with the bytes received, for each chunk.
+        validator_path: the file for the server's ETag or date, for a later run; None if each
+            attempt starts at the first byte.
+        etag: the ETag of a cached file; with it the response may be 304, not modified.
     """
 
     def __init__(
@@ -84,129 +82,128 @@ class Download:
         expected: ExpectedHashes,
         on_progress: Progress,
         *,
-        notes: Path | None = None,
+        validator_path: Path | None = None,
         etag: str = "",
     ) -> None:
         self._fd = fd
         self._expected = expected
         self._on_progress = on_progress
-        self._notes = notes
+        self._validator_path = validator_path
         self._etag = etag
-        self._digests = HashVerifier(expected)
+        self._verifier = HashVerifier(expected)
         self._resumed = False
-        self._furthest = 0
-        self.done = 0
-        """Bytes that are there."""
+        self._most_received = 0
+        self.received = 0
+        """Bytes in the file."""
         self.url = ""
-        """Where it came from in the end."""
-        self.said: Mapping[str, str] = {}
-        """The headers of the latest answer."""
+        """The URL after redirects."""
+        self.response_headers: Mapping[str, str] = {}
+        """The headers of the last response."""
 
-    async def reread(self) -> None:
-        """Take in what is there from before, letting others go on meanwhile."""
-        while chunk := os.pread(self._fd, _READ, self.done):
-            self._digests.update(chunk)
-            self.done += len(chunk)
-            await asyncio.sleep(0)
-        self._furthest = self.done
+    def hash_existing(self) -> None:
+        """Hash the bytes of earlier attempts; blocks while they are read."""
+        while chunk := os.pread(self._fd, _READ_SIZE, self.received):
+            self._verifier.update(chunk)
+            self.received += len(chunk)
+        self._most_received = self.received
 
     def headers(self) -> Mapping[str, str]:
-        """Ask for the rest, if the file is still the same; or whether there is anything new."""
+        """Request the rest if the file is unchanged, or only a changed file."""
         if self._etag:
             return {"If-None-Match": self._etag}
-        if self._notes is None or not self.done:
+        if self._validator_path is None or not self.received:
             return {}
-        validator = _read(self._notes)
-        same = {"If-Range": validator} if validator else {}
-        return {"Range": f"bytes={self.done}-", **same}
+        validator = _read_validator(self._validator_path)
+        if_range = {"If-Range": validator} if validator else {}
+        return {"Range": f"bytes={self.received}-", **if_range}
 
-    def got_further(self) -> bool:
-        """Tell whether there is more now than ever before."""
-        before, self._furthest = self._furthest, max(self._furthest, self.done)
-        return self.done > before
+    def has_progressed(self) -> bool:
+        """Return whether more bytes were received than ever before."""
+        before, self._most_received = self._most_received, max(self._most_received, self.received)
+        return self.received > before
 
-    async def receive(self, answer: Answer) -> str:
-        """Write what comes; return the file's sha256, or nothing where there is nothing new.
+    async def receive(self, response: Response) -> str:
+        """Write the content; return the sha256 of the file, empty if it was not modified.
 
         Raises:
-            HashMismatchError: it is another file.
-            UnfitAnswerError: it is not the rest of what is there; all of it is asked for next.
+            HashMismatchError: the hashes differ.
+            ResponseMismatchError: not the requested range; the next attempt requests all.
             OSError: no space.
         """
-        self.url, self.said = answer.url, answer.headers
-        if answer.status == _NOT_MODIFIED:
+        self.url, self.response_headers = response.url, response.headers
+        if response.status == _NOT_MODIFIED:
             if not self._etag:
-                raise UnfitAnswerError("not modified, which nobody asked")
+                raise ResponseMismatchError("not modified, though no ETag was sent")
             return ""
-        if answer.status in (_PARTIAL, _NOT_SATISFIABLE):
-            total = self._going_on(answer)
+        if response.status in (_PARTIAL, _NOT_SATISFIABLE):
+            total = self._resume(response)
         else:
-            total = self._anew(answer)
-        if answer.status != _NOT_SATISFIABLE:
-            await self._written(answer, total)
-        return self._checked()
+            total = self._start(response)
+        if response.status != _NOT_SATISFIABLE:
+            await self._write_chunks(response, total)
+        return self._verify()
 
-    def _going_on(self, answer: Answer) -> int | None:
-        """See that the answer begins where the file ends; return the bytes in all."""
-        said = answer.headers.get("content-range", "")
-        start, total = _range(said)
-        if answer.status == _NOT_SATISFIABLE:
-            start = total  # Nothing comes after the last byte.
-        if start != self.done:
-            self._start_over()
-            raise UnfitAnswerError(f"not the range that was asked for: {said or 'none'}")
+    def _resume(self, response: Response) -> int | None:
+        """Check that the response starts where the file ends; return the size of the file."""
+        content_range = response.headers.get("content-range", "")
+        start, total = _parse_content_range(content_range)
+        if response.status == _NOT_SATISFIABLE:
+            start = total  # The file is complete: there is nothing after its last byte.
+        if start != self.received:
+            self._reset()
+            raise ResponseMismatchError(f"not the requested range: {content_range or 'none'}")
         self._resumed = True
         return total
 
-    def _anew(self, answer: Answer) -> int | None:
-        self._start_over()
-        if self._notes is not None and (validator := _validator(answer)):
-            self._notes.write_text(validator, encoding="utf-8")
-        length = answer.headers.get("content-length", "")
+    def _start(self, response: Response) -> int | None:
+        self._reset()
+        if self._validator_path is not None and (validator := _validator(response)):
+            self._validator_path.write_text(validator, encoding="utf-8")
+        length = response.headers.get("content-length", "")
         return int(length) if length.isdecimal() else None
 
-    def _start_over(self) -> None:
+    def _reset(self) -> None:
         os.ftruncate(self._fd, 0)
-        if self._notes is not None:
-            self._notes.unlink(missing_ok=True)
-        self._digests, self._resumed, self.done = HashVerifier(self._expected), False, 0
+        if self._validator_path is not None:
+            self._validator_path.unlink(missing_ok=True)
+        self._verifier, self._resumed, self.received = HashVerifier(self._expected), False, 0
 
-    async def _written(self, answer: Answer, total: int | None) -> None:
+    async def _write_chunks(self, response: Response, total: int | None) -> None:
         total = total or self._expected.size
-        async for chunk in answer.chunks:
-            self._digests.update(chunk)
-            _write(self._fd, chunk, self.done)
-            self.done += len(chunk)
-            self._on_progress(self.done, total)
+        async for chunk in response.chunks:
+            self._verifier.update(chunk)
+            _write(self._fd, chunk, self.received)
+            self.received += len(chunk)
+            self._on_progress(self.received, total)
 
-    def _checked(self) -> str:
+    def _verify(self) -> str:
         try:
-            return self._digests.checked()
+            return self._verifier.verify()
         except HashMismatchError as problem:
             resumed = self._resumed
-            self._start_over()
+            self._reset()
             if resumed:
-                # The beginning may have been wrong, or of another file: once more from there.
-                raise UnfitAnswerError(str(problem)) from problem
+                # The earlier bytes may be damaged or of another file: start from the first byte.
+                raise ResponseMismatchError(str(problem)) from problem
             raise
 
 
-def _range(text: str) -> tuple[int | None, int | None]:
-    """Return where the bytes begin, and how many the file has, as far as a server says it."""
-    found = _RANGE.fullmatch(text.strip())
-    start, total = found.groups() if found else (None, None)
+def _parse_content_range(text: str) -> tuple[int | None, int | None]:
+    """Return the first byte and the size in a Content-Range header, as far as it has them."""
+    match = _RANGE.fullmatch(text.strip())
+    start, total = match.groups() if match else (None, None)
     return int(start) if start else None, int(total) if total and total != "*" else None
 
 
-def _validator(answer: Answer) -> str:
-    """Return what the server calls this state of the file; weak names do not serve for ranges."""
-    etag = answer.headers.get("etag", "")
-    return etag if etag.startswith('"') else answer.headers.get("last-modified", "")
+def _validator(response: Response) -> str:
+    """Return the ETag or date of the file; a weak ETag must not be used for ranges."""
+    etag = response.headers.get("etag", "")
+    return etag if etag.startswith('"') else response.headers.get("last-modified", "")
 
 
-def _read(notes: Path) -> str:
+def _read_validator(path: Path) -> str:
     try:
-        return notes.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pool.common.model import BuildId
     from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
-    from pool.sources.index.client import Fetched, IndexClient, IndexFile
+    from pool.sources.index.client import CachedFile, IndexClient, IndexFile
 
 __all__ = ["Fetcher"]
 
@@ -35,7 +35,7 @@ class Fetcher:
         file: IndexFile,
         build: BuildId | None,
         required_hashes: frozenset[str] = frozenset(),
-    ) -> Fetched:
+    ) -> CachedFile:
         """Download a file, or find it in the cache; its hashes are verified.
 
         Args:
@@ -52,7 +52,9 @@ class Fetcher:
         async with self._download(file.filename, file.size, build) as progress:
             return await self.index.fetch(file, progress, required_hashes=required_hashes)
 
-    async def fetch_url(self, url: str, build: BuildId, required_hashes: frozenset[str]) -> Fetched:
+    async def fetch_url(
+        self, url: str, build: BuildId, required_hashes: frozenset[str]
+    ) -> CachedFile:
         """Download the file at a URL, as `fetch` does."""
         async with self._download(filename_in(url), None, build) as progress:
             return await self.index.fetch_url(

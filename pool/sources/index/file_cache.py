@@ -1,14 +1,13 @@
-"""Files from the network on this machine: by their digest, whole and right, or not at all.
+"""The cache of downloaded files: each under its sha256, complete and verified.
 
-A file on its way lies beside the others under the digest that it has to have, and is locked
-while one process writes to it. Another one that wants the same file waits, then finds it, or goes
-on where the first one died. Where no digest is known before, each attempt begins anew. Every file
-gets its name by renaming.
+A download is written beside the cached files, named after its expected sha256, and is locked while
+a process writes to it. Another process that wants the same file waits and then finds it, or resumes
+where the first one stopped. Without an expected hash each attempt starts anew. Files enter the
+cache by renaming.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import hashlib
 import os
@@ -22,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
 from pool.common.files import atomic_write
 from pool.sources.archive import SUFFIXES
@@ -32,6 +32,7 @@ from pool.system.locks.queue import LockQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Executor
 
     from pool.common.clock import Clock
     from pool.common.model import Holder
@@ -39,24 +40,24 @@ if TYPE_CHECKING:
     from pool.sources.index.http import HttpClient
     from pool.system.locks.queue import LockGuard
 
-__all__ = ["Fetched", "FileCache", "checked", "filename_in"]
+__all__ = ["CachedFile", "FileCache", "filename_in", "verify_file"]
 
-PARTIAL_SECONDS = 7 * 86400.0
-"""What nobody has gone on with for so long is removed."""
-_PARTIAL, _NOTES, _NEW, _URL = ".part", ".from", ".new-", ".url"
-_KNOWN = (*SUFFIXES, ".whl")
+MAX_PARTIAL_AGE = 7 * 86400.0
+"""Seconds after which an unfinished download is removed."""
+_PARTIAL, _VALIDATOR, _NEW, _URL = ".part", ".from", ".new-", ".url"
+_FILE_SUFFIXES = (*SUFFIXES, ".whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A file on this machine whose digest was compared with what was promised and demanded."""
+class CachedFile:
+    """A local file whose hashes were compared with the expected ones."""
 
     path: Path
     sha256: str
 
 
-class _Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What a URL led to; nothing, if that is not known."""
+class _UrlRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that a URL led to; empty if that is not known."""
 
     etag: str = ""
     sha256: str = ""
@@ -67,127 +68,145 @@ class FileCache:
     """The files of one cache; belongs to one event loop.
 
     Args:
-        folder: where they are; made when the first comes.
-        web: connects when it is called first.
-        clock: for the age of what was left behind.
+        folder: the folder of the files; created with the first one.
+        connect: returns the HTTP client, creating it if needed.
+        clock: the time for the age of unfinished downloads.
+        executor: the threads that hash files.
     """
 
-    def __init__(self, folder: Path, *, web: Callable[[], HttpClient], clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        connect: Callable[[], HttpClient],
+        clock: Clock,
+        executor: Executor,
+    ) -> None:
         self._folder = folder
-        self._web = web
+        self._connect = connect
         self._clock = clock
+        self._executor = executor
         self._locks = LockQueue(LockFile)
         self._swept = False
 
-    def find(self, expected: ExpectedHashes) -> Fetched | None:
-        """Return a file that is here and known to be right; None where it must be fetched."""
-        for sha256 in expected.candidates:
-            path = self._place(sha256, expected.filename)
-            if not path.exists() and not expected.filename.endswith(_KNOWN):
-                # A URL that names no file: it was kept under the name that the server has for it.
+    def find(self, expected: ExpectedHashes) -> CachedFile | None:
+        """Return a cached file that has the expected hashes; None if it must be fetched."""
+        for sha256 in expected.acceptable_sha256:
+            path = self._path(sha256, expected.filename)
+            if not path.exists() and not expected.filename.endswith(_FILE_SUFFIXES):
+                # The URL has no file name: the file is cached under the name that the server sent.
                 path = next(path.parent.glob("*"), path)
             if path.exists():
-                return Fetched(path=path, sha256=sha256)
+                return CachedFile(path=path, sha256=sha256)
         return None
 
-    def _place(self, sha256: str, filename: str) -> Path:
+    def _path(self, sha256: str, filename: str) -> Path:
         return self._folder / sha256 / filename
 
-    def beside(self, sha256: str | None, suffix: str) -> Path | None:
-        """Return where something about a file can be kept; None where its digest is unknown."""
-        known = ExpectedHashes(filename="", promised={"sha256": sha256 or ""}).sha256
-        return self._folder / f"{known}{suffix}" if known else None
+    def sidecar(self, sha256: str | None, suffix: str) -> Path | None:
+        """Return the path for data about a file; None if its sha256 is unknown."""
+        valid = ExpectedHashes(filename="", promised={"sha256": sha256 or ""}).sha256
+        return self._folder / f"{valid}{suffix}" if valid else None
 
-    async def fetch(self, url: str, expected: ExpectedHashes, on_progress: Progress) -> Fetched:
-        """Download a file, or wait for the process that does so.
+    async def fetch(self, url: str, expected: ExpectedHashes, on_progress: Progress) -> CachedFile:
+        """Download a file, or wait for another process that does.
 
         Raises:
-            PackageIndexError: it cannot be had.
-            HashMismatchError: it is not what was promised and demanded; it is thrown away.
+            PackageIndexError: the file cannot be downloaded.
+            HashMismatchError: the file does not have the expected hashes; it is deleted.
             OSError: no space, no permission.
         """
-        expected.require_possible()
+        expected.check_consistent()
         self._prepare()
         if (sha256 := expected.sha256) is None:
-            return await self._fetched_anew(url, expected, on_progress)
+            return await self._download_unlocked(url, expected, on_progress)
         try:
-            held = await self._locks.acquire(self._folder / f"{sha256}{_PARTIAL}", on_wait=_nothing)
-        except LockError:  # Its file system has no locks: two may fetch the same file there.
-            return await self._fetched_anew(url, expected, on_progress)
+            lock = await self._locks.acquire(
+                self._folder / f"{sha256}{_PARTIAL}", on_wait=_ignore_holder
+            )
+        except LockError:  # The file system has no locks: two processes may fetch the same file.
+            return await self._download_unlocked(url, expected, on_progress)
         try:
-            if not _writable(held.fds[0]):  # Another user's, in a cache that is shared.
-                return await self._fetched_anew(url, expected, on_progress)
-            return await self._fetched_alone(held, sha256, url, expected, on_progress)
+            if not _writable(lock.fds[0]):  # The file of another user, in a shared cache.
+                return await self._download_unlocked(url, expected, on_progress)
+            return await self._download_locked(lock, sha256, url, expected, on_progress)
         finally:
-            held.release()
+            lock.release()
 
-    async def _fetched_alone(
+    async def _download_locked(
         self,
-        held: LockGuard,
+        lock: LockGuard,
         sha256: str,
         url: str,
         expected: ExpectedHashes,
         on_progress: Progress,
-    ) -> Fetched:
-        """Fetch what nobody else does just now; what breaks off stays for the next.
+    ) -> CachedFile:
+        """Download a file under its lock; an unfinished download stays for the next attempt.
 
-        The name of what is locked is ours until we give it away: nothing is removed after that.
+        The locked path is this process's until it is renamed: nothing is removed after that.
         """
         partial = self._folder / f"{sha256}{_PARTIAL}"
-        notes = partial.with_suffix(_NOTES)
-        download = Download(held.fds[0], expected, on_progress, notes=notes)
+        validator = partial.with_suffix(_VALIDATOR)
+        download = Download(lock.fds[0], expected, on_progress, validator_path=validator)
         try:
-            place = self._place(sha256, expected.filename)
-            if place.exists():  # It came while we waited, or another kind of digest is demanded.
-                _removed(partial, notes)
-                return self.find(expected) or await checked(place, expected)
-            await download.reread()
-            await self._web().download(url, download)
-            notes.unlink(missing_ok=True)
+            path = self._path(sha256, expected.filename)
+            if path.exists():  # Downloaded while this waited, or other hashes are required.
+                _remove(partial, validator)
+                return self.find(expected) or await self._verify(path, expected)
+            await in_thread(self._executor, download.hash_existing)
+            await self._connect().download(url, download)
+            validator.unlink(missing_ok=True)
         except BaseException as problem:
-            if isinstance(problem, HashMismatchError) or not download.done:
-                _removed(partial, notes)
+            if isinstance(problem, HashMismatchError) or not download.received:
+                _remove(partial, validator)
             raise
-        return self._kept(partial, sha256, expected.filename)
+        return self._store(partial, sha256, expected.filename)
 
-    async def _fetched_anew(
+    async def _download_unlocked(
         self, url: str, expected: ExpectedHashes, on_progress: Progress
-    ) -> Fetched:
-        with self._new_file() as (temporary, fd):
-            sha256 = await self._web().download(url, Download(fd, expected, on_progress))
-            return self._kept(temporary, sha256, expected.filename)
+    ) -> CachedFile:
+        with self._temporary_file() as (temporary, fd):
+            sha256 = await self._connect().download(url, Download(fd, expected, on_progress))
+            return self._store(temporary, sha256, expected.filename)
 
-    async def fetch_url(self, url: str, expected: ExpectedHashes, on_progress: Progress) -> Fetched:
-        """Download what a URL leads to; what is here is asked for only if it is still the same.
+    async def fetch_url(
+        self, url: str, expected: ExpectedHashes, on_progress: Progress
+    ) -> CachedFile:
+        """Download the file at a URL; a cached one is revalidated by its ETag.
 
-        The name is that of the URL, or else the server's. Raises what `fetch` does.
+        The file name is that of the URL, or the server's. Raises what `fetch` does.
         """
         if (found := self.find(expected)) is not None:
             return found
-        if expected.sha256 is not None and expected.filename.endswith(_KNOWN):
+        if expected.sha256 is not None and expected.filename.endswith(_FILE_SUFFIXES):
             return await self.fetch(url, expected, on_progress)
         self._prepare()
-        record = self._folder / f"{hashlib.sha256(url.encode()).hexdigest()}{_URL}"
-        known = self._known(record)
-        with self._new_file() as (temporary, fd):
-            download = Download(fd, expected, on_progress, etag=known.etag)
-            if not (sha256 := await self._web().download(url, download)):
-                return await checked(self._place(known.sha256, known.filename), expected)
-            fetched = self._kept(temporary, sha256, _name(url, download.url, download.said))
-        if etag := download.said.get("etag", ""):
-            entry = _Known(etag=etag, sha256=sha256, filename=fetched.path.name)
-            atomic_write(record, msgspec.msgpack.encode(entry))
+        record_path = self._folder / f"{hashlib.sha256(url.encode()).hexdigest()}{_URL}"
+        record = self._read_record(record_path)
+        with self._temporary_file() as (temporary, fd):
+            download = Download(fd, expected, on_progress, etag=record.etag)
+            if not (sha256 := await self._connect().download(url, download)):
+                return await self._verify(self._path(record.sha256, record.filename), expected)
+            fetched = self._store(
+                temporary, sha256, _choose_filename(url, download.url, download.response_headers)
+            )
+        if etag := download.response_headers.get("etag", ""):
+            entry = _UrlRecord(etag=etag, sha256=sha256, filename=fetched.path.name)
+            atomic_write(record_path, msgspec.msgpack.encode(entry))
         return fetched
 
-    def _known(self, record: Path) -> _Known:
+    async def _verify(self, path: Path, expected: ExpectedHashes) -> CachedFile:
+        return await in_thread(self._executor, verify_file, path, expected)
+
+    def _read_record(self, path: Path) -> _UrlRecord:
         with suppress(OSError, msgspec.DecodeError):
-            known = msgspec.msgpack.decode(record.read_bytes(), type=_Known)
-            if self._place(known.sha256, known.filename).exists():
-                return known
-        return _Known()
+            record = msgspec.msgpack.decode(path.read_bytes(), type=_UrlRecord)
+            if self._path(record.sha256, record.filename).exists():
+                return record
+        return _UrlRecord()
 
     @contextmanager
-    def _new_file(self) -> Iterator[tuple[Path, int]]:
+    def _temporary_file(self) -> Iterator[tuple[Path, int]]:
         fd, name = tempfile.mkstemp(dir=self._folder, prefix=_NEW)
         try:
             yield Path(name), fd
@@ -195,23 +214,23 @@ class FileCache:
             os.close(fd)
             Path(name).unlink(missing_ok=True)
 
-    def _kept(self, temporary: Path, sha256: str, filename: str) -> Fetched:
-        final = self._place(sha256, filename)
+    def _store(self, temporary: Path, sha256: str, filename: str) -> CachedFile:
+        final = self._path(sha256, filename)
         final.parent.mkdir(exist_ok=True)
         temporary.replace(final)
-        return Fetched(path=final, sha256=sha256)
+        return CachedFile(path=final, sha256=sha256)
 
     def _prepare(self) -> None:
-        """Make the folder, and once in a run remove what was left behind long ago."""
+        """Create the folder and, once in a run, remove old unfinished downloads."""
         if self._swept:
             return
         self._swept = True
         self._folder.mkdir(parents=True, exist_ok=True)
-        oldest = self._clock.now().timestamp() - PARTIAL_SECONDS
+        oldest = self._clock.now().timestamp() - MAX_PARTIAL_AGE
         for path in self._folder.iterdir():
-            left = path.name.startswith(_NEW) or path.suffix in (_PARTIAL, _NOTES)
+            unfinished = path.name.startswith(_NEW) or path.suffix in (_PARTIAL, _VALIDATOR)
             with suppress(OSError):
-                if left and path.stat().st_mtime < oldest:
+                if unfinished and path.stat().st_mtime < oldest:
                     _remove_unlocked(path)
 
 
@@ -220,7 +239,7 @@ def _writable(fd: int) -> bool:
 
 
 def _remove_unlocked(path: Path) -> None:
-    """Remove a file unless somebody writes to it."""
+    """Remove a file unless a process writes to it."""
     try:
         lock = LockFile(path)
     except LockError:
@@ -234,43 +253,46 @@ def _remove_unlocked(path: Path) -> None:
         lock.close()
 
 
-async def checked(path: Path, expected: ExpectedHashes) -> Fetched:
-    """Take a file where it is; a large one lets others go on while it is read.
+def verify_file(path: Path, expected: ExpectedHashes) -> CachedFile:
+    """Hash a file where it is; blocks while it is read.
 
     Raises:
-        HashMismatchError: it is not what was promised and demanded.
-        FileNotFoundError: it is not there.
+        HashMismatchError: the file does not have the expected hashes.
+        FileNotFoundError: there is no such file.
     """
-    digests = HashVerifier(expected)
+    verifier = HashVerifier(expected)
     with path.open("rb") as source:
         while chunk := source.read(1 << 20):
-            digests.update(chunk)
-            await asyncio.sleep(0)
-    return Fetched(path=path, sha256=digests.checked())
+            verifier.update(chunk)
+    return CachedFile(path=path, sha256=verifier.verify())
 
 
-def _name(url: str, landed: str, said: Mapping[str, str]) -> str:
-    """Return the name of what a URL led to: the first that says what kind of file it is."""
+def _choose_filename(url: str, final_url: str, headers: Mapping[str, str]) -> str:
+    """Return the name for a download: the first of three that has a known suffix."""
     message = Message()
-    message["Content-Disposition"] = said.get("content-disposition", "")
-    names = [filename_in(url), _as_name(message.get_filename("") or ""), filename_in(landed)]
-    return next((name for name in names if name.endswith(_KNOWN)), names[0])
+    message["Content-Disposition"] = headers.get("content-disposition", "")
+    names = [
+        filename_in(url),
+        _safe_filename(message.get_filename("") or ""),
+        filename_in(final_url),
+    ]
+    return next((name for name in names if name.endswith(_FILE_SUFFIXES)), names[0])
 
 
 def filename_in(url: str) -> str:
-    """Return the last part of a URL's path as a file's name."""
-    return _as_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
+    """Return the last part of a URL's path as a file name."""
+    return _safe_filename(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
 
 
-def _as_name(text: str) -> str:
-    """Return what a stranger calls a file as a name without a path or a leading dot."""
+def _safe_filename(text: str) -> str:
+    """Return an untrusted file name without path and leading dots."""
     return text.rpartition("/")[2].replace("\0", "").lstrip(".") or "download"
 
 
-def _nothing(holder: Holder | None) -> None:
-    """Whoever waits for a file sees that it does not grow."""
+def _ignore_holder(holder: Holder | None) -> None:
+    """Ignore the holder: the waiting build shows that its download does not grow."""
 
 
-def _removed(*paths: Path) -> None:
+def _remove(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)

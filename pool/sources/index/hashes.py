@@ -1,7 +1,7 @@
-"""Digests of a file: what was promised of it, what is demanded of it, and what it has. Pure.
+"""The hashes of a file: those that an index lists, those that the user requires, and its own. Pure.
 
-An index promises: all it says must come true. A user demands (``--hash``, a lock file): one of the
-digests named must be the file's.
+An index promises: all hashes that it lists must match. A user requires (``--hash``, a lock file):
+one of the given hashes must match.
 """
 
 from __future__ import annotations
@@ -19,102 +19,102 @@ if TYPE_CHECKING:
 __all__ = ["ExpectedHashes", "HashVerifier"]
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_NAMED = 3
-"""So many of the demanded digests are named in a message."""
+_MAX_NAMED = 3
+"""The most required hashes that a message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedHashes:
-    """What a file has to be."""
+    """The hashes and the size that a file must have."""
 
     filename: str
     promised: Mapping[str, str] = field(default_factory=dict)
-    """Hexadecimal digests by algorithm."""
+    """Hexadecimal digests by algorithm; all must match."""
     required: frozenset[str] = frozenset()
-    """``sha256:<digest>`` and the like, one of which it must have; empty where all are good."""
+    """``sha256:<digest>`` and the like; one must match, if there are any."""
     size: int | None = None
-    """Bytes, where somebody said."""
+    """Bytes, if the index lists them."""
 
     @property
     def sha256(self) -> str | None:
-        """The one sha256 that it can have; None where that is not known, or is no sha256."""
+        """The only sha256 that the file can have; None if it is not known."""
         only = next(iter(self.required)) if len(self.required) == 1 else ""
-        known = self.promised.get("sha256") or only.removeprefix("sha256:")
-        # It becomes a part of paths.
-        return known if _SHA256.fullmatch(known) else None
+        sha256 = self.promised.get("sha256") or only.removeprefix("sha256:")
+        # It becomes part of paths, so its form is checked.
+        return sha256 if _SHA256.fullmatch(sha256) else None
 
     @property
-    def candidates(self) -> frozenset[str]:
-        """The sha256 digests of files that are surely right, whatever else is demanded."""
+    def acceptable_sha256(self) -> frozenset[str]:
+        """The sha256 digests that are sufficient, whatever other hashes are required."""
         wanted = {text[7:] for text in self.required if text.startswith("sha256:")}
         promised = self.promised.get("sha256")
         if promised is not None:
             wanted = {promised} & wanted if self.required else {promised}
         return frozenset(filter(_SHA256.fullmatch, wanted))
 
-    def require_possible(self) -> None:
-        """See that promise and demand can both come true.
+    def check_consistent(self) -> None:
+        """Check that the promised hashes allow one of the required ones.
 
         Raises:
-            HashMismatchError: they cannot.
+            HashMismatchError: they exclude all of them.
         """
         promised = {f"{name}:{digest}" for name, digest in self.promised.items()}
         algorithms = {text.partition(":")[0] for text in self.required}
         if self.required and algorithms <= self.promised.keys() and not promised & self.required:
-            raise _undemanded(self, {name: self.promised[name] for name in algorithms})
+            raise _mismatch_error(self, {name: self.promised[name] for name in algorithms})
 
 
 class HashVerifier:
-    """The digests of a file as it comes in."""
+    """Computes the hashes of a file while it is read."""
 
     def __init__(self, expected: ExpectedHashes) -> None:
         self._expected = expected
-        demanded = {text.partition(":")[0] for text in expected.required}
-        names = {"sha256", *filter(_usable, {*expected.promised, *demanded})}
+        required = {text.partition(":")[0] for text in expected.required}
+        names = {"sha256", *filter(_is_supported, {*expected.promised, *required})}
         self._digests = {name: hashlib.new(name) for name in names}
 
     def update(self, chunk: bytes) -> None:
-        """Take in the next bytes."""
+        """Hash the next bytes."""
         for digest in self._digests.values():
             digest.update(chunk)
 
-    def checked(self) -> str:
-        """Return the sha256, after all that was promised came true, and one of the demands.
+    def verify(self) -> str:
+        """Return the sha256 if all promised hashes match, and one of the required ones.
 
         Raises:
-            HashMismatchError: it is another file; the message has its name and both digests.
+            HashMismatchError: they do not; the message has the file name and both digests.
         """
-        has = {name: digest.hexdigest() for name, digest in self._digests.items()}
-        for name, digest in has.items():
+        actual = {name: digest.hexdigest() for name, digest in self._digests.items()}
+        for name, digest in actual.items():
             if (promised := self._expected.promised.get(name, digest)) != digest:
                 raise HashMismatchError(
                     f"{self._expected.filename}: its {name} is {digest},"
-                    f" the index promised {promised}",
-                    hint="it was damaged or replaced on its way; it is not used",
+                    f" the index lists {promised}",
+                    hint="the download was damaged or replaced; it is not used",
                 )
-        demanded = self._expected.required
-        if demanded and demanded.isdisjoint(f"{name}:{digest}" for name, digest in has.items()):
-            raise _undemanded(self._expected, has)
-        return has["sha256"]
+        required = self._expected.required
+        if required and required.isdisjoint(f"{name}:{digest}" for name, digest in actual.items()):
+            raise _mismatch_error(self._expected, actual)
+        return actual["sha256"]
 
 
-def _usable(name: str) -> bool:
-    """Tell whether there is such an algorithm here, with digests of one length (not shake_128)."""
+def _is_supported(name: str) -> bool:
+    """Return whether the algorithm exists here, with digests of fixed length (not shake_128)."""
     return name in hashlib.algorithms_available and hashlib.new(name).digest_size > 0
 
 
-def _undemanded(expected: ExpectedHashes, has: Mapping[str, str]) -> HashMismatchError:
-    demanded = sorted(expected.required)
-    algorithms = dict.fromkeys(text.partition(":")[0] for text in demanded)
-    theirs = _listed(f"{name}:{has[name]}" for name in algorithms if name in has)
+def _mismatch_error(expected: ExpectedHashes, has: Mapping[str, str]) -> HashMismatchError:
+    required = sorted(expected.required)
+    algorithms = dict.fromkeys(text.partition(":")[0] for text in required)
+    actual = _join(f"{name}:{has[name]}" for name in algorithms if name in has)
     return HashMismatchError(
-        f"{expected.filename}: it has {theirs or 'none of these digests'},"
-        f" wanted was {_listed(demanded)}",
-        hint="it is not used; if it was replaced on purpose, correct the hash where it is demanded",
+        f"{expected.filename}: it has {actual or 'none of these digests'},"
+        f" but one of these is required: {_join(required)}",
+        hint="the file is not used; if it was replaced on purpose, correct the required hash",
     )
 
 
-def _listed(digests: Iterable[str]) -> str:
+def _join(digests: Iterable[str]) -> str:
     named = list(digests)
-    more = f" or one of {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return " or ".join(named[:_NAMED]) + more
+    more = f" or one of {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+    return " or ".join(named[:_MAX_NAMED]) + more

@@ -23,7 +23,7 @@ from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.redaction import redact_urls
 from pool.sources.index.credentials import Credentials, split_login
-from pool.sources.index.download import Answer, UnfitAnswerError
+from pool.sources.index.download import Response, ResponseMismatchError
 
 # httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command needs.
 # It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
@@ -75,7 +75,7 @@ class HttpClient:
         self._settings = settings
         self._clock = clock
         self._sleep = sleep
-        self._trusted = {host.lower() for host in settings.trusted_hosts}
+        self._trusted_hosts = {host.lower() for host in settings.trusted_hosts}
         self._auth = _Auth(Credentials([*settings.indexes, *settings.find_links], settings.netrc))
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
@@ -115,7 +115,7 @@ class HttpClient:
                 if response.status_code not in _FOR_RECEIVERS:
                     response.raise_for_status()
                 return await receiver.receive(
-                    Answer(
+                    Response(
                         status=response.status_code,
                         url=str(response.url),
                         headers=response.headers,
@@ -124,13 +124,13 @@ class HttpClient:
                     )
                 )
 
-        return await self._retry(url, attempt, receiver.got_further)
+        return await self._retry(url, attempt, receiver.has_progressed)
 
     async def _retry(
         self,
         url: str,
         attempt: Callable[[], Awaitable[T]],
-        got_further: Callable[[], bool] = lambda: False,
+        has_progressed: Callable[[], bool] = lambda: False,
     ) -> T:
         """Attempt until a result, an error that is not temporary, or no attempt left."""
         try:
@@ -141,8 +141,8 @@ class HttpClient:
         while True:
             try:
                 return await attempt()
-            except (httpx.HTTPStatusError, httpx.RequestError, UnfitAnswerError) as problem:
-                if got_further():
+            except (httpx.HTTPStatusError, httpx.RequestError, ResponseMismatchError) as problem:
+                if has_progressed():
                     left, pause = ATTEMPTS, _FIRST_PAUSE
                 left -= 1
                 if not left or not _is_temporary(problem):
@@ -165,7 +165,7 @@ class HttpClient:
     def _client(self, url: str) -> httpx.AsyncClient:
         """Return the client for a URL; certificates of trusted hosts are not verified."""
         parts = urlsplit(split_login(url)[0])
-        trusted = not self._trusted.isdisjoint((parts.netloc.lower(), parts.hostname or ""))
+        trusted = not self._trusted_hosts.isdisjoint((parts.netloc.lower(), parts.hostname or ""))
         if trusted not in self._clients:
             self._clients[trusted] = httpx.AsyncClient(
                 verify=False if trusted else self._ssl_context,
@@ -245,7 +245,7 @@ def _as_index_error(url: str, problem: Exception) -> PackageIndexError:
     match problem:
         case httpx.HTTPStatusError(response=response):
             return _status_error(url, response)
-        case UnfitAnswerError():
+        case ResponseMismatchError():
             return PackageIndexError(
                 f"{redact_urls(url)}: the server's responses do not fit: {problem}"
             )

@@ -1,4 +1,4 @@
-"""Index pages as lists of files: PEP 503 HTML and PEP 691 JSON. Pure."""
+"""The Simple API: index pages as lists of files, PEP 503 HTML and PEP 691 JSON. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from pool.common.errors import PackageIndexError
 from pool.sources.archive import SUFFIXES
 
-__all__ = ["HTML", "JSON", "IndexFile", "file_of", "parse_page"]
+__all__ = ["HTML", "JSON", "IndexFile", "parse_filename", "parse_page"]
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
@@ -39,16 +39,16 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
     requires_python: str | None = None
     yanked: bool = False
     size: int | None = None
-    """Bytes, where the index says."""
+    """Bytes, if the index lists them."""
     metadata_hashes: dict[str, str] | None = None
-    """Digests of the METADATA that the index has beside the wheel (PEP 658, PEP 714).
+    """Hashes of the METADATA that the index serves beside the wheel (PEP 658, PEP 714).
 
-    Empty where it promises none; None where it has no such file.
+    Empty if it lists none; None if it serves no METADATA.
     """
 
     @property
     def sha256(self) -> str | None:
-        """The promised digest."""
+        """The sha256 that the index lists."""
         return self.hashes.get("sha256")
 
 
@@ -57,16 +57,17 @@ def parse_page(
 ) -> list[IndexFile]:
     """Return the wheels and sdists that a project's page lists.
 
-    What is neither, or of another project, is left out (old indexes list eggs and installers).
+    Other files are left out (old indexes list eggs and installers), and so are files of other
+    projects.
 
     Args:
         body: the page.
-        content_type: as the server has it; all that is not JSON is taken for HTML.
-        url: where the page came from; links are relative to it.
-        project: normalised.
+        content_type: the Content-Type of the response; everything but JSON is parsed as HTML.
+        url: the URL of the page; links are relative to it.
+        project: the normalized name.
 
     Raises:
-        PackageIndexError: the page cannot be read.
+        PackageIndexError: the page cannot be parsed.
     """
     try:
         entries = _from_json(body) if "json" in content_type else _from_html(body)
@@ -75,7 +76,7 @@ def parse_page(
             f"the index page of {project} cannot be read: {problem}"
         ) from problem
     base = urljoin(url, entries.base)
-    files = (_file(entry, base, project) for entry in entries.entries)
+    files = (_to_index_file(entry, base, project) for entry in entries.entries)
     return [file for file in files if file is not None]
 
 
@@ -94,8 +95,8 @@ class _Page(msgspec.Struct):
     base: str = ""
 
 
-_Offer: TypeAlias = bool | str | dict[str, str] | None
-"""How a page tells that it has the metadata of a wheel, and what digests that has."""
+_CoreMetadata: TypeAlias = bool | str | dict[str, str] | None
+"""The ``core-metadata`` value of a wheel: whether METADATA is served, and its hashes."""
 
 
 class _JsonFile(msgspec.Struct, rename="kebab"):
@@ -107,8 +108,8 @@ class _JsonFile(msgspec.Struct, rename="kebab"):
     requires_python: str | None = None
     yanked: bool | str = False
     size: int | None = None
-    core_metadata: _Offer = None
-    dist_info_metadata: _Offer = None
+    core_metadata: _CoreMetadata = None
+    dist_info_metadata: _CoreMetadata = None
 
 
 class _JsonPage(msgspec.Struct):
@@ -124,150 +125,150 @@ def _json_entry(file: _JsonFile) -> _Entry:
     return _Entry(
         url=file.url,
         filename=file.filename,
-        hashes=_lowered(file.hashes),
+        hashes=_lowercase(file.hashes),
         requires_python=file.requires_python,
-        # PEP 592: the reason may be an empty string; false is not yanked.
+        # PEP 592: the reason may be an empty string; only false means not yanked.
         yanked=file.yanked is not False,
         size=file.size,
-        metadata_hashes=_offered(file.core_metadata, file.dist_info_metadata),
+        metadata_hashes=_metadata_hashes(file.core_metadata, file.dist_info_metadata),
     )
 
 
-def _lowered(hashes: dict[str, str]) -> dict[str, str]:
+def _lowercase(hashes: dict[str, str]) -> dict[str, str]:
     return {name.lower(): digest.lower() for name, digest in hashes.items()}
 
 
-def _offered(offer: _Offer, older: _Offer) -> dict[str, str] | None:
-    """Return the digests of metadata; where the newer key is missing, the older one counts."""
-    match older if offer is None else offer:
+def _metadata_hashes(value: _CoreMetadata, older: _CoreMetadata) -> dict[str, str] | None:
+    """Return the hashes of METADATA; the older key is used if the newer one is missing."""
+    match older if value is None else value:
         case dict(hashes):
-            return _lowered(hashes)
+            return _lowercase(hashes)
         case str(text) if text.lower() != "false":
-            return _said(text)
+            return _parse_hashes(text)
         case True:
             return {}
         case _:
             return None
 
 
-def _said(text: str) -> dict[str, str]:
-    """Return the digests in a fragment or an attribute: ``sha256=...``."""
-    said = (pair.partition("=") for pair in text.split("&"))
-    return {name: digest.lower() for name, _, digest in said if name in _HASHES and digest}
+def _parse_hashes(text: str) -> dict[str, str]:
+    """Return the hashes in a fragment or an attribute: ``sha256=...``."""
+    pairs = (pair.partition("=") for pair in text.split("&"))
+    return {name: digest.lower() for name, _, digest in pairs if name in _HASHES and digest}
 
 
 def _from_html(body: bytes) -> _Page:
-    parser = _Links()
+    parser = _LinkParser()
     parser.feed(body.decode("utf-8", "replace"))
     parser.close()
     return _Page(parser.entries, parser.base)
 
 
-class _Links(HTMLParser):
+class _LinkParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.base = ""
         self.entries: list[_Entry] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        href = (given.get("href") or "").strip()
+        attributes = dict(attrs)
+        href = (attributes.get("href") or "").strip()
         if tag == "base" and href and not self.base:
             self.base = href
         elif tag == "a" and href:
-            self.entries.append(_html_entry(href, given))
+            self.entries.append(_html_entry(href, attributes))
 
 
-def _html_entry(href: str, given: dict[str, str | None]) -> _Entry:
+def _html_entry(href: str, attributes: dict[str, str | None]) -> _Entry:
     url, _, fragment = href.partition("#")
     return _Entry(
         url=url,
         filename=unquote(url.partition("?")[0].rpartition("/")[2]),
-        hashes=_said(fragment),
-        requires_python=given.get("data-requires-python"),
-        yanked="data-yanked" in given,
-        metadata_hashes=_offered(
-            given.get("data-core-metadata"), given.get("data-dist-info-metadata")
+        hashes=_parse_hashes(fragment),
+        requires_python=attributes.get("data-requires-python"),
+        yanked="data-yanked" in attributes,
+        metadata_hashes=_metadata_hashes(
+            attributes.get("data-core-metadata"), attributes.get("data-dist-info-metadata")
         ),
     )
 
 
-def _file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None:
-    found = file_of(entry.filename, project)
-    if found is None:
+def _to_index_file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None:
+    parsed = parse_filename(entry.filename, project)
+    if parsed is None:
         return None
     try:
-        url = _joined(base, entry.url)
+        url = _join_url(base, entry.url)
     except ValueError:
         return None
     return msgspec.structs.replace(
-        found,
+        parsed,
         url=url,
         hashes=entry.hashes,
         requires_python=entry.requires_python,
         yanked=entry.yanked,
         size=entry.size,
-        metadata_hashes=entry.metadata_hashes if found.kind == "wheel" else None,
+        metadata_hashes=entry.metadata_hashes if parsed.kind == "wheel" else None,
     )
 
 
-def _joined(base: str, link: str) -> str:
-    """Return what `urljoin` does; the links of a page begin in few ways, which are remembered."""
+def _join_url(base: str, link: str) -> str:
+    """Join URLs as `urljoin` does, but faster: the few prefixes of a page's links are cached."""
     if link.startswith(("http://", "https://")) and "[" not in link:
         return link
     climb = len(link) - len(link.lstrip("./"))
     rest = link[climb:]
-    if not climb or link[climb - 1] != "/" or link.startswith("//") or _ODD.search(rest):
+    if not climb or link[climb - 1] != "/" or link.startswith("//") or _UNUSUAL.search(rest):
         return urljoin(base, link)
-    return _beginning(base, link[:climb]) + rest
+    return _join_prefix(base, link[:climb]) + rest
 
 
-_ODD = re.compile(r"(^|/)(\.\.?)?(?=/|$)|[?;]")
-"""Steps in a path that are no folders, and what is no path."""
+_UNUSUAL = re.compile(r"(^|/)(\.\.?)?(?=/|$)|[?;]")
+"""Empty and dot segments, queries and parameters: left to `urljoin`."""
 
 
 @lru_cache(maxsize=1 << 10)
-def _beginning(base: str, climb: str) -> str:
+def _join_prefix(base: str, climb: str) -> str:
     return urljoin(base, climb)
 
 
-def file_of(filename: str, project: NormalizedName) -> IndexFile | None:
-    """Recognise a wheel or sdist of a project by its name alone; None for anything else."""
+def parse_filename(filename: str, project: NormalizedName) -> IndexFile | None:
+    """Parse the name of a wheel or sdist of a project; None for anything else."""
     if filename.endswith(".whl"):
-        return _wheel(filename, project)
+        return _parse_wheel_filename(filename, project)
     suffix = next((suffix for suffix in SUFFIXES if filename.endswith(suffix)), None)
     if suffix is None:
         return None
     stem = filename.removesuffix(suffix)
-    # Names may have dashes, and so may old versions: the project tells where the name ends.
+    # Names and old versions may have dashes: the project name shows where the version starts.
     for at in (at for at, letter in enumerate(stem) if letter == "-"):
-        if _name(stem[:at]) == project and (version := _version(stem[at + 1 :])):
+        if _canonicalize(stem[:at]) == project and (version := _normalize_version(stem[at + 1 :])):
             return IndexFile(
                 filename=filename, project=project, url="", kind="sdist", version=version
             )
     return None
 
 
-def _wheel(filename: str, project: NormalizedName) -> IndexFile | None:
-    """Recognise a wheel (PEP 427); its tags are looked at by those who choose.
+def _parse_wheel_filename(filename: str, project: NormalizedName) -> IndexFile | None:
+    """Parse the name of a wheel (PEP 427) without its tags.
 
-    By hand: `packaging` takes the tags apart as well, and pages have thousands of files.
+    `packaging` would parse the tags as well, which is slow for pages with thousands of files.
     """
     name, *parts = filename.removesuffix(".whl").split("-")
-    if len(parts) not in (4, 5) or "/" in filename or _name(name) != project:
+    if len(parts) not in (4, 5) or "/" in filename or _canonicalize(name) != project:
         return None
     if len(parts) == 5 and not parts[1][:1].isdigit():
         return None
-    if (version := _version(parts[0])) is None:
+    if (version := _normalize_version(parts[0])) is None:
         return None
     return IndexFile(filename=filename, project=project, url="", kind="wheel", version=version)
 
 
-_name = lru_cache(maxsize=1 << 10)(canonicalize_name)
+_canonicalize = lru_cache(maxsize=1 << 10)(canonicalize_name)
 
 
 @lru_cache(maxsize=1 << 14)
-def _version(text: str) -> str | None:
+def _normalize_version(text: str) -> str | None:
     try:
         return str(Version(text))
     except InvalidVersion:

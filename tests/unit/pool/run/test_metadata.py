@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from pool.build.job import BuildRequest, BuildResult
 from pool.run.metadata import MetadataFetcher
-from pool.sources.index.file_cache import Fetched
+from pool.sources.index.file_cache import CachedFile
 from tests.support.known_metadata import offered
 from tests.support.makers import make_sdist
 
@@ -39,9 +39,9 @@ class Crew:
 
 
 def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
-    async def fetch(_file: object, _job: object, demanded: frozenset[str]) -> Fetched:
+    async def fetch(_file: object, _job: object, demanded: frozenset[str]) -> CachedFile:
         assert demanded == hashes
-        return Fetched(path=archive, sha256="")
+        return CachedFile(path=archive, sha256="")
 
     async def in_thread(work: Any, *args: Any) -> Any:
         return work(*args)

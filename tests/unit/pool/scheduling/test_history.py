@@ -1,4 +1,4 @@
-"""What builds took before: by version, then by name, the newest only."""
+"""The build history: estimates by version, then by name, from the newest builds only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pool.scheduling.history import BuildHistory, Estimate
 MIB = 1 << 20
 
 
-def test_the_same_version_counts_before_the_same_name(tmp_path: Path) -> None:
+def test_estimates_prefer_builds_of_the_same_version(tmp_path: Path) -> None:
     history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("Some.Name", "1.0", seconds=10.0, peak=100 * MIB)
     history.record("some-name", "2.0", seconds=30.0, peak=300 * MIB)
     asked = [("some_name", "1.0"), ("some_name", "3.0"), ("some_name", None), ("other", "1.0")]
-    assert history.expected(asked) == [
+    assert history.estimate(asked) == [
         Estimate(seconds=10.0, peak=100 * MIB),
         Estimate(seconds=20.0, peak=300 * MIB),
         Estimate(seconds=20.0, peak=300 * MIB),
@@ -27,33 +27,33 @@ def test_the_same_version_counts_before_the_same_name(tmp_path: Path) -> None:
     ]
 
 
-def test_the_largest_of_the_newest_peaks_counts_and_old_ones_fade(tmp_path: Path) -> None:
+def test_the_estimated_peak_is_the_highest_of_the_newest_builds(tmp_path: Path) -> None:
     history = BuildHistory(tmp_path / "history.sqlite")
     for peak in (900, 100, 120, 110, 0, 90):
         history.record("a", "1", seconds=1.0, peak=peak * MIB)
-    assert history.expected([("a", "1")]) == [Estimate(seconds=1.0, peak=120 * MIB)]
+    assert history.estimate([("a", "1")]) == [Estimate(seconds=1.0, peak=120 * MIB)]
 
 
-def test_a_build_whose_peak_nobody_saw_has_none(tmp_path: Path) -> None:
+def test_a_build_without_a_sampled_peak_has_no_estimated_peak(tmp_path: Path) -> None:
     history = BuildHistory(tmp_path / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=0)
-    assert history.expected([("a", "1")]) == [Estimate(seconds=1.0, peak=None)]
+    assert history.estimate([("a", "1")]) == [Estimate(seconds=1.0, peak=None)]
 
 
-def test_a_file_that_cannot_be_read_knows_nothing_and_ends_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_file_gives_no_estimates_and_raises_nothing(tmp_path: Path) -> None:
     (tmp_path / "history.sqlite").write_text("no database, but long enough to be looked at" * 9)
     history = BuildHistory(tmp_path / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=1)
-    assert history.expected([("a", "1"), ("b", "1")]) == [Estimate(), Estimate()]
+    assert history.estimate([("a", "1"), ("b", "1")]) == [Estimate(), Estimate()]
     assert history.trouble.endswith("history.sqlite: file is not a database")
 
 
-def test_a_folder_that_cannot_be_made_is_no_trouble_for_builds(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_raises_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file is in the way")
     history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("a", "1", seconds=1.0, peak=1)
-    assert history.known() is None
-    assert history.trouble.startswith("what builds took before is not used: ")
+    assert history.summarize() is None
+    assert history.trouble.startswith("the build history is not used: ")
 
 
 def test_a_file_of_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
@@ -62,23 +62,23 @@ def test_a_file_of_a_newer_schema_is_left_alone(tmp_path: Path) -> None:
         db.executescript("CREATE TABLE other (x); PRAGMA user_version=99;")
     history = BuildHistory(path)
     history.record("a", "1", seconds=1.0, peak=1)
-    assert history.trouble.endswith("a newer wheelpool wrote it")
+    assert history.trouble.endswith("written by a newer wheelpool")
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
 
 
-def test_a_file_from_before_schemas_had_numbers_is_used(tmp_path: Path) -> None:
+def test_a_file_without_a_schema_version_is_used(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     BuildHistory(path).record("a", "1", seconds=7.0, peak=1)
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version=0")
-    history = BuildHistory(path)
+    history = BuildHistory.load(path)
     history.record("b", "1", seconds=8.0, peak=1)
-    assert [past.seconds for past in history.expected([("a", "1"), ("b", "1")])] == [7.0, 8.0]
+    assert [past.seconds for past in history.estimate([("a", "1"), ("b", "1")])] == [7.0, 8.0]
     assert not history.trouble
 
 
-def test_a_full_disk_is_told_and_ends_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_raises_nothing(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     history = BuildHistory(path)
     history.record("a", "1", seconds=1.0, peak=1)
@@ -90,13 +90,15 @@ def test_a_full_disk_is_told_and_ends_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "history.sqlite: " in history.trouble
-    assert [past.seconds for past in BuildHistory(path).expected([("a", "1"), ("b", "1")])] == [
+    assert [
+        past.seconds for past in BuildHistory.load(path).estimate([("a", "1"), ("b", "1")])
+    ] == [
         1.0,
         None,
     ]
 
 
-def test_eight_processes_write_a_thousand_builds_into_a_file_that_none_has_made(
+def test_eight_processes_record_a_thousand_builds_in_a_new_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "state" / "history.sqlite"
@@ -108,7 +110,7 @@ def test_eight_processes_write_a_thousand_builds_into_a_file_that_none_has_made(
         writer.join()
         assert writer.exitcode == 0
         writer.close()
-    known = BuildHistory(path).known()
+    known = BuildHistory(path).summarize()
     assert known is not None
     assert known.names == 1000
 
@@ -121,12 +123,14 @@ def write_many(path: Path, number: int) -> None:
     assert not history.trouble, history.trouble
 
 
-def test_several_write_at_the_same_time(tmp_path: Path) -> None:
+def test_threads_record_at_the_same_time(tmp_path: Path) -> None:
     def write(number: int) -> None:
         history = BuildHistory(tmp_path / "history.sqlite")
         history.record(f"p{number}", "1", seconds=1.0, peak=number + 1)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(40)))
-    known = BuildHistory(tmp_path / "history.sqlite").expected([(f"p{n}", "1") for n in range(40)])
+    known = BuildHistory.load(tmp_path / "history.sqlite").estimate(
+        [(f"p{n}", "1") for n in range(40)]
+    )
     assert [past.peak for past in known] == list(range(1, 41))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import HashMismatchError, PackageIndexError, SettingsError
-from pool.sources.index.client import PAGE_SECONDS
+from pool.sources.index.client import MAX_PAGE_AGE
 from pool.sources.index.http import ATTEMPTS
 from tests.support.index_server import Answer, Client, Server
 from tests.support.makers import make_index, make_sdist, make_wheel
@@ -36,7 +36,7 @@ async def test_json_html_and_files_give_the_same(
     seen = []
     for json, place in ((False, server.url), (True, server.url), (False, server.root.as_uri())):
         server.json = json
-        client.clock.forward(PAGE_SECONDS)
+        client.clock.forward(MAX_PAGE_AGE)
         async with client.open(f"{place}/simple") as index:
             files = await index.files("Thing")
             seen.append([(file.filename, file.kind, file.version, file.sha256) for file in files])
@@ -109,7 +109,7 @@ async def test_a_page_is_asked_for_again_when_old_and_only_compared(
     server.queued[path] += [Answer(body=page, headers={"ETag": '"one"'}), Answer(status=304)]
     async with client.open(f"{server.url}/simple") as index:
         first = await index.files("thing")
-        client.clock.forward(PAGE_SECONDS - 1)
+        client.clock.forward(MAX_PAGE_AGE - 1)
         await index.files("thing")
         assert server.asked(path) == 1
         client.clock.forward(2)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import HashMismatchError, PackageIndexError
-from pool.sources.index.file_cache import PARTIAL_SECONDS
+from pool.sources.index.file_cache import MAX_PARTIAL_AGE
 from pool.sources.index.http import ATTEMPTS
 from pool.sources.index.simple_api import IndexFile
 from pool.system.locks.lock_file import LockFile
@@ -192,7 +192,9 @@ async def test_a_range_that_was_not_asked_for_is_not_taken(
 
 async def test_a_wrong_file_is_thrown_away(server: Server, client: Client, file: IndexFile) -> None:
     (server.root / "files" / NAME).write_bytes(b"x" * len(BODY))
-    with pytest.raises(HashMismatchError, match=f"{NAME}: its sha256 is .* promised {SHA256}"):
+    with pytest.raises(
+        HashMismatchError, match=f"{NAME}: its sha256 is .* the index lists {SHA256}"
+    ):
         await fetched(client, file)
     assert leftovers(client) == []
 
@@ -233,7 +235,7 @@ async def test_what_is_not_demanded_is_named_with_both_digests(
     wrong = "sha512:" + "0" * 128
     with pytest.raises(HashMismatchError) as caught:
         await fetched(client, file, required_hashes=frozenset({wrong}))
-    assert str(caught.value) == f"{NAME}: it has {SHA512}, wanted was {wrong}"
+    assert str(caught.value) == f"{NAME}: it has {SHA512}, but one of these is required: {wrong}"
     assert leftovers(client) == []
 
 
@@ -241,7 +243,9 @@ async def test_a_promise_that_rules_the_demand_out_costs_no_download(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     demanded = frozenset({"sha256:" + "0" * 64})
-    with pytest.raises(HashMismatchError, match=f"it has sha256:{SHA256}, wanted was sha256:0"):
+    with pytest.raises(
+        HashMismatchError, match=f"it has sha256:{SHA256}, but one of these is required: sha256:0"
+    ):
         await fetched(client, file, required_hashes=demanded)
     assert server.requests == []
     await fetched(client, file)
@@ -379,11 +383,11 @@ async def test_old_parts_are_removed_unless_somebody_writes_to_them(
     folder.mkdir(parents=True)
     now = client.clock.now().timestamp()
     for name, age in {
-        "old.part": PARTIAL_SECONDS + 1,
-        "old.from": PARTIAL_SECONDS + 1,
-        ".new-old": PARTIAL_SECONDS + 1,
-        "held.part": PARTIAL_SECONDS + 1,
-        "young.part": PARTIAL_SECONDS - 1,
+        "old.part": MAX_PARTIAL_AGE + 1,
+        "old.from": MAX_PARTIAL_AGE + 1,
+        ".new-old": MAX_PARTIAL_AGE + 1,
+        "held.part": MAX_PARTIAL_AGE + 1,
+        "young.part": MAX_PARTIAL_AGE - 1,
     }.items():
         (folder / name).touch()
         os.utime(folder / name, (now - age, now - age))
@@ -451,7 +455,7 @@ async def test_a_url_with_a_demanded_digest_is_fetched_once_and_resumed(
         for _ in range(2):
             got = await index.fetch_url(file.url, on_progress=silent, required_hashes=demanded)
             assert got.path.read_bytes() == BODY
-        with pytest.raises(HashMismatchError, match="wanted was sha256:00"):
+        with pytest.raises(HashMismatchError, match="but one of these is required: sha256:00"):
             await index.fetch_url(
                 file.url, on_progress=silent, required_hashes=frozenset({"sha256:" + "0" * 64})
             )

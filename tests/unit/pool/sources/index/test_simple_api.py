@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import PackageIndexError
-from pool.sources.index.simple_api import HTML, JSON, IndexFile, file_of, parse_page
+from pool.sources.index.simple_api import HTML, JSON, IndexFile, parse_filename, parse_page
 
 NAME = canonicalize_name("Foo_Bar")
 URL = "https://index.test/simple/foo-bar/"
@@ -117,10 +117,10 @@ def test_json_that_is_no_page_is_refused_in_one_line(page: str) -> None:
     ],
 )
 def test_the_project_tells_where_the_name_of_an_sdist_ends(filename: str, version: str) -> None:
-    file = file_of(filename, NAME)
+    file = parse_filename(filename, NAME)
     assert file is not None
     assert file.version == version
-    assert file_of(filename, canonicalize_name("foo")) is None
+    assert parse_filename(filename, canonicalize_name("foo")) is None
 
 
 def test_no_name_leads_out_of_a_folder() -> None:
@@ -130,7 +130,7 @@ def test_no_name_leads_out_of_a_folder() -> None:
         "x/foo_bar-1.tar.gz",
         "foo_bar-1/../2.tar.gz",
     ):
-        assert file_of(name, NAME) is None
+        assert parse_filename(name, NAME) is None
 
 
 WHEEL = "foo_bar-1-py3-none-any.whl"
