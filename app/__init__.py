@@ -1,6 +1,6 @@
-"""The faces of wheelpool: command line, headless printer, Textual screens, replay.
+"""The user interfaces of wheelpool: command line, plain output, Textual screens, replay, reports.
 
-They know the engine only through ``import pool``.
+They use the engine only through ``import pool``.
 """
 
 __version__ = "0.1.0"

@@ -2,7 +2,7 @@
 
 A command gets all its options by one decorator, in the order of the table, and only when click
 needs them: the list of commands in ``wheelpool --help`` loads neither the table nor any option.
-What a value means is decided in `app.config`.
+`app.config` parses the values.
 """
 
 from __future__ import annotations

@@ -43,10 +43,10 @@ Examples:
 @with_options("doctor")
 @click.command(cls=Command, epilog=_DOCTOR_EXAMPLES)
 def doctor(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
-    """Check what this machine offers to builds.
+    """Check the machine: interpreters, tools, memory, indexes.
 
-    It shows the interpreters, programs, memory, cgroup limits, indexes (without credentials) and
-    build history that wheelpool would use. It changes nothing; the exit code is always 0.
+    It shows what wheelpool would use: interpreters, programs, memory and its limits, indexes
+    (without credentials), build history. It changes nothing; the exit code is always 0.
     """
     from app.config.paths import cache_dir, state_dir
     from app.config.sources import environment

@@ -1,4 +1,4 @@
-"""What commands with a display share: their configuration, and the abilities of the terminal."""
+"""Helpers of commands with a display: load their configuration, check the terminal, run a screen."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from app.config import options
 from app.config.options import OPTIONS, Option, find_option, options_of
 from app.config.reference import options_table
 from app.config.sources import ConfigSources, read_file
+from app.plain.cache import DEFAULT_DAYS
+from pool.run.retry import MAX_OOM_RETRIES
 from tests.support.commands import COMMANDS, parameters_of
 
 if TYPE_CHECKING:
@@ -124,6 +126,12 @@ def test_find_option_refuses_an_unknown_name() -> None:
     assert find_option("builds").flags == ("-j", "--builds")
     with pytest.raises(LookupError, match="sparkle"):
         find_option("sparkle")
+
+
+def test_bounds_and_defaults_agree_with_the_code_that_uses_them() -> None:
+    retries = find_option("retries")
+    assert retries.default == retries.maximum == MAX_OOM_RETRIES
+    assert find_option("older_than").default_text.startswith(f"{DEFAULT_DAYS:g},")
 
 
 def test_parts_of_a_declaration() -> None:
