@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
-    from pool.system.memory import budget_of
+    from pool.system.memory import parse_budget
 
 __all__ = [
     "ALL",
@@ -131,7 +131,6 @@ __all__ = [
     "WatchBuild",
     "apply",
     "apply_all",
-    "budget_of",
     "clean_line",
     "decode",
     "diagnose",
@@ -145,6 +144,7 @@ __all__ = [
     "logs_of",
     "open_output",
     "os_error_text",
+    "parse_budget",
     "parse_group",
     "parse_requirement",
     "parse_size",
@@ -174,7 +174,7 @@ _LAZY = {
     "RequirementSpec": "pool.requirements.request",
     "parse_size": "pool.common.units",
     "send_control": "pool.events.control_socket",
-    "budget_of": "pool.system.memory",
+    "parse_budget": "pool.system.memory",
     "clean_line": "pool.common.text",
     "replace_controls": "pool.common.text",
     "diagnose": "pool.build.frontend.diagnosis",

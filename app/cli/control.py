@@ -97,7 +97,7 @@ def _set_limit(run: str | None, limit: pool.LimitName, text: str) -> None:
     import pool
 
     if limit is pool.LimitName.MEMORY:
-        value = pool.budget_of(text) or 0
+        value = pool.parse_budget(text) or 0
     elif re.fullmatch("[0-9]{1,9}", text):
         value = int(text)
     else:

@@ -143,7 +143,7 @@ class ConfigSources:
         source, value = self.find("memory")
         default = options.find_option("memory").default
         try:
-            return pool.budget_of(str(default if value is None else value))
+            return pool.parse_budget(str(default if value is None else value))
         except pool.SettingsError as problem:
             raise pool.SettingsError(f"{source}: {problem}", hint=problem.hint) from problem
 

@@ -32,7 +32,7 @@ from packaging.utils import parse_wheel_filename
 
 from pool.common.errors import ArchiveError
 from pool.common.files import remove_tree
-from pool.system.process import answer_of
+from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +279,7 @@ def _compile(folder: Path, interpreter: Interpreter) -> None:
     argv = [str(interpreter.executable), "-I", "-S", "-m", "compileall", "-qq", *libraries]
     # What does not compile now, or not in time, is compiled, or fails, when it is imported.
     with suppress(subprocess.SubprocessError):
-        answer_of(argv, environ={}, timeout=_COMPILE_SECONDS)
+        capture_output(argv, environ={}, timeout=_COMPILE_SECONDS)
 
 
 def _listed(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:

@@ -30,7 +30,7 @@ from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
 from pool.system.interpreter import probe
 from pool.system.memory import read_available
-from pool.system.programs import PROGRAMS, probe_program, uv_agrees
+from pool.system.programs import PROGRAMS, probe_program, uv_has_same_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -157,15 +157,15 @@ class Doctor:
         found = probe_program(name, self.environ)
         if found.path is None:
             return "missing" if name in _NEEDED else "note", "not on PATH"
-        said = [found.version, str(found.path), found.remark]
-        warns = not found.version or found.remark.startswith("no ")
+        said = [found.version, str(found.path), found.note]
+        warns = not found.version or found.note.startswith("no ")
         return "note" if warns else "ok", "  ".join(filter(None, said))
 
     def _uv_lock(self) -> tuple[State, str]:
         uv = shutil.which("uv", path=self.environ.get("PATH"))
         if uv is None:
             return "note", "not looked at: uv is not on PATH"
-        match uv_agrees(Path(uv), Path(sys.executable), self.environ):
+        match uv_has_same_lock(Path(uv), Path(sys.executable), self.environ):
             case True:
                 return "ok", "this uv and wheelpool keep out of each other's trees"
             case False:

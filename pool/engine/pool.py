@@ -215,7 +215,7 @@ class Pool:
             refreshes=settings.refreshes,
         )
         stack.push_async_callback(index.aclose)
-        self._hooks = hooks = HookRunner(run=run, workers=MAX_BUILDS, whose=self._sampler.whose)
+        self._hooks = hooks = HookRunner(run=run, workers=MAX_BUILDS, whose=self._sampler.owner_of)
         stack.callback(hooks.close)
         chosen = Selection()
         chosen.named |= self._wishlist.named

@@ -1,7 +1,7 @@
-"""The interpreter that builds run with: its version, its tags, its layout.
+"""The Python interpreter that builds run with: its version, tags and layout.
 
-It is asked by a script that runs in it, so that the tool's own version never shows through. The
-tool's own interpreter is asked without starting a process.
+A script that runs in the interpreter queries it, so that facts of wheelpool's own interpreter never
+leak in. Wheelpool's own interpreter is queried without a new process.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import packaging
 from packaging.tags import Tag
 
 from pool.common.errors import BuildEnvironmentError, os_error_text
-from pool.system.process import answer_of
+from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Interpreter", "Layout", "UnusablePythonError", "probe", "probe_layout"]
 
-_Answer = TypeVar("_Answer", "Interpreter", "Layout")
+_Facts = TypeVar("_Facts", "Interpreter", "Layout")
 
 _TIMEOUT_SECONDS = 30.0
-_ANOTHER = "it is another program"
+_OTHER_PROGRAM = "it is another program"
 # Runs in the target: no syntax newer than Python 3.9, nothing imported but packaging.
 _SCRIPT = """
 import importlib.util, json, os, sys, sysconfig
@@ -71,142 +71,141 @@ layout = {
     "headers": paths["include"],
 }
 """
-_SAY = 'print(json.dumps({"answer": answer, "layout": layout}))'
+_PRINT_ANSWER = 'print(json.dumps({"answer": answer, "layout": layout}))'
 
 
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A Python that wheels are built for, and with."""
+    """A Python interpreter that builds wheels for itself."""
 
     version: str
-    """``3.11.7``."""
+    """The full version: ``3.11.7``."""
     executable: Path
     """The interpreter itself, never a virtual environment's link to it."""
     cache_tag: str
-    """What its bytecode is named after: ``cpython-311``."""
+    """The tag in the file names of its bytecode: ``cpython-311``."""
     magic: str
-    """The version of its bytecode, hexadecimal."""
+    """The magic number of its bytecode, hexadecimal."""
     tag_names: tuple[str, ...] = msgspec.field(name="tags")
-    """The wheels it takes, best first (PEP 425)."""
+    """The compatibility tags of its wheels, best first (PEP 425)."""
     environment: dict[str, str]
     """The values of environment markers (PEP 508)."""
     site: str
-    """Where packages are, relative to a virtual environment: ``lib/python3.11/site-packages``."""
+    """The folder of packages in a virtual environment: ``lib/python3.11/site-packages``."""
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
-        """The wheels it takes, best first."""
+        """The compatibility tags of its wheels, best first."""
         return tuple(Tag(*name.split("-", 2)) for name in self.tag_names)
 
     @property
     def python_version(self) -> str:
-        """The full version, as resolvers call it."""
+        """The full version, by the name that resolvers use."""
         return self.version
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a Python, or the virtual environment it belongs to, has its packages."""
+    """The folders of a Python installation or of a virtual environment."""
 
     prefix: Path
-    """Absolute, as the interpreter was called; links are not followed."""
+    """Absolute, from the path that was called; symbolic links are not resolved."""
     managed: bool
-    """Whether only the system's own package manager may write there (PEP 668)."""
+    """Whether only the system's package manager may change it (PEP 668)."""
     purelib: Path
     platlib: Path
     scripts: Path
     data: Path
     headers: Path
-    """Each distribution has a folder in there."""
+    """Each distribution has a folder in it."""
 
 
 class UnusablePythonError(BuildEnvironmentError):
-    """A program that is no Python, or too old."""
+    """A program that is no Python, or a Python that is too old."""
 
     def __init__(self, python: Path, why: str) -> None:
         self.why = why
         super().__init__(
-            f"--python {python}: not a Python that can be used: {why}",
+            f"--python {python}: this Python cannot be used: {why}",
             hint="give the path of the executable of a Python 3.9 or newer",
         )
 
 
 def probe(python: Path | None, environ: Mapping[str, str]) -> Interpreter:
-    """Ask an interpreter about itself; None is the one that runs wheelpool.
+    """Query an interpreter; None is the one that runs wheelpool.
 
     Raises:
-        BuildEnvironmentError: there is none, it does not answer, or it is too old.
+        BuildEnvironmentError: there is no such program, it is no Python, or it is too old.
     """
-    script = _script()
-    if python is None or (found := _found(python, environ)) == Path(sys.executable):
-        return _converted(_own_answer(script), Interpreter)
-    return _converted(_its_answer(found, script, environ)["answer"], Interpreter)
+    script = _make_script()
+    if python is None or (path := _find_executable(python, environ)) == Path(sys.executable):
+        return _convert(_query_self(script), Interpreter)
+    return _convert(_query(path, script, environ)["answer"], Interpreter)
 
 
 def probe_layout(python: Path, environ: Mapping[str, str]) -> tuple[Interpreter, Layout]:
-    """Ask an interpreter, often that of an environment, about itself and where it has packages.
+    """Query an interpreter, often that of an environment, and its layout.
 
     Raises:
-        UnusablePythonError: there is none, it does not answer, or it is too old.
+        UnusablePythonError: there is no such program, it is no Python, or it is too old.
     """
-    said = _its_answer(_found(python, environ), _script(), environ)
-    return _converted(said["answer"], Interpreter), _converted(said["layout"], Layout)
+    facts = _query(_find_executable(python, environ), _make_script(), environ)
+    return _convert(facts["answer"], Interpreter), _convert(facts["layout"], Layout)
 
 
-def _script() -> str:
+def _make_script() -> str:
     return _SCRIPT.replace("PACKAGING", repr(str(Path(packaging.__file__).parents[1])))
 
 
-def _found(python: Path, environ: Mapping[str, str]) -> Path:
-    """Return the path of an interpreter given by path or by name."""
-    named = (
-        shutil.which(str(python), path=environ.get("PATH")) if python.name == str(python) else None
-    )
-    path = Path(named) if named else python
+def _find_executable(python: Path, environ: Mapping[str, str]) -> Path:
+    """Return the absolute path of an interpreter given by path or by name."""
+    is_name = python.name == str(python)
+    on_path = shutil.which(str(python), path=environ.get("PATH")) if is_name else None
+    path = Path(on_path) if on_path else python
     if not path.is_file():
         why = "it is a directory" if path.is_dir() else "there is no such file or command"
         raise UnusablePythonError(python, why)
     return path.absolute()
 
 
-def _own_answer(script: str) -> dict[str, Any]:
+def _query_self(script: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     path = list(sys.path)
     try:
-        exec(script, names)  # noqa: S102 - the constant above; one source for both ways of asking
+        exec(script, names)  # noqa: S102 - the constant above; one script for both queries
     finally:
         sys.path[:] = path
     answer: dict[str, Any] = names["answer"]
     return answer
 
 
-def _its_answer(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    argv = [str(python), "-I", "-S", "-c", script + _SAY]
+def _query(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    argv = [str(python), "-I", "-S", "-c", script + _PRINT_ANSWER]
     try:
-        answer: Any = json.loads(answer_of(argv, environ=environ, timeout=_TIMEOUT_SECONDS))
+        answer: Any = json.loads(capture_output(argv, environ=environ, timeout=_TIMEOUT_SECONDS))
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
-        raise UnusablePythonError(python, _why(problem)) from problem
+        raise UnusablePythonError(python, _failure_reason(problem)) from problem
     match answer:
         case {"answer": {"version": str(), "executable": str()}, "layout": dict()}:
             return dict(answer)
         case {"answer": {"version": str(version)}}:
             raise UnusablePythonError(python, f"it is Python {version}")
         case _:
-            raise UnusablePythonError(python, _ANOTHER)
+            raise UnusablePythonError(python, _OTHER_PROGRAM)
 
 
-def _why(problem: Exception) -> str:
-    """Return what the system or the program said when it did not work."""
+def _failure_reason(problem: Exception) -> str:
+    """Return the message of the system or of the program."""
     match problem:
         case OSError():
             return os_error_text(problem)
-        case subprocess.CalledProcessError(stderr=str(said)) if "Unknown option: -I" in said:
+        case subprocess.CalledProcessError(stderr=str(output)) if "Unknown option: -I" in output:
             return "it is Python 2"
-        case subprocess.CalledProcessError(stderr=str(said)) if said.strip():
-            return said.strip().splitlines()[-1]
+        case subprocess.CalledProcessError(stderr=str(output)) if output.strip():
+            return output.strip().splitlines()[-1]
         case subprocess.TimeoutExpired():
             return f"it gave no answer in {_TIMEOUT_SECONDS:.0f} s"
         case _:
-            return _ANOTHER
+            return _OTHER_PROGRAM
 
 
-def _converted(answer: dict[str, Any], into: type[_Answer]) -> _Answer:
+def _convert(answer: dict[str, Any], into: type[_Facts]) -> _Facts:
     return msgspec.convert(answer, into, dec_hook=lambda kind, value: kind(value))

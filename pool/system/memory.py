@@ -1,8 +1,8 @@
-"""How much memory builds may have together: what was said, and what the machine offers now.
+"""The memory that builds may use: the user's budget as text, and the machine's memory now.
 
-Pure readings of files; nothing is changed, and no cgroup is made. What is offered is the least of
-what the machine has available and of what each cgroup around us leaves. How the budget of a run
-follows from both is `MemoryBudget`'s.
+It only reads files, and makes no cgroup. Available is the least of the machine's available memory
+and the free part of each cgroup that this process is in. `MemoryBudget` combines both into the
+budget of a run.
 """
 
 from __future__ import annotations
@@ -22,94 +22,101 @@ from pool.system.cgroup import own_cgroup
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pool.system.cgroup import Level
+    from pool.system.cgroup import LimitedLevel
 
-__all__ = ["AvailableMemory", "budget_of", "read_available", "read_pressure"]
+__all__ = ["AvailableMemory", "parse_budget", "read_available", "read_pressure"]
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SCARCE = 0.05
-"""So small a part left is nearly nothing; earlyoom asks processes to end at 10 %, kills at 5 %."""
+"""The free share below which memory is scarce; earlyoom sends SIGTERM at 10 %, SIGKILL at 5 %."""
 _ROOT = Path("/")
 
 
-def budget_of(text: str, root: Path = _ROOT) -> int | None:
-    """Return the bytes that ``auto``, ``off``, a size or a percentage stands for.
+def parse_budget(text: str, root: Path = _ROOT) -> int | None:
+    """Return the bytes of a budget given as ``auto``, ``off``, a size or a percentage.
 
     Args:
-        text: as typed: ``8G``, ``1200M`` and ``512MiB`` are powers of 1024; a percentage is of the
-            machine's memory, or of what our cgroups may have, where that is less. ``auto`` is all
-            of that: a run never takes more than is offered anyway.
-        root: where ``proc`` and ``sys`` are.
+        text: ``8G``, ``1200M`` and ``512MiB`` are powers of 1024. A percentage is of the machine's
+            memory, or of the lowest limit of the cgroups if that is less. ``auto`` is all of it:
+            a run never uses more than is available anyway.
+        root: the folder that has ``proc`` and ``sys``.
 
     Returns:
-        None where there is to be no budget.
+        None for no budget.
 
     Raises:
-        SettingsError: it is none of these.
+        SettingsError: the text is none of these.
     """
     match text.strip().lower():
         case "off":
             return None
         case "auto":
-            return _whole(root)
-    if share := _PERCENT.fullmatch(text.strip()):
-        part = float(share[1])
-        if 0 < part <= 100:
-            return int(_whole(root) * part / 100)
+            return _total(root)
+    if match := _PERCENT.fullmatch(text.strip()):
+        percent = float(match[1])
+        if 0 < percent <= 100:
+            return int(_total(root) * percent / 100)
     elif size := parse_size(text):
         return size
     raise SettingsError(
-        f"{text!r} is no amount of memory", hint="such as 8G, 1200M, 50%, auto or off"
+        f"{text!r} is not an amount of memory", hint="use for example 8G, 1200M, 50%, auto or off"
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailableMemory:
-    """What memory there is for builds at one moment."""
+    """The memory that builds can use at one moment."""
 
     free: int
-    """Bytes that could be used now."""
+    """Bytes."""
     scarce: bool = False
-    """Whether so little is left that the kernel may soon kill."""
+    """Whether so little is free that the OOM killer may act soon."""
     stall: float = 0.0
     """Percent of the last ten seconds in which some process waited for memory."""
 
 
 def read_available(root: Path = _ROOT) -> AvailableMemory:
-    """Look at the machine and the cgroups around us: a few small files."""
+    """Read the memory of the machine and of the cgroups from a few small files.
+
+    Raises:
+        OSError: the files cannot be read now, for example with too many open files.
+    """
     machine = _meminfo(root)
     available, total = machine["MemAvailable"], machine["MemTotal"]
-    # With swap it gets slow first: the kernel tells of that as pressure.
+    # With swap the machine becomes slow first, which shows as pressure.
     scarce = available + machine.get("SwapFree", 0) < _SCARCE * total
-    left = [available]
+    free = [available]
     for level in _levels(root):
-        left.append(max(0, level.limit - level.used))
-        scarce = scarce or left[-1] < _SCARCE * level.limit
-    return AvailableMemory(free=min(left), scarce=scarce, stall=read_pressure(root) or 0.0)
+        free.append(max(0, level.limit - level.used))
+        scarce = scarce or free[-1] < _SCARCE * level.limit
+    return AvailableMemory(free=min(free), scarce=scarce, stall=read_pressure(root) or 0.0)
 
 
-def _whole(root: Path) -> int:
+def _total(root: Path) -> int:
     return min([_meminfo(root)["MemTotal"], *(level.limit for level in _levels(root))])
 
 
-def _levels(root: Path) -> Iterable[Level]:
+def _levels(root: Path) -> Iterable[LimitedLevel]:
     cgroup = own_cgroup(root)
     return cgroup.levels() if cgroup else ()
 
 
 def _meminfo(root: Path) -> dict[str, int]:
-    """Return the machine's figures in bytes, at least ``MemTotal`` and ``MemAvailable``."""
+    """Return the machine's numbers in bytes, at least ``MemTotal`` and ``MemAvailable``."""
     with suppress(OSError):
         lines = (line.split() for line in (root / "proc/meminfo").read_text().splitlines())
-        return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) > 1}
-    memory = psutil.virtual_memory()
+        numbers = {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) > 1}
+        if {"MemTotal", "MemAvailable"} <= numbers.keys():
+            return numbers
+    memory = psutil.virtual_memory()  # Other systems, and Linux before 3.14.
     return {"MemTotal": int(memory.total), "MemAvailable": int(memory.available)}
 
 
 def read_pressure(root: Path = _ROOT) -> float | None:
-    """Return in how many percent of the last ten seconds some process waited for memory.
+    """Return the percentage of the last ten seconds in which some process waited for memory.
 
-    None where the kernel does not tell (``some avg10``, Documentation/accounting/psi).
+    None if the kernel has no pressure stall information (``some avg10``,
+    Documentation/accounting/psi).
     """
     with suppress(OSError, ValueError, IndexError):
         for line in (root / "proc/pressure/memory").read_text().splitlines():

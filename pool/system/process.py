@@ -1,10 +1,11 @@
-"""The only place where processes start, and the one that sees them all to their end.
+"""Start and end all processes of a pool. No other module starts processes.
 
-A hook leads a session and a process group of its own, with no stdin, and writes to its build's
-log file. When it ends, by itself or not, its group is killed, and so is what left the group: on
-Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so they turn up as children of
-ours, and a marker in their environment tells whose they were, or somebody who saw them below the
-hook. All are reaped. A watcher process does the same, by the marker alone, if the pool is killed.
+A hook leads a session and a process group of its own, has no stdin, and writes to the log of its
+build. When it ends, its group is killed, and so are the processes that left the group (strays): on
+Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so strays become its children. A
+stray belongs to a build by its session, by a marker in its environment, or because a sample has
+seen it below the hook. All are reaped. If the pool itself is killed, a watchdog process does the
+same, by the marker alone.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
 
     from pool.common.model import BuildId, RunId
 
-    Witness: TypeAlias = Callable[[int, float], BuildId | None]
+    OwnerLookup: TypeAlias = Callable[[int, float], BuildId | None]
 
-__all__ = ["Command", "Process", "ProcessSupervisor", "answer_of", "marker", "nobody"]
+__all__ = [
+    "Command",
+    "Process",
+    "ProcessSupervisor",
+    "capture_output",
+    "marker_variables",
+    "no_owner",
+]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to start, and whose it is."""
+    """A process to start for a build."""
 
     build: BuildId
     argv: Sequence[str]
@@ -50,34 +58,35 @@ class Command:
     """Descriptors that it inherits."""
 
 
-def marker(run: RunId, build: BuildId | None = None) -> dict[str, str]:
-    """Return the variables by which processes are known to be ours."""
-    whose = {"WHEELPOOL_RUN": str(run)}
-    return whose if build is None else {**whose, "WHEELPOOL_BUILD": f"{run}/{build}"}
+def marker_variables(run: RunId, build: BuildId | None = None) -> dict[str, str]:
+    """Return the environment variables that mark the processes of a run or of one build."""
+    variables = {"WHEELPOOL_RUN": str(run)}
+    return variables if build is None else {**variables, "WHEELPOOL_BUILD": f"{run}/{build}"}
 
 
-def nobody(_pid: int, _started: float) -> BuildId | None:
-    """Know of no process whose it is."""
+def no_owner(_pid: int, _started: float) -> BuildId | None:
+    """Look up the build of a process without any samples: there is none."""
     return None
 
 
 class ProcessSupervisor:
-    """All processes of one pool. Safe to use from the threads that wait for hooks.
+    """All processes of one pool. Threads that wait for hooks may use it at the same time.
 
     Args:
-        run: marks them.
-        whose: tells of a pid and a start, in the kernel's ticks, below which build's hook that
-            process was seen; called from those threads.
+        run: the marker of the processes.
+        owner_of: returns the build below whose hook a process was seen, given its pid and its start
+            in the kernel's clock ticks. It is called from the threads that wait for hooks.
     """
 
-    def __init__(self, run: RunId, whose: Witness = nobody) -> None:
+    def __init__(self, run: RunId, owner_of: OwnerLookup = no_owner) -> None:
         self._run = run
-        self._whose = whose
+        self._owner_of = owner_of
         self._lock = threading.Lock()
         self._leaders: set[int] = set()
+        """Children that are no strays: running hooks and the watchdog."""
         _adopt_orphans()
-        self._watcher, self._pipe = _watcher(run)
-        self._leaders.add(self._watcher.pid)
+        self._watchdog, self._pipe = _start_watchdog(run)
+        self._leaders.add(self._watchdog.pid)
 
     def start(self, command: Command) -> Process:
         """Start a hook.
@@ -85,7 +94,7 @@ class ProcessSupervisor:
         Raises:
             OSError: it cannot be started, or its log cannot be opened.
         """
-        environ = {**command.environ, **marker(self._run, command.build)}
+        environ = {**command.environ, **marker_variables(self._run, command.build)}
         with command.log.open("ab") as log, self._lock:
             popen = subprocess.Popen(
                 list(command.argv),
@@ -98,17 +107,17 @@ class ProcessSupervisor:
                 start_new_session=True,
             )
             self._leaders.add(popen.pid)
-        self._tell(f"+{popen.pid}")
+        self._send_to_watchdog(f"+{popen.pid}")
         return Process(self, popen, command.build)
 
     def reap(self, pid: int) -> tuple[int, int]:
         """Wait for a hook and kill its group; return its wait status and its peak.
 
-        On Linux it is seen before it is reaped: a zombie keeps its pid, so the group that is
-        killed cannot be anybody else's by then.
+        On Linux the group is killed before the hook is reaped: a zombie keeps its pid, so the group
+        cannot be another process's by then.
         """
         if sys.platform == "linux":
-            _await_end(pid)
+            _wait_for_end(pid)
             with self._lock:
                 _kill_group(pid)
                 _, status, usage = os.wait4(pid, 0)
@@ -125,87 +134,87 @@ class ProcessSupervisor:
                 with suppress(OSError):
                     os.killpg(pid, number)
 
-    def ended(self, pid: int, build: BuildId) -> None:
-        """A hook was reaped: end and reap all that it left behind."""
+    def end_strays(self, pid: int, build: BuildId) -> None:
+        """Kill and reap all processes that a reaped hook has left."""
         with self._lock:
             self._leaders.discard(pid)
-        self._tell(f"-{pid}")
-        immortal: set[int] = set()
-        # Ending one makes its children ours: again, until there are none.
-        while strays := self._strays(pid, build) - immortal:
-            immortal |= {stray for stray in strays if not self._end(stray)}
+        self._send_to_watchdog(f"-{pid}")
+        not_killed: set[int] = set()
+        # The children of a killed process are adopted then: repeat until there are none.
+        while strays := self._find_strays(pid, build) - not_killed:
+            not_killed |= {stray for stray in strays if not self._kill_stray(stray)}
 
-    def _strays(self, session: int, build: BuildId) -> set[int]:
-        """Return the orphans of a build that we have adopted."""
-        # The kernel's list may skip one if another is reaped meanwhile (proc(5)).
+    def _find_strays(self, session: int, build: BuildId) -> set[int]:
+        """Return the adopted orphans of a build."""
+        # The kernel's list may omit a child while another is reaped (proc(5)).
         with self._lock:
-            children = [child for child in _children() if child not in self._leaders]
-        return {child for child in children if self._belongs(child, session, build)}
+            children = [child for child in _list_children() if child not in self._leaders]
+        return {child for child in children if self._belongs_to(child, session, build)}
 
-    def _belongs(self, pid: int, session: int, build: BuildId) -> bool:
-        """Tell whether an orphan is of a hook's session, was seen below it, or has its mark."""
+    def _belongs_to(self, pid: int, session: int, build: BuildId) -> bool:
+        """Return whether an orphan is of the hook's session, was seen below it, or has its mark."""
         mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
         folder = Path("/proc", str(pid))
         try:
-            # After the command in brackets: state, ppid, pgrp, session (proc_pid_stat(5)).
+            # After the command in parentheses: state, ppid, pgrp, session (proc_pid_stat(5)).
             fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            if int(fields[3]) == session or self._whose(pid, float(fields[19])) == build:
+            if int(fields[3]) == session or self._owner_of(pid, float(fields[19])) == build:
                 return True
             return mark in (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             return False
 
-    def _end(self, stray: int) -> bool:
-        """Kill and reap a child of ours; tell if that could be done."""
+    def _kill_stray(self, stray: int) -> bool:
+        """Kill and reap a child; return whether that was possible."""
         try:
             os.kill(stray, signal.SIGKILL)
         except OSError:
-            return False  # It has become another user's (setuid); it ends when it likes.
-        _await_end(stray)
+            return False  # It has become another user's (setuid), and cannot be killed.
+        _wait_for_end(stray)
         with self._lock:
             os.waitpid(stray, 0)
         return True
 
-    def _tell(self, line: str) -> None:
-        # If the watcher was killed, only the case that we are killed too is not looked after.
+    def _send_to_watchdog(self, line: str) -> None:
+        # A killed watchdog is only missed if the pool is killed, too.
         with suppress(OSError):
             os.write(self._pipe, f"{line}\n".encode())
 
     def close(self) -> None:
-        """Send the watcher home; there must be no hook left."""
-        self._tell("done")
+        """End the watchdog. No hook may run any more."""
+        self._send_to_watchdog("done")
         os.close(self._pipe)
-        self._watcher.wait()
+        self._watchdog.wait()
 
 
 class Process:
-    """One hook's process, from its start until nothing of it is left."""
+    """The process of one hook, until all its processes are gone."""
 
     def __init__(
-        self, processes: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildId
+        self, supervisor: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildId
     ) -> None:
-        self._processes = processes
+        self._supervisor = supervisor
         self._popen = popen
         self._build = build
-        # A child begins with its parent's high-water mark (getrusage(2)): less says nothing.
-        self._inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # A child starts with its parent's peak (getrusage(2)): a lower value means nothing.
+        self._inherited_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.pid = popen.pid
         self.peak = 0
         """Bytes: the largest resident size of any one process in its tree; 0 if it stayed small."""
 
     def wait(self) -> int:
-        """Wait for its end and clean up after it; return the exit code, negative for a signal."""
-        status, peak = self._processes.reap(self.pid)
-        # Popen must not wait for a pid that may be somebody else's by now.
+        """Wait for its end and end its strays; return the exit code, negative for a signal."""
+        status, peak = self._supervisor.reap(self.pid)
+        # Popen must not wait for the pid: another process may have it by now.
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         unit = 1024 if sys.platform == "linux" else 1
-        self.peak = peak * unit if peak > self._inherited else 0
-        self._processes.ended(self.pid, self._build)
+        self.peak = peak * unit if peak > self._inherited_peak else 0
+        self._supervisor.end_strays(self.pid, self._build)
         return self._popen.returncode
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group, if it is still there."""
-        self._processes.signal(self.pid, number)
+        """Send a signal to the whole group, unless the hook was reaped."""
+        self._supervisor.signal(self.pid, number)
 
 
 def _adopt_orphans() -> None:
@@ -213,7 +222,7 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _await_end(pid: int) -> None:
+def _wait_for_end(pid: int) -> None:
     """Wait for a child without reaping it."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
@@ -223,29 +232,29 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _watcher(run: RunId) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the watcher; return it with the end of the pipe that only we have."""
+def _start_watchdog(run: RunId) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the watchdog; return it with the writing end of its pipe, which only the pool has."""
     script = Path(__file__).with_name("watchdog.py")
-    theirs, ours = os.pipe()
-    watcher = subprocess.Popen(
+    reading_end, writing_end = os.pipe()
+    watchdog = subprocess.Popen(
         [sys.executable, "-I", "-S", str(script), run],
-        stdin=theirs,
+        stdin=reading_end,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    os.close(theirs)
-    return watcher, ours
+    os.close(reading_end)
+    return watchdog, writing_end
 
 
-def answer_of(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float) -> str:
-    """Run a short command of our own and return what it printed.
+def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float) -> str:
+    """Run a short command that is no hook and return its standard output.
 
     Raises:
-        subprocess.SubprocessError: it failed or took too long.
+        subprocess.SubprocessError: it failed or took longer than ``timeout`` seconds.
         OSError: it cannot be started.
     """
-    done = subprocess.run(
+    completed = subprocess.run(
         list(argv),
         env=dict(environ),
         stdin=subprocess.DEVNULL,
@@ -254,18 +263,22 @@ def answer_of(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float
         errors="replace",
         timeout=timeout,
         check=True,
-        # Ctrl-C on the terminal is for wheelpool, which lets what it began come to its end.
+        # Ctrl-C in the terminal is for wheelpool; the command may finish.
         start_new_session=True,
     )
-    return done.stdout
+    return completed.stdout
 
 
-def _children() -> Iterator[int]:
-    """Yield our own children, adopted ones among them; Linux only, nobody adopts elsewhere."""
+def _list_children() -> Iterator[int]:
+    """Yield the pool's children with the adopted ones; none on systems without a subreaper."""
     if sys.platform != "linux":
         return
     if not Path("/proc/thread-self/children").exists():  # CONFIG_PROC_CHILDREN
-        yield from (child.pid for child in psutil.Process().children())
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(OSError):
-            yield from map(int, (thread / "children").read_bytes().split())
+        with suppress(OSError, psutil.Error):
+            yield from (child.pid for child in psutil.Process().children())
+    # With too many open files the list is empty: then a stray lives until it ends by itself, or the
+    # watchdog ends it. An error here would fail the build instead.
+    with suppress(OSError):
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(OSError):
+                yield from map(int, (thread / "children").read_bytes().split())

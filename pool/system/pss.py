@@ -1,12 +1,12 @@
-"""What process trees weigh: the proportional set size, in which shared pages count once.
+"""The proportional set size (PSS) of process trees, in which each shared page counts once.
 
-A sum of RSS counts a page as often as it is shared, so it is more than the tree has. The true
-figure (``smaps_rollup``, proc(5)) costs the kernel a walk over all pages: about 3 ms for 300 MiB.
-So each build is weighed every few seconds only, the one that somebody looks at each second, and
-all of them together take no more than half a hundredth of a core: of many large trees the figures
-just come less often. Who is the latest by its own measure comes first, so nobody is forgotten.
+A sum of RSS counts a page as often as it is shared, so it is more than the tree uses. PSS
+(``smaps_rollup``, proc(5)) costs the kernel a walk over all pages: about 3 ms for 300 MiB. So each
+build is measured every few seconds, the watched one each second, and all of them together take at
+most half a hundredth of a core; many large trees are measured less often. Builds are measured in
+order of how overdue they are. A newly watched build is measured at once, even over budget.
 
-Linux only; elsewhere nothing is weighed.
+Linux only; on other systems nothing is measured.
 """
 
 from __future__ import annotations
@@ -23,90 +23,92 @@ if TYPE_CHECKING:
     from pool.common.clock import Clock
     from pool.common.model import BuildId
 
-__all__ = ["PssSampler", "pss_of"]
+__all__ = ["PssSampler", "read_pss"]
 
-EVERY_SECONDS = 5.0
-"""Between two weighings of one build."""
-LOOKED_AT_SECONDS = 0.9
-"""The same for the one that is looked at: looks are a second apart, now and then a bit less."""
-SHARE = 0.005
+INTERVAL_SECONDS = 5.0
+"""Between two measurements of one build."""
+WATCHED_INTERVAL_SECONDS = 0.9
+"""The same for the watched build: samples are a second apart, sometimes a little less."""
+CPU_SHARE = 0.005
 """Of a core."""
-_MOST_SAVED = 0.05
-"""Seconds of work that may be saved up while little is to be done."""
+_MAX_BUDGET_SECONDS = 0.05
+"""Of work: the most that accumulates while little is to be measured."""
 
 
 class PssSampler:
-    """Weighs the trees of running builds, as far as the allowance goes.
+    """Measures the trees of running builds within a budget of processor time.
 
     Args:
-        clock: whose turn it is.
-        pss: weighs one process, in bytes; None for one that is gone or not ours to look at.
-        used: what the work is measured by; a processor's time, for on a busy machine we also wait.
+        clock: decides when a build is due.
+        read: returns the PSS of one process in bytes; None if it is gone or cannot be read.
+        cpu_seconds: the clock of the budget; processor time, as on a busy machine this thread also
+            waits.
     """
 
     def __init__(
         self,
         clock: Clock,
-        pss: Callable[[int], int | None] | None = None,
-        used: Callable[[], float] = time.thread_time,
+        read: Callable[[int], int | None] | None = None,
+        cpu_seconds: Callable[[], float] = time.thread_time,
     ) -> None:
         self._clock = clock
-        self._used = used
-        self._pss = pss or pss_of
-        self._last: dict[BuildId, float] = {}
-        self._closely: BuildId | None = None
-        self._allowance = _MOST_SAVED
-        self._at = clock.monotonic()
+        self._cpu_seconds = cpu_seconds
+        self._read = read or read_pss
+        self._measured_at: dict[BuildId, float] = {}
+        self._watched: BuildId | None = None
+        self._budget = _MAX_BUDGET_SECONDS
+        self._updated_at = clock.monotonic()
 
-    def weighed(
-        self, trees: Mapping[BuildId, Sequence[int]], closely: BuildId | None = None
+    def measure(
+        self, trees: Mapping[BuildId, Sequence[int]], watched: BuildId | None = None
     ) -> dict[BuildId, int]:
-        """Return the bytes of those trees, given as pids, whose turn it is.
+        """Measure the trees that are due; return their bytes.
 
         Args:
-            trees: all that there are.
-            closely: who is looked at: once it is, it is weighed even where nothing is allowed.
+            trees: the pids of all running builds.
+            watched: the build that a user has opened.
         """
         now = self._clock.monotonic()
-        earned = (now - self._at) * SHARE
-        self._allowance, self._at = min(_MOST_SAVED, self._allowance + earned), now
-        self._last = {build: at for build, at in self._last.items() if build in trees}
-        at_once = closely if closely != self._closely else None
-        self._closely = closely
-        found = {}
-        for build in self._due(trees, now, at_once):
-            if self._allowance <= 0 and build != at_once:
+        earned = (now - self._updated_at) * CPU_SHARE
+        self._budget, self._updated_at = min(_MAX_BUDGET_SECONDS, self._budget + earned), now
+        self._measured_at = {build: at for build, at in self._measured_at.items() if build in trees}
+        urgent = watched if watched != self._watched else None
+        self._watched = watched
+        measured = {}
+        for build in self._due_builds(trees, now, urgent):
+            if self._budget <= 0 and build != urgent:
                 break
-            if (pss := self._sum(trees[build])) is not None:
-                found[build] = pss
-            self._last[build] = now
-        return found
+            if (pss := self._measure_tree(trees[build])) is not None:
+                measured[build] = pss
+            self._measured_at[build] = now
+        return measured
 
-    def _due(
-        self, trees: Collection[BuildId], now: float, at_once: BuildId | None
+    def _due_builds(
+        self, trees: Collection[BuildId], now: float, urgent: BuildId | None
     ) -> list[BuildId]:
-        """Return whose turn it is, the latest first."""
-        late = {build: self._late(build, now) for build in trees if build != at_once}
-        due = [build for build in late if late[build] >= 1.0]
-        first = [build for build in trees if build == at_once]
-        return [*first, *sorted(due, key=late.__getitem__, reverse=True)]
+        """Return the urgent build and the due ones, the most overdue first."""
+        overdue = {build: self._overdue(build, now) for build in trees if build != urgent}
+        due = [build for build in overdue if overdue[build] >= 1.0]
+        first = [build for build in trees if build == urgent]
+        return [*first, *sorted(due, key=overdue.__getitem__, reverse=True)]
 
-    def _late(self, build: BuildId, now: float) -> float:
-        """Return how late it is: 1.0 is just in time, 2.0 as late again."""
-        if (last := self._last.get(build)) is None:
+    def _overdue(self, build: BuildId, now: float) -> float:
+        """Return the time since the last measurement in intervals: 1.0 is due, 2.0 is late."""
+        if (measured_at := self._measured_at.get(build)) is None:
             return inf
-        return (now - last) / (LOOKED_AT_SECONDS if build == self._closely else EVERY_SECONDS)
+        interval = WATCHED_INTERVAL_SECONDS if build == self._watched else INTERVAL_SECONDS
+        return (now - measured_at) / interval
 
-    def _sum(self, pids: Sequence[int]) -> int | None:
-        """Weigh one tree; what that takes comes off the allowance, even below nothing."""
-        begun = self._used()
-        sizes = [size for pid in pids if (size := self._pss(pid)) is not None]
-        self._allowance -= self._used() - begun
+    def _measure_tree(self, pids: Sequence[int]) -> int | None:
+        """Measure one tree and charge the budget, which may become negative."""
+        before = self._cpu_seconds()
+        sizes = [size for pid in pids if (size := self._read(pid)) is not None]
+        self._budget -= self._cpu_seconds() - before
         return sum(sizes) if sizes else None
 
 
-def pss_of(pid: int) -> int | None:
-    """Return the bytes of one process, each shared page divided by those who share it."""
+def read_pss(pid: int) -> int | None:
+    """Return the PSS of one process in bytes; None if it is gone or cannot be read."""
     if sys.platform != "linux":
         return None
     with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:

@@ -1,10 +1,10 @@
-"""Ends the hooks of a wheelpool that died without a word (SIGKILL, a crash of the interpreter).
+"""The watchdog process: it ends the hooks of a pool that was killed or has crashed.
 
 A script of its own, standard library only, started once per pool in a session of its own. It reads
-lines from a pipe whose other end only wheelpool has: ``+PGID`` and ``-PGID`` as hooks start and
-end, ``done`` at an orderly end. End of file without ``done`` means that wheelpool is gone: it kills
-the groups that are left, then, on Linux, every process whose environment has the run's marker,
-until there is none. It never kills anything else.
+lines from a pipe whose other end only the pool has: ``+PGID`` and ``-PGID`` when hooks start and
+end, ``done`` at an orderly end. End of file without ``done`` means that the pool is gone: the
+watchdog kills the groups that are left, then, on Linux, every process whose environment has the
+run's marker, until there is none. It never kills any other process.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import time
 from contextlib import suppress
 
 ROUNDS = 50
-"""A process may fork while it is being looked for; each round finds the children of the last."""
+"""A marked process may fork during a round; the next round finds its children."""
+_PAUSE_SECONDS = 0.02
 
 
 def main() -> None:
-    """Read until the end of file, then end what is left."""
+    """Read lines until the end of file, then kill the processes that are left."""
     marker = b"WHEELPOOL_RUN=" + os.fsencode(sys.argv[1])
     groups: set[int] = set()
     for line in sys.stdin.buffer:
@@ -30,26 +31,27 @@ def main() -> None:
         if word[1:].isdigit():
             (groups.add if word[:1] == b"+" else groups.discard)(int(word[1:]))
     for group in groups:
-        if _is_ours(group, marker):
+        if _is_hook(group, marker):
             with suppress(OSError):
                 os.killpg(group, signal.SIGKILL)
     for _ in range(ROUNDS):
         if not _kill_marked(marker):
             return
-        time.sleep(0.02)
+        time.sleep(_PAUSE_SECONDS)
 
 
-def _is_ours(leader: int, marker: bytes) -> bool:
-    """Guard against a reused pid; a group whose leader is gone cannot be anybody else's."""
-    environ = _environ(leader)
+def _is_hook(leader: int, marker: bytes) -> bool:
+    """Exclude a reused pid. A group without its leader cannot be another's: its id is in use."""
+    environ = _read_environ(leader)
     return environ is None or marker in environ
 
 
 def _kill_marked(marker: bytes) -> bool:
+    """Kill all processes with the marker; return whether there were any."""
     found = False
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if name.isdigit() and int(name) != os.getpid():
-            environ = _environ(int(name))
+            environ = _read_environ(int(name))
             if environ and marker in environ:
                 found = True
                 with suppress(OSError):
@@ -57,7 +59,8 @@ def _kill_marked(marker: bytes) -> bool:
     return found
 
 
-def _environ(pid: int) -> list[bytes] | None:
+def _read_environ(pid: int) -> list[bytes] | None:
+    """Return the environment of a process; None if it is gone or another user's."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return file.read().split(b"\0")

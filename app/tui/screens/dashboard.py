@@ -196,7 +196,7 @@ class Dashboard(Screen[None]):
     def set_budget(self, text: str) -> None:
         """Set the memory budget to a size, a percentage, ``auto`` or ``off``."""
         try:
-            budget = pool.budget_of(text)
+            budget = pool.parse_budget(text)
         except pool.SettingsError as problem:
             self.notify(str(problem), severity="error", markup=False)
             return

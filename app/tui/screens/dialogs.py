@@ -107,7 +107,7 @@ def _with_unit(text: str) -> str:
 
 def _is_budget(text: str) -> bool:
     try:
-        pool.budget_of(_with_unit(text))
+        pool.parse_budget(_with_unit(text))
     except pool.SettingsError:
         return False
     return True

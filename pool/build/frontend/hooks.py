@@ -24,7 +24,7 @@ from pool.build.frontend.diagnosis import diagnose
 from pool.build.frontend.log_tail import last_lines
 from pool.build.frontend.system_packages import for_module
 from pool.common.errors import BackendError, ProjectError
-from pool.system.process import Command, Process, ProcessSupervisor, nobody
+from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +125,7 @@ class HookRunner:
     """
 
     def __init__(
-        self, run: RunId, workers: int, whose: Callable[[int, float], BuildId | None] = nobody
+        self, run: RunId, workers: int, whose: Callable[[int, float], BuildId | None] = no_owner
     ) -> None:
         self._processes = ProcessSupervisor(run, whose)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")

@@ -28,7 +28,7 @@ from pool.build.frontend.job_flags import (
     uses_numpy_distutils,
 )
 from pool.common.files import atomic_write
-from pool.system.process import answer_of
+from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -199,7 +199,7 @@ class Shims:
 def version_of(program: Path, environ: Mapping[str, str]) -> tuple[int, int] | None:
     """Ask a program for its version; None where it does not say."""
     try:
-        said = answer_of(
+        said = capture_output(
             [str(program), "--version"],
             # MAKEFLAGS could make a make of it that prints something else.
             environ={name: value for name, value in environ.items() if name != "MAKEFLAGS"},

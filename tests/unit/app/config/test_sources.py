@@ -108,7 +108,7 @@ def test_any_source_can_set_the_memory_budget(config: ConfigSources, expected: i
 
 def test_an_invalid_budget_is_refused_by_its_source() -> None:
     assert (sources().memory_budget() or 0) > 0, "auto is the default"
-    with pytest.raises(pool.SettingsError, match="--memory: 'much' is no amount of memory"):
+    with pytest.raises(pool.SettingsError, match="--memory: 'much' is not an amount of memory"):
         sources({"memory": "much"}).memory_budget()
 
 

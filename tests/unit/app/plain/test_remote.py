@@ -184,7 +184,7 @@ def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
     [
         (["limit", "x"], "builds: 'x' is not a number"),
         (["limit", "jobs", "-1"], "No such option"),
-        (["limit", "memory", "much"], "'much' is no amount of memory"),
+        (["limit", "memory", "much"], "'much' is not an amount of memory"),
         (["limit", "patience", "3"], "no limit 'patience'; the limits are builds, downloads"),
         (["limit", "jobs", "3", "4"], "expected at most a limit and a number"),
         (["limit", "3", "--run", "nowhere"], "nowhere: no such file, and no such run"),

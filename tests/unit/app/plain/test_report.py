@@ -44,7 +44,7 @@ def test_a_report_on_stdout_is_all_there_is_on_it(home: Home) -> None:
         (("nothing.jsonl",), "no such file"),
         (("broken.jsonl", "--junit", "x.xml"), "broken.jsonl"),
         (("--junit", "-", "--trace", "-"), "only one report"),
-        (("--junit", ""), "--junit: the name of the file is empty"),
+        (("--junit", ""), "--junit: the file name is empty"),
         (("good.jsonl", "--junit", "nowhere/x.xml"), "nowhere/x.xml: no such file"),
     ],
 )

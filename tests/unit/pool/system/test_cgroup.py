@@ -1,7 +1,8 @@
-"""Our memory cgroup as the kernel's files tell it, both versions."""
+"""The memory cgroup of this process, read from files of both versions."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_cgroup_without_a_limit_has_none(tmp_path: Path) -> None:
     assert cgroup.limit() is None
 
 
-def test_in_a_container_the_top_is_ours(tmp_path: Path) -> None:
+def test_in_a_container_the_top_is_the_own_cgroup(tmp_path: Path) -> None:
     files = {
         "proc/self/cgroup": "0::/../../on/the/host\n",
         "sys/fs/cgroup/memory.current": "1\n",
@@ -63,14 +64,26 @@ def test_in_a_container_the_top_is_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [{}, {"proc/self/cgroup": "0::/\n"}])
-def test_a_machine_without_one_is_no_trouble(tmp_path: Path, files: dict[str, str]) -> None:
+def test_a_machine_without_a_cgroup_has_no_values(tmp_path: Path, files: dict[str, str]) -> None:
     root = machine(tmp_path, files)
     assert own_cgroup(root) is None
     assert count_kills(root) == KillCount(machine=None, cgroup=None)
 
 
-def test_kills_are_counted_by_their_rise(tmp_path: Path) -> None:
+def test_kills_are_the_increase_of_the_counters(tmp_path: Path) -> None:
     before = count_kills(machine(tmp_path, {**ONE, "proc/vmstat": "nr_x 1\noom_kill 7\n"}))
     machine(tmp_path, {"proc/vmstat": "oom_kill 9\n"})
     assert count_kills(tmp_path).since(before) == (2, 0)
     assert count_kills(tmp_path).since(KillCount(machine=None, cgroup=4)) == (0, 1)
+
+
+def test_a_cgroup_that_cannot_be_examined_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machine(tmp_path, TWO)
+
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert own_cgroup(root) is None

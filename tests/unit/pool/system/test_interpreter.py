@@ -1,4 +1,4 @@
-"""Interpreters: what they say of themselves, and what is none."""
+"""Queries of interpreters, and programs that are none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def probe_python(python: Path | str | None) -> Interpreter:
     return probe(None if python is None else Path(python), os.environ)
 
 
-def test_the_tools_own_is_asked_without_a_process() -> None:
+def test_the_own_interpreter_is_queried_without_a_process() -> None:
     own = probe_python(None)
     assert own.version == "{}.{}.{}".format(*sys.version_info)
     assert own.executable == BASE
@@ -32,35 +32,35 @@ def test_the_tools_own_is_asked_without_a_process() -> None:
     assert own.cache_tag == sys.implementation.cache_tag
 
 
-def test_asking_leaves_the_path_alone() -> None:
+def test_a_query_does_not_change_sys_path() -> None:
     before = list(sys.path)
     probe_python(None)
     assert sys.path == before
 
 
-def test_asking_with_a_process_gives_the_same_answer() -> None:
+def test_a_query_in_a_process_gives_the_same_facts() -> None:
     assert probe_python(BASE) == probe_python(None)
 
 
-def test_an_environment_leads_to_its_base(tmp_path: Path) -> None:
+def test_the_executable_of_an_environment_is_its_base(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", symlinks=True)
     assert probe_python(tmp_path / "env/bin/python").executable.resolve() == BASE.resolve()
 
 
-def test_a_command_is_found_on_the_path(tmp_path: Path) -> None:
+def test_a_name_is_found_on_path(tmp_path: Path) -> None:
     (tmp_path / "python-of-mine").symlink_to(BASE)
     found = probe(Path("python-of-mine"), {**os.environ, "PATH": str(tmp_path)})
     assert found.version == probe_python(None).version
 
 
-def test_variables_do_not_change_the_answer(tmp_path: Path) -> None:
+def test_environment_variables_do_not_change_the_facts(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('hello')")
     (tmp_path / "json.py").write_text("print('hello')")
     assert probe(BASE, {**os.environ, "PYTHONPATH": str(tmp_path)}) == probe_python(None)
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
-def test_another_version_tells_its_own_tags(version: str) -> None:
+def test_another_version_has_its_own_tags(version: str) -> None:
     found = probe_python(find_python(version))
     assert found.version.startswith(version)
     assert found.cache_tag == "cpython-" + version.replace(".", "")
@@ -70,7 +70,9 @@ def test_another_version_tells_its_own_tags(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.13"])
-def test_an_environment_of_another_version_leads_to_its_base(version: str, tmp_path: Path) -> None:
+def test_the_executable_of_an_environment_of_another_version_is_its_base(
+    version: str, tmp_path: Path
+) -> None:
     base = find_python(version)
     subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     assert probe_python(tmp_path / "env/bin/python").executable.resolve() == base.resolve()
@@ -80,7 +82,7 @@ def test_an_environment_of_another_version_leads_to_its_base(version: str, tmp_p
     ("version", "message"),
     [("2.7", "it is Python 2$"), ("3.6", r"it is Python 3\.6\."), ("3.8", r"it is Python 3\.8\.")],
 )
-def test_old_ones_are_refused_by_version(version: str, message: str) -> None:
+def test_an_old_version_is_rejected_with_its_number(version: str, message: str) -> None:
     python = find_python(version)
     with pytest.raises(BuildEnvironmentError, match=message) as caught:
         probe_python(python)
@@ -101,7 +103,9 @@ def test_old_ones_are_refused_by_version(version: str, message: str) -> None:
         ("#!/nonexistent/python", "no such file or directory"),
     ],
 )
-def test_what_is_no_python_is_refused(tmp_path: Path, script: str | None, message: str) -> None:
+def test_a_program_that_is_no_python_is_rejected(
+    tmp_path: Path, script: str | None, message: str
+) -> None:
     python = tmp_path / "python"
     if script is not None:
         python.write_text(script)
@@ -110,7 +114,7 @@ def test_what_is_no_python_is_refused(tmp_path: Path, script: str | None, messag
         probe_python(python)
 
 
-def test_a_directory_and_a_text_are_refused(tmp_path: Path) -> None:
+def test_a_directory_and_a_text_file_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(BuildEnvironmentError, match="it is a directory"):
         probe_python(tmp_path)
     (tmp_path / "text").touch()

@@ -1,7 +1,8 @@
-"""What builds cost: whose each process is, in what order, and what of it is shown."""
+"""Samples: the build of each process, its order in the tree, its percentage and command line."""
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,7 +15,13 @@ import pytest
 
 from pool.common.model import BuildId, ProcessSample, RunId
 from pool.common.text import format_command
-from pool.system.sampler import Sampler, _Known, _Proc, _Process, _Psutil
+from pool.system.process_table import (
+    LinuxProcessTable,
+    ProcessDetails,
+    ProcessEntry,
+    PsutilProcessTable,
+)
+from pool.system.sampler import Sampler
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
 
@@ -28,7 +35,7 @@ US = os.getpid()
 
 @dataclass
 class Hands:
-    """A clock that is set by hand."""
+    """A clock that tests set."""
 
     at: float = 100.0
 
@@ -41,18 +48,21 @@ class Hands:
 
 @dataclass
 class Machine:
-    """Processes as a test wants them."""
+    """A process table that tests fill."""
 
-    there: list[_Process] = field(default_factory=list)
+    running: list[ProcessEntry] = field(default_factory=list)
     marks: dict[int, str] = field(default_factory=dict)
-    asked: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    problem: OSError | None = None
 
-    def processes(self) -> Iterable[_Process]:
-        return self.there
+    def processes(self) -> Iterable[ProcessEntry]:
+        if self.problem is not None:
+            raise self.problem
+        return self.running
 
-    def about(self, pid: int) -> _Known:
-        self.asked.append(pid)
-        return _Known(f"command of {pid}", self.marks.get(pid, ""))
+    def read_details(self, pid: int) -> ProcessDetails:
+        self.read.append(pid)
+        return ProcessDetails(f"command of {pid}", self.marks.get(pid, ""))
 
 
 def process(
@@ -63,8 +73,8 @@ def process(
     cpu: float = 0.0,
     name: str = "cc",
     age: float = 100.0,
-) -> _Process:
-    return _Process(pid, ppid, session or pid, name, pid << 20, cpu, started=1.0, age=age)
+) -> ProcessEntry:
+    return ProcessEntry(pid, ppid, session or pid, name, pid << 20, cpu, started=1.0, age=age)
 
 
 @pytest.fixture
@@ -87,10 +97,8 @@ def pids(sampler: Sampler, build: BuildId, **roots: int) -> list[int]:
     return [process.pid for process in sample.builds[build].processes]
 
 
-def test_parents_come_before_their_children_and_sums_are_right(
-    sampler: Sampler, machine: Machine
-) -> None:
-    machine.there = [
+def test_parents_come_before_children_and_rss_is_summed(sampler: Sampler, machine: Machine) -> None:
+    machine.running = [
         process(40, 30),
         process(30, 20),
         process(20, US),
@@ -105,8 +113,8 @@ def test_parents_come_before_their_children_and_sums_are_right(
     assert 0 < sample.available <= sample.total
 
 
-def test_orphans_are_known_by_session_then_by_marker(sampler: Sampler, machine: Machine) -> None:
-    machine.there = [
+def test_orphans_are_found_by_session_or_marker(sampler: Sampler, machine: Machine) -> None:
+    machine.running = [
         process(20, US),
         process(21, US, session=20),
         process(22, 1, session=20),
@@ -119,74 +127,104 @@ def test_orphans_are_known_by_session_then_by_marker(sampler: Sampler, machine: 
     assert pids(sampler, B1, b1=20) == [20, 22, 21, 23, 24]
 
 
-def test_a_daemon_without_a_marker_is_known_if_it_was_seen_below_the_hook(
+def test_a_daemon_without_a_marker_belongs_to_the_hook_it_was_seen_below(
     sampler: Sampler, machine: Machine
 ) -> None:
-    machine.there = [process(20, US), process(21, 20, session=21), process(30, US)]
+    machine.running = [process(20, US), process(21, 20, session=21), process(30, US)]
     assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
-    machine.there = [process(20, US), process(21, 1, session=21), process(30, US)]
+    machine.running = [process(20, US), process(21, 1, session=21), process(30, US)]
     assert pids(sampler, B1, b1=20, b2=30) == [20, 21]
-    assert sampler.whose(21, machine.there[1].started) == B1
-    machine.there[1] = replace(machine.there[1], started=7.0)
-    assert sampler.whose(21, 7.0) is None
-    assert pids(sampler, B1, b1=20, b2=30) == [20], "its pid is somebody else's by now"
+    assert sampler.owner_of(21, machine.running[1].started) == B1
+    machine.running[1] = replace(machine.running[1], started=7.0)
+    assert sampler.owner_of(21, 7.0) is None
+    assert pids(sampler, B1, b1=20, b2=30) == [20], "the pid is another process's by now"
 
 
-def test_who_is_left_of_a_build_that_runs_no_hook_is_nobodys(
+def test_a_stray_of_a_build_without_a_hook_belongs_to_no_build(
     sampler: Sampler, machine: Machine
 ) -> None:
-    machine.there = [process(20, US), process(21, 20, session=21)]
+    machine.running = [process(20, US), process(21, 20, session=21)]
     assert pids(sampler, B1, b1=20) == [20, 21]
-    machine.there = [process(21, 1, session=21), process(30, US)]
+    machine.running = [process(21, 1, session=21), process(30, US)]
     assert pids(sampler, B2, b2=30) == [30]
 
 
-def test_a_hook_that_is_gone_leaves_nothing_or_its_orphans(
-    sampler: Sampler, machine: Machine
-) -> None:
+def test_the_tree_of_an_ended_hook_has_only_its_orphans(sampler: Sampler, machine: Machine) -> None:
     assert pids(sampler, B1, b1=20) == []
-    machine.there = [process(21, US, session=20)]
+    machine.running = [process(21, US, session=20)]
     assert pids(sampler, B1, b1=20) == [21]
 
 
-def test_percentages_are_of_one_core_since_the_tick_before(
+def test_percentages_are_of_one_core_since_the_sample_before(
     sampler: Sampler, machine: Machine, clock: Hands
 ) -> None:
     def percent() -> float:
         return sampler.sample({B1: 20}).builds[B1].processes[0].cpu
 
-    machine.there = [process(20, US, cpu=7.0)]
-    assert percent() == 7.0, "at first all that it did counts, for all its life"
+    machine.running = [process(20, US, cpu=7.0)]
+    assert percent() == 7.0, "the first sample covers the whole life"
     clock.at += 2.0
-    machine.there = [process(20, US, cpu=8.0)]
+    machine.running = [process(20, US, cpu=8.0)]
     assert percent() == 50.0
     assert percent() == 0.0
     clock.at += 1.0
-    machine.there = [replace(process(20, US, cpu=3.0, age=1.5), started=9.0)]
-    assert percent() == 200.0, "a reused pid is seen for the first time"
-    machine.there = [replace(process(20, US, cpu=0.02, age=0.0), started=10.0)]
-    assert percent() == 20.0, "of one that has just begun there is little to say"
+    machine.running = [replace(process(20, US, cpu=3.0, age=1.5), started=9.0)]
+    assert percent() == 200.0, "a reused pid is a new process"
+    machine.running = [replace(process(20, US, cpu=0.02, age=0.0), started=10.0)]
+    assert percent() == 20.0, "a very young process has a minimum age"
 
 
-def test_each_process_is_asked_twice_until_it_becomes_another_program(
-    sampler: Sampler, machine: Machine
-) -> None:
-    machine.there = [process(20, US), process(25, 1)]
+def test_details_are_read_twice_until_exec(sampler: Sampler, machine: Machine) -> None:
+    machine.running = [process(20, US), process(25, 1)]
     for _ in range(4):
         pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 20, 25, 25]
-    machine.there = [process(20, US, name="ld"), process(25, 1)]
+    assert sorted(machine.read) == [20, 20, 25, 25]
+    machine.running = [process(20, US, name="ld"), process(25, 1)]
     pids(sampler, B1, b1=20)
-    assert sorted(machine.asked) == [20, 20, 20, 25, 25]
-    machine.there = []
+    assert sorted(machine.read) == [20, 20, 20, 25, 25]
+    machine.running = []
     pids(sampler, B1, b1=20)
-    assert sampler._known == {}
+    assert sampler._details == {}
 
 
-def test_a_long_chain_of_forks_is_no_trouble(sampler: Sampler, machine: Machine) -> None:
+def test_a_long_chain_of_forks_is_sampled(sampler: Sampler, machine: Machine) -> None:
     chain = [process(pid, pid - 1) for pid in range(1_000_001, 1_005_000)]
-    machine.there = [process(1_000_000, US), *chain]
+    machine.running = [process(1_000_000, US), *chain]
     assert len(pids(sampler, B1, b1=1_000_000)) == 5000
+
+
+def test_a_failed_sample_loses_nothing(sampler: Sampler, machine: Machine, clock: Hands) -> None:
+    machine.running = [process(20, US, cpu=7.0), process(21, 20, session=21)]
+    assert pids(sampler, B1, b1=20) == [20, 21]
+    clock.at += 1.0
+    machine.problem = OSError(errno.EMFILE, "Too many open files")
+    with pytest.raises(OSError, match="Too many open files"):
+        sampler.sample({B1: 20})
+    assert sampler.owner_of(21, machine.running[1].started) == B1
+    machine.problem = None
+    clock.at += 1.0
+    machine.running = [process(20, US, cpu=8.0), process(21, 1, session=21)]
+    shown = sampler.sample({B1: 20}).builds[B1].processes
+    assert [(one.pid, one.cpu) for one in shown] == [(20, 50.0), (21, 0.0)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("number", "fails"), [(errno.EMFILE, True), (errno.ENFILE, True), (errno.EIO, False)]
+)
+def test_only_a_lack_of_descriptors_makes_a_sample_invalid(
+    monkeypatch: pytest.MonkeyPatch, number: int, fails: bool
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    table = LinuxProcessTable()
+    monkeypatch.setattr("os.open", fail)
+    if fails:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            list(table.processes())
+    else:
+        assert list(table.processes()) == []
 
 
 @pytest.mark.parametrize(
@@ -206,7 +244,9 @@ def test_a_long_chain_of_forks_is_no_trouble(sampler: Sampler, machine: Machine)
         ([], ""),
     ],
 )
-def test_command_lines_show_no_secrets_and_no_controls(words: list[str], shown: str) -> None:
+def test_command_lines_have_no_secrets_and_no_control_characters(
+    words: list[str], shown: str
+) -> None:
     assert format_command(words) == shown
 
 
@@ -221,15 +261,17 @@ while True: pass
 """
 
 
-@pytest.mark.parametrize("source", [_Proc, _Psutil])
-async def test_a_real_tree_is_seen(tmp_path: Path, source: type[_Proc | _Psutil]) -> None:
+@pytest.mark.parametrize("source", [LinuxProcessTable, PsutilProcessTable])
+async def test_a_real_tree_is_sampled(
+    tmp_path: Path, source: type[LinuxProcessTable | PsutilProcessTable]
+) -> None:
     environ = {**os.environ, "WHEELPOOL_BUILD": "run/b1"}
     root = subprocess.Popen(
         [sys.executable, "-S", "-c", TREE], cwd=tmp_path, env=environ, start_new_session=True
     )
     inner, stray = tmp_path / "inner", tmp_path / "stray"
     await until(lambda: inner.exists() and stray.exists(), "all of them run")
-    sampler = Sampler(RunId("run"), source=source())
+    sampler = Sampler(RunId("run"), table=source())
     family: list[ProcessSample] = []
 
     def busy() -> bool:
@@ -246,7 +288,7 @@ async def test_a_real_tree_is_seen(tmp_path: Path, source: type[_Proc | _Psutil]
     reap(root, *(shown.pid for shown in family))
 
 
-async def test_a_zombie_has_nothing_but_its_name() -> None:
+async def test_a_zombie_has_only_its_name() -> None:
     zombie = subprocess.Popen(["true"], start_new_session=True)
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     sample = Sampler(RunId("run")).sample({B1: zombie.pid})
@@ -257,7 +299,7 @@ async def test_a_zombie_has_nothing_but_its_name() -> None:
 
 
 def reap(root: subprocess.Popen[bytes], *orphans: int) -> None:
-    """Leave no zombies; ours are also the orphans, if an earlier test made us adopt them."""
+    """Leave no zombies. An earlier test may have made this process adopt the orphans."""
     root.wait()
     for child in child_processes():
         if child.pid in orphans:

@@ -1,4 +1,4 @@
-"""What is left of a pool that dies without a word: nothing."""
+"""The watchdog ends the hooks of a killed pool and no other process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from pool.common.model import RunId
-from pool.system import watchdog as watcher
-from pool.system.process import marker
+from pool.system import watchdog
+from pool.system.process import marker_variables
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import GOOD, STUBBORN, processes_in, tree_of, until
 
@@ -42,7 +42,7 @@ SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 
 @pytest.fixture(autouse=True)
 def _reaped() -> Iterator[None]:
-    """Reap what these tests' processes leave us: tests of hooks made us adopt orphans."""
+    """Reap orphans of these tests: an earlier test may have made this process adopt them."""
     yield
     for child in child_processes():
         child.wait(30)
@@ -51,7 +51,7 @@ def _reaped() -> Iterator[None]:
 def sleeper(*, run: str = "watched-run", session: bool = True) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-S", "-c", SLEEPER],
-        env={**os.environ, **marker(RunId(run))},
+        env={**os.environ, **marker_variables(RunId(run))},
         stdout=subprocess.PIPE,
         start_new_session=session,
     )
@@ -66,17 +66,17 @@ def driven(*trees: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", DRIVER, *map(str, trees)])
 
 
-def watch(told: str) -> None:
-    """Run a watcher whose pool says this much, then ends."""
+def watch(lines: str) -> None:
+    """Run a watchdog whose pool writes some lines and ends."""
     subprocess.run(
-        [sys.executable, "-I", "-S", watcher.__file__, "watched-run"],
-        input=told.encode(),
+        [sys.executable, "-I", "-S", watchdog.__file__, "watched-run"],
+        input=lines.encode(),
         timeout=60,
         check=True,
     )
 
 
-async def test_a_killed_pool_takes_its_hooks_and_their_strays_along(tmp_path: Path) -> None:
+async def test_hooks_and_strays_of_a_killed_pool_end(tmp_path: Path) -> None:
     trees = [tree_of(tmp_path / name, STUBBORN) for name in ("one", "two")]
     driver = driven(*trees)
     for tree in trees:
@@ -87,15 +87,15 @@ async def test_a_killed_pool_takes_its_hooks_and_their_strays_along(tmp_path: Pa
     await until(lambda: not any(list(processes_in(tree)) for tree in trees), "all are gone")
 
 
-def test_a_pool_that_ends_well_leaves_no_watcher(tmp_path: Path) -> None:
+def test_the_watchdog_ends_with_its_pool(tmp_path: Path) -> None:
     assert driven(tree_of(tmp_path, GOOD)).wait(60) == 0
-    watchers = [
+    watchdogs = [
         p for p in psutil.process_iter(["cmdline"]) if "driven-run" in (p.info["cmdline"] or ())
     ]
-    assert watchers == []
+    assert watchdogs == []
 
 
-def test_it_kills_groups_then_what_has_the_marker() -> None:
+def test_it_kills_groups_and_marked_processes() -> None:
     grouped, marked, stranger = sleeper(), sleeper(), sleeper(run="another-run")
     watch(f"+{grouped.pid}\n")
     assert grouped.wait(30) == -signal.SIGKILL
@@ -105,7 +105,7 @@ def test_it_kills_groups_then_what_has_the_marker() -> None:
     stranger.wait()
 
 
-def test_it_leaves_all_alone_after_an_orderly_end() -> None:
+def test_it_kills_nothing_after_an_orderly_end() -> None:
     process = sleeper()
     watch(f"+{process.pid}\ndone\n")
     assert process.poll() is None
@@ -113,7 +113,7 @@ def test_it_leaves_all_alone_after_an_orderly_end() -> None:
     process.wait()
 
 
-def test_it_leaves_a_reused_pid_alone() -> None:
+def test_it_does_not_kill_a_reused_pid() -> None:
     stranger = sleeper(run="another-run")
     watch(f"+{stranger.pid}\n")
     assert stranger.poll() is None
@@ -121,7 +121,7 @@ def test_it_leaves_a_reused_pid_alone() -> None:
     stranger.wait()
 
 
-def test_it_forgets_what_has_ended() -> None:
+def test_it_does_not_kill_an_ended_group() -> None:
     stranger = sleeper(run="another-run")
     watch(f"+{stranger.pid}\n-{stranger.pid}\n+1\n-1\n")
     assert stranger.poll() is None
@@ -129,7 +129,7 @@ def test_it_forgets_what_has_ended() -> None:
     stranger.wait()
 
 
-def test_it_overlooks_a_torn_last_line() -> None:
+def test_it_ignores_a_torn_last_line() -> None:
     process = sleeper()
     watch(f"+{process.pid}\n+")
     assert process.wait(30) == -signal.SIGKILL
