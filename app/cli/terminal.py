@@ -1,4 +1,4 @@
-"""Helpers of commands with a display: load their configuration, check the terminal, run a screen."""
+"""Commands with a display: load their configuration, check the terminal, run a screen."""
 
 from __future__ import annotations
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from app.config.terminal import supports_title
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.config.sources import ConfigSources
 
-__all__ = ["DisplayOptions", "Verbosity", "display_options"]
+__all__ = ["DisplayOptions", "Verbosity", "display_options", "supports_title"]
 
 Verbosity: TypeAlias = Literal["quiet", "normal", "verbose"]
+
+_WITHOUT_TITLE = ("dumb", "unknown", "linux", "cons", "vt", "ansi", "eterm")
+"""Prefixes of the names of terminals without a title; some would print the escape sequence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +66,9 @@ def display_options(sources: ConfigSources) -> DisplayOptions:
         title=supports_title(sources.environ),
         bell=sources.boolean("bell"),
     )
+
+
+def supports_title(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal has a title."""
+    term = environ.get("TERM", "")
+    return bool(term) and not term.startswith(_WITHOUT_TITLE)

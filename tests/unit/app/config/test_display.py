@@ -1,8 +1,10 @@
-"""How a run is displayed."""
+"""How a run is displayed, and which terminals have a title."""
 
 from __future__ import annotations
 
-from app.config.display import display_options
+import pytest
+
+from app.config.display import display_options, supports_title
 from app.config.sources import ConfigSources
 
 
@@ -18,3 +20,13 @@ def test_github_is_detected_and_can_be_switched_off() -> None:
     assert (display.github, str(display.job_summary)) == (True, "/tmp/summary")
     display = display_options(ConfigSources({"github": False}, environ, {}))
     assert (display.github, display.job_summary) == (False, None)
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "tmux-256color", "screen", "xterm-kitty"])
+def test_supports_title_for_terminals_with_titles(term: str) -> None:
+    assert supports_title({"TERM": term})
+
+
+@pytest.mark.parametrize("term", ["", "dumb", "linux", "vt100", "unknown"])
+def test_supports_title_not_for_terminals_without_titles(term: str) -> None:
+    assert not supports_title({"TERM": term})
