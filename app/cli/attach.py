@@ -38,7 +38,7 @@ def attach(run: str | None, **flags: object) -> int:
     `wheelpool runs`, the beginning of one, or a journal. Leaving the screen detaches; the run
     continues. The same controls as commands: wheelpool limit, pause, resume, cancel, retry, stop.
     """
-    from app.config.display import display_options
+    from app.config.display import derive_display_options
     from app.config.paths import state_dir
     from app.plain import run as headless
     from app.runs import store
@@ -46,7 +46,7 @@ def attach(run: str | None, **flags: object) -> int:
     from pool import SystemClock
 
     sources = load_sources(flags)
-    display = display_options(sources)
+    display = derive_display_options(sources)
     with AttachedSource(store.find_running(state_dir(), run), SystemClock()) as source:
         if display.no_ui or not is_interactive(sources):
             return headless.follow_attached(source, display)

@@ -85,16 +85,16 @@ def install(targets: tuple[str, ...], **flags: object) -> int:
 def _run(targets: tuple[str, ...], flags: Mapping[str, object], *, install: bool) -> int:
     from pathlib import Path
 
-    from app.config.display import display_options
+    from app.config.display import derive_display_options
     from app.config.request import parse_request
-    from app.config.settings import settings
+    from app.config.settings import derive_settings
     from app.source.live import LiveSession
 
     sources, cwd = load_sources(flags), Path.cwd()
-    display = display_options(sources)
+    display = derive_display_options(sources)
     parsed = parse_request(sources, [_check_encoding(text) for text in targets], cwd)
     argv = ["wheelpool", *sys.argv[1:]]
-    run_settings = settings(sources, argv, cwd, index=parsed.index, install=install)
+    run_settings = derive_settings(sources, argv, cwd, index=parsed.index, install=install)
     _raise_open_file_limit()
     has_screen = not display.no_ui and is_interactive(sources)
     session = LiveSession(run_settings, parsed.request, linger=has_screen)

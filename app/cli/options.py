@@ -34,31 +34,31 @@ def with_options(words: str) -> Callable[[AnyCommand], AnyCommand]:
     """
 
     def decorate(command: AnyCommand) -> AnyCommand:
-        command.make_options = lambda: _click_options(words)
+        command.make_options = lambda: _make_options(words)
         return command
 
     return decorate
 
 
-def _click_options(words: str) -> Iterator[click.Option]:
+def _make_options(words: str) -> Iterator[click.Option]:
     from app.config.options import options_of
 
-    return map(_click_option, options_of(words))
+    return map(_make_option, options_of(words))
 
 
-def _click_option(option: Option) -> click.Option:
+def _make_option(option: Option) -> click.Option:
     default = f" [default: {option.default_words}]" if option.default_words else ""
     return GroupedOption(
         [*option.flags, option.name],
         group=option.group,
         help=option.help + default,
         required=option.required,
-        shell_complete=_completer(option),
-        **_value_attributes(option),
+        shell_complete=_choose_completer(option),
+        **_click_attributes(option),
     )
 
 
-def _value_attributes(option: Option) -> dict[str, Any]:
+def _click_attributes(option: Option) -> dict[str, Any]:
     """Return how click parses the value.
 
     A value that variables and the file can set as well stays as typed: `ConfigSources` checks all
@@ -69,12 +69,12 @@ def _value_attributes(option: Option) -> dict[str, Any]:
     if option.kind == "choice":
         return {"type": click.Choice(option.choices)}
     attributes: dict[str, Any] = {"metavar": option.metavar, "multiple": option.repeatable}
-    if not option.is_configurable and (range_type := _range_type(option)) is not None:
+    if not option.is_configurable and (range_type := _make_range_type(option)) is not None:
         attributes |= {"type": range_type, "default": option.default}
     return attributes
 
 
-def _range_type(option: Option) -> click.FloatRange | click.IntRange | None:
+def _make_range_type(option: Option) -> click.FloatRange | click.IntRange | None:
     least, most = option.minimum, option.maximum
     if option.kind == "number":
         return click.FloatRange(least, most)
@@ -85,7 +85,7 @@ def _range_type(option: Option) -> click.FloatRange | click.IntRange | None:
     return None
 
 
-def _completer(option: Option) -> Completer | None:
+def _choose_completer(option: Option) -> Completer | None:
     match option.kind:
         case "file":
             return complete_files

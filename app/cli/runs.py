@@ -61,14 +61,14 @@ def replay(log: str, speed: float, at: str | None, **flags: object) -> int:
     LOG is an id from `wheelpool runs` or the beginning of one, a journal, the directory of a run,
     or an exported run.
     """
-    from app.config.display import display_options
+    from app.config.display import derive_display_options
     from app.config.paths import state_dir
     from app.runs import bundle, store
     from app.source.replay import ReplaySource
     from pool import SystemClock
 
     sources = load_sources(flags)
-    display = display_options(sources)
+    display = derive_display_options(sources)
     with bundle.open_journal(store.find_run(state_dir(), log)) as path:
         source = ReplaySource(path, SystemClock(), speed=speed)
         # A long run has millions of objects, which live as long as the process.
@@ -127,7 +127,7 @@ def diff(
     replay. Without B, A is compared with the newest run; without both, the two newest runs. Builds
     are matched by name, all attempts of one together. Increases below 1 s or 32 MiB are ignored.
     """
-    from app.config.display import display_options
+    from app.config.display import derive_display_options
     from app.config.paths import state_dir
     from app.runs import compare_text
     from app.runs.compare import Threshold
@@ -137,7 +137,7 @@ def diff(
     sources = load_sources(flags)
     with compare_text.open_journals(*compare_text.choose_journals(state_dir(), logs)) as paths:
         limit = Threshold(share=threshold / 100)
-        display = display_options(sources)
+        display = derive_display_options(sources)
         if as_json or display.no_ui or not is_interactive(sources):
             a, b, comparison = compare_text.compare_journals(*paths, limit)
             if as_json:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from app.config.sources import ConfigSources
 
-__all__ = ["DisplayOptions", "Verbosity", "display_options", "supports_title"]
+__all__ = ["DisplayOptions", "Verbosity", "derive_display_options", "supports_title"]
 
 Verbosity: TypeAlias = Literal["quiet", "normal", "verbose"]
 
@@ -43,7 +43,7 @@ class DisplayOptions:
     """Whether to ring the bell at the end."""
 
 
-def display_options(sources: ConfigSources) -> DisplayOptions:
+def derive_display_options(sources: ConfigSources) -> DisplayOptions:
     """Return how to display a run.
 
     Raises:

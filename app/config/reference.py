@@ -13,19 +13,19 @@ from app.config.options import OPTIONS
 if TYPE_CHECKING:
     from app.config.options import Option
 
-__all__ = ["options_table"]
+__all__ = ["format_options_table"]
 
 _HEAD = ("flag", "environment variable", "key", "meaning")
 
 
-def options_table() -> str:
+def format_options_table() -> str:
     """Return a table of the options that variables or the configuration file can set."""
     rows = [_HEAD, ("---",) * len(_HEAD)]
-    rows += [_row(option) for option in OPTIONS if option.is_configurable]
+    rows += [_format_row(option) for option in OPTIONS if option.is_configurable]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _row(option: Option) -> tuple[str, str, str, str]:
+def _format_row(option: Option) -> tuple[str, str, str, str]:
     *short, long = (flag for pair in option.flags for flag in pair.split("/"))
     value = (option.metavar or "|".join(option.choices)) if option.kind != "flag" else ""
     default = f" Default: {option.default_words}." if option.default_words else ""
@@ -47,4 +47,4 @@ def _escape(text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(options_table(), end="")
+    print(format_options_table(), end="")

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["settings"]
+__all__ = ["derive_settings"]
 
 
-def settings(
+def derive_settings(
     sources: ConfigSources,
     argv: Sequence[str],
     cwd: Path,
@@ -46,29 +46,29 @@ def settings(
         SettingsError: a value is invalid; the message names its source.
         OutputError: the cache or state directory cannot be created.
     """
-    builds = sources.integer("builds", _processors())
+    builds = sources.integer("builds", _count_cpus())
     return pool.Settings(
         builds=builds,
         downloads=sources.integer("downloads"),
-        installs=sources.integer("installs", _processors()),
+        installs=sources.integer("installs", _count_cpus()),
         # Each build needs a job, so more builds than processors need more jobs.
-        jobs=sources.integer("jobs", max(_processors(), builds)),
+        jobs=sources.integer("jobs", max(_count_cpus(), builds)),
         jobs_follow=not sources.integer("jobs", 0),
         out_dir=None if install else sources.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_create_directory(cache_dir(), "XDG_CACHE_HOME"),
         state_dir=_create_directory(state_dir(), "XDG_STATE_HOME"),
         journal=_check_journal(sources.path("log", cwd)),
-        index=_index_settings(sources, index or pool.IndexOverrides()),
+        index=_merge_index_settings(sources, index or pool.IndexOverrides()),
         environ=sources.environ,
         argv=tuple(map(_replace_invalid_bytes, pool.redact_args(argv))),
         python=sources.program("python", cwd),
         deps=sources.boolean("deps", default=install),
         installs_into=(sources.path("into", cwd) or "active") if install else None,
         upgrade=sources.boolean("upgrade"),
-        not_isolated=_not_isolated(sources),
+        not_isolated=_parse_no_isolation(sources),
         cache=not sources.boolean("no_cache"),
         refresh=_parse_names(sources.strings("refresh")),
-        config_settings=_config_settings(sources),
+        config_settings=_parse_config_settings(sources),
         copy=sources.boolean("copy"),
         fail_fast=sources.boolean("fail_fast"),
         memory=sources.memory_budget(),
@@ -77,7 +77,7 @@ def settings(
     )
 
 
-def _processors() -> int:
+def _count_cpus() -> int:
     """Return the number of processors that this process may use."""
     usable = os.cpu_count() or 1
     if sys.platform == "linux":
@@ -110,7 +110,7 @@ def _check_journal(path: Path | None) -> Path | None:
     return path
 
 
-def _not_isolated(sources: ConfigSources) -> frozenset[str]:
+def _parse_no_isolation(sources: ConfigSources) -> frozenset[str]:
     if sources.boolean("no_build_isolation"):
         return frozenset({pool.ALL})
     return _parse_names(sources.strings("no_build_isolation_package"))
@@ -122,7 +122,7 @@ def _parse_names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in names)
 
 
-def _index_settings(sources: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:
+def _merge_index_settings(sources: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:
     """Return the index settings of all sources.
 
     wheelpool.toml counts where the WHEELPOOL_ variables are unset, and more than pip's and uv's
@@ -152,7 +152,7 @@ def _index_variables(sources: ConfigSources) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not sources.environ.get(name)}
 
 
-def _config_settings(sources: ConfigSources) -> dict[str, str | list[str]]:
+def _parse_config_settings(sources: ConfigSources) -> dict[str, str | list[str]]:
     """Return the settings for build backends; each key comes from its first source."""
     variable = find_option("config_settings").variables[0]
     from_variable = _parse_pairs(sources.environ.get(variable, "").split(), variable)

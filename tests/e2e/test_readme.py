@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.config.reference import options_table
+from app.config.reference import format_options_table
 from app.config.themes import THEMES
 from tests.support.commands import COMMANDS, parameters_of
 from tests.support.paths import ROOT
@@ -63,7 +63,7 @@ def test_every_flag_in_commands_of_the_readme_exists() -> None:
 
 
 def test_the_table_of_options_is_that_of_the_code() -> None:
-    assert options_table() in README, "print it with python -m app.config.reference"
+    assert format_options_table() in README, "print it with python -m app.config.reference"
 
 
 def test_tables_name_only_flags_that_exist() -> None:
@@ -80,7 +80,7 @@ def test_every_command_named_anywhere_exists() -> None:
 
 
 def test_every_variable_named_anywhere_exists() -> None:
-    known = set(re.findall(r"WHEELPOOL_[A-Z_]+", options_table()))
+    known = set(re.findall(r"WHEELPOOL_[A-Z_]+", format_options_table()))
     assert set(re.findall(r"WHEELPOOL_[A-Z_]*[A-Z]", README)) <= known
 
 

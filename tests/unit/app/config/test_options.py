@@ -14,7 +14,7 @@ from app.cli.help_format import Command, GroupedOption
 from app.cli.options import with_options
 from app.config import options
 from app.config.options import OPTIONS, Option, find_option, options_of
-from app.config.reference import options_table
+from app.config.reference import format_options_table
 from app.config.sources import ConfigSources, read_file
 from app.plain.cache import DEFAULT_DAYS
 from pool.run.retry import MAX_OOM_RETRIES
@@ -79,7 +79,7 @@ def test_one_entry_adds_a_flag_a_variable_a_key_help_completion_and_a_reference(
     assert [item.value for item in offered] == ["silver"]
     assert (
         "| `--sparkle COLOUR` | `WHEELPOOL_SPARKLE` | `sparkle` | Sparkle in this colour."
-        in options_table()
+        in format_options_table()
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from app.config.settings import settings
+from app.config.settings import derive_settings
 from app.config.sources import ConfigSources
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def settings_of(
 ) -> pool.Settings:
     without_pip = {"PIP_CONFIG_FILE": "/dev/null", "HOME": str(cwd)}
     sources = ConfigSources(flags or {}, {**without_pip, **(environ or {})}, file or {})
-    return settings(sources, argv, cwd)
+    return derive_settings(sources, argv, cwd)
 
 
 def test_defaults_come_from_the_machine_and_the_table(cwd: Path) -> None:

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
 from app.config import themes as names
-from app.config.display import display_options
+from app.config.display import derive_display_options
 from app.config.sources import ConfigSources
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
@@ -159,7 +159,7 @@ def test_flag_variable_and_file_say_which() -> None:
     def chosen(flag: str | None, variable: str, file: str | None) -> str | None:
         environ = {"WHEELPOOL_THEME": variable}
         sources = ConfigSources({"theme": flag}, environ, {"theme": file})
-        return display_options(sources).theme
+        return derive_display_options(sources).theme
 
     assert chosen("light", "plain", "contrast") == "light"
     assert chosen(None, "plain", "contrast") == "plain"
