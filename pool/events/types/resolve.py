@@ -32,7 +32,7 @@ class SelectedVersion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """``direct``: a path or URL of the user; ``installed``: the environment's version stays."""
     file: str = ""
     by: tuple[str, ...] = ()
-    """What requires it: ``rich 14.2.0 needs pygments>=2.13``, ``requirements.txt:3``."""
+    """The requirements on it: ``rich 14.2.0 needs pygments>=2.13``, ``requirements.txt:3``."""
     passed_over: tuple[str, ...] = ()
     """Newer versions that were not selected, each with the reason."""
 
