@@ -36,7 +36,7 @@ from pool.common.model import (
 )
 from pool.events import types as events
 from pool.events.codec import decode, encode, encode_header
-from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_of
+from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_path
 from pool.events.reducer import apply, apply_all
 from pool.events.state import (
     BuildState,
@@ -141,7 +141,7 @@ __all__ = [
     "group_requirements",
     "index_settings",
     "journal_path",
-    "logs_of",
+    "logs_path",
     "open_output",
     "os_error_text",
     "parse_budget",

@@ -156,7 +156,7 @@ def headless() -> str:
     """Return what the recorded day says without a screen, in short and without logs."""
     lines = []
     with pool.JournalReader(DAY) as reader:
-        printer = Printer("normal", reader.header, pool.logs_of(DAY))
+        printer = Printer("normal", reader.header, pool.logs_path(DAY))
         for event in reader.read():
             lines += list(printer.print_event(event))
     told, inside = [Text("$ wheelpool replay day.jsonl --no-ui", style="bold")], False

@@ -125,7 +125,7 @@ class _AnnouncingOutlet:
 
 def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     """Start a run, tell what happens until it has ended, and return its exit code."""
-    printer = Printer(manner.verbosity, session.header, pool.logs_of(session.journal))
+    printer = Printer(manner.verbosity, session.header, pool.logs_path(session.journal))
 
     def end(asked: int) -> None:
         session.send(pool.Stop(now=asked > 1))
@@ -173,7 +173,7 @@ def _add_summary(journal: Path, to: Path) -> None:
 
 def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
     """Tell what has happened and happens in another process's run, until it ends or we leave."""
-    printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
+    printer = Printer(manner.verbosity, source.header, pool.logs_path(source.journal))
     left = False
 
     def leave(_asked: int) -> None:
@@ -197,7 +197,7 @@ def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
 
 def print_parting(source: AttachedSource) -> int:
     """Say, once its screen has closed, how another process's run went, or that it goes on."""
-    printer = Printer("normal", source.header, pool.logs_of(source.journal))
+    printer = Printer("normal", source.header, pool.logs_path(source.journal))
     with pool.JournalReader(source.journal) as reader:
         for event in reader.read():
             printer.apply(event)
@@ -230,7 +230,7 @@ def report_exit_code(session: LiveSession) -> int:
 
 def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
     """Say all of a saved run at once."""
-    printer = Printer(manner.verbosity, source.header, pool.logs_of(source.journal))
+    printer = Printer(manner.verbosity, source.header, pool.logs_path(source.journal))
     outlet = _reading_along(PlainOutlet(sys.stderr), manner)
     for event in source.rest():
         _tell(event, printer, outlet, manner)
@@ -238,7 +238,7 @@ def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
         outlet.write(unfinished_line(printer.state))
     from app.plain.report import print_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
-    print_missing_logs(printer.state, pool.logs_of(source.journal))
+    print_missing_logs(printer.state, pool.logs_path(source.journal))
 
 
 def finish_after_screen(session: LiveSession) -> int:
@@ -253,7 +253,7 @@ def finish_after_screen(session: LiveSession) -> int:
         if not session.join(_PATIENCE_SECONDS):
             outlet.write(Line(text="ending the builds that run; Ctrl-C ends them at once"))
             session.join()
-    printer = Printer("normal", session.header, pool.logs_of(session.journal))
+    printer = Printer("normal", session.header, pool.logs_path(session.journal))
     with pool.JournalReader(session.journal) as reader:
         for event in reader.read():
             printer.apply(event)

@@ -40,7 +40,7 @@ def pack_run(journal: Path, to: Path) -> list[str]:
     """
     with pool.JournalReader(journal) as reader:
         run, place = reader.header.run, reader.path
-    logs = sorted(log for log in pool.logs_of(place).glob("*.log") if log.is_file())
+    logs = sorted(log for log in pool.logs_path(place).glob("*.log") if log.is_file())
     with pool.open_output(to) as file, _packing(file) as bundle:
         bundle.write(place, f"{run}/{_JOURNAL}")
         for log in logs:

@@ -108,7 +108,7 @@ def read_record(path: Path) -> RunRecord:
         header=reader.header,
         events=events,
         state=state,
-        logs=pool.logs_of(reader.path),
+        logs=pool.logs_path(reader.path),
         timeline=timeline,
     )
 

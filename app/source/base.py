@@ -36,7 +36,7 @@ class EventSource(Protocol):
 
     @property
     def journal(self) -> Path | None:
-        """The journal's file; the logs of builds are in ``pool.logs_of(journal)``."""
+        """The journal's file; the logs of builds are in ``pool.logs_path(journal)``."""
         ...
 
     @property

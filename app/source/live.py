@@ -125,7 +125,7 @@ class LiveSession:
             with asyncio.Runner() as runner:
                 self.exit_code = runner.run(self._run())
         except BaseException as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
-            self.error = _kept(problem, pool.logs_of(self.journal))
+            self.error = _kept(problem, pool.logs_path(self.journal))
             self.exit_code = OWN_ERROR
         finally:
             self._events.put(_END)

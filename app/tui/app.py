@@ -87,7 +87,7 @@ class WheelpoolApp(ReplayApp):
         if (replay := self.model.replay) is not None and self.model.source.journal is not None:
             from app.runs.record import format_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
-            if text := format_missing_logs(replay.end, pool.logs_of(self.model.source.journal)):
+            if text := format_missing_logs(replay.end, pool.logs_path(self.model.source.journal)):
                 self.notify(text, severity="warning", markup=False)
         if self._title is not None or self._bell:
             self.set_interval(_TITLE_SECONDS, self._update_title_and_bell)

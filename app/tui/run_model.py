@@ -154,4 +154,4 @@ class RunModel:
     def log_path(self, build: pool.BuildState) -> Path | None:
         """Return the path of a build's log; the file may not exist yet."""
         journal = self.source.journal
-        return None if journal is None else pool.logs_of(journal) / build.log
+        return None if journal is None else pool.logs_path(journal) / build.log

@@ -30,7 +30,7 @@ from pool.common.errors import os_error_text
 from pool.engine.control_server import ControlServer
 from pool.engine.reject_reason import reject_reason
 from pool.events.bus import EventBus
-from pool.events.journal import logs_of, open_run_journal
+from pool.events.journal import logs_path, open_run_journal
 from pool.events.types import KnownEvent, Note, RunFinished, RunStarted, RunStopping
 from pool.install.environment import find_environment
 from pool.requirements.pylock import read_lock
@@ -121,7 +121,7 @@ class Pool:
             roster=self._roster,
             caps=self._caps,
             history=self._history,
-            logs=logs_of(self.journal),
+            logs=logs_path(self.journal),
             linger=linger,
             on_failure=self._went_wrong,
         )
@@ -174,7 +174,7 @@ class Pool:
             limits=self._caps.values(),
             targets=len(self._wishlist),
             out_dir=str(settings.out_dir or ""),
-            logs=str(logs_of(self.journal)),
+            logs=str(logs_path(self.journal)),
             environment="" if environment is None else str(environment.prefix),
         )
         self._bus.emit(started)

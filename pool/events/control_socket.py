@@ -21,7 +21,7 @@ import msgspec
 
 from pool.common.controls import Control
 from pool.common.errors import RunError, os_error_text
-from pool.events.journal import EVENTS
+from pool.events.journal import JOURNAL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ _reply_decoder = msgspec.json.Decoder(ControlReply)
 
 def socket_path(journal: Path) -> Path:
     """Return the socket that belongs to a journal file."""
-    if journal.name == EVENTS:
+    if journal.name == JOURNAL_NAME:
         return journal.with_name("run.sock")
     return journal.with_suffix(".sock")
 

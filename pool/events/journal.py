@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from pool.events.types import Event
 
 __all__ = [
-    "EVENTS",
+    "JOURNAL_NAME",
     "JournalReader",
     "JournalWriter",
     "journal_path",
-    "logs_of",
+    "logs_path",
     "open_run_journal",
 ]
 
-EVENTS = "events.jsonl"
+JOURNAL_NAME = "events.jsonl"
 """The name of the journal in a run's folder."""
 _LONGEST_HEADER = 1 << 20
 """Bytes: a file with a longer first line is no journal."""
 
 
-def logs_of(journal: Path) -> Path:
+def logs_path(journal: Path) -> Path:
     """Return the folder of log files that belongs to a journal file."""
-    if journal.name == EVENTS:
+    if journal.name == JOURNAL_NAME:
         return journal.parent / "logs"
     return journal.with_suffix(".logs")
 
 
 def journal_path(path: Path) -> Path:
     """Return the journal file for a path that a user gave: the file itself, or a run's folder."""
-    return path / EVENTS if path.is_dir() else path
+    return path / JOURNAL_NAME if path.is_dir() else path
 
 
 def open_run_journal(
@@ -67,7 +67,7 @@ def open_run_journal(
         OutputError: the journal cannot be written.
     """
     header = _make_header(argv, clock, python)
-    path = journal or state_dir / "runs" / header.run / EVENTS
+    path = journal or state_dir / "runs" / header.run / JOURNAL_NAME
     try:
         return header, JournalWriter(path, header)
     except OSError as problem:
@@ -100,7 +100,7 @@ class JournalWriter:
 
     def __init__(self, path: Path, header: Header) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        logs = logs_of(path)
+        logs = logs_path(path)
         logs.mkdir(exist_ok=True)
         # A journal may replace an older one: its builds must not append to the older logs.
         for old in logs.glob("*.log"):

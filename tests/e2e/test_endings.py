@@ -95,7 +95,7 @@ def test_a_failed_build_keeps_what_it_had_and_says_how_to_run_it_again(sandbox: 
     build = next(build for build in done.state.builds.values() if build.name == "tree")
     assert build.outcome is pool.Outcome.FAILED
     assert "No module named 'no_such_module_anywhere'" in build.message
-    log = pool.logs_of(sandbox.log) / build.log
+    log = pool.logs_path(sandbox.log) / build.log
     assert "no_such_module_anywhere" in log.read_text()
     again = subprocess.run(["sh", "-c", build.rerun], capture_output=True, text=True, check=False)
     assert again.returncode != 0

@@ -176,7 +176,7 @@ def main() -> None:
             ("day", DAY, (presses_keys, thinks_again), BUDGET),
         ):
             journal = HERE / f"{name}.jsonl"
-            shutil.rmtree(pool.logs_of(journal), ignore_errors=True)
+            shutil.rmtree(pool.logs_path(journal), ignore_errors=True)
             journal.unlink(missing_ok=True)
             work = root / "work"
             work.mkdir()
@@ -184,7 +184,7 @@ def main() -> None:
             holder = held_by_uv(work) if memory else None
             code = asyncio.run(recorded(run, users, holder))
             print(name, "exit code", code, f"{journal.stat().st_size >> 10} KiB")
-            for path in (journal, *pool.logs_of(journal).iterdir()):
+            for path in (journal, *pool.logs_path(journal).iterdir()):
                 scrubbed(path, root)
             shutil.rmtree(work)
 

@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="record-") as folder:
         root = Path(folder).resolve()
         print("exit code", asyncio.run(record(root, log)))
-        for path in (log, *pool.logs_of(log).iterdir()):
+        for path in (log, *pool.logs_path(log).iterdir()):
             scrubbed(path, root)
 
 

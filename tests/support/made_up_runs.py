@@ -35,7 +35,7 @@ def made_up(path: Path) -> None:
     for number, event in enumerate(told, 1):
         lines.append(pool.encode(msgspec.structs.replace(event, seq=number)))
     path.write_bytes(b"\n".join(lines) + b"\n")
-    logs = pool.logs_of(path)
+    logs = pool.logs_path(path)
     logs.mkdir()
     for number in range(COUNT):
         (logs / f"p{number:02}").write_text(_log(number))

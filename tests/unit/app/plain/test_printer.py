@@ -305,7 +305,7 @@ def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
     recording = DAY
     for verbosity in ("quiet", "normal", "verbose"):
         with pool.JournalReader(recording) as reader:
-            printer = Printer(verbosity, reader.header, pool.logs_of(recording))
+            printer = Printer(verbosity, reader.header, pool.logs_path(recording))
             lines = [line.text for event in reader.read() for line in printer.print_event(event)]
         assert not [line for line in lines if "\x1b" in line or "\n" in line]
         assert "the log ┄┄┄┄" in "\n".join(lines)

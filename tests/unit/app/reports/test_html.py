@@ -62,8 +62,8 @@ class Seen(HTMLParser):
 
 def page(folder: Path, story: Sequence[events.KnownEvent], log: bytes = b"") -> Seen:
     journal = write_journal(folder, story)
-    pool.logs_of(journal).mkdir(exist_ok=True)
-    (pool.logs_of(journal) / "b1.log").write_bytes(log)
+    pool.logs_path(journal).mkdir(exist_ok=True)
+    (pool.logs_path(journal) / "b1.log").write_bytes(log)
     return Seen(render_html(read_record(journal)))
 
 
@@ -155,8 +155,8 @@ def test_ten_thousand_builds_with_long_logs_are_a_page_of_some_megabytes(tmp_pat
             events.BuildFinished(build=build, outcome=Outcome.FAILED, message="m" * 2000),
         ]
     journal = write_journal(tmp_path, [*story, END])
-    pool.logs_of(journal).mkdir(exist_ok=True)
-    (pool.logs_of(journal) / "b1.log").write_bytes((b"x" * 5000 + b"\n") * 1000)
+    pool.logs_path(journal).mkdir(exist_ok=True)
+    (pool.logs_path(journal) / "b1.log").write_bytes((b"x" * 5000 + b"\n") * 1000)
     text = render_html(read_record(journal))
     assert len(text) < 4_000_000
     seen = Seen(text)

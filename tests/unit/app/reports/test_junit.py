@@ -39,7 +39,7 @@ def failed(build: pool.BuildId, message: str) -> events.BuildFinished:
 def suite(folder: Path, story: Sequence[object], log: bytes = b"") -> ET.Element:
     """Return the suite of a run, after its check against the schema."""
     journal = write_journal(folder, cast("Sequence[events.KnownEvent]", story))
-    (pool.logs_of(journal) / "b1.log").write_bytes(log)
+    (pool.logs_path(journal) / "b1.log").write_bytes(log)
     text = render_junit(read_record(journal))
     SCHEMA.validate(text)
     found = ET.fromstring(text).find("testsuite")

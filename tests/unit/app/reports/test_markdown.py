@@ -34,7 +34,7 @@ def failed(number: int, message: str = "no compiler") -> events.BuildFinished:
 
 def page(folder: Path, story: Iterable[Any], log: bytes = b"") -> str:
     journal = write_journal(folder, list(story))
-    (pool.logs_of(journal) / "b1.log").write_bytes(log)
+    (pool.logs_path(journal) / "b1.log").write_bytes(log)
     return render_markdown(read_record(journal))
 
 

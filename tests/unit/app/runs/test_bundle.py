@@ -18,7 +18,7 @@ STORY = [events.RunStarted(limits={}, targets=0, out_dir="w", logs="logs")]
 
 def run(folder: Path, log: bytes = b"hello\n") -> Path:
     journal = write_journal(folder / "run", STORY)
-    (pool.logs_of(journal) / "a.log").write_bytes(log)
+    (pool.logs_path(journal) / "a.log").write_bytes(log)
     return journal
 
 

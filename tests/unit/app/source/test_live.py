@@ -115,7 +115,7 @@ class BrokenPool:
         linger: bool = False,
     ) -> None:
         self.journal = settings.state_dir / "run" / "events.jsonl"
-        pool.logs_of(self.journal).mkdir(parents=True)
+        pool.logs_path(self.journal).mkdir(parents=True)
 
     async def run(self) -> int:
         bug = ZeroDivisionError("oh https://me:hidden@host.test/")

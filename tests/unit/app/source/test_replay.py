@@ -178,7 +178,7 @@ def test_a_torn_middle_is_refused_by_its_line(tmp_path: Path, clock: ManualClock
 
 def test_an_event_out_of_nowhere_is_refused(tmp_path: Path, clock: ManualClock) -> None:
     path = write_journal(tmp_path / "run", [STORY[0], STORY[2]])
-    with pytest.raises(pool.JournalError, match=r":3: .* 'b1', which is not known"):
+    with pytest.raises(pool.JournalError, match=r":3: .* 'b1', which is not announced yet"):
         ReplaySource(path, clock)
 
 

@@ -13,7 +13,7 @@ from pool.events.journal import (
     JournalReader,
     JournalWriter,
     journal_path,
-    logs_of,
+    logs_path,
     open_run_journal,
 )
 from pool.events.types import Event, Header, Host, RunStopping, Unknown
@@ -102,15 +102,15 @@ def test_unknown_events_are_yielded(path: Path) -> None:
 
 
 def test_a_journal_that_replaces_another_deletes_its_logs(path: Path) -> None:
-    old = logs_of(path) / "x.log"
+    old = logs_path(path) / "x.log"
     old.write_text("output of the earlier run")
     JournalWriter(path, HEADER).close()
     assert not old.exists()
 
 
 def test_logs_are_beside_their_journal(tmp_path: Path) -> None:
-    assert logs_of(tmp_path / "run.jsonl") == tmp_path / "run.logs"
-    assert logs_of(tmp_path / "events.jsonl") == tmp_path / "logs"
+    assert logs_path(tmp_path / "run.jsonl") == tmp_path / "run.logs"
+    assert logs_path(tmp_path / "events.jsonl") == tmp_path / "logs"
     assert journal_path(tmp_path) == tmp_path / "events.jsonl"
 
 
