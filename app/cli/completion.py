@@ -58,6 +58,8 @@ _REPLACEMENTS = {
 }
 """Corrections of click's scripts, by shell."""
 _MOST_RUNS = 40
+_LIMITS: tuple[str, ...] = ("builds", "downloads", "installs", "jobs", "memory")
+"""The values of `pool.LimitName`, without importing `pool`."""
 _EXAMPLES = """\b
 Examples:
   wheelpool completion bash    eval "$(wheelpool completion bash)" in ~/.bashrc
@@ -117,11 +119,13 @@ def complete_words(*words: str) -> Completer:
 
 def complete_limits(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Complete the name of a limit, then the value of the memory limit."""
+    from app.config.options import find_option
+
     match context.params.get("words"):
         case None | ():
-            words: tuple[str, ...] = ("builds", "downloads", "installs", "jobs", "memory")
+            words = _LIMITS
         case ("memory",):
-            words = ("auto", "off")
+            words = find_option("memory").choices
         case _:
             words = ()
     return _items((word, "") for word in words if word.startswith(incomplete))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from app.cli.completion import (
     active_run_candidates,
@@ -13,7 +14,8 @@ from app.cli.completion import (
     retriable_build_candidates,
     saved_run_candidates,
 )
-from pool import BuildId, events
+from app.cli.root import root
+from pool import BuildId, LimitName, events
 from tests.support.commands import COMMANDS, parameters_of
 from tests.support.home import write_journal
 from tests.support.saved_runs import EVENTS, NEWER, OLDER, save_two_runs
@@ -37,6 +39,17 @@ def test_flags_are_completed_without_importing_the_engine(home: Home) -> None:
         first, *_, last = home.python(code).stdout.splitlines()
         assert first.startswith("plain,")
         assert last == ""
+
+
+def test_limits_are_completed_with_the_values_of_memory() -> None:
+    completion = ShellComplete(root, {}, "wheelpool", "_WHEELPOOL_COMPLETE")
+
+    def words(*before: str) -> list[str]:
+        return [item.value for item in completion.get_completions([*before], "")]
+
+    assert words("limit") == [limit.value for limit in LimitName]
+    assert words("limit", "memory") == ["auto", "off"]
+    assert words("limit", "builds") == []
 
 
 def test_saved_runs_are_newest_first_with_a_description(home: Home) -> None:
