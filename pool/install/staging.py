@@ -8,11 +8,10 @@ reads RECORDs ahead: it does not need the environment's lock.
 
 from __future__ import annotations
 
-import fcntl
 import filecmp
 import os
+import secrets
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
 from pool.install.layout import EnvPaths, lay_out
 from pool.install.records import Records
+from pool.system.locks.run_folder import RunFolderLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +57,8 @@ class StagedSet:
 
     env: TargetEnvironment
     folder: Path
-    fd: int
-    """The descriptor that holds the lock of ``folder``."""
+    lock: RunFolderLock
+    """Of ``folder``; another process may remove or finish the set when it is released."""
     dists: tuple[StagedDist, ...]
     records: Records
     """The RECORDs of the installed distributions."""
@@ -101,7 +101,7 @@ def discard(staged: StagedSet) -> None:
     """
     if not (staged.folder / PLAN_FILE).exists():
         remove_tree(staged.folder)
-    os.close(staged.fd)
+    staged.lock.release()
     with suppress(OSError):  # Other installations use it.
         staged.folder.parent.rmdir()
 
@@ -122,8 +122,11 @@ def _stage(
     layouts = [lay_out(item, env, paths) for item in items]
     dists = [_staged_dist(item, files) for item, files in zip(items, layouts, strict=True)]
     dists += [StagedDist(name=canonicalize_name(name), version=None) for name in remove]
-    folder, fd = _create_folder(Path(paths.prefix))
-    staged = StagedSet(env=env, folder=folder, fd=fd, dists=tuple(dists), records=Records(paths))
+    # Of the owner alone: no other user reads files before they have their modes.
+    lock = RunFolderLock.create(Path(paths.prefix, STAGING_DIR, secrets.token_hex(8)), mode=0o700)
+    staged = StagedSet(
+        env=env, folder=lock.folder, lock=lock, dists=tuple(dists), records=Records(paths)
+    )
     try:
         staged.records.preload(env.layout, {dist.name for dist in dists})
         _StagingWriter(staged, copy=copy).add(layouts)
@@ -139,25 +142,6 @@ def _staged_dist(item: WheelToInstall, layout: WheelLayout) -> StagedDist:
         version=item.wheel.version,
         info_dir=layout.info_dir,
     )
-
-
-def _create_folder(prefix: Path) -> tuple[Path, int]:
-    """Create a folder that is locked before it gets its final name."""
-    staging_dir = prefix / STAGING_DIR
-    while True:
-        with suppress(
-            FileExistsError
-        ):  # Not `exist_ok`: its second check fails if the folder is gone.
-            staging_dir.mkdir()
-        with suppress(FileNotFoundError):  # Another process has just removed the folder.
-            temporary = Path(tempfile.mkdtemp(dir=staging_dir, prefix="."))
-            fd = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                return temporary.rename(staging_dir / temporary.name[1:]), fd
-            except BaseException:
-                os.close(fd)
-                raise
 
 
 class _StagingWriter:

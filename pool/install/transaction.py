@@ -13,7 +13,6 @@ Deliberately safe against the death of the process, not of the machine: nothing 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from pool.install.layout import EnvPaths
 from pool.install.ownership import Ownership
 from pool.install.plan import Change, Plan, Step, make_plan, read_identity
 from pool.install.staging import PLAN_FILE, STAGING_DIR, is_bytecode
+from pool.system.locks.run_folder import abandoned_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,25 +106,20 @@ def recover(
 def remove_leftovers(env: TargetEnvironment) -> None:
     """Remove the staged sets of killed processes that never committed. Needs no lock."""
     staging_dir = env.prefix / STAGING_DIR
-    for folder, fd in _abandoned_folders(staging_dir):
-        try:
-            if not (folder / PLAN_FILE).exists():
-                remove_tree(folder)
-        finally:
-            os.close(fd)
+    for lock in abandoned_folders(staging_dir):
+        with lock:
+            if not (lock.folder / PLAN_FILE).exists():
+                remove_tree(lock.folder)
     with suppress(OSError):  # It does not exist, or another process uses it.
         staging_dir.rmdir()
 
 
 def _recover_all(env: TargetEnvironment, filesystem: Filesystem) -> tuple[str, ...]:
     notes: list[str] = []
-    for folder, fd in _abandoned_folders(env.prefix / STAGING_DIR):
-        try:
-            with suppress(FileNotFoundError):
-                plan = msgspec.json.decode((folder / PLAN_FILE).read_bytes(), type=Plan)
-                notes += _recover_plan(plan, folder, filesystem)
-        finally:
-            os.close(fd)
+    for lock in abandoned_folders(env.prefix / STAGING_DIR):
+        with lock, suppress(FileNotFoundError):
+            plan = msgspec.json.decode((lock.folder / PLAN_FILE).read_bytes(), type=Plan)
+            notes += _recover_plan(plan, lock.folder, filesystem)
     return tuple(notes)
 
 
@@ -260,25 +255,6 @@ class _PlanExecution:
         except OSError as problem:
             if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                 raise
-
-
-def _abandoned_folders(staging_dir: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the folders of dead processes, each with a descriptor that holds its lock."""
-    try:
-        folders = sorted(staging_dir.iterdir())
-    except FileNotFoundError:
-        return
-    for folder in folders:
-        try:
-            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            continue  # It was removed meanwhile, or belongs to another user.
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-        else:
-            yield folder, fd
 
 
 def _skipped_notes(paths: Iterable[str]) -> Iterator[str]:
