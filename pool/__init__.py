@@ -50,6 +50,8 @@ from pool.events.state import (
 
 if TYPE_CHECKING:
     from pool.build.frontend.diagnosis import Diagnosis, diagnose
+    from pool.cache.prune import CacheEntry, list_entries, prune_cache, select_entries
+    from pool.cache.wheel_cache import WheelCache
     from pool.common.files import open_output
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
@@ -86,6 +88,7 @@ __all__ = [
     "RANK_RESUMED",
     "BuildId",
     "BuildState",
+    "CacheEntry",
     "Cancel",
     "Clock",
     "Control",
@@ -129,6 +132,7 @@ __all__ = [
     "TargetError",
     "WaitFor",
     "WatchBuild",
+    "WheelCache",
     "apply",
     "apply_all",
     "clean_line",
@@ -141,6 +145,7 @@ __all__ = [
     "group_requirements",
     "index_settings",
     "journal_path",
+    "list_entries",
     "logs_path",
     "open_output",
     "os_error_text",
@@ -149,15 +154,22 @@ __all__ = [
     "parse_requirement",
     "parse_size",
     "pip_rules",
+    "prune_cache",
     "read_requirements",
     "redact_args",
     "redact_urls",
     "replace_controls",
+    "select_entries",
     "send_control",
     "uninstall",
 ]
 
 _LAZY = {
+    "CacheEntry": "pool.cache.prune",
+    "WheelCache": "pool.cache.wheel_cache",
+    "list_entries": "pool.cache.prune",
+    "prune_cache": "pool.cache.prune",
+    "select_entries": "pool.cache.prune",
     "RANK_NEW": "pool.scheduling.slot",
     "RANK_RESUMED": "pool.scheduling.slot",
     "ALL": "pool.requirements.request",

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.format import format_count, format_duration, format_size
-from pool.cache.prune import chosen, items, prune
-from pool.cache.wheel_cache import WheelCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from pool.cache.prune import CacheEntry
+    from pool import CacheEntry
 
 __all__ = ["list_contents", "parse_selection", "preview_prune", "prune_cache"]
 
@@ -29,7 +27,7 @@ DEFAULT_DAYS = 30.0
 
 def list_contents(cache_dir: Path) -> Iterator[str]:
     """Yield the lines of ``cache info``."""
-    found = items(cache_dir)
+    found = pool.list_entries(cache_dir)
     yield pool.clean_line(str(cache_dir), longest=4000)
     if not found:
         yield "nothing in it"
@@ -42,7 +40,7 @@ def list_contents(cache_dir: Path) -> Iterator[str]:
         cells = (name.ljust(widths[0]), entries.rjust(widths[1]), bytes_.rjust(widths[2]), used)
         yield "  ".join(cells).rstrip()
     if seconds := sum(
-        wheel.seconds for wheel in WheelCache(cache_dir, pool.SystemClock()).entries()
+        wheel.seconds for wheel in pool.WheelCache(cache_dir, pool.SystemClock()).entries()
     ):
         yield f"the built wheels took {format_duration(seconds)} to build"
 
@@ -55,7 +53,7 @@ def _by_kind(found: Iterable[CacheEntry]) -> dict[str, list[CacheEntry]]:
 
 
 def _row(name: str, found: Sequence[CacheEntry]) -> tuple[str, str, str, str]:
-    oldest = datetime.fromtimestamp(min(item.used for item in found), UTC).astimezone()
+    oldest = datetime.fromtimestamp(min(item.last_used for item in found), UTC).astimezone()
     return name, str(len(found)), format_size(_bytes(found)), f"{oldest:%Y-%m-%d %H:%M}"
 
 
@@ -89,7 +87,7 @@ def parse_selection(
         days = DEFAULT_DAYS
     seconds = days * 86_400 if days is not None else None
     now = pool.SystemClock().now().timestamp()
-    return lambda found: chosen(found, now, seconds, most)
+    return lambda found: pool.select_entries(found, now, seconds, most)
 
 
 def _days(text: str) -> float:
@@ -124,14 +122,15 @@ def prune_cache(
     if not cache_dir.is_dir():
         yield "nothing to remove"
         return
-    yield from _told(prune(cache_dir, choose, lambda runs: on_wait(_users(runs))), "removed")
+    removed = pool.prune_cache(cache_dir, choose, lambda runs: on_wait(_users(runs)))
+    yield from _told(removed, "removed")
 
 
 def preview_prune(
     cache_dir: Path, choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]
 ) -> Iterator[str]:
     """Yield the same lines about what would be removed now."""
-    yield from _told(choose(items(cache_dir)), "would remove")
+    yield from _told(choose(pool.list_entries(cache_dir)), "would remove")
 
 
 def _told(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from pool.build.frontend import build_env
 from pool.build.frontend.hooks import MissingHookError
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
-from pool.cache.wheel_cache import CachedWheel, Damaged
+from pool.cache.wheel_cache import CachedWheel, DamagedWheel
 from pool.common.errors import BackendError, ProjectError
 from pool.common.files import copy_into, move_into
 from pool.common.model import Outcome, Phase, WaitFor
@@ -201,10 +201,10 @@ class WheelBuilder:
             wheels = await self._fetch_wheels([*requires, *more])
         return await self._use_cached(await self.context.in_thread(lookup.find, wheels))
 
-    async def _use_cached(self, found: CachedWheel | Damaged | None) -> BuildResult | None:
+    async def _use_cached(self, found: CachedWheel | DamagedWheel | None) -> BuildResult | None:
         """Return the result of a cache hit; None for a miss or a damaged wheel."""
-        if isinstance(found, Damaged):
-            text = f"the cached wheel is damaged, so it is built again: {found.why}"
+        if isinstance(found, DamagedWheel):
+            text = f"the cached wheel is damaged, so it is built again: {found.reason}"
             self.context.bus.emit(Note(build=self.job.id, text=text))
         if not isinstance(found, CachedWheel):
             return None

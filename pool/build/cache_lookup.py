@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob
     from pool.build.source import Source
     from pool.cache.unpacked_wheels import UnpackedWheel
-    from pool.cache.wheel_cache import CachedWheel, Damaged, WheelCache
+    from pool.cache.wheel_cache import CachedWheel, DamagedWheel, WheelCache
     from pool.sources.fingerprint import TreeContent
     from pool.sources.wheel import WheelFacts
 
@@ -86,15 +86,15 @@ class CacheLookup:
 
     def extra_requires(self) -> tuple[str, ...] | None:
         """Return the get_requires_for_build_wheel result of an earlier build; None if unknown."""
-        return None if self.refresh else self.cache.extra(self.key)  # noqa: S610 - not Django's
+        return None if self.refresh else self.cache.read_hook_requires(self.key)  # noqa: S610 - not Django's
 
-    def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
+    def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
         """Return the wheel that was built in an environment of exactly these wheels."""
-        return None if self.refresh else self.cache.find(self.key.final_key(wheels))
+        return None if self.refresh else self.cache.find(self.key.final_digest(wheels))
 
-    def find_after_wait(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | Damaged | None:
+    def find_after_wait(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
         """Return the wheel that another process stored during the wait, even with --refresh."""
-        return self.cache.find(self.key.final_key(wheels))
+        return self.cache.find(self.key.final_digest(wheels))
 
     def lock_path(self) -> Path:
         """Return the lock file of the processes that build this wheel."""
@@ -114,14 +114,14 @@ class CacheLookup:
         Returns:
             The reason if it was not stored; else the empty string.
         """
-        keys = [self.key.from_source(source_id) for source_id in self._source_fingerprints()]
+        keys = [self.key.with_source(source_id) for source_id in self._source_fingerprints()]
         if not keys:
             return "not kept in the cache: its source changed while it was built"
         try:
             self.cache.store(
                 wheel,
                 keys,
-                extra=extra,
+                hook_requires=extra,
                 wheels=wheels,
                 name=facts.name,
                 version=facts.version,

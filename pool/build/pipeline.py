@@ -82,7 +82,7 @@ async def run_build(
     async with _open_tree(source, job, build_dir, context, locks) as tree:
         project = read_project(tree.path)
         if context.cache and source.fingerprint and cached_project is None:
-            context.cache.note_project(source.fingerprint, project)
+            context.cache.store_project(source.fingerprint, project)
         return await builder(tree=tree, project=project).build()
 
 
@@ -119,7 +119,7 @@ def _cached_project(source: Source, context: BuildContext) -> Project | None:
     """Return the pyproject.toml of an unopened source, if an earlier run has cached it."""
     if context.cache is None or not source.fingerprint:
         return None
-    return context.cache.project(source.fingerprint)
+    return context.cache.read_project(source.fingerprint)
 
 
 @asynccontextmanager

@@ -9,15 +9,15 @@ Later runs remove the folders of killed runs.
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pool.common.cache_layout import CacheLayout
 from pool.common.errors import OutputError, os_error_text
 from pool.common.files import remove_tree
+from pool.system.locks.run_folder import RunFolderLock, abandoned_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,16 +67,11 @@ class BuildDir:
 
 
 class RunWorkspace:
-    """The folder of one run; call `close` at the end of the run."""
+    """The folder of one run; `close` it at the end."""
 
     def __init__(self, cache_dir: Path, run: RunId) -> None:
-        self.root = cache_dir / "builds" / run
-        # It is locked before it has its final name: another run's sweep must not find it unlocked.
-        unnamed = self.root.with_name(f".{run}")
-        unnamed.mkdir(parents=True)
-        self._fd = os.open(unnamed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        unnamed.rename(self.root)
+        self.root = CacheLayout(cache_dir).builds / run
+        self._lock = RunFolderLock.create(self.root)
 
     def build_dir(self, build: BuildId) -> BuildDir:
         """Return the folder of one build, which `BuildDir.make` creates."""
@@ -85,27 +80,13 @@ class RunWorkspace:
     def close(self) -> None:
         """Unlock the run's folder; remove it unless a failed build is kept in it."""
         _remove_if_empty(self.root)
-        os.close(self._fd)
+        self._lock.release()
 
     def sweep(self) -> None:
         """Remove build folders of ended runs, except failures of the last `KEEP_SECONDS`."""
-        for folder in self.root.parent.iterdir():
-            if folder != self.root and folder.name[0] != "." and (fd := _lock(folder)) is not None:
-                _sweep(folder)
-                os.close(fd)
-
-
-def _lock(folder: Path) -> int | None:
-    try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        return None
-    return fd
+        for lock in abandoned_folders(self.root.parent):
+            with lock:
+                _sweep(lock.folder)
 
 
 def _sweep(folder: Path) -> None:

@@ -1,10 +1,11 @@
-"""What a wheel is made from, as far as it decides what comes out: the key of the wheel cache.
+"""The key of a built wheel in the cache: a digest of all inputs that decide its content.
 
-A recipe is known before a backend is asked anything; the requirements that it then names
-(``get_requires_for_build_wheel``) are only in the final key. Of environment variables those count
-that compilers and build tools are known to read. What no key can see is deliberately not tried:
-the versions of compilers and of libraries outside of Python, and what a build fetches by itself;
-for these there is ``--refresh``.
+A `CacheKey` has the inputs that are known before the first hook runs. The final digest also
+covers the requirements that ``get_requires_for_build_wheel`` returns. Environment variables count
+if compilers or build tools are known to read them.
+
+Deliberately left out, because they cannot be seen: the versions of compilers and of libraries
+outside of Python, and what a build downloads itself. ``--refresh`` is for those.
 """
 
 from __future__ import annotations
@@ -21,28 +22,28 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.system.interpreter import Interpreter
 
-__all__ = ["CacheKey", "read_by_builds"]
+__all__ = ["CacheKey", "select_build_variables"]
 
 SCHEMA = 1
-"""Raised when the same recipe would be built in another way than before."""
+"""Raised when wheelpool would build the same inputs in another way than before."""
 
-_READ = re.compile(
+_BUILD_VARIABLES = re.compile(
     r"""
     # Compilers and linkers, with their flags
       CC|CXX|CPP|LD|AR|AS|NM|RANLIB|STRIP|OBJCOPY|FC|F77|F90|HOSTCC|MAKE|SWIG
     | CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|ARFLAGS|ASFLAGS|FFLAGS|FCFLAGS|F77FLAGS|F90FLAGS|ARCHFLAGS
     | LDSHARED|LDCXXSHARED|BLDSHARED|CCSHARED|OPT|LIBS
     | RUSTC.*|RUSTFLAGS|RUSTUP_TOOLCHAIN|GOFLAGS|GOOS|GOARCH|CGO_.*|NODE_ENV|NODE_OPTIONS|JAVA_HOME
-    # Where they look, and the platform they build for
+    # Search paths, and the target platform
     | CPATH|(C|CPLUS|OBJC)_INCLUDE_PATH|(COMPILER|LIBRARY|LD_LIBRARY|LD_RUN|DYLD_LIBRARY)_PATH
     | GCC_EXEC_PREFIX|MACOSX_DEPLOYMENT_TARGET|SDKROOT|DEVELOPER_DIR|CONDA_PREFIX|CROSS_COMPILE
     | SOURCE_DATE_EPOCH|ZERO_AR_DATE
     # Build tools and backends
     | (PKG_CONFIG|CMAKE|SKBUILD|SCIKIT_BUILD|MESON|CARGO_|MATURIN_|PYO3_|SETUPTOOLS_|DISTUTILS).*
     | (HATCH_|PDM_|POETRY_|FLIT_|CYTHON|PYBIND11_|NANOBIND_|CIBW_|AUDITWHEEL_|VCPKG_|CONAN_).*
-    # Plugins that make versions
+    # Plugins that compute versions
     | (SETUPTOOLS_SCM_|UV_DYNAMIC_VERSIONING|PBR_|VERSIONEER).*
-    # Large libraries, and what setup.py files ask of them
+    # Large libraries, and the options of setup.py files
     | (CUDA|NVCC|CUDNN|NCCL|TORCH_|ROCM|HIP_|HCC_|SYCL|NPY_|NUMPY_|F2PY|HDF5|MPI).*
     | MKLROOT|BLAS|LAPACK|OPENBLAS|ATLAS|NO_CUDA|FORCE_CUDA
     | (USE|WITH|WITHOUT|ENABLE|DISABLE)_.*
@@ -50,9 +51,9 @@ _READ = re.compile(
     """,
     re.VERBOSE,
 )
-"""The variables that decide what comes out of a build, whatever is built."""
+"""Variables that decide the content of a wheel, for every project."""
 
-_NEVER = re.compile(
+_IGNORED_VARIABLES = re.compile(
     r"""
       CMAKE_BUILD_PARALLEL_LEVEL|CARGO_BUILD_JOBS|CARGO_MAKEFLAGS
     | CARGO_TERM_.*|CMAKE_COLOR_DIAGNOSTICS
@@ -61,11 +62,11 @@ _NEVER = re.compile(
     """,
     re.VERBOSE,
 )
-"""How many jobs, how it looks, and credentials: no wheel changes with these."""
+"""Numbers of jobs, colours and credentials: they do not change a wheel."""
 
 
 class _Python(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the interpreter shows in wheels; the path, as two may differ in how they compile."""
+    """The target interpreter; the path counts because two builds of one version may differ."""
 
     executable: str
     version: str
@@ -83,14 +84,14 @@ class _RequirementDigest(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a build before its backend runs."""
+    """The inputs of a build that are known before its backend runs."""
 
     source: str
-    """A fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with tags and folder."""
+    """The fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with tags and folder."""
     config_settings: dict[str, str | list[str]]
     python: _Python
     requirements: tuple[_RequirementDigest, ...]
-    """The wheels for what ``[build-system]`` requires."""
+    """The wheels that ``[build-system]`` requires, and their dependencies."""
     environ: dict[str, str]
     schema: int = SCHEMA
 
@@ -105,15 +106,15 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
         wheels: Iterable[UnpackedWheel],
         environ: Mapping[str, str],
     ) -> CacheKey:
-        """Put a recipe together.
+        """Return the key of a build.
 
         Args:
-            source: the fingerprint.
-            name: the project's; variables that begin with it count.
-            config_settings: for the hooks.
-            interpreter: what the wheel is built for.
-            wheels: those for the static requirements, and their dependencies.
-            environ: what hooks inherit.
+            source: its fingerprint.
+            name: of the project; environment variables with this prefix count.
+            config_settings: of the hooks.
+            interpreter: the target.
+            wheels: of the static build requirements, and their dependencies.
+            environ: the environment that hooks inherit.
         """
         python = _Python(
             executable=str(interpreter.executable),
@@ -126,31 +127,31 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
             source=source,
             config_settings=dict(config_settings),
             python=python,
-            requirements=_ingredients(wheels),
-            environ=read_by_builds(environ, name),
+            requirements=_requirement_digests(wheels),
+            environ=select_build_variables(environ, name),
         )
 
     @property
-    def key(self) -> str:
-        """The key of what the backend asked for, and of the lock while it is built."""
+    def digest(self) -> str:
+        """Names the lock of the build, and the stored result of get_requires_for_build_wheel."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
-    def final_key(self, wheels: Iterable[UnpackedWheel]) -> str:
-        """Return the key of the wheel.
+    def final_digest(self, wheels: Iterable[UnpackedWheel]) -> str:
+        """Return the digest that names the wheel.
 
         Args:
-            wheels: all of the build environment, what the backend asked for included.
+            wheels: all in the build environment, those that the backend requires included.
         """
-        words = msgspec.json.encode((self.key, _ingredients(wheels)))
-        return hashlib.sha256(words).hexdigest()
+        inputs = msgspec.json.encode((self.digest, _requirement_digests(wheels)))
+        return hashlib.sha256(inputs).hexdigest()
 
-    def from_source(self, source: str) -> CacheKey:
-        """Return the same recipe for another source: the tree as the backend left it."""
+    def with_source(self, source: str) -> CacheKey:
+        """Return the key with another fingerprint: of the tree as the backend left it."""
         return msgspec.structs.replace(self, source=source)
 
 
-def _ingredients(wheels: Iterable[UnpackedWheel]) -> tuple[_RequirementDigest, ...]:
-    """Return the wheels in an order of their own; an entry's folder is named by its digest."""
+def _requirement_digests(wheels: Iterable[UnpackedWheel]) -> tuple[_RequirementDigest, ...]:
+    """Return the wheels sorted; the folder of an unpacked wheel is named by its digest."""
     return tuple(
         sorted(
             _RequirementDigest(name=wheel.name, version=wheel.version, sha256=wheel.path.name)
@@ -159,17 +160,17 @@ def _ingredients(wheels: Iterable[UnpackedWheel]) -> tuple[_RequirementDigest, .
     )
 
 
-def read_by_builds(environ: Mapping[str, str], name: str) -> dict[str, str]:
-    """Return the variables that a build may read.
+def select_build_variables(environ: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the environment variables that can change a wheel.
 
     Args:
-        environ: any.
-        name: the project's: ``flash-attn`` reads ``FLASH_ATTN_...``; empty if not known.
+        environ: all variables.
+        name: of the project: ``flash-attn`` reads ``FLASH_ATTN_...``; empty if unknown.
     """
-    own = re.sub(r"[^A-Z0-9]+", "_", name.upper()) + "_" if name else None
+    prefix = re.sub(r"[^A-Z0-9]+", "_", name.upper()) + "_" if name else None
     return {
         variable: value
         for variable, value in environ.items()
-        if (_READ.fullmatch(variable) or (own and variable.startswith(own)))
-        and not _NEVER.fullmatch(variable)
+        if (_BUILD_VARIABLES.fullmatch(variable) or (prefix and variable.startswith(prefix)))
+        and not _IGNORED_VARIABLES.fullmatch(variable)
     }

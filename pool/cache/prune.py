@@ -1,10 +1,11 @@
-"""The cache as a whole: what is in it, who uses it, and what can go.
+"""Lists the content of the cache and removes what a selection names.
 
-Everything in it can be had again, so anything may go that no run uses. Every run holds a shared
-flock on the cache's lock file from before its first look until its end, and pruning an exclusive
-one: it waits for the runs that there are, and new runs wait for it, but only until what goes has
-other names. Deliberately without knowledge of what the parts mean; they are files and folders with
-a size and a last use.
+All of it can be created again, so anything may be removed that no run uses. Each run holds a
+shared flock on the cache's lock file from start to end. Pruning takes it exclusively: it waits for
+the live runs, and new runs wait for it, but only until the selected entries are renamed. The files
+are deleted after the lock is released.
+
+The module deliberately does not parse any entry: each is a file or folder with a size and a time.
 """
 
 from __future__ import annotations
@@ -15,65 +16,57 @@ import secrets
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
+from pool.common.cache_layout import CacheLayout
 from pool.common.errors import LockError, os_error_text
 from pool.common.files import remove_tree
 from pool.system.locks.base import why_not
 from pool.system.locks.lock_file import open_file
+from pool.system.locks.run_folder import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["KINDS", "CacheEntry", "chosen", "in_use", "items", "live_runs", "prune", "statuses"]
+__all__ = [
+    "CacheEntry",
+    "list_entries",
+    "list_live_runs",
+    "prune_cache",
+    "select_entries",
+    "shared_cache_lock",
+    "walk_stats",
+]
 
 _BUILDS = "build folders"
-KINDS = {
-    "built wheels": ("built-1/wheels/*",),
-    "notes of builds": (
-        "built-1/keys/*",
-        "built-1/asked/*",
-        "built-1/projects/*",
-        "built-1/locks/*",
-    ),
-    "downloaded files": ("files/*",),
-    "unpacked wheels": ("wheels/*/*",),
-    "index pages": ("pages-2/*",),
-    "git repositories": ("git/*",),
-    "shims": ("shims/*",),
-    _BUILDS: ("builds/*/*",),
-}
-"""What there is in a cache, and where; whatever else lies in it is one kind more."""
-OTHER = "other"
-
-_LOCK = ".lock"
-_GOING = ".going-"
+_OTHER = "other"
+"""The kind of everything that `CacheLayout` does not name: folders of other versions."""
+_REMOVED_PREFIX = ".removed-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """One thing that goes or stays as a whole."""
+    """A file or folder that is removed as a whole."""
 
     kind: str
     path: Path
     bytes: int
-    """What its files have; one that has several names in the cache counts for the first."""
-    used: float
-    """When it was last used, as far as its files tell: seconds since the epoch."""
+    """Size of its files; a file that is hardlinked into several entries counts for the first."""
+    last_used: float
+    """Seconds since the epoch, as far as the times of its files show."""
 
 
 @contextmanager
-def in_use(cache_dir: Path) -> Iterator[None]:
-    """Keep all that is in a cache from being pruned; waits for a moment while that is done.
+def shared_cache_lock(cache_dir: Path) -> Iterator[None]:
+    """Prevent pruning while a run uses the cache; waits while another process prunes.
 
     Raises:
-        LockError: the lock file cannot be made.
+        LockError: the lock file cannot be created.
     """
-    fd = _opened(cache_dir)
+    fd = _open_lock_file(cache_dir)
     try:
-        # Where there are no locks, nothing can be pruned either.
+        # On a file system without locks pruning fails, so no lock is needed.
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_SH)
         yield
@@ -82,29 +75,31 @@ def in_use(cache_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(cache_dir: Path, on_wait: Callable[[Sequence[str]], None]) -> Iterator[None]:
-    """Keep runs out; wait for those that there are, after telling which."""
-    fd = _opened(cache_dir)
+def _exclusive_cache_lock(
+    cache_dir: Path, on_wait: Callable[[Sequence[str]], None]
+) -> Iterator[None]:
+    fd = _open_lock_file(cache_dir)
     try:
-        _lock(fd, cache_dir, on_wait)
+        _lock_exclusively(fd, cache_dir, on_wait)
         yield
     finally:
         os.close(fd)
 
 
-def _lock(fd: int, cache_dir: Path, on_wait: Callable[[Sequence[str]], None]) -> None:
+def _lock_exclusively(fd: int, cache_dir: Path, on_wait: Callable[[Sequence[str]], None]) -> None:
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            on_wait(live_runs(cache_dir))
+            on_wait(list_live_runs(cache_dir))
             fcntl.flock(fd, fcntl.LOCK_EX)
     except OSError as problem:
-        raise LockError(f"{cache_dir / _LOCK}: {why_not(problem, 'files')}") from problem
+        path = CacheLayout(cache_dir).lock_file
+        raise LockError(f"{path}: {why_not(problem, 'files')}") from problem
 
 
-def _opened(cache_dir: Path) -> int:
-    path = cache_dir / _LOCK
+def _open_lock_file(cache_dir: Path) -> int:
+    path = CacheLayout(cache_dir).lock_file
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         return open_file(path)
@@ -112,67 +107,75 @@ def _opened(cache_dir: Path) -> int:
         raise LockError(f"{path}: {os_error_text(problem)}") from problem
 
 
-def live_runs(cache_dir: Path) -> list[str]:
-    """Return the ids of the runs that have a folder in the cache and are alive."""
-    return sorted(
-        folder.name for folder in (cache_dir / "builds").glob("[!.]*") if _is_locked(folder)
+def list_live_runs(cache_dir: Path) -> list[str]:
+    """Return the ids of the runs whose process lives and has a folder in the cache."""
+    folders = CacheLayout(cache_dir).builds.glob("[!.]*")
+    return sorted(folder.name for folder in folders if is_owned(folder))
+
+
+def list_entries(cache_dir: Path) -> list[CacheEntry]:
+    """Return all entries of a cache; an entry that another process removes is left out."""
+    counted = set[tuple[int, int]]()
+    entries = []
+    for kind, path in _list_paths(CacheLayout(cache_dir)):
+        with suppress(FileNotFoundError):
+            size, last_used = _measure(path, counted)
+            entries.append(CacheEntry(kind=kind, path=path, bytes=size, last_used=last_used))
+    return entries
+
+
+def _list_paths(cache: CacheLayout) -> Iterator[tuple[str, Path]]:
+    """Yield the kind and path of each entry."""
+    folders = _entry_folders(cache)
+    for kind, folder, pattern in folders:
+        yield from ((kind, path) for path in folder.glob(pattern))
+    known = {folder.relative_to(cache.root).parts[0] for _, folder, _ in folders}
+    known.add(cache.lock_file.name)
+    yield from ((_OTHER, path) for path in cache.root.glob("*") if path.name not in known)
+
+
+def _entry_folders(cache: CacheLayout) -> tuple[tuple[str, Path, str], ...]:
+    """Return kind, folder and pattern of all entries; the order is that of ``cache info``."""
+    return (
+        ("built wheels", cache.built_wheels, "*"),
+        ("notes of builds", cache.wheel_keys, "*"),
+        ("notes of builds", cache.hook_requires, "*"),
+        ("notes of builds", cache.projects, "*"),
+        ("notes of builds", cache.build_locks, "*"),
+        ("downloaded files", cache.downloads, "*"),
+        ("unpacked wheels", cache.unpacked_wheels, "*/*"),
+        ("index pages", cache.index_pages, "*"),
+        ("git repositories", cache.git, "*"),
+        ("shims", cache.shims, "*"),
+        (_BUILDS, cache.builds, "*/*"),
     )
 
 
-def _is_locked(folder: Path) -> bool:
-    try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+def _measure(path: Path, counted: set[tuple[int, int]]) -> tuple[int, float]:
+    """Return the bytes of a file or folder and the time of its last use.
 
+    A new hardlink to a file, as environments consist of, changes the file's ctime. Reading it
+    changes its atime now and then. A cache that notes a use touches the folder.
 
-def items(cache_dir: Path) -> list[CacheEntry]:
-    """Return all that is in a cache; what vanishes meanwhile is left out."""
-    seen = set[tuple[int, int]]()
-    found = []
-    for kind, path in _places(cache_dir):
-        with suppress(FileNotFoundError):
-            size, used = _measured(path, seen)
-            found.append(CacheEntry(kind=kind, path=path, bytes=size, used=used))
-    return found
-
-
-def _places(cache_dir: Path) -> Iterator[tuple[str, Path]]:
-    for kind, patterns in KINDS.items():
-        for pattern in patterns:
-            yield from ((kind, path) for path in cache_dir.glob(pattern))
-    known = {pattern.split("/")[0] for pattern in chain(*KINDS.values())} | {_LOCK}
-    yield from ((OTHER, path) for path in cache_dir.glob("*") if path.name not in known)
-
-
-def _measured(path: Path, seen: set[tuple[int, int]]) -> tuple[int, float]:
-    """Return the bytes of a file or folder, without those already in ``seen``, and its last use.
-
-    A new link to a file, as environments are made of, changes the file's ctime; reading it, now
-    and then, its atime; and whoever notes a use touches the folder.
+    Args:
+        path: the entry.
+        counted: device and inode of hardlinked files that other entries have; updated.
     """
-    size, used = 0, 0.0
-    for about in statuses(os.fspath(path)):
-        used = max(used, about.st_mtime)
-        if not stat.S_ISDIR(about.st_mode):
-            used = max(used, about.st_atime, about.st_ctime)
-            if about.st_nlink == 1 or (about.st_dev, about.st_ino) not in seen:
-                size += about.st_size
-                seen.add((about.st_dev, about.st_ino))
-    return size, used
+    size, last_used = 0, 0.0
+    for status in walk_stats(os.fspath(path)):
+        last_used = max(last_used, status.st_mtime)
+        if not stat.S_ISDIR(status.st_mode):
+            last_used = max(last_used, status.st_atime, status.st_ctime)
+            if status.st_nlink == 1 or (status.st_dev, status.st_ino) not in counted:
+                size += status.st_size
+                counted.add((status.st_dev, status.st_ino))
+    return size, last_used
 
 
-def statuses(path: str) -> Iterator[os.stat_result]:
-    """Yield what the system says of a file, or of a folder and all in it; links are not followed.
+def walk_stats(path: str) -> Iterator[os.stat_result]:
+    """Yield the status of a file, or of a folder and all its content; links are not followed.
 
-    Plain strings: a Path for each of a hundred thousand files takes longer than looking at it.
+    Plain strings: a Path for each of a hundred thousand files takes longer than its status.
     """
     yield os.lstat(path)
     folders = [path]
@@ -184,59 +187,60 @@ def statuses(path: str) -> Iterator[os.stat_result]:
                     folders.append(entry.path)
 
 
-def chosen(
-    found: Sequence[CacheEntry], now: float, older_than: float | None, max_bytes: int | None
+def select_entries(
+    entries: Sequence[CacheEntry], now: float, older_than: float | None, max_bytes: int | None
 ) -> list[CacheEntry]:
-    """Return what has to go so that the rest is young and small enough; the oldest go first.
+    """Return the entries to remove, least recently used first.
 
     Args:
-        found: all there is.
+        entries: all entries.
         now: seconds since the epoch.
-        older_than: seconds since the last use; None for no such limit.
-        max_bytes: of all that stays; None for no such limit.
+        older_than: remove entries unused for longer, in seconds; None for no such limit.
+        max_bytes: remove more entries until the rest is this small; None for no such limit.
     """
-    total = sum(item.bytes for item in found)
-    going = []
-    for item in sorted(found, key=lambda item: item.used):
-        old = older_than is not None and now - item.used > older_than
-        if old or (max_bytes is not None and total > max_bytes):
-            going.append(item)
-            total -= item.bytes
-    return going
+    total = sum(entry.bytes for entry in entries)
+    selected = []
+    for entry in sorted(entries, key=lambda entry: entry.last_used):
+        is_old = older_than is not None and now - entry.last_used > older_than
+        if is_old or (max_bytes is not None and total > max_bytes):
+            selected.append(entry)
+            total -= entry.bytes
+    return selected
 
 
-def prune(
+def prune_cache(
     cache_dir: Path,
-    choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
+    select: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[Sequence[str]], None],
 ) -> list[CacheEntry]:
-    """Remove what is chosen of all there is, when no run uses it; return what is gone.
+    """Remove the selected entries as soon as no run uses the cache; return what was removed.
 
     Args:
         cache_dir: the cache.
-        choose: says what goes; asked while no run can begin.
-        on_wait: told the ids of the runs that are waited for, once, if there are any.
+        select: returns the entries to remove; called while no run can start.
+        on_wait: called once with the ids of live runs, if pruning has to wait for any.
 
     Raises:
         LockError: the cache cannot be locked.
     """
-    with _alone(cache_dir, on_wait):
-        gone = list(_renamed(choose(items(cache_dir))))
-    for item, path in gone:
-        if path.is_dir() and not path.is_symlink():
-            remove_tree(path)
-        else:
-            path.unlink(missing_ok=True)
-        if item.kind == _BUILDS:
-            with suppress(OSError):
-                path.parent.rmdir()  # The run's own folder, if that was the last build in it.
-    return [item for item, _ in gone]
+    with _exclusive_cache_lock(cache_dir, on_wait):
+        hidden = list(_hide(select(list_entries(cache_dir))))
+    return [entry for entry, path in hidden if _remove(entry, path)]
 
 
-def _renamed(going: Iterable[CacheEntry]) -> Iterator[tuple[CacheEntry, Path]]:
-    """Take things out of sight; yield each with its new name."""
-    for item in going:
-        target = item.path.with_name(f"{_GOING}{secrets.token_hex(8)}")
-        with suppress(OSError):  # It stays, and is not told as gone.
-            item.path.rename(target)
-            yield item, target
+def _hide(entries: Iterable[CacheEntry]) -> Iterator[tuple[CacheEntry, Path]]:
+    """Rename entries, so that no run finds them; yield each with its new path."""
+    for entry in entries:
+        path = entry.path.with_name(f"{_REMOVED_PREFIX}{secrets.token_hex(8)}")
+        with suppress(OSError):  # The entry stays and is not reported as removed.
+            entry.path.rename(path)
+            yield entry, path
+
+
+def _remove(entry: CacheEntry, path: Path) -> bool:
+    """Delete a hidden entry; return whether nothing of it is left."""
+    left = remove_tree(path)
+    if entry.kind == _BUILDS:
+        with suppress(OSError):  # The run's folder, if that was its last build.
+            path.parent.rmdir()
+    return not left

@@ -1,16 +1,15 @@
-"""Wheels of build requirements, unpacked, checked and compiled once, then only linked.
+"""Cache of unpacked wheels: each is unpacked, checked and compiled once, then hardlinked.
 
-An entry is complete or not there: it is made in a folder of its own and renamed into place, so
-any number of processes can fill one store. The files of environments are links to those of the
-store; an entry whose files were changed through one of them is noticed and made anew. Bytecode
-is compiled by the target interpreter, with the times of its sources, so that a build that
-replaces a module in its environment gets what it wrote.
+An entry is complete or absent: it is created in a temporary folder and renamed, so any number of
+processes can fill one cache. Environments hardlink its files. An entry whose files were changed
+through such a link is noticed and created again. The target interpreter compiles the bytecode and
+records the times of the sources, so a build that replaces a module in its environment does not
+load the old bytecode.
 """
 
 from __future__ import annotations
 
 import configparser
-import fcntl
 import lzma
 import os
 import shutil
@@ -20,7 +19,7 @@ import threading
 import time
 import zipfile
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -32,17 +31,16 @@ from packaging.utils import parse_wheel_filename
 
 from pool.common.errors import ArchiveError
 from pool.common.files import remove_tree
+from pool.system.locks.run_folder import locked_folder
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pool.system.interpreter import Interpreter
 
 __all__ = ["EntryPoint", "UnpackedWheel", "UnpackedWheels", "unpack"]
 
-MOST_BYTES = 16 << 30
-"""A wheel that unpacks to more is refused; the largest have a few gigabytes."""
+MAX_BYTES = 16 << 30
+"""A wheel that unpacks to more is rejected; the largest ones have a few gigabytes."""
 
 _MARKER = "wheel.json"
 _NEW = ".new-"
@@ -57,15 +55,15 @@ _DAMAGED = (
     EOFError,
     LookupError,
     RuntimeError,  # encrypted, or compressed in an unknown way
-    ValueError,  # names and texts that are not what they should be
-    FileExistsError,  # a file and a folder of one name
+    ValueError,  # malformed names or metadata
+    FileExistsError,  # a file and a folder have one name
     IsADirectoryError,
     NotADirectoryError,
 )
 
 
 class EntryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A command that a wheel brings along."""
+    """A console script of a wheel."""
 
     name: str
     module: str
@@ -83,12 +81,12 @@ class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...]
     """Relative to ``path``, parents first; the first part is the scheme (``purelib/pkg``)."""
     files: dict[str, tuple[int, int]]
-    """Relative to ``path``: size in bytes, time of change in nanoseconds."""
+    """Relative to ``path``: size in bytes, modification time in nanoseconds."""
     path: Path
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the marker file of an entry says."""
+    """The content of an entry's marker file."""
 
     name: str
     version: str
@@ -97,7 +95,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     files: dict[str, tuple[int, int]] = {}
 
-    def stored(self, path: Path) -> UnpackedWheel:
+    def at(self, path: Path) -> UnpackedWheel:
         return UnpackedWheel(
             path=path, **{name: getattr(self, name) for name in self.__struct_fields__}
         )
@@ -107,7 +105,7 @@ class UnpackedWheels:
     """A folder of unpacked wheels, shared by all processes of a user.
 
     Args:
-        root: the folder; it is made with the first entry.
+        root: the folder; it is created with the first entry.
     """
 
     def __init__(self, root: Path) -> None:
@@ -115,7 +113,7 @@ class UnpackedWheels:
         self._swept = threading.Lock()
 
     def get(self, sha256: str, interpreter: Interpreter) -> UnpackedWheel | None:
-        """Return an entry, by the digest of the wheel file; None where there is no good one."""
+        """Return the entry of a wheel file's digest; None if it is absent or was changed."""
         folder = self._folder(sha256, interpreter)
         try:
             entry = msgspec.json.decode((folder / _MARKER).read_bytes(), type=_Entry)
@@ -125,10 +123,10 @@ class UnpackedWheels:
                     return None
         except (OSError, msgspec.DecodeError):
             return None
-        return entry.stored(folder)
+        return entry.at(folder)
 
     def add(self, wheel: Path, sha256: str, interpreter: Interpreter) -> UnpackedWheel:
-        """Unpack a wheel whose digest is known to be right.
+        """Unpack a wheel whose digest was verified.
 
         Raises:
             ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
@@ -137,30 +135,30 @@ class UnpackedWheels:
         final = self._folder(sha256, interpreter)
         final.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
-        # The name keeps it out of everybody's sight: no digest begins with a dot.
+        # No lookup finds the temporary folder: no digest begins with a dot.
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=_NEW))
         try:
             content = temporary / "content"
             content.mkdir()
-            entry = _filled(wheel, content, interpreter)
+            entry = _fill(wheel, content, interpreter)
             (content / _MARKER).write_bytes(msgspec.json.encode(entry))
-            with _alone(final.parent):
+            with locked_folder(final.parent):
                 if (other := self.get(sha256, interpreter)) is not None:
-                    return other  # Another process was quicker.
+                    return other  # Another process created it meanwhile.
                 if final.exists():
                     final.rename(temporary / "damaged")
                 content.rename(final)
         finally:
             remove_tree(temporary)
-        return entry.stored(final)
+        return entry.at(final)
 
     def _folder(self, sha256: str, interpreter: Interpreter) -> Path:
         return self._root / f"{interpreter.cache_tag}-{interpreter.magic}" / sha256
 
     def _sweep(self) -> None:
-        """Remove, once, what killed processes left behind long ago."""
+        """Remove old temporary folders of killed processes; once in a process."""
         if not self._swept.acquire(blocking=False):
-            return  # Held for good by the one who did it.
+            return  # Never released: it marks that the sweep was done.
         oldest = time.time() - _ABANDONED_SECONDS  # noqa: TID251 - compared with file times
         for folder in self._root.glob(f"*/{_NEW}*"):
             with suppress(OSError):
@@ -169,45 +167,34 @@ class UnpackedWheels:
 
 
 def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> UnpackedWheel:
-    """Unpack a wheel outside of the store, for one use: an editable, a wheel just built.
+    """Unpack a wheel outside of the cache, for one use: an editable, a wheel just built.
 
     Args:
         wheel: the file.
-        into: a folder that is made; on the environment's file system, so that links work.
+        into: a folder to create; on the environment's file system, so that hardlinks work.
         interpreter: compiles it.
 
     Raises:
         ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
-        OSError: no space, no permission, or ``into`` is there already.
+        OSError: no space, no permission, or ``into`` exists.
     """
     into.mkdir(parents=True)
-    return _filled(wheel, into, interpreter).stored(into)
+    return _fill(wheel, into, interpreter).at(into)
 
 
-def _filled(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
-    entry = _unpacked(wheel, into)
+def _fill(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
+    entry = _unpack_archive(wheel, into)
     _compile(into, interpreter)
-    folders, files = _listed(into)
+    folders, files = _list_content(into)
     return msgspec.structs.replace(entry, folders=folders, files=files)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads from renaming in a folder meanwhile."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _unpacked(wheel: Path, into: Path) -> _Entry:
+def _unpack_archive(wheel: Path, into: Path) -> _Entry:
     try:
         name, version, _, _ = parse_wheel_filename(wheel.name)
         with zipfile.ZipFile(wheel) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
-                raise ArchiveError(f"{wheel.name}: unpacks to absurdly much")
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise ArchiveError(f"{wheel.name}: unpacks to more than {MAX_BYTES >> 30} GiB")
             source = WheelFile(archive)
             source.validate_record(validate_contents=True)
             _extract(source, into, wheel)
@@ -219,7 +206,7 @@ def _unpacked(wheel: Path, into: Path) -> _Entry:
             )
     except _DAMAGED as problem:
         reason = _reason(problem).replace(f"In {wheel}, ", "")
-        raise ArchiveError(f"{wheel.name}: not a good wheel: {reason}") from problem
+        raise ArchiveError(f"{wheel.name}: not a valid wheel: {reason}") from problem
 
 
 def _reason(problem: Exception) -> str:
@@ -228,12 +215,12 @@ def _reason(problem: Exception) -> str:
 
 
 def _extract(source: WheelFile, into: Path, wheel: Path) -> None:
-    facts = source.read_dist_info("WHEEL").lower().split("\n")
-    root = "purelib" if "root-is-purelib: true" in map(str.strip, facts) else "platlib"
-    # As the archive spells it; the file's name may spell it otherwise.
+    headers = source.read_dist_info("WHEEL").lower().split("\n")
+    root = "purelib" if "root-is-purelib: true" in map(str.strip, headers) else "platlib"
+    # As spelled in the archive; the file's name may be spelled otherwise.
     data_dir = source.dist_info_dir.removesuffix(".dist-info") + ".data"
     for (path, _, _), stream, executable in source.get_contents():
-        target = into / _place(path, data_dir, root, wheel)
+        target = into / _target_path(path, data_dir, root, wheel)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
             shutil.copyfileobj(stream, file)
@@ -241,15 +228,15 @@ def _extract(source: WheelFile, into: Path, wheel: Path) -> None:
             target.chmod(0o755)
 
 
-def _place(path: str, data_dir: str, root: str, wheel: Path) -> PurePosixPath:
-    """Return where a member goes, relative to the entry: its scheme, then its path."""
+def _target_path(path: str, data_dir: str, root: str, wheel: Path) -> PurePosixPath:
+    """Return the path of a member in the entry: its scheme, then its path in the scheme."""
     place = PurePosixPath(path)
     if place.is_absolute() or ".." in place.parts or "\\" in path:
         raise ArchiveError(f"{wheel.name}: {path!r} would be written outside of the environment")
     if place.parts[0] != data_dir:
         return root / place
     if len(place.parts) < 3 or place.parts[1] not in _SCHEMES:
-        raise ArchiveError(f"{wheel.name}: {path!r} is of no known scheme")
+        raise ArchiveError(f"{wheel.name}: {path!r} is in an unknown scheme")
     return PurePosixPath(*place.parts[1:])
 
 
@@ -267,22 +254,22 @@ def _entry_points(source: WheelFile) -> tuple[EntryPoint, ...]:
         raise ValueError(f"entry_points.txt: {problem}") from problem
     for point in points:
         if "/" in point.name or point.name in (".", ".."):
-            raise ValueError(f"entry_points.txt: {point.name!r} is no name of a command")
+            raise ValueError(f"entry_points.txt: {point.name!r} is not a valid command name")
     return points
 
 
 def _compile(folder: Path, interpreter: Interpreter) -> None:
-    """Compile what compiles; files that are no Python of this version stay as they are."""
+    """Compile the modules; files that this Python version cannot compile are left as they are."""
     libraries = [str(folder / name) for name in ("purelib", "platlib") if (folder / name).exists()]
     if not libraries:
         return
     argv = [str(interpreter.executable), "-I", "-S", "-m", "compileall", "-qq", *libraries]
-    # What does not compile now, or not in time, is compiled, or fails, when it is imported.
+    # A module that is not compiled now is compiled, or fails, when it is imported.
     with suppress(subprocess.SubprocessError):
         capture_output(argv, environ={}, timeout=_COMPILE_SECONDS)
 
 
-def _listed(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
+def _list_content(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int]]]:
     """Return the folders and files below an entry, as `UnpackedWheel` has them."""
     folders: list[str] = []
     files: dict[str, tuple[int, int]] = {}

@@ -1,10 +1,11 @@
-"""Wheels that were built before, found again by what they are made from.
+"""Cache of wheels that were built here, found again by their cache key.
 
-A wheel is kept once, by its digest, however many keys lead to it; it is not replaced and not
-changed, so that whoever found it has it for as long as the run goes on. Keys and wheels appear by
-rename only. What is damaged is noticed when it is found, and then forgotten. Deliberately no
-locks: who is about to build takes the one of the recipe's key first (see `lock_path`), so that the
-same wheel is not built twice; without it the cache stays right, only the work is done twice.
+A wheel is stored once, in a folder named by its digest, however many keys lead to it. It is never
+changed, so a caller may use it until the end of the run. Keys and wheels are written atomically. A
+damaged wheel is noticed when it is found, and its key is removed.
+
+The cache deliberately takes no locks. The caller locks `WheelCache.lock_path` before a build, so
+that two processes do not build the same wheel; without that lock only the work is done twice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
 from pool.sources.pyproject import Project
@@ -30,15 +32,12 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.common.clock import Clock
 
-__all__ = ["FOLDER", "CachedWheel", "Damaged", "WheelCache"]
-
-FOLDER = "built-1"
-"""The folder in the cache; the number changes with the layout."""
+__all__ = ["CachedWheel", "DamagedWheel", "WheelCache"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedWheel:
-    """A wheel that was built before."""
+    """A wheel of an earlier build."""
 
     path: Path
     """In the cache: to be copied, never moved or changed."""
@@ -47,21 +46,21 @@ class CachedWheel:
     sha256: str
     bytes: int
     made: float
-    """Seconds since the epoch."""
+    """When it was built, in seconds since the epoch."""
     seconds: float
-    """How long it took to build."""
+    """How long the build took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Damaged:
-    """A wheel that was built before and can no longer be used; it is forgotten already."""
+class DamagedWheel:
+    """A wheel of an earlier build that cannot be used; its key is removed already."""
 
-    why: str
+    reason: str
     """For a message: ``attrs-26.1.0-py3-none-any.whl is not what was stored``."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key leads to, as it is kept."""
+    """The content of a key's file; its field names are the format on disk."""
 
     file: str
     name: str
@@ -72,114 +71,113 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
     def at(self, path: Path) -> CachedWheel:
-        facts = {name: getattr(self, name) for name in self.__struct_fields__ if name != "file"}
-        return CachedWheel(path=path, **facts)
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "file"}
+        return CachedWheel(path=path, **fields)
 
 
 class WheelCache:
     """The built wheels in a cache folder, shared by all processes of a user.
 
     Args:
-        cache_dir: the whole cache; this part of it is made with the first entry.
-        clock: says when entries were made.
+        cache_dir: the root of the cache; the folders of this part are created when needed.
+        clock: gives the times of new entries.
     """
 
     def __init__(self, cache_dir: Path, clock: Clock) -> None:
-        root = cache_dir / FOLDER
-        self._asked, self._keys = root / "asked", root / "keys"
-        self._wheels, self._locks = root / "wheels", root / "locks"
-        self._projects = root / "projects"
+        self._layout = CacheLayout(cache_dir)
         self._clock = clock
 
-    def lock_path(self, recipe: CacheKey) -> Path:
-        """Return the lock file to hold while a recipe is looked up, built and stored.
+    def lock_path(self, key: CacheKey) -> Path:
+        """Return the lock file to hold from the lookup of a wheel until it is stored.
 
         Raises:
-            OSError: its folder cannot be made.
+            OSError: its folder cannot be created.
         """
-        self._locks.mkdir(parents=True, exist_ok=True)
-        return self._locks / recipe.key
+        self._layout.build_locks.mkdir(parents=True, exist_ok=True)
+        return self._layout.build_locks / key.digest
 
-    def extra(self, recipe: CacheKey) -> tuple[str, ...] | None:
-        """Return what the backend asked for the last time, as it wrote it; None if not known."""
-        place = self._asked / recipe.key
+    def read_hook_requires(self, key: CacheKey) -> tuple[str, ...] | None:
+        """Return the result of get_requires_for_build_wheel in the last build; None if unknown."""
+        path = self._layout.hook_requires / key.digest
         try:
-            extra = msgspec.json.decode(place.read_bytes(), type=tuple[str, ...])
+            requires = msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
         except (OSError, msgspec.DecodeError):
             return None
-        _touch(place)
-        return extra
+        _touch(path)
+        return requires
 
-    def project(self, source: str) -> Project | None:
-        """Return what a source that never changes says of itself; None if that is not known."""
-        place = self._project_place(source)
+    def read_project(self, fingerprint: str) -> Project | None:
+        """Return the project tables of an archive or a commit; None if they are not stored."""
+        path = self._project_path(fingerprint)
         try:
-            project = msgspec.json.decode(place.read_bytes(), type=Project)
+            project = msgspec.json.decode(path.read_bytes(), type=Project)
         except (OSError, msgspec.DecodeError):
             return None
-        _touch(place)
+        _touch(path)
         return project
 
-    def note_project(self, source: str, project: Project) -> None:
-        """Keep what a source says of itself, so that it need not be opened the next time.
+    def store_project(self, fingerprint: str, project: Project) -> None:
+        """Store the project tables of a source, so that it need not be opened the next time.
 
         Args:
-            source: the fingerprint of an archive or a commit.
-            project: what was read in it.
+            fingerprint: of an archive or a commit, whose content never changes.
+            project: what its pyproject.toml says.
         """
-        # The next time it is opened again, and that is all.
+        # A failure costs only time: the source is opened again.
         with suppress(OSError):
-            atomic_write(self._project_place(source), msgspec.json.encode(project))
+            atomic_write(self._project_path(fingerprint), msgspec.json.encode(project))
 
-    def _project_place(self, source: str) -> Path:
-        return self._projects / hashlib.sha256(source.encode()).hexdigest()
+    def _project_path(self, fingerprint: str) -> Path:
+        return self._layout.projects / hashlib.sha256(fingerprint.encode()).hexdigest()
 
-    def find(self, key: str) -> CachedWheel | Damaged | None:
-        """Return the wheel of a recipe's final key, its digest checked; None if there is none."""
-        place = self._keys / key
+    def find(self, final_digest: str) -> CachedWheel | DamagedWheel | None:
+        """Return the wheel of a `CacheKey.final_digest`, its content verified; None if unknown."""
+        path = self._layout.wheel_keys / final_digest
         try:
-            entry = msgspec.json.decode(place.read_bytes(), type=_Entry)
-            folder = self._wheels / entry.sha256
+            entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
+            folder = self._layout.built_wheels / entry.sha256
             if not folder.is_dir():
-                return None  # Pruned; the wheels go before the keys.
-            if (why := _damage(entry, folder / entry.file)) is None:
-                _touch(place)
+                return None  # The wheel was pruned before its key.
+            if (reason := _find_damage(entry, folder / entry.file)) is None:
+                _touch(path)
                 _touch(folder)
                 return entry.at(folder / entry.file)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, msgspec.DecodeError) as problem:
-            why = f"the entry cannot be read: {_words(problem)}"
+            reason = f"the entry cannot be read: {_error_text(problem)}"
         with suppress(OSError):
-            place.unlink()
-        return Damaged(why=why)
+            path.unlink()
+        return DamagedWheel(reason=reason)
 
     def store(
         self,
         wheel: Path,
-        recipes: Iterable[CacheKey],
+        keys: Iterable[CacheKey],
         *,
-        extra: Sequence[str],
+        hook_requires: Sequence[str],
         wheels: Sequence[UnpackedWheel],
         name: str,
         version: str,
         seconds: float,
     ) -> CachedWheel:
-        """Keep a wheel that was just built; the file itself is copied and stays where it is.
+        """Store a copy of a wheel that was just built.
 
         Args:
-            wheel: a good wheel.
-            recipes: where it is to be found: by the source before the build, and after it.
-            extra: what get_requires_for_build_wheel returned.
-            wheels: all of the build environment.
-            name: the distribution's.
-            version: the distribution's.
-            seconds: how long it took.
+            wheel: a checked wheel; the file stays where it is.
+            keys: those of the source before the build and after it.
+            hook_requires: the result of get_requires_for_build_wheel.
+            wheels: all wheels in the build environment.
+            name: of the distribution.
+            version: of the distribution.
+            seconds: how long the build took.
 
         Raises:
-            OSError: no space, no permission; what was there before is still there.
+            OSError: no space, no permission; older entries are unchanged.
         """
-        digest, path = self._store_file(wheel)
+        digest = sha256(wheel)
+        # Replaces a copy that is there already: it may be damaged.
+        path = copy_into(wheel, self._layout.built_wheels / digest)
         entry = _Entry(
             file=wheel.name,
             name=name,
@@ -189,41 +187,38 @@ class WheelCache:
             made=self._clock.now().timestamp(),
             seconds=seconds,
         )
-        for recipe in recipes:
-            atomic_write(self._keys / recipe.final_key(wheels), msgspec.json.encode(entry))
-            atomic_write(self._asked / recipe.key, msgspec.json.encode(list(extra)))
+        requires = msgspec.json.encode(list(hook_requires))
+        for key in keys:
+            final = self._layout.wheel_keys / key.final_digest(wheels)
+            atomic_write(final, msgspec.json.encode(entry))
+            atomic_write(self._layout.hook_requires / key.digest, requires)
         return entry.at(path)
 
-    def _store_file(self, wheel: Path) -> tuple[str, Path]:
-        """Copy a wheel into the folder of its digest; a copy there, maybe damaged, is replaced."""
-        digest = sha256(wheel)
-        return digest, copy_into(wheel, self._wheels / digest)
-
     def entries(self) -> Iterator[CachedWheel]:
-        """Yield the wheels that are there, each once, unchecked; broken entries are passed over."""
+        """Yield each wheel once, without verifying it; broken entries are skipped."""
         seen = set[str]()
-        for place in self._keys.glob("[!.]*"):
+        for key_file in self._layout.wheel_keys.glob("[!.]*"):
             with suppress(OSError, msgspec.DecodeError):
-                entry = msgspec.json.decode(place.read_bytes(), type=_Entry)
-                path = self._wheels / entry.sha256 / entry.file
+                entry = msgspec.json.decode(key_file.read_bytes(), type=_Entry)
+                path = self._layout.built_wheels / entry.sha256 / entry.file
                 if entry.sha256 not in seen and path.exists():
                     seen.add(entry.sha256)
                     yield entry.at(path)
 
 
-def _damage(entry: _Entry, path: Path) -> str | None:
-    """Return what is wrong with a wheel; None if it is as it was stored."""
+def _find_damage(entry: _Entry, path: Path) -> str | None:
+    """Return why a wheel is not the one that was stored; None if it is."""
     try:
         return None if sha256(path) == entry.sha256 else f"{entry.file} is not what was stored"
     except OSError as problem:
-        return f"{entry.file}: {_words(problem)}"
+        return f"{entry.file}: {_error_text(problem)}"
 
 
-def _words(problem: Exception) -> str:
+def _error_text(problem: Exception) -> str:
     return os_error_text(problem) if isinstance(problem, OSError) else str(problem).lower()
 
 
 def _touch(path: Path) -> None:
-    """Note that it was used; a cache that may only be read is used all the same."""
+    """Note the use of an entry; a read-only cache is used without it."""
     with suppress(OSError):
         os.utime(path)

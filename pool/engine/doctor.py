@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 import psutil
 
-from pool.cache.prune import statuses
+from pool.cache.prune import walk_stats
 from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
 from pool.common.units import format_size
@@ -128,7 +128,7 @@ class Doctor:
         until = self.clock.monotonic() + _MEASURING_SECONDS
         total, seen = 0, set[int]()
         with suppress(OSError):
-            for about in statuses(os.fspath(self.cache_dir)):
+            for about in walk_stats(os.fspath(self.cache_dir)):
                 if self.clock.monotonic() > until:
                     return "ok", f"more than {format_size(total)}: wheelpool cache info tells all"
                 total += 0 if about.st_ino in seen else about.st_size

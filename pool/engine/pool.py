@@ -21,9 +21,10 @@ from pool.build.frontend.hooks import HookRunner
 from pool.build.frontend.tool_shims import Shims
 from pool.build.monitor import BuildMonitor
 from pool.build.workspace import RunWorkspace, check_out_dir
-from pool.cache.prune import in_use
+from pool.cache.prune import shared_cache_lock
 from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.cache.wheel_cache import WheelCache
+from pool.common.cache_layout import CacheLayout
 from pool.common.clock import Clock, SystemClock
 from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.errors import os_error_text
@@ -202,7 +203,7 @@ class Pool:
     def _set_up(self, stack: AsyncExitStack) -> RequestRunner:
         """Make what builds share, and the errand that decides what they are."""
         settings, run = self._settings, self.header.run
-        stack.enter_context(in_use(settings.cache_dir))
+        stack.enter_context(shared_cache_lock(settings.cache_dir))
         executor = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
         stack.enter_context(executor)
         self._workplace = RunWorkspace(settings.cache_dir, run)
@@ -253,7 +254,7 @@ class Pool:
             resolver=ResolverService(pages, self._interpreter),
             fetcher=fetcher,
             installs=self._caps.installs,
-            unpacked_wheels=UnpackedWheels(settings.cache_dir / "wheels"),
+            unpacked_wheels=UnpackedWheels(CacheLayout(settings.cache_dir).unpacked_wheels),
             run_dir=self._workplace.root / "unpacked",
             interpreter=self._interpreter,
             executor=executor,
@@ -269,13 +270,13 @@ class Pool:
             locks=TreeLocks(environ=settings.environ),
             file_locks=LockQueue(LockFile),
             hooks=hooks,
-            git=Git(settings.cache_dir / "git", hooks.run, settings.environ),
+            git=Git(CacheLayout(settings.cache_dir).git, hooks.run, settings.environ),
             cache=WheelCache(settings.cache_dir, self._clock) if settings.cache else None,
             ground=ground,
             watch=BuildMonitor(self._bus, self._sampler, executor, self._caps.jobs, self._sampled),
             allotment=HookJobs(
                 self._caps.jobs,
-                Shims(settings.environ, settings.cache_dir / "shims"),
+                Shims(settings.environ, CacheLayout(settings.cache_dir).shims),
                 settings.environ,
                 executor,
                 running_builds=lambda: min(self._caps.builds.cap, len(self._roster.running())),

@@ -23,6 +23,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from pool.common.aio import gather_first_error, in_thread
+from pool.common.cache_layout import CacheLayout
 from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.common.files import atomic_write
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
@@ -82,10 +83,11 @@ class IndexClient:
     ) -> None:
         self._settings = settings
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
-        # The number changes with the format of `_Page`.
-        self._page_dir = cache_dir / "pages-2"
+        cache = CacheLayout(cache_dir)
+        # Its name has a number, which changes with the format of `_Page`.
+        self._page_dir = cache.index_pages
         self._files = FileCache(
-            cache_dir / "files",
+            cache.downloads,
             connect=lambda: self._http,
             clock=clock,
             executor=self._executor,

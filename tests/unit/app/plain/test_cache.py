@@ -11,7 +11,7 @@ import pool
 from app.cli import main as cli
 from app.config.paths import cache_dir
 from app.plain import cache as caches
-from pool.cache.prune import CacheEntry, in_use
+from pool.cache.prune import CacheEntry, shared_cache_lock
 from pool.cache.wheel_cache import WheelCache
 from tests.support.cache_keys import make_cache_key
 
@@ -38,7 +38,7 @@ def full(cache: Path) -> Path:
     wheel = cache.parent / "some-1-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     WheelCache(cache, pool.SystemClock()).store(
-        wheel, [make_cache_key()], extra=[], wheels=[], name="some", version="1", seconds=252.0
+        wheel, [make_cache_key()], hook_requires=[], wheels=[], name="some", version="1", seconds=252.0
     )
     return cache
 
@@ -92,7 +92,7 @@ def test_what_is_young_stays(full: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_dry_run_removes_nothing(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with in_use(full):
+    with shared_cache_lock(full):
         code, lines, err = run(capsys, "prune", "--all", "--dry-run")
     assert (code, err) == (0, [])
     assert "would remove downloaded files: 3, 3 MiB" in lines
@@ -108,7 +108,7 @@ def test_all_goes(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_who_uses_the_cache_is_told_while_that_is_waited_for(home: Home) -> None:
     place = home.root / "cache" / "wheelpool"
-    with in_use(place):
+    with shared_cache_lock(place):
         process = home.start("cache", "prune", "--all")
         assert process.stderr
         assert process.stderr.readline() == "wheelpool: the cache is in use; waiting\n"
@@ -155,6 +155,6 @@ def test_values_that_cannot_be_used_are_told_and_nothing_goes(
 )
 def test_sizes_are_read_as_people_write_them(text: str, stays: int) -> None:
     choose = caches.parse_selection(None, text, everything=False)
-    item = CacheEntry(kind="k", path=cache_dir(), bytes=stays, used=0.0)
+    item = CacheEntry(kind="k", path=cache_dir(), bytes=stays, last_used=0.0)
     assert choose([item]) == []
-    assert choose([CacheEntry(kind="k", path=item.path, bytes=stays + 1, used=0.0)]) != []
+    assert choose([CacheEntry(kind="k", path=item.path, bytes=stays + 1, last_used=0.0)]) != []

@@ -15,7 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pool.build.workspace import RunWorkspace
-from pool.cache.prune import CacheEntry, chosen, in_use, items, live_runs, prune
+from pool.cache.prune import (
+    CacheEntry,
+    list_entries,
+    list_live_runs,
+    prune_cache,
+    select_entries,
+    shared_cache_lock,
+)
 from pool.common.errors import LockError
 from pool.common.model import BuildId, RunId
 from tests.support.lock_holders import another, child
@@ -55,43 +62,46 @@ def files(folder: Path) -> set[str]:
 
 
 def test_each_kind_is_told_with_its_size_and_use(cache: Path) -> None:
-    found = items(cache)
+    found = list_entries(cache)
     assert [item.kind for item in found] == list(FILES.values())
     assert [item.bytes for item in found] == [len(name) for name in FILES]
-    assert all(item.used > 1_000_000_000 for item in found)
+    assert all(item.last_used > 1_000_000_000 for item in found)
 
 
 def test_a_cache_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert items(tmp_path / "gone") == []
-    assert live_runs(tmp_path / "gone") == []
+    assert list_entries(tmp_path / "gone") == []
+    assert list_live_runs(tmp_path / "gone") == []
 
 
 def test_a_file_with_two_names_counts_once(cache: Path) -> None:
     env = cache / "builds/20261121-031205-1/b1/env"
     env.mkdir()
     (env / "some.py").hardlink_to(cache / "wheels/cpython-311-a70d/dd/purelib/some.py")
-    assert sum(item.bytes for item in items(cache)) == sum(map(len, FILES))
+    assert sum(item.bytes for item in list_entries(cache)) == sum(map(len, FILES))
 
 
 def test_a_link_into_an_environment_is_a_use(cache: Path, tmp_path: Path) -> None:
     path = cache / "wheels/cpython-311-a70d/dd/purelib/some.py"
     os.utime(path, (0, 0))
-    before = next(item for item in items(cache) if item.kind == "unpacked wheels").used
+    before = next(item for item in list_entries(cache) if item.kind == "unpacked wheels").last_used
     while path.stat().st_ctime <= before:
         (tmp_path / "link").unlink(missing_ok=True)
         (tmp_path / "link").hardlink_to(path)
-    assert next(item for item in items(cache) if item.kind == "unpacked wheels").used > before
+    assert (
+        next(item for item in list_entries(cache) if item.kind == "unpacked wheels").last_used
+        > before
+    )
 
 
 def test_everything_goes_but_the_lock(cache: Path) -> None:
-    gone = prune(cache, list, nobody)
+    gone = prune_cache(cache, list, nobody)
     assert {item.kind for item in gone} == set(FILES.values())
     assert files(cache) == {".lock"}
     assert not list((cache / "builds").iterdir())
 
 
 def test_what_is_not_chosen_stays_as_it_is(cache: Path) -> None:
-    prune(cache, lambda found: [item for item in found if item.kind == "other"], nobody)
+    prune_cache(cache, lambda found: [item for item in found if item.kind == "other"], nobody)
     assert files(cache) == {*FILES, ".lock"} - {"pages-0/gg"}
 
 
@@ -102,7 +112,7 @@ def test_a_link_out_of_the_cache_is_removed_and_nothing_behind_it(
     outside.mkdir()
     (outside / "precious").touch()
     (cache / "files/link").symlink_to(outside)
-    prune(cache, list, nobody)
+    prune_cache(cache, list, nobody)
     assert (outside / "precious").exists()
 
 
@@ -115,10 +125,10 @@ def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
         told.append(runs)
         waiting.set()
 
-    with in_use(cache):
+    with shared_cache_lock(cache):
         run = RunWorkspace(cache, RunId("20261121-031205-4711"))
         run.build_dir(BuildId("b1")).make()
-        pruning = threading.Thread(target=prune, args=(cache, list, tell))
+        pruning = threading.Thread(target=prune_cache, args=(cache, list, tell))
         pruning.start()
         assert waiting.wait(60)
         assert set(FILES) < files(cache)
@@ -132,8 +142,8 @@ def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
 USE = """
 import sys
 from pathlib import Path
-from pool.cache.prune import in_use
-with in_use(Path(sys.argv[1])):
+from pool.cache.prune import shared_cache_lock
+with shared_cache_lock(Path(sys.argv[1])):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -149,15 +159,15 @@ def test_a_run_that_was_killed_uses_nothing(cache: Path) -> None:
             told.append(runs)
             process.kill()
 
-        prune(cache, list, tell)
+        prune_cache(cache, list, tell)
         assert told == [[]]
     assert files(cache) == {".lock"}
 
 
 def test_many_runs_use_a_cache_at_once(cache: Path) -> None:
-    with in_use(cache), in_use(cache):
+    with shared_cache_lock(cache), shared_cache_lock(cache):
         pass
-    prune(cache, list, nobody)
+    prune_cache(cache, list, nobody)
 
 
 def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
@@ -166,18 +176,21 @@ def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return found
 
-    assert len(prune(cache, choose, nobody)) == len(FILES)
+    assert len(prune_cache(cache, choose, nobody)) == len(FILES)
 
 
 def test_the_runs_that_live_are_those_whose_folders_are_locked(cache: Path) -> None:
     with another(cache / "builds/20261121-031205-1"):
-        assert live_runs(cache) == ["20261121-031205-1"]
-    assert live_runs(cache) == []
+        assert list_live_runs(cache) == ["20261121-031205-1"]
+    assert list_live_runs(cache) == []
 
 
 def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LockError, match=r"not a directory|file exists"), in_use(tmp_path / "file"):
+    with (
+        pytest.raises(LockError, match=r"not a directory|file exists"),
+        shared_cache_lock(tmp_path / "file"),
+    ):
         pass
 
 
@@ -188,16 +201,16 @@ def test_a_cache_on_a_file_system_without_locks_is_used_but_not_pruned(
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("pool.cache.prune.fcntl.flock", refuse)
-    with in_use(cache):
+    with shared_cache_lock(cache):
         pass
     with pytest.raises(LockError, match="has no locks"):
-        prune(cache, list, nobody)
+        prune_cache(cache, list, nobody)
     assert set(FILES) <= files(cache)
 
 
 ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12).map(
     lambda pairs: [
-        CacheEntry(kind="k", path=Path(str(number)), bytes=size, used=float(used))
+        CacheEntry(kind="k", path=Path(str(number)), bytes=size, last_used=float(used))
         for number, (size, used) in enumerate(pairs)
     ]
 )
@@ -207,13 +220,13 @@ ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12
 def test_what_stays_is_young_and_small_enough_and_younger_than_what_goes(
     found: list[CacheEntry], older_than: int | None, most: int | None
 ) -> None:
-    going = chosen(found, 100.0, older_than, most)
+    going = select_entries(found, 100.0, older_than, most)
     staying = [item for item in found if item not in going]
     if older_than is not None:
-        assert all(100.0 - item.used <= older_than for item in staying)
+        assert all(100.0 - item.last_used <= older_than for item in staying)
     if most is not None:
         assert sum(item.bytes for item in staying) <= most
-    assert all(gone.used <= kept.used for gone in going for kept in staying)
+    assert all(gone.last_used <= kept.last_used for gone in going for kept in staying)
     if going and older_than is None:
         assert most is not None
         assert sum(item.bytes for item in [*staying, going[-1]]) > most

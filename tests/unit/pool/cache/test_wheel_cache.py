@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.cache.key import CacheKey, read_by_builds
+from pool.cache.key import CacheKey, select_build_variables
 from pool.cache.unpacked_wheels import UnpackedWheel
-from pool.cache.wheel_cache import FOLDER, CachedWheel, Damaged, WheelCache
+from pool.cache.wheel_cache import CachedWheel, DamagedWheel, WheelCache
+from pool.common.cache_layout import CacheLayout
 from pool.sources.pyproject import Project
 from pool.system.interpreter import probe
 from pool.system.locks.lock_file import LockFile
@@ -63,7 +64,7 @@ def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
     return cache.store(
         wheel,
         recipes or [make_cache_key()],
-        extra=["ninja"],
+        hook_requires=["ninja"],
         wheels=[],
         name="some",
         version="1.0",
@@ -72,7 +73,7 @@ def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
 
 
 def found(cache: WheelCache, wanted: CacheKey | None = None) -> CachedWheel:
-    answer = cache.find((wanted or make_cache_key()).final_key([]))
+    answer = cache.find((wanted or make_cache_key()).final_digest([]))
     assert isinstance(answer, CachedWheel)
     return answer
 
@@ -84,8 +85,8 @@ def test_a_key_is_the_same_in_any_order_and_any_process() -> None:
     one, two = ingredient("a"), ingredient("b")
     first = make_cache_key(environ={"CC": "gcc", "CFLAGS": "-O2"}, wheels=(one, two))
     second = make_cache_key(environ={"CFLAGS": "-O2", "CC": "gcc"}, wheels=(two, one))
-    assert first.key == second.key
-    assert first.final_key([one, two]) == second.final_key([two, one])
+    assert first.digest == second.digest
+    assert first.final_digest([one, two]) == second.final_digest([two, one])
 
 
 def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
@@ -99,8 +100,8 @@ def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
         make_cache_key(wheels=(ingredient("a", "11"),)),
         make_cache_key(wheels=(ingredient("b"),)),
     ]
-    assert len({one.key for one in recipes}) == len(recipes)
-    finals = {one.final_key(wheels) for one in recipes for wheels in ([], [ingredient("x")])}
+    assert len({one.digest for one in recipes}) == len(recipes)
+    finals = {one.final_digest(wheels) for one in recipes for wheels in ([], [ingredient("x")])}
     assert len(finals) == 2 * len(recipes)
 
 
@@ -131,7 +132,7 @@ def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
     ],
 )
 def test_what_compilers_and_build_tools_read_counts(name: str) -> None:
-    assert read_by_builds({name: "1"}, "flash-attn") == {name: "1"}
+    assert select_build_variables({name: "1"}, "flash-attn") == {name: "1"}
 
 
 @pytest.mark.parametrize(
@@ -153,16 +154,16 @@ def test_what_compilers_and_build_tools_read_counts(name: str) -> None:
     ],
 )
 def test_job_counts_credentials_and_the_rest_do_not_count(name: str) -> None:
-    assert read_by_builds({name: "1"}, "flash-attn") == {}
-    assert read_by_builds({name: "1"}, "") == {}
+    assert select_build_variables({name: "1"}, "flash-attn") == {}
+    assert select_build_variables({name: "1"}, "") == {}
 
 
 # Finding and storing
 
 
 def test_what_was_stored_is_found(cache: WheelCache, wheel: Path) -> None:
-    assert cache.extra(make_cache_key()) is None
-    assert cache.find(make_cache_key().final_key([])) is None
+    assert cache.read_hook_requires(make_cache_key()) is None
+    assert cache.find(make_cache_key().final_digest([])) is None
     stored = store(cache, wheel)
     assert found(cache) == stored
     assert stored.path.read_bytes() == wheel.read_bytes()
@@ -170,7 +171,7 @@ def test_what_was_stored_is_found(cache: WheelCache, wheel: Path) -> None:
     assert (stored.name, stored.version, stored.seconds) == ("some", "1.0", 90.0)
     assert stored.bytes == wheel.stat().st_size
     assert stored.made == Then().now().timestamp()
-    assert cache.extra(make_cache_key()) == ("ninja",)
+    assert cache.read_hook_requires(make_cache_key()) == ("ninja",)
 
 
 def test_the_file_that_was_stored_is_free_to_be_moved_and_changed(
@@ -186,10 +187,10 @@ def test_a_wheel_is_found_by_the_tree_before_and_after_the_build(
     cache: WheelCache, wheel: Path
 ) -> None:
     before = make_cache_key("tree:clean")
-    after = before.from_source("tree:with build")
+    after = before.with_source("tree:with build")
     store(cache, wheel, before, after)
     assert found(cache, before) == found(cache, after)
-    assert cache.extra(after) == ("ninja",)
+    assert cache.read_hook_requires(after) == ("ninja",)
     assert len(list(cache.entries())) == 1
 
 
@@ -229,7 +230,7 @@ def test_a_damaged_entry_is_told_once_and_can_be_stored_again(
     cache: WheelCache, wheel: Path, tmp_path: Path, how: str
 ) -> None:
     path = store(cache, wheel).path
-    (key,) = (tmp_path / "cache" / FOLDER / "keys").iterdir()
+    (key,) = CacheLayout(tmp_path / "cache").wheel_keys.iterdir()
     match how:
         case "truncated":
             path.write_bytes(path.read_bytes()[:-1])
@@ -241,10 +242,10 @@ def test_a_damaged_entry_is_told_once_and_can_be_stored_again(
             key.write_text('{"file": "some')
         case _:
             key.write_bytes(b"")
-    answer = cache.find(make_cache_key().final_key([]))
-    assert isinstance(answer, Damaged)
-    assert ("some-1.0-py3-none-any.whl" in answer.why) or ("cannot be read" in answer.why)
-    assert cache.find(make_cache_key().final_key([])) is None
+    answer = cache.find(make_cache_key().final_digest([]))
+    assert isinstance(answer, DamagedWheel)
+    assert ("some-1.0-py3-none-any.whl" in answer.reason) or ("cannot be read" in answer.reason)
+    assert cache.find(make_cache_key().final_digest([])) is None
     store(cache, wheel)
     found(cache)
 
@@ -253,16 +254,16 @@ def test_a_wheel_that_was_pruned_is_no_damage(cache: WheelCache, wheel: Path) ->
     path = store(cache, wheel).path
     path.unlink()
     path.parent.rmdir()
-    assert cache.find(make_cache_key().final_key([])) is None
+    assert cache.find(make_cache_key().final_digest([])) is None
 
 
 def test_a_broken_note_of_what_was_asked_is_none(
     cache: WheelCache, wheel: Path, tmp_path: Path
 ) -> None:
     store(cache, wheel)
-    (asked,) = (tmp_path / "cache" / FOLDER / "asked").iterdir()
+    (asked,) = CacheLayout(tmp_path / "cache").hook_requires.iterdir()
     asked.write_text("[1]")
-    assert cache.extra(make_cache_key()) is None
+    assert cache.read_hook_requires(make_cache_key()) is None
 
 
 # Several processes
@@ -289,9 +290,9 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
     for _, ours in with_process:
         ours.send("go")
     cache = WheelCache(tmp_path / "cache", Then())
-    key = make_cache_key().final_key([])
+    key = make_cache_key().final_digest([])
     while any(process.is_alive() for process, _ in with_process):
-        assert not isinstance(cache.find(key), Damaged)
+        assert not isinstance(cache.find(key), DamagedWheel)
     for process, ours in with_process:
         process.join()
         ours.close()
@@ -318,13 +319,13 @@ async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: P
 
 def test_what_a_source_says_of_itself_is_kept_by_its_fingerprint(cache: WheelCache) -> None:
     project = Project(requires=("setuptools",), backend="b", backend_path=(".",), name="some")
-    cache.note_project("sha256:1:sub/folder", project)
-    assert cache.project("sha256:1:sub/folder") == project
-    assert cache.project("sha256:1:") is None
+    cache.store_project("sha256:1:sub/folder", project)
+    assert cache.read_project("sha256:1:sub/folder") == project
+    assert cache.read_project("sha256:1:") is None
 
 
 def test_a_broken_note_is_as_none(cache: WheelCache, tmp_path: Path) -> None:
-    cache.note_project("sha256:1:", Project(requires=(), backend="b"))
-    (note,) = (tmp_path / "cache" / FOLDER / "projects").iterdir()
+    cache.store_project("sha256:1:", Project(requires=(), backend="b"))
+    (note,) = CacheLayout(tmp_path / "cache").projects.iterdir()
     note.write_text("{")
-    assert cache.project("sha256:1:") is None
+    assert cache.read_project("sha256:1:") is None
