@@ -1,8 +1,8 @@
-"""A long run as it was at some moments, so that going to any time costs little.
+"""Snapshots of a saved run, so that a seek applies few events.
 
-Folding a million events takes seconds; folding those since the last moment that is kept does not.
-What can no longer change (builds and bars that have ended) is shared between moments, so one more
-costs little memory. Pure.
+Applying a million events takes seconds; applying those since the last snapshot does not. Snapshots
+share what can no longer change (finished builds and closed spans), so each needs little memory.
+Pure.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "SnapshotLog"]
 
-_APART = 16384
-"""Events from one moment to the next, at first."""
-_MOST = 32
-"""So many moments are kept; when there are more every second one goes."""
+_INTERVAL = 16384
+"""Events between two snapshots, at first."""
+_MAX_SNAPSHOTS = 32
+"""With more of them, every second one is dropped and the interval doubles."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Snapshot:
-    """What some events came to."""
+    """The state of a run after its first ``count`` events."""
 
     count: int = 0
-    """How many events."""
     state: pool.RunState = field(default_factory=pool.RunState)
     timeline: Timeline = field(default_factory=Timeline)
     memory: MemoryHistory = field(default_factory=MemoryHistory)
 
     def apply(self, event: events.Event) -> frozenset[pool.BuildId]:
-        """Go on by one event; return the builds that it changed."""
+        """Apply one event; return the builds that it changed."""
         dirty = pool.apply(self.state, event)
         self.timeline.record(event, self.state)
         self.memory.record(event)
@@ -46,11 +45,11 @@ class Snapshot:
         return dirty
 
     def copy(self) -> Snapshot:
-        """Return the same moment, for somebody else to go on from."""
+        """Return a copy to apply events to."""
         return self._with_state(self.state.copy())
 
     def with_builds(self, builds: dict[pool.BuildId, pool.BuildState]) -> Snapshot:
-        """Return the same moment with copies of its builds that the caller has made."""
+        """Return a copy whose builds are the given ones, which the caller has copied."""
         return self._with_state(self.state.copy_with_builds(builds))
 
     def _with_state(self, state: pool.RunState) -> Snapshot:
@@ -58,42 +57,41 @@ class Snapshot:
 
 
 class SnapshotLog:
-    """The moments of one run; `see` is called with each of its events, in order."""
+    """The snapshots of one run; `record` is called with each of its events, in order."""
 
-    def __init__(self, header: events.Header, *, apart: int = _APART) -> None:
+    def __init__(self, header: events.Header, *, interval: int = _INTERVAL) -> None:
         self._now = Snapshot(state=pool.RunState(header=header))
-        self._kept = [self._now.copy()]
-        self._apart = apart
+        self._snapshots = [self._now.copy()]
+        self._interval = interval
         self._dirty: set[pool.BuildId] = set()
-        """The builds that have changed since a moment was kept."""
+        """The builds that changed since the last snapshot."""
         self._builds: dict[pool.BuildId, pool.BuildState] = {}
-        """As they were when the last moment was kept."""
+        """Copies of the builds as of the last snapshot."""
 
     def record(self, event: events.Event) -> None:
-        """Go on by one event."""
+        """Apply the next event; add a snapshot when one is due."""
         self._dirty |= self._now.apply(event)
-        if self._now.count % self._apart == 0:
-            self._keep()
+        if self._now.count % self._interval == 0:
+            self._add_snapshot()
 
     @property
     def end(self) -> pool.RunState:
-        """What all events so far come to; it is nobody's to change."""
+        """The state after all events so far; read-only."""
         return self._now.state
 
     def find_snapshot(self, count: int) -> Snapshot:
-        """Return the last moment that is kept of those with at most so many events.
+        """Return the last snapshot of at most ``count`` events; read-only, use `Snapshot.copy`."""
+        return self._snapshots[bisect_right(self._snapshots, count, key=attrgetter("count")) - 1]
 
-        It is nobody's to change: `Snapshot.copy` is.
-        """
-        return self._kept[bisect_right(self._kept, count, key=attrgetter("count")) - 1]
-
-    def _keep(self) -> None:
+    def _add_snapshot(self) -> None:
         for build in self._dirty:
             self._builds[build] = self._now.state.builds[build].copy()
         self._dirty.clear()
-        # In the order of the state, which is that of announcement.
+        # In the order of announcement, as in the state.
         builds = {name: self._builds[name] for name in self._now.state.builds}
-        self._kept.append(self._now.with_builds(builds))
-        if len(self._kept) > _MOST:
-            self._apart *= 2
-            self._kept = [one for one in self._kept if one.count % self._apart == 0]
+        self._snapshots.append(self._now.with_builds(builds))
+        if len(self._snapshots) > _MAX_SNAPSHOTS:
+            self._interval *= 2
+            self._snapshots = [
+                snapshot for snapshot in self._snapshots if snapshot.count % self._interval == 0
+            ]

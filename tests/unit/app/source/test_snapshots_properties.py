@@ -1,4 +1,4 @@
-"""Properties of moments: each is what the events before it come to, and nobody else changes it."""
+"""Properties of snapshots: each is the state of its events, and later events do not change it."""
 
 from __future__ import annotations
 
@@ -22,57 +22,61 @@ if TYPE_CHECKING:
     from pool import events
 
 
-def seen(moment: Snapshot) -> tuple[object, ...]:
-    """Return all that can be seen of a moment."""
-    timeline = moment.timeline
+def content(snapshot: Snapshot) -> tuple[object, ...]:
+    """Return the comparable content of a snapshot."""
+    timeline = snapshot.timeline
     return (
-        moment.count,
-        moment.state,
-        list(moment.state.builds),
+        snapshot.count,
+        snapshot.state,
+        list(snapshot.state.builds),
         timeline.builds,
         timeline.slots,
         timeline.run_spans,
         {name: series for name, series in timeline.series.items() if series.times},
         timeline.landmarks,
-        dict(moment.memory.builds),
-        moment.memory._processes,
+        dict(snapshot.memory.builds),
+        snapshot.memory._processes,
     )
 
 
-def after(happened: Sequence[events.KnownEvent]) -> Snapshot:
-    moment = Snapshot(state=RunState(header=HEADER), timeline=Timeline(), memory=MemoryHistory())
-    for event in happened:
-        moment.apply(event)
-    return moment
+def snapshot_after(applied: Sequence[events.KnownEvent]) -> Snapshot:
+    snapshot = Snapshot(state=RunState(header=HEADER), timeline=Timeline(), memory=MemoryHistory())
+    for event in applied:
+        snapshot.apply(event)
+    return snapshot
 
 
 @given(journals(), st.integers(1, 7), st.data())
-def test_from_any_moment_on_it_all_comes_to_the_same(
-    journal: list[events.KnownEvent], apart: int, data: st.DataObject
+def test_events_applied_to_any_snapshot_give_the_same_state(
+    journal: list[events.KnownEvent], interval: int, data: st.DataObject
 ) -> None:
     journal = [
         msgspec.structs.replace(event, seq=n, t=event.t or float(n))
         for n, event in enumerate(journal, 1)
     ]
-    moments = SnapshotLog(HEADER, apart=apart)
+    snapshots = SnapshotLog(HEADER, interval=interval)
     for event in journal:
-        moments.record(event)
+        snapshots.record(event)
     for _ in range(3):
         count = data.draw(st.integers(0, len(journal)))
-        kept = moments.find_snapshot(count)
-        assert 0 <= count - kept.count < 2 * apart or len(journal) > 32 * apart
-        before = copy.deepcopy(seen(kept))
-        moment = kept.copy()
-        assert seen(moment) == seen(after(journal[: kept.count]))
-        for event in journal[kept.count : count]:
-            moment.apply(event)
-        assert seen(moment) == seen(after(journal[:count]))
-        assert seen(kept) == before, "who goes on from a moment leaves it as it was"
+        found = snapshots.find_snapshot(count)
+        assert 0 <= count - found.count < 2 * interval or len(journal) > 32 * interval
+        before = copy.deepcopy(content(found))
+        snapshot = found.copy()
+        assert content(snapshot) == content(snapshot_after(journal[: found.count]))
+        for event in journal[found.count : count]:
+            snapshot.apply(event)
+        assert content(snapshot) == content(snapshot_after(journal[:count]))
+        assert content(found) == before, (
+            "events that are applied to a copy do not change the snapshot"
+        )
 
 
 @given(journals())
-def test_a_bar_is_one_in_its_slot_and_its_build(journal: list[events.KnownEvent]) -> None:
-    twin = after(journal).copy().timeline
+def test_a_copied_span_is_one_object_in_its_slot_and_its_build(
+    journal: list[events.KnownEvent],
+) -> None:
+    twin = snapshot_after(journal).copy().timeline
     for spans in twin.slots.values():
         for span in spans:
             assert span.build is not None

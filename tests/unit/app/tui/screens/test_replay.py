@@ -48,7 +48,7 @@ def bar(app: WheelpoolApp) -> str:
 def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.source.replay.SnapshotLog", partial(SnapshotLog, apart=10))
+    monkeypatch.setattr("app.source.replay.SnapshotLog", partial(SnapshotLog, interval=10))
     source, clock = stopped()
     model = RunModel(source, clock)
     chance = random.Random(5)
