@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import exp
 from typing import TYPE_CHECKING
 
-from pool.events.copying import StateRecord
+from pool.events.state_record import StateRecord
 
 if TYPE_CHECKING:
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pool.events.copying import StateRecord
 from pool.events.reducer import apply, apply_all
 from pool.events.state import RunState
+from pool.events.state_record import StateRecord
 from pool.events.types import KnownEvent
 from tests.support.event_strategies import journals
 
