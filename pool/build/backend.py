@@ -1,8 +1,8 @@
 """The build backend of one opened source tree, called hook by hook.
 
 Each hook runs with a job of the pool's, while `pool.build.monitor` reads its log and samples its
-processes. A failure for want of memory is raised as `OutOfMemoryError`; every failure carries the
-command that runs the hook again. Deliberately without the environment: it is passed to each call.
+processes. A hook that ran out of memory raises `OutOfMemoryError`; every failure has the command
+that runs the hook again. Deliberately without the environment: it is passed to each call.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class CacheLookup:
 
     def extra_requires(self) -> tuple[str, ...] | None:
         """Return the get_requires_for_build_wheel result of an earlier build; None if unknown."""
-        return None if self.refresh else self.cache.read_hook_requires(self.key)  # noqa: S610 - not Django's
+        return None if self.refresh else self.cache.read_hook_requires(self.key)
 
     def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
         """Return the wheel that was built in an environment of exactly these wheels."""

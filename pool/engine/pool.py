@@ -18,7 +18,7 @@ from pool.build.context import BuildContext
 from pool.build.frontend.build_env import BuildEnvironment
 from pool.build.frontend.hook_jobs import HookJobs
 from pool.build.frontend.hooks import HookRunner
-from pool.build.frontend.tool_shims import Shims
+from pool.build.frontend.tool_shims import ToolShims
 from pool.build.monitor import BuildMonitor
 from pool.build.workspace import RunWorkspace, check_out_dir
 from pool.cache.prune import shared_cache_lock
@@ -216,7 +216,9 @@ class Pool:
             refreshes=settings.refreshes,
         )
         stack.push_async_callback(index.aclose)
-        self._hooks = hooks = HookRunner(run=run, workers=MAX_BUILDS, whose=self._sampler.owner_of)
+        self._hooks = hooks = HookRunner(
+            run=run, workers=MAX_BUILDS, owner_of=self._sampler.owner_of
+        )
         stack.callback(hooks.close)
         chosen = Selection()
         chosen.named |= self._wishlist.named
@@ -276,7 +278,7 @@ class Pool:
             watch=BuildMonitor(self._bus, self._sampler, executor, self._caps.jobs, self._sampled),
             allotment=HookJobs(
                 self._caps.jobs,
-                Shims(settings.environ, CacheLayout(settings.cache_dir).shims),
+                ToolShims(settings.environ, CacheLayout(settings.cache_dir).shims),
                 settings.environ,
                 executor,
                 running_builds=lambda: min(self._caps.builds.cap, len(self._roster.running())),
@@ -327,7 +329,7 @@ class Pool:
     def _end(self, *, why: str, now: bool = False) -> None:
         """Cancel what has not ended, and let the run finish."""
         if now and self._hooks is not None:
-            self._hooks.kill()
+            self._hooks.kill_all()
         running = self._roster.running()
         at_work = self._errand is not None and not self._errand.done()
         if running or at_work:

@@ -1,4 +1,4 @@
-"""Automatic retries of builds that ended for want of memory: whether, and with how many jobs.
+"""Automatic retries of builds that ran out of memory or were evicted: whether, with how many jobs.
 
 A build that ran out of memory is retried exclusively with half the jobs, then with one job. An
 evicted build is retried with half the jobs as soon as it is admitted; after the second eviction it

@@ -78,7 +78,7 @@ def test_no_secret_is_told_or_kept(home: Home) -> None:  # noqa: F811
         holder.stdin.close()
     told = {"stdout": done.stdout, "stderr": done.stderr}
     assert done.returncode == 1, told
-    assert "with what is secret for ***" in done.stderr
+    assert "replace *** by the secret value" in done.stderr
     assert "--password=***" in done.stdout
     assert "API_KEY=***" in done.stdout
     files = ("--trace", "t", "--junit", "j", "--summary", "s", "--html", "h")

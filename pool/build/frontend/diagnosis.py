@@ -1,9 +1,9 @@
-"""What in a failed build's log says why: the few lines that matter, one line for them, a way out.
+"""Diagnoses a failed build from its log: the cause in one line, a hint, and the relevant lines.
 
-Pure, and one pass over the lines, however many: what compilers, linkers, CMake, meson and rustc
-call an error comes first, and of those the first, since the others mostly follow from it; then
-the last Python exception; then whatever else looks like an error. Lines are expected to be cut
-and cleaned (`pool.common.text.clean_line`), so no pattern meets a long one.
+The rules: errors of compilers, linkers, CMake, meson and rustc come first, and of those the first
+one, as the others mostly are its consequences; then the last Python exception; then any other line
+that looks like an error. Deliberately pure, and a single pass over the log. Lines must be cleaned
+and shortened (`pool.common.text.clean_line`), so that no pattern runs over a long line.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.system_packages import (
-    for_header,
-    for_library,
-    for_module,
-    for_pkgconfig,
-    for_program,
+    hint_for_header,
+    hint_for_library,
+    hint_for_module,
+    hint_for_pkgconfig,
+    hint_for_program,
 )
 
 if TYPE_CHECKING:
@@ -30,258 +30,292 @@ __all__ = ["Diagnosis", "diagnose"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Why a build failed, as far as its log tells."""
+    """The cause of a failed build, according to its log."""
 
     cause: str
-    """One line."""
+    """The error in one line."""
     hint: str
-    """What may help; empty where nothing is known."""
+    """A possible fix; empty if none is known."""
     lines: tuple[tuple[int, str], ...]
-    """The lines that matter, each with its number in the log."""
+    """The lines of the error, each with its number in the log."""
 
 
-class _Grade(IntEnum):
-    """How much a finding tells; the least is worth most."""
+class _Rank(IntEnum):
+    """The rank of an error; the error of the lowest rank is reported."""
 
-    SURE = 0
+    CAUSE = 0
     EXCEPTION = 1
     SUSPECT = 2
-    """An error only if nothing better is found: configure steps look for much that may lack."""
-    FOLLOWS = 3
-    """Says that something failed, not why."""
+    """Possibly an error: configure steps look for many things that may be missing."""
+    CONSEQUENCE = 3
+    """Reports that a step failed, but not why."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """One sort of error: its first line, and which lines around it belong to it."""
+class _Pattern:
+    """The first line of one kind of error, and the lines around it that belong to it."""
 
-    pattern: re.Pattern[str]
-    grade: _Grade
+    regex: re.Pattern[str]
+    rank: _Rank
     before: int = 0
-    """So many lines before it belong to it."""
+    """The number of lines before it that may be context."""
     follow: re.Pattern[str] | None = None
-    """What the lines after it look like that belong to it."""
-    most: int = 4
-    """So many lines after it at most."""
+    """Matches the lines after it that belong to it; None if there are none."""
+    max_after: int = 4
+    """The most lines after it."""
 
 
 @dataclass(slots=True)
-class _Finding:
-    """An error that was found; it grows while lines follow that belong to it."""
+class _ErrorBlock:
+    """An error in the log; it grows while lines follow that belong to it."""
 
-    grade: _Grade
+    rank: _Rank
     cause: str
     lines: list[tuple[int, str]]
-    at: int
-    kind: _Kind | None = None
-    left: int = 0
+    number: int
+    pattern: _Pattern | None = None
+    remaining: int = 0
     body: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        """All of it on one line."""
+        """The whole error in one line."""
         return " ".join(" ".join([self.cause, *self.body]).split())
 
 
-_LEADS_TO_IT = re.compile(
+_CONTEXT = re.compile(
     r"\bin function\b|: In |included from|required from|nstantiat|found: NO|-- Checking for"
 )
-"""What lines before an error look like that say where it is."""
+"""Matches lines before an error that tell where it is."""
 _SOURCE = re.compile(r"^\s+(?:\d+ )?\|")
 _INDENTED = re.compile(r"^\s*$|^\s")
 _NOT_BLANK = re.compile(r"\S")
 _CMAKE = re.compile(r"^CMake Error\b")
 _MESON = re.compile(r"(?:^|meson\.build:\d+:\d+: )ERROR: ")
-_KINDS = (
-    _Kind(re.compile(r":\d+(?::\d+)?: (?:fatal )?error: "), _Grade.SURE, 1, _SOURCE, 3),
-    _Kind(re.compile(r"^(?:g?cc|g\+\+|c\+\+|clang)\S*: fatal error: "), _Grade.SURE),
-    _Kind(
+_ERROR_PATTERNS = (
+    _Pattern(re.compile(r":\d+(?::\d+)?: (?:fatal )?error: "), _Rank.CAUSE, 1, _SOURCE, 3),
+    _Pattern(re.compile(r"^(?:g?cc|g\+\+|c\+\+|clang)\S*: fatal error: "), _Rank.CAUSE),
+    _Pattern(
         re.compile(
             r"cannot find -l\S|unable to find library -l|library '?-?l?\S{1,80} not found"
             r"|undefined (?:reference to|symbol: )|multiple definition of "
         ),
-        _Grade.SURE,
+        _Rank.CAUSE,
         1,
     ),
-    _Kind(_CMAKE, _Grade.SURE, 0, _INDENTED, 14),
-    _Kind(_MESON, _Grade.SURE, 2),
-    _Kind(re.compile(r"^error\[E\d+\]|^error: linker "), _Grade.SURE, 0, _NOT_BLANK, 10),
-    _Kind(re.compile(r"^configuration error: |^error in \S+ setup command: "), _Grade.SURE),
-    _Kind(re.compile(r"^error: .{0,80}(?:Rust compiler|No such file or directory)"), _Grade.SURE),
-    _Kind(re.compile(r"(?:^|: )(?:command )?not found$|: command not found\b"), _Grade.SUSPECT),
-    _Kind(re.compile(r"^\S{0,100}: \d+: \S{1,80}: not found$"), _Grade.SUSPECT),
-    _Kind(re.compile(r"No package '[^']+' found|Package '?[\w.+-]+'?.{0,80}not found"),
-          _Grade.SUSPECT, 1),
-    _Kind(re.compile(r"pg_config executable not found|mysql_config not found"), _Grade.SUSPECT),
-    _Kind(re.compile(r"\bKilled$|SIGKILL\b"), _Grade.SUSPECT),
-    _Kind(
+    _Pattern(_CMAKE, _Rank.CAUSE, 0, _INDENTED, 14),
+    _Pattern(_MESON, _Rank.CAUSE, 2),
+    _Pattern(re.compile(r"^error\[E\d+\]|^error: linker "), _Rank.CAUSE, 0, _NOT_BLANK, 10),
+    _Pattern(re.compile(r"^configuration error: |^error in \S+ setup command: "), _Rank.CAUSE),
+    _Pattern(
+        re.compile(r"^error: .{0,80}(?:Rust compiler|No such file or directory)"), _Rank.CAUSE
+    ),
+    _Pattern(re.compile(r"(?:^|: )(?:command )?not found$|: command not found\b"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"^\S{0,100}: \d+: \S{1,80}: not found$"), _Rank.SUSPECT),
+    _Pattern(
+        re.compile(r"No package '[^']+' found|Package '?[\w.+-]+'?.{0,80}not found"),
+        _Rank.SUSPECT,
+        1,
+    ),
+    _Pattern(re.compile(r"pg_config executable not found|mysql_config not found"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"\bKilled$|SIGKILL\b"), _Rank.SUSPECT),
+    _Pattern(
         re.compile(
             r"^collect2: |^error: could not compile|^make(?:\[\d+\])?: \*\*\*|^ninja: build"
         ),
-        _Grade.FOLLOWS,
+        _Rank.CONSEQUENCE,
     ),
-    _Kind(re.compile(r"^(?:fatal )?[Ee]rror: |^ERROR: |^fatal: "), _Grade.FOLLOWS, 1, _SOURCE, 3),
+    _Pattern(
+        re.compile(r"^(?:fatal )?[Ee]rror: |^ERROR: |^fatal: "),
+        _Rank.CONSEQUENCE,
+        before=1,
+        follow=_SOURCE,
+        max_after=3,
+    ),
 )  # fmt: skip
-_WORTH = re.compile(
+_CANDIDATE = re.compile(
     r"rror\b|rror\[|ERROR: |not found|annot find|nable to find|ndefined |ultiple def"
     r"|No package|Killed|SIGKILL|Traceback|fatal: |\*\*\*|collect2|ninja: "
 )
-"""What a line has in it that any of the kinds may be about: the one question most lines get."""
+"""Matches every line that any pattern may match: most lines are tested with this alone."""
 _PROBE = re.compile(r"_configtest|conftest\.|CMakeScratch|CMakeTmp|TryCompile")
-"""Files that configure steps compile to find out something; that they fail is their use."""
+"""Files that configure steps compile as a test; their failure is a result, not an error."""
 _TRACEBACK = re.compile(r"^(\s*)Traceback \(most recent call last\):")
-_ONLY_SAYS_THAT = re.compile(
+_UNINFORMATIVE = re.compile(
     r"returned non-zero exit|failed with exit (?:code|status)|exit status:? \d|^SystemExit\b"
 )
-_NEAR = 6
-"""Lines between what was missing and the error of the tool that missed it."""
+_NEARBY_LINES = 6
+"""The most lines between a missing item and the error of the tool that looked for it."""
 
-_REMEDIES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
-    (re.compile(r"fatal error: '?([\w./+-]+?)'?(?:: No such file| file not found)"), for_header),
-    (re.compile(r"(?:cannot find|unable to find library) -l([\w.+-]+)"), for_library),
-    (re.compile(r"No module named '?([\w.]+)"), for_module),
-    (re.compile(r"No package '([^']+)' found"), for_pkgconfig),
-    (re.compile(r"Package '?([\w.+-]+?)'?(?:,| was| not|\s*$)"), for_pkgconfig),
-    (re.compile(r"Dependency \"([^\"]+)\" not found"), for_pkgconfig),
-    (re.compile(r"package configuration file provided by \"(\w+)\""), for_pkgconfig),
-    (re.compile(r"Could NOT find (\w+)"), for_pkgconfig),
-    (re.compile(r"command '([^']+)' failed: No such file"), for_program),
-    (re.compile(r"No such file or directory: '([\w.+-]+)'"), for_program),
-    (re.compile(r"([\w.+-]+): (?:command )?not found\b"), for_program),
-    (re.compile(r"\b(pg_config|mysql_config)\b.{0,40}not found"), for_program),
-    (re.compile(r"Rust compiler|(?i:cargo.{0,40}not installed)"), lambda _: for_program("cargo")),
-    (re.compile(r"linker `([^`]+)` not found"), for_program),
-    (re.compile(r"Unknown compiler\(s\): \[\['([\w.+-]+)"), for_program),
-    (re.compile(r"No CMAKE_C_COMPILER could be found"), lambda _: for_program("gcc")),
-    (re.compile(r"No CMAKE_CXX_COMPILER could be found"), lambda _: for_program("g++")),
-    (re.compile(r"Program '?([\w.+-]+)'? not found"), for_program),
+_HINTS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (
+        re.compile(r"fatal error: '?([\w./+-]+?)'?(?:: No such file| file not found)"),
+        hint_for_header,
+    ),
+    (re.compile(r"(?:cannot find|unable to find library) -l([\w.+-]+)"), hint_for_library),
+    (re.compile(r"No module named '?([\w.]+)"), hint_for_module),
+    (re.compile(r"No package '([^']+)' found"), hint_for_pkgconfig),
+    (re.compile(r"Package '?([\w.+-]+?)'?(?:,| was| not|\s*$)"), hint_for_pkgconfig),
+    (re.compile(r"Dependency \"([^\"]+)\" not found"), hint_for_pkgconfig),
+    (re.compile(r"package configuration file provided by \"(\w+)\""), hint_for_pkgconfig),
+    (re.compile(r"Could NOT find (\w+)"), hint_for_pkgconfig),
+    (re.compile(r"command '([^']+)' failed: No such file"), hint_for_program),
+    (re.compile(r"No such file or directory: '([\w.+-]+)'"), hint_for_program),
+    (re.compile(r"([\w.+-]+): (?:command )?not found\b"), hint_for_program),
+    (re.compile(r"\b(pg_config|mysql_config)\b.{0,40}not found"), hint_for_program),
+    (
+        re.compile(r"Rust compiler|(?i:cargo.{0,40}not installed)"),
+        lambda _: hint_for_program("cargo"),
+    ),
+    (re.compile(r"linker `([^`]+)` not found"), hint_for_program),
+    (re.compile(r"Unknown compiler\(s\): \[\['([\w.+-]+)"), hint_for_program),
+    (re.compile(r"No CMAKE_C_COMPILER could be found"), lambda _: hint_for_program("gcc")),
+    (re.compile(r"No CMAKE_CXX_COMPILER could be found"), lambda _: hint_for_program("g++")),
+    (re.compile(r"Program '?([\w.+-]+)'? not found"), hint_for_program),
     (re.compile(r"setuptools[-_]scm was unable to detect"), lambda _: _SCM),
     (re.compile(r"\bKilled\b|SIGKILL"), lambda _: _KILLED),
 )
 _SCM = "set SETUPTOOLS_SCM_PRETEND_VERSION to its version, or build it from its sdist"
-_KILLED = "the system ended a process: if for want of memory, fewer jobs at once help (--jobs)"
+_KILLED = "a process was killed; if memory was short, use fewer jobs at once (--jobs)"
 
 
 def diagnose(lines: Iterable[str], first: int = 1) -> Diagnosis | None:
-    """Find out why a build failed; None where nothing was printed.
+    """Find the cause of a failed build.
 
     Args:
-        lines: of the log, cleaned.
-        first: the number of the first of them.
+        lines: the cleaned lines of the log.
+        first: the number of the first line.
+
+    Returns:
+        The diagnosis; the last line if there is no error, None if the log is empty.
     """
-    scan = _Scan()
+    scan = _LogScan()
     for number, line in enumerate(lines, first):
-        scan.take(number, line)
+        scan.add_line(number, line)
     return scan.result()
 
 
-class _Scan:
-    """What has been found so far."""
+class _LogScan:
+    """The errors in the lines so far, the best one of each rank."""
 
     def __init__(self) -> None:
-        self._found: dict[_Grade, _Finding] = {}
-        self._open: _Finding | None = None
-        self._before: deque[tuple[int, str]] = deque(maxlen=4)
-        self._indent: str | None = None
-        """How far the traceback is indented that is being read."""
-        self._suspects: deque[_Finding] = deque(maxlen=8)
+        self._best: dict[_Rank, _ErrorBlock] = {}
+        self._open_block: _ErrorBlock | None = None
+        self._previous: deque[tuple[int, str]] = deque(maxlen=4)
+        self._traceback_indent: str | None = None
+        """The indentation of the traceback that is being read; None outside of one."""
+        self._suspects: deque[_ErrorBlock] = deque(maxlen=8)
 
-    def take(self, number: int, line: str) -> None:
-        """Look at the next line."""
-        if self._open is not None and not self._goes_on(self._open, number, line):
-            self._open = None
-        if self._indent is not None:
-            self._in_traceback(number, line, self._indent)
-        elif self._open is None and _WORTH.search(line):
-            self._look(number, line)
+    def add_line(self, number: int, line: str) -> None:
+        """Process the next line."""
+        if self._open_block is not None and not self._extend_block(self._open_block, number, line):
+            self._open_block = None
+        if self._traceback_indent is not None:
+            self._add_traceback_line(number, line, self._traceback_indent)
+        elif self._open_block is None and _CANDIDATE.search(line):
+            self._match_line(number, line)
         if line.strip():
-            self._before.append((number, line))
+            self._previous.append((number, line))
 
-    def _goes_on(self, finding: _Finding, number: int, line: str) -> bool:
-        follow = finding.kind.follow if finding.kind else _NOT_BLANK
-        if follow is None or not finding.left or not follow.search(line):
+    def _extend_block(self, error: _ErrorBlock, number: int, line: str) -> bool:
+        follow = error.pattern.follow if error.pattern else _NOT_BLANK
+        if follow is None or not error.remaining or not follow.search(line):
             return False
-        finding.left -= 1
-        finding.lines.append((number, line))
-        finding.body.append(line)
+        error.remaining -= 1
+        error.lines.append((number, line))
+        error.body.append(line)
         return True
 
-    def _look(self, number: int, line: str) -> None:
+    def _match_line(self, number: int, line: str) -> None:
         if (traceback := _TRACEBACK.match(line)) is not None:
-            self._indent = traceback[1]
+            self._traceback_indent = traceback[1]
             return
-        kind = next((kind for kind in _KINDS if kind.pattern.search(line)), None)
-        if kind is None or _PROBE.search(line):
+        pattern = next((one for one in _ERROR_PATTERNS if one.regex.search(line)), None)
+        if pattern is None or _PROBE.search(line):
             return
-        before = [*self._before][-kind.before :] if kind.before else []
-        near = [(at, text) for at, text in before if _LEADS_TO_IT.search(text)]
-        self._keep(_Finding(kind.grade, line.strip(), [*near, (number, line)], number, kind,
-                            kind.most))  # fmt: skip
+        before = [*self._previous][-pattern.before :] if pattern.before else []
+        context = [(at, text) for at, text in before if _CONTEXT.search(text)]
+        error = _ErrorBlock(
+            rank=pattern.rank,
+            cause=line.strip(),
+            lines=[*context, (number, line)],
+            number=number,
+            pattern=pattern,
+            remaining=pattern.max_after,
+        )
+        self._add_block(error)
 
-    def _in_traceback(self, number: int, line: str, indent: str) -> None:
+    def _add_traceback_line(self, number: int, line: str, indent: str) -> None:
         if not line.strip() or line.startswith(f"{indent} "):
             return
-        # What is indented no more than its first line is the exception.
-        self._indent = None
+        # The first line that is not indented more than the header is the exception.
+        self._traceback_indent = None
         cause = line.strip()
-        grade = _Grade.FOLLOWS if _ONLY_SAYS_THAT.search(cause) else _Grade.EXCEPTION
-        self._keep(_Finding(grade, cause, [*self._before, (number, line)][-4:], number, None, 3))
+        error = _ErrorBlock(
+            rank=_Rank.CONSEQUENCE if _UNINFORMATIVE.search(cause) else _Rank.EXCEPTION,
+            cause=cause,
+            lines=[*self._previous, (number, line)][-4:],
+            number=number,
+            remaining=3,
+        )
+        self._add_block(error)
 
-    def _keep(self, finding: _Finding) -> None:
-        """Keep the first of a grade, but of exceptions the last, which tell what was made of it."""
-        if finding.grade is _Grade.SUSPECT:
-            self._suspects.append(finding)
-        if finding.grade is _Grade.SURE and finding.grade not in self._found:
-            self._add_what_was_missing(finding)
-        if finding.grade is _Grade.EXCEPTION or finding.grade not in self._found:
-            self._found[finding.grade] = self._open = finding
+    def _add_block(self, error: _ErrorBlock) -> None:
+        """Keep the first error of each rank, but the last exception: that one was not handled."""
+        if error.rank is _Rank.SUSPECT:
+            self._suspects.append(error)
+        if error.rank is _Rank.CAUSE and error.rank not in self._best:
+            self._prepend_missing_item(error)
+        if error.rank is _Rank.EXCEPTION or error.rank not in self._best:
+            self._best[error.rank] = self._open_block = error
 
-    def _add_what_was_missing(self, finding: _Finding) -> None:
-        """Let what was not found just before stand for the error of who looked for it."""
-        if finding.kind is None or finding.kind.pattern not in (_CMAKE, _MESON):
+    def _prepend_missing_item(self, error: _ErrorBlock) -> None:
+        """Report an item that was not found just before, instead of the tool's general error."""
+        if error.pattern is None or error.pattern.regex not in (_CMAKE, _MESON):
             return
-        near = [one for one in self._suspects if finding.at - one.at <= _NEAR]
-        if near:
-            numbers = {number for number, _ in finding.lines}
-            earlier = [line for line in near[-1].lines if line[0] not in numbers]
-            finding.lines[:0] = earlier
-            finding.cause = near[-1].cause.removeprefix("--").strip()
+        first = error.number - _NEARBY_LINES
+        if nearby := [suspect for suspect in self._suspects if suspect.number >= first]:
+            missing, numbers = nearby[-1], {number for number, _ in error.lines}
+            error.lines[:0] = [line for line in missing.lines if line[0] not in numbers]
+            error.cause = missing.cause.removeprefix("--").strip()
 
     def result(self) -> Diagnosis | None:
-        """Return the best of it, or the last line."""
-        if self._found:
-            best = self._found[min(self._found)]
-            return Diagnosis(cause=_said(best), hint=_hint(best), lines=_trimmed(best.lines))
-        if self._before:
-            number, line = self._before[-1]
+        """Return the error of the lowest rank, or the last line."""
+        if self._best:
+            best = self._best[min(self._best)]
+            return Diagnosis(
+                cause=_format_cause(best), hint=_find_hint(best), lines=_strip_blank_end(best.lines)
+            )
+        if self._previous:
+            number, line = self._previous[-1]
             return Diagnosis(cause=line.strip(), hint="", lines=((number, line),))
         return None
 
 
-def _said(finding: _Finding) -> str:
-    """Return a finding as one line; CMake's reason is below its first line."""
-    if not _CMAKE.match(finding.cause):
-        return finding.cause
+def _format_cause(error: _ErrorBlock) -> str:
+    """Return the cause in one line; CMake writes the reason below the first line."""
+    if not _CMAKE.match(error.cause):
+        return error.cause
     paragraph: list[str] = []
-    for line in finding.body:
+    for line in error.body:
         if line.strip():
             paragraph.append(line.strip())
         elif paragraph:
             break
-    return " ".join([f"{finding.cause.rstrip(':')}:", *paragraph])
+    return " ".join([f"{error.cause.rstrip(':')}:", *paragraph])
 
 
-def _hint(finding: _Finding) -> str:
-    """Return a way out: for the cause itself, or for what is told below it."""
-    for text in (finding.cause, finding.text):
-        for pattern, remedy in _REMEDIES:
+def _find_hint(error: _ErrorBlock) -> str:
+    """Return a hint for the first line of the error, else for its whole text."""
+    for text in (error.cause, error.text):
+        for pattern, make_hint in _HINTS:
             match = pattern.search(text)
-            if match and (hint := remedy(match[match.lastindex or 0])):
+            if match and (hint := make_hint(match[match.lastindex or 0])):
                 return hint
     return ""
 
 
-def _trimmed(lines: list[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+def _strip_blank_end(lines: list[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
     while lines and not lines[-1][1].strip():
         lines.pop()
     return tuple(lines)

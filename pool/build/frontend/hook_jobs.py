@@ -9,7 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from pool.build.frontend.job_flags import job_flags, own_bounds
+from pool.build.frontend.job_flags import job_flags, user_job_limits
 from pool.common.aio import in_thread
 from pool.events.types import Note
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from pool.build.frontend.build_env import BuildEnvironment
-    from pool.build.frontend.tool_shims import Shims
+    from pool.build.frontend.tool_shims import ToolShims
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
     from pool.events.bus import EventBus
@@ -41,7 +41,7 @@ class HookJobs:
     def __init__(
         self,
         jobserver: Jobserver,
-        shims: Shims,
+        shims: ToolShims,
         environ: Mapping[str, str],
         executor: Executor,
         running_builds: Callable[[], int],
@@ -51,7 +51,7 @@ class HookJobs:
         self._environ = environ
         self._executor = executor
         self._running_builds = running_builds
-        self._user_limits = own_bounds(environ)
+        self._user_limits = user_job_limits(environ)
 
     def emit_user_limits(self, bus: EventBus) -> None:
         """Emit a note for each job limit that the user's environment sets."""
@@ -81,19 +81,19 @@ class HookJobs:
             build_dir: the folder for its FIFO.
             on_wait: called if no job is free at once.
         """
-        tools = await in_thread(self._executor, self._shims.tools, env)
+        tools = await in_thread(self._executor, self._shims.find_tools, env)
         cap = self._jobserver.cap
         limits = [*self._user_limits.values(), *([job.max_jobs] if job.max_jobs else [])]
         most = min([sys.maxsize, *limits])
         # A lease cannot grow and shrink as tokens do: it is a fair share, rounded up.
-        share = -(-cap // max(1, self._running_builds())) if tools.leased else 1
+        share = -(-cap // max(1, self._running_builds())) if tools.needs_lease else 1
         async with self._jobserver.admitted(
             job.id, build_dir.root, most=most, lease=share - 1, on_wait=on_wait
         ) as granted:
             yield job_flags(
                 tools.environ(env.environ(self._environ), granted.fixed),
                 fifo=granted.fifo,
-                most=min(cap, most),
-                lease=granted.fixed if tools.leased else None,
-                by_path=tools.ninja is not None and tools.ninja.parent == env.bin,
+                max_jobs=min(cap, most),
+                lease=granted.fixed if tools.needs_lease else None,
+                called_by_path=tools.ninja is not None and tools.ninja.parent == env.bin,
             )

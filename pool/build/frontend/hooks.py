@@ -1,8 +1,7 @@
-"""PEP 517 hooks, each in a process of its own, awaited from the pool's loop.
+"""Runs PEP 517 and PEP 660 hooks, each in a process of its own, awaited on the pool's loop.
 
-The protocol is pyproject_hooks'; what is here is the runner: where the process is started, how
-it is ended, and what its ways to fail mean in words. A hook is plain data (`HookCall`), so it
-could run elsewhere.
+pyproject_hooks implements the protocol. This module starts and ends the processes, and turns their
+failures into error messages. A call is plain data (`HookCall`): it could run on another machine.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 
 from pool.build.frontend.diagnosis import diagnose
 from pool.build.frontend.log_tail import last_lines
-from pool.build.frontend.system_packages import for_module
+from pool.build.frontend.system_packages import hint_for_module
 from pool.common.errors import BackendError, ProjectError
 from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 
@@ -51,11 +50,11 @@ Hook = Literal[
 
 
 class MissingHookError(BackendError):
-    """The backend has no such hook; there may be another way."""
+    """The backend does not have this optional hook."""
 
 
 class HookFailedError(BackendError):
-    """A hook's process ended badly; how it did, for whoever looks for the cause."""
+    """The process of a hook failed; ``ended`` has the evidence for `pool.build.oom`."""
 
     def __init__(self, message: str, *, hint: str, ended: HookEnd) -> None:
         super().__init__(message, hint=hint)
@@ -64,17 +63,19 @@ class HookFailedError(BackendError):
 
 T = TypeVar("T")
 
-_READ_FOR_CAUSE = 1 << 20
-"""Bytes at the end of a log in which the reason for a failure is looked for."""
+_DIAGNOSED_BYTES = 1 << 20
+"""The last bytes of a log that are diagnosed after a failure."""
 GRACE_SECONDS = 2.0
-"""Between asking a hook to end and killing it."""
-_MISSING = re.compile(r"No module named '([^']+)'")
-_KILLED = "not by wheelpool; if the system ran out of memory, try fewer builds at once (--builds)"
+"""The time between SIGTERM and SIGKILL."""
+_MISSING_MODULE = re.compile(r"No module named '([^']+)'")
+_KILLED_HINT = (
+    "not by wheelpool; if the system ran out of memory, try fewer builds at once (--builds)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookCall:
-    """One call of one hook; everything it needs to run anywhere."""
+    """One call of one hook, with everything that it needs to run."""
 
     build: BuildId
     tree: Path
@@ -84,96 +85,102 @@ class HookCall:
     hook: Hook
     config_settings: Mapping[str, str | list[str]]
     output: Path
-    """Where build_wheel puts the wheel."""
+    """The folder for the wheel or the metadata."""
     log: Path
     fds: tuple[int, ...]
-    """The descriptors that hold the lock of the tree."""
+    """The descriptors that hold the lock of the tree, for the hook to inherit."""
     environ: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookResult:
-    """What a hook gave back."""
+    """The result of a hook."""
 
     value: str | Sequence[str]
-    """The wheel's file name, or a list of requirements."""
+    """The name of the wheel or the metadata folder, or a list of requirements."""
     peak: int
-    """Bytes: the largest resident size of any one of its processes."""
+    """The largest resident size of any one of its processes, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookEnd:
-    """How a hook's process ended that did not end well."""
+    """How the process of a failed hook ended."""
 
     code: int
     """The exit code; negative for a signal."""
     tail: Sequence[str]
-    """The last lines of the log, cleaned."""
+    """The last lines of its log, cleaned."""
     peak: int
-    """As in `HookResult`."""
+    """The same as in `HookResult`."""
     ended_by_us: bool
-    """Whether we had told it to end."""
+    """Whether wheelpool ended it."""
 
 
 class HookRunner:
-    """Runs hooks, one thread waiting for each; one for the whole pool.
+    """Runs all hooks of the pool; one thread waits for each process.
 
     Args:
-        run: marks the processes.
+        run: the id that marks the processes.
         workers: the most hooks that may ever run at once.
-        whose: as `ProcessSupervisor` takes it.
+        owner_of: see `ProcessSupervisor`.
     """
 
     def __init__(
-        self, run: RunId, workers: int, whose: Callable[[int, float], BuildId | None] = no_owner
+        self, run: RunId, workers: int, owner_of: Callable[[int, float], BuildId | None] = no_owner
     ) -> None:
-        self._processes = ProcessSupervisor(run, whose)
+        self._processes = ProcessSupervisor(run, owner_of)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
-        self._running: set[_Running] = set()
+        self._running: set[_RunningProcess] = set()
         self._grace = GRACE_SECONDS
 
     async def call(self, call: HookCall, *, on_start: Callable[[int], None]) -> HookResult:
-        """Run a hook to its end; ``on_start`` gets its pid, on the loop's thread.
+        """Run a hook and return its result.
 
-        When the caller is cancelled, the hook and all its processes have ended before
-        CancelledError goes on.
+        If the caller is cancelled, CancelledError is raised only after the hook and all of its
+        processes have ended.
+
+        Args:
+            call: the hook.
+            on_start: called with the pid, on the loop's thread.
 
         Raises:
-            BackendError: it failed, or broke its contract; the message says how.
-            ProjectError: the tree names a backend outside of itself.
+            BackendError: the hook failed, or its result violates PEP 517.
+            ProjectError: ``backend-path`` is outside of the tree.
         """
-        return await self._waited(lambda running: _Call(call, running).run(), on_start)
+        return await self._run_in_thread(
+            lambda running: _HookExecution(call, running).run(), on_start
+        )
 
     async def run(self, command: Command) -> int:
-        """Run a program that is no hook with the same care; return its exit code.
+        """Run a program in the same way; return its exit code.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: the program cannot be started.
         """
-        return await self._waited(lambda running: running.run(command))
+        return await self._run_in_thread(lambda running: running.run(command))
 
-    async def _waited(
-        self, work: Callable[[_Running], T], on_start: Callable[[int], None] | None = None
+    async def _run_in_thread(
+        self, call: Callable[[_RunningProcess], T], on_start: Callable[[int], None] | None = None
     ) -> T:
-        """Let a thread wait for a process; when we are cancelled, the process ends first."""
+        """Run a blocking call in a thread; on cancellation, end its process first."""
         loop = asyncio.get_running_loop()
 
         def started(pid: int) -> None:
             if on_start is not None:
                 loop.call_soon_threadsafe(on_start, pid)
 
-        running = _Running(self._processes, started)
+        running = _RunningProcess(self._processes, started)
         self._running.add(running)
-        future = loop.run_in_executor(self._executor, work, running)
+        future = loop.run_in_executor(self._executor, call, running)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await self._end(running, future)
+            await self._end_process(running, future)
             raise
         finally:
             self._running.discard(running)
 
-    async def _end(self, running: _Running, future: asyncio.Future[T]) -> None:
+    async def _end_process(self, running: _RunningProcess, future: asyncio.Future[T]) -> None:
         running.end(signal.SIGTERM)
         with suppress(asyncio.CancelledError):
             await asyncio.wait([future], timeout=self._grace)
@@ -183,21 +190,21 @@ class HookRunner:
                 await asyncio.wait([future])
         future.exception()
 
-    def kill(self) -> None:
-        """End all hooks at once, and give no grace from now on."""
+    def kill_all(self) -> None:
+        """Send SIGKILL to all hooks, and from now on give no grace."""
         self._grace = 0.0
         for running in self._running:
             running.end(signal.SIGKILL)
 
     def close(self) -> None:
-        """Let the threads and the watcher go; no hook may be running."""
+        """Stop the threads and the watchdog; no hook may be running."""
         self._executor.shutdown()
         self._processes.close()
 
 
 @dataclass(slots=True, eq=False)
-class _Running:
-    """A process that a thread waits for and that another thread may end."""
+class _RunningProcess:
+    """A process that one thread waits for and another thread may end."""
 
     processes: ProcessSupervisor
     on_start: Callable[[int], None]
@@ -212,44 +219,44 @@ class _Running:
                 self.process.signal(number)
 
     def run(self, command: Command) -> int:
-        """Start it and wait for its end; blocks."""
+        """Start the process and wait for its end; blocks."""
         with self.lock:
             if self.ended:
-                raise BackendError("cancelled before its process began")
+                raise BackendError("cancelled before its process started")
             self.process = self.processes.start(command)
         self.on_start(self.process.pid)
         return self.process.wait()
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A call of a hook, on the thread that waits for its process."""
+class _HookExecution:
+    """The execution of one hook, on the thread that waits for its process."""
 
     call: HookCall
-    running: _Running
+    running: _RunningProcess
 
     def run(self) -> HookResult:
         """Call the hook through pyproject_hooks; blocks."""
         call = self.call
         try:
-            value = self._asked(_caller(call, self._runner))
+            value = self._call_hook(_create_caller(call, self._run_script))
         except BackendUnavailable as problem:
-            raise _unavailable(problem, call) from problem
+            raise _unavailable_error(problem, call) from problem
         except HookMissing as problem:
-            raise _no_such_hook(call) from problem
+            raise _missing_hook_error(call) from problem
         except FileNotFoundError as problem:
             if Path(problem.filename or "").name != "output.json":
                 raise
             raise BackendError(
                 f"the backend ended without a result (exit 0 from inside {call.hook})",
-                hint="something in it calls sys.exit or os._exit; see the log",
+                hint="it calls sys.exit or os._exit; see the log",
             ) from problem
         return HookResult(
-            value=_checked(value, call),
+            value=_check_value(value, call),
             peak=self.running.process.peak if self.running.process else 0,
         )
 
-    def _asked(self, caller: BuildBackendHookCaller) -> object:
+    def _call_hook(self, caller: BuildBackendHookCaller) -> object:
         settings, output = dict(self.call.config_settings), str(self.call.output)
         match self.call.hook:
             case "build_wheel":
@@ -257,7 +264,7 @@ class _Call:
             case "build_editable":
                 return caller.build_editable(output, settings)
             case "prepare_metadata_for_build_wheel":
-                # Without it the wheel is built in full, which is for the caller to decide.
+                # The fallback builds the whole wheel; the caller decides about that.
                 return caller.prepare_metadata_for_build_wheel(
                     output, settings, _allow_fallback=False
                 )
@@ -266,13 +273,13 @@ class _Call:
             case "get_requires_for_build_editable":
                 return caller.get_requires_for_build_editable(settings)
 
-    def _runner(
+    def _run_script(
         self,
         cmd: Sequence[str],
         cwd: str | None = None,
         extra_environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Run pyproject_hooks' script; what it exits with is checked here and nowhere else."""
+        """Run the script of pyproject_hooks, as its runner; a failure raises here."""
         command = Command(
             build=self.call.build,
             argv=cmd,
@@ -282,18 +289,18 @@ class _Call:
             fds=self.call.fds,
         )
         if code := self.running.run(command):
-            raise self._failed(code)
-        _keep_warnings(Path(cmd[-1]) / "output.json", self.call.log)
+            raise self._failure(code)
+        _write_warnings_to_log(Path(cmd[-1]) / "output.json", self.call.log)
 
-    def _failed(self, code: int) -> HookFailedError:
+    def _failure(self, code: int) -> HookFailedError:
         hook, tail, running = self.call.hook, last_lines(self.call.log), self.running
-        found = diagnose(last_lines(self.call.log, _READ_FOR_CAUSE))
-        hint = _KILLED if code == -signal.SIGKILL else ""
-        # What went wrong comes first: lines are cut at their end.
+        diagnosis = diagnose(last_lines(self.call.log, _DIAGNOSED_BYTES))
+        hint = _KILLED_HINT if code == -signal.SIGKILL else ""
+        # The cause comes first: long lines are cut at their end.
         if code < 0:
             message = f"{hook} was killed by {_signal_name(-code)}"
-        elif found is not None:
-            message, hint = f"{found.cause} ({hook}, exit code {code})", found.hint
+        elif diagnosis is not None:
+            message, hint = f"{diagnosis.cause} ({hook}, exit code {code})", diagnosis.hint
         else:
             message = f"{hook} failed with exit code {code}"
         peak = running.process.peak if running.process else 0
@@ -304,7 +311,7 @@ class _Call:
         )
 
 
-def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCaller:
+def _create_caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCaller:
     try:
         return BuildBackendHookCaller(
             str(call.tree), call.backend, call.backend_path or None, runner, str(call.python)
@@ -313,10 +320,10 @@ def _caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCall
         raise ProjectError(f"backend-path in {call.tree}: {problem}") from problem
 
 
-def _no_such_hook(call: HookCall) -> MissingHookError:
+def _missing_hook_error(call: HookCall) -> MissingHookError:
     hint = ""
     if call.hook == "build_editable":
-        hint = "it knows no editable installs (PEP 660): a newer version may, or install without -e"
+        hint = "it has no editable installs (PEP 660): try a newer version, or install without -e"
     return MissingHookError(f"the backend {call.backend} has no {call.hook} hook", hint=hint)
 
 
@@ -327,43 +334,47 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _unavailable(problem: BackendUnavailable, call: HookCall) -> BackendError:
+def _unavailable_error(problem: BackendUnavailable, call: HookCall) -> BackendError:
     reason = (problem.traceback or str(problem)).strip().splitlines()[-1]
-    missing = _MISSING.search(reason)
+    missing = _MISSING_MODULE.search(reason)
     return BackendError(
         f"the backend {call.backend} cannot be imported: {reason}",
-        hint=for_module(missing[1])
+        hint=hint_for_module(missing[1])
         if missing
         else "see the log of the build, and [build-system] in pyproject.toml",
     )
 
 
-def _checked(value: object, call: HookCall) -> str | Sequence[str]:
-    """See that a hook gave back what PEP 517 says."""
+def _check_value(value: object, call: HookCall) -> str | Sequence[str]:
+    """Return the result of a hook if PEP 517 allows it.
+
+    Raises:
+        BackendError: it has another type, or the file does not exist.
+    """
     if not call.hook.startswith("get_requires"):
-        what = "a folder" if call.hook.startswith("prepare") else "a wheel"
+        kind = "a folder" if call.hook.startswith("prepare") else "a wheel"
         if not isinstance(value, str) or "/" in value:
-            raise BackendError(f"{call.hook} gave back {value!r}, not the name of {what}")
+            raise BackendError(f"{call.hook} returned {value!r}, not the name of {kind}")
         if not (call.output / value).exists():
-            raise BackendError(f"{call.hook} gave back {value!r}, but there is no such file")
+            raise BackendError(f"{call.hook} returned {value!r}, but there is no such file")
         return value
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise BackendError(f"{call.hook} gave back {value!r}, not a list of requirements")
+        raise BackendError(f"{call.hook} returned {value!r}, not a list of requirements")
     return value
 
 
-def _keep_warnings(result: Path, log: Path) -> None:
-    """Put the backend's warnings into its log.
+def _write_warnings_to_log(result: Path, log: Path) -> None:
+    """Move the backend's warnings from its result to its log.
 
-    pyproject_hooks takes them out of the hook's output and raises them in our process, from a
-    thread, where there is no safe way to catch them.
+    pyproject_hooks would issue them in this process, in a thread, where they cannot be caught
+    safely.
     """
     try:
-        told = json.loads(result.read_bytes())
+        output = json.loads(result.read_bytes())
     except (OSError, ValueError):
         return
-    if warnings := told.pop("warnings", None):
-        result.write_text(json.dumps(told))
+    if warnings := output.pop("warnings", None):
+        result.write_text(json.dumps(output))
         with log.open("a", encoding="utf-8") as file:
             for warning in warnings:
                 file.write(f"{warning['filename']}:{warning['lineno']}: {warning['message']}\n")

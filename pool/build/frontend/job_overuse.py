@@ -1,7 +1,7 @@
-"""How it is noticed that a build takes more jobs than it was given; pure, one for each build.
+"""Detects a build that uses more jobs than it was granted, by its output and its processes.
 
-Deliberately no more than a mark: what a user told a tool outright (``make -j8`` in a setup.py) is
-the user's will, and nothing is ended for it.
+Pure. Deliberately only a note: a fixed number in a build script (``make -j8`` in a setup.py) is the
+user's decision, and no process is ended for it.
 """
 
 from __future__ import annotations
@@ -18,66 +18,69 @@ __all__ = ["JobOveruseDetector"]
 
 _GCC = ("cc1", "cc1plus", "cc1obj", "f951", "lto1", "lto1-wpa", "lto1-ltrans")
 COMPILERS = frozenset((*_GCC, "clang", "clang++", "rustc", "cicc", "ptxas"))
-"""Processes that keep a processor busy, by the name that the kernel has; gcc only starts these.
+"""Processes that use a processor, by their name in the kernel; gcc only starts these.
 
-lto1 gives itself two names more, by what it does.
+lto1 changes its name to one of two more, by its task.
 """
 
-_SAYINGS = (
-    (b"jobserver unavailable", "make found no jobserver and goes on with one job"),
+_MESSAGES = (
+    (b"jobserver unavailable", "make found no jobserver and continues with one job"),
     (b"resetting jobserver mode", "a make was given a -j of its own"),
     (b"disabling jobserver mode", "a make was given a -j of its own"),
-    (b"also configured with an external jobserver", "cargo was given a -j, and leaves it aside"),
+    (b"also configured with an external jobserver", "cargo was given a -j, and ignores it"),
 )
-"""What tools print: GNU make's and cargo's own words."""
-_RUNNERS = frozenset(("ninja", "ninja-build", "samu"))
-"""What goes on in silence with the number that it was given; make says so itself."""
-_NUMBER = re.compile(r"\s-j\s*(\d+)(?=\s|$)")
-_LONGEST_SHOWN = 60
-_LONGEST = max(len(words) for words, _ in _SAYINGS)
+"""Messages of GNU make and cargo, and the note for each."""
+_NINJAS = frozenset(("ninja", "ninja-build", "samu"))
+"""Programs that use a given ``-j`` without a message; make prints one."""
+_JOBS_OPTION = re.compile(r"\s-j\s*(\d+)(?=\s|$)")
+_MAX_SHOWN = 60
+_MAX_MESSAGE = max(len(words) for words, _ in _MESSAGES)
 
 
 class JobOveruseDetector:
-    """What was noticed of one build; each thing is told once."""
+    """Detects the overuse of one build; each note is returned once."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
-        self._before = 0
+        self._reported: set[str] = set()
+        self._excess_before = 0
         self._tail = b""
 
     def on_output(self, chunk: bytes) -> list[str]:
-        """Return what more of a build's output tells, in words for the user."""
-        text, self._tail = self._tail + chunk, chunk[-_LONGEST:]
-        found = [(words, what) for words, what in _SAYINGS if words in text]
-        return self._new(f'{what}: "{words.decode()}" in its log' for words, what in found)
+        """Return notes for a new chunk of the build's output."""
+        text, self._tail = self._tail + chunk, chunk[-_MAX_MESSAGE:]
+        found = [(message, note) for message, note in _MESSAGES if message in text]
+        return self._unreported(
+            f'{note}: "{message.decode()}" in its log' for message, note in found
+        )
 
     def on_sample(self, processes: Iterable[ProcessSample], jobs: int) -> list[str]:
-        """Return what a look at a build's processes tells, in words for the user.
+        """Return notes for a sample of the build's processes.
 
         Args:
-            processes: all that it has.
-            jobs: how many it may run.
+            processes: all processes of the build.
+            jobs: the number of jobs that it may use.
         """
-        seen = tuple(processes)
-        numbered = self._new(_numbered(seen, jobs)) if not self._told else []
-        return [*numbered, *self._counted(sum(one.name in COMPILERS for one in seen), jobs)]
+        sample = tuple(processes)
+        notes = self._unreported(_ninja_overrides(sample, jobs)) if not self._reported else []
+        compilers = sum(process.name in COMPILERS for process in sample)
+        return [*notes, *self._check_count(compilers, jobs)]
 
-    def _counted(self, running: int, jobs: int) -> list[str]:
-        # A job may end and another begin while we look: once is nothing.
-        above, self._before = min(self._before, running - jobs) > 0, running - jobs
-        if not above or any("compilers" in told for told in self._told):
+    def _check_count(self, running: int, jobs: int) -> list[str]:
+        # One job may end and another start during a sample, so one sample alone proves nothing.
+        excess = running - jobs
+        exceeded, self._excess_before = min(self._excess_before, excess) > 0, excess
+        if not exceeded or any("compilers" in note for note in self._reported):
             return []
-        return self._new([f"it runs more compilers than it has jobs: {running} of {jobs}"])
+        return self._unreported([f"it runs more compilers than it has jobs: {running} of {jobs}"])
 
-    def _new(self, found: Iterable[str]) -> list[str]:
-        new = [text for text in dict.fromkeys(found) if text not in self._told]
-        self._told.update(new)
+    def _unreported(self, found: Iterable[str]) -> list[str]:
+        new = [text for text in dict.fromkeys(found) if text not in self._reported]
+        self._reported.update(new)
         return new
 
 
-def _numbered(processes: Iterable[ProcessSample], jobs: int) -> Iterable[str]:
-    for one in processes:
-        number = _NUMBER.search(one.command) if one.name in _RUNNERS else None
-        if number and int(number[1]) > jobs:
-            short = one.command[:_LONGEST_SHOWN]
-            yield f"a ninja was given a -j of its own: {short}"
+def _ninja_overrides(processes: Iterable[ProcessSample], jobs: int) -> Iterable[str]:
+    for process in processes:
+        option = _JOBS_OPTION.search(process.command) if process.name in _NINJAS else None
+        if option and int(option[1]) > jobs:
+            yield f"a ninja was given a -j of its own: {process.command[:_MAX_SHOWN]}"

@@ -1,7 +1,7 @@
-"""A hook call as a shell command that a person can paste, look at and change.
+"""A hook call as a shell command that a user can paste and change.
 
-It runs in the kept build environment and tree, without wheelpool and without pyproject_hooks.
-It is told and kept as all messages are: secrets among the settings are for the person to fill in.
+It runs in the kept build environment and tree, without wheelpool and without pyproject_hooks. Like
+every message it is redacted: the user fills in secret config settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["rerun_command"]
 
 
 def rerun_command(call: HookCall) -> str:
-    """Return a line for sh that runs the hook again, its output on the terminal."""
+    """Return a line for sh that runs the hook again with its output on the terminal."""
     module, _, attribute = call.backend.partition(":")
     settings = redact_settings(call.config_settings)
     arguments = [repr(settings)]
@@ -35,8 +35,8 @@ def rerun_command(call: HookCall) -> str:
         ]
     )
     folder, binaries = shlex.quote(str(call.tree)), shlex.quote(str(call.python.parent))
-    fill_in = "" if settings == call.config_settings else f"  # with what is secret for {STARS}"
+    note = "" if settings == call.config_settings else f"  # replace {STARS} by the secret value"
     return (
         f"cd {folder} && PATH={binaries}:$PATH"
-        f" {shlex.quote(str(call.python))} -c {shlex.quote(script)}{fill_in}"
+        f" {shlex.quote(str(call.python))} -c {shlex.quote(script)}{note}"
     )

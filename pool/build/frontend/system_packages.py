@@ -1,7 +1,7 @@
-"""What to install or to require when a build misses something: tables, and sentences from them.
+"""Hints for missing headers, libraries, programs and modules: the packages that have them.
 
-The packages are those of Debian 12 (and so of Ubuntu) and of Fedora. Deliberately only what is
-well known: no hint is better than one that leads astray. Nothing here looks at the machine.
+The packages are those of Debian 12 (and so of Ubuntu) and of Fedora. Deliberately limited to
+well-known names: no hint is better than a wrong one. Pure: nothing here reads the machine.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-__all__ = ["for_header", "for_library", "for_module", "for_pkgconfig", "for_program"]
+__all__ = [
+    "hint_for_header",
+    "hint_for_library",
+    "hint_for_module",
+    "hint_for_pkgconfig",
+    "hint_for_program",
+]
 
 
-class _Native(NamedTuple):
-    """A library with its development packages; the last three are names parted by spaces."""
+class _Library(NamedTuple):
+    """A library and its development packages; the last three fields are lists with spaces."""
 
     debian: str
     fedora: str
@@ -22,7 +28,7 @@ class _Native(NamedTuple):
     pkgconfig: str = ""
 
 
-_NATIVE = tuple(_Native(*row) for row in (
+_LIBRARIES = tuple(_Library(*row) for row in (
     ("python3-dev", "python3-devel", "Python.h pyconfig.h", "python3*", "python3 python3-embed"),
     ("libc6-dev", "glibc-devel", "stdio.h stdlib.h string.h limits.h math.h", "c m pthread"),
     ("linux-libc-dev", "kernel-headers", "linux/*.h asm/*.h"),
@@ -163,55 +169,57 @@ _MODULES = {
     "pyqtbuild": "pyqt-builder", "pkgconfig": "pkgconfig", "Crypto": "pycryptodome",
     "extension_helpers": "extension-helpers", "jupyter_packaging": "jupyter-packaging",
 }  # fmt: skip
-"""Modules whose distribution has another name."""
-_GONE = frozenset(("imp", "asynchat", "asyncore", "smtpd", "cgi", "lib2to3", "telnetlib"))
-"""Modules that Python had until 3.12 or 3.13."""
+"""Modules whose distribution has another name than the module."""
+_REMOVED_MODULES = frozenset(
+    ("imp", "asynchat", "asyncore", "smtpd", "cgi", "lib2to3", "telnetlib")
+)
+"""Modules that Python 3.12 or 3.13 removed."""
 _PYTHON_HEADERS = {"numpy/*": "numpy", "pybind11/*": "pybind11", "nanobind/*": "nanobind"}
 
 
-def for_header(header: str) -> str:
-    """Say what has a C header: ``libpq-fe.h is in libpq-dev (Debian), libpq-devel (Fedora)``."""
+def hint_for_header(header: str) -> str:
+    """Name the package of a C header: ``libpq-fe.h is in libpq-dev (Debian, Ubuntu), ...``."""
     for pattern, module in _PYTHON_HEADERS.items():
         if fnmatchcase(header, pattern):
-            return for_module(module)
-    return _native(header, header, 2)
+            return hint_for_module(module)
+    return _find_library(header, header, 2)
 
 
-def for_library(library: str) -> str:
-    """Say what has a library that the linker looked for with ``-l``."""
-    return _native(library, f"lib{library}", 3)
+def hint_for_library(library: str) -> str:
+    """Name the package of a library that the linker looked for with ``-l``."""
+    return _find_library(library, f"lib{library}", 3)
 
 
-def for_pkgconfig(name: str) -> str:
-    """Say what has a dependency, as pkg-config, meson or CMake call it."""
-    return _native(name, name, 4) or _native(name.lower(), name, 4)
+def hint_for_pkgconfig(name: str) -> str:
+    """Name the package of a dependency of pkg-config, meson or CMake."""
+    return _find_library(name, name, 4) or _find_library(name.lower(), name, 4)
 
 
-def for_program(program: str) -> str:
-    """Say what has a program; its path does not matter."""
+def hint_for_program(program: str) -> str:
+    """Name the package of a program; a folder before its name is ignored."""
     name = program.rpartition("/")[2]
-    # Debian's Python asks for its compilers by their long names.
-    known = _PROGRAMS.get(name) or _PROGRAMS.get(name.rpartition("-linux-gnu-")[2])
-    return _told(name, *known) if known else ""
+    # Debian's Python calls compilers by names with the platform: x86_64-linux-gnu-gcc.
+    packages = _PROGRAMS.get(name) or _PROGRAMS.get(name.rpartition("-linux-gnu-")[2])
+    return _format_packages(name, *packages) if packages else ""
 
 
-def for_module(module: str) -> str:
-    """Say what build requirement a Python module most likely comes from."""
+def hint_for_module(module: str) -> str:
+    """Name the build requirement that most likely has a Python module."""
     top = module.partition(".")[0]
-    if top in _GONE:
-        return f"{top} is no part of newer Pythons: a newer version of the project may do without"
+    if top in _REMOVED_MODULES:
+        return f"{top} was removed from Python: a newer version of the project may not need it"
     if module.startswith("numpy.distutils"):
-        return "numpy.distutils is gone with Python 3.12: a newer version may do without"
+        return "numpy.distutils was removed for Python 3.12: a newer version may not need it"
     required = _MODULES.get(top) or top.lower().replace("_", "-")
     return f"add {required} to [build-system] requires in its pyproject.toml"
 
 
-def _native(name: str, shown: str, column: int) -> str:
-    for row in _NATIVE:
+def _find_library(name: str, label: str, column: int) -> str:
+    for row in _LIBRARIES:
         if any(fnmatchcase(name, pattern) for pattern in row[column].split()):
-            return _told(shown, row.debian, row.fedora)
+            return _format_packages(label, row.debian, row.fedora)
     return ""
 
 
-def _told(what: str, debian: str, fedora: str) -> str:
-    return f"{what} is in {debian} (Debian, Ubuntu), {fedora} (Fedora)"
+def _format_packages(label: str, debian: str, fedora: str) -> str:
+    return f"{label} is in {debian} (Debian, Ubuntu), {fedora} (Fedora)"

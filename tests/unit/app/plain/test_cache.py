@@ -38,7 +38,13 @@ def full(cache: Path) -> Path:
     wheel = cache.parent / "some-1-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     WheelCache(cache, pool.SystemClock()).store(
-        wheel, [make_cache_key()], hook_requires=[], wheels=[], name="some", version="1", seconds=252.0
+        wheel,
+        [make_cache_key()],
+        hook_requires=[],
+        wheels=[],
+        name="some",
+        version="1",
+        seconds=252.0,
     )
     return cache
 

@@ -92,5 +92,5 @@ def test_by_hand_a_secret_is_to_be_filled_in() -> None:
     line = _called({"my-token": "s3cret", "jobs": "2"})
     assert "s3cret" not in line
     assert "'jobs': '2'" in line.replace("'\"'\"'", "'")
-    assert line.endswith("  # with what is secret for ***")
+    assert line.endswith("  # replace *** by the secret value")
     assert "#" not in _called({"jobs": "2"})

@@ -286,7 +286,7 @@ async def test_killing_the_hooks_kills_git(
     ready = tmp_path / "ready"
     task = asyncio.ensure_future(cloner.checkout(origin, environ=stuck))
     await until(lambda: ready.exists() and ready.read_text(), "git fetches")
-    cloner.hooks.kill()
+    cloner.hooks.kill_all()
     with pytest.raises((GitError, BackendError)):
         await task
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from pool.build.frontend.diagnosis import Diagnosis, diagnose
-from pool.build.frontend.system_packages import for_header, for_library, for_module, for_program
+from pool.build.frontend.system_packages import (
+    hint_for_header,
+    hint_for_library,
+    hint_for_module,
+    hint_for_program,
+)
 from pool.common.text import clean_line
 
 TRACEBACK = "Traceback (most recent call last):\n  File x\n"
@@ -82,7 +87,7 @@ def test_real_logs_tell_why(log: str, cause: str, hint: str, at: int) -> None:
         ),
         (
             f"{TRACEBACK}ModuleNotFoundError: No module named 'imp'",
-            "no part of newer Pythons",
+            "imp was removed from Python",
         ),
     ],
 )
@@ -141,8 +146,8 @@ def test_an_error_is_found_among_lines_made_to_slow_patterns_down() -> None:
 
 
 def test_tables_know_what_they_are_asked_and_nothing_else() -> None:
-    assert "libffi-dev" in for_header("ffi.h")
-    assert "openssl-devel" in for_header("openssl/ssl.h")
-    assert "python3-devel" in for_library("python3.11")
-    assert for_header("my_own.h") == for_library("mine") == for_program("mine") == ""
-    assert "pyyaml" in for_module("yaml.cyaml")
+    assert "libffi-dev" in hint_for_header("ffi.h")
+    assert "openssl-devel" in hint_for_header("openssl/ssl.h")
+    assert "python3-devel" in hint_for_library("python3.11")
+    assert hint_for_header("my_own.h") == hint_for_library("mine") == hint_for_program("mine") == ""
+    assert "pyyaml" in hint_for_module("yaml.cyaml")

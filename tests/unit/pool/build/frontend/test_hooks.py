@@ -68,7 +68,7 @@ async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_pa
         asked.append(started)
         return call.build
 
-    hooks = HookRunner(RunId("test-run"), workers=1, whose=whose)
+    hooks = HookRunner(RunId("test-run"), workers=1, owner_of=whose)
     await run(hooks, call)
     hooks.close()
     assert child_processes() == []
@@ -118,10 +118,10 @@ async def test_config_settings_reach_the_backend(hooks: HookRunner, tmp_path: Pa
     [
         ("raise SystemExit(0)", r"ended without a result \(exit 0 from inside build_wheel\)"),
         ("import os; os._exit(0)", r"ended without a result"),
-        ("return None", "gave back None, not the name of a wheel"),
-        ("return 7", "gave back 7, not the name"),
-        ("return '../x.whl'", "gave back '../x.whl', not the name"),
-        ("return 'gone.whl'", "gave back 'gone.whl', but there is no such file"),
+        ("return None", "returned None, not the name of a wheel"),
+        ("return 7", "returned 7, not the name"),
+        ("return '../x.whl'", "returned '../x.whl', not the name"),
+        ("return 'gone.whl'", "returned 'gone.whl', but there is no such file"),
         ("return {1, 2}", "^TypeError: Object of type set is not JSON serializable"),
         (
             "raise ValueError('of all things')",
@@ -301,7 +301,7 @@ async def test_kill_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await until((tree / "ready").exists, "the hook runs")
-    hooks.kill()
+    hooks.kill_all()
     with pytest.raises(BackendError, match="killed by SIGKILL"):
         await task
     assert not (tree / "asked").exists()
@@ -316,7 +316,7 @@ async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> Non
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.sleep(0)
-    hooks.kill()
+    hooks.kill_all()
     with pytest.raises(BackendError):
         await first
     with pytest.raises(asyncio.CancelledError):
@@ -336,7 +336,7 @@ async def test_the_end_of_one_build_leaves_anothers_strays_alone(
     )
     stray = int((stubborn / "stray").read_text())
     assert psutil.Process(stray).status() != psutil.STATUS_ZOMBIE
-    hooks.kill()
+    hooks.kill_all()
     with pytest.raises(BackendError):
         await task
     assert not psutil.pid_exists(stray)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pool.build.frontend.job_flags import (
-    COUNTS,
+    JOB_VARIABLES,
     job_flags,
-    own_bounds,
+    user_job_limits,
     uses_ninja,
     uses_numpy_distutils,
 )
@@ -32,25 +32,25 @@ FIFO = Path("/cache/b1/jobs")
     ],
 )
 def test_the_users_makeflags_stay_but_for_jobs(users: str, ours: str) -> None:
-    told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=None)
+    told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
     assert told["MAKEFLAGS"] == ours
     assert last_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
     assert "MAX_JOBS" not in told
 
 
 def test_the_first_word_is_never_letters_of_ours() -> None:
-    told = job_flags({}, fifo=FIFO, most=4, lease=None)
+    told = job_flags({}, fifo=FIFO, max_jobs=4, lease=None)
     assert told["MAKEFLAGS"].startswith(" ")
     assert told["CARGO_MAKEFLAGS"].lstrip().startswith("-j4")
 
 
 def test_a_lease_is_told_by_all_variables() -> None:
-    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, most=4, lease=2, by_path=True)
-    assert {told[name] for name in COUNTS} == {"2"}
+    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=2, called_by_path=True)
+    assert {told[name] for name in JOB_VARIABLES} == {"2"}
 
 
 def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
-    told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, most=4, lease=2)
+    told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, max_jobs=4, lease=2)
     assert told["MAX_JOBS"] == "2"
     assert "CMAKE_BUILD_PARALLEL_LEVEL" not in told
 
@@ -68,7 +68,7 @@ def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
 def test_what_the_user_has_said_bounds_each_build(
     environ: dict[str, str], bounds: dict[str, int]
 ) -> None:
-    assert own_bounds(environ) == bounds
+    assert user_job_limits(environ) == bounds
 
 
 def test_who_would_call_what() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.build.frontend.build_env import BuildEnvironment
-from pool.build.frontend.tool_shims import Shims
+from pool.build.frontend.tool_shims import ToolShims
 from pool.system.interpreter import probe
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def test_an_old_make_gets_descriptors_and_a_new_one_is_left_alone(
     program(tools, "make", "GNU Make 4.3")
     program(tools, "gmake", "GNU Make 4.4.1")
     environ = {"PATH": f"{tools}:{os.defpath}"}
-    shims = Shims(environ, tmp_path / "cache dir")
-    (folder,) = shims.tools(env).folders
+    shims = ToolShims(environ, tmp_path / "cache dir")
+    (folder,) = shims.find_tools(env).shim_dirs
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     keeper = os.open(fifo, os.O_RDWR)
@@ -69,7 +69,7 @@ def test_an_old_make_gets_descriptors_and_a_new_one_is_left_alone(
     )
     os.close(keeper)
     assert told == "8 and 9 are open\nmake a b MAKEFLAGS=k -j4 --jobserver-auth=8,9 -- V=1\n"
-    assert Shims(environ, tmp_path / "cache dir").tools(env).folders == (folder,)
+    assert ToolShims(environ, tmp_path / "cache dir").find_tools(env).shim_dirs == (folder,)
     assert [path.name for path in folder.iterdir()] == ["make"]
 
 
@@ -80,7 +80,7 @@ def test_the_make_of_an_old_gccs_link_takes_part(tmp_path: Path, env: BuildEnvir
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     environ = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}", "MAKEFLAGS": ""}
-    (folder,) = Shims(environ, tmp_path / "shims").tools(env).folders
+    (folder,) = ToolShims(environ, tmp_path / "shims").find_tools(env).shim_dirs
     call = [f"{folder}/make", "-f", "/tmp dir/ccAb0wZj.mk", "-j16", "all"]
     keeper = os.open(fifo, os.O_RDWR)
     told = run(call, environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
@@ -100,7 +100,7 @@ def test_with_another_jobserver_or_none_it_is_the_make(
     program(tmp_path / "bin", "make", "GNU Make 4.2.1")
     program(tmp_path / "bin", "gmake", "GNU Make 4.4.1")
     environ = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}"}
-    (folder,) = Shims(environ, tmp_path / "shims").tools(env).folders
+    (folder,) = ToolShims(environ, tmp_path / "shims").find_tools(env).shim_dirs
     assert run([f"{folder}/make", "x"], environ | {"MAKEFLAGS": flags}) == (
         f"make x MAKEFLAGS={flags}\n"
     )
@@ -112,10 +112,10 @@ def test_a_make_of_the_build_requirements_is_the_one_that_runs(
     program(tmp_path / "bin", "make", "GNU Make 4.3")
     program(tmp_path / "bin", "gmake", "GNU Make 4.3")
     program(env.bin, "make", "GNU Make 4.4.1")
-    shims = Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
-    assert [[one.name for one in folder.iterdir()] for folder in shims.tools(env).folders] == [
-        ["gmake"]
-    ]
+    shims = ToolShims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
+    assert [
+        [one.name for one in folder.iterdir()] for folder in shims.find_tools(env).shim_dirs
+    ] == [["gmake"]]
 
 
 def test_an_old_ninja_that_would_be_called_is_told_its_lease(
@@ -123,10 +123,12 @@ def test_an_old_ninja_that_would_be_called_is_told_its_lease(
 ) -> None:
     program(tmp_path / "bin", "ninja", "1.11.1")
     environ = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}"}
-    assert not Shims(environ, tmp_path / "shims").tools(env).leased, "nobody would call it"
+    assert not ToolShims(environ, tmp_path / "shims").find_tools(env).needs_lease, (
+        "nobody would call it"
+    )
     has(env, "scikit_build_core-0.11")
-    tools = Shims(environ, tmp_path / "shims").tools(env)
-    assert tools.leased
+    tools = ToolShims(environ, tmp_path / "shims").find_tools(env)
+    assert tools.needs_lease
     assert run(["ninja", "all"], tools.environ(environ, 3)).startswith("ninja -j3 all ")
 
 
@@ -136,7 +138,11 @@ def test_a_ninja_of_the_build_requirements_speaks_for_itself(
     program(tmp_path / "bin", "ninja", "1.11.1")
     program(env.bin, "ninja", "never asked")
     has(env, "meson_python-0.18.0", "ninja-1.13.0")
-    assert not Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims").tools(env).leased
+    assert (
+        not ToolShims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
+        .find_tools(env)
+        .needs_lease
+    )
 
 
 @pytest.mark.parametrize(("ninja", "leased"), [("1.13.0", True), (None, False)])
@@ -146,6 +152,6 @@ def test_an_extension_of_torch_is_told_a_number_where_it_has_a_ninja(
     if ninja is not None:
         program(tmp_path / "bin", "ninja", ninja)
     has(env, "torch-2.9.0", "setuptools-80.0")
-    tools = Shims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims").tools(env)
-    assert tools.leased == leased
+    tools = ToolShims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims").find_tools(env)
+    assert tools.needs_lease == leased
     assert tools.ninja is None, "it needs no shim"
