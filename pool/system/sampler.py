@@ -98,17 +98,20 @@ class Sampler:
         memory = psutil.virtual_memory()
         processes = {process.pid: process for process in self._table.processes()}
         trees = self._group_by_build(processes, roots)
-        usage = self._measure(trees, watched)
+        now = self._clock.monotonic()
+        usage = self._measure(trees, now - self._sampled_at, watched)
+        self._sampled_at = now
         self._cpu = {process.life: process.cpu for tree in trees.values() for process in tree}
         self._owner = {process.life: build for build, tree in trees.items() for process in tree}
         self._forget_details({process.identity for process in processes.values()})
         return Sample(builds=usage, total=memory.total, available=memory.available)
 
     def _measure(
-        self, trees: Mapping[BuildId, list[ProcessEntry]], watched: BuildId | None
+        self,
+        trees: Mapping[BuildId, list[ProcessEntry]],
+        seconds: float,
+        watched: BuildId | None,
     ) -> dict[BuildId, TreeUsage]:
-        now = self._clock.monotonic()
-        seconds, self._sampled_at = now - self._sampled_at, now
         pids = {build: [process.pid for process in tree] for build, tree in trees.items()}
         pss = self._pss.measure(pids, watched)
         return {
@@ -131,7 +134,7 @@ class Sampler:
 
         Args:
             pid: the process; the pid alone may have been another process's then.
-            started: its start, as in `_Process`.
+            started: its start, as in `ProcessEntry`.
         """
         return self._owner.get((pid, started))
 
