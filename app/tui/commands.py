@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -16,9 +16,38 @@ from app.text.search import filter_builds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.tui.screens.dashboard import Dashboard
+    import pool
+    from app.tui.run_model import RunModel
+    from app.tui.table.widget import BuildTable
 
-__all__ = ["BuildCommands"]
+__all__ = ["BuildCommands", "CommandTarget"]
+
+
+class CommandTarget(Protocol):
+    """What the palette needs of the dashboard; see `app.tui.screens.dashboard.Dashboard`."""
+
+    model: RunModel
+
+    @property
+    def live(self) -> bool: ...  # noqa: D102 - described at the dashboard, as all that follow
+    @property
+    def table(self) -> BuildTable: ...  # noqa: D102
+    def set_limit(self, limit: pool.LimitName, value: int) -> None: ...  # noqa: D102
+    def change_limit(self, limit: pool.LimitName, by: int) -> None: ...  # noqa: D102
+    def ask_limit(self, limit: pool.LimitName) -> object: ...  # noqa: D102
+    def ask_budget(self) -> object: ...  # noqa: D102
+    def set_budget(self, text: str) -> None: ...  # noqa: D102
+    def change_budget(self, steps: int) -> None: ...  # noqa: D102
+    def go_to(self, build: pool.BuildId) -> None: ...  # noqa: D102
+    def action_open_build(self) -> None: ...  # noqa: D102
+    def action_tree(self) -> None: ...  # noqa: D102
+    def action_timeline(self) -> None: ...  # noqa: D102
+    def action_open_log(self) -> None: ...  # noqa: D102
+    def action_filter(self) -> None: ...  # noqa: D102
+    def action_next_cap(self) -> None: ...  # noqa: D102
+    def action_pause(self) -> None: ...  # noqa: D102
+    def action_cancel(self) -> None: ...  # noqa: D102
+    def action_retry(self) -> None: ...  # noqa: D102
 
 
 class BuildCommands(Provider):
@@ -34,7 +63,7 @@ class BuildCommands(Provider):
         matcher = self.matcher(query)
         for name, about, action in (
             *self._actions(),
-            *self._caps(query),
+            *self._limits(query),
             *self._budget(query),
             *self._builds(),
         ):
@@ -42,8 +71,8 @@ class BuildCommands(Provider):
                 yield Hit(score, matcher.highlight(name), action, help=about)
 
     @property
-    def _dashboard(self) -> Dashboard:
-        return cast("Dashboard", self.screen)
+    def _dashboard(self) -> CommandTarget:
+        return cast("CommandTarget", self.screen)
 
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         dashboard = self._dashboard
@@ -56,25 +85,25 @@ class BuildCommands(Provider):
             yield f"sort by {by}", "again: the other way round", partial(dashboard.table.sort, by)
         if dashboard.live:
             for limit in SLOT_LIMITS:
-                set_to = partial(dashboard.ask_cap, limit)
+                set_to = partial(dashboard.ask_limit, limit)
                 yield f"{limit}: set the cap to ...", "asks for the number", set_to
-                up, down = (partial(dashboard.move_cap, limit, by) for by in (1, -1))
+                up, down = (partial(dashboard.change_limit, limit, by) for by in (1, -1))
                 yield f"{limit}: raise the cap", "by one", up
                 yield f"{limit}: lower the cap", "by one; running builds continue", down
             yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
             step = format_size(budget_step(dashboard.model.state))
-            yield "memory: raise the budget", f"by {step}", partial(dashboard.move_budget, 1)
-            yield "memory: lower the budget", f"by {step}", partial(dashboard.move_budget, -1)
+            yield "memory: raise the budget", f"by {step}", partial(dashboard.change_budget, 1)
+            yield "memory: lower the budget", f"by {step}", partial(dashboard.change_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "builds that run go on", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
             yield "retry build", "the selected one", dashboard.action_retry
 
-    def _caps(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    def _limits(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Offer the number in the query as a limit."""
         if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
             for limit in SLOT_LIMITS:
-                resize = partial(self._dashboard.resize, limit, int(number[0]))
+                resize = partial(self._dashboard.set_limit, limit, int(number[0]))
                 yield f"{limit}: set the cap to {number[0]}", "", resize
 
     def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:

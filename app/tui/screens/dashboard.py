@@ -10,9 +10,9 @@ from textual.widgets import Input
 
 import pool
 from app.text.limits import step_budget
-from app.tui.commands import BuildCommands
+from app.tui.commands import BuildCommands, CommandTarget
 from app.tui.screens.build import BuildScreen
-from app.tui.screens.dialogs import BudgetScreen, CapScreen, QuitScreen
+from app.tui.screens.dialogs import BudgetScreen, LimitScreen, QuitScreen
 from app.tui.screens.log import LogScreen
 from app.tui.screens.timeline import TimelineScreen
 from app.tui.screens.tree import TreeScreen
@@ -165,23 +165,25 @@ class Dashboard(Screen[None]):
 
     # Controls of the run
 
-    def resize(self, limit: pool.LimitName, value: int) -> None:
+    def set_limit(self, limit: pool.LimitName, value: int) -> None:
         """Set a limit."""
         self.model.source.send(pool.Resize(limit=limit, value=value))
 
-    def move_cap(self, limit: pool.LimitName, by: int) -> None:
+    def change_limit(self, limit: pool.LimitName, by: int) -> None:
         """Raise or lower a limit."""
         self.model.source.send(pool.Resize(limit=limit, by=by))
 
-    def ask_cap(self, limit: pool.LimitName, typed: str = "") -> AwaitMount:
+    def ask_limit(self, limit: pool.LimitName, typed: str = "") -> AwaitMount:
         """Ask for the value of a limit; `typed` is the initial text of the input."""
 
         def answered(value: int | None) -> None:
             if value is not None:
-                self.resize(limit, value)
+                self.set_limit(limit, value)
 
         known = self.model.state.limits.get(limit)
-        return self.app.push_screen(CapScreen(limit, known.cap if known else None, typed), answered)
+        return self.app.push_screen(
+            LimitScreen(limit, known.cap if known else None, typed), answered
+        )
 
     def ask_budget(self, typed: str = "") -> AwaitMount:
         """Ask for the memory budget of all builds."""
@@ -200,26 +202,26 @@ class Dashboard(Screen[None]):
         except pool.SettingsError as problem:
             self.notify(str(problem), severity="error", markup=False)
             return
-        self.resize(pool.LimitName.MEMORY, budget or 0)
+        self.set_limit(pool.LimitName.MEMORY, budget or 0)
 
-    def move_budget(self, steps: int) -> None:
+    def change_budget(self, steps: int) -> None:
         """Raise or lower the memory budget."""
         if (budget := step_budget(self.model.state, steps)) is not None:
-            self.resize(pool.LimitName.MEMORY, budget)
+            self.set_limit(pool.LimitName.MEMORY, budget)
 
     def action_cap(self, by: int) -> None:
         """Raise or lower the selected limit."""
         if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
-            self.move_budget(by)
+            self.change_budget(by)
         else:
-            self.move_cap(selected, by)
+            self.change_limit(selected, by)
 
     async def action_type_cap(self, digit: int) -> None:
         """Open the input of the selected limit with its first digit."""
         if (selected := self.query_one(RunHeader).selected) is pool.LimitName.MEMORY:
             await self.ask_budget(str(digit))
         else:
-            await self.ask_cap(selected, str(digit))
+            await self.ask_limit(selected, str(digit))
 
     def action_next_cap(self) -> None:
         """Select the next limit."""
@@ -345,3 +347,8 @@ class Dashboard(Screen[None]):
     def _quit(self, sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
         if sure:
             self.app.exit()
+
+
+if TYPE_CHECKING:
+    _COMMAND_TARGET: type[CommandTarget] = Dashboard
+    """The palette casts the screen to `CommandTarget`: this line checks that it may."""

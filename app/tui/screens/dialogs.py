@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from app.source.base import ReplayControls
 
-__all__ = ["BudgetScreen", "CapScreen", "QuitScreen", "TimeScreen"]
+__all__ = ["BudgetScreen", "LimitScreen", "QuitScreen", "TimeScreen"]
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class _Question(ModalScreen[T]):
         self.set_focus(self.query_one(Input))
 
 
-class CapScreen(_Question[int | None]):
+class LimitScreen(_Question[int | None]):
     """Asks for the value of a limit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -305,14 +305,14 @@ async def test_the_palette_asks_for_a_number() -> None:
         await wait_until(pilot, lambda: "installs 0/2" in screen_text(app))
         dashboard = app.screen
         assert isinstance(dashboard, Dashboard)
-        dashboard.ask_cap(LimitName.INSTALLS)
+        dashboard.ask_limit(LimitName.INSTALLS)
         await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
         await pilot.press("backspace", "0", "enter")
         await pilot.press("backspace", "5", "enter")
         await wait_until(
             pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)]
         )
-        dashboard.ask_cap(LimitName.INSTALLS)
+        dashboard.ask_limit(LimitName.INSTALLS)
         await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
         await pilot.press("escape")
         await wait_until(pilot, lambda: "installs: set the cap to" not in screen_text(app))
