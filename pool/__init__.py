@@ -61,11 +61,11 @@ if TYPE_CHECKING:
     from pool.install.uninstall import uninstall
     from pool.requirements.pip_config import (
         IndexOverrides,
-        PipRules,
-        index_settings,
-        pip_rules,
+        PipRequestOptions,
+        read_index_settings,
+        read_pip_request_options,
     )
-    from pool.requirements.pyproject import group_requirements, parse_group
+    from pool.requirements.pyproject import parse_group, read_dependency_group
     from pool.requirements.request import (
         ALL,
         FormatControl,
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         RequirementSpec,
         parse_requirement,
     )
-    from pool.requirements.requirements_txt import Requirements as RequirementsFile
+    from pool.requirements.requirements_txt import RequirementsFile as RequirementsFile
     from pool.requirements.requirements_txt import read_requirements
     from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
     from pool.settings import MAX_BUILDS, Settings
@@ -108,7 +108,7 @@ __all__ = [
     "OutputError",
     "Pause",
     "Phase",
-    "PipRules",
+    "PipRequestOptions",
     "Pool",
     "PoolError",
     "ProcessSample",
@@ -142,8 +142,6 @@ __all__ = [
     "encode_header",
     "events",
     "fetch_text",
-    "group_requirements",
-    "index_settings",
     "journal_path",
     "list_entries",
     "logs_path",
@@ -153,8 +151,10 @@ __all__ = [
     "parse_group",
     "parse_requirement",
     "parse_size",
-    "pip_rules",
     "prune_cache",
+    "read_dependency_group",
+    "read_index_settings",
+    "read_pip_request_options",
     "read_requirements",
     "redact_args",
     "redact_urls",
@@ -178,7 +178,7 @@ _LAZY = {
     "IndexOverrides": "pool.requirements.pip_config",
     "IndexSettings": "pool.sources.index.settings",
     "MAX_BUILDS": "pool.settings",
-    "PipRules": "pool.requirements.pip_config",
+    "PipRequestOptions": "pool.requirements.pip_config",
     "Pool": "pool.engine.pool",
     "Request": "pool.requirements.request",
     "RequirementsFile": "pool.requirements.requirements_txt:Requirements",
@@ -190,13 +190,13 @@ _LAZY = {
     "clean_line": "pool.common.text",
     "replace_controls": "pool.common.text",
     "diagnose": "pool.build.frontend.diagnosis",
-    "group_requirements": "pool.requirements.pyproject",
-    "index_settings": "pool.requirements.pip_config",
+    "read_dependency_group": "pool.requirements.pyproject",
+    "read_index_settings": "pool.requirements.pip_config",
     "redact_urls": "pool.common.redaction",
     "open_output": "pool.common.files",
     "parse_group": "pool.requirements.pyproject",
     "parse_requirement": "pool.requirements.request",
-    "pip_rules": "pool.requirements.pip_config",
+    "read_pip_request_options": "pool.requirements.pip_config",
     "read_requirements": "pool.requirements.requirements_txt",
     "redact_args": "pool.common.redaction",
     "fetch_text": "pool.sources.index.http",

@@ -63,7 +63,7 @@ class _RequestParser:
     def __init__(self, sources: ConfigSources, cwd: Path) -> None:
         self._sources = sources
         self._cwd = cwd
-        pip = pool.pip_rules(sources.environ)
+        pip = pool.read_pip_request_options(sources.environ)
         self._constraint_files = (*pip.constraints, *sources.strings("constraint"))
         self._formats = _format_control(sources, pip)
         self._pre = pip.pre or sources.boolean("pre")
@@ -90,7 +90,7 @@ class _RequestParser:
         for text in sources.strings("group"):
             with self._collect_errors():
                 group = pool.parse_group(text)
-                self.specs += pool.group_requirements(cwd / group.pyproject, group.group)
+                self.specs += pool.read_dependency_group(cwd / group.pyproject, group.group)
         self.locks += [cwd / name for name in sources.strings("pylock")]
         with self._collect_errors():
             self._check_hashes()
@@ -111,13 +111,13 @@ class _RequestParser:
             name,
             self._cwd,
             environ=environ,
-            fetch=lambda url: pool.fetch_text(url, pool.index_settings(environ)),
+            fetch=lambda url: pool.fetch_text(url, pool.read_index_settings(environ)),
             constraint=constraint,
             formats=self._formats,
         )
         self._formats = file.formats
         self._pre = self._pre or file.pre
-        self.specs += file.wishes
+        self.specs += file.requirements
         self._files.append(file)
 
     def _check_hashes(self) -> None:
@@ -140,7 +140,7 @@ class _RequestParser:
         constraints = (item for file in self._files for item in file.constraints)
         return ParsedRequest(
             request=pool.Request(
-                wishes=tuple(self.specs),
+                requirements=tuple(self.specs),
                 constraints=tuple(constraints),
                 formats=self._formats,
                 pre=self._pre,
@@ -151,10 +151,10 @@ class _RequestParser:
         )
 
 
-def _format_control(sources: ConfigSources, pip: pool.PipRules) -> pool.FormatControl:
+def _format_control(sources: ConfigSources, pip: pool.PipRequestOptions) -> pool.FormatControl:
     formats = pool.FormatControl()
     for names in (*pip.no_binary, *sources.strings("no_binary")):
-        formats = formats.without_binary(names)
+        formats = formats.with_no_binary(names)
     for names in (*pip.only_binary, *sources.strings("only_binary")):
         formats = formats.with_only_binary(names)
     return formats

@@ -136,7 +136,7 @@ def _merge_index_settings(sources: ConfigSources, files: pool.IndexOverrides) ->
         no_index=flags.boolean("no_index") or files.no_index,
         trusted_hosts=files.trusted_hosts,
     )
-    return pool.index_settings({**sources.environ, **_index_variables(sources)}, overrides)
+    return pool.read_index_settings({**sources.environ, **_index_variables(sources)}, overrides)
 
 
 def _index_variables(sources: ConfigSources) -> dict[str, str]:

@@ -24,7 +24,7 @@ from pool.cache.prune import walk_stats
 from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
 from pool.common.units import format_size
-from pool.requirements.pip_config import found_files, index_settings
+from pool.requirements.pip_config import existing_config_files, read_index_settings
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
@@ -226,10 +226,10 @@ class Doctor:
 
     def _indexes(self) -> tuple[State, str]:
         try:
-            places = index_settings(self.environ).description
+            places = read_index_settings(self.environ).description
         except PoolError as problem:
             return "note", problem.message
-        files = ", ".join(map(str, found_files(self.environ)))
+        files = ", ".join(map(str, existing_config_files(self.environ)))
         return "ok", f"{places}  (pip's configuration: {files or 'no files'})"
 
 

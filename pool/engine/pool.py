@@ -101,7 +101,7 @@ class Pool:
         else:
             self._interpreter = self._environment.interpreter
         locked = [w for path in request.locks for w in read_lock(path, self._interpreter)]
-        request = replace(request, wishes=(*request.wishes, *locked))
+        request = replace(request, requirements=(*request.requirements, *locked))
         self._wishlist = EffectiveRequest(request, settings, self._interpreter)
         if settings.out_dir is not None:
             check_out_dir(settings.out_dir)

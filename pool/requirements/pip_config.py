@@ -1,7 +1,7 @@
-"""Where packages come from: pip's configuration, uv's and our own variables, and flags.
+"""Configuration of indexes and requests: pip's files, ``PIP_*``, ``UV_*`` and own variables, flags.
 
-Later sources win: pip's files, ``PIP_*``, ``UV_*``, ``WHEELPOOL_*``, flags. Lists of further
-indexes and links add up, as pip's do.
+Later sources override earlier ones: pip's files, ``PIP_*``, ``UV_*``, ``WHEELPOOL_*``, flags. Extra
+indexes and find-links of all sources are combined, as in pip.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IndexOverrides",
-    "PipRules",
-    "found_files",
-    "index_settings",
-    "pip_rules",
+    "PipRequestOptions",
+    "existing_config_files",
+    "read_index_settings",
+    "read_pip_request_options",
 ]
 
 _SECTIONS = ("global", "download", "install", "wheel")
-"""The sections of pip's files that count here; later ones override earlier ones."""
+"""The sections of pip's files that are read; later ones override earlier ones."""
 
 
-# uv lets an index have a name: internal=https://host/simple
+# In uv an index may have a name: internal=https://host/simple
 _UV_NAME = re.compile(r"^[\w.-]+=")
 
 
 class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):
-    """What the flags and requirement files say."""
+    """The index options of flags and requirements files."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
@@ -48,102 +48,104 @@ class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):
     trusted_hosts: tuple[str, ...] = ()
 
 
-def index_settings(
+def read_index_settings(
     environ: Mapping[str, str], overrides: IndexOverrides | None = None
 ) -> IndexSettings:
-    """Work out where packages come from.
+    """Read the settings of the index client from all sources.
 
     Raises:
-        SettingsError: a configuration file that cannot be read, or a bad value; both are named.
+        SettingsError: a configuration file cannot be read, or a value is invalid; it is named.
     """
-    given = overrides or IndexOverrides()
-    said = _from_files(environ) | _from_pip_variables(environ)
-    uv_index, uv_extra = _from_uv(environ)
-    extra = [*said.get("extra-index-url", "").split(), *uv_extra]
+    flags = overrides or IndexOverrides()
+    values = _read_files(environ) | _read_pip_variables(environ)
+    uv_index, uv_extra = _read_uv_indexes(environ)
+    extra = [*values.get("extra-index-url", "").split(), *uv_extra]
     extra += environ.get("WHEELPOOL_EXTRA_INDEX_URL", "").split()
-    links = [*said.get("find-links", "").split(), *_uv_links(environ)]
+    links = [*values.get("find-links", "").split(), *_read_uv_links(environ)]
     links += environ.get("WHEELPOOL_FIND_LINKS", "").split()
-    no_index = given.no_index or _no_index(environ, said)
-    index = environ.get("WHEELPOOL_INDEX_URL") or uv_index or said.get("index-url")
+    no_index = flags.no_index or _no_index(environ, values)
+    index = environ.get("WHEELPOOL_INDEX_URL") or uv_index or values.get("index-url")
     return IndexSettings(
-        index_url="" if no_index else given.index_url or index or _pips_default(),
-        extra_index_urls=(*extra, *given.extra_index_urls),
-        find_links=tuple(_expanded(link) for link in (*links, *given.find_links)),
+        index_url="" if no_index else flags.index_url or index or _pip_default_index(),
+        extra_index_urls=(*extra, *flags.extra_index_urls),
+        find_links=tuple(_expand(link) for link in (*links, *flags.find_links)),
         no_index=no_index,
         trusted_hosts=(
-            *said.get("trusted-host", "").split(),
+            *values.get("trusted-host", "").split(),
             *environ.get("UV_INSECURE_HOST", "").split(),
-            *given.trusted_hosts,
+            *flags.trusted_hosts,
         ),
-        cert=said.get("cert")
+        cert=values.get("cert")
         or environ.get("SSL_CERT_FILE")
         or environ.get("REQUESTS_CA_BUNDLE")
         or None,
-        client_cert=said.get("client-cert") or None,
+        client_cert=values.get("client-cert") or None,
         netrc=environ.get("NETRC") or str(_home(environ) / ".netrc"),
-        proxy=said.get("proxy") or None,
-        timeout=_seconds(said.get("timeout") or said.get("default-timeout")),
+        proxy=values.get("proxy") or None,
+        timeout=_parse_timeout(values.get("timeout") or values.get("default-timeout")),
     )
 
 
-class PipRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What pip's configuration says of requests, not of indexes."""
+class PipRequestOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options in pip's configuration that concern requests, not indexes."""
 
     constraints: tuple[str, ...] = ()
-    """Files."""
+    """Paths of constraints files."""
     no_binary: tuple[str, ...] = ()
     only_binary: tuple[str, ...] = ()
-    """Names with commas between them, as the options have them."""
+    """Values of the options: names separated by commas."""
     pre: bool = False
     require_hashes: bool = False
 
 
-def pip_rules(environ: Mapping[str, str]) -> PipRules:
-    """Read what pip's files and variables say of requests.
+def read_pip_request_options(environ: Mapping[str, str]) -> PipRequestOptions:
+    """Read the request options in pip's files and variables.
 
     Raises:
-        SettingsError: a configuration file that cannot be read.
+        SettingsError: a configuration file cannot be read.
     """
-    said = _from_files(environ) | _from_pip_variables(environ)
-    return PipRules(
-        constraints=tuple(said.get("constraint", "").split()),
-        no_binary=tuple(said.get("no-binary", "").split()),
-        only_binary=tuple(said.get("only-binary", "").split()),
-        pre=_truth(said.get("pre", "")),
-        require_hashes=_truth(said.get("require-hashes", "")),
+    values = _read_files(environ) | _read_pip_variables(environ)
+    return PipRequestOptions(
+        constraints=tuple(values.get("constraint", "").split()),
+        no_binary=tuple(values.get("no-binary", "").split()),
+        only_binary=tuple(values.get("only-binary", "").split()),
+        pre=_parse_bool(values.get("pre", "")),
+        require_hashes=_parse_bool(values.get("require-hashes", "")),
     )
 
 
-def _no_index(environ: Mapping[str, str], said: Mapping[str, str]) -> bool:
+def _no_index(environ: Mapping[str, str], values: Mapping[str, str]) -> bool:
     ours = ("WHEELPOOL_NO_INDEX", "UV_NO_INDEX")
-    return any(map(_truth, (said.get("no-index", ""), *(environ.get(name, "") for name in ours))))
+    return any(
+        map(_parse_bool, (values.get("no-index", ""), *(environ.get(name, "") for name in ours)))
+    )
 
 
-def _from_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read pip's files: a later file overrides an earlier one, a later section any file.
+def _read_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read pip's files: later files override earlier ones, later sections override all files.
 
-    An empty value takes back what an earlier file said in that section (as pip has it).
+    An empty value removes the value of an earlier file in that section, as in pip.
     """
     sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
-    for path in _files(environ):
-        parser = _parsed(path)
+    for path in _config_files(environ):
+        parser = _parse_file(path)
         for name, values in sections.items():
             if parser.has_section(name):
-                values.update({_key(key): value for key, value in parser.items(name)})
+                values.update({_normalize_key(key): value for key, value in parser.items(name)})
     return {k: v for values in sections.values() for k, v in values.items() if v}
 
 
-def _parsed(path: Path) -> configparser.RawConfigParser:
+def _parse_file(path: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as problem:
         reason = " ".join(str(problem).split())
-        raise SettingsError(f"{path}: not readable as pip's configuration: {reason}") from problem
+        raise SettingsError(f"{path}: not valid as pip's configuration: {reason}") from problem
     return parser
 
 
-def _key(name: str) -> str:
+def _normalize_key(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("--")
 
 
@@ -151,13 +153,13 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home())
 
 
-def found_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return those of pip's configuration files that there are."""
-    return tuple(path for path in _files(environ) if path.is_file())
+def existing_config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return pip's configuration files that exist."""
+    return tuple(path for path in _config_files(environ) if path.is_file())
 
 
-def _files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield pip's files in the order in which they override each other."""
+def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the paths of pip's files; later ones override earlier ones."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
@@ -169,7 +171,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
         if sys.platform == "darwin":
             yield home / "Library" / "Application Support" / "pip" / "pip.conf"
         yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
-    # The environment that is active is the one whose pip the user would call.
+    # The pip of the active environment is the one that the user would call.
     yield Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf"
     if named:
         yield Path(named)
@@ -181,7 +183,7 @@ def _site_folders(environ: Mapping[str, str]) -> list[str]:
     return (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
 
 
-def _from_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
+def _read_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name.removeprefix("PIP_").lower().replace("_", "-"): value
         for name, value in environ.items()
@@ -189,35 +191,36 @@ def _from_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _from_uv(environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return uv's default index, and its further ones without their names."""
+def _read_uv_indexes(environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return uv's default index, and its other indexes without their names."""
     named = [_UV_NAME.sub("", url) for url in environ.get("UV_INDEX", "").split()]
     default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or ""
     default = _UV_NAME.sub("", default)
     return default, [*named, *environ.get("UV_EXTRA_INDEX_URL", "").split()]
 
 
-def _uv_links(environ: Mapping[str, str]) -> list[str]:
+def _read_uv_links(environ: Mapping[str, str]) -> list[str]:
     return [link for link in environ.get("UV_FIND_LINKS", "").split(",") if link]
 
 
-def _expanded(link: str) -> str:
+def _expand(link: str) -> str:
     return link if "://" in link else str(Path(link).expanduser())
 
 
-def _pips_default() -> str:
-    """Return the index that pip asks when nobody says anything else."""
-    # Only pip knows; its import is paid by those who have configured no index.
+def _pip_default_index() -> str:
+    """Return the index that pip uses without any configuration."""
+    # The URL is read from pip, so that no index is named here and the default is always pip's.
+    # This is the only use of the dependency; it is imported only if no index is configured.
     from pip._internal.models.index import PyPI  # noqa: PLC0415
 
     return str(PyPI.simple_url)
 
 
-def _truth(value: str) -> bool:
+def _parse_bool(value: str) -> bool:
     return value.strip().lower() in ("1", "true", "yes", "on", "t", "y")
 
 
-def _seconds(value: str | None) -> float:
+def _parse_timeout(value: str | None) -> float:
     try:
         seconds = float(value) if value else DEFAULT_TIMEOUT
     except ValueError:

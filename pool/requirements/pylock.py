@@ -1,7 +1,6 @@
-"""Lock files (pylock.toml, PEP 751) as wishes: what one interpreter needs, file by file.
+"""Lock files (pylock.toml, PEP 751): the requirements of one interpreter, with their files.
 
-Which of a package's files is taken is decided later: a build prefers the sdist, an installation
-a wheel.
+Which file of a package is used is decided later: builds prefer the sdist, installations a wheel.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from pool.requirements.target import (
     WheelTarget,
     local_target,
 )
-from pool.requirements.url import parse_link
+from pool.requirements.url import parse_url
 from pool.sources.index.simple_api import IndexFile, parse_filename
 
 if TYPE_CHECKING:
@@ -61,24 +60,24 @@ def read_lock(
     extras: Collection[str] = (),
     groups: Collection[str] = (),
 ) -> tuple[RequirementSpec, ...]:
-    """Return what a lock file has for an interpreter.
+    """Return the requirements of a lock file for an interpreter.
 
     Args:
-        path: relative paths in the file are relative to its folder.
-        target: whose markers, version and tags count.
-        extras: of those that the file has; none are taken by themselves.
-        groups: dependency groups, beside those that are taken by default.
+        path: the lock file; relative paths in it are relative to its folder.
+        target: the interpreter for markers, version and tags.
+        extras: the extras to select; by default none are.
+        groups: the dependency groups to select beside the default ones.
 
     Raises:
-        LockFileError: it cannot be read, breaks PEP 751, is not for this interpreter, has not
-            what is asked for, or points at what is not there.
+        LockFileError: the file cannot be read, violates PEP 751, is not for this interpreter, does
+            not have the extras or groups, or refers to files that do not exist.
     """
     lock = _read(path)
-    wanted = _known("dependency group", groups, lock.dependency_groups or (), path)
+    wanted = _select_names("dependency group", groups, lock.dependency_groups or (), path)
     selected = lock.select(
         environment=cast("Environment", target.environment),
         tags=target.tags,
-        extras=_known("extra", extras, lock.extras or (), path),
+        extras=_select_names("extra", extras, lock.extras or (), path),
         dependency_groups={*wanted, *(lock.default_groups or ())},
     )
     try:
@@ -86,9 +85,9 @@ def read_lock(
     except PylockSelectError as problem:
         raise LockFileError(
             f"{path}: not for Python {target.python_version} here: {_reason(problem)}",
-            hint="lock again with this interpreter in mind, or name another with --python",
+            hint="lock for this interpreter as well, or select another one with --python",
         ) from problem
-    return tuple(_wish(package, path) for package in packages)
+    return tuple(_to_requirement(package, path) for package in packages)
 
 
 def _read(path: Path) -> Pylock:
@@ -101,7 +100,7 @@ def _read(path: Path) -> Pylock:
         raise LockFileError(f"{path}: not valid TOML: {problem}") from problem
     except PylockUnsupportedVersionError as problem:
         raise LockFileError(
-            f"{path}: {problem}", hint="lock-version 1 is what can be read (PEP 751)"
+            f"{path}: {problem}", hint="only lock-version 1 is supported (PEP 751)"
         ) from problem
     except PylockValidationError as problem:
         raise LockFileError(f"{path}: not a lock file (PEP 751): {_reason(problem)}") from problem
@@ -111,81 +110,85 @@ def _reason(problem: Exception) -> str:
     return redact_urls(" ".join(str(problem).split()))
 
 
-def _known(what: str, asked: Collection[str], there: Collection[str], path: Path) -> list[str]:
-    """Return what is asked for as the file spells it."""
-    spelled = {canonicalize_name(name): name for name in there}
-    for name in asked:
-        if canonicalize_name(name) not in spelled:
-            names = ", ".join(sorted(there)) or "none"
-            raise LockFileError(f"{path}: has no {what} {name!r}", hint=f"it has: {names}")
-    return [spelled[canonicalize_name(name)] for name in asked]
+def _select_names(
+    kind: str, names: Collection[str], available: Collection[str], path: Path
+) -> list[str]:
+    """Return extras or groups as the file spells them."""
+    spellings = {canonicalize_name(name): name for name in available}
+    for name in names:
+        if canonicalize_name(name) not in spellings:
+            listed = ", ".join(sorted(available)) or "none"
+            raise LockFileError(f"{path}: has no {kind} {name!r}", hint=f"it has: {listed}")
+    return [spellings[canonicalize_name(name)] for name in names]
 
 
-def _wish(package: Package, path: Path) -> RequirementSpec:
+def _to_requirement(package: Package, path: Path) -> RequirementSpec:
     try:
         if package.directory is not None:
-            tree = _tree(package.directory, package.name, path)
+            tree = _tree_target(package.directory, package.name, path)
             return RequirementSpec(
                 target=tree, origin=str(path), editable=package.directory.editable or False
             )
         if package.vcs is not None:
             return RequirementSpec(
-                target=_repository(package.vcs, package.name, path), origin=str(path)
+                target=_git_target(package.vcs, package.name, path), origin=str(path)
             )
         if package.archive is not None:
-            archive = _archive(package.archive, package.name, path)
+            archive = _archive_target(package.archive, package.name, path)
             hashes = frozenset(
-                f"{kind}:{d}" for kind, d in _digests(package.archive.hashes).items()
+                f"{kind}:{d}" for kind, d in _lowercase(package.archive.hashes).items()
             )
             return RequirementSpec(target=archive, origin=str(path), hashes=hashes)
-        return _of_files(package, path)
+        return _to_index_requirement(package, path)
     except TargetError as problem:
         raise LockFileError(f"{path}: {package.name}: {_reason(problem)}") from problem
 
 
-def _of_files(package: Package, path: Path) -> RequirementSpec:
+def _to_index_requirement(package: Package, path: Path) -> RequirementSpec:
     files: list[PackageSdist | PackageWheel] = [*(package.wheels or ())]
     if package.sdist is not None:
         files.insert(0, package.sdist)
-    # Without a version, the names of the files tell it (PEP 751).
+    # Without a version, the file names have it (PEP 751).
     pin = f"=={package.version}" if package.version else ""
     return RequirementSpec(
         target=RequirementTarget(parsed=Requirement(f"{package.name}{pin}")),
         origin=str(path),
-        files=tuple(_file(file, package.name, path) for file in files),
+        files=tuple(_to_index_file(file, package.name, path) for file in files),
     )
 
 
-def _file(file: PackageSdist | PackageWheel, name: NormalizedName, path: Path) -> IndexFile:
-    if (found := parse_filename(file.filename, name)) is None:
+def _to_index_file(
+    file: PackageSdist | PackageWheel, name: NormalizedName, path: Path
+) -> IndexFile:
+    if (parsed := parse_filename(file.filename, name)) is None:
         raise TargetError(f"{file.filename} is neither an sdist nor a wheel")
     return msgspec.structs.replace(
-        found, url=_url(file, path), hashes=_digests(file.hashes), size=file.size
+        parsed, url=_file_url(file, path), hashes=_lowercase(file.hashes), size=file.size
     )
 
 
-def _url(file: PackageSdist | PackageWheel | PackageArchive, path: Path) -> str:
-    """Return where a file is: the path where it is there, else the URL."""
+def _file_url(file: PackageSdist | PackageWheel | PackageArchive, path: Path) -> str:
+    """Return the URL of a file: of its path if that exists, else the given URL."""
     local = path.absolute().parent / file.path if file.path else None
     if local is not None and (file.url is None or local.exists()):
         return local.resolve().as_uri()
-    link = parse_link(file.url or "")
-    if link.git:
+    link = parse_url(file.url or "")
+    if link.is_git:
         raise TargetError(f"{file.url}: not the URL of a file")
     return link.url
 
 
-def _digests(hashes: Mapping[str, str]) -> dict[str, str]:
+def _lowercase(hashes: Mapping[str, str]) -> dict[str, str]:
     return {kind.lower(): digest.lower() for kind, digest in hashes.items()}
 
 
-def _archive(
+def _archive_target(
     archive: PackageArchive, name: NormalizedName, path: Path
 ) -> UrlTarget | SdistTarget | WheelTarget:
-    url, subdirectory = _url(archive, path), archive.subdirectory or ""
-    link = parse_link(f"{url}#subdirectory={quote(subdirectory)}")
+    url, subdirectory = _file_url(archive, path), archive.subdirectory or ""
+    link = parse_url(f"{url}#subdirectory={quote(subdirectory)}")
     if link.scheme == "file" and not link.subdirectory:
-        found = local_target(archive.path or url, link.local(path.parent), name)
+        found = local_target(archive.path or url, link.local_path(path.parent), name)
         if isinstance(found, TreeTarget):
             raise TargetError(f"{link.path} is a folder, not an archive")
         return found
@@ -193,7 +196,7 @@ def _archive(
     return UrlTarget(url=url, name=name, subdirectory=link.subdirectory, label=label)
 
 
-def _tree(directory: PackageDirectory, name: NormalizedName, path: Path) -> TreeTarget:
+def _tree_target(directory: PackageDirectory, name: NormalizedName, path: Path) -> TreeTarget:
     tree = path.absolute().parent / directory.path / (directory.subdirectory or "")
     found = local_target(directory.path, tree, name)
     if not isinstance(found, TreeTarget):
@@ -201,12 +204,12 @@ def _tree(directory: PackageDirectory, name: NormalizedName, path: Path) -> Tree
     return found
 
 
-def _repository(vcs: PackageVcs, name: NormalizedName, path: Path) -> GitTarget:
+def _git_target(vcs: PackageVcs, name: NormalizedName, path: Path) -> GitTarget:
     if vcs.type != "git":
         raise TargetError(f"{vcs.type} repositories cannot be built from")
     url = (path.absolute().parent / vcs.path).resolve().as_uri() if vcs.path else vcs.url or ""
     text = f"git+{url}@{vcs.commit_id}#subdirectory={quote(vcs.subdirectory or '')}"
-    link = parse_link(text)
+    link = parse_url(text)
     return GitTarget(
         url=link.url,
         reference=link.reference,

@@ -1,6 +1,6 @@
-"""What a pyproject.toml asks for: dependency groups (PEP 735), and the project's own dependencies.
+"""Requirements in pyproject.toml: dependency groups (PEP 735) and the project's dependencies.
 
-Only what is written there; what a backend would work out (``dynamic``) is not known here.
+Reads only static values; ``dynamic`` ones, which the backend computes, are unknown here.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 __all__ = [
     "Dependencies",
     "GroupName",
-    "group_requirements",
     "parse_group",
-    "project_dependencies",
+    "read_dependencies",
+    "read_dependency_group",
 ]
 
 
 class GroupName(NamedTuple):
-    """A group, and the file that has it."""
+    """A dependency group and its file."""
 
     pyproject: Path
     group: str
 
 
 def parse_group(text: str) -> GroupName:
-    """Take ``name`` or ``path/pyproject.toml:name`` apart, as pip's ``--group`` does.
+    """Parse ``name`` or ``path/pyproject.toml:name``, as pip's ``--group`` does.
 
     Raises:
-        RequirementsFileError: the file has another name.
+        RequirementsFileError: the file is not called pyproject.toml.
     """
     path, colon, group = text.rpartition(":")
     if colon and Path(path).name != "pyproject.toml":
@@ -52,11 +52,11 @@ def parse_group(text: str) -> GroupName:
     return GroupName(Path(path or "pyproject.toml"), group)
 
 
-def group_requirements(pyproject: Path, group: str) -> tuple[RequirementSpec, ...]:
-    """Return what a dependency group asks for, included groups and all.
+def read_dependency_group(pyproject: Path, group: str) -> tuple[RequirementSpec, ...]:
+    """Return the requirements of a dependency group and of the groups that it includes.
 
     Raises:
-        RequirementsFileError: there is no such file or group, or it is wrong.
+        RequirementsFileError: the file or group does not exist, or is invalid.
         ExceptionGroup: of several of them.
     """
     groups = _table(_read(pyproject), "dependency-groups", pyproject)
@@ -69,15 +69,15 @@ def group_requirements(pyproject: Path, group: str) -> tuple[RequirementSpec, ..
     try:
         requirements = DependencyGroupResolver(groups).resolve(group)
     except ExceptionGroup as problem:
-        raise _told(problem, origin) from problem
-    return tuple(_wish(str(one), origin, pyproject) for one in dict.fromkeys(requirements))
+        raise _group_error(problem, origin) from problem
+    return tuple(_parse(str(one), origin, pyproject) for one in dict.fromkeys(requirements))
 
 
-def _told(problem: ExceptionGroup, origin: str) -> Exception:
-    # One mistake may be found on several ways.
+def _group_error(problem: ExceptionGroup, origin: str) -> Exception:
+    # The same error may be found through several includes.
     reasons = dict.fromkeys(" ".join(str(one).split()) for one in _leaves(problem))
-    told = [RequirementsFileError(f"{origin}: {redact_urls(reason)}") for reason in reasons]
-    return told[0] if len(told) == 1 else ExceptionGroup(f"{origin} is wrong", told)
+    errors = [RequirementsFileError(f"{origin}: {redact_urls(reason)}") for reason in reasons]
+    return errors[0] if len(errors) == 1 else ExceptionGroup(f"{origin} is invalid", errors)
 
 
 def _leaves(problem: ExceptionGroup) -> Iterable[Exception]:
@@ -87,19 +87,19 @@ def _leaves(problem: ExceptionGroup) -> Iterable[Exception]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What a project requires, as far as its pyproject.toml tells."""
+    """The static dependencies of a project."""
 
     required: tuple[RequirementSpec, ...] | None
-    """None where only the backend knows (``dynamic``, or no ``[project]``)."""
+    """None if only the backend knows them (``dynamic``, or no ``[project]``)."""
     optional: Mapping[NormalizedName, tuple[RequirementSpec, ...]] | None
-    """By extra; None likewise."""
+    """By extra; None if only the backend knows them."""
 
 
-def project_dependencies(tree: Path) -> Dependencies:
-    """Return the dependencies that a tree states (PEP 621).
+def read_dependencies(tree: Path) -> Dependencies:
+    """Return the static dependencies of a source tree (PEP 621).
 
     Raises:
-        RequirementsFileError: they are wrong.
+        RequirementsFileError: they are invalid.
     """
     path = tree / "pyproject.toml"
     project = _table(_read(path), "project", path) if path.is_file() else None
@@ -108,24 +108,24 @@ def project_dependencies(tree: Path) -> Dependencies:
     dynamic = project.get("dynamic", [])
     required = optional = None
     if "dependencies" not in dynamic:
-        required = _wishes(project, "dependencies", path)
+        required = _parse_all(project, "dependencies", path)
     if "optional-dependencies" not in dynamic:
         extras = _table(project, "optional-dependencies", path)
-        optional = {canonicalize_name(extra): _wishes(extras, extra, path) for extra in extras}
+        optional = {canonicalize_name(extra): _parse_all(extras, extra, path) for extra in extras}
     return Dependencies(required=required, optional=optional)
 
 
-def _wishes(table: Mapping[str, Any], key: str, path: Path) -> tuple[RequirementSpec, ...]:
+def _parse_all(table: Mapping[str, Any], key: str, path: Path) -> tuple[RequirementSpec, ...]:
     requirements = table.get(key, [])
     origin = f"{path} [project] {key}"
     if not isinstance(requirements, list) or not all(isinstance(r, str) for r in requirements):
         raise RequirementsFileError(f"{origin}: must be a list of strings")
-    return tuple(_wish(text, origin, path) for text in requirements)
+    return tuple(_parse(text, origin, path) for text in requirements)
 
 
-def _wish(text: str, origin: str, path: Path) -> RequirementSpec:
+def _parse(text: str, origin: str, path: Path) -> RequirementSpec:
     try:
-        # It has to be one by itself: a path would be taken for something else.
+        # Parsed as a requirement first: a path is not allowed here.
         return parse_requirement(
             str(Requirement(text)), path.absolute().parent, origin=origin, bare_folders=False
         )

@@ -1,8 +1,7 @@
-"""What a run is asked for as a whole: targets with all that was said about them, and the rules.
+"""The request of a run: requirements with their options and origins, constraints, and rules.
 
-Plain data, and the words for it. The command line, requirement files, lock files and dependency
-groups all end up as one `Request`; the engine cannot tell where a wish came from but by its
-origin.
+Plain data. Command line, requirements files, lock files and dependency groups all become one
+`Request`; the engine distinguishes their requirements only by the origin, for messages.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import TargetError
 from pool.common.redaction import redact_urls
-from pool.requirements.target import GitTarget, Target, TreeTarget, parse_named
+from pool.requirements.target import GitTarget, Target, TreeTarget, parse_target_and_extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,112 +27,112 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "Constraint", "FormatControl", "Request", "RequirementSpec", "parse_requirement"]
 
 ALL, NONE = ":all:", ":none:"
-"""Stand for every name and for no name, as with pip."""
+"""All names and no name, as in pip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementSpec:
-    """One thing that the user named."""
+    """One requirement of the user, with its options."""
 
     target: Target
     origin: str = ""
-    """Where it was said: ``requirements.txt:3``; empty for the command line."""
+    """The file and line, ``requirements.txt:3``; empty for the command line."""
     extras: frozenset[str] = frozenset()
-    """Normalised; of a tree, an archive or a URL. A requirement has its own."""
+    """Normalized; of a tree, an archive or a URL. A `RequirementTarget` has its own."""
     marker: Marker | None = None
-    """Whether it is wanted at all, which depends on the interpreter."""
+    """The requirement is ignored if its marker is false for the interpreter."""
     hashes: frozenset[str] = frozenset()
-    """``sha256:<digest>``: the file must have one of them; empty where all are good.
+    """``sha256:<digest>``: the file must have one of them, if there are any.
 
-    The algorithm is any that pip takes (sha256, sha384, sha512; in fragments of URLs also md5,
+    The algorithm is any that pip supports (sha256, sha384, sha512; in fragments of URLs also md5,
     sha1 and sha224).
     """
     files: tuple[IndexFile, ...] = field(default=(), hash=False)
-    """The files to choose from, where a lock file names them; empty where the index is asked."""
+    """The files that a lock file names; empty if files come from the index."""
     editable: bool = False
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict, hash=False)
-    """For its backend; they come before those of the whole run."""
+    """For its build backend; they override those of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """A version that something must have if it is wanted at all (pip's ``-c``)."""
+    """A constraint on the version of a project that something else requires (pip's ``-c``)."""
 
     requirement: Requirement
-    """Without extras; a name with versions, or with a URL; the marker is still to be judged."""
+    """A name with versions, or with a URL; no extras; the marker is not evaluated yet."""
     origin: str
     hashes: frozenset[str] = frozenset()
-    """As a wish's: what a file of that name must have, too."""
+    """As of `RequirementSpec`: a file of that project must have one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatControl:
-    """Which names may come as wheels, and which as sdists: ``--only-binary``, ``--no-binary``."""
+    """Which projects may use wheels, and which may be built: ``--no-binary``, ``--only-binary``."""
 
     no_binary: frozenset[str] = frozenset()
-    """Normalised names that are always built, or `ALL`."""
+    """Normalized names that are always built, or `ALL`."""
     only_binary: frozenset[str] = frozenset()
-    """Normalised names that are never built, or `ALL`."""
+    """Normalized names that are never built, or `ALL`."""
 
-    def wheels(self, name: str) -> bool:
-        """Tell whether a wheel of a project may be taken as it is."""
+    def allows_wheels(self, name: str) -> bool:
+        """Return whether a wheel of a project may be used."""
         return self._allows(canonicalize_name(name), self.no_binary, self.only_binary)
 
-    def sdists(self, name: str) -> bool:
-        """Tell whether a project may be built."""
+    def allows_sdists(self, name: str) -> bool:
+        """Return whether a project may be built from source."""
         return self._allows(canonicalize_name(name), self.only_binary, self.no_binary)
 
-    def without_binary(self, names: str) -> FormatControl:
-        """Return what holds after one more ``--no-binary``.
+    def with_no_binary(self, names: str) -> FormatControl:
+        """Return a copy with one more ``--no-binary``.
 
         Args:
-            names: with commas between them. `ALL` and ``:none:`` replace what was said before
-                them; a name is taken from the other set. The order of options counts.
+            names: separated by commas. `ALL` and ``:none:`` replace earlier names; a name is
+                removed from the other set. So the order of options matters.
         """
-        no_binary, only_binary = _told(names, self.no_binary, self.only_binary)
+        no_binary, only_binary = _apply_names(names, self.no_binary, self.only_binary)
         return FormatControl(no_binary=no_binary, only_binary=only_binary)
 
     def with_only_binary(self, names: str) -> FormatControl:
-        """Return what holds after one more ``--only-binary``; as `without_binary`."""
-        only_binary, no_binary = _told(names, self.only_binary, self.no_binary)
+        """Return a copy with one more ``--only-binary``; as `with_no_binary`."""
+        only_binary, no_binary = _apply_names(names, self.only_binary, self.no_binary)
         return FormatControl(no_binary=no_binary, only_binary=only_binary)
 
     @staticmethod
-    def _allows(name: NormalizedName, banned: frozenset[str], asked: frozenset[str]) -> bool:
-        # As with pip, a name said for itself counts more than all of them.
-        return name not in banned and (ALL not in banned or name in asked)
+    def _allows(name: NormalizedName, excluded: frozenset[str], included: frozenset[str]) -> bool:
+        # As in pip, a name takes precedence over `ALL`.
+        return name not in excluded and (ALL not in excluded or name in included)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """All that a run is asked to provide."""
+    """The requirements of a run, and the rules for resolving them."""
 
-    wishes: tuple[RequirementSpec, ...]
+    requirements: tuple[RequirementSpec, ...]
     constraints: tuple[Constraint, ...] = ()
     formats: FormatControl = field(default_factory=FormatControl)
     pre: bool = False
-    """Pre-releases count as any other version."""
+    """Whether pre-releases are allowed for all projects."""
     require_hashes: bool = False
-    """What comes along must have demanded hashes, too."""
+    """Whether dependencies need hashes, too."""
     locks: tuple[Path, ...] = ()
-    """Lock files (PEP 751); what of them is wanted depends on the interpreter."""
+    """Lock files (PEP 751), read once the interpreter is known."""
 
 
-def _told(
-    names: str, mine: frozenset[str], others: frozenset[str]
+def _apply_names(
+    names: str, own: frozenset[str], other: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    said = [text for text in map(str.strip, names.split(",")) if text]
-    for at, text in enumerate(said):
+    parts = [text for text in map(str.strip, names.split(",")) if text]
+    for at, text in enumerate(parts):
         if text == ALL:
-            mine, others = frozenset({ALL}), frozenset()
-            if NONE not in said[at:]:
-                break  # as with pip: the names behind it are covered
+            own, other = frozenset({ALL}), frozenset()
+            if NONE not in parts[at:]:
+                break  # As in pip: it covers the names after it.
         elif text == NONE:
-            mine = frozenset()
+            own = frozenset()
         else:
             name = canonicalize_name(text)
-            mine, others = mine | {name}, others - {name}
-    return mine, others
+            own, other = own | {name}, other - {name}
+    return own, other
 
 
 def parse_requirement(
@@ -144,27 +143,27 @@ def parse_requirement(
     editable: bool = False,
     bare_folders: bool = True,
 ) -> RequirementSpec:
-    """Recognise what a user named, with its extras, marker and hashes.
+    """Parse a requirement with its extras, marker and hashes.
 
     Args:
-        text: as `parse_named` takes it.
-        cwd: what relative paths are relative to.
-        origin: where it was said, for messages.
-        editable: it was said with ``-e``.
-        bare_folders: as `parse_named` takes it.
+        text: as for `parse_target_and_extras`.
+        cwd: the folder of relative paths.
+        origin: file and line, for messages.
+        editable: whether it was given with ``-e``.
+        bare_folders: as for `parse_target_and_extras`.
 
     Raises:
-        TargetError: it is nothing that can be built, or not editable.
+        TargetError: it cannot be built, or not be editable.
     """
-    named = parse_named(text, cwd, bare_folders=bare_folders or editable)
+    parsed = parse_target_and_extras(text, cwd, bare_folders=bare_folders or editable)
     if editable:
-        _check_editable(named.target, text)
+        _check_editable(parsed.target, text)
     return RequirementSpec(
-        target=named.target,
+        target=parsed.target,
         origin=origin,
-        extras=named.extras,
-        marker=named.marker,
-        hashes=named.hashes,
+        extras=parsed.extras,
+        marker=parsed.marker,
+        hashes=parsed.hashes,
         editable=editable,
     )
 

@@ -1,6 +1,6 @@
-"""The text of pip's requirement files: logical lines, and each one's words and options.
+"""The syntax of requirements files: logical lines, each with its requirement and options.
 
-Nothing in here knows what the words and options mean; `requirementsfile` does.
+The meaning of requirements and options is `pool.requirements.requirements_txt`'s.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Line", "Option", "decoded", "logical_lines", "parse_line"]
+__all__ = ["Line", "Option", "decode", "logical_lines", "parse_line"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    # Those of UTF-16 are how those of UTF-32 begin.
+    # UTF-32 before UTF-16: their marks start with the same bytes.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -31,11 +31,11 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTIONS = re.compile(r"(?:^|\s+)(?=-)")
 
 
-def decoded(data: bytes) -> str:
-    """Return a file's text: by its byte order mark, its coding line (PEP 263), or as UTF-8.
+def decode(data: bytes) -> str:
+    """Decode a file by its byte order mark, its coding line (PEP 263), or as UTF-8.
 
     Raises:
-        ValueError: it cannot be decoded, or names an encoding that there is not.
+        ValueError: it cannot be decoded, or names an unknown encoding.
     """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
@@ -51,65 +51,65 @@ def decoded(data: bytes) -> str:
 
 
 def logical_lines(text: str, environ: Mapping[str, str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines that say something, each with the number of the line where it begins.
+    """Yield the logical lines that are not empty, each with the number of its first line.
 
-    Lines that end in a backslash are joined with the next, comments are gone, and variables
+    A line that ends in a backslash is joined with the next. Comments are removed, and variables
     that are set are replaced.
     """
-    for number, joined in _joined(text):
+    for number, joined in _join_lines(text):
         line = _COMMENT.sub("", joined).strip()
         if line:
             yield number, _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
 
 
-def _joined(text: str) -> Iterator[tuple[int, str]]:
-    begun, parts = 0, list[str]()
+def _join_lines(text: str) -> Iterator[tuple[int, str]]:
+    first, parts = 0, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
-        begun = begun if parts else number
-        # A comment is never continued, and ends what was begun.
+        first = first if parts else number
+        # A comment line is never continued, and ends a continued line.
         if comment := _COMMENT.match(line) is not None:
-            line = f" {line}"  # noqa: PLW2901 - so that it is a comment after joining, too
+            line = f" {line}"  # noqa: PLW2901 - so that it is still a comment after joining
         if not comment and line.endswith("\\"):
             parts.append(line.rstrip("\\"))
             continue
-        yield begun, "".join((*parts, line))
+        yield first, "".join((*parts, line))
         parts.clear()
     if parts:
-        yield begun, "".join(parts)
+        yield first, "".join(parts)
 
 
 class Option(NamedTuple):
     """One option of a line."""
 
     name: str
-    """The long one: ``--requirement`` for ``-r``, and for what abbreviates it."""
+    """The long name: ``--requirement`` for ``-r``, and for abbreviations."""
     value: str
-    """Empty where it takes none."""
+    """Empty if the option takes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A logical line, taken apart."""
+    """A parsed logical line."""
 
     words: str
-    """What stands before the options: a requirement, a path or a URL; or nothing."""
+    """The text before the options: a requirement, a path or a URL; may be empty."""
     options: tuple[Option, ...]
     """In the order given."""
 
 
 def parse_line(text: str) -> Line:
-    """Part a logical line into its words and its options.
+    """Split a logical line into its requirement and its options.
 
     Raises:
-        ValueError: an option that there is not, or that lacks its value; the message says which.
+        ValueError: an unknown option, or one without its value; the message names it.
     """
-    # Only options are words of a shell: quotes in markers have to stay.
+    # Only options are split as shell words: quotes in markers have to stay.
     match = _OPTIONS.search(text)
     words, rest = (text[: match.start()], text[match.end() :]) if match else (text, "")
     options = list[Option]()
-    _, behind = _parser(options).parse_args(shlex.split(rest))
-    if behind:
-        raise ValueError(f"{behind[0]!r} stands behind an option and belongs to none")
+    _, extra = _make_parser(options).parse_args(shlex.split(rest))
+    if extra:
+        raise ValueError(f"{extra[0]!r} follows an option and belongs to none")
     return Line(words=words.strip(), options=tuple(options))
 
 
@@ -126,7 +126,7 @@ _WITH_VALUE = (
     ("--use-feature",),
     ("--hash",),
     ("-C", "--config-settings"),
-    # Known, so that the refusal can say what to do instead.
+    # Parsed, so that the error can name an alternative.
     ("--global-option",),
     ("--build-option",),
     ("--install-option",),
@@ -143,21 +143,21 @@ _WITHOUT_VALUE = (
 
 
 class _Parser(optparse.OptionParser):
-    """Says what is wrong, and does not exit."""
+    """Raises ValueError instead of exiting."""
 
     def error(self, msg: str) -> NoReturn:
         raise ValueError(msg)
 
 
-def _parser(into: list[Option]) -> _Parser:
-    """Return a parser that notes options; with optparse they may be abbreviated as with pip."""
+def _make_parser(options: list[Option]) -> _Parser:
+    """Return a parser that appends to ``options``; optparse allows abbreviations, as in pip."""
 
-    def note(option: optparse.Option, _: str, value: str | None, __: _Parser) -> None:
-        into.append(Option(option.get_opt_string(), value or ""))
+    def append(option: optparse.Option, _: str, value: str | None, __: _Parser) -> None:
+        options.append(Option(option.get_opt_string(), value or ""))
 
     parser = _Parser(add_help_option=False, prog="")
     for spelled in _WITH_VALUE:
-        parser.add_option(*spelled, action="callback", callback=note, type="str")
+        parser.add_option(*spelled, action="callback", callback=append, type="str")
     for flag in _WITHOUT_VALUE:
-        parser.add_option(flag, action="callback", callback=note)
+        parser.add_option(flag, action="callback", callback=append)
     return parser

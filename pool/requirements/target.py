@@ -1,7 +1,7 @@
-"""What a user can ask for, recognised from the words of a command line or of a file.
+"""Targets: what can be built, parsed from a word of a command line or a line of a file.
 
-A new kind of target begins here: a class, its place in `Target`, and a case in `parse_named`.
-Nothing but the file system is asked, and nothing is opened.
+A new kind of target needs a class, its place in `Target`, and a case in `parse_target_and_extras`.
+Parsing checks which paths exist, but opens no file and uses no network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.redaction import redact_urls
-from pool.requirements.url import ParsedUrl, parse_link
+from pool.requirements.url import ParsedUrl, parse_url
 from pool.sources.archive import SUFFIXES
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GitTarget",
-    "Named",
+    "ParsedTarget",
     "RequirementTarget",
     "SdistTarget",
     "Target",
@@ -36,8 +36,8 @@ __all__ = [
     "WheelTarget",
     "is_project",
     "local_target",
-    "parse_named",
     "parse_target",
+    "parse_target_and_extras",
 ]
 
 
@@ -48,14 +48,14 @@ class TreeTarget:
     path: Path
     """Absolute, without symbolic links."""
     name: str | None = field(default=None, compare=False)
-    """Where ``name @ file://...`` says it; the wheel must have it."""
+    """The name in ``name @ file://...``; the built wheel must have it."""
     label: str = field(default="", compare=False)
-    """What the user typed."""
+    """The text that the user gave, without credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdistTarget:
-    """A source archive on this machine."""
+    """A local sdist."""
 
     path: Path
     name: str | None = field(default=None, compare=False)
@@ -64,7 +64,7 @@ class SdistTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementTarget:
-    """A name, maybe with versions, to be found on an index."""
+    """A name, with or without versions, that is resolved on an index."""
 
     parsed: Requirement
 
@@ -76,7 +76,7 @@ class RequirementTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelTarget:
-    """A wheel on this machine."""
+    """A local wheel."""
 
     path: Path
     name: str | None = field(default=None, compare=False)
@@ -90,9 +90,9 @@ class UrlTarget:
     url: str
     """Without fragment; may hold credentials."""
     name: str | None = None
-    """Where ``name @ url`` or ``#egg=name`` says it."""
+    """The name in ``name @ url`` or ``#egg=name``."""
     subdirectory: str = ""
-    """Where the project is in the archive (``#subdirectory=``)."""
+    """The folder of the project in the archive (``#subdirectory=``)."""
     label: str = field(default="", compare=False)
     """Without credentials."""
 
@@ -102,7 +102,7 @@ class GitTarget:
     """A commit of a git repository (``git+https://host/repo@ref#subdirectory=sub``)."""
 
     url: str
-    """What git clones: without ``git+``, reference and fragment; may hold credentials."""
+    """The URL for git, without ``git+``, reference and fragment; may hold credentials."""
     reference: str = ""
     """A commit, tag or branch; empty for the default branch."""
     name: str | None = None
@@ -117,14 +117,14 @@ Target: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A target, and what was said in the same breath."""
+class ParsedTarget:
+    """A target with the extras, marker and hashes that were given with it."""
 
     target: Target
     extras: frozenset[NormalizedName] = frozenset()
-    """Of anything but a requirement, which has its own."""
+    """Empty for a `RequirementTarget`, which has its own."""
     marker: Marker | None = None
-    """Likewise."""
+    """None for a `RequirementTarget`, which has its own."""
     hashes: frozenset[str] = frozenset()
     """``sha256:<digest>``, from the fragment of a URL."""
 
@@ -137,101 +137,105 @@ _EXTRAS = re.compile(r"(.+?)\s*\[([^]]*)\]")
 
 
 def parse_target(text: str, cwd: Path) -> Target:
-    """Recognise one target; what is said beside it must hold but is not returned.
+    """Parse one target; extras, marker and hashes are checked but not returned.
 
     Raises:
-        TargetError: as `parse_named` does.
+        TargetError: as `parse_target_and_extras` does.
     """
-    return parse_named(text, cwd).target
+    return parse_target_and_extras(text, cwd).target
 
 
-def parse_named(text: str, cwd: Path, *, bare_folders: bool = True) -> Named:
-    """Recognise one target, with its extras, marker and hashes.
+def parse_target_and_extras(text: str, cwd: Path, *, bare_folders: bool = True) -> ParsedTarget:
+    """Parse one target, with its extras, marker and hashes.
 
     Args:
-        text: a path, a requirement, a URL, ``name @ URL``; the first and the last two may be
-            followed by a marker, a path by extras in brackets.
-        cwd: what relative paths are relative to.
+        text: a path, a requirement, a URL, or ``name @ URL``; all but a requirement may be
+            followed by a marker, a path also by extras in brackets.
+        cwd: the folder of relative paths.
         bare_folders: whether a word without a slash may name a project's folder. On a command
-            line it may; in a file it is a requirement, as with pip, whatever else is there.
+            line it may; in a file it is always a requirement, as in pip.
 
     Raises:
-        TargetError: it is nothing that can be built; the message names it.
+        TargetError: it cannot be built; the message names it.
     """
     text = text.strip()
     if not text:
         raise TargetError("an empty target: name a folder, an sdist or a requirement")
     if _URL.match(text):
-        url, marker = _marked(text, r"\s+;|;\s+")
-        return replace(_linked(parse_link(url), text, cwd), marker=marker)
+        url, marker = _split_marker(text, r"\s+;|;\s+")
+        return replace(_parse_url_target(parse_url(url), text, cwd), marker=marker)
     if _DIRECT.match(text):
-        return _direct(text, cwd)
+        return _parse_direct_reference(text, cwd)
     try:
-        return _path(text, cwd, bare_folders=bare_folders) or _required(text, cwd)
+        return _parse_path(text, cwd, bare_folders=bare_folders) or _parse_requirement_target(
+            text, cwd
+        )
     except RuntimeError as problem:
         raise TargetError(f"{text}: there is no such user") from problem
     except OSError as problem:
-        # A requirement may be longer than a file's name can be.
+        # A requirement may be longer than the longest file name.
         if _looks_like_path(text) or problem.errno != errno.ENAMETOOLONG:
             raise TargetError(f"{text}: {os_error_text(problem)}") from problem
-    return _required(text, cwd)
+    return _parse_requirement_target(text, cwd)
 
 
 def is_project(path: Path) -> bool:
-    """Tell whether a directory holds something that can be built."""
+    """Return whether a folder is a project that can be built."""
     return any((path / name).is_file() for name in ("pyproject.toml", "setup.py"))
 
 
-def _marked(text: str, separator: str) -> tuple[str, Marker | None]:
-    what, *marker = re.split(separator, text, maxsplit=1)
+def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
+    body, *marker = re.split(separator, text, maxsplit=1)
     if not marker or not marker[0].strip():
-        return what.strip(), None
+        return body.strip(), None
     try:
-        return what.strip(), Marker(marker[0].strip())
+        return body.strip(), Marker(marker[0].strip())
     except InvalidMarker as problem:
         reason = str(problem).splitlines()[0].lower()
-        raise TargetError(f"{redact_urls(text)!r}: its marker is none: {reason}") from problem
+        raise TargetError(f"{redact_urls(text)!r}: its marker is not valid: {reason}") from problem
 
 
-def _direct(text: str, cwd: Path) -> Named:
-    parsed = _requirement(text)
+def _parse_direct_reference(text: str, cwd: Path) -> ParsedTarget:
+    parsed = _parse_requirement(text)
     url = parsed.url or ""
     if _URL.match(url):
-        named = _linked(parse_link(url), text, cwd, parsed.name)
+        named = _parse_url_target(parse_url(url), text, cwd, parsed.name)
     else:
-        named = Named(target=local_target(text, cwd / url, parsed.name))
+        named = ParsedTarget(target=local_target(text, cwd / url, parsed.name))
     extras = frozenset(map(canonicalize_name, parsed.extras))
     return replace(named, extras=named.extras | extras, marker=parsed.marker)
 
 
-def _linked(link: ParsedUrl, text: str, cwd: Path, name: str | None = None) -> Named:
+def _parse_url_target(
+    url: ParsedUrl, text: str, cwd: Path, name: str | None = None
+) -> ParsedTarget:
     target: Target
-    name, label = name or link.name, redact_urls(text)
-    if link.git:
+    name, label = name or url.name, redact_urls(text)
+    if url.is_git:
         target = GitTarget(
-            url=link.url,
-            reference=link.reference,
+            url=url.url,
+            reference=url.reference,
             name=name,
-            subdirectory=link.subdirectory,
+            subdirectory=url.subdirectory,
             label=label,
         )
-    elif link.scheme == "file":
-        target = _file_url(link, text, cwd, name)
+    elif url.scheme == "file":
+        target = _file_url_target(url, text, cwd, name)
     else:
-        _check_filename(link.filename, text)
-        target = UrlTarget(url=link.url, name=name, subdirectory=link.subdirectory, label=label)
-    return Named(target=target, extras=link.extras, hashes=link.hashes)
+        _check_filename(url.filename, text)
+        target = UrlTarget(url=url.url, name=name, subdirectory=url.subdirectory, label=label)
+    return ParsedTarget(target=target, extras=url.extras, hashes=url.hashes)
 
 
-def _file_url(link: ParsedUrl, text: str, cwd: Path, name: str | None) -> Target:
-    path = link.local(cwd)
+def _file_url_target(url: ParsedUrl, text: str, cwd: Path, name: str | None) -> Target:
+    path = url.local_path(cwd)
     if path.is_dir():
-        return local_target(text, path / link.subdirectory, name)
+        return local_target(text, path / url.subdirectory, name)
     target = local_target(text, path, name)
-    if not link.subdirectory:
+    if not url.subdirectory:
         return target
     return UrlTarget(
-        url=path.resolve().as_uri(), name=name, subdirectory=link.subdirectory, label=text
+        url=path.resolve().as_uri(), name=name, subdirectory=url.subdirectory, label=text
     )
 
 
@@ -249,26 +253,26 @@ def _check_filename(filename: str, text: str) -> None:
         )
 
 
-def _path(text: str, cwd: Path, *, bare_folders: bool) -> Named | None:
-    """Recognise a path; None if it is a requirement."""
-    # Brackets and semicolons are allowed in names of files: what is there is meant.
-    if _is_path(text, cwd, bare_folders=bare_folders) and (cwd / _expanded(text)).exists():
-        return Named(target=local_target(text, cwd / _expanded(text)))
+def _parse_path(text: str, cwd: Path, *, bare_folders: bool) -> ParsedTarget | None:
+    """Parse a path; None if the text is a requirement."""
+    # Brackets and semicolons are allowed in file names: an existing path takes precedence.
+    if _is_path(text, cwd, bare_folders=bare_folders) and (cwd / _expand(text)).exists():
+        return ParsedTarget(target=local_target(text, cwd / _expand(text)))
     bare, _, marker = text.partition(";")
-    bare, extras = _without_extras(bare.strip())
+    bare, extras = _split_extras(bare.strip())
     if not _is_path(bare, cwd, bare_folders=bare_folders):
         return None
-    return Named(
-        target=local_target(text, cwd / _expanded(bare)),
+    return ParsedTarget(
+        target=local_target(text, cwd / _expand(bare)),
         extras=extras,
-        marker=_marked(f"{bare};{marker}", ";")[1],
+        marker=_split_marker(f"{bare};{marker}", ";")[1],
     )
 
 
 def _is_path(text: str, cwd: Path, *, bare_folders: bool) -> bool:
     if _looks_like_path(text):
         return True
-    path = cwd / _expanded(text)
+    path = cwd / _expand(text)
     return bool(text) and (path.is_file() or (bare_folders and is_project(path)))
 
 
@@ -276,11 +280,11 @@ def _looks_like_path(text: str) -> bool:
     return "/" in text or text.startswith((".", "~")) or text.endswith((*SUFFIXES, ".whl"))
 
 
-def _expanded(text: str) -> Path:
+def _expand(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def _without_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:
+def _split_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:
     if (match := _EXTRAS.fullmatch(text)) is None:
         return text, frozenset()
     extras = (extra.strip() for extra in match[2].split(","))
@@ -290,45 +294,49 @@ def _without_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:
 def local_target(
     text: str, path: Path, name: str | None = None
 ) -> TreeTarget | SdistTarget | WheelTarget:
-    """Recognise what is at a path.
+    """Return the target for a path, by what is there.
 
     Args:
-        text: what it is called in messages and as label.
+        text: the text for messages and the label.
         path: absolute.
-        name: what it is said to be.
+        name: the name that the project must have.
 
     Raises:
-        TargetError: it is not there, or nothing that can be built.
+        TargetError: the path does not exist, or cannot be built.
     """
-    shown = redact_urls(text)
+    label = redact_urls(text)
     if path.is_dir():
         if not is_project(path):
-            raise TargetError(f"{shown}: not a project: it has no pyproject.toml and no setup.py")
-        return TreeTarget(path=path.resolve(), name=name, label=shown)
+            raise TargetError(f"{label}: not a project: it has no pyproject.toml and no setup.py")
+        return TreeTarget(path=path.resolve(), name=name, label=label)
     if not path.exists():
-        raise TargetError(f"{shown}: no such file or directory")
+        raise TargetError(f"{label}: no such file or directory")
     if not path.is_file():
-        raise TargetError(f"{shown}: neither a folder nor a file")
+        raise TargetError(f"{label}: neither a folder nor a file")
     if path.suffix == ".whl":
         _check_filename(path.name, text)
-        return WheelTarget(path=path.resolve(), name=name, label=shown)
+        return WheelTarget(path=path.resolve(), name=name, label=label)
     if not path.name.endswith(SUFFIXES):
-        raise TargetError(f"{shown}: not a source archive (.tar.gz or .zip)")
-    return SdistTarget(path=path.resolve(), name=name, label=shown)
+        raise TargetError(f"{label}: not a source archive (.tar.gz or .zip)")
+    return SdistTarget(path=path.resolve(), name=name, label=label)
 
 
-def _required(text: str, cwd: Path) -> Named:
-    parsed = _requirement(text)
-    # Without spaces around its @ it did not look like a reference.
-    return _direct(text, cwd) if parsed.url else Named(target=RequirementTarget(parsed=parsed))
+def _parse_requirement_target(text: str, cwd: Path) -> ParsedTarget:
+    parsed = _parse_requirement(text)
+    # Without spaces around the @, a direct reference looks like a name.
+    return (
+        _parse_direct_reference(text, cwd)
+        if parsed.url
+        else ParsedTarget(target=RequirementTarget(parsed=parsed))
+    )
 
 
-def _requirement(text: str) -> Requirement:
+def _parse_requirement(text: str) -> Requirement:
     try:
         return Requirement(text)
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0].lower()
         raise TargetError(
-            f"{redact_urls(text)!r}: neither a path that is there nor a requirement: {reason}",
+            f"{redact_urls(text)!r}: neither an existing path nor a requirement: {reason}",
             hint="a path has a slash in it, a requirement looks like name==1.0",
         ) from problem

@@ -1,7 +1,7 @@
-"""What a URL says about what it points at: the fragment, and the reference behind a git URL.
+"""The parts of a URL that pip gives a meaning: the fragment, and the reference in a git URL.
 
-Text only: nothing is looked up. What the parts mean is pip's convention (``#subdirectory=``,
-``#egg=``, ``#sha256=``, ``git+https://host/repo@reference``), partly written down in PEP 610.
+Text only, no lookups. The parts are pip's conventions (``#subdirectory=``, ``#egg=``, ``#sha256=``,
+``git+https://host/repo@reference``), partly specified by PEP 610.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from pool.common.redaction import redact_urls
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-__all__ = ["ParsedUrl", "parse_link"]
+__all__ = ["ParsedUrl", "parse_url"]
 
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _GIT = ("http", "https", "ssh", "git", "file")
-_OTHERS = ("hg", "svn", "bzr")
+_OTHER_VCS = ("hg", "svn", "bzr")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedUrl:
-    """A URL, taken apart."""
+    """A URL with its parts."""
 
     scheme: str
     """``https``, ``file``, ``git+ssh`` and so on, in lower case."""
@@ -40,7 +40,7 @@ class ParsedUrl:
     path: str
     """The path of the URL, decoded."""
     reference: str = ""
-    """A commit, tag or branch, where it is a git URL."""
+    """A commit, tag or branch of a git URL."""
     name: str | None = None
     """``#egg=``"""
     extras: frozenset[NormalizedName] = frozenset()
@@ -55,23 +55,23 @@ class ParsedUrl:
         return self.path.rstrip("/").rpartition("/")[2]
 
     @property
-    def git(self) -> bool:
-        """Whether it is a repository."""
+    def is_git(self) -> bool:
+        """Whether it is the URL of a git repository."""
         return self.scheme.startswith("git+")
 
-    def local(self, cwd: Path) -> Path:
-        """Return the path that a ``file:`` URL means; a relative one is relative to a folder."""
+    def local_path(self, cwd: Path) -> Path:
+        """Return the path of a ``file:`` URL; a relative one is relative to ``cwd``."""
         return cwd / self.path
 
 
-def parse_link(text: str) -> ParsedUrl:
-    """Take a URL apart.
+def parse_url(text: str) -> ParsedUrl:
+    """Parse a URL.
 
     Raises:
-        TargetError: it is no URL, or one of a kind that nothing can be built from.
+        TargetError: not a URL, or of a kind that cannot be built from.
     """
     if text.startswith(("git@", "git+git@")):
-        raise _scp_like(text)
+        raise _scp_style_error(text)
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -85,12 +85,12 @@ def parse_link(text: str) -> ParsedUrl:
         parts = parts._replace(netloc="")
     elif not host:
         raise TargetError(f"{redact_urls(text)}: not a URL: it names no host")
-    return _link(parts, text)
+    return _to_parsed_url(parts, text)
 
 
 def _check_scheme(scheme: str, text: str) -> None:
     tool, _, transport = scheme.rpartition("+")
-    if tool in _OTHERS or scheme in _OTHERS:
+    if tool in _OTHER_VCS or scheme in _OTHER_VCS:
         raise TargetError(
             f"{redact_urls(text)}: {tool or scheme} repositories cannot be built from",
             hint="check it out and name the folder",
@@ -111,19 +111,19 @@ def _check_scheme(scheme: str, text: str) -> None:
         )
 
 
-def _scp_like(text: str) -> TargetError:
+def _scp_style_error(text: str) -> TargetError:
     host, _, path = text.removeprefix("git+").partition(":")
     return TargetError(
         f"{redact_urls(text)}: not a URL", hint=f"write git+ssh://{host}/{path.lstrip('/')}"
     )
 
 
-def _link(parts: SplitResult, text: str) -> ParsedUrl:
-    said = dict(pair.partition("=")[::2] for pair in parts.fragment.split("&"))
-    name, extras = _egg(said.get("egg", ""), text)
+def _to_parsed_url(parts: SplitResult, text: str) -> ParsedUrl:
+    fragment = dict(pair.partition("=")[::2] for pair in parts.fragment.split("&"))
+    name, extras = _parse_egg(fragment.get("egg", ""), text)
     reference = ""
     if parts.scheme.startswith("git+"):
-        parts, reference = _without_reference(parts, text)
+        parts, reference = _split_reference(parts, text)
     return ParsedUrl(
         scheme=parts.scheme,
         url=urlunsplit(parts._replace(scheme=parts.scheme.removeprefix("git+"), fragment="")),
@@ -131,23 +131,25 @@ def _link(parts: SplitResult, text: str) -> ParsedUrl:
         reference=reference,
         name=name,
         extras=extras,
-        subdirectory=_subdirectory(unquote(said.get("subdirectory", "")), text),
-        hashes=frozenset(_hash(kind, said[kind], text) for kind in _HASHES if kind in said),
+        subdirectory=_check_subdirectory(unquote(fragment.get("subdirectory", "")), text),
+        hashes=frozenset(
+            _parse_hash(kind, fragment[kind], text) for kind in _HASHES if kind in fragment
+        ),
     )
 
 
-def _without_reference(parts: SplitResult, text: str) -> tuple[SplitResult, str]:
+def _split_reference(parts: SplitResult, text: str) -> tuple[SplitResult, str]:
     path, at, reference = parts.path.rpartition("@")
     if not at:
         return parts, ""
     reference = unquote(reference)
-    # A leading dash would be an option of git.
+    # git would parse a leading dash as an option.
     if not reference or reference.startswith("-"):
         raise TargetError(f"{redact_urls(text)}: no commit, tag or branch behind the @")
     return parts._replace(path=path), reference
 
 
-def _egg(text: str, whole: str) -> tuple[str | None, frozenset[NormalizedName]]:
+def _parse_egg(text: str, whole: str) -> tuple[str | None, frozenset[NormalizedName]]:
     if not text:
         return None, frozenset()
     try:
@@ -157,14 +159,14 @@ def _egg(text: str, whole: str) -> tuple[str | None, frozenset[NormalizedName]]:
     return parsed.name, frozenset(map(canonicalize_name, parsed.extras))
 
 
-def _subdirectory(folder: str, text: str) -> str:
+def _check_subdirectory(folder: str, text: str) -> str:
     path = PurePosixPath(folder)
     if path.is_absolute() or ".." in path.parts:
         raise TargetError(f"{redact_urls(text)}: the subdirectory leads out of the source")
     return "" if str(path) == "." else str(path)
 
 
-def _hash(kind: str, digest: str, text: str) -> str:
+def _parse_hash(kind: str, digest: str, text: str) -> str:
     if not _HEX.fullmatch(digest):
         raise TargetError(f"{redact_urls(text)}: {kind} must be a hexadecimal digest")
     return f"{kind}:{digest.lower()}"

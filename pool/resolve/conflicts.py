@@ -63,7 +63,7 @@ def _explain_unsatisfiable(info: RequirementInfo, provider: Provider) -> str:
     target, formats = provider.target, manifest.formats
     ranks = {tag: rank for rank, tag in enumerate(target.tags)}
     groups = group_by_version(info.requirement.specifier, page, pre=manifest.pre).values()
-    wheels, sdists = formats.wheels(info.name), formats.sdists(info.name)
+    wheels, sdists = formats.allows_wheels(info.name), formats.allows_sdists(info.name)
     if any(best_file(files, target, ranks, wheels=wheels, sdists=sdists) for files in groups):
         return ""
     if any(best_file(files, target, ranks) for files in groups):
@@ -72,6 +72,6 @@ def _explain_unsatisfiable(info: RequirementInfo, provider: Provider) -> str:
 
 
 def _explain_format(info: RequirementInfo, provider: Provider) -> str:
-    if provider.manifest.formats.wheels(info.name):
+    if provider.manifest.formats.allows_wheels(info.name):
         return "there are only sdists, and --only-binary forbids to build it"
     return "there are only wheels, and --no-binary forbids to take one"

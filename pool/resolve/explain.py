@@ -93,7 +93,7 @@ def _reason(
         return f"needs Python {files[0].requires_python}"
     ranks = {tag: rank for rank, tag in enumerate(provider.target.tags)}
     formats = provider.manifest.formats
-    wheels, sdists = formats.wheels(candidate.name), formats.sdists(candidate.name)
+    wheels, sdists = formats.allows_wheels(candidate.name), formats.allows_sdists(candidate.name)
     if best_file(files, provider.target, ranks, wheels=wheels, sdists=sdists) is None:
         return "no file of it can be used here"
     return "it does not go together with the others"

@@ -284,10 +284,10 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         self, name: NormalizedName, files: Iterable[IndexFile], *, source_only: bool = False
     ) -> IndexFile | None:
         formats, hashes = self.manifest.formats, self.manifest.hashes.get(name)
-        wheels = formats.wheels(name) and not source_only
+        wheels = formats.allows_wheels(name) and not source_only
         matching = (file for file in files if not hashes or _may_match(file, hashes))
         return best_file(
-            matching, self.target, self._ranks, wheels=wheels, sdists=formats.sdists(name)
+            matching, self.target, self._ranks, wheels=wheels, sdists=formats.allows_sdists(name)
         )
 
     def is_satisfied_by(self, requirement: RequirementInfo, candidate: Candidate) -> bool:

@@ -41,7 +41,7 @@ class EffectiveRequest:
         self._settings = settings
         self._request = request
         environment = interpreter.environment
-        wishes = dict.fromkeys(request.wishes)
+        wishes = dict.fromkeys(request.requirements)
         self._wishes = [wish for wish in wishes if _counts(wish, environment)]
         self._constraints = tuple(
             one for one in request.constraints if requirement_applies(one.requirement, environment)

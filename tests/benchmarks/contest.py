@@ -71,7 +71,7 @@ def table(times: Mapping[str, Sequence[float]], ours: str = "wheelpool") -> str:
 
 def _uv_index() -> dict[str, str]:
     """Hand pip's configuration to uv."""
-    settings = pool.index_settings(dict(os.environ))
+    settings = pool.read_index_settings(dict(os.environ))
     return {
         "UV_DEFAULT_INDEX": settings.index_url,
         "UV_FIND_LINKS": ",".join(settings.find_links),

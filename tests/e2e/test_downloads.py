@@ -67,7 +67,7 @@ async def running(
     settings = pool.Settings(
         builds=2, downloads=downloads, installs=2, jobs=2, out_dir=root / "out",
         cache_dir=root / "cache", state_dir=root / "state", journal=root / "run.jsonl",
-        index=pool.index_settings(environ, pool.IndexOverrides(index_url=server.index)),
+        index=pool.read_index_settings(environ, pool.IndexOverrides(index_url=server.index)),
         environ=environ, argv=("test",),
     )  # fmt: skip
     state = pool.RunState()
@@ -75,7 +75,7 @@ async def running(
     def listen(event: v.KnownEvent) -> None:
         pool.apply(state, event)
 
-    request = pool.Request(wishes=tuple(pool.parse_requirement(name, root) for name in NAMES))
+    request = pool.Request(requirements=tuple(pool.parse_requirement(name, root) for name in NAMES))
     the_pool = pool.Pool(settings, request, listen)
     async with asyncio.timeout(120):
         run = asyncio.create_task(the_pool.run())

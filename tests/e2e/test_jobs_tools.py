@@ -126,7 +126,7 @@ def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Com
     # Lowering is a race, which is won at the latest when the first two trees are done.
     trees = [native_tree(sandbox, f"l{n}", "make", files=20) for n in range(4)]
     how = make_settings(sandbox.root, jobs=6, builds=2, memory=None)
-    index = pool.index_settings(
+    index = pool.read_index_settings(
         how.environ, pool.IndexOverrides(no_index=True, find_links=(str(sandbox.wheels),))
     )
     how = replace(how, index=index, environ={**how.environ, **environ(compilers)})

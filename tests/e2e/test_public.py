@@ -126,7 +126,7 @@ def test_a_pinned_set_of_fifty_builds_and_pip_installs_from_it(public: Sandbox) 
     lock = public.root / "pylock.toml"
     uv = [str(BIN / "uv"), "pip", "compile", "-q", "--universal", "--python-version", "3.11"]
     uv += [str(PINNED), "--format", "pylock.toml", "-o", str(lock)]
-    index = pool.index_settings({**os.environ})
+    index = pool.read_index_settings({**os.environ})
     found = {"UV_DEFAULT_INDEX": index.index_url, "UV_FIND_LINKS": ",".join(index.find_links)}
     subprocess.run(uv, check=True, env={**public.environ, **found}, cwd=public.root)
     public.out = public.root / "locked"

@@ -25,7 +25,7 @@ def settings(root: Path, links: Path, builds: int) -> pool.Settings:
     return pool.Settings(
         builds=builds, downloads=2, installs=2, jobs=2, out_dir=root / "out", cache_dir=root / "cache",
         state_dir=root / "state", journal=root / "run.jsonl", environ=environ, argv=("test",),
-        index=pool.index_settings(environ, overrides),
+        index=pool.read_index_settings(environ, overrides),
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
             most["above the cap"] += len(state.slots) > state.limits[pool.LimitName.BUILDS].cap
 
     request = pool.Request(
-        wishes=tuple(pool.parse_requirement(str(tree), tmp_path) for tree in trees)
+        requirements=tuple(pool.parse_requirement(str(tree), tmp_path) for tree in trees)
     )
     the_pool = pool.Pool(settings(tmp_path, links, dice.randrange(1, 4)), request, listen)
     async with asyncio.timeout(120):

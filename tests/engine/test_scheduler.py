@@ -97,7 +97,7 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
     told: list[v.KnownEvent] = []
     wish = pool.parse_requirement("top", tmp_path)
     how = make_settings(tmp_path, **install_into(tmp_path / "env"))
-    the_pool = pool.Pool(how, pool.Request(wishes=(wish,)), told.append)
+    the_pool = pool.Pool(how, pool.Request(requirements=(wish,)), told.append)
     assert await the_pool.run() == 130
     assert not (tmp_path / "env" / ".wheelpool").exists()
     kinds = (v.EnvironmentChanged, v.EnvironmentFailed)

@@ -54,7 +54,7 @@ class Run:
         settings = pool.Settings(
             builds=4, downloads=4, installs=2, jobs=4, memory=memory, out_dir=root / "wheelhouse",
             cache_dir=root.parent / "cache", state_dir=root.parent / "state", journal=journal,
-            index=pool.index_settings(environ, pool.IndexOverrides(find_links=(str(root / "links"),))),
+            index=pool.read_index_settings(environ, pool.IndexOverrides(find_links=(str(root / "links"),))),
             refresh=frozenset(n.removeprefix("./") for n in names if n not in CACHED) | {"build-helper"},
             environ=environ, config_settings={"editable_mode": "compat"},
             argv=("wheelpool", "build", *PUBLIC, *here, *flags, "-C", "editable_mode=compat"),
@@ -63,7 +63,9 @@ class Run:
         formats = pool.FormatControl().with_only_binary("typing-extensions")
         self.state = pool.RunState()
         self._seen = asyncio.Event()
-        self.pool = pool.Pool(settings, pool.Request(wishes=wishes, formats=formats), self._listen)
+        self.pool = pool.Pool(
+            settings, pool.Request(requirements=wishes, formats=formats), self._listen
+        )
 
     def _listen(self, event: vocabulary.KnownEvent) -> None:
         pool.apply(self.state, event)

@@ -39,14 +39,14 @@ async def record(root: Path, log: Path) -> int:
     settings = pool.Settings(
         builds=2, downloads=3, installs=2, jobs=2, out_dir=None,
         cache_dir=root / ".cache", state_dir=root / ".state", journal=log,
-        index=pool.index_settings(environ), environ=environ, deps=True,
+        index=pool.read_index_settings(environ), environ=environ, deps=True,
         installs_into=root / ".venv",
         argv=("wheelpool", "install", *ASKED, "-e", "./core", "-e", "./plugin", "--into", ".venv"),
     )  # fmt: skip
     names = [pool.parse_requirement(text, root) for text in ASKED]
     trees = [pool.parse_requirement(text, root, editable=True) for text in ("./core", "./plugin")]
-    formats = pool.FormatControl().without_binary("pyyaml,markupsafe")
-    request = pool.Request(wishes=(*names, *trees), formats=formats)
+    formats = pool.FormatControl().with_no_binary("pyyaml,markupsafe")
+    request = pool.Request(requirements=(*names, *trees), formats=formats)
     state, holder = pool.RunState(), held(root)
 
     def listen(event: pool.events.KnownEvent) -> None:

@@ -41,7 +41,7 @@ def make_settings(root: Path, **more: Any) -> pool.Settings:
     return pool.Settings(
         downloads=1, installs=1, cache_dir=root / "cache", state_dir=root / "state",
         journal=root / "run.jsonl", environ=environ, argv=("test",),
-        index=pool.index_settings(environ, overrides), **fields,
+        index=pool.read_index_settings(environ, overrides), **fields,
     )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ async def run_pool(
 
     folder = settings.cache_dir.parent
     parsed = tuple(pool.parse_requirement(str(text), folder) for text in requirements)
-    the_pool = pool.Pool(settings, pool.Request(wishes=parsed), listen, linger=linger)
+    the_pool = pool.Pool(settings, pool.Request(requirements=parsed), listen, linger=linger)
     async with asyncio.timeout(RUN_TIMEOUT_SECONDS):
         return await the_pool.run(), state
 

@@ -44,7 +44,7 @@ def test_editable_targets_come_after_the_others(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "pyproject.toml").touch()
     request = request_of(tmp_path, "six", flags={"editable": ("./tree",)}).request
-    assert [spec.editable for spec in request.wishes] == [False, True]
+    assert [spec.editable for spec in request.requirements] == [False, True]
 
 
 def test_index_options_of_files_are_merged_and_the_last_index_counts(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def settings(root: Path) -> pool.Settings:
         cache_dir=root / "cache",
         state_dir=root / "state",
         journal=None,
-        index=pool.index_settings(environ),
+        index=pool.read_index_settings(environ),
         environ=environ,
         argv=("wheelpool",),
     )
@@ -38,7 +38,7 @@ def settings(root: Path) -> pool.Settings:
 def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
     trees = [make_tree(root, name) for name in names]
     wishes = tuple(pool.parse_requirement(str(tree), root) for tree in trees)
-    return LiveSession(settings(root), pool.Request(wishes=wishes), linger=linger)
+    return LiveSession(settings(root), pool.Request(requirements=wishes), linger=linger)
 
 
 def followed(session: LiveSession, state: pool.RunState | None = None) -> pool.RunState:

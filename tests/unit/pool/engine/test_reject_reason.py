@@ -71,7 +71,7 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
         the_pool.control(pool.Stop())
 
     loop = asyncio.get_running_loop()
-    the_pool = pool.Pool(how, pool.Request(wishes=wishes), listen, linger=True)
+    the_pool = pool.Pool(how, pool.Request(requirements=wishes), listen, linger=True)
     await the_pool.run()
     assert answers == {
         "begun good": "",
@@ -92,5 +92,5 @@ async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
             the_pool.control(pool.Retry(build=BuildId("b9")))
 
     wish = pool.parse_requirement(str(make_tree(tmp_path, "good")), tmp_path)
-    the_pool = pool.Pool(make_settings(tmp_path), pool.Request(wishes=(wish,)), listen)
+    the_pool = pool.Pool(make_settings(tmp_path), pool.Request(requirements=(wish,)), listen)
     assert await the_pool.run() == 0

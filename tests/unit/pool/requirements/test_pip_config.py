@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import SettingsError
-from pool.requirements.pip_config import IndexOverrides, index_settings
+from pool.requirements.pip_config import IndexOverrides, read_index_settings
 from pool.sources.index.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Home:
         return self.flagged(IndexOverrides(), **environ)
 
     def flagged(self, flags: IndexOverrides, **environ: str) -> IndexSettings:
-        return index_settings({**self.environ, **environ}, flags)
+        return read_index_settings({**self.environ, **environ}, flags)
 
 
 @pytest.fixture

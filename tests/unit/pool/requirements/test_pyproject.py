@@ -8,7 +8,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import RequirementsFileError
-from pool.requirements.pyproject import group_requirements, parse_group, project_dependencies
+from pool.requirements.pyproject import read_dependency_group, parse_group, read_dependencies
 from pool.requirements.request import RequirementSpec
 from pool.requirements.target import TreeTarget
 from tests.support.makers import make_tree
@@ -56,7 +56,7 @@ def test_a_file_of_another_name_is_refused() -> None:
 
 def test_a_group_brings_along_what_it_includes(tmp_path: Path) -> None:
     path = write(tmp_path, GROUPS)
-    wishes = group_requirements(path, "tEST")
+    wishes = read_dependency_group(path, "tEST")
     assert names(wishes) == ["pytest>=8", "mypy", 'six[x]; python_version > "3"']
     assert {wish.origin for wish in wishes} == {f"{path} [dependency-groups] tEST"}
 
@@ -71,14 +71,14 @@ def test_a_group_brings_along_what_it_includes(tmp_path: Path) -> None:
 )
 def test_wrong_groups_are_said(tmp_path: Path, group: str, reason: str) -> None:
     with pytest.raises(RequirementsFileError) as caught:
-        group_requirements(write(tmp_path, GROUPS), group)
+        read_dependency_group(write(tmp_path, GROUPS), group)
     assert reason in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/pyproject.toml [dependency-groups] {group}: ")
 
 
 def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        group_requirements(write(tmp_path, GROUPS), "bad")
+        read_dependency_group(write(tmp_path, GROUPS), "bad")
     assert len(caught.value.exceptions) == 2
     assert all("\n" not in str(one) for one in caught.value.exceptions)
 
@@ -86,10 +86,10 @@ def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
 def test_an_unknown_group_tells_those_there_are(tmp_path: Path) -> None:
     path = write(tmp_path, GROUPS)
     with pytest.raises(RequirementsFileError, match="has no dependency group 'tests'") as caught:
-        group_requirements(path, "tests")
+        read_dependency_group(path, "tests")
     assert caught.value.hint.startswith("it has: Test, type-ing, a, b,")
     with pytest.raises(RequirementsFileError) as caught:
-        group_requirements(write(tmp_path, ""), "test")
+        read_dependency_group(write(tmp_path, ""), "test")
     assert caught.value.hint == "it has no [dependency-groups]"
 
 
@@ -99,17 +99,17 @@ def test_an_unknown_group_tells_those_there_are(tmp_path: Path) -> None:
 )
 def test_a_broken_file_is_said(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(RequirementsFileError, match=reason):
-        group_requirements(write(tmp_path, text), "test")
+        read_dependency_group(write(tmp_path, text), "test")
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(RequirementsFileError, match="no such file or directory"):
-        group_requirements(tmp_path / "pyproject.toml", "test")
+        read_dependency_group(tmp_path / "pyproject.toml", "test")
 
 
 def test_names_written_twice_are_said(tmp_path: Path) -> None:
     with pytest.raises(RequirementsFileError, match="Duplicate"):
-        group_requirements(write(tmp_path, "[dependency-groups]\na_b = []\na-b = []\n"), "a.b")
+        read_dependency_group(write(tmp_path, "[dependency-groups]\na_b = []\na-b = []\n"), "a.b")
 
 
 def test_static_dependencies_are_known(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_static_dependencies_are_known(tmp_path: Path) -> None:
     write(tmp_path, text)
     (tmp_path / "six").mkdir()
     (tmp_path / "six" / "setup.py").touch()
-    found = project_dependencies(tmp_path)
+    found = read_dependencies(tmp_path)
     assert found.required is not None
     assert names(found.required)[0] == "six>=1"
     assert found.required[1].target == TreeTarget(path=tree)
@@ -136,23 +136,23 @@ def test_static_dependencies_are_known(tmp_path: Path) -> None:
 
 def test_none_written_are_none(tmp_path: Path) -> None:
     write(tmp_path, '[project]\nname = "a"\n')
-    found = project_dependencies(tmp_path)
+    found = read_dependencies(tmp_path)
     assert found.required == ()
     assert found.optional == {}
 
 
 def test_dynamic_dependencies_are_not_known(tmp_path: Path) -> None:
-    assert project_dependencies(tmp_path).required is None
+    assert read_dependencies(tmp_path).required is None
     write(tmp_path, '[project]\nname = "a"\ndynamic = ["dependencies"]\n')
-    found = project_dependencies(tmp_path)
+    found = read_dependencies(tmp_path)
     assert (found.required, found.optional) == (None, {})
     write(tmp_path, "[build-system]\nrequires = []\n")
-    assert project_dependencies(tmp_path).optional is None
+    assert read_dependencies(tmp_path).optional is None
 
 
 @pytest.mark.parametrize("dependencies", ['"six"', "[1]", '["six=1"]', '["./six"]'])
 def test_wrong_dependencies_are_said(tmp_path: Path, dependencies: str) -> None:
     write(tmp_path, f'[project]\nname = "a"\ndependencies = {dependencies}\n')
     with pytest.raises(RequirementsFileError, match=r"\[project\] dependencies: ") as caught:
-        project_dependencies(tmp_path)
+        read_dependencies(tmp_path)
     assert "\n" not in str(caught.value)

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from pool.common.errors import PackageIndexError, RequirementsFileError
 from pool.requirements.request import FormatControl
-from pool.requirements.requirements_txt import Requirements, read_requirements
+from pool.requirements.requirements_txt import RequirementsFile, read_requirements
 from pool.requirements.target import (
     GitTarget,
     RequirementTarget,
@@ -27,7 +27,7 @@ from tests.support.makers import make_sdist, make_tree, make_wheel
 A, B, C = "0a" * 32, "0b" * 48, "0c" * 64
 
 
-def read(folder: Path, text: str | bytes = "", /, **more: Any) -> Requirements:
+def read(folder: Path, text: str | bytes = "", /, **more: Any) -> RequirementsFile:
     data = text.encode() if isinstance(text, str) else text
     if data:
         (folder / "r.txt").write_bytes(data)
@@ -46,15 +46,15 @@ def wrong(folder: Path, text: str | bytes = "", /, **more: Any) -> list[str]:
     return messages
 
 
-def names(said: Requirements) -> list[str]:
-    return [str(wish.target.label) for wish in said.wishes]
+def names(said: RequirementsFile) -> list[str]:
+    return [str(wish.target.label) for wish in said.requirements]
 
 
 def test_requirements_are_wishes_that_know_their_line(tmp_path: Path) -> None:
     said = read(tmp_path, '\n# of the app\nsix\n\nattrs [x] >=1 ; python_version > "3"  # why\n')
     assert names(said) == ["six", 'attrs[x]>=1; python_version > "3"']
-    assert [wish.origin for wish in said.wishes] == ["r.txt:3", "r.txt:5"]
-    assert said == Requirements(wishes=said.wishes)
+    assert [wish.origin for wish in said.requirements] == ["r.txt:3", "r.txt:5"]
+    assert said == RequirementsFile(requirements=said.requirements)
 
 
 def test_a_hash_sign_begins_a_comment_only_behind_a_space(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_lines_are_continued_but_not_from_comments(tmp_path: Path) -> None:
     text = "six\\\n==1.0 \\\n  # no more \\\nattrs # a comment \\\n that goes on\nidna\\"
     said = read(tmp_path, text)
     assert names(said) == ["six==1.0", "attrs", "idna"]
-    assert [wish.origin for wish in said.wishes] == ["r.txt:1", "r.txt:4", "r.txt:6"]
+    assert [wish.origin for wish in said.requirements] == ["r.txt:1", "r.txt:4", "r.txt:6"]
 
 
 def test_set_variables_are_replaced(tmp_path: Path) -> None:
@@ -108,18 +108,18 @@ def test_paths_are_relative_to_the_working_directory(tmp_path: Path) -> None:
         f"{wheel.name}\n"
     )
     said = read_requirements("deep/r.txt", tmp_path, environ={})
-    targets = [wish.target for wish in said.wishes]
+    targets = [wish.target for wish in said.requirements]
     assert targets == [
         TreeTarget(path=tree),
         TreeTarget(path=tree),
         SdistTarget(path=sdist),
         WheelTarget(path=wheel),
     ]
-    assert [wish.editable for wish in said.wishes] == [False, True, False, False]
-    assert said.wishes[0].extras == {"x"}
-    assert said.wishes[1].config_settings == {"k": "v"}
-    assert str(said.wishes[2].marker) == 'python_version > "3"'
-    assert said.wishes[0].origin == "deep/r.txt:1"
+    assert [wish.editable for wish in said.requirements] == [False, True, False, False]
+    assert said.requirements[0].extras == {"x"}
+    assert said.requirements[1].config_settings == {"k": "v"}
+    assert str(said.requirements[2].marker) == 'python_version > "3"'
+    assert said.requirements[0].origin == "deep/r.txt:1"
 
 
 def test_a_path_beside_the_file_is_explained(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_path_beside_the_file_is_explained(tmp_path: Path) -> None:
 def test_a_bare_word_is_never_a_folder(tmp_path: Path) -> None:
     make_tree(tmp_path, "six").rename(tmp_path / "six")
     said = read(tmp_path, "six\n")
-    assert isinstance(said.wishes[0].target, RequirementTarget)
+    assert isinstance(said.requirements[0].target, RequirementTarget)
 
 
 def test_urls_have_hashes_markers_and_settings(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_urls_have_hashes_markers_and_settings(tmp_path: Path) -> None:
         f"https://x.test/a-1.tar.gz#sha256={A} ; python_version > '3' --hash=sha512:{C}\n"
         f"b[x] @ https://x.test/b-1.zip --hash sha384:{B} -C k=1 --config-setting k=2 -C 'l=a b'\n"
     )
-    first, second = read(tmp_path, text).wishes
+    first, second = read(tmp_path, text).requirements
     assert first.target == UrlTarget(url="https://x.test/a-1.tar.gz")
     assert first.hashes == {f"sha256:{A}", f"sha512:{C}"}
     assert str(first.marker) == 'python_version > "3"'
@@ -156,7 +156,9 @@ def test_files_include_files_beside_them(tmp_path: Path) -> None:
     (tmp_path / "deep" / "base.txt").write_text("six\n")
     (tmp_path / "limits.txt").write_text(f"six<2\nidna @ https://x.test/idna-3.zip#sha256={A}\n")
     said = read(tmp_path, "--requirement=deep/dev.txt\nattrs\n")
-    assert [(name, wish.origin) for name, wish in zip(names(said), said.wishes, strict=True)] == [
+    assert [
+        (name, wish.origin) for name, wish in zip(names(said), said.requirements, strict=True)
+    ] == [
         ("six", "deep/base.txt:1"),
         ("pytest", "deep/dev.txt:2"),
         ("attrs", "r.txt:2"),
@@ -174,7 +176,7 @@ def test_urls_of_files_are_fetched(tmp_path: Path) -> None:
         "https://me:secret@x.test/c.txt": "six<2\n",
     }
     said = read(tmp_path, "-r https://me:secret@x.test/r/a.txt\n", fetch=pages.__getitem__)
-    assert [wish.origin for wish in said.wishes] == ["https://***@x.test/r/b.txt:1"]
+    assert [wish.origin for wish in said.requirements] == ["https://***@x.test/r/b.txt:1"]
     assert [one.origin for one in said.constraints] == ["https://***@x.test/c.txt:1"]
     assert wrong(tmp_path) == ["r.txt:1: https://***@x.test/r/a.txt: a URL cannot be read here"]
 
@@ -270,23 +272,23 @@ def test_a_hash_may_come_from_a_constraint_or_a_url(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("six==", "'six==': neither a path"),
+        ("six==", "'six==': neither an existing path"),
         ("./nothing", "./nothing: no such file or directory"),
-        ("a @ https://me:secret@x.test/a.zip ; what", "neither a path that is there"),
+        ("a @ https://me:secret@x.test/a.zip ; what", "neither an existing path"),
         ("hg+https://me:secret@x.test/a", "hg repositories"),
         ("--nonsense", "no such option: --nonsense"),
         ("--index-url", "requires 1 argument"),
-        ("--no-binary --pre", "--no-binary lacks its names"),
+        ("--no-binary --pre", "--no-binary needs names"),
         ("--re x", "ambiguous option"),
         ("six --index-url https://x.test", "--index-url needs a line of its own"),
         ("-e ./a -e ./b", "more than one requirement on a line"),
         ("six -e ./a", "more than one requirement on a line"),
         ("-e 'a", "No closing quotation"),
-        ("-r b.txt c.txt", "'c.txt' stands behind an option"),
+        ("-r b.txt c.txt", "'c.txt' follows an option"),
         ("-e six", "six: only a project's folder can be editable"),
         ("-e git+https://x.test/a#egg=a", "a repository cannot be editable"),
-        (f"--hash=sha256:{A}", "--hash belongs behind a requirement"),
-        (f"six --hash=sha1:{A}", "must begin with sha256:"),
+        (f"--hash=sha256:{A}", "--hash must follow a requirement"),
+        (f"six --hash=sha1:{A}", "must start with sha256:"),
         ("six --hash=sha256:abc", "not 64 hexadecimal digits"),
         (f"git+https://x.test/a --hash=sha256:{A}", "only a file can have a hash"),
         ("six -C what", "must be KEY=VALUE"),
@@ -335,9 +337,9 @@ class Opinion:
     editable: bool
 
 
-def ours(said: Requirements) -> list[Opinion]:
+def ours(said: RequirementsFile) -> list[Opinion]:
     found = []
-    for wish in said.wishes:
+    for wish in said.requirements:
         target, extras, marker = wish.target, wish.extras, wish.marker
         if isinstance(target, RequirementTarget):
             parsed = target.parsed

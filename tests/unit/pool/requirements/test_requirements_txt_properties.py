@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pool.common.errors import RequirementsFileError
-from pool.requirements.requirements_txt import Requirements, read_requirements
+from pool.requirements.requirements_txt import RequirementsFile, read_requirements
 
 WORDS = [
     "six",
@@ -28,15 +28,16 @@ WORDS = [
 ]
 
 
-def read(text: str) -> Requirements:
+def read(text: str) -> RequirementsFile:
     with TemporaryDirectory() as folder:
         Path(folder, "r.txt").write_bytes(text.encode("utf-8", "surrogatepass"))
         return read_requirements("r.txt", Path(folder), environ={"SIX": "six"})
 
 
-def meaning(said: Requirements) -> object:
+def meaning(said: RequirementsFile) -> object:
     wishes = [
-        (wish.target, wish.extras, str(wish.marker), wish.config_settings) for wish in said.wishes
+        (wish.target, wish.extras, str(wish.marker), wish.config_settings)
+        for wish in said.requirements
     ]
     return wishes, said.index_url, said.formats, said.pre
 

@@ -15,7 +15,7 @@ from pool.requirements.target import (
     TreeTarget,
     UrlTarget,
     WheelTarget,
-    parse_named,
+    parse_target_and_extras,
     parse_target,
 )
 from tests.support.makers import make_sdist, make_tree, make_wheel
@@ -83,7 +83,7 @@ def test_files_that_are_no_sdist_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["six=", "six==", "a b", "==1", "-x", "six>=1;"])
 def test_words_that_are_nothing_are_said(tmp_path: Path, text: str) -> None:
     message = refusal(text, tmp_path)
-    assert message.startswith(f"{text!r}: neither a path that is there nor a requirement: ")
+    assert message.startswith(f"{text!r}: neither an existing path nor a requirement: ")
 
 
 def test_empty_and_endless_words_are_said(tmp_path: Path) -> None:
@@ -100,18 +100,18 @@ def test_a_wheel_is_one(tmp_path: Path) -> None:
 
 def test_a_path_may_have_extras_and_a_marker(tmp_path: Path) -> None:
     tree, sdist = make_tree(tmp_path, "a"), make_sdist(tmp_path, "b")
-    named = parse_named('./a-1.0[Some.Extra, other] ; python_version > "3"', tmp_path)
+    named = parse_target_and_extras('./a-1.0[Some.Extra, other] ; python_version > "3"', tmp_path)
     assert named.target == TreeTarget(path=tree)
     assert named.extras == {"some-extra", "other"}
     assert str(named.marker) == 'python_version > "3"'
-    named = parse_named(f"{sdist.name}[x]", tmp_path)
+    named = parse_target_and_extras(f"{sdist.name}[x]", tmp_path)
     assert named.target == SdistTarget(path=sdist)
     assert named.extras == {"x"}
 
 
 def test_brackets_and_semicolons_may_be_of_the_name(tmp_path: Path) -> None:
     tree = make_tree(tmp_path, "a").rename(tmp_path / "a;b[c]")
-    named = parse_named("./a;b[c]", tmp_path)
+    named = parse_target_and_extras("./a;b[c]", tmp_path)
     assert (named.target, named.extras, named.marker) == (TreeTarget(path=tree), frozenset(), None)
 
 
@@ -119,7 +119,7 @@ def test_in_files_a_bare_word_is_no_folder(tmp_path: Path) -> None:
     make_tree(tmp_path, "a").rename(tmp_path / "six")
     assert isinstance(parse_target("six", tmp_path), TreeTarget)
     assert isinstance(parse_target("six[x]", tmp_path), TreeTarget)
-    named = parse_named("six", tmp_path, bare_folders=False)
+    named = parse_target_and_extras("six", tmp_path, bare_folders=False)
     assert isinstance(named.target, RequirementTarget)
 
 
@@ -157,14 +157,14 @@ def test_urls_are_taken_apart(tmp_path: Path, text: str, target: UrlTarget | Git
 
 def test_what_is_said_beside_a_url_is_kept(tmp_path: Path) -> None:
     url = f"https://x.test/a-1.tar.gz#sha256={DIGEST.upper()}&sha512=ab"
-    named = parse_named(f"a[B_c] @ {url} ; python_version > '3'", tmp_path)
+    named = parse_target_and_extras(f"a[B_c] @ {url} ; python_version > '3'", tmp_path)
     assert named.extras == {"b-c"}
     assert named.hashes == {f"sha256:{DIGEST}", "sha512:ab"}
     assert str(named.marker) == 'python_version > "3"'
-    named = parse_named(f"{url}; python_version > '3'", tmp_path)
+    named = parse_target_and_extras(f"{url}; python_version > '3'", tmp_path)
     assert named.hashes == {f"sha256:{DIGEST}", "sha512:ab"}
     assert str(named.marker) == 'python_version > "3"'
-    assert parse_named("git+https://x.test/a#egg=a[b]", tmp_path).extras == {"b"}
+    assert parse_target_and_extras("git+https://x.test/a#egg=a[b]", tmp_path).extras == {"b"}
 
 
 def test_labels_have_no_credentials(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
         assert parse_target(text, tmp_path) == TreeTarget(path=tree)
     inner = parse_target(f"{(tmp_path / 'my trees').as_uri()}#subdirectory=a-1.0", tmp_path)
     assert inner == TreeTarget(path=tree)
-    named = parse_named(f"b[x] @ {sdist.as_uri()}#sha256={DIGEST}", tmp_path)
+    named = parse_target_and_extras(f"b[x] @ {sdist.as_uri()}#sha256={DIGEST}", tmp_path)
     assert isinstance(named.target, SdistTarget)
     assert named.target == SdistTarget(path=sdist)
     assert named.hashes == {f"sha256:{DIGEST}"}
@@ -203,7 +203,7 @@ def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
         ("https://me:secret@x.test/a.zip#egg=a==", "is not a name"),
         ("https://me:secret@x.test/a.zip#sha256=none", "must be a hexadecimal digest"),
         ("https://me:secret@x.test/a.zip#subdirectory=../b", "leads out of the source"),
-        ("https://me:secret@x.test/a.zip ; what", "its marker is none"),
+        ("https://me:secret@x.test/a.zip ; what", "its marker is not valid"),
         ("https://[::1/a.zip", "not a URL"),
         ("https:///a.zip", "names no host"),
         ("git+https://me:secret@x.test/a@", "no commit, tag or branch"),
@@ -211,7 +211,7 @@ def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
         ("file://elsewhere/a.zip", "a file of this machine"),
         ("file:///x/a-1.tar.gz", "no such file or directory"),
         ("a @ ./here", "no such file or directory"),
-        ("a @ ", "neither a path"),
+        ("a @ ", "neither an existing path"),
     ],
 )
 def test_urls_that_cannot_be_built_from_are_said(tmp_path: Path, text: str, reason: str) -> None:

@@ -45,7 +45,7 @@ def wish(text: str, origin: str = "", **more: Any) -> RequirementSpec:
 def wishlist(
     *wishes: RequirementSpec, constraints: tuple[Constraint, ...] = (), **more: Any
 ) -> EffectiveRequest:
-    request = pool.Request(wishes=wishes, constraints=constraints)
+    request = pool.Request(requirements=wishes, constraints=constraints)
     return EffectiveRequest(request, settings(**more), MACHINE)  # type: ignore[arg-type] # all it asks of it
 
 
