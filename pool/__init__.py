@@ -181,7 +181,7 @@ _LAZY = {
     "PipRequestOptions": "pool.requirements.pip_config",
     "Pool": "pool.engine.pool",
     "Request": "pool.requirements.request",
-    "RequirementsFile": "pool.requirements.requirements_txt:Requirements",
+    "RequirementsFile": "pool.requirements.requirements_txt",
     "Settings": "pool.settings",
     "RequirementSpec": "pool.requirements.request",
     "parse_size": "pool.common.units",
