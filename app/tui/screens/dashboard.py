@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
@@ -309,7 +310,7 @@ class Dashboard(Screen[None]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Apply the filter while it is typed."""
-        self.table.show(needle=event.value)
+        self.table.show(replace(self.table.table_query, needle=event.value))
 
     def on_input_submitted(self) -> None:
         """Return the focus to the table and keep the filter."""

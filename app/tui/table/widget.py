@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual.binding import Binding
@@ -112,9 +112,9 @@ class BuildTable(LineList):
             self.measure()
         self._refresh_changed()
 
-    def show(self, **changes: Any) -> None:  # noqa: ANN401 - fields of `TableQuery`
-        """Change the filter or sort order; keep the selected build."""
-        self.table_query = replace(self.table_query, **changes)
+    def show(self, query: TableQuery) -> None:
+        """Change the filter, the sort order or the expanded groups; keep the selected build."""
+        self.table_query = query
         self.reorder()
         self.measure()
         self.go(self._cursor)
@@ -144,7 +144,7 @@ class BuildTable(LineList):
         """Move the cursor to a build, if it matches the filter."""
         section = self._builds.section(build)
         if section is not None and self._builds.line_of(build) is None:
-            self.show(opened=self.table_query.expanded | {section})
+            self.show(replace(self.table_query, expanded=self.table_query.expanded | {section}))
         self.go(self._line(build))
 
     def _refresh_changed(self) -> None:
@@ -212,20 +212,24 @@ class BuildTable(LineList):
 
     def sort(self, by: Order) -> None:
         """Sort by a column; by the same column again: reverse the order."""
-        self.show(by=by, backwards=by == self.table_query.by and not self.table_query.reverse)
+        query = self.table_query
+        self.show(replace(query, by=by, reverse=by == query.by and not query.reverse))
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        self.show(by=ORDERS[(ORDERS.index(self.table_query.by) + 1) % len(ORDERS)], backwards=False)
+        following = ORDERS[(ORDERS.index(self.table_query.by) + 1) % len(ORDERS)]
+        self.show(replace(self.table_query, by=following, reverse=False))
 
     def action_reverse(self) -> None:
         """Reverse the order within each section."""
-        self.show(backwards=not self.table_query.reverse)
+        self.show(replace(self.table_query, reverse=not self.table_query.reverse))
 
     def action_open_group(self) -> None:
         """Expand or collapse the selected group."""
         if (group := self.group) is not None:
-            self.show(opened=self.table_query.expanded ^ {group.section})
+            self.show(
+                replace(self.table_query, expanded=self.table_query.expanded ^ {group.section})
+            )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Handle Enter only if a group is selected; else leave it to the screen."""
