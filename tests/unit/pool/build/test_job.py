@@ -1,4 +1,4 @@
-"""What is told of an order: its settings without what nobody is to see."""
+"""Build requests: config settings are redacted before they are shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pool.requirements.target import parse_target
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "redacted"),
     [
         ({}, ()),
         ({"a": "1", "b": ["2", "3"]}, ("a=1", "b=2", "b=3")),
@@ -19,8 +19,8 @@ from pool.requirements.target import parse_target
         ({"x": "\x1b[31mred\n"}, ("x=red",)),
     ],
 )  # fmt: skip
-def test_settings_are_told_without_secrets_and_escapes(
-    settings: dict[str, str | list[str]], told: tuple[str, ...]
+def test_redacted_settings_have_no_secrets_and_escapes(
+    settings: dict[str, str | list[str]], redacted: tuple[str, ...]
 ) -> None:
-    order = BuildRequest(source=parse_target("x==1", Path()), config_settings=settings)
-    assert order.redacted_settings == told
+    request = BuildRequest(source=parse_target("x==1", Path()), config_settings=settings)
+    assert request.redacted_settings == redacted

@@ -24,7 +24,7 @@ class Told:
         """Take no notice."""
 
 
-async def test_who_is_cancelled_while_it_waits_for_its_slot_again_gives_the_lock_back(
+async def test_a_build_cancelled_while_it_reacquires_its_slot_releases_the_lock(
     tmp_path: Path,
 ) -> None:
     bus: Any = Told()

@@ -1,4 +1,4 @@
-"""Environments to install into: found, and refused."""
+"""Target environments: found, and refused."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def test_another_python_has_its_own_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["VIRTUAL_ENV", "CONDA_PREFIX"])
-def test_the_active_one_is_the_default(env: Path, name: str) -> None:
+def test_the_active_environment_is_the_default(env: Path, name: str) -> None:
     assert find_environment(None, {**bare(), name: str(env)}).prefix == env
 
 
-def test_none_is_active() -> None:
+def test_without_an_active_environment_there_is_an_error() -> None:
     problem = refused(None, bare())
     assert (problem.exit_code, problem.reference) == (2, "bad-environment")
     assert "--into .venv" in problem.hint
@@ -81,7 +81,7 @@ def test_code_of_the_environment_does_not_run(env: Path, tmp_path: Path) -> None
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_none_is_refused(tmp_path: Path) -> None:
+def test_paths_without_an_environment_are_refused(tmp_path: Path) -> None:
     assert "there is no such folder" in refused(tmp_path / "none", bare()).message
     assert "not an environment" in refused(tmp_path, bare()).message
     (tmp_path / "bin").mkdir()
@@ -89,13 +89,13 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
     assert "not a Python that can be used" in refused(tmp_path, bare()).message
 
 
-def test_the_tools_own_is_refused() -> None:
+def test_wheelpools_own_environment_is_refused() -> None:
     assert "wheelpool itself" in refused(Path(sys.prefix), bare()).message
     assert "wheelpool itself" in refused(None, {**bare(), "VIRTUAL_ENV": sys.prefix}).message
 
 
 def test_a_managed_python_is_refused(env: Path, tmp_path: Path) -> None:
-    """A copy of a Python's bones with the marker of PEP 668 in its standard library."""
+    """A minimal copy of a Python with the marker of PEP 668 in its standard library."""
     found = find_environment(env, os.environ)
     home = found.interpreter.executable.resolve().parents[1]
     library = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"

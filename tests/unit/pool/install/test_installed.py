@@ -1,4 +1,4 @@
-"""What an environment has, from its metadata folders."""
+"""The distributions of an environment, found by their metadata folders."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 DOTTED = canonicalize_name("Some.Dotted-Name")
 
 
-def test_an_empty_environment_has_nothing(yard: Yard) -> None:
+def test_an_empty_environment_has_no_distributions(yard: Yard) -> None:
     assert installed_distributions(yard.env) == {}
 
 
-def test_names_and_versions_come_from_folders_the_rest_from_files(yard: Yard) -> None:
+def test_names_and_versions_come_from_folder_names(yard: Yard) -> None:
     yard.put(yard.wheel("Some.Dotted-Name", "1.0+local.1"), yard.wheel("b", "2024.1"))
     found = installed_distributions(yard.env)
     assert {name: one.version for name, one in found.items()} == {
@@ -36,7 +36,7 @@ def test_names_and_versions_come_from_folders_the_rest_from_files(yard: Yard) ->
     assert (one.direct_url, one.editable, one.requested) == (None, False, False)
 
 
-def test_what_was_asked_for_and_where_it_is_from_is_known(yard: Yard) -> None:
+def test_requested_and_direct_url_are_read(yard: Yard) -> None:
     url = {"url": "file:///src/a", "dir_info": {"editable": True}}
     item = WheelToInstall(wheel=yard.wheel("a"), requested=True, direct_url=url)
     staged = stage(yard.env, [item])
@@ -46,7 +46,7 @@ def test_what_was_asked_for_and_where_it_is_from_is_known(yard: Yard) -> None:
     assert (one.direct_url, one.editable, one.requested) == (url, True, True)
 
 
-def test_other_ways_to_be_installed_are_seen(yard: Yard) -> None:
+def test_eggs_are_found(yard: Yard) -> None:
     (yard.site / "old-1.2-py3.11.egg-info").write_text("Metadata-Version: 1.0\nName: old\n")
     (yard.site / "dev_elop.egg-link").write_text("/src/develop\n.")
     (yard.site / "flat-3.egg-info").mkdir()
@@ -62,13 +62,13 @@ def test_other_ways_to_be_installed_are_seen(yard: Yard) -> None:
     assert found[canonicalize_name("dev-elop")].editable
 
 
-def test_remains_are_no_distributions(yard: Yard) -> None:
+def test_leftovers_are_no_distributions(yard: Yard) -> None:
     for name in ("~ip-1.0.dist-info", "empty-1.0.dist-info", ".dist-info", "x.dist-info.bak"):
         (yard.site / name).mkdir()
     assert installed_distributions(yard.env) == {}
 
 
-def test_of_two_with_one_name_the_newer_counts(yard: Yard) -> None:
+def test_of_two_with_the_same_name_the_newer_counts(yard: Yard) -> None:
     for version in ("1.9", "1.10", "nonsense"):
         info = yard.site / f"x-{version}.dist-info"
         info.mkdir()
@@ -76,7 +76,7 @@ def test_of_two_with_one_name_the_newer_counts(yard: Yard) -> None:
     assert [one.version for one in installed_distributions(yard.env).values()] == ["1.10"]
 
 
-def test_records_are_read_with_their_quotes(yard: Yard) -> None:
+def test_quoted_record_rows_are_parsed(yard: Yard) -> None:
     info = yard.site / "x-1.dist-info"
     info.mkdir()
     (info / "METADATA").touch()

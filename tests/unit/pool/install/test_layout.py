@@ -1,4 +1,4 @@
-"""Where the files of a wheel go, and what they are there."""
+"""The files of an installed wheel: paths, content and RECORD."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rows(yard: Yard, name: str) -> dict[str, tuple[str, str]]:
         return {row[0]: (row[1], row[2]) for row in csv.reader(file)}
 
 
-def test_each_scheme_has_its_place(yard: Yard) -> None:
+def test_each_scheme_has_its_folder(yard: Yard) -> None:
     files = {
         "x.py": MODULE,
         "DATA/purelib/pure.py": "",
@@ -53,7 +53,7 @@ def test_each_scheme_has_its_place(yard: Yard) -> None:
     assert there["bin/tool"] == f"#!{yard.env.python}\nprint('tool')\n".encode()
 
 
-def test_a_record_says_what_is_there(yard: Yard) -> None:
+def test_record_lists_all_files(yard: Yard) -> None:
     """All files are listed, sorted; digests are right, but for RECORD and bytecode, without one."""
     files = {
         "x/__init__.py": MODULE,
@@ -86,7 +86,7 @@ def test_commands_run_with_the_environments_python(yard: Yard) -> None:
         assert stat.S_IMODE((yard.bin / name).stat().st_mode) == 0o755
 
 
-def test_commands_run_where_the_kernel_takes_no_such_first_line(tmp_path: Path) -> None:
+def test_commands_run_with_a_long_path_or_spaces(tmp_path: Path) -> None:
     yard = Yard(tmp_path / "it's a long way" / ("x" * 120))
     files = {"x.py": MODULE, "INFO/entry_points.txt": POINTS}
     yard.put(yard.wheel("x", files=files))
@@ -94,7 +94,7 @@ def test_commands_run_where_the_kernel_takes_no_such_first_line(tmp_path: Path) 
     assert said.stdout == "hello\n"
 
 
-def test_versioned_commands_are_those_of_this_python(yard: Yard) -> None:
+def test_versioned_launchers_have_this_pythons_version(yard: Yard) -> None:
     points = "[console_scripts]\npip = p:m\npip3.2 = p:m\npip3 = p:m\neasy_install = p:m\neasy_install-2.7 = p:m\n"
     before = {path.name for path in yard.bin.iterdir()}
     yard.put(yard.wheel("p", files={"p.py": "", "INFO/entry_points.txt": points}))
@@ -115,7 +115,7 @@ def test_launchers_that_setuptools_made_are_replaced(yard: Yard) -> None:
     assert not (yard.bin / "hello-script.py").exists()
 
 
-def test_who_and_why_is_written_down(yard: Yard) -> None:
+def test_installer_requested_and_direct_url_are_written(yard: Yard) -> None:
     url = {"url": "https://example.org/x.zip", "archive_info": {}}
     staged = stage(
         yard.env, [WheelToInstall(wheel=yard.wheel("x"), requested=True, direct_url=url)]
@@ -151,16 +151,14 @@ def test_files_are_links_or_copies_with_the_same_times(yard: Yard, copy: bool) -
     assert one.st_mtime_ns == other.st_mtime_ns
 
 
-def test_editables_lead_to_their_tree(yard: Yard, tmp_path: Path) -> None:
+def test_an_editable_install_imports_from_its_tree(yard: Yard, tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/tree.py").write_text("here = True\n")
     yard.put(yard.wheel("tree", files={"_tree.pth": f"{tmp_path}/src\n"}))
     assert run(yard.env, "import tree; print(tree.__file__)") == str(tmp_path / "src/tree.py")
 
 
-def test_links_that_lead_out_of_the_environment_are_not_followed(
-    yard: Yard, tmp_path: Path
-) -> None:
+def test_links_out_of_the_environment_are_refused(yard: Yard, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (yard.env.prefix / "share").symlink_to(tmp_path / "elsewhere")
     wheel = yard.wheel("x", files={"DATA/data/share/x": ""})

@@ -1,4 +1,4 @@
-"""Sets of distributions replace what is there: wholly, and nothing else."""
+"""Transactions replace distributions completely, and change no other files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NEW = {
 
 
 def refused(yard: Yard, *wheels: object, match: str) -> InstallError:
-    """Expect a refusal that leaves no trace, and return it."""
+    """Expect an error that changes nothing; return it."""
     before = content(yard.env.prefix)
     with pytest.raises(InstallError, match=match) as caught:
         yard.put(*wheels)  # type: ignore[arg-type]
@@ -57,39 +57,39 @@ def refused(yard: Yard, *wheels: object, match: str) -> InstallError:
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
-def test_an_upgrade_leaves_what_a_fresh_install_would(yard: Yard, exchanges: bool) -> None:
+def test_an_upgrade_has_the_files_of_a_fresh_install(yard: Yard, exchanges: bool) -> None:
     fresh = yard.copied("fresh")
     new = yard.wheel("x", "2.0", NEW)
     fresh.put(new)
     yard.put(yard.wheel("x", "1.0", OLD))
-    done = yard.put(new, use_exchange=exchanges)
-    assert done.changes == (Change(name="x", old="1.0", new="2.0"),)
-    assert done.notes == ()
+    result = yard.put(new, use_exchange=exchanges)
+    assert result.changes == (Change(name="x", old="1.0", new="2.0"),)
+    assert result.notes == ()
     assert content(yard.env.prefix) == content(fresh.env.prefix)
     assert leftovers(yard.env) == []
     assert run(yard.env, "import x.fresh, single, ns.x; print(x.v, single.v, ns.x.v)") == "2 2 2"
 
 
-def test_a_removal_leaves_nothing(yard: Yard) -> None:
+def test_a_removal_leaves_no_files(yard: Yard) -> None:
     before = content(yard.env.prefix)
     yard.put(yard.wheel("x", "1.0", OLD))
     run(yard.env, "import sys; sys.dont_write_bytecode = False; import x.gone, single")
-    done = yard.put(remove=[X, canonicalize_name("unknown")])
-    assert done.changes == (Change(name="x", old="1.0", new=None),)
+    result = yard.put(remove=[X, canonicalize_name("unknown")])
+    assert result.changes == (Change(name="x", old="1.0", new=None),)
     assert content(yard.env.prefix) == before
 
 
-def test_one_is_removed_while_another_is_installed(yard: Yard) -> None:
+def test_one_distribution_is_removed_and_another_installed_at_once(yard: Yard) -> None:
     """A module moves from one distribution to another."""
     yard.put(yard.wheel("x", files={"x.py": "", "moves/__init__.py": "v = 1\n"}))
-    done = yard.put(yard.wheel("y", files={"moves/__init__.py": "v = 2\n"}), remove=[X])
-    assert [str(change) for change in done.changes] == ["y 1.0", "x 1.0 removed"]
+    result = yard.put(yard.wheel("y", files={"moves/__init__.py": "v = 2\n"}), remove=[X])
+    assert [str(change) for change in result.changes] == ["y 1.0", "x 1.0 removed"]
     assert set(installed_distributions(yard.env)) == {"y"}
     assert run(yard.env, "import moves; print(moves.v)") == "2"
     assert not (yard.site / "x.py").exists()
 
 
-def test_the_same_again_changes_nothing_but_metadata(yard: Yard) -> None:
+def test_a_reinstallation_changes_only_metadata(yard: Yard) -> None:
     wheel = yard.wheel("x", files=OLD)
     yard.put(wheel)
     before = content(yard.env.prefix)
@@ -97,7 +97,7 @@ def test_the_same_again_changes_nothing_but_metadata(yard: Yard) -> None:
     assert content(yard.env.prefix) == before
 
 
-def test_files_of_users_survive(yard: Yard) -> None:
+def test_files_of_users_are_kept(yard: Yard) -> None:
     yard.put(yard.wheel("x", "1.0", OLD))
     mine = [yard.site / "x/mine.py", yard.site / "gone/mine.txt", yard.bin / "mine"]
     for path in mine:
@@ -110,7 +110,7 @@ def test_files_of_users_survive(yard: Yard) -> None:
     assert run(yard.env, "import x.fresh; print(x.v)") == "2"
 
 
-def test_bytecode_of_other_pythons_goes_with_its_source(yard: Yard) -> None:
+def test_bytecode_of_other_pythons_is_removed_with_its_source(yard: Yard) -> None:
     yard.put(yard.wheel("x", files={"x/__init__.py": "", "x/gone.py": "", "single.py": ""}))
     stray = [
         "x/__pycache__/gone.cpython-39.opt-1.pyc",
@@ -126,7 +126,7 @@ def test_bytecode_of_other_pythons_goes_with_its_source(yard: Yard) -> None:
     assert kept.exists()
 
 
-def test_a_namespace_is_shared(yard: Yard) -> None:
+def test_a_namespace_package_is_shared(yard: Yard) -> None:
     yard.put(yard.wheel("a", files={"ns/a.py": "v = 1\n"}), yard.wheel("b", files={"ns/b.py": ""}))
     yard.put(yard.wheel("a", "2.0", {"ns/a.py": "v = 2\n", "ns/c.py": ""}))
     assert run(yard.env, "import ns.a, ns.b, ns.c; print(ns.a.v)") == "2"
@@ -135,8 +135,8 @@ def test_a_namespace_is_shared(yard: Yard) -> None:
     assert not (yard.site / "ns/a.py").exists()
 
 
-def test_a_file_that_two_bring_alike_stays_with_the_other(yard: Yard) -> None:
-    """As the ``__init__.py`` of old namespace packages."""
+def test_an_identical_file_of_two_distributions_stays_for_the_other(yard: Yard) -> None:
+    """For example the ``__init__.py`` of old namespace packages."""
     same = {"ns/__init__.py": "shared = True\n"}
     yard.put(
         yard.wheel("a", files={**same, "ns/a.py": ""}),
@@ -159,7 +159,7 @@ def test_a_file_of_another_distribution_is_refused(yard: Yard) -> None:
     assert "owner" in problem.hint
 
 
-def test_two_that_bring_one_file_are_refused(yard: Yard) -> None:
+def test_two_wheels_with_one_different_file_are_refused(yard: Yard) -> None:
     wheels = yard.wheel("a", files={"both.py": "1"}), yard.wheel("b", files={"both.py": "2"})
     refused(yard, *wheels, match=r"^a 1\.0 and b 1\.0 both contain .*site-packages/both\.py$")
 
@@ -170,10 +170,10 @@ def test_a_file_and_a_folder_of_one_name_are_refused(yard: Yard) -> None:
     refused(yard, other, one, match="both contain")
 
 
-def test_nobodys_files_are_overwritten(yard: Yard) -> None:
+def test_files_without_an_owner_are_overwritten(yard: Yard) -> None:
     (yard.site / "x").mkdir()
     for name in ("x/__init__.py", "single.py"):
-        (yard.site / name).write_text("nobody's")
+        (yard.site / name).write_text("no owner")
     (yard.site / "x/mine.py").write_text("mine")
     yard.put(yard.wheel("x", "2.0", NEW))
     assert run(yard.env, "import x, single; print(x.v, single.v)") == "2 2"
@@ -183,7 +183,7 @@ def test_nobodys_files_are_overwritten(yard: Yard) -> None:
 @pytest.mark.parametrize(
     "name", ["x-1.0-py3.11.egg-info", "x.egg-link", "x-1.0.dist-info/METADATA"]
 )
-def test_what_has_no_record_cannot_be_replaced(yard: Yard, name: str) -> None:
+def test_a_distribution_without_record_cannot_be_replaced(yard: Yard, name: str) -> None:
     path = yard.site / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("Name: x\n")
@@ -191,7 +191,7 @@ def test_what_has_no_record_cannot_be_replaced(yard: Yard, name: str) -> None:
     assert "uninstall it with the tool that installed it" in problem.hint
 
 
-def test_what_is_outside_is_never_removed(yard: Yard, tmp_path: Path) -> None:
+def test_files_outside_of_the_environment_are_never_removed(yard: Yard, tmp_path: Path) -> None:
     yard.put(yard.wheel("x"))
     victims = [tmp_path / "victim", yard.env.prefix.parent / "relative"]
     for victim in victims:
@@ -230,7 +230,7 @@ def test_files_become_folders_and_folders_files(yard: Yard) -> None:
     assert (yard.site / "two/__init__.py").is_file()
 
 
-def test_both_of_two_of_one_name_are_replaced(yard: Yard) -> None:
+def test_two_distributions_of_the_same_name_are_both_replaced(yard: Yard) -> None:
     yard.put(yard.wheel("x", "1.0", OLD))
     other = yard.site / "x-0.9.dist-info"
     other.mkdir()
@@ -243,10 +243,7 @@ def test_both_of_two_of_one_name_are_replaced(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
-def test_a_step_that_does_not_work_has_all_before_it_taken_back(
-    yard: Yard, exchanges: bool
-) -> None:
-    """Whichever it is."""
+def test_a_failed_step_rolls_back_all_before_it(yard: Yard, exchanges: bool) -> None:
     yard.put(yard.wheel("x", "1.0", OLD))
     wheels = yard.wheel("x", "2.0", NEW), yard.wheel("y")
     before = content(yard.env.prefix)
@@ -256,10 +253,10 @@ def test_a_step_that_does_not_work_has_all_before_it_taken_back(
     for failing in range(len(seen)):
         steps: list[str] = []
 
-        def step(said: str, steps: list[str] = steps, failing: int = failing) -> None:
-            steps.append(said)
+        def step(change: str, steps: list[str] = steps, failing: int = failing) -> None:
+            steps.append(change)
             if len(steps) == failing + 1:
-                raise OSError(errno.EACCES, "Permission denied", said)
+                raise OSError(errno.EACCES, "Permission denied", change)
 
         with pytest.raises(InstallError, match="is as it was: permission denied"):
             yard.put(*wheels, on_change=step, use_exchange=exchanges)
@@ -267,8 +264,8 @@ def test_a_step_that_does_not_work_has_all_before_it_taken_back(
         assert leftovers(yard.env) == []
 
 
-def test_folders_that_cannot_be_renamed_are_gone_into(yard: Yard) -> None:
-    """As in the lower layers of an overlay: whole old folders stay where they are."""
+def test_folders_that_cannot_be_renamed_are_entered(yard: Yard) -> None:
+    """As in the lower layers of an overlay: old folders are not renamed."""
     fresh = yard.copied("fresh")
     new = yard.wheel("x", "2.0", NEW)
     fresh.put(new)
@@ -276,19 +273,19 @@ def test_folders_that_cannot_be_renamed_are_gone_into(yard: Yard) -> None:
     lower = {str(path) for path in yard.env.prefix.rglob("*") if path.is_dir()}
     staged = yard.stage(new)
 
-    def step(said: str) -> None:
-        kind, *paths = said.split()
+    def step(change: str) -> None:
+        kind, *paths = change.split()
         if kind in ("rename", "exchange") and lower & set(paths):
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), said)
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), change)
 
-    done = commit(staged, on_change=step)
+    result = commit(staged, on_change=step)
     discard(staged)
-    assert done.notes == ()
+    assert result.notes == ()
     assert set(content(yard.env.prefix)) == set(content(fresh.env.prefix))
     assert run(yard.env, "import x.fresh, single, ns.x; print(x.v, single.v, ns.x.v)") == "2 2 2"
 
 
-def test_an_exchange_that_the_file_system_refuses_is_two_renames(
+def test_an_unsupported_exchange_is_done_by_two_renames(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pool.install.filesystem._RENAME_EXCHANGE", 1 << 20)  # EINVAL
@@ -297,18 +294,18 @@ def test_an_exchange_that_the_file_system_refuses_is_two_renames(
     assert run(yard.env, "import x; print(x.v)") == "2"
 
 
-def test_an_exchange_of_what_is_not_there_says_so(tmp_path: Path) -> None:
+def test_an_exchange_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Filesystem().exchange(str(tmp_path / "a"), str(tmp_path / "b"))
 
 
-def test_nothing_to_mend_is_no_news(yard: Yard) -> None:
+def test_recovery_without_leftovers_has_no_notes(yard: Yard) -> None:
     assert recover(yard.env) == ()
     remove_leftovers(yard.env)
     assert leftovers(yard.env) == []
 
 
-def test_an_environment_in_use_is_left_alone(yard: Yard) -> None:
+def test_the_staging_folder_of_a_live_process_is_left_alone(yard: Yard) -> None:
     staged = yard.stage(yard.wheel("x"))
     assert recover(yard.env) == ()
     remove_leftovers(yard.env)
@@ -318,17 +315,17 @@ def test_an_environment_in_use_is_left_alone(yard: Yard) -> None:
     assert leftovers(yard.env) == []
 
 
-def test_what_neither_goes_on_nor_back_stays_for_the_next(
+def test_a_transaction_that_cannot_be_finished_or_rolled_back_stays_for_the_next(
     yard: Yard,
 ) -> None:
     yard.put(yard.wheel("x", "1.0", OLD))
     staged = yard.stage(yard.wheel("x", "2.0", NEW))
     steps: list[str] = []
 
-    def step(said: str) -> None:
-        steps.append(said)
+    def step(change: str) -> None:
+        steps.append(change)
         if len(steps) > 6:
-            raise OSError(errno.EIO, "Input/output error", said)
+            raise OSError(errno.EIO, "Input/output error", change)
 
     with pytest.raises(InstallError, match="neither be finished nor rolled back") as caught:
         commit(staged, on_change=step)

@@ -1,4 +1,4 @@
-"""Any sets of distributions, one after the other: what is there is what a model says.
+"""Any sequence of sets of distributions leaves the files that a model predicts.
 
 Paths are few, so that folders are shared, files collide, and modules move between distributions.
 """
@@ -51,11 +51,11 @@ def yard(template: Yard) -> Iterator[Yard]:
     shutil.rmtree(copy.env.prefix)
 
 
-def wheel(folder: Path, name: str, version: str, brought: Files) -> UnpackedWheel:
+def wheel(folder: Path, name: str, version: str, files_of_wheel: Files) -> UnpackedWheel:
     """Make an unpacked wheel without bytecode, which takes a process."""
     info = f"{name}-{version}.dist-info"
     root = Path(tempfile.mkdtemp(dir=folder))
-    texts = {**brought, f"{info}/METADATA": f"Name: {name}\nVersion: {version}\n"}
+    texts = {**files_of_wheel, f"{info}/METADATA": f"Name: {name}\nVersion: {version}\n"}
     rows = [f"{path},{_digest(text)},{len(text)}" for path, text in texts.items()]
     texts[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
     for path, text in texts.items():
@@ -78,53 +78,65 @@ def _digest(text: str) -> str:
 
 
 class Model:
-    """What should be there."""
+    """The expected state of the environment."""
 
     def __init__(self, mine: Files) -> None:
         self.mine = mine
-        self.there: dict[str, tuple[str, Files]] = {}
+        self.installed: dict[str, tuple[str, Files]] = {}
 
     def allows(self, changes: dict[str, Files | None]) -> bool:
-        """Return whether no two distributions would have one file with different content."""
-        after = {name: brought for name, (_, brought) in self.there.items() if name not in changes}
-        after |= {name: brought for name, brought in changes.items() if brought is not None}
+        """Tell whether no two distributions would have the same file with different content."""
+        after = {
+            name: files_of_wheel
+            for name, (_, files_of_wheel) in self.installed.items()
+            if name not in changes
+        }
+        after |= {
+            name: files_of_wheel
+            for name, files_of_wheel in changes.items()
+            if files_of_wheel is not None
+        }
         found: Files = {}
         return all(
             found.setdefault(path, text) == text
-            for brought in after.values()
-            for path, text in brought.items()
+            for files_of_wheel in after.values()
+            for path, text in files_of_wheel.items()
         )
 
     def change(self, changes: dict[str, Files | None], version: str) -> None:
-        for name, brought in changes.items():
-            self.there.pop(name, None)
-            if brought is not None:
-                self.there[name] = version, brought
+        for name, files_of_wheel in changes.items():
+            self.installed.pop(name, None)
+            if files_of_wheel is not None:
+                self.installed[name] = version, files_of_wheel
 
     def files(self) -> Files:
         return {
             **self.mine,
-            **{path: text for _, brought in self.there.values() for path, text in brought.items()},
+            **{
+                path: text
+                for _, files_of_wheel in self.installed.values()
+                for path, text in files_of_wheel.items()
+            },
         }
 
 
 def check(yard: Yard, model: Model) -> None:
-    there = {
+    actual = {
         path: data.decode()
         for path, data in content(yard.site).items()
         if ".dist-info/" not in path and not path.endswith("/")
     }
-    assert there == model.files()
+    assert actual == model.files()
     assert {name: one.version for name, one in installed_distributions(yard.env).items()} == {
-        name: version for name, (version, _) in model.there.items()
+        name: version for name, (version, _) in model.installed.items()
     }
-    assert len(list(yard.site.glob("*.dist-info"))) == len(model.there)
+    assert len(list(yard.site.glob("*.dist-info"))) == len(model.installed)
     assert leftovers(yard.env) == []
 
 
 @settings(max_examples=150, deadline=None)
 @given(sets=sets, mine=mine, exchanges=st.booleans(), failing=st.integers(0, 30))
-def test_what_is_there_is_what_was_asked_for(
+def test_any_sequence_of_sets_leaves_what_the_model_says(
     yard: Yard, sets: Sets, mine: Files, exchanges: bool, failing: int
 ) -> None:
     """Refused sets, and sets of which one step fails, change nothing; the next one works."""
@@ -137,11 +149,15 @@ def test_what_is_there_is_what_was_asked_for(
     scratch = Path(tempfile.mkdtemp(dir=yard.folder))
     for number, changes in enumerate(sets):
         wheels = [
-            wheel(scratch, name, f"{number}", brought)
-            for name, brought in changes.items()
-            if brought is not None
+            wheel(scratch, name, f"{number}", files_of_wheel)
+            for name, files_of_wheel in changes.items()
+            if files_of_wheel is not None
         ]
-        gone = [canonicalize_name(name) for name, brought in changes.items() if brought is None]
+        gone = [
+            canonicalize_name(name)
+            for name, files_of_wheel in changes.items()
+            if files_of_wheel is None
+        ]
         if not model.allows(changes):
             with pytest.raises(InstallError, match=r"belongs to|both contain"):
                 yard.put(*wheels, remove=gone)
@@ -149,10 +165,10 @@ def test_what_is_there_is_what_was_asked_for(
             continue
         steps: list[str] = []
 
-        def step(said: str, steps: list[str] = steps) -> None:
-            steps.append(said)
+        def step(change: str, steps: list[str] = steps) -> None:
+            steps.append(change)
             if len(steps) == failing:
-                raise PermissionError(13, "Permission denied", said)
+                raise PermissionError(13, "Permission denied", change)
 
         try:
             yard.put(*wheels, remove=gone, on_change=step, use_exchange=exchanges)

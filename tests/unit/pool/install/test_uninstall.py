@@ -1,4 +1,4 @@
-"""Distributions go as they came: all that their RECORDs name, and nothing else."""
+"""Uninstalled distributions lose all files of their RECORDs, and no others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from tests.support.installs import Yard
 
 
-def nobody(holder: Holder | None) -> None:
-    """Nobody is waited for."""
+def fail_on_wait(holder: Holder | None) -> None:
+    """Fail: the lock must be free."""
     raise AssertionError(holder)
 
 
-def test_all_that_was_asked_for_goes_and_what_needs_it_is_told(yard: Yard) -> None:
+def test_all_named_distributions_are_removed_and_dependents_reported(yard: Yard) -> None:
     yard.put(yard.wheel("a"), yard.wheel("b", requires=["a>=1"]), yard.wheel("c"))
-    told = uninstall(["A", "c", "c"], yard.env.prefix, {}, on_wait=nobody)
-    assert told == [
+    report = uninstall(["A", "c", "c"], yard.env.prefix, {}, on_wait=fail_on_wait)
+    assert report == [
         "removed a 1.0",
         "removed c 1.0",
         "b 1.0 needs a>=1, which is not installed",
@@ -34,14 +34,14 @@ def test_all_that_was_asked_for_goes_and_what_needs_it_is_told(yard: Yard) -> No
     assert not (yard.env.prefix / ".wheelpool").exists()
 
 
-def test_where_one_is_not_there_none_goes(yard: Yard) -> None:
+def test_if_one_is_not_installed_none_is_removed(yard: Yard) -> None:
     yard.put(yard.wheel("a"))
     with pytest.raises(RequirementError, match="nope: not installed in"):
-        uninstall(["a", "nope"], yard.env.prefix, {}, on_wait=nobody)
+        uninstall(["a", "nope"], yard.env.prefix, {}, on_wait=fail_on_wait)
     assert set(installed_distributions(yard.env)) == {"a"}
 
 
-def test_who_has_the_environment_is_waited_for_by_name(yard: Yard) -> None:
+def test_the_holder_of_the_environments_lock_is_reported(yard: Yard) -> None:
     yard.put(yard.wheel("a"))
     seen: list[Holder | None] = []
     with yard.env.lock_path.open("w") as lock:

@@ -1,4 +1,4 @@
-"""Build environments: what is in them works, what is outside stays outside."""
+"""Build environments: installed wheels work, and nothing outside of them is used or changed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def told(env: BuildEnvironment, *argv: str, base: dict[str, str] | None = None) 
     return done.stdout.strip()
 
 
-def test_it_is_an_environment_of_its_own(
+def test_create_makes_a_virtual_environment(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
@@ -70,14 +70,14 @@ def test_it_is_an_environment_of_its_own(
     assert value == 2
 
 
-def test_only_its_own_packages_are_seen(tmp_path: Path, python: Interpreter) -> None:
+def test_an_environment_sees_only_its_own_packages(tmp_path: Path, python: Interpreter) -> None:
     env = environment.create(tmp_path / "env", python, [])
     (tmp_path / "leak.py").touch()
     script = "import importlib.util as u; print([n for n in ('leak', 'pytest', 'pip') if u.find_spec(n)])"
     assert told(env, "python", "-c", script, base={"PYTHONPATH": str(tmp_path)}) == "[]"
 
 
-def test_commands_run_with_its_interpreter(
+def test_commands_run_with_the_environments_interpreter(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "a folder", python, [stored(TINY)])
@@ -86,7 +86,7 @@ def test_commands_run_with_its_interpreter(
     assert told(env, "tiny-shell") == "shell"
 
 
-def test_headers_and_data_have_their_places(
+def test_headers_and_data_go_to_their_folders(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
@@ -94,7 +94,7 @@ def test_headers_and_data_have_their_places(
     assert (env.path / "share/tiny.txt").is_file()
 
 
-def test_metadata_is_found(
+def test_importlib_metadata_finds_installed_wheels(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
@@ -102,7 +102,7 @@ def test_metadata_is_found(
     assert told(env, "python", "-c", script).startswith("1.0 EntryPoint(name='tiny'")
 
 
-def test_bytecode_is_used_and_nothing_is_compiled_again(
+def test_cached_bytecode_is_used_and_not_compiled_again(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     wheel = stored(TINY)
@@ -112,7 +112,7 @@ def test_bytecode_is_used_and_nothing_is_compiled_again(
     assert (env.path / python.site / bytecode).samefile(wheel.path / "purelib" / bytecode)
 
 
-def test_a_module_that_a_build_replaces_is_what_it_gets_and_the_store_is_unharmed(
+def test_a_build_that_replaces_a_module_does_not_change_the_cache(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     wheel = stored(TINY)
@@ -126,7 +126,7 @@ def test_a_module_that_a_build_replaces_is_what_it_gets_and_the_store_is_unharme
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])
-def test_where_no_links_can_be_made_files_are_copied(
+def test_files_are_copied_if_links_cannot_be_made(
     tmp_path: Path,
     python: Interpreter,
     stored: Callable[..., UnpackedWheel],
@@ -145,7 +145,7 @@ def test_where_no_links_can_be_made_files_are_copied(
     assert module.stat().st_mtime_ns == (wheel.path / "purelib/tiny/__init__.py").stat().st_mtime_ns
 
 
-def test_the_later_of_two_wheels_wins_a_file(
+def test_of_two_wheels_with_one_file_the_later_wins(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     first, second = stored({"tiny/a.py": "value = 1\n"}), stored({"tiny/a.py": "value = 22\n"})
@@ -154,7 +154,7 @@ def test_the_later_of_two_wheels_wins_a_file(
     assert (first.path / "purelib/tiny/a.py").read_text() == "value = 1\n"
 
 
-def test_replacing_leaves_only_what_was_given(
+def test_replace_leaves_only_the_new_wheels(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored({"one.py": "\n"})])
@@ -166,7 +166,7 @@ def test_replacing_leaves_only_what_was_given(
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
-def test_another_version_has_its_own_bytecode_and_place(
+def test_another_python_version_has_its_own_bytecode_and_folder(
     tmp_path: Path, stored: Callable[..., UnpackedWheel], version: str
 ) -> None:
     target = probe(find_python(version), os.environ)
@@ -178,7 +178,7 @@ def test_another_version_has_its_own_bytecode_and_place(
     assert told(env, "tiny-script") == f"1 {env.path}"
 
 
-def test_an_environment_from_an_environments_interpreter(
+def test_an_environment_is_created_from_the_interpreter_of_another_one(
     tmp_path: Path, stored: Callable[..., UnpackedWheel]
 ) -> None:
     subprocess.run(
@@ -189,7 +189,9 @@ def test_an_environment_from_an_environments_interpreter(
     assert told(env, "tiny-script") == f"1 {env.path}"
 
 
-def test_what_hooks_inherit_is_clean(tmp_path: Path, python: Interpreter) -> None:
+def test_hooks_inherit_no_variables_that_change_a_build(
+    tmp_path: Path, python: Interpreter
+) -> None:
     env = environment.create(tmp_path / "env", python, [])
     base = {
         "PATH": "/usr/bin",

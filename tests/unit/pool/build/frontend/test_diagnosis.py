@@ -1,4 +1,4 @@
-"""What is found in the logs of real failed builds, and in the words of tools that are not here."""
+"""Diagnoses of logs of real failed builds, and of messages of tools that are not installed here."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def of(text: str | bytes) -> Diagnosis:
         ("badmeta", "configuration error: `project.version` must be pep440", "", 1),
     ],
 )
-def test_real_logs_tell_why(log: str, cause: str, hint: str, at: int) -> None:
+def test_logs_of_real_failures_give_cause_and_hint(
+    log: str, cause: str, hint: str, at: int
+) -> None:
     text = (LOGS / f"{log}.txt").read_bytes()
     found = of(text)
     assert cause in found.cause
@@ -91,11 +93,11 @@ def test_real_logs_tell_why(log: str, cause: str, hint: str, at: int) -> None:
         ),
     ],
 )
-def test_there_is_a_way_out_of(text: str, hint: str) -> None:
+def test_known_errors_have_a_hint(text: str, hint: str) -> None:
     assert hint in of(text).hint
 
 
-def test_the_first_error_counts_not_what_follows_from_it() -> None:
+def test_the_first_error_counts_not_its_consequences() -> None:
     found = of(
         "a.c:1:1: error: first\nb.c:2:2: error: second\n"
         "Traceback (most recent call last):\n  File x\n"
@@ -105,7 +107,7 @@ def test_the_first_error_counts_not_what_follows_from_it() -> None:
     assert found.cause == "a.c:1:1: error: first"
 
 
-def test_what_configure_steps_try_in_vain_is_no_cause() -> None:
+def test_failed_configure_checks_are_no_cause() -> None:
     found = of(
         "_configtest.c:1:10: fatal error: nope.h: No such file or directory\n"
         "--   Package 'nope', required by 'virtual:world', not found\n"
@@ -123,19 +125,19 @@ def test_the_last_exception_of_a_chain_counts() -> None:
     assert found.cause == "RuntimeError: set X_HOME"
 
 
-def test_without_an_error_the_last_line_is_told() -> None:
+def test_without_an_error_the_last_line_is_the_cause() -> None:
     assert of("one\ntwo\n\n").cause == "two"
     assert diagnose([]) is None
 
 
-def test_numbers_count_from_where_reading_began() -> None:
+def test_line_numbers_count_from_the_given_first_line() -> None:
     found = diagnose(["", "x.c:1:1: error: here"], first=1000)
     assert found
     assert found.lines == ((1001, "x.c:1:1: error: here"),)
 
 
-def test_an_error_is_found_among_lines_made_to_slow_patterns_down() -> None:
-    """A pattern that went over a line again and again would not end in this life."""
+def test_lines_that_slow_patterns_down_are_scanned_in_time() -> None:
+    """A pattern with quadratic backtracking would run for years."""
     nasty = [
         clean_line(text * 10_000)
         for text in (": error ", "a:1:", "Package ", "not found ", "CMake Erro ", "'" * 9, " (")
@@ -145,7 +147,7 @@ def test_an_error_is_found_among_lines_made_to_slow_patterns_down() -> None:
     assert found.cause == "x.c:1:1: error: here"
 
 
-def test_tables_know_what_they_are_asked_and_nothing_else() -> None:
+def test_hints_exist_for_listed_names_and_no_others() -> None:
     assert "libffi-dev" in hint_for_header("ffi.h")
     assert "openssl-devel" in hint_for_header("openssl/ssl.h")
     assert "python3-devel" in hint_for_library("python3.11")

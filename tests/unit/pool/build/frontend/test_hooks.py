@@ -1,4 +1,4 @@
-"""Hooks of odd backends: each way to fail in words, and no process left behind by any."""
+"""Hooks of odd backends: each failure has its message, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ pathlib.Path("pid").write_bytes(pid)
 """
 
 
-async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_path: Path) -> None:
+async def test_a_daemon_without_a_marker_is_ended_if_it_was_sampled_below_the_hook(
+    tmp_path: Path,
+) -> None:
     tree = tree_of(tmp_path, DAEMON + GOOD)
     call = hook_call(tree)
     asked: list[float] = []
@@ -76,12 +78,12 @@ async def test_a_daemon_that_hides_is_ended_if_it_was_seen_below_the_hook(tmp_pa
     assert asked[0] > 0
 
 
-async def test_a_wheel_is_built_and_named(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_build_wheel_returns_the_name_of_the_wheel(hooks: HookRunner, tmp_path: Path) -> None:
     result = await run(hooks, hook_call(tree_of(tmp_path, GOOD)))
     assert result.value == WHEEL
 
 
-async def test_the_largest_of_its_processes_is_told(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_the_peak_is_that_of_the_largest_process(hooks: HookRunner, tmp_path: Path) -> None:
     eater = "subprocess.run([sys.executable, '-c', 'import time; b\\'x\\' * (400 << 20)'])\n"
     result = await run(
         hooks, hook_call(tree_of(tmp_path, "import subprocess, sys\n" + eater + GOOD))
@@ -89,14 +91,14 @@ async def test_the_largest_of_its_processes_is_told(hooks: HookRunner, tmp_path:
     assert 400 << 20 <= result.peak < 500 << 20
 
 
-async def test_the_pid_is_told_on_the_loops_thread(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_on_start_gets_the_pid_on_the_loops_thread(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, "import os; print(os.getpid(), flush=True)\n" + GOOD))
     told: list[tuple[int, asyncio.AbstractEventLoop]] = []
     await hooks.call(call, on_start=lambda pid: told.append((pid, asyncio.get_running_loop())))
     assert told == [(int(call.log.read_text()), asyncio.get_running_loop())]
 
 
-async def test_a_backend_without_get_requires_wants_nothing(
+async def test_a_backend_without_get_requires_has_no_requirements(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
     call = hook_call(tree_of(tmp_path, GOOD), "get_requires_for_build_wheel")
@@ -132,7 +134,7 @@ async def test_config_settings_reach_the_backend(hooks: HookRunner, tmp_path: Pa
         ("import os; os.kill(os.getpid(), 11)", "build_wheel was killed by SIGSEGV"),
     ],
 )
-async def test_a_broken_hook_is_put_into_words(
+async def test_a_broken_hook_has_an_error_message(
     hooks: HookRunner, tmp_path: Path, body: str, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
@@ -140,7 +142,7 @@ async def test_a_broken_hook_is_put_into_words(
 
 
 @pytest.mark.parametrize("value", ["None", "'setuptools'", "['a', 1]", "{'a': 'b'}"])
-async def test_requirements_that_are_no_list_of_strings_are_refused(
+async def test_requirements_other_than_a_list_of_strings_are_refused(
     hooks: HookRunner, tmp_path: Path, value: str
 ) -> None:
     tree = tree_of(tmp_path, f"def get_requires_for_build_wheel(s): return {value}")
@@ -153,7 +155,7 @@ async def test_a_missing_hook_is_named(hooks: HookRunner, tmp_path: Path) -> Non
         await run(hooks, hook_call(tree_of(tmp_path, "")))
 
 
-async def test_a_backend_that_is_nowhere_is_named(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_missing_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend="flat_core.api", backend_path=())
     with pytest.raises(
         BackendError, match=r"flat_core.api cannot be imported: .*flat_core"
@@ -163,22 +165,22 @@ async def test_a_backend_that_is_nowhere_is_named(hooks: HookRunner, tmp_path: P
     assert "flat-core" in caught.value.hint
 
 
-async def test_a_module_that_a_backend_wants_is_named(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_missing_module_of_a_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, "import Cython"))
     with pytest.raises(BackendError, match=r"odd cannot be imported: .*Cython") as caught:
         await run(hooks, call)
     assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
 
 
-async def test_an_in_tree_backend_that_is_not_there_is_named(
-    hooks: HookRunner, tmp_path: Path
-) -> None:
+async def test_a_missing_in_tree_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend="gone")
     with pytest.raises(BackendError, match=r"gone cannot be imported: .*gone"):
         await run(hooks, call)
 
 
-async def test_a_backend_path_out_of_the_tree_is_refused(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_backend_path_outside_of_the_tree_is_refused(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     call = hook_call(tree_of(tmp_path, ""), backend_path=("../..",))
     with pytest.raises(ProjectError, match="inside source tree"):
         await run(hooks, call)
@@ -191,7 +193,7 @@ async def test_warnings_of_a_backend_go_to_its_log(hooks: HookRunner, tmp_path: 
     assert "mind the gap" in call.log.read_text()
 
 
-async def test_a_million_lines_are_kept_and_counted(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_million_lines_are_logged_and_counted(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import sys; sys.stdout.write('x\\n' * 1_000_000); raise SystemExit('enough')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^enough \(build_wheel"):
@@ -201,7 +203,7 @@ async def test_a_million_lines_are_kept_and_counted(hooks: HookRunner, tmp_path:
     assert (tail.lines, tail.last) == (1_000_001, "enough")
 
 
-async def test_escapes_do_not_get_into_the_message(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_error_messages_have_no_escape_sequences(hooks: HookRunner, tmp_path: Path) -> None:
     body = "raise SystemExit('\\x1b[2J\\x1b]0;title\\x07\\x9b31mred\\x1b[0m')"
     call = hook_call(tree_of(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^red \("):
@@ -209,15 +211,15 @@ async def test_escapes_do_not_get_into_the_message(hooks: HookRunner, tmp_path: 
     assert b"\x1b[2J" in call.log.read_bytes()
 
 
-async def test_stdin_is_closed_and_the_session_is_its_own(
-    hooks: HookRunner, tmp_path: Path
-) -> None:
+async def test_a_hook_has_no_stdin_and_its_own_session(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
     with pytest.raises(BackendError, match=r"'' True \("):
         await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
 
 
-async def test_the_lock_goes_along_and_nothing_else_does(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_hook_inherits_the_lock_and_no_other_descriptor(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     body = "import os; raise SystemExit(' '.join(sorted(os.listdir('/proc/self/fd'))))"
     lock = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -237,7 +239,7 @@ async def test_the_lock_goes_along_and_nothing_else_does(hooks: HookRunner, tmp_
     assert len(inherited) == 5
 
 
-async def test_a_tree_that_is_gone_is_named(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_a_removed_tree_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     call = hook_call(tmp_path / "gone", backend_path=())
     with pytest.raises(FileNotFoundError, match="gone"):
         await run(hooks, call)
@@ -261,9 +263,7 @@ def build_wheel(directory, settings=None, metadata=None):
 @pytest.mark.parametrize(
     "end", ["raise SystemExit(3)", "raise SystemExit(0)", "os.kill(os.getpid(), 9)"]
 )
-async def test_nothing_outlives_a_hook_however_it_ends(
-    hooks: HookRunner, tmp_path: Path, end: str
-) -> None:
+async def test_no_process_outlives_a_hook(hooks: HookRunner, tmp_path: Path, end: str) -> None:
     tree = tree_of(tmp_path, LEAVES.replace("END", end))
     with pytest.raises(BackendError):
         await run(hooks, hook_call(tree))
@@ -271,7 +271,9 @@ async def test_nothing_outlives_a_hook_however_it_ends(
     assert list(processes_in(tree)) == []
 
 
-async def test_cancelling_asks_first_then_kills_all(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_cancellation_sends_sigterm_and_then_kills_all(
+    hooks: HookRunner, tmp_path: Path
+) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     hooks._grace = 0.3
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
@@ -283,7 +285,7 @@ async def test_cancelling_asks_first_then_kills_all(hooks: HookRunner, tmp_path:
     assert list(processes_in(tree)) == []
 
 
-async def test_cancelling_twice_waits_for_the_end_all_the_same(
+async def test_a_second_cancellation_still_waits_for_the_end(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
     tree = tree_of(tmp_path, STUBBORN)
@@ -297,7 +299,7 @@ async def test_cancelling_twice_waits_for_the_end_all_the_same(
     assert list(processes_in(tree)) == []
 
 
-async def test_kill_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> None:
+async def test_kill_all_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> None:
     tree = tree_of(tmp_path, STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await until((tree / "ready").exists, "the hook runs")
@@ -324,7 +326,7 @@ async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> Non
     hooks.close()
 
 
-async def test_the_end_of_one_build_leaves_anothers_strays_alone(
+async def test_the_end_of_one_build_does_not_end_processes_of_another(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
     stubborn = tree_of(tmp_path / "one", STUBBORN)
@@ -342,7 +344,7 @@ async def test_the_end_of_one_build_leaves_anothers_strays_alone(
     assert not psutil.pid_exists(stray)
 
 
-def test_signals_are_named_even_if_python_has_no_name_for_them() -> None:
+def test_signals_without_a_python_name_are_numbered() -> None:
     from pool.build.frontend.hooks import _signal_name
 
     assert _signal_name(signal.SIGKILL) == "SIGKILL"

@@ -1,4 +1,4 @@
-"""Variables that tell tools how many jobs they may run: ours last, the user's kept."""
+"""Variables that tell tools how many jobs they may run: the user's are kept, ours come last."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ FIFO = Path("/cache/b1/jobs")
         (" --jobs=3 -s", "  -s -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
     ],
 )
-def test_the_users_makeflags_stay_but_for_jobs(users: str, ours: str) -> None:
+def test_the_users_makeflags_are_kept_without_job_options(users: str, ours: str) -> None:
     told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
     assert told["MAKEFLAGS"] == ours
     assert last_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
     assert "MAX_JOBS" not in told
 
 
-def test_the_first_word_is_never_letters_of_ours() -> None:
+def test_the_first_word_of_makeflags_is_never_one_of_our_flags() -> None:
     told = job_flags({}, fifo=FIFO, max_jobs=4, lease=None)
     assert told["MAKEFLAGS"].startswith(" ")
     assert told["CARGO_MAKEFLAGS"].lstrip().startswith("-j4")
 
 
-def test_a_lease_is_told_by_all_variables() -> None:
+def test_a_lease_sets_all_job_variables() -> None:
     told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=2, called_by_path=True)
     assert {told[name] for name in JOB_VARIABLES} == {"2"}
 
 
-def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
+def test_a_lease_does_not_disable_the_jobserver_of_a_make_that_cmake_calls() -> None:
     told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, max_jobs=4, lease=2)
     assert told["MAX_JOBS"] == "2"
     assert "CMAKE_BUILD_PARALLEL_LEVEL" not in told
@@ -65,13 +65,13 @@ def test_a_lease_leaves_the_make_that_cmake_calls_to_the_jobserver() -> None:
         ({"MAKEFLAGS": " -j12 --jobserver-auth=3,4"}, {}),
     ],
 )
-def test_what_the_user_has_said_bounds_each_build(
+def test_the_users_job_variables_limit_each_build(
     environ: dict[str, str], bounds: dict[str, int]
 ) -> None:
     assert user_job_limits(environ) == bounds
 
 
-def test_who_would_call_what() -> None:
+def test_tools_are_detected_by_the_build_requirements() -> None:
     assert uses_ninja({"meson-python": "0.18"}, {})
     assert uses_ninja({}, {"CMAKE_GENERATOR": "Ninja"})
     assert not uses_ninja({"setuptools": "80"}, {})

@@ -1,4 +1,4 @@
-"""A build that takes more than its jobs is noticed once, by what it prints or what it runs."""
+"""A build that uses more than its jobs is noted once, by its output or its processes."""
 
 from __future__ import annotations
 
@@ -23,43 +23,45 @@ def processes(*commands: str) -> list[ProcessSample]:
         b"warning: a `-j` argument was passed to Cargo but Cargo is also configured with an external jobserver in its environment, ignoring the `-j` parameter",
     ],
 )
-def test_words_of_tools_are_known_wherever_the_log_is_cut(line: bytes) -> None:
+def test_messages_of_tools_are_detected_across_chunks(line: bytes) -> None:
     for cut in range(len(line)):
-        offence = JobOveruseDetector()
-        told = offence.on_output(b"before\n" + line[:cut]) + offence.on_output(line[cut:] + b"\n")
-        told += offence.on_output(line)
-        assert len(told) == 1
-        assert "in its log" in told[0]
+        detector = JobOveruseDetector()
+        notes = detector.on_output(b"before\n" + line[:cut]) + detector.on_output(
+            line[cut:] + b"\n"
+        )
+        notes += detector.on_output(line)
+        assert len(notes) == 1
+        assert "in its log" in notes[0]
 
 
-def test_compilers_count_when_two_looks_in_a_row_see_too_many() -> None:
-    offence = JobOveruseDetector()
-    assert offence.on_sample(processes("python", "make", "cc1", "cc1plus"), 1) == []
-    assert offence.on_sample(processes("cc1"), 1) == []
-    assert offence.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
-    assert offence.on_sample(processes("cc1", "rustc", "as"), 1) == [
+def test_too_many_compilers_count_in_two_samples_in_a_row() -> None:
+    detector = JobOveruseDetector()
+    assert detector.on_sample(processes("python", "make", "cc1", "cc1plus"), 1) == []
+    assert detector.on_sample(processes("cc1"), 1) == []
+    assert detector.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
+    assert detector.on_sample(processes("cc1", "rustc", "as"), 1) == [
         "it runs more compilers than it has jobs: 2 of 1"
     ]
-    assert offence.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
+    assert detector.on_sample(processes("cc1", "rustc", "cc1"), 1) == []
 
 
-def test_parts_of_one_link_count_each() -> None:
-    offence = JobOveruseDetector()
+def test_each_process_of_a_link_counts() -> None:
+    detector = JobOveruseDetector()
     link = processes("gcc", "lto-wrapper", "make", "lto1-ltrans", "lto1-ltrans")
-    assert offence.on_sample(link, 1) == []
-    assert offence.on_sample(link, 1) == ["it runs more compilers than it has jobs: 2 of 1"]
+    assert detector.on_sample(link, 1) == []
+    assert detector.on_sample(link, 1) == ["it runs more compilers than it has jobs: 2 of 1"]
     assert JobOveruseDetector().on_sample(processes("lto1-wpa", "lto1-wpa-stream"), 1) == []
 
 
-def test_what_waits_for_a_compiler_is_none() -> None:
-    offence = JobOveruseDetector()
+def test_a_compiler_driver_that_waits_does_not_count() -> None:
+    detector = JobOveruseDetector()
     for _ in range(3):
-        assert offence.on_sample(processes("gcc", "collect2", "make", "ninja", "cargo"), 1) == []
+        assert detector.on_sample(processes("gcc", "collect2", "make", "ninja", "cargo"), 1) == []
 
 
-def test_a_ninja_that_was_given_a_higher_number_is_named_at_once() -> None:
-    offence = JobOveruseDetector()
-    assert offence.on_sample(processes("ninja -v -j 2", "make -j8 all", "ninja -v"), 2) == []
-    (told,) = offence.on_sample(processes("ninja -v -j 8 all"), 2)
-    assert told == "a ninja was given a -j of its own: ninja -v -j 8 all"
-    assert offence.on_sample(processes("ninja -v -j 8 all"), 2) == []
+def test_a_ninja_with_a_higher_number_is_noted_at_once() -> None:
+    detector = JobOveruseDetector()
+    assert detector.on_sample(processes("ninja -v -j 2", "make -j8 all", "ninja -v"), 2) == []
+    (notes,) = detector.on_sample(processes("ninja -v -j 8 all"), 2)
+    assert notes == "a ninja was given a -j of its own: ninja -v -j 8 all"
+    assert detector.on_sample(processes("ninja -v -j 8 all"), 2) == []

@@ -1,4 +1,4 @@
-"""Output of builds on its way to a terminal: cleaned, folded, cut; counted at any size."""
+"""Log tails: growth is counted at any size, and the last line is cleaned."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_line_is_shown_as_plain_text(line: str | bytes, shown: str) -> None:
     assert clean_line(line) == shown
 
 
-def test_a_long_line_is_cut_and_says_so() -> None:
+def test_a_long_line_is_cut_with_an_ellipsis() -> None:
     shown = clean_line("x" * 10_000_000)
     assert len(shown) == LONGEST_LINE
     assert shown.endswith("…")
@@ -69,14 +69,14 @@ def append(log: Path, text: bytes) -> None:
         file.write(text)
 
 
-def test_a_log_that_is_not_there_has_nothing_new(log: Path) -> None:
+def test_a_missing_log_has_no_growth(log: Path) -> None:
     tail = LogTail(log)
     assert tail.poll() is None
     append(log, b"")
     assert tail.poll() is None
 
 
-def test_growth_is_told_once_with_totals(log: Path) -> None:
+def test_growth_is_returned_once_with_totals(log: Path) -> None:
     tail = LogTail(log)
     append(log, b"one\ntwo\n")
     first = tail.poll()
@@ -93,7 +93,7 @@ def test_growth_is_told_once_with_totals(log: Path) -> None:
     assert (third.lines, third.last) == (6, "three")
 
 
-def test_progress_without_an_end_of_line_is_shown_as_it_goes(log: Path) -> None:
+def test_a_progress_line_without_an_end_is_shown_as_it_changes(log: Path) -> None:
     tail = LogTail(log)
     append(log, b"start\n10 %")
     append(log, b"\r20 %")
@@ -106,7 +106,7 @@ def test_progress_without_an_end_of_line_is_shown_as_it_goes(log: Path) -> None:
     assert (seen.lines, seen.last) == (2, "30 %")
 
 
-def test_a_line_torn_by_a_chunk_is_one_line(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_across_two_chunks_is_one_line(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pool.build.frontend.log_tail._CHUNK", 8)
     append(log, b"abc\nbefore caf\xc3\xa9\n")
     seen = LogTail(log).poll()
@@ -114,7 +114,7 @@ def test_a_line_torn_by_a_chunk_is_one_line(log: Path, monkeypatch: pytest.Monke
     assert (seen.lines, seen.last) == (2, "before café")
 
 
-def test_a_line_that_never_ends_is_not_kept_whole(log: Path) -> None:
+def test_of_an_endless_line_only_the_end_is_kept(log: Path) -> None:
     tail = LogTail(log)
     append(log, b"x" * (5 << 20))
     seen = tail.poll()
@@ -123,13 +123,13 @@ def test_a_line_that_never_ends_is_not_kept_whole(log: Path) -> None:
     assert len(tail._recent) <= 1 << 16
 
 
-def test_the_last_lines_are_those_that_show_something(log: Path) -> None:
+def test_last_lines_omit_empty_lines(log: Path) -> None:
     append(log, b"one\n\n\x1b[31mtwo\x1b[0m\n\n")
     assert last_lines(log) == ["one", "two"]
     assert last_lines(log, most=2) == []
 
 
-def test_no_log_has_no_last_lines(log: Path) -> None:
+def test_a_missing_log_has_no_last_lines(log: Path) -> None:
     assert last_lines(log) == []
 
 

@@ -1,4 +1,4 @@
-"""Shims stand before an old make or ninja, keep their paths, and are nothing more outside a run."""
+"""Shims wrap an old make or ninja, keep their paths, and only run the tool outside of a run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(argv: list[str], environ: dict[str, str]) -> str:
     return subprocess.run(argv, env=environ, capture_output=True, text=True, check=True).stdout
 
 
-def test_an_old_make_gets_descriptors_and_a_new_one_is_left_alone(
+def test_an_old_make_gets_descriptors_and_a_new_one_no_shim(
     tmp_path: Path, env: BuildEnvironment
 ) -> None:
     tools = tmp_path / "it's $odd"
@@ -73,7 +73,9 @@ def test_an_old_make_gets_descriptors_and_a_new_one_is_left_alone(
     assert [path.name for path in folder.iterdir()] == ["make"]
 
 
-def test_the_make_of_an_old_gccs_link_takes_part(tmp_path: Path, env: BuildEnvironment) -> None:
+def test_the_make_of_an_old_gccs_link_uses_the_jobserver(
+    tmp_path: Path, env: BuildEnvironment
+) -> None:
     """As lto-wrapper of gcc 10 to 12 calls it: MAKEFLAGS emptied, every processor used."""
     program(tmp_path / "bin", "make", "GNU Make 4.3")
     program(tmp_path / "bin", "gmake", "GNU Make 4.4.1")
@@ -94,7 +96,7 @@ def test_the_make_of_an_old_gccs_link_takes_part(tmp_path: Path, env: BuildEnvir
 
 
 @pytest.mark.parametrize("flags", ["", " -j --jobserver-auth=3,4", " --jobserver-auth=fifo:/other"])
-def test_with_another_jobserver_or_none_it_is_the_make(
+def test_with_another_jobserver_or_none_the_shim_only_runs_make(
     tmp_path: Path, env: BuildEnvironment, flags: str
 ) -> None:
     program(tmp_path / "bin", "make", "GNU Make 4.2.1")
@@ -106,7 +108,7 @@ def test_with_another_jobserver_or_none_it_is_the_make(
     )
 
 
-def test_a_make_of_the_build_requirements_is_the_one_that_runs(
+def test_a_make_of_the_build_requirements_gets_no_shim(
     tmp_path: Path, env: BuildEnvironment
 ) -> None:
     program(tmp_path / "bin", "make", "GNU Make 4.3")
@@ -118,13 +120,11 @@ def test_a_make_of_the_build_requirements_is_the_one_that_runs(
     ] == [["gmake"]]
 
 
-def test_an_old_ninja_that_would_be_called_is_told_its_lease(
-    tmp_path: Path, env: BuildEnvironment
-) -> None:
+def test_an_old_ninja_gets_its_lease_as_a_number(tmp_path: Path, env: BuildEnvironment) -> None:
     program(tmp_path / "bin", "ninja", "1.11.1")
     environ = {"PATH": f"{tmp_path / 'bin'}:{os.defpath}"}
     assert not ToolShims(environ, tmp_path / "shims").find_tools(env).needs_lease, (
-        "nobody would call it"
+        "no tool would call it"
     )
     has(env, "scikit_build_core-0.11")
     tools = ToolShims(environ, tmp_path / "shims").find_tools(env)
@@ -132,11 +132,11 @@ def test_an_old_ninja_that_would_be_called_is_told_its_lease(
     assert run(["ninja", "all"], tools.environ(environ, 3)).startswith("ninja -j3 all ")
 
 
-def test_a_ninja_of_the_build_requirements_speaks_for_itself(
+def test_a_ninja_of_the_build_requirements_has_the_version_of_its_distribution(
     tmp_path: Path, env: BuildEnvironment
 ) -> None:
     program(tmp_path / "bin", "ninja", "1.11.1")
-    program(env.bin, "ninja", "never asked")
+    program(env.bin, "ninja", "not queried")
     has(env, "meson_python-0.18.0", "ninja-1.13.0")
     assert (
         not ToolShims({"PATH": str(tmp_path / "bin")}, tmp_path / "shims")
@@ -146,7 +146,7 @@ def test_a_ninja_of_the_build_requirements_speaks_for_itself(
 
 
 @pytest.mark.parametrize(("ninja", "leased"), [("1.13.0", True), (None, False)])
-def test_an_extension_of_torch_is_told_a_number_where_it_has_a_ninja(
+def test_an_extension_of_torch_with_ninja_needs_a_lease(
     tmp_path: Path, env: BuildEnvironment, ninja: str | None, *, leased: bool
 ) -> None:
     if ninja is not None:
