@@ -1,9 +1,10 @@
-"""A build pool for Python wheels with one shared limiter: the engine, and its only public surface.
+"""A build pool for Python wheels: the engine, and its only public surface.
 
-`Pool` runs builds and tells what happens as events; `apply` turns events into a `RunState`; `Control`
-values change a run while it goes on. Nothing in here knows about screens.
+`Pool` builds wheels and emits events. `apply` turns events into a `RunState`. `Control` values change
+a run in progress. The engine knows no screen.
 
-The engine itself is loaded when it is first asked for, so that replays and ``--help`` stay quick.
+Every name is imported when it is first used: `Settings`, errors and formatting must not load asyncio,
+psutil or msgspec, and ``--help`` and replays must not load the engine.
 """
 
 from __future__ import annotations
@@ -11,53 +12,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pool.common.clock import Clock, SystemClock
-from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
-from pool.common.errors import (
-    JournalError,
-    OutputError,
-    PoolError,
-    RequirementError,
-    RequirementsFileError,
-    RunError,
-    SettingsError,
-    TargetError,
-    os_error_text,
-)
-from pool.common.model import (
-    BuildId,
-    Holder,
-    LimitName,
-    Outcome,
-    Phase,
-    ProcessSample,
-    RunId,
-    WaitFor,
-)
-from pool.events import types as events
-from pool.events.codec import decode, encode, encode_header
-from pool.events.journal import JournalReader, JournalWriter, journal_path, logs_path
-from pool.events.reducer import apply, apply_all
-from pool.events.state import (
-    BuildState,
-    Download,
-    EnvironmentState,
-    Limit,
-    Resolve,
-    RunState,
-    Status,
-)
-
 if TYPE_CHECKING:
+    from pool import events
     from pool.build.frontend.diagnosis import Diagnosis, diagnose
     from pool.cache.prune import CacheEntry, list_entries, prune_cache, select_entries
     from pool.cache.wheel_cache import WheelCache
+    from pool.common.clock import Clock, SystemClock
+    from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
+    from pool.common.errors import (
+        JournalError,
+        OutputError,
+        PoolError,
+        RequirementsFileError,
+        RunError,
+        SettingsError,
+        TargetError,
+        os_error_text,
+    )
     from pool.common.files import open_output
+    from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
     from pool.common.units import parse_size
+    from pool.engine.doctor import Doctor, Finding
     from pool.engine.pool import Pool
+    from pool.events.codec import decode, encode, encode_header
     from pool.events.control_socket import send_control
+    from pool.events.journal import JournalReader, journal_path, logs_path
+    from pool.events.reducer import apply, apply_all
+    from pool.events.state import BuildState, EnvironmentState, Resolve, RunState, Status
     from pool.install.uninstall import uninstall
     from pool.requirements.pip_config import (
         IndexOverrides,
@@ -73,8 +56,7 @@ if TYPE_CHECKING:
         RequirementSpec,
         parse_requirement,
     )
-    from pool.requirements.requirements_txt import RequirementsFile as RequirementsFile
-    from pool.requirements.requirements_txt import read_requirements
+    from pool.requirements.requirements_txt import RequirementsFile, read_requirements
     from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
     from pool.settings import MAX_BUILDS, Settings
     from pool.sources.index.http import fetch_text
@@ -93,16 +75,15 @@ __all__ = [
     "Clock",
     "Control",
     "Diagnosis",
-    "Download",
+    "Doctor",
     "EnvironmentState",
+    "Finding",
     "FormatControl",
     "Holder",
     "IndexOverrides",
     "IndexSettings",
     "JournalError",
     "JournalReader",
-    "JournalWriter",
-    "Limit",
     "LimitName",
     "Outcome",
     "OutputError",
@@ -113,7 +94,6 @@ __all__ = [
     "PoolError",
     "ProcessSample",
     "Request",
-    "RequirementError",
     "RequirementSpec",
     "RequirementsFile",
     "RequirementsFileError",
@@ -122,7 +102,6 @@ __all__ = [
     "Resume",
     "Retry",
     "RunError",
-    "RunId",
     "RunState",
     "Settings",
     "SettingsError",
@@ -164,51 +143,87 @@ __all__ = [
     "uninstall",
 ]
 
-_LAZY = {
-    "CacheEntry": "pool.cache.prune",
-    "WheelCache": "pool.cache.wheel_cache",
-    "list_entries": "pool.cache.prune",
-    "prune_cache": "pool.cache.prune",
-    "select_entries": "pool.cache.prune",
-    "RANK_NEW": "pool.scheduling.slot",
-    "RANK_RESUMED": "pool.scheduling.slot",
-    "ALL": "pool.requirements.request",
-    "Diagnosis": "pool.build.frontend.diagnosis",
-    "FormatControl": "pool.requirements.request",
-    "IndexOverrides": "pool.requirements.pip_config",
-    "IndexSettings": "pool.sources.index.settings",
-    "MAX_BUILDS": "pool.settings",
-    "PipRequestOptions": "pool.requirements.pip_config",
-    "Pool": "pool.engine.pool",
-    "Request": "pool.requirements.request",
-    "RequirementsFile": "pool.requirements.requirements_txt",
-    "Settings": "pool.settings",
-    "RequirementSpec": "pool.requirements.request",
-    "parse_size": "pool.common.units",
-    "send_control": "pool.events.control_socket",
-    "parse_budget": "pool.system.memory",
-    "clean_line": "pool.common.text",
-    "replace_controls": "pool.common.text",
-    "diagnose": "pool.build.frontend.diagnosis",
-    "read_dependency_group": "pool.requirements.pyproject",
-    "read_index_settings": "pool.requirements.pip_config",
-    "redact_urls": "pool.common.redaction",
-    "open_output": "pool.common.files",
-    "parse_group": "pool.requirements.pyproject",
-    "parse_requirement": "pool.requirements.request",
-    "read_pip_request_options": "pool.requirements.pip_config",
-    "read_requirements": "pool.requirements.requirements_txt",
-    "redact_args": "pool.common.redaction",
-    "fetch_text": "pool.sources.index.http",
-    "uninstall": "pool.install.uninstall",
+_EXPORTS = {
+    "pool.build.frontend.diagnosis": ("Diagnosis", "diagnose"),
+    "pool.cache.prune": ("CacheEntry", "list_entries", "prune_cache", "select_entries"),
+    "pool.cache.wheel_cache": ("WheelCache",),
+    "pool.common.clock": ("Clock", "SystemClock"),
+    "pool.common.controls": (
+        "Cancel",
+        "Control",
+        "Pause",
+        "Resize",
+        "Resume",
+        "Retry",
+        "Stop",
+        "WatchBuild",
+    ),
+    "pool.common.errors": (
+        "JournalError",
+        "OutputError",
+        "PoolError",
+        "RequirementsFileError",
+        "RunError",
+        "SettingsError",
+        "TargetError",
+        "os_error_text",
+    ),
+    "pool.common.files": ("open_output",),
+    "pool.common.model": (
+        "BuildId",
+        "Holder",
+        "LimitName",
+        "Outcome",
+        "Phase",
+        "ProcessSample",
+        "WaitFor",
+    ),
+    "pool.common.redaction": ("redact_args", "redact_urls"),
+    "pool.common.text": ("clean_line", "replace_controls"),
+    "pool.common.units": ("parse_size",),
+    "pool.engine.doctor": ("Doctor", "Finding"),
+    "pool.engine.pool": ("Pool",),
+    "pool.events.codec": ("decode", "encode", "encode_header"),
+    "pool.events.control_socket": ("send_control",),
+    "pool.events.journal": ("JournalReader", "journal_path", "logs_path"),
+    "pool.events.reducer": ("apply", "apply_all"),
+    "pool.events.state": ("BuildState", "EnvironmentState", "Resolve", "RunState", "Status"),
+    "pool.install.uninstall": ("uninstall",),
+    "pool.requirements.pip_config": (
+        "IndexOverrides",
+        "PipRequestOptions",
+        "read_index_settings",
+        "read_pip_request_options",
+    ),
+    "pool.requirements.pyproject": ("parse_group", "read_dependency_group"),
+    "pool.requirements.request": (
+        "ALL",
+        "FormatControl",
+        "Request",
+        "RequirementSpec",
+        "parse_requirement",
+    ),
+    "pool.requirements.requirements_txt": ("RequirementsFile", "read_requirements"),
+    "pool.scheduling.slot": ("RANK_NEW", "RANK_RESUMED"),
+    "pool.settings": ("MAX_BUILDS", "Settings"),
+    "pool.sources.index.http": ("fetch_text",),
+    "pool.sources.index.settings": ("IndexSettings",),
+    "pool.system.memory": ("parse_budget",),
 }
-"""Where each is, and under what name if that is another."""
+"""The module of each name in `__all__`; only `events` is a package of its own."""
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+if not TYPE_CHECKING:  # A type checker would accept any name.
+
+    def __getattr__(name: str) -> object:
+        if name == "events":
+            return import_module("pool.events")
+        if name not in _MODULES:
+            raise AttributeError(f"module 'pool' has no attribute {name!r}")
+        value: object = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'pool' has no attribute {name!r}")
-    module, _, other = _LAZY[name].partition(":")
-    value: object = getattr(import_module(module), other or name)
-    globals()[name] = value
-    return value
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

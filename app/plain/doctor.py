@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import pool
-from pool.engine.doctor import Doctor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from pool.engine.doctor import Finding
+    from pool import Finding
 
 __all__ = ["run_checks", "to_json", "to_lines"]
 
@@ -23,7 +22,7 @@ _ASCII = {"ok": "+", "note": "-", "missing": "x"}
 
 def run_checks(cache_dir: Path, state_dir: Path, environ: Mapping[str, str]) -> list[Finding]:
     """Look at the machine."""
-    return list(Doctor(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
+    return list(pool.Doctor(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
 
 
 def to_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:

@@ -10,8 +10,9 @@ from statistics import median
 import msgspec
 
 import pool
-from pool.common.model import BuildId, Outcome, Phase
+from pool.common.model import BuildId, Outcome, Phase, RunId
 from pool.events import types as v
+from pool.events.journal import JournalWriter
 from pool.events.process_delta import ProcessDelta
 
 BUILDS = 10_000
@@ -20,10 +21,10 @@ BUILDS = 10_000
 def write(path: Path) -> int:
     """Write a journal as a run of short builds makes one; return the number of events."""
     header = v.Header(
-        wheelpool="0", schema=1, run=pool.RunId("r"), started="2026-11-21T00:00:00+00:00",
+        wheelpool="0", schema=1, run=RunId("r"), started="2026-11-21T00:00:00+00:00",
         argv=(), python="3.11.7", host=v.Host(cpus=2, memory=1 << 30),
     )  # fmt: skip
-    journal = pool.JournalWriter(path, header)
+    journal = JournalWriter(path, header)
     count = 0
 
     def emit(event: v.KnownEvent) -> None:

@@ -22,6 +22,7 @@ from app.source.replay import ReplaySource
 from app.tui.run_model import RunModel
 from pool.common.model import BuildId, LimitName, Outcome, Phase
 from pool.events import types as v
+from pool.events.journal import JournalWriter
 from pool.events.process_delta import ProcessDelta
 from tests.support.home import HEADER
 
@@ -32,7 +33,7 @@ SEEKS = 20
 
 def write(path: Path, count: int) -> None:
     """Write a log of so many events: builds in slots, with phases, output and samples."""
-    journal = pool.JournalWriter(path, HEADER)
+    journal = JournalWriter(path, HEADER)
     caps = {LimitName.BUILDS: SLOTS}
     names = [BuildId(f"b{n}") for n in range(BUILDS)]
     process = ProcessDelta(pid=1, ppid=0, name="cc1", command="cc1 x.c", rss=1 << 24, cpu=99.0)

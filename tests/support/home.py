@@ -15,6 +15,8 @@ import msgspec
 import pytest
 
 import pool
+from pool.common.model import RunId
+from pool.events.journal import JournalWriter
 from tests.support.makers import make_tree
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 HEADER = pool.events.Header(
     wheelpool="0.1.0",
     schema=1,
-    run=pool.RunId("20261121-031205-4711"),
+    run=RunId("20261121-031205-4711"),
     started="2026-11-21T03:12:05.000+00:00",
     argv=("wheelpool", "build", "./a"),
     python="3.11.7",
@@ -140,8 +142,8 @@ def write_journal(
     folder: Path, events: Sequence[pool.events.KnownEvent], run: str = "20261121-031205-4711"
 ) -> Path:
     """Write a run's folder; ``seq`` is filled in."""
-    header = msgspec.structs.replace(HEADER, run=pool.RunId(run))
-    writer = pool.JournalWriter(folder / "events.jsonl", header)
+    header = msgspec.structs.replace(HEADER, run=RunId(run))
+    writer = JournalWriter(folder / "events.jsonl", header)
     for event in numbered(events):
         writer.write(event)
     writer.close()

@@ -12,6 +12,7 @@ from app.cli import main as cli
 from app.plain.remote import RemoteRun
 from pool import events
 from pool.events.control_socket import ControlReply
+from pool.events.journal import JournalWriter
 from tests.support.home import HEADER, numbered
 
 BUILDS, JOBS, MEMORY = pool.LimitName.BUILDS, pool.LimitName.JOBS, pool.LimitName.MEMORY
@@ -32,7 +33,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._written: list[events.KnownEvent] = []
-        self._writer = pool.JournalWriter(path, HEADER)
+        self._writer = JournalWriter(path, HEADER)
         self.asked: list[pool.Control] = []
         self.does: list[events.KnownEvent] = []
         self.refuses = ""

@@ -18,6 +18,7 @@ from app.reports.junit import render_junit
 from app.reports.markdown import render_markdown
 from app.runs.record import RunRecord, read_record
 from app.text.lines import Line
+from pool.events.journal import JournalWriter
 from pool.events.types import BuildQueued, KnownEvent
 from tests.support.event_strategies import journals
 from tests.support.home import HEADER
@@ -33,7 +34,7 @@ def records(draw: st.DrawFn) -> RunRecord:
     """A run whose builds have any names, as read back from its journal."""
     story = [_named(event, draw(NAMES)) for event in draw(journals())]
     with TemporaryDirectory() as folder:
-        writer = pool.JournalWriter(Path(folder) / "run.jsonl", HEADER)
+        writer = JournalWriter(Path(folder) / "run.jsonl", HEADER)
         for event in story:
             writer.write(event)
         writer.close()

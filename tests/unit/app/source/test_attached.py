@@ -20,8 +20,10 @@ from app.runs import store as runs
 from app.source import attached as attach
 from app.source.attached import AttachedSource
 from pool import events
+from pool.common.model import RunId
 from pool.engine.control_server import ControlServer
 from pool.events.codec import encode
+from pool.events.journal import JournalWriter
 from tests.support.fakes import ManualClock
 from tests.support.home import HEADER, numbered, until
 
@@ -46,10 +48,8 @@ class Growing:
         self.run = f"20261121-031205-{os.getpid()}"
         self.path = folder / self.run / "events.jsonl"
         since = started or datetime.now(UTC)
-        header = msgspec.structs.replace(
-            HEADER, run=pool.RunId(self.run), started=since.isoformat()
-        )
-        self.writer = pool.JournalWriter(self.path, header)
+        header = msgspec.structs.replace(HEADER, run=RunId(self.run), started=since.isoformat())
+        self.writer = JournalWriter(self.path, header)
 
     def write(self, *written: events.KnownEvent) -> None:
         for event in written:

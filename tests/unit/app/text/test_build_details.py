@@ -14,6 +14,7 @@ from app.runs.previous_phases import previous_phases
 from app.text.build_details import build_facts, list_attempts
 from pool.common.model import BuildId, LimitName, Outcome, Phase, RunId
 from pool.events import types as v
+from pool.events.journal import JournalWriter
 from pool.events.process_delta import ProcessDelta
 
 A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
@@ -122,7 +123,7 @@ def test_a_graph_has_the_most_of_each_length_of_time_and_nothing_before() -> Non
 
 def write(folder: Path, outcome: Outcome, seconds: float) -> Path:
     journal = folder / "events.jsonl"
-    writer = pool.JournalWriter(journal, HEADER)
+    writer = JournalWriter(journal, HEADER)
     happened: list[tuple[float, v.KnownEvent]] = [
         (0.0, v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="", logs="")),
         (0.0, queued(A)),

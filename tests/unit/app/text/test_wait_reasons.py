@@ -5,13 +5,13 @@ from __future__ import annotations
 import pool
 from app.model.queue import SlotQueue
 from app.text.wait_reasons import queue_position, wait_reason
-from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
+from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, RunId, WaitFor
 from pool.events import types as v
 
 A, B, C, D = (BuildId(f"b{n}") for n in (1, 2, 3, 4))
 GIB = 1 << 30
 HEADER = v.Header(
-    wheelpool="1", schema=1, run=pool.RunId("r"), started="1970-01-01T00:16:40+00:00", argv=(),
+    wheelpool="1", schema=1, run=RunId("r"), started="1970-01-01T00:16:40+00:00", argv=(),
     python="3.11", host=v.Host(cpus=2, memory=8 * GIB),
 )  # fmt: skip
 
