@@ -1,10 +1,10 @@
 """A build pool for Python wheels: the engine, and its only public surface.
 
-`Pool` builds wheels and emits events. `apply` turns events into a `RunState`. `Control` values change
-a run in progress. The engine knows no screen.
+`Pool` builds wheels and emits events. `apply` turns events into a `RunState`. `Control` values
+change a run in progress. The engine knows no screen.
 
-Every name is imported when it is first used: `Settings`, errors and formatting must not load asyncio,
-psutil or msgspec, and ``--help`` and replays must not load the engine.
+Each name is imported when it is first used: `Settings`, errors and formatting must not load
+asyncio, psutil or msgspec, and ``--help`` and replays must not load the engine.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pool.events.reducer import apply, apply_all
     from pool.events.state import BuildState, EnvironmentState, Resolve, RunState, Status
     from pool.install.uninstall import uninstall
+    from pool.requirements.config_settings import parse_config_settings
     from pool.requirements.pip_config import (
         IndexOverrides,
         PipRequestOptions,
@@ -127,6 +128,7 @@ __all__ = [
     "open_output",
     "os_error_text",
     "parse_budget",
+    "parse_config_settings",
     "parse_group",
     "parse_requirement",
     "parse_size",
@@ -189,6 +191,7 @@ _EXPORTS = {
     "pool.events.reducer": ("apply", "apply_all"),
     "pool.events.state": ("BuildState", "EnvironmentState", "Resolve", "RunState", "Status"),
     "pool.install.uninstall": ("uninstall",),
+    "pool.requirements.config_settings": ("parse_config_settings",),
     "pool.requirements.pip_config": (
         "IndexOverrides",
         "PipRequestOptions",

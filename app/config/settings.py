@@ -162,20 +162,10 @@ def _parse_config_settings(sources: ConfigSources) -> dict[str, str | list[str]]
 
 
 def _parse_pairs(texts: Sequence[str], source: str) -> dict[str, str | list[str]]:
-    """Parse ``KEY=VALUE``; a repeated key makes a list, as in pip and build."""
-    pairs: dict[str, str | list[str]] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise pool.SettingsError(f"{source} {text}: not of the form KEY=VALUE")
-        match pairs.get(key):
-            case None:
-                pairs[key] = value
-            case str(first):
-                pairs[key] = [first, value]
-            case list(values):
-                values.append(value)
-    return pairs
+    try:
+        return pool.parse_config_settings(texts, source)
+    except ValueError as problem:
+        raise pool.SettingsError(str(problem)) from problem
 
 
 def _replace_invalid_bytes(word: str) -> str:

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import PoolError, RequirementsFileError, os_error_text
 from pool.common.redaction import redact_urls
+from pool.requirements.config_settings import parse_config_settings
 from pool.requirements.request import Constraint, FormatControl, RequirementSpec, parse_requirement
 from pool.requirements.requirements_txt_parser import (
     Line,
@@ -242,7 +243,8 @@ class _Reader:
         hashes = self._parse_hashes(options)
         if hashes and isinstance(spec.target, TreeTarget | GitTarget):
             raise ValueError(f"{spec.target.label}: only a file can have a hash")
-        settings = _parse_config_settings(options)
+        pairs = (option.value for option in options if option.name == "--config-settings")
+        settings = parse_config_settings(pairs, "--config-settings")
         spec = replace(spec, hashes=spec.hashes | hashes, config_settings=settings)
         self.result = replace(self.result, requirements=(*self.result.requirements, spec))
 
@@ -360,20 +362,6 @@ def _parse_hash(value: str) -> str:
     if not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGEST_LENGTHS[kind]}}}", digest):
         raise ValueError(f"--hash={value}: not {_DIGEST_LENGTHS[kind]} hexadecimal digits")
     return f"{kind}:{digest.lower()}"
-
-
-def _parse_config_settings(options: tuple[Option, ...]) -> dict[str, str | list[str]]:
-    settings: dict[str, str | list[str]] = {}
-    for option in options:
-        if option.name != "--config-settings":
-            continue
-        key, equals, value = option.value.partition("=")
-        if not equals:
-            raise ValueError(f"--config-settings {option.value}: must be KEY=VALUE")
-        before = settings.get(key, [])
-        before = [before] if isinstance(before, str) else before
-        settings[key] = [*before, value] if key in settings else value
-    return settings
 
 
 def _name(spec: RequirementSpec) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import RequirementsFileError
-from pool.requirements.pyproject import read_dependency_group, parse_group, read_dependencies
+from pool.requirements.pyproject import parse_group, read_dependencies, read_dependency_group
 from pool.requirements.request import RequirementSpec
 from pool.requirements.target import TreeTarget
 from tests.support.makers import make_tree

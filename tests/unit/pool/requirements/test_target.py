@@ -15,8 +15,8 @@ from pool.requirements.target import (
     TreeTarget,
     UrlTarget,
     WheelTarget,
-    parse_target_and_extras,
     parse_target,
+    parse_target_and_extras,
 )
 from tests.support.makers import make_sdist, make_tree, make_wheel
 
