@@ -58,8 +58,9 @@ if TYPE_CHECKING:
         parse_requirement,
     )
     from pool.requirements.requirements_txt import RequirementsFile, read_requirements
+    from pool.run.run import Run
     from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
-    from pool.settings import MAX_BUILDS, Settings
+    from pool.settings import MAX_BUILDS, PoolSettings, RunSettings, Settings
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
     from pool.system.memory import parse_budget
@@ -93,6 +94,7 @@ __all__ = [
     "PipRequestOptions",
     "Pool",
     "PoolError",
+    "PoolSettings",
     "ProcessSample",
     "Request",
     "RequirementSpec",
@@ -102,7 +104,9 @@ __all__ = [
     "Resolve",
     "Resume",
     "Retry",
+    "Run",
     "RunError",
+    "RunSettings",
     "RunState",
     "Settings",
     "SettingsError",
@@ -207,8 +211,9 @@ _EXPORTS = {
         "parse_requirement",
     ),
     "pool.requirements.requirements_txt": ("RequirementsFile", "read_requirements"),
+    "pool.run.run": ("Run",),
     "pool.scheduling.slot": ("RANK_NEW", "RANK_RESUMED"),
-    "pool.settings": ("MAX_BUILDS", "Settings"),
+    "pool.settings": ("MAX_BUILDS", "PoolSettings", "RunSettings", "Settings"),
     "pool.sources.index.http": ("fetch_text",),
     "pool.sources.index.settings": ("IndexSettings",),
     "pool.system.memory": ("parse_budget",),

@@ -1,7 +1,11 @@
-"""What one run was asked to do, complete and plain: the engine reads nothing else.
+"""The settings of a pool and of a run, complete and plain: the engine reads nothing else.
 
-Deliberately without defaults that depend on the machine: `app.config.sources` works those out from flags,
-environment and configuration, and says where each value came from.
+`PoolSettings` outlive a request and hold for all runs of a pool; `RunSettings` belong to one
+request. `Settings` are both, for a command with a pool of its own. Deliberately without defaults
+that depend on the machine: `app.config.sources` works those out from flags, environment variables
+and configuration.
+
+The classes have no ``__slots__``: `Settings` inherits from two dataclasses.
 """
 
 from __future__ import annotations
@@ -19,74 +23,84 @@ if TYPE_CHECKING:
 
     from pool.sources.index.settings import IndexSettings
 
-__all__ = ["MAX_BUILDS", "Settings"]
+__all__ = ["MAX_BUILDS", "PoolSettings", "RunSettings", "Settings"]
 
 MAX_BUILDS = 256
-"""The hard maximum of the builds cap: each running hook has a thread that waits for it."""
+"""The hard maximum of the builds limit: each running hook has a thread that waits for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything about a run but its targets."""
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """Settings that all runs of a pool share."""
 
     builds: int
-    """The cap at the start, 1 to `MAX_BUILDS`."""
+    """The limit of builds at the start, 1 to `MAX_BUILDS`."""
     downloads: int
     installs: int
     """How many wheels are unpacked, checked and compiled at once."""
     jobs: int
-    """How many compilers and the like all builds together may run."""
-    out_dir: Path | None
-    """Where wheels go, made when the first one does; None where none is to be left."""
+    """How many compilers and similar processes all builds together may run."""
+    jobs_follow: bool = False
+    """Whether raising the limit of builds raises that of jobs; each build needs one."""
+    memory: int | None = None
+    """The most bytes for all builds together at the start; None for no limit."""
     cache_dir: Path
-    """Files from indexes, unpacked wheels, and the folders in which builds run."""
+    """Files from indexes, built and unpacked wheels, and the folders in which builds run."""
     state_dir: Path
-    """Saved runs and the history of durations."""
+    """Saved runs and the history of builds."""
+    environ: Mapping[str, str]
+    """Where MAKEFLAGS names the jobserver of an outer make."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Settings of one request, apart from its targets."""
+
+    run_builds: int | None = None
+    """The run's own limit of builds, under the pool's; None for the pool's alone."""
+    out_dir: Path | None
+    """The folder for wheels, created with the first one; None if no wheels are published."""
     journal: Path | None
-    """Where the journal goes; None for a folder of the run's own below ``state_dir``."""
+    """The file for the journal; None for a folder of the run's own in the state folder."""
     index: IndexSettings
     environ: Mapping[str, str]
-    """What hooks inherit, before it is cleaned; also where TMPDIR for uv's lock comes from."""
+    """The environment of hooks, before it is cleaned; TMPDIR decides on uv's lock files."""
     argv: tuple[str, ...]
-    """The command line, for the journal's header; the reader of flags stars secrets out."""
-    jobs_follow: bool = False
-    """Whether a raised cap of builds raises them, as nobody said a number; each build needs one."""
+    """The command line, for the header of the journal; secrets are redacted already."""
     python: Path | None = None
-    """The target interpreter; None for the one that runs wheelpool, or the environment's."""
+    """The target interpreter; None for the one of wheelpool, or of the environment."""
     deps: bool = False
-    """Whether what is asked for brings along what it requires."""
+    """Whether the dependencies of what is requested are requested, too."""
     installs_into: Path | Literal["active"] | None = None
-    """The environment to install into; None where wheels are the aim."""
+    """The environment to install into; None for wheels alone."""
     upgrade: bool = False
-    """Take newer versions of what was named, though the environment has one that fits."""
+    """Install newer versions of named projects, even if the environment has one that fits."""
     not_isolated: frozenset[str] = frozenset()
-    """Names that are built in the environment as it is, or `ALL`."""
+    """Names of projects that are built in the environment as it is, or `ALL`."""
     cache: bool = True
-    """Whether wheels of earlier builds are taken, and new ones kept for later."""
+    """Whether the cache of built wheels is read and written."""
     refresh: frozenset[str] = frozenset()
-    """Names of which nothing that was kept counts, or `ALL`."""
+    """Names of projects whose cache entries are ignored, or `ALL`."""
     config_settings: Mapping[str, str | list[str]] = field(default_factory=dict)
-    """``-C``, for what the user named; nested builds do not get them (as pip and uv have it)."""
+    """``-C``, for projects that the user named; like pip and uv, not for nested builds."""
     copy: bool = False
-    """Build each tree in a copy of its own, without a lock."""
+    """Build each tree in its own copy, without a lock."""
     fail_fast: bool = False
-    memory: int | None = None
-    """The most bytes that all builds together may have at the start; None for no end."""
+    """Cancel the run when a build fails."""
     retries: int = 2
-    """How often what ran out of memory is tried again, with less each time; 0 to 2."""
+    """Automatic retries of a build that runs out of memory, each with fewer jobs; 0 to 2."""
     lock_timeout: float | None = None
-    """Seconds; None waits for ever."""
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """The run's own folders, which are no sources though they may lie in a tree."""
-        ours = (self.out_dir, self.cache_dir, self.state_dir)
-        return tuple(folder for folder in ours if folder is not None)
+    """Seconds to wait for a lock; None for no limit."""
 
     def isolates(self, name: str) -> bool:
-        """Tell whether a project is built in an environment of its own."""
+        """Return whether a project is built in an environment of its own."""
         return ALL not in self.not_isolated and canonicalize_name(name) not in self.not_isolated
 
     def refreshes(self, name: str) -> bool:
-        """Tell whether what was kept of a project does not count."""
+        """Return whether the cache entries of a project are ignored."""
         return ALL in self.refresh or canonicalize_name(name) in self.refresh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(PoolSettings, RunSettings):
+    """Settings of a run in a pool of its own."""

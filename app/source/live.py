@@ -1,9 +1,7 @@
-"""Where events come from and where commands go: the seam between a run and its faces.
+"""A run in this process: a pool with one run, in a thread with an event loop of its own.
 
-A face (screen or printer) polls an `EventSource`, folds what it gets into a `RunState` of its own,
-and sends `Control` values back. It cannot tell a live run from a replay but by `live`.
-`LiveSession` is the own one: the engine in a thread of its own with a loop of its own, so that
-neither can make the other stutter. That of another process is in `app.source.attached`.
+The thread keeps the screen and the engine from delaying each other: events go to the screen through
+a queue, controls come back as data. A run of another process is in `app.source.attached`.
 """
 
 from __future__ import annotations
@@ -24,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveSession"]
 
-OWN_ERROR = 3
+INTERNAL_ERROR = 3
 """The exit code of an error of wheelpool's own."""
 _END = None
-"""What the engine's thread says last; it wakes a face that waits."""
+"""The last item of the queue; it wakes a reader that waits."""
 
 
 class LiveSession:
-    """A run that goes on in this process.
+    """A private pool with one run.
 
     Args:
-        settings: what was asked for.
-        request: what to build, fetch or install.
-        linger: stay when all is built, for retries, until a `Stop` comes.
+        settings: the settings of the pool and of the run.
+        request: the requirements to build, fetch or install.
+        linger: whether the run stays open for retries until a `Stop` comes.
 
     Raises:
         PoolError: the settings cannot be used; nothing has been started.
@@ -50,49 +48,68 @@ class LiveSession:
         self, settings: pool.Settings, request: pool.Request, *, linger: bool = False
     ) -> None:
         self._events: queue.SimpleQueue[pool.events.Event | None] = queue.SimpleQueue()
-        self._pool = pool.Pool(settings, request, self._events.put, linger=linger)
         self._controls: deque[pool.Control] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._active = False
         self._ahead: list[pool.events.Event] = []
         self._ended = False
-        self._thread = threading.Thread(target=self._work, name="engine")
+        # The loop runs here until the run is created, and then in the thread.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        try:
+            self._loop = self._runner.get_loop()
+            created = self._runner.run(self._create(settings, request, linger=linger))
+        except BaseException:
+            self._runner.close()
+            raise
+        self._pool, self._run = created
+        self._thread = threading.Thread(target=self._run_thread, name="engine")
         self.exit_code: int | None = None
         """None until the run has ended."""
         self.error: str | None = None
-        """What went wrong if the engine itself broke, and where the traceback is."""
+        """The error of wheelpool's own that ended the run, and the file with its traceback."""
+
+    async def _create(
+        self, settings: pool.Settings, request: pool.Request, *, linger: bool
+    ) -> tuple[pool.Pool, pool.Run]:
+        the_pool = await pool.Pool.create(settings)
+        try:
+            run = await the_pool.create_run(settings, request, self._events.put, linger=linger)
+        except BaseException:
+            await the_pool.aclose()
+            raise
+        return the_pool, run
 
     @property
     def journal(self) -> Path:
         """The journal's file."""
-        return self._pool.journal
+        return self._run.journal
 
     @property
     def header(self) -> pool.events.Header:
         """Line 1 of the journal."""
-        return self._pool.header
+        return self._run.header
 
     @property
     def done(self) -> bool:
-        """Whether the engine has ended, and all has been polled."""
+        """Whether the run has ended, and all events have been polled."""
         return self._ended and not self._ahead
 
     def start(self) -> None:
-        """Let the engine go; once."""
+        """Start the run; once."""
         self._thread.start()
 
     def join(self, seconds: float | None = None) -> bool:
-        """Wait for the engine's end, at most so long; return whether it has ended."""
+        """Wait for the end of the thread, at most so long; return whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def poll(self) -> Sequence[pool.events.Event]:
-        """Return what has happened since the last call, in order; never blocks."""
+        """Return the events since the last call, in order; never blocks."""
         self._take(0.0)
         batch, self._ahead = self._ahead, []
         return batch
 
     def wait(self, seconds: float) -> None:
-        """Return as soon as there is something to poll, or the engine has ended."""
+        """Return as soon as there is an event to poll, or the run has ended."""
         if not self._ahead and not self._ended:
             self._take(seconds)
 
@@ -105,51 +122,52 @@ class LiveSession:
             self._ended = True
 
     def send(self, control: pool.Control) -> None:
-        """Pass a command on: from any thread, from a signal handler, at any time.
+        """Send a control: from any thread, from a signal handler, at any time.
 
-        One that comes early is obeyed when the engine has begun, one that comes late by nobody.
+        A control that comes before the start is applied at the start; one that comes after the end
+        is ignored.
         """
-        # Without a lock, so that a handler can interrupt a sender: the command is in the queue
-        # before the loop is looked for, and the engine looks into the queue once it has a loop.
+        # Without a lock, so that a signal handler can interrupt a sender: the control is in the
+        # deque before the flag is read, and the run reads the deque once the flag is set.
         self._controls.append(control)
-        if (loop := self._loop) is not None:
+        if self._active:
             with suppress(RuntimeError):  # The loop is closed.
-                loop.call_soon_threadsafe(self._obey)
+                self._loop.call_soon_threadsafe(self._apply_controls)
 
-    def _obey(self) -> None:
-        while self._controls and self._loop is not None:
-            self._pool.control(self._controls.popleft())
+    def _apply_controls(self) -> None:
+        while self._controls and self._active:
+            self._run.control(self._controls.popleft())
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         try:
-            with asyncio.Runner() as runner:
-                self.exit_code = runner.run(self._run())
+            with self._runner as runner:
+                self.exit_code = runner.run(self._run_to_end())
         except BaseException as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
-            self.error = _kept(problem, pool.logs_path(self.journal))
-            self.exit_code = OWN_ERROR
+            self.error = _write_traceback(problem, pool.logs_path(self.journal))
+            self.exit_code = INTERNAL_ERROR
         finally:
             self._events.put(_END)
 
-    async def _run(self) -> int:
-        self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(self._obey)
-        try:
-            return await self._pool.run()
-        finally:
-            self._loop = None
+    async def _run_to_end(self) -> int:
+        async with self._pool:
+            self._active = True
+            self._loop.call_soon(self._apply_controls)
+            try:
+                return await self._run.run()
+            finally:
+                self._active = False
 
 
-def _kept(problem: BaseException, folder: Path) -> str:
-    """Write a traceback where the run's logs are; return one line about it."""
+def _write_traceback(problem: BaseException, folder: Path) -> str:
+    """Write a traceback to the folder of the run's logs; return one line about it."""
     file = folder / "traceback.txt"
     first = problem
-    while isinstance(
-        first, BaseExceptionGroup
-    ):  # Groups of tasks say no more than how many there are.
+    while isinstance(first, BaseExceptionGroup):
+        # A group of tasks only says how many exceptions it has.
         first = first.exceptions[0]
-    what = pool.redact_urls(f"an error of wheelpool's own: {type(first).__name__}: {first}")
+    message = pool.redact_urls(f"an error of wheelpool's own: {type(first).__name__}: {first}")
     try:
         file.write_text(pool.redact_urls("".join(traceback.format_exception(problem))))
     except OSError as refused:
-        return f"{what} (no traceback kept: {refused})"
-    return f"{what} (traceback: {file})"
+        return f"{message} (no traceback kept: {refused})"
+    return f"{message} (traceback: {file})"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pool.build.context import BuildContext
+    from pool.build.context import HookContext
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hooks import Hook
     from pool.build.job import BuildJob
@@ -47,7 +47,7 @@ class Backend:
 
     job: BuildJob
     build_dir: BuildDir
-    context: BuildContext
+    context: HookContext
     tree: SourceTree
     project: Project
 
@@ -87,14 +87,14 @@ class Backend:
     async def _run_hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
         """Run one hook with a job of its own."""
         on_wait = partial(self._emit_phase, Phase.AWAIT_JOB)
-        reservation = self.context.allotment.reserve(self.job, env, self.build_dir, on_wait=on_wait)
+        reservation = self.context.jobs.reserve(self.job, env, self.build_dir, on_wait=on_wait)
         async with reservation as environ:
             self._emit_phase(_PHASES[hook])
             return await self._run_monitored(self._hook_call(env, hook, environ))
 
     def _hook_call(self, env: BuildEnvironment, hook: Hook, environ: Mapping[str, str]) -> HookCall:
         return HookCall(
-            build=self.job.id,
+            build=self.job.key,
             tree=self.tree.path,
             python=env.python,
             backend=self.project.backend,
@@ -109,20 +109,20 @@ class Backend:
 
     async def _run_monitored(self, call: HookCall) -> str | Sequence[str]:
         """Run one hook while the monitor reads its log and samples its processes."""
-        job, monitor = self.job, self.context.watch
+        job, monitor = self.job, self.context.monitor
         evidence = OomEvidenceCollector(call.hook)
-        on_start = partial(monitor.hook_started, job.id, job.log)
+        on_start = partial(monitor.hook_started, job.key, job.log)
         try:
-            result = await self.context.hooks.call(call, on_start=on_start)
+            result = await self.context.runner.call(call, on_start=on_start)
         except BackendError as problem:
             if isinstance(problem, HookFailedError):
-                monitor.note_peak(job.id, problem.ended.peak)
-            oom = evidence.oom_error(problem, used=monitor.peak(job.id), machine=monitor.machine)
+                monitor.note_peak(job.key, problem.ended.peak)
+            oom = evidence.oom_error(problem, used=monitor.peak(job.key), machine=monitor.machine)
             (oom or problem).rerun = rerun_command(call)
             if oom is not None:
                 raise oom from problem
             raise
         finally:
-            monitor.hook_ended(job.id)
-        monitor.note_peak(job.id, result.peak)
+            monitor.hook_ended(job.key)
+        monitor.note_peak(job.key, result.peak)
         return result.value

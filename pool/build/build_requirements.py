@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from pool.build.job import BuildJob
+    from pool.build.service import BuildService
     from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate
     from pool.resolve.service import ResolverService
@@ -39,23 +40,11 @@ if TYPE_CHECKING:
     from pool.sources.index.fetcher import Fetcher
     from pool.system.interpreter import Interpreter
 
-__all__ = ["BuildNested", "BuildRequirements"]
-
-
-class BuildNested(Protocol):
-    """Builds a requirement that has no wheel, as a nested build of the same run."""
-
-    async def __call__(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
-        """Return the unpacked wheel.
-
-        Raises:
-            PoolError: it cannot be built, or the builds would wait for each other.
-        """
-        ...
+__all__ = ["BuildRequirements"]
 
 
 class BuildRequirements:
-    """The build requirements of all builds.
+    """The build requirements of all builds of one run.
 
     Args:
         resolver: selects versions.
@@ -65,7 +54,6 @@ class BuildRequirements:
         run_dir: the folder for unpacked wheels that only this run uses.
         interpreter: for markers, tags and bytecode.
         executor: runs the unpacking.
-        build_nested: builds requirements that have no wheel.
     """
 
     def __init__(
@@ -78,7 +66,6 @@ class BuildRequirements:
         run_dir: Path,
         interpreter: Interpreter,
         executor: Executor,
-        build_nested: BuildNested,
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
@@ -87,7 +74,6 @@ class BuildRequirements:
         self._run_dir = run_dir
         self._interpreter = interpreter
         self._executor = executor
-        self._build_nested = build_nested
         self._fetches: OnceMap[str, UnpackedWheel] = OnceMap()
         self._wheels_of: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
 
@@ -96,9 +82,14 @@ class BuildRequirements:
         return self._wheels_of.get(frozenset(requires)) if requires else ()
 
     async def fetch_wheels(
-        self, requires: Sequence[str], job: BuildJob
+        self, requires: Sequence[str], job: BuildJob, service: BuildService
     ) -> tuple[UnpackedWheel, ...]:
         """Resolve a set of requirements and fetch or build their wheels.
+
+        Args:
+            requires: the requirements.
+            job: the build that has them.
+            service: builds requirements that have no wheel.
 
         Returns:
             The unpacked wheels, in the order of installation.
@@ -107,23 +98,28 @@ class BuildRequirements:
             PoolError: the requirements cannot be satisfied, a file cannot be fetched or built, or
                 there is a cycle.
         """
-        source = _WheelMetadata(self, job)
+        source = _WheelMetadata(self, job, service)
         manifest = Manifest(requirements=parse_build_requirements(requires, self._interpreter))
         resolution = await self._resolver.resolve(manifest, source)
         wheels = tuple([await source.wheel(choice) for choice in resolution.candidates])
         self._wheels_of[frozenset(requires)] = wheels
         return wheels
 
-    async def fetch_wheel(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
+    async def fetch_wheel(
+        self, file: IndexFile, job: BuildJob, service: BuildService
+    ) -> UnpackedWheel:
         """Return an index file as an unpacked wheel; a source distribution is built."""
         if file.kind == "sdist":
-            return await self._build_nested(BuildRequest(source=file), job)
+            return await service.build_nested(BuildRequest(source=file), job)
         return await self._fetches.get(file.filename, lambda: self._fetch_and_unpack(file, job))
 
-    async def build_direct(self, requirement: Requirement, job: BuildJob) -> UnpackedWheel:
+    async def build_direct(
+        self, requirement: Requirement, job: BuildJob, service: BuildService
+    ) -> UnpackedWheel:
         """Return the unpacked wheel of a direct reference (``name @ url``), built if needed."""
         spec = parse_requirement(str(requirement), Path("/"))
-        return await self._build_nested(BuildRequest(source=spec.target, hashes=spec.hashes), job)
+        request = BuildRequest(source=spec.target, hashes=spec.hashes)
+        return await service.build_nested(request, job)
 
     async def _fetch_and_unpack(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         if file.sha256 and (cached := self._find_unpacked(file.sha256)) is not None:
@@ -153,7 +149,7 @@ class BuildRequirements:
         self, wheel: Path, job: BuildJob, unpack: Callable[[], UnpackedWheel]
     ) -> UnpackedWheel:
         bus, name = self._fetcher.bus, wheel.name
-        async with self._installs.slot((job.id, name), (0, 0.0, 0)):
+        async with self._installs.slot((job.key, name), (0, 0.0, 0), group=job.run):
             bus.emit(InstallStarted(build=job.id, distribution=name, environment="cache"))
             ok = False
             try:
@@ -172,12 +168,13 @@ class _WheelMetadata:
 
     requirements: BuildRequirements
     job: BuildJob
+    service: BuildService
 
     async def metadata(self, file: IndexFile) -> str:
-        return (await self.requirements.fetch_wheel(file, self.job)).metadata
+        return (await self.requirements.fetch_wheel(file, self.job, self.service)).metadata
 
     async def direct(self, requirement: Requirement) -> DirectDist:
-        wheel = await self.requirements.build_direct(requirement, self.job)
+        wheel = await self.requirements.build_direct(requirement, self.job, self.service)
         return DirectDist(
             url=requirement.url or "",
             name=canonicalize_name(wheel.name),
@@ -187,5 +184,5 @@ class _WheelMetadata:
 
     async def wheel(self, choice: Candidate) -> UnpackedWheel:
         if isinstance(choice.origin, IndexFile):
-            return await self.requirements.fetch_wheel(choice.origin, self.job)
-        return await self.requirements.build_direct(without_extras(choice), self.job)
+            return await self.requirements.fetch_wheel(choice.origin, self.job, self.service)
+        return await self.requirements.build_direct(without_extras(choice), self.job, self.service)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.job import BuildJob
     from pool.build.locking import BuildLocks
+    from pool.build.service import BuildService
     from pool.build.source import Source, SourceTree
     from pool.build.workspace import BuildDir
     from pool.cache.unpacked_wheels import UnpackedWheel
@@ -72,6 +73,8 @@ class WheelBuilder:
     source: Source
     tree: SourceTree
     project: Project
+    service: BuildService
+    """For the builds that this one depends on."""
 
     async def build(self) -> BuildResult:
         """Build the job's wheel or metadata, or take the wheel from the cache.
@@ -80,7 +83,7 @@ class WheelBuilder:
             PoolError: the build failed, with a message for the user.
         """
         requires = self._static_requires()
-        if not self.context.settings.isolates(self.job.key):
+        if not self.context.settings.isolates(self.job.canonical_name):
             return await self._run_backend(await self._prepare_shared_env(requires))
         wheels = await self._fetch_wheels(requires)
         if (lookup := await self._create_lookup(wheels)) is None:
@@ -94,7 +97,7 @@ class WheelBuilder:
 
     async def from_cache(self) -> BuildResult | None:
         """Return the cached wheel, or None; works before the tree is opened."""
-        if not self.context.settings.isolates(self.job.key):
+        if not self.context.settings.isolates(self.job.canonical_name):
             return None
         requires = self._static_requires()
         wheels = await self._fetch_wheels(requires)
@@ -112,7 +115,7 @@ class WheelBuilder:
         """
         if self.project.name and (expected := self._expected_instead_of(self.project.name)):
             raise ProjectError(f"it is the source of {self.project.name}, not of {expected}")
-        return filter_applicable(self.project.requires, self.context.interpreter)
+        return filter_applicable(self.project.requires, self.context.env.interpreter)
 
     def _expected_instead_of(self, name: str) -> str | None:
         """Return the project name that is expected; None if ``name`` is right."""
@@ -125,7 +128,7 @@ class WheelBuilder:
 
     async def _prepare_shared_env(self, requires: Sequence[str]) -> _PreparedEnv:
         """Return the shared environment (--no-build-isolation) with this run's part in place."""
-        prepared = _PreparedEnv(env=self.context.ground.environment)
+        prepared = _PreparedEnv(env=self.context.env.shared.environment)
         await self._await_shared_env(requires)
         extra = await self._extra_requires(prepared.env, requires)
         await self._await_shared_env([*requires, *extra])
@@ -133,21 +136,23 @@ class WheelBuilder:
 
     async def _await_shared_env(self, requires: Sequence[str]) -> None:
         """Wait without the slot until the shared environment has what this run installs there."""
-        shared_env = self.context.ground
+        shared_env = self.context.env.shared
         if not shared_env.is_ready(requires, self.job):
             on = redact_urls("what it is built with: " + ", ".join(requires))
             waiting = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
             async with self.slot.released(waiting):
-                await shared_env.prepare(requires, self.job)
+                await shared_env.prepare(requires, self.job, self.service)
 
     async def _fetch_wheels(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...]:
         """Return the wheels of the build requirements; release the slot to get missing ones."""
-        wheels = self.context.requirements.cached_wheels(requires)
+        wheels = self.context.env.requirements.cached_wheels(requires)
         if wheels is None:
             on = redact_urls("build requirements: " + ", ".join(requires))
             waiting = BuildWaiting(build=self.job.id, for_=WaitFor.DOWNLOAD, on=on)
             async with self.slot.released(waiting):
-                wheels = await self.context.requirements.fetch_wheels(requires, self.job)
+                wheels = await self.context.env.requirements.fetch_wheels(
+                    requires, self.job, self.service
+                )
         return wheels
 
     async def _create_env(
@@ -157,7 +162,7 @@ class WheelBuilder:
         self._emit_resolved(wheels)
         self._emit_phase(Phase.ENVIRONMENT)
         env = await self.context.in_thread(
-            build_env.create, self.build_dir.environment, self.context.interpreter, wheels
+            build_env.create, self.build_dir.environment, self.context.env.interpreter, wheels
         )
         if not (extra := await self._extra_requires(env, requires)):
             return _PreparedEnv(env=env, wheels=wheels)
@@ -177,14 +182,16 @@ class WheelBuilder:
         self, env: BuildEnvironment, requires: Sequence[str]
     ) -> tuple[str, ...]:
         """Return the requirements that the backend adds to the static ones."""
-        wanted = filter_applicable(await self._backend.get_requires(env), self.context.interpreter)
+        wanted = filter_applicable(
+            await self._backend.get_requires(env), self.context.env.interpreter
+        )
         return tuple(text for text in wanted if text not in requires)
 
     # The cache
 
     async def _create_lookup(self, wheels: Sequence[UnpackedWheel]) -> CacheLookup | None:
         """Read the source for the cache key; None if the result is not cacheable."""
-        if self.context.cache is None or self.job.purpose == "editable":
+        if self.context.cache.wheels is None or self.job.purpose == "editable":
             return None
         self._emit_phase(Phase.LOOKUP)
         return await self.context.in_thread(
@@ -236,7 +243,7 @@ class WheelBuilder:
         """Build and store the wheel; if another process builds it now, wait and use its wheel."""
         path = await self.context.in_thread(lookup.lock_path)
         label = f"{self.job.title}, as it is built for the cache"
-        target = LockTarget(locks=self.context.file_locks, path=path, label=label)
+        target = LockTarget(locks=self.context.cache.file_locks, path=path, label=label)
         async with self.locks.hold(target) as (_, waited):
             if waited or not lookup.refresh:
                 found = await self.context.in_thread(lookup.find_after_wait, prepared.wheels)
@@ -261,7 +268,7 @@ class WheelBuilder:
         return Backend(
             job=self.job,
             build_dir=self.build_dir,
-            context=self.context,
+            context=self.context.hooks,
             tree=self.tree,
             project=self.project,
         )

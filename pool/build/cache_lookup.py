@@ -63,25 +63,25 @@ class CacheLookup:
         settings, content = context.settings, None
         source_id: str | None = source.fingerprint
         if not source_id:
-            content = fingerprint.read_tree(tree, settings.folders)
+            content = fingerprint.read_tree(tree, context.own_folders)
             source_id = content.fingerprint if content else None
-        if context.cache is None or not source_id:
+        if context.cache.wheels is None or not source_id:
             return None
         key = CacheKey.of(
             source_id,
             name=job.name,
             config_settings=job.request.config_settings,
-            interpreter=context.interpreter,
+            interpreter=context.env.interpreter,
             wheels=wheels,
             environ=settings.environ,
         )
         return cls(
-            cache=context.cache,
+            cache=context.cache.wheels,
             key=key,
             refresh=settings.refreshes(job.name),
             content_before=content if tree == source.path else None,
             tree=tree,
-            ignored=settings.folders,
+            ignored=context.own_folders,
         )
 
     def extra_requires(self) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What all builds of one pool share."""
+"""The parts of a run that its builds use, grouped by the step of a build that uses them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pool.common.aio import in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from pool.build.build_requirements import BuildRequirements
     from pool.build.frontend.build_env import BuildEnvironment
@@ -17,59 +18,101 @@ if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookRunner
     from pool.build.job import BuildJob
     from pool.build.monitor import BuildMonitor
+    from pool.build.service import BuildService
     from pool.cache.wheel_cache import WheelCache
     from pool.events.bus import EventBus
     from pool.resolve.service import ResolverService
-    from pool.settings import Settings
+    from pool.settings import RunSettings
     from pool.sources.git import Git
     from pool.sources.index.fetcher import Fetcher
     from pool.system.interpreter import Interpreter
     from pool.system.locks.queue import LockQueue
 
-__all__ = ["BuildContext", "SharedEnv"]
+__all__ = [
+    "BuildContext",
+    "CacheContext",
+    "EnvContext",
+    "FetchContext",
+    "HookContext",
+    "SharedEnv",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class SharedEnv(Protocol):
-    """What builds without isolation stand on."""
+    """The environment of builds without isolation."""
 
     @property
     def environment(self) -> BuildEnvironment:
-        """Where their hooks run."""
+        """The environment in which their hooks run."""
         ...
 
     def is_ready(self, requires: Sequence[str], job: BuildJob) -> bool:
-        """Tell whether all that the same run provides of these requirements is in place."""
+        """Return whether all that the run installs of these requirements is installed."""
         ...
 
-    async def prepare(self, requires: Sequence[str], job: BuildJob) -> None:
-        """Wait until it is."""
+    async def prepare(self, requires: Sequence[str], job: BuildJob, service: BuildService) -> None:
+        """Wait until it is installed."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildContext:
-    """Everything a build stands on; made by the pool, once."""
+class FetchContext:
+    """For `pool.build.source`: fetches sources."""
 
-    settings: Settings
-    interpreter: Interpreter
     bus: EventBus
-    fetcher: Fetcher
-    search: ResolverService
-    requirements: BuildRequirements
-    locks: LockQueue
-    file_locks: LockQueue
-    """On lock files: of cached wheels, and of environments."""
-    hooks: HookRunner
-    git: Git
-    cache: WheelCache | None
-    """None where nothing is taken from it or put into it."""
-    ground: SharedEnv
-    watch: BuildMonitor
-    allotment: HookJobs
     executor: Executor
+    fetcher: Fetcher
+    resolver: ResolverService
+    git: Git
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookContext:
+    """For `pool.build.backend`: runs hooks."""
+
+    bus: EventBus
+    runner: HookRunner
+    jobs: HookJobs
+    monitor: BuildMonitor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheContext:
+    """For the cache of built wheels, and for the locks on trees and on cache entries."""
+
+    wheels: WheelCache | None
+    """None if the cache is neither read nor written."""
+    tree_locks: LockQueue
+    file_locks: LockQueue
+    """Locks on lock files: of cached wheels, and of environments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvContext:
+    """For build environments."""
+
+    interpreter: Interpreter
+    requirements: BuildRequirements
+    shared: SharedEnv
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """The parts of one run that each of its builds uses."""
+
+    settings: RunSettings
+    own_folders: tuple[Path, ...]
+    """Folders of the pool and the run: never part of a source, though they may lie in a tree."""
+    bus: EventBus
+    executor: Executor
+    """For file work."""
+    fetch: FetchContext
+    hooks: HookContext
+    cache: CacheContext
+    env: EnvContext
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking file work in a thread (`pool.common.aio.in_thread`)."""

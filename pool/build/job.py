@@ -20,7 +20,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion
 
 from pool.common.errors import ProjectError
-from pool.common.model import Outcome
+from pool.common.model import BuildKey, Outcome
 from pool.common.redaction import redact_settings
 from pool.common.text import clean_line
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.cache.unpacked_wheels import UnpackedWheel
-    from pool.common.model import BuildId
+    from pool.common.model import BuildId, RunId
     from pool.resolve.manifest import Manifest
+    from pool.scheduling.history import Estimate
     from pool.scheduling.slot import Priority, Slot
 
 __all__ = [
@@ -128,12 +129,14 @@ class BuildJob:
     """One registered build. Only the scheduler changes it."""
 
     id: BuildId
+    run: RunId
     request: BuildRequest
     name: str
     version: str | None
     """None if the source does not tell it before it is built."""
     log: Path
     priority: Priority
+    estimate: Estimate
     result: asyncio.Future[BuildResult]
     """Dependents wait for this."""
     retry_job: asyncio.Future[BuildJob]
@@ -151,6 +154,11 @@ class BuildJob:
     """The builds that have ever waited for it."""
     waits_on: set[BuildId] = field(default_factory=set)
     """The builds that it waits for now: the edges in which cycles are searched for."""
+
+    @property
+    def key(self) -> BuildKey:
+        """The key of the build among those of all runs of the pool."""
+        return BuildKey(self.run, self.id)
 
     @property
     def source(self) -> SourceSpec:
@@ -173,7 +181,12 @@ class BuildJob:
         return self.attempt is not None and self.attempt.exclusive
 
     @property
-    def key(self) -> NormalizedName:
+    def is_superseded(self) -> bool:
+        """Whether another attempt has taken its place."""
+        return self.retry_job.done()
+
+    @property
+    def canonical_name(self) -> NormalizedName:
         """The normalized name."""
         return canonicalize_name(self.name)
 

@@ -1,8 +1,9 @@
-"""Monitors running builds: samples their processes once a second, reads their logs more often.
+"""Monitors the running builds of all runs: samples their processes, and reads their logs.
 
-Everything it finds becomes an event. It reads log files, not pipes, so a build that prints a
-million lines costs the pool no more than one that prints ten. Monitoring is housekeeping: if a log
-cannot be read or a sample fails, a note says so once, and the builds go on.
+Processes are sampled once a second, one sample for all builds; logs are read five times a second.
+Both become events of the run that the build belongs to. Logs are files, not pipes, so a build that
+prints a million lines costs the pool no more than one that prints ten. Monitoring is housekeeping:
+if a log cannot be read or a sample fails, a note says so once, and the builds go on.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from pool.build.frontend.job_overuse import JobOveruseDetector
 from pool.build.frontend.log_tail import LogTail
+from pool.common.aio import in_thread
 from pool.events.process_delta import diff
 from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
 from pool.system.memory import read_pressure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from pool.common.model import BuildId, ProcessSample
-    from pool.events.bus import EventBus
+    from pool.common.model import BuildKey, ProcessSample, RunId
+    from pool.events.router import EventRouter
     from pool.scheduling.jobserver import Jobserver
     from pool.system.sampler import Sampler, TreeUsage
 
@@ -50,36 +52,36 @@ class _MonitoredBuild:
 
 
 class BuildMonitor:
-    """The monitor of all builds; `run` is its only task.
+    """The monitor of all builds of a pool; `run` is its only task.
 
     Args:
-        bus: gets the events.
+        router: gets the events.
         sampler: measures process trees.
-        executor: runs the sampler, which blocks.
+        executor: runs the sampler; its own, so that file work never delays a sample.
         jobserver: has the number of jobs of each build.
-        on_sample: called after each sample, also an empty one.
+        on_sample: called after each sample with the bytes of each build, also with none.
     """
 
     def __init__(
         self,
-        bus: EventBus,
+        router: EventRouter,
         sampler: Sampler,
         executor: Executor,
-        jobserver: Jobserver,
-        on_sample: Callable[[Sequence[BuildSample]], None],
+        jobserver: Jobserver[BuildKey],
+        on_sample: Callable[[Mapping[BuildKey, int]], None],
     ) -> None:
-        self._bus = bus
+        self._router = router
         self._sampler = sampler
         self._executor = executor
         self._jobserver = jobserver
         self._on_sample = on_sample
-        self._builds: dict[BuildId, _MonitoredBuild] = {}
-        self._watched_build: BuildId | None = None
+        self._builds: dict[BuildKey, _MonitoredBuild] = {}
+        self._watched: dict[RunId, BuildKey] = {}
         self._noted: set[str] = set()
         self.machine: MachineMemory | None = None
         """The memory of the machine at the last sample; None before the first hook."""
 
-    def hook_started(self, build: BuildId, log: Path, pid: int) -> None:
+    def hook_started(self, build: BuildKey, log: Path, pid: int) -> None:
         """Start to monitor a hook of the build."""
         if (monitored := self._builds.get(build)) is None:
             monitored = self._builds[build] = self._add_build(build, log)
@@ -88,7 +90,7 @@ class BuildMonitor:
         # A reader of the journal forgets the processes when the build leaves its slot.
         monitored.emitted = ()
 
-    def _add_build(self, build: BuildId, log: Path) -> _MonitoredBuild:
+    def _add_build(self, build: BuildKey, log: Path) -> _MonitoredBuild:
         overuse = JobOveruseDetector()
 
         def on_bytes(chunk: bytes) -> None:
@@ -96,31 +98,35 @@ class BuildMonitor:
 
         return _MonitoredBuild(tail=LogTail(log, on_bytes), overuse=overuse)
 
-    def watch_build(self, build: BuildId) -> None:
-        """Measure the PSS of this build soon and often, because a user has opened it."""
-        self._watched_build = build
+    def watch_build(self, build: BuildKey) -> None:
+        """Measure the PSS of this build soon and often, instead of the run's one before."""
+        self._watched[build.run] = build
         if (monitored := self._builds.get(build)) is not None:
             monitored.sampled = False
 
-    def hook_ended(self, build: BuildId) -> None:
+    def hook_ended(self, build: BuildKey) -> None:
         """Stop to monitor the hook; emit the rest of its output."""
         if (monitored := self._builds.get(build)) is not None:
             monitored.pid = None
             self._emit_output(build, monitored)
 
-    def note_peak(self, build: BuildId, peak: int) -> None:
+    def note_peak(self, build: BuildKey, peak: int) -> None:
         """Add the peak of a hook's largest process: a short hook may end before any sample."""
         if (monitored := self._builds.get(build)) is not None:
             monitored.peak = max(monitored.peak, peak)
 
-    def peak(self, build: BuildId) -> int:
+    def peak(self, build: BuildKey) -> int:
         """Return the highest use that was measured of a build so far, in bytes."""
         return monitored.peak if (monitored := self._builds.get(build)) else 0
 
-    def forget(self, build: BuildId) -> int:
+    def forget(self, build: BuildKey) -> int:
         """Remove a build that has ended; return its peak in bytes."""
         monitored = self._builds.pop(build, None)
         return monitored.peak if monitored else 0
+
+    def remove_run(self, run: RunId) -> None:
+        """Forget which build of a run is watched."""
+        self._watched.pop(run, None)
 
     async def run(self) -> None:
         """Read logs and take samples until cancelled; no failure of either ends this."""
@@ -136,7 +142,7 @@ class BuildMonitor:
                 self._on_failure(problem)
 
     def _poll_logs(self) -> None:
-        for build, monitored in self._builds.items():
+        for build, monitored in list(self._builds.items()):
             if monitored.pid is not None:
                 self._emit_output(build, monitored)
 
@@ -151,54 +157,63 @@ class BuildMonitor:
             monitored.sampled = True
         self._note_once(f"running builds cannot be monitored: {_reason(problem)}")
 
-    def _note_once(self, text: str) -> None:
-        if text not in self._noted:
-            self._noted.add(text)
-            self._bus.emit(Note(text=text))
+    def _note_once(self, text: str, run: RunId | None = None) -> None:
+        """Emit a note in one run, or in all of them, unless it was emitted before."""
+        if text in self._noted:
+            return
+        self._noted.add(text)
+        if run is None:
+            self._router.broadcast(Note(text=text))
+        else:
+            self._router.emit(run, Note(text=text))
 
-    def _emit_output(self, build: BuildId, monitored: _MonitoredBuild) -> None:
+    def _emit_output(self, build: BuildKey, monitored: _MonitoredBuild) -> None:
         growth = monitored.tail.poll()
         if problem := monitored.tail.problem:
-            self._note_once(f"{monitored.tail.path}: the log cannot be read: {_reason(problem)}")
+            text = f"{monitored.tail.path}: the log cannot be read: {_reason(problem)}"
+            self._note_once(text, build.run)
         if growth is not None:
-            self._bus.emit(
-                BuildOutput(build=build, lines=growth.lines, bytes=growth.bytes, last=growth.last)
+            event = BuildOutput(
+                build=build.build, lines=growth.lines, bytes=growth.bytes, last=growth.last
             )
+            self._router.emit(build.run, event)
 
-    def _emit_notes(self, build: BuildId, texts: Iterable[str]) -> None:
+    def _emit_notes(self, build: BuildKey, texts: Iterable[str]) -> None:
         for text in texts:
-            self._bus.emit(Note(build=build, text=text))
+            self._router.emit(build.run, Note(build=build.build, text=text))
 
     async def _sample(self) -> None:
-        """Measure the processes of all running hooks and emit one event."""
+        """Measure the processes of all running hooks; emit one event in each run that has some."""
         roots = {
             build: monitored.pid
             for build, monitored in self._builds.items()
             if monitored.pid is not None
         }
         if not roots:
-            self._on_sample(())
+            self._on_sample({})
             return
-        sample = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._sampler.sample, roots, self._watched_build
-        )
-        builds = []
+        watched = frozenset(self._watched.values())
+        sample = await in_thread(self._executor, self._sampler.sample, roots, watched)
+        builds: dict[RunId, list[BuildSample]] = {build.run: [] for build in roots}
+        measured = {}
         for build, usage in sample.builds.items():
             # The hook may have ended during the sample, after its last event.
             if (monitored := self._builds.get(build)) is not None and monitored.pid == roots[build]:
-                builds.append(self._update(build, monitored, usage))
+                builds[build.run].append(self._update(build, monitored, usage))
+                measured[build] = usage.rss
         machine = self.machine = MachineMemory(
             total=sample.total, available=sample.available, stall=read_pressure()
         )
-        self._bus.emit(Sample(builds=tuple(builds), machine=machine))
-        self._on_sample(builds)
+        for run, samples in builds.items():
+            self._router.emit(run, Sample(builds=tuple(samples), machine=machine))
+        self._on_sample(measured)
 
-    def _update(self, build: BuildId, monitored: _MonitoredBuild, usage: TreeUsage) -> BuildSample:
+    def _update(self, build: BuildKey, monitored: _MonitoredBuild, usage: TreeUsage) -> BuildSample:
         """Add a measurement to a build; return its part of the event."""
         monitored.sampled = True
         monitored.peak = max(monitored.peak, usage.rss)
         sample = BuildSample(
-            build=build,
+            build=build.build,
             processes=diff(usage.processes, monitored.emitted),
             rss=usage.rss,
             peak=monitored.peak,

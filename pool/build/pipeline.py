@@ -30,32 +30,39 @@ from pool.sources import wheel as wheelfile
 from pool.sources.pyproject import read_project
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from pool.build.context import BuildContext
     from pool.build.job import BuildJob
+    from pool.build.service import BuildService
     from pool.build.source import Source
     from pool.build.workspace import BuildDir
     from pool.scheduling.slot import Slot
-    from pool.settings import Settings
     from pool.sources.pyproject import Project
 
 __all__ = ["run_build"]
 
 
 async def run_build(
-    job: BuildJob, slot: Slot, build_dir: BuildDir, context: BuildContext
+    job: BuildJob, slot: Slot, build_dir: BuildDir, context: BuildContext, service: BuildService
 ) -> BuildResult:
     """Build one wheel, or reuse a cached one, and publish it in the output folder.
 
     The slot may be held when this returns or raises. The caller emits the outcome and then
     releases it.
 
+    Args:
+        job: the build.
+        slot: not held yet.
+        build_dir: the build's own folder, empty.
+        context: the parts of the run.
+        service: builds what this build depends on.
+
     Raises:
         PoolError: the build failed, with a message for the user.
         OSError: the disk is full, or files cannot be read or written.
     """
-    source = await fetch_source(job, build_dir, context)
+    source = await fetch_source(job, build_dir, context.fetch)
     if source.kind == "wheel":
         return await context.in_thread(_use_wheel, source, job, context)
     if source.kind != "tree":
@@ -71,6 +78,7 @@ async def run_build(
         context=context,
         locks=locks,
         source=source,
+        service=service,
     )
     cached_project = _cached_project(source, context)
     if cached_project is not None:
@@ -81,8 +89,8 @@ async def run_build(
             return result
     async with _open_tree(source, job, build_dir, context, locks) as tree:
         project = read_project(tree.path)
-        if context.cache and source.fingerprint and cached_project is None:
-            context.cache.store_project(source.fingerprint, project)
+        if context.cache.wheels and source.fingerprint and cached_project is None:
+            context.cache.wheels.store_project(source.fingerprint, project)
         return await builder(tree=tree, project=project).build()
 
 
@@ -97,10 +105,9 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
     tags = parse_wheel_filename(source.path.name)[3]
-    if tags.isdisjoint(context.interpreter.tags):
-        raise ProjectError(
-            f"{source.path.name} is not for this platform and Python {context.interpreter.version}"
-        )
+    if tags.isdisjoint(context.env.interpreter.tags):
+        python = context.env.interpreter.version
+        raise ProjectError(f"{source.path.name} is not for this platform and Python {python}")
     out_dir = context.settings.out_dir if job.published else None
     return BuildResult(
         name=facts.name,
@@ -117,9 +124,9 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
 
 def _cached_project(source: Source, context: BuildContext) -> Project | None:
     """Return the pyproject.toml of an unopened source, if an earlier run has cached it."""
-    if context.cache is None or not source.fingerprint:
+    if context.cache.wheels is None or not source.fingerprint:
         return None
-    return context.cache.read_project(source.fingerprint)
+    return context.cache.wheels.read_project(source.fingerprint)
 
 
 @asynccontextmanager
@@ -128,7 +135,8 @@ async def _open_tree(
 ) -> AsyncIterator[SourceTree]:
     """Unpack or copy the source into the build folder, or lock the user's tree."""
     if source.kind == "tree" and not (context.settings.copy and job.purpose != "editable"):
-        target = LockTarget(locks=context.locks, path=source.path, label=str(source.path))
+        queue = context.cache.tree_locks
+        target = LockTarget(locks=queue, path=source.path, label=str(source.path))
         async with locks.hold(target) as (lock, _):
             yield SourceTree(path=source.path, fds=lock.fds)
         return
@@ -138,7 +146,7 @@ async def _open_tree(
             root = await context.in_thread(archive.unpack, source.path, build_dir.source)
         case "tree":
             root = await context.in_thread(
-                _copy_tree, source.path, build_dir.source, context.settings
+                _copy_tree, source.path, build_dir.source, context.own_folders
             )
         case _:
             root = source.path
@@ -152,13 +160,13 @@ def _subdirectory(root: Path, subdirectory: str) -> Path:
     return tree
 
 
-def _copy_tree(tree: Path, into: Path, settings: Settings) -> Path:
+def _copy_tree(tree: Path, into: Path, own_folders: Iterable[Path]) -> Path:
     """Copy a source tree without the pool's own folders, which may lie inside it."""
-    own_folders = {folder.resolve() for folder in settings.folders}
+    excluded = {folder.resolve() for folder in own_folders}
 
     def ignored(folder: str, names: list[str]) -> list[str]:
         parent = Path(folder).resolve()
-        return [name for name in names if parent / name in own_folders]
+        return [name for name in names if parent / name in excluded]
 
     shutil.copytree(tree, into, symlinks=True, ignore=ignored)
     return into

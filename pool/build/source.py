@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 
+from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, TargetError
 from pool.common.model import Phase, WaitFor
 from pool.events.types import BuildPhase, BuildWaiting
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from pool.build.context import BuildContext
+    from pool.build.context import FetchContext
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
     from pool.resolve.manifest import DirectDist
@@ -64,7 +65,7 @@ class SourceTree:
     """The descriptors that hold its lock, for hooks to inherit."""
 
 
-async def fetch_source(job: BuildJob, build_dir: BuildDir, context: BuildContext) -> Source:
+async def fetch_source(job: BuildJob, build_dir: BuildDir, context: FetchContext) -> Source:
     """Fetch the source of a job.
 
     Raises:
@@ -133,19 +134,19 @@ def _direct_url(
     return direct.to_dict(generate_legacy_hash=True, strip_user_password=True)
 
 
-async def _verify_local_file(path: Path, job: BuildJob, context: BuildContext) -> Source:
+async def _verify_local_file(path: Path, job: BuildJob, context: FetchContext) -> Source:
     expected = ExpectedHashes(filename=path.name, required=job.request.hashes)
-    file = await context.in_thread(verify_file, path, expected)
+    file = await in_thread(context.executor, verify_file, path, expected)
     return _file_source(path, file.sha256, url=path.as_uri())
 
 
-async def _select_file(job: BuildJob, context: BuildContext) -> IndexFile:
+async def _select_file(job: BuildJob, context: FetchContext) -> IndexFile:
     """Select a file for a requirement that is built without its dependencies."""
     on = f"the index page of {job.name}"
     context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
     if job.request.manifest is None:
         raise TypeError(job.request)
-    resolution = await context.search.resolve(job.request.manifest, _NoMetadata())
+    resolution = await context.resolver.resolve(job.request.manifest, _NoMetadata())
     return resolution.files[0]
 
 
@@ -159,17 +160,17 @@ class _NoMetadata:
         raise TargetError(f"{requirement}: a constraint with a URL needs --deps")
 
 
-async def _fetch_index_file(file: IndexFile, job: BuildJob, context: BuildContext) -> CachedFile:
+async def _fetch_index_file(file: IndexFile, job: BuildJob, context: FetchContext) -> CachedFile:
     _emit_fetch(job, context, file.filename)
     return await context.fetcher.fetch(file, job.id, job.request.hashes)
 
 
-def _emit_fetch(job: BuildJob, context: BuildContext, on: str) -> None:
+def _emit_fetch(job: BuildJob, context: FetchContext, on: str) -> None:
     context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.DOWNLOAD, on=on))
     context.bus.emit(BuildPhase(build=job.id, phase=Phase.FETCH))
 
 
-async def _download(target: UrlTarget, job: BuildJob, context: BuildContext) -> Source:
+async def _download(target: UrlTarget, job: BuildJob, context: FetchContext) -> Source:
     _emit_fetch(job, context, target.label)
     fetched = await context.fetcher.fetch_url(target.url, job.id, job.request.hashes)
     return _file_source(
@@ -178,12 +179,12 @@ async def _download(target: UrlTarget, job: BuildJob, context: BuildContext) -> 
 
 
 async def _clone(
-    target: GitTarget, job: BuildJob, build_dir: BuildDir, context: BuildContext
+    target: GitTarget, job: BuildJob, build_dir: BuildDir, context: FetchContext
 ) -> Source:
     _emit_fetch(job, context, target.label)
-    async with context.fetcher.gate.slot((job.id, target.label), (0, 0.0, 0)):
+    async with context.fetcher.gate.slot((job.key, target.label), (0, 0.0, 0), group=job.run):
         checkout = await context.git.checkout(
-            target.url, target.reference, build_dir.source, build=job.id, log=job.log
+            target.url, target.reference, build_dir.source, build=job.key, log=job.log
         )
     info = VcsInfo(
         vcs="git", commit_id=checkout.commit, requested_revision=target.reference or None

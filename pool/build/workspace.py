@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import BuildId, RunId
 
-__all__ = ["BuildDir", "RunWorkspace", "check_out_dir"]
+__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "sweep_workspaces"]
 
 _KEEP_MARKER = ".kept"
 """A file in the folder of a failed build; its time is the end of the build."""
@@ -82,11 +82,12 @@ class RunWorkspace:
         _remove_if_empty(self.root)
         self._lock.release()
 
-    def sweep(self) -> None:
-        """Remove build folders of ended runs, except failures of the last `KEEP_SECONDS`."""
-        for lock in abandoned_folders(self.root.parent):
-            with lock:
-                _sweep(lock.folder)
+
+def sweep_workspaces(cache_dir: Path) -> None:
+    """Remove build folders of ended runs, except failures of the last `KEEP_SECONDS`."""
+    for lock in abandoned_folders(CacheLayout(cache_dir).builds):
+        with lock:
+            _sweep(lock.folder)
 
 
 def _sweep(folder: Path) -> None:

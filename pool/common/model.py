@@ -7,12 +7,13 @@ is pure, so that a journal written on one machine reads the same on another.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 import msgspec
 
 __all__ = [
     "BuildId",
+    "BuildKey",
     "Holder",
     "LimitName",
     "Outcome",
@@ -26,7 +27,17 @@ BuildId = NewType("BuildId", str)
 """Unique within one run: ``b1``, ``b2``, in the order of announcement."""
 
 RunId = NewType("RunId", str)
-"""Unique on one machine: the start time and the pid, ``20261121-031205-4711``."""
+"""Unique on one machine: the start time and the pid, ``20261121-031205-4711``, and a counter."""
+
+
+class BuildKey(NamedTuple):
+    """Identifies a build among those of all runs of a pool."""
+
+    run: RunId
+    build: BuildId
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.build}"
 
 
 class Outcome(StrEnum):

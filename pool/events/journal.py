@@ -18,7 +18,8 @@ from pool.events.types import SCHEMA, Header, Host
 from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from pool.common.clock import Clock
@@ -52,7 +53,13 @@ def journal_path(path: Path) -> Path:
 
 
 def open_run_journal(
-    *, journal: Path | None, state_dir: Path, argv: tuple[str, ...], clock: Clock, python: str
+    *,
+    journal: Path | None,
+    state_dir: Path,
+    argv: tuple[str, ...],
+    clock: Clock,
+    python: str,
+    other_runs: Collection[RunId] = (),
 ) -> tuple[Header, JournalWriter]:
     """Give a new run its id and create its journal.
 
@@ -62,11 +69,12 @@ def open_run_journal(
         argv: the command line, for the header.
         clock: the time of the start.
         python: the version of the target interpreter.
+        other_runs: ids of this process's runs, which the new run must not have.
 
     Raises:
         OutputError: the journal cannot be written.
     """
-    header = _make_header(argv, clock, python)
+    header = _make_header(argv, clock, python, other_runs)
     path = journal or state_dir / "runs" / header.run / JOURNAL_NAME
     try:
         return header, JournalWriter(path, header)
@@ -77,7 +85,9 @@ def open_run_journal(
         ) from problem
 
 
-def _make_header(argv: tuple[str, ...], clock: Clock, python: str) -> Header:
+def _make_header(
+    argv: tuple[str, ...], clock: Clock, python: str, other_runs: Collection[RunId]
+) -> Header:
     # Replays and `--help` import this module and need neither.
     from importlib.metadata import version  # noqa: PLC0415
 
@@ -87,12 +97,21 @@ def _make_header(argv: tuple[str, ...], clock: Clock, python: str) -> Header:
     return Header(
         wheelpool=version("wheelpool"),
         schema=SCHEMA,
-        run=RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}"),
+        run=_make_run_id(started, other_runs),
         started=started.isoformat(timespec="milliseconds"),
         argv=argv,
         python=python,
         host=Host(cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total),
     )
+
+
+def _make_run_id(started: datetime, other_runs: Collection[RunId]) -> RunId:
+    first = run = RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}")
+    number = 1
+    while run in other_runs:
+        number += 1
+        run = RunId(f"{first}-{number}")
+    return run
 
 
 class JournalWriter:

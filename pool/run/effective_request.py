@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pool.requirements.request import Request, RequirementSpec
     from pool.requirements.target import Target
     from pool.resolve.manifest import DirectDist, InstalledDist
-    from pool.settings import Settings
+    from pool.settings import RunSettings
     from pool.system.interpreter import Interpreter
 
 __all__ = ["EffectiveRequest", "url_of"]
@@ -37,7 +37,7 @@ class EffectiveRequest:
         RequirementError: a marker without meaning; hashes that contradict each other.
     """
 
-    def __init__(self, request: Request, settings: Settings, interpreter: Interpreter) -> None:
+    def __init__(self, request: Request, settings: RunSettings, interpreter: Interpreter) -> None:
         self._settings = settings
         self._request = request
         environment = interpreter.environment
@@ -84,7 +84,7 @@ class EffectiveRequest:
 
     def _of_name(self, wish: RequirementSpec, name: NormalizedName) -> BuildRequest:
         needs = [need for need in self._needs() if need.name == name]
-        asked = self._asked(needs, deps=False)
+        asked = self._make_manifest(needs, deps=False)
         return BuildRequest(
             source=wish.target,
             origin=wish.origin,
@@ -104,7 +104,7 @@ class EffectiveRequest:
             config_settings={**self._settings.config_settings, **wish.config_settings},
         )
 
-    def asked(
+    def manifest(
         self,
         directs: Mapping[RequirementSpec, DirectDist],
         kept: Mapping[NormalizedName, InstalledDist],
@@ -120,14 +120,14 @@ class EffectiveRequest:
         pointed = [_pointed(wish, direct) for wish, direct in directs.items()]
         needs = [*pointed, *self._needs()]
         given_up = {need.name for need in needs} if self._settings.upgrade else set()
-        return self._asked(
+        return self._make_manifest(
             needs,
             deps=self._settings.deps,
             kept={name: one for name, one in kept.items() if name not in given_up},
             preferred=preferred,
         )
 
-    def _asked(
+    def _make_manifest(
         self,
         needs: Iterable[RequirementInfo],
         *,

@@ -1,7 +1,8 @@
-"""The environment that a run installs into: what it has, and how more is put into it.
+"""Installs the distributions of a run into one environment, set by set.
 
-Whatever takes time is done before the environment's lock is taken; under it, files are only put
-in place, all of a set in one go. It is the lock that uv takes, and nothing is written without it.
+A set is staged before the environment's lock is acquired, and committed as one transaction
+(`pool.install`) under the lock. It is the lock that uv acquires; no file of the environment is
+changed without it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from pool.common.aio import in_thread
 from pool.events.types import (
     EnvironmentChange,
     EnvironmentChanged,
@@ -31,179 +33,202 @@ from pool.resolve.manifest import InstalledDist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildContext
     from pool.build.job import BuildResult
     from pool.common.model import Holder
+    from pool.events.bus import EventBus
     from pool.install.environment import TargetEnvironment
     from pool.install.plan import Change
     from pool.install.staging import StagedSet
     from pool.install.transaction import CommitResult
+    from pool.system.locks.queue import LockQueue
 
 __all__ = ["DistToInstall", "Installer", "StaleError"]
 
 
 class StaleError(Exception):
-    """What the environment had when it was looked at is not there any more."""
+    """A distribution on which the resolution relies was changed or removed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistToInstall:
-    """One distribution to put in place."""
+    """One distribution to install."""
 
-    built: BuildResult
+    result: BuildResult
+    """With the wheel unpacked."""
     requested: bool
-    """Whether the user named it."""
+    """Whether the user requested it, rather than another distribution."""
 
 
 class Installer:
-    """Puts distributions into one environment, set by set."""
+    """Installs into one environment; belongs to one event loop.
 
-    def __init__(self, environment: TargetEnvironment, kit: BuildContext) -> None:
+    Args:
+        environment: the target.
+        bus: the bus of the run.
+        locks: queues for the lock of the environment.
+        executor: for file work.
+        lock_timeout: seconds to wait for the lock; None for no limit.
+    """
+
+    def __init__(
+        self,
+        environment: TargetEnvironment,
+        *,
+        bus: EventBus,
+        locks: LockQueue,
+        executor: Executor,
+        lock_timeout: float | None,
+    ) -> None:
         self._environment = environment
-        self._kit = kit
-        self._turn = asyncio.Lock()
-        self.placed: dict[NormalizedName, str] = {}
-        """What this run has put there, and of which version."""
+        self._bus = bus
+        self._locks = locks
+        self._executor = executor
+        self._lock_timeout = lock_timeout
+        self._one_set = asyncio.Lock()
+        self.installed: dict[NormalizedName, str] = {}
+        """The versions that this run has installed."""
 
     @property
     def path(self) -> Path:
         """The environment's folder."""
         return self._environment.prefix
 
-    async def kept(self) -> dict[NormalizedName, InstalledDist]:
-        """Return what is there now."""
-        return await self._kit.in_thread(self._kept)
+    async def read_installed(self) -> dict[NormalizedName, InstalledDist]:
+        """Return the distributions that the environment has now."""
+        return await in_thread(self._executor, self._read_installed)
 
-    def _kept(self) -> dict[NormalizedName, InstalledDist]:
+    def _read_installed(self) -> dict[NormalizedName, InstalledDist]:
         return {
             name: InstalledDist(name=name, version=one.version, metadata=one.metadata)
             for name, one in installed_distributions(self._environment).items()
-            if _readable(one.version)
+            if _is_valid(one.version)
         }
 
     async def install(
-        self, pieces: Sequence[DistToInstall], counted_on: Mapping[NormalizedName, str]
+        self, dists: Sequence[DistToInstall], relied_on: Mapping[NormalizedName, str]
     ) -> None:
-        """Put a set in place, whole or not at all.
+        """Install a set as one transaction.
 
         Args:
-            pieces: what, with their wheels unpacked.
-            counted_on: versions that were there and that the set relies on.
+            dists: the set.
+            relied_on: the versions in the environment on which the resolution relies.
 
         Raises:
-            StaleError: one of those is gone, or of another version, by now.
-            PoolError: a file belongs to another distribution; nothing was touched.
+            StaleError: one of those versions was changed or removed meanwhile.
+            PoolError: a file belongs to another distribution; nothing was changed.
             OSError: no space, no permission.
         """
-        kit, env = self._kit, self._environment
-        items = [_item(piece) for piece in pieces]
+        env = self._environment
+        items = [_wheel_to_install(dist) for dist in dists]
         staged: list[StagedSet] = []
         committed: list[CommitResult] = []
-        async with self._turn:
+        async with self._one_set:
             try:
-                await kit.in_thread(lambda: staged.append(stage(env, items)))
-                async with self._alone() as locked:
-                    await self._compare(counted_on)
-                    await kit.in_thread(lambda: committed.append(commit(staged[0])))
+                await in_thread(self._executor, lambda: staged.append(stage(env, items)))
+                async with self._hold_lock() as lock:
+                    await self._check_unchanged(relied_on)
+                    await in_thread(self._executor, lambda: committed.append(commit(staged[0])))
             finally:
-                # A thread comes to its end though we are cancelled: what it did, it did.
-                for left in staged:
-                    await kit.in_thread(discard, left)
-                for done in committed:
-                    self._tell(done, pieces, locked.seconds)
-        for done in committed:
-            self._remark((*done.notes, *await self._missing(done.changes)))
+                # The thread ends its work even if this task is cancelled: report what it did.
+                for one in staged:
+                    await in_thread(self._executor, discard, one)
+                for transaction in committed:
+                    self._emit_changes(transaction, dists, lock.seconds)
+        for transaction in committed:
+            unmet = await self._unmet_requirements(transaction.changes)
+            self._emit_notes((*transaction.notes, *unmet))
 
     async def recover(self) -> None:
-        """Finish what a killed process began here, and remove what it left; say so."""
+        """Finish or undo the transaction of a killed process, and remove its files."""
         if not (self._environment.prefix / STAGING_DIR).exists():
-            return  # Nobody is waited for then: builds can begin.
-        async with self._alone():
-            notes = await self._kit.in_thread(recover, self._environment)
-        await self._kit.in_thread(remove_leftovers, self._environment)
-        self._remark(notes)
+            return  # Without waiting for the lock: builds can start.
+        async with self._hold_lock():
+            notes = await in_thread(self._executor, recover, self._environment)
+        await in_thread(self._executor, remove_leftovers, self._environment)
+        self._emit_notes(notes)
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[_Locked]:
-        """Hold the environment's lock."""
-        kit, path = self._kit, self._environment.lock_path
+    async def _hold_lock(self) -> AsyncIterator[_HeldLock]:
+        """Hold the lock of the environment for the length of a block."""
+        bus, path = self._bus, self._environment.lock_path
         label = str(self._environment.prefix)
 
-        def tell(holder: Holder | None) -> None:
-            kit.bus.emit(LockWaiting(lock=label, holder=holder))
+        def emit_holder(holder: Holder | None) -> None:
+            bus.emit(LockWaiting(lock=label, holder=holder))
 
-        if (held := kit.file_locks.try_hold(path)) is None:
-            patience = kit.settings.lock_timeout
-            held = await kit.file_locks.acquire(path, on_wait=tell, timeout=patience)
-        since = kit.bus.elapsed
-        kit.bus.emit(LockAcquired(lock=label))
-        locked = _Locked()
+        if (guard := self._locks.try_hold(path)) is None:
+            guard = await self._locks.acquire(path, on_wait=emit_holder, timeout=self._lock_timeout)
+        since = bus.elapsed
+        bus.emit(LockAcquired(lock=label))
+        lock = _HeldLock()
         try:
-            yield locked
+            yield lock
         finally:
-            held.release()
-            locked.seconds = round(kit.bus.elapsed - since, 4)
-            kit.bus.emit(LockReleased(lock=label))
+            guard.release()
+            lock.seconds = round(bus.elapsed - since, 4)
+            bus.emit(LockReleased(lock=label))
 
-    async def _compare(self, counted_on: Mapping[NormalizedName, str]) -> None:
-        """See that what was counted on is still so."""
-        there = await self._kit.in_thread(installed_distributions, self._environment)
-        for name, version in counted_on.items():
-            if name not in there or there[name].version != version:
+    async def _check_unchanged(self, relied_on: Mapping[NormalizedName, str]) -> None:
+        """Raise StaleError unless the environment still has these versions."""
+        present = await in_thread(self._executor, installed_distributions, self._environment)
+        for name, version in relied_on.items():
+            if name not in present or present[name].version != version:
                 raise StaleError(name)
 
-    async def _missing(self, changes: Sequence[Change]) -> list[str]:
-        """Say which requirements are not met now, as far as what changed is concerned."""
+    async def _unmet_requirements(self, changes: Sequence[Change]) -> list[str]:
+        """Return a line for each requirement of, or on, a changed distribution that is not met."""
         names = {canonicalize_name(change.name) for change in changes}
         environment = self._environment.interpreter.environment
 
-        def look() -> list[str]:
+        def check() -> list[str]:
             return unmet_requirements(
                 installed_distributions(self._environment), names, environment
             )
 
-        return await self._kit.in_thread(look)
+        return await in_thread(self._executor, check)
 
-    def _tell(
-        self, committed: CommitResult, pieces: Sequence[DistToInstall], seconds: float
+    def _emit_changes(
+        self, committed: CommitResult, dists: Sequence[DistToInstall], seconds: float
     ) -> None:
-        editable = {canonicalize_name(one.built.name) for one in pieces if one.built.editable}
+        results = [dist.result for dist in dists]
+        editable = {canonicalize_name(one.name) for one in results if one.editable}
         changes = tuple(
             EnvironmentChange(
                 name=change.name, old=change.old, new=change.new, editable=change.name in editable
             )
             for change in committed.changes
         )
-        for built in (piece.built for piece in pieces):
-            self.placed[canonicalize_name(built.name)] = str(Version(built.version))
+        for result in results:
+            self.installed[canonicalize_name(result.name)] = str(Version(result.version))
         path = str(self._environment.prefix)
-        self._kit.bus.emit(EnvironmentChanged(environment=path, changes=changes, locked=seconds))
+        self._bus.emit(EnvironmentChanged(environment=path, changes=changes, locked=seconds))
 
-    def _remark(self, notes: Iterable[str]) -> None:
+    def _emit_notes(self, notes: Iterable[str]) -> None:
         for text in notes:
-            self._kit.bus.emit(Note(text=text))
+            self._bus.emit(Note(text=text))
 
 
 @dataclass(slots=True)
-class _Locked:
-    """How long the environment was ours; known afterwards."""
+class _HeldLock:
+    """How long the lock was held; set when it is released."""
 
     seconds: float = 0.0
 
 
-def _item(piece: DistToInstall) -> WheelToInstall:
-    built = piece.built
-    if built.unpacked is None:
-        raise AssertionError(f"{built.name} is not unpacked")
-    direct = None if built.direct_url is None else dict(built.direct_url)
-    return WheelToInstall(wheel=built.unpacked, requested=piece.requested, direct_url=direct)
+def _wheel_to_install(dist: DistToInstall) -> WheelToInstall:
+    result = dist.result
+    if result.unpacked is None:
+        raise AssertionError(f"{result.name} is not unpacked")
+    direct = None if result.direct_url is None else dict(result.direct_url)
+    return WheelToInstall(wheel=result.unpacked, requested=dist.requested, direct_url=direct)
 
 
-def _readable(version: str) -> bool:
+def _is_valid(version: str) -> bool:
     try:
         Version(version)
     except InvalidVersion:

@@ -1,7 +1,7 @@
-"""Metadata for the closure of what a user asks for, had as cheaply as each file allows.
+"""Fetches the metadata of the candidates of a request, as cheaply as each file allows.
 
-Of a wheel, the index may have the metadata alone (PEP 658); of an sdist, its PKG-INFO tells where
-it is static (PEP 643). What remains is asked of the sdist's backend, as a build in the pool.
+For a wheel, the index may have the metadata alone (PEP 658). A source distribution may have static
+metadata in its PKG-INFO (PEP 643). For all others a build in the pool makes the metadata.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from pool.build.job import BuildRequest
+from pool.common.aio import in_thread
 from pool.common.once_map import OnceMap
 from pool.requirements.request import parse_requirement
 from pool.requirements.target import SdistTarget, TreeTarget, WheelTarget
@@ -21,94 +22,105 @@ from pool.sources import sdist as sdistfile
 from pool.sources import wheel as wheelfile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
     from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildContext
-    from pool.build.job import BuildJob
+    from pool.build.service import BuildService
     from pool.requirements.target import Target
     from pool.run.effective_request import EffectiveRequest
-    from pool.run.interfaces import BuildService
+    from pool.run.selection import Selection
+    from pool.sources.index.fetcher import Fetcher
     from pool.sources.index.simple_api import IndexFile
 
-__all__ = ["MetadataFetcher", "described", "static_metadata"]
+__all__ = ["MetadataFetcher", "direct_dist", "static_metadata"]
 
 _UNKNOWN = ""
-"""Requires nothing, until it is known better."""
+"""METADATA without dependencies, until the build has made the real one."""
 
 
 class MetadataFetcher:
-    """Finds out what the closure of one request needs to know.
+    """The metadata source of one request.
 
     Args:
-        kit: for files.
-        crew: for builds.
-        wishlist: what files must have, and what their backends are told, by name.
+        fetcher: downloads files.
+        executor: reads files.
+        service: builds metadata and direct references.
+        request: the hashes and config settings of names.
+        selection: the builds of direct references are recorded there.
+        isolates: returns whether a project is built in an environment of its own.
     """
 
     def __init__(
         self,
-        kit: BuildContext,
-        crew: BuildService,
-        wishlist: EffectiveRequest,
+        *,
+        fetcher: Fetcher,
+        executor: Executor,
+        service: BuildService,
+        request: EffectiveRequest,
+        selection: Selection,
+        isolates: Callable[[str], bool],
     ) -> None:
-        self._kit = kit
-        self._crew = crew
-        self._wishlist = wishlist
-        self._described: OnceMap[str, str] = OnceMap()
-        self.later: dict[str, IndexFile] = {}
-        """Sdists that can tell only when what they are built with is in place."""
-        self.pointed_at: dict[str, BuildJob] = {}
-        """By URL: what requirements of requirements point at."""
+        self._fetcher = fetcher
+        self._executor = executor
+        self._service = service
+        self._request = request
+        self._selection = selection
+        self._isolates = isolates
+        self._built: OnceMap[str, str] = OnceMap()
+        self.postponed: dict[str, IndexFile] = {}
+        """Source distributions without isolation: their build requirements may not be installed
+        yet, so their metadata is known only after the build."""
 
     async def metadata(self, file: IndexFile) -> str:
         """Return the METADATA of a file on an index."""
         if file.kind == "wheel":
-            return await self._of_wheel(file)
-        return await self._of_sdist(file)
+            return await self._wheel_metadata(file)
+        return await self._sdist_metadata(file)
 
-    async def _of_wheel(self, file: IndexFile) -> str:
-        if (text := await self._kit.fetcher.index.metadata(file)) is not None:
+    async def _wheel_metadata(self, file: IndexFile) -> str:
+        if (text := await self._fetcher.index.metadata(file)) is not None:
             return text
-        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file.project))
-        facts = await self._kit.in_thread(wheelfile.read, fetched.path)
+        fetched = await self._fetcher.fetch(file, None, self._hashes(file.project))
+        facts = await in_thread(self._executor, wheelfile.read, fetched.path)
         return facts.metadata
 
-    async def _of_sdist(self, file: IndexFile) -> str:
-        fetched = await self._kit.fetcher.fetch(file, None, self._demanded(file.project))
-        static = await self._kit.in_thread(sdistfile.static_metadata, fetched.path)
+    async def _sdist_metadata(self, file: IndexFile) -> str:
+        fetched = await self._fetcher.fetch(file, None, self._hashes(file.project))
+        static = await in_thread(self._executor, sdistfile.static_metadata, fetched.path)
         if static is not None:
             return static
-        if not self._kit.settings.isolates(file.project):
-            self.later[file.filename] = file
+        if not self._isolates(file.project):
+            self.postponed[file.filename] = file
             return _UNKNOWN
-        order = BuildRequest(
+        request = BuildRequest(
             source=file,
             purpose="metadata",
-            hashes=self._demanded(file.project),
-            config_settings=self._wishlist.config_settings(file.project),
+            hashes=self._hashes(file.project),
+            config_settings=self._request.config_settings(file.project),
         )
-        return await self._described.get(file.filename, lambda: self._crew.metadata_of(order))
+        return await self._built.get(file.filename, lambda: self._service.build_metadata(request))
 
-    def _demanded(self, name: NormalizedName) -> frozenset[str]:
-        return self._wishlist.hashes.get(name, frozenset())
+    def _hashes(self, name: NormalizedName) -> frozenset[str]:
+        return self._request.hashes.get(name, frozenset())
 
     async def direct(self, requirement: Requirement) -> DirectDist:
-        """Return what a requirement with a URL points at, building it."""
+        """Return what a direct reference (``name @ url``) of a dependency is, by building it."""
         url = requirement.url or ""
-        wish = parse_requirement(str(requirement), Path("/"))
-        # Where both tell and agree in nothing, it is the user's word that counts.
-        demanded = self._demanded(canonicalize_name(requirement.name))
-        order = BuildRequest(
-            source=wish.target, hashes=wish.hashes & demanded or demanded or wish.hashes
-        )
-        job = self.pointed_at[url] = self._crew.submit([order])[0]
-        built = await self._crew.result_of(job)
-        return described(url, built.metadata)
+        spec = parse_requirement(str(requirement), Path("/"))
+        # If the hashes of the URL and of the user have none in common, the user's count.
+        required = self._hashes(canonicalize_name(requirement.name))
+        hashes = spec.hashes & required or required or spec.hashes
+        (job,) = self._service.submit([BuildRequest(source=spec.target, hashes=hashes)])
+        self._selection.direct_jobs[url] = job
+        result = await self._service.result_of(job)
+        return direct_dist(url, result.metadata)
 
 
-def described(url: str, metadata: str) -> DirectDist:
-    """Return what a URL points at, by its metadata."""
+def direct_dist(url: str, metadata: str) -> DirectDist:
+    """Return the distribution of a direct reference, as its METADATA describes it."""
     headers = HeaderParser().parsestr(metadata)
     return DirectDist(
         url=url,
@@ -119,10 +131,10 @@ def described(url: str, metadata: str) -> DirectDist:
 
 
 def static_metadata(target: Target) -> str | None:
-    """Return what something on this machine says of itself without being built; else None.
+    """Return the METADATA of a local target that needs no build; None if there is none.
 
     Raises:
-        PoolError: it is damaged.
+        PoolError: the target is damaged.
     """
     match target:
         case TreeTarget(path=path):

@@ -1,4 +1,4 @@
-"""What a build's exception means: its outcome, and the words a user can act on."""
+"""The outcome of a build: from its result or exception to the one terminal event. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,31 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pool.common.errors import BackendError, PoolError, SkippedError, system_error
 from pool.common.model import Outcome
 from pool.common.redaction import redact_urls
+from pool.common.text import clean_line
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
-    from pool.build.job import BuildJob
+    from pool.build.job import BuildJob, BuildResult
+    from pool.events.types import BuildFinished
 
-__all__ = ["Failure", "failure_from"]
+__all__ = [
+    "EVICTED",
+    "Failure",
+    "evicted",
+    "failed",
+    "failure_from",
+    "skip_reason",
+    "succeeded",
+    "with_retry",
+]
+
+EVICTED = "made-room"
+"""The reference of a build that was ended to free memory for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +43,13 @@ class Failure:
     message: str
     hint: str = ""
     rerun: str = ""
-    """A shell command to try again by hand."""
-    details: str = ""
-    """For the build's log: the traceback of an error of our own."""
+    """A shell command that repeats what failed."""
+    traceback: str = ""
+    """For the log of the build: only an error of wheelpool's own has one."""
 
 
 def failure_from(problem: BaseException, job: BuildJob) -> Failure:
-    """Put an exception into words."""
+    """Return the outcome, the message and the hint for an exception of a build."""
     match problem:
         case BaseExceptionGroup(exceptions=[first, *_]):
             return failure_from(first, job)
@@ -49,26 +65,67 @@ def failure_from(problem: BaseException, job: BuildJob) -> Failure:
                 reference=problem.reference,
                 message=redact_urls(str(problem)),
                 hint=redact_urls(problem.hint),
-                rerun=(isinstance(problem, BackendError) and problem.rerun) or _again(job),
+                rerun=(isinstance(problem, BackendError) and problem.rerun) or _build_command(job),
             )
         case OSError(errno=int()):
             return failure_from(system_error(problem), job)
         case _:
-            return _of_ours(problem)
+            return _internal_failure(problem)
 
 
-def _again(job: BuildJob) -> str:
+def _build_command(job: BuildJob) -> str:
     source = job.source
     if isinstance(source, IndexFile):
         return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
     return shlex.join(["wheelpool", "build", source.label])
 
 
-def _of_ours(problem: BaseException) -> Failure:
+def _internal_failure(problem: BaseException) -> Failure:
     return Failure(
         outcome=Outcome.FAILED,
         reference="internal",
         message=redact_urls(f"an error of wheelpool's own: {type(problem).__name__}: {problem}"),
         hint="the traceback is at the end of the build's log",
-        details=redact_urls("".join(traceback.format_exception(problem))),
+        traceback=redact_urls("".join(traceback.format_exception(problem))),
     )
+
+
+def succeeded(ended: BuildFinished, result: BuildResult, *, published: bool) -> BuildFinished:
+    """Add the result; the wheel only if it is ``published`` in the output folder."""
+    return replace(
+        ended,
+        version=result.version,
+        wheel=str(result.wheel) if published else None,
+        sha256=result.sha256 or None,
+        bytes=result.bytes or None,
+        message=result.note,
+    )
+
+
+def failed(ended: BuildFinished, failure: Failure) -> BuildFinished:
+    """Add the reason why there is no wheel."""
+    return replace(
+        ended,
+        reference=failure.reference,
+        message=clean_line(failure.message),
+        hint=failure.hint,
+        rerun=failure.rerun,
+    )
+
+
+def evicted(ended: BuildFinished, reason: str) -> BuildFinished:
+    """Add that the build was ended to free memory for others, and the reason."""
+    return replace(ended, reference=EVICTED, message=f"ended to make room: {reason}")
+
+
+def with_retry(ended: BuildFinished, conditions: str) -> BuildFinished:
+    """Add that an evicted build is built again; a failed one has a note at the next attempt."""
+    if ended.reference != EVICTED:
+        return ended
+    return replace(ended, message=f"{ended.message}; built again {conditions}")
+
+
+def skip_reason(job: BuildJob, ended: BuildFinished) -> str:
+    """Return the message of builds that are skipped because this one has no wheel."""
+    verb = "was cancelled" if ended.outcome is Outcome.CANCELLED else "was not built"
+    return f"needs {job.title}, which {verb}"

@@ -1,90 +1,170 @@
-"""Who is in the pool: every announced build, what became of it, and who waits for whom.
+"""The builds of one run: registered jobs, their outcomes, and the edges between dependents.
 
-Bookkeeping only: no tasks, no events, no I/O.
+Registering emits ``build.queued``. The registry keeps the books alone: `pool.run.scheduler` starts
+tasks and decides on retries, and `pool.events.state` has the same facts for screens and reports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pool.build.job import BuildJob, ignore_unretrieved, infer_identity, source_label
 from pool.common.model import BuildId, Outcome
+from pool.events.types import BuildQueued
 
 if TYPE_CHECKING:
-    from pool.build.job import BuildJob
+    from pathlib import Path
+
+    from pool.build.job import BuildRequest, RetryAttempt
+    from pool.common.model import RunId
+    from pool.events.bus import EventBus
     from pool.events.types import BuildFinished
+    from pool.scheduling.history import Estimate
+    from pool.scheduling.slot import Priority
 
 __all__ = ["JobRegistry"]
 
 
 class JobRegistry:
-    """All builds of one run."""
+    """All builds of one run.
 
-    def __init__(self) -> None:
+    Args:
+        run: the run.
+        logs: the folder for the logs of builds.
+        bus: the bus of the run.
+    """
+
+    def __init__(self, run: RunId, logs: Path, bus: EventBus) -> None:
+        self._run = run
+        self._logs = logs
+        self._bus = bus
+        self._log_stems: Counter[str] = Counter()
         self.jobs: dict[BuildId, BuildJob] = {}
         self.outcomes: dict[BuildId, BuildFinished] = {}
-        self.superseded: set[BuildId] = set()
-        """Those that were tried again."""
-        self._logs: Counter[str] = Counter()
+        """The terminal event of each build that has ended."""
 
-    def next_id(self) -> BuildId:
-        """Return the id for the next build."""
+    def register(
+        self,
+        request: BuildRequest,
+        priority: Priority,
+        estimate: Estimate,
+        *,
+        nested: bool = False,
+        needed_by: tuple[BuildId, ...] = (),
+        retry_of: BuildJob | None = None,
+        attempt: RetryAttempt | None = None,
+        last_peak: int = 0,
+    ) -> BuildJob:
+        """Register a build and emit that it is queued.
+
+        Args:
+            request: what to build.
+            priority: at the gate of builds.
+            estimate: what earlier builds took.
+            nested: whether only other builds or the resolver requested it, not the user.
+            needed_by: the builds that requested it.
+            retry_of: the build whose place it takes.
+            attempt: None if it is not an automatic retry.
+            last_peak: the bytes that the attempt before this one used.
+        """
+        build_id, (name, version) = self._next_id(), infer_identity(request.source)
+        log = self._logs / self._log_name(f"{name}-{version}" if version else name)
+        loop = asyncio.get_running_loop()
+        job = self.jobs[build_id] = BuildJob(
+            id=build_id,
+            run=self._run,
+            request=request,
+            name=name,
+            version=version,
+            log=log,
+            priority=priority,
+            estimate=estimate,
+            nested=nested,
+            result=ignore_unretrieved(loop.create_future()),
+            retry_job=loop.create_future(),
+            attempt=attempt,
+        )
+        queued = BuildQueued(
+            build=build_id,
+            name=name,
+            version=version,
+            target=source_label(request.source),
+            log=log.name,
+            origin=request.origin,
+            purpose=request.purpose,
+            needed_by=needed_by,
+            nested=nested,
+            retry_of=None if retry_of is None else retry_of.id,
+            expected=estimate.seconds,
+            expected_peak=max(estimate.peak or 0, last_peak) or None,
+            config_settings=request.redacted_settings,
+            priority=priority,
+            alone=job.exclusive,
+        )
+        self._bus.emit(queued)
+        return job
+
+    def _next_id(self) -> BuildId:
         return BuildId(f"b{len(self.jobs) + 1}")
 
-    def log_name(self, label: str) -> str:
+    def _log_name(self, label: str) -> str:
         """Return a file name for a log that no other build of the run has."""
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip(".-")[:100] or "build"
-        self._logs[stem] += 1
-        return f"{stem}.log" if self._logs[stem] == 1 else f"{stem}.{self._logs[stem]}.log"
+        self._log_stems[stem] += 1
+        number = self._log_stems[stem]
+        return f"{stem}.log" if number == 1 else f"{stem}.{number}.log"
 
     def running(self) -> list[BuildJob]:
         """Return the builds that have not ended."""
         return [job for job in self.jobs.values() if job.id not in self.outcomes]
 
-    def cycle(self, by: BuildJob, needed: BuildJob) -> list[BuildJob]:
-        """Return the chain from ``by`` back to itself if waiting for ``needed`` closed one."""
+    def find_cycle(self, by: BuildJob, needed: BuildJob) -> list[BuildJob]:
+        """Return the cycle that closes if ``by`` waits for ``needed``; empty if there is none."""
         path: list[BuildJob] = []
-        return [by, *path] if self._leads(needed, by.id, path, set()) else []
+        return [by, *path] if self._leads_to(by.id, needed, path, set()) else []
 
-    def _leads(
-        self, job: BuildJob, goal: BuildId, path: list[BuildJob], seen: set[BuildId]
+    def _leads_to(
+        self, goal: BuildId, job: BuildJob, path: list[BuildJob], visited: set[BuildId]
     ) -> bool:
         path.append(job)
         if job.id == goal:
             return True
-        seen.add(job.id)
-        for build in job.waits_on - seen:
-            if self._leads(self.jobs[build], goal, path, seen):
+        visited.add(job.id)
+        for build in job.waits_on - visited:
+            if self._leads_to(goal, self.jobs[build], path, visited):
                 return True
         path.pop()
         return False
 
-    def wanted(self, job: BuildJob) -> bool:
-        """Tell whether a build waits for this one now."""
+    def is_awaited(self, job: BuildJob) -> bool:
+        """Return whether a build waits for this one now."""
         return any(job.id in self.jobs[build].waits_on for build in job.needed_by)
 
-    def asked_for(self) -> list[BuildJob]:
-        """Return the last tries of what the user asked for."""
+    def requested(self) -> list[BuildJob]:
+        """Return the last attempts of the builds that the user requested."""
         jobs = self.jobs.values()
-        return [job for job in jobs if not job.nested and job.id not in self.superseded]
+        return [job for job in jobs if not job.nested and not job.is_superseded]
 
     def totals(self) -> dict[Outcome, int]:
-        """Count how what the user asked for has ended."""
-        ended = [self.outcomes[job.id] for job in self.asked_for() if job.id in self.outcomes]
+        """Count the outcomes of the builds that the user requested."""
+        ended = [self.outcomes[job.id] for job in self.requested() if job.id in self.outcomes]
         return dict(Counter(event.outcome for event in ended))
 
-    def to_retry(self, job: BuildJob) -> list[BuildJob]:
-        """Return what to build again for a build the user wants again.
+    def retryable(self, job: BuildJob) -> list[BuildJob]:
+        """Return the builds to retry if the user retries this one.
 
-        That is itself, or, for a nested build, whatever the user asked for and did not get
-        for want of it. Good builds, running ones and those tried again already are left alone.
+        That is the build itself, or, for a nested build, the builds that the user requested and
+        that failed for lack of it. Builds that succeeded, are running, or were retried already are
+        not retried.
         """
         if not job.nested:
-            return [job] if self._went_wrong(job) else []
-        above = (self.to_retry(self.jobs[build]) for build in sorted(job.needed_by))
-        return list(dict.fromkeys(again for group in above for again in group))
+            return [job] if self._has_failed(job) else []
+        dependents = (self.retryable(self.jobs[build]) for build in sorted(job.needed_by))
+        return list(dict.fromkeys(retry for group in dependents for retry in group))
 
-    def _went_wrong(self, job: BuildJob) -> bool:
+    def _has_failed(self, job: BuildJob) -> bool:
         ended = self.outcomes.get(job.id)
-        return ended is not None and not ended.outcome.good and job.id not in self.superseded
+        return ended is not None and not ended.outcome.good and not job.is_superseded

@@ -1,10 +1,9 @@
-"""What one run is asked for, from names to wheels, or to an environment with all of it.
+"""Runs one request: from requirements to wheels, or to an environment with all of them installed.
 
-The engine builds; this decides what. Without dependencies every wish is a build of its own. With
-them, what the user points at is built at once, versions for all the rest are looked for
-together, and what was chosen is fetched or built. An environment gets all of it in one go, and
-nothing if something is missing; what others are built with, without isolation, goes before
-(`pool.run.shared_env`).
+Without dependencies, each requirement is one build. With dependencies, direct targets are built at
+once, versions of everything else are resolved together, and the selected versions are fetched or
+built. Into an environment they are installed as one transaction, or not at all. The build
+requirements of non-isolated builds are installed before that (`pool.run.shared_env`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pool.build.job import BuildRequest
-from pool.common.aio import gather_first_error, run_until_first
+from pool.common.aio import gather_first_error, in_thread, run_until_first
 from pool.common.errors import InstallError, PoolError, system_error
 from pool.common.redaction import redact_urls
 from pool.events.types import (
@@ -28,244 +27,270 @@ from pool.resolve.explain import explain_selection
 from pool.resolve.manifest import DirectDist
 from pool.run.effective_request import url_of
 from pool.run.installer import StaleError
-from pool.run.metadata import described, static_metadata
-from pool.run.selection import Provided
+from pool.run.metadata import direct_dist, static_metadata
+from pool.run.selection import Provider
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildContext
     from pool.build.job import BuildJob
+    from pool.build.service import BuildService
+    from pool.events.bus import EventBus
     from pool.requirements.request import RequirementSpec
     from pool.resolve.manifest import Candidate
+    from pool.resolve.service import ResolverService
     from pool.run.effective_request import EffectiveRequest
     from pool.run.installer import Installer
-    from pool.run.interfaces import BuildService
     from pool.run.metadata import MetadataFetcher
     from pool.run.selection import Selection
+    from pool.settings import RunSettings
+    from pool.system.interpreter import Interpreter
 
-__all__ = ["RequestRunner"]
+__all__ = ["RequestRunner", "ResolveProgressEvents"]
 
-_BETWEEN_SECONDS = 0.25
-_TRIES = 5
-"""So often is a set made anew because the environment was changed by others meanwhile."""
+_PROGRESS_SECONDS = 0.25
+_MAX_RESOLUTIONS = 5
+"""Resolutions of one request, if other processes change the environment meanwhile."""
+
+
+class ResolveProgressEvents:
+    """Emits the number of index pages that are read during a resolution, a few times a second."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._emitted_at = 0.0
+        self.active = False
+        """Whether the versions of the request are being resolved, not build requirements alone."""
+
+    def on_page(self, pages: int) -> None:
+        """Take the number of pages after each page that is read."""
+        if self.active and (now := self._bus.elapsed) >= self._emitted_at + _PROGRESS_SECONDS:
+            self._emitted_at = now
+            self._bus.emit(ResolveProgress(pages=pages))
 
 
 class RequestRunner:
-    """One request on its way; belongs to the engine's loop.
+    """One request; belongs to one event loop.
 
     Args:
-        wishlist: what was asked for.
-        chosen: what is chosen of it; filled here.
+        request: the request, for one interpreter.
+        settings: the settings of the run.
+        interpreter: the target.
+        bus: the bus of the run.
+        executor: for file work.
+        selection: the versions that are selected; filled here.
+        resolver: resolves versions.
+        progress: emits the progress of resolutions.
+        service: builds.
+        metadata: the metadata of candidates.
+        installer: installs into the environment; None if wheels are requested.
     """
 
-    def __init__(self, wishlist: EffectiveRequest, chosen: Selection) -> None:
-        self._wishlist = wishlist
-        self._chosen = chosen
+    def __init__(
+        self,
+        request: EffectiveRequest,
+        *,
+        settings: RunSettings,
+        interpreter: Interpreter,
+        bus: EventBus,
+        executor: Executor,
+        selection: Selection,
+        resolver: ResolverService,
+        progress: ResolveProgressEvents,
+        service: BuildService,
+        metadata: MetadataFetcher,
+        installer: Installer | None,
+    ) -> None:
+        self._request = request
+        self._settings = settings
+        self._interpreter = interpreter
+        self._bus = bus
+        self._executor = executor
+        self._selection = selection
+        self._resolver = resolver
+        self._progress = progress
+        self._service = service
+        self._metadata = metadata
+        self._installer = installer
         self._directs: dict[RequirementSpec, DirectDist] = {}
         self._unknown_metadata: dict[RequirementSpec, BuildJob] = {}
-        """What is pointed at and can tell what it requires only when it is built."""
-        self._resolving = False
-        self._told = 0.0
-
-    def begin(
-        self,
-        kit: BuildContext,
-        crew: BuildService,
-        finder: MetadataFetcher,
-        furnishing: Installer | None,
-    ) -> None:
-        """Get to know what it works with; once, before `run`.
-
-        Args:
-            kit: what builds stand on.
-            crew: those who build.
-            finder: what has the metadata of versions.
-            furnishing: the environment to fill; None where wheels are the aim.
-        """
-        self._kit = kit
-        self._crew = crew
-        self._finder = finder
-        self._furnishing = furnishing
+        """Direct targets whose dependencies are known only when their builds have ended."""
 
     async def run(self) -> bool:
-        """Do it; return whether all went well, apart from builds that failed."""
+        """Run the request; return whether it succeeded, apart from builds that failed."""
         try:
             await self._run_request()
         except PoolError as problem:
-            self._tell(problem)
+            self._emit_failure(problem)
             return False
         except OSError as problem:
-            self._tell(system_error(problem))
+            self._emit_failure(system_error(problem))
             return False
         except asyncio.CancelledError:
-            if self._furnishing is not None and not self._is_done(self._furnishing):
-                self._tell(InstallError("the run was ended"))
+            if self._installer is not None and not self._is_installed(self._installer):
+                self._emit_failure(InstallError("the run was ended"))
             raise
         finally:
-            self._chosen.close()
+            self._selection.close()
         return True
 
-    def _tell(self, problem: PoolError) -> None:
-        """Say that versions cannot be found, or that the environment stays as it was."""
+    def _emit_failure(self, problem: PoolError) -> None:
+        """Emit that versions cannot be resolved, or that the environment is unchanged."""
         message, hint = redact_urls(str(problem)), redact_urls(problem.hint)
-        if self._furnishing is None or not self._chosen.rounds:
-            self._kit.bus.emit(
-                ResolveFailed(reference=problem.reference, message=message, hint=hint)
-            )
+        if self._installer is None or not self._selection.rounds:
+            self._bus.emit(ResolveFailed(reference=problem.reference, message=message, hint=hint))
         else:
             failed = EnvironmentFailed(
-                environment=str(self._furnishing.path),
+                environment=str(self._installer.path),
                 reference=problem.reference,
                 message=message,
                 hint=hint,
             )
-            self._kit.bus.emit(failed)
+            self._bus.emit(failed)
 
     async def _run_request(self) -> None:
-        if self._furnishing is not None:
-            await self._furnishing.recover()
-        elif not self._kit.settings.deps:
-            self._crew.submit(self._wishlist.build_requests())
+        if self._installer is not None:
+            await self._installer.recover()
+        elif not self._settings.deps:
+            self._service.submit(self._request.build_requests())
             return
-        await self._begin()
-        for _ in range(_TRIES):
-            await self._settle()
-            if self._furnishing is None:
+        await self._submit_direct_targets()
+        for _ in range(_MAX_RESOLUTIONS):
+            await self._resolve_all()
+            if self._installer is None:
                 return
             with suppress(StaleError):
-                await self._furnish(self._furnishing)
+                await self._install(self._installer)
                 return
         raise InstallError("others changed the environment again and again meanwhile")
 
     # Versions
 
-    def on_page(self, pages: int) -> None:
-        """Tell how many pages are known, while versions are looked for, a few times a second."""
-        if self._resolving and (now := self._kit.bus.elapsed) >= self._told + _BETWEEN_SECONDS:
-            self._told = now
-            self._kit.bus.emit(ResolveProgress(pages=pages))
+    async def _submit_direct_targets(self) -> None:
+        """Build the direct targets, and learn their dependencies."""
+        specs = self._request.direct
+        jobs = self._service.submit([self._request.build_request(spec) for spec in specs])
+        pairs = zip(specs, jobs, strict=True)
+        await gather_first_error(*(self._learn_direct(spec, job) for spec, job in pairs))
 
-    async def _begin(self) -> None:
-        """Build what the user points at, and find out what it requires."""
-        wishes = self._wishlist.direct
-        jobs = self._crew.submit([self._wishlist.build_request(wish) for wish in wishes])
-        pairs = zip(wishes, jobs, strict=True)
-        await gather_first_error(*(self._learn(wish, job) for wish, job in pairs))
-
-    async def _learn(self, wish: RequirementSpec, job: BuildJob) -> None:
-        url = url_of(wish.target)
-        text = await self._kit.in_thread(static_metadata, wish.target)
-        if text is None and not self._kit.settings.isolates(job.key):
-            # Its backend may need what this run has yet to install: it is asked afterwards.
-            self._unknown_metadata[wish] = job
+    async def _learn_direct(self, spec: RequirementSpec, job: BuildJob) -> None:
+        url, name = url_of(spec.target), job.canonical_name
+        text = await in_thread(self._executor, static_metadata, spec.target)
+        if text is None and not self._settings.isolates(name):
+            # Its backend may need distributions that this run installs: ask it after that.
+            self._unknown_metadata[spec] = job
             version = job.version or "0"
             unknown = DirectDist(
-                url=url, name=job.key, version=version, metadata="", metadata_known=False
+                url=url, name=name, version=version, metadata="", metadata_known=False
             )
-            self._point(wish, unknown, job)
+            self._add_direct(spec, unknown, job)
         else:
-            text = text or (await self._crew.result_of(job)).metadata
-            self._point(wish, described(url, text), job)
+            text = text or (await self._service.result_of(job)).metadata
+            self._add_direct(spec, direct_dist(url, text), job)
 
-    def _point(self, wish: RequirementSpec, direct: DirectDist, job: BuildJob) -> None:
-        self._directs[wish] = self._kit.search.store.directs[direct.url] = direct
-        self._chosen.provided[direct.name] = Provided(direct.url, job)
-        self._chosen.named.add(direct.name)
+    def _add_direct(self, spec: RequirementSpec, direct: DirectDist, job: BuildJob) -> None:
+        self._directs[spec] = self._resolver.store.directs[direct.url] = direct
+        self._selection.providers[direct.name] = Provider(direct.url, job)
+        self._selection.requested.add(direct.name)
 
-    async def _settle(self) -> None:
-        """Find versions and have them built or fetched, until nothing more turns up."""
+    async def _resolve_all(self) -> None:
+        """Resolve and provide versions until the dependencies of all of them are known."""
         while True:
             await self._resolve()
             self._provide()
-            if not (guesses := self._chosen.unresolved):
+            if not (unresolved := self._selection.unresolved):
                 return
-            # Not all of them: one may be waiting for what another one requires.
+            # One is enough: another one may be waiting for the dependencies of the first.
             await run_until_first(
-                *(self._learn_metadata(name, job) for name, job in guesses.items())
+                *(self._learn_metadata(name, job) for name, job in unresolved.items())
             )
 
     async def _resolve(self) -> None:
-        kept = await self._furnishing.kept() if self._furnishing is not None else {}
-        before = {choice.name: choice.version for choice in self._chosen.resolution.candidates}
-        asked = self._wishlist.asked(self._directs, kept, before)
-        self._kit.bus.emit(ResolveStarted(requirements=tuple(map(str, asked.requirements))))
-        search, self._resolving = self._kit.search, True
+        selection = self._selection
+        kept = await self._installer.read_installed() if self._installer is not None else {}
+        before = {choice.name: choice.version for choice in selection.resolution.candidates}
+        manifest = self._request.manifest(self._directs, kept, before)
+        self._bus.emit(ResolveStarted(requirements=tuple(map(str, manifest.requirements))))
+        self._progress.active = True
         try:
-            self._chosen.resolution = await search.resolve(asked, self._finder)
+            selection.resolution = await self._resolver.resolve(manifest, self._metadata)
         finally:
-            self._resolving = False
+            self._progress.active = False
         picked = explain_selection(
-            self._chosen.resolution, asked, search.store, self._kit.interpreter
+            selection.resolution, manifest, self._resolver.store, self._interpreter
         )
-        self._kit.bus.emit(ResolveFinished(picked=picked))
+        self._bus.emit(ResolveFinished(picked=picked))
 
     def _provide(self) -> None:
-        """Have every choice built or fetched that is not yet."""
-        fresh = [choice for choice in self._chosen.resolution.candidates if self._is_fresh(choice)]
-        jobs = self._crew.submit([self._order(choice) for choice in fresh])
-        for choice, job in zip(fresh, jobs, strict=True):
-            self._chosen.provided[choice.name] = Provided(_origin(choice), job)
-        for choice in self._chosen.resolution.candidates:
-            if (pointed_at := self._finder.pointed_at.get(_origin(choice))) is not None:
-                self._chosen.provided[choice.name] = Provided(_origin(choice), pointed_at)
-        self._chosen.found(self._guessed())
+        """Fetch or build each candidate that no build provides yet."""
+        selection = self._selection
+        choices = selection.resolution.candidates
+        new = [choice for choice in choices if self._is_new(choice)]
+        jobs = self._service.submit([self._build_request(choice) for choice in new])
+        for choice, job in zip(new, jobs, strict=True):
+            selection.providers[choice.name] = Provider(_origin(choice), job)
+        for choice in choices:
+            if (direct_job := selection.direct_jobs.get(_origin(choice))) is not None:
+                selection.providers[choice.name] = Provider(_origin(choice), direct_job)
+        selection.end_round(self._unresolved())
 
-    def _guessed(self) -> dict[NormalizedName, BuildJob]:
-        later = self._finder.later.keys()
-        provided = self._chosen.provided
-        chosen = [one.name for one in self._chosen.resolution.candidates if one.name in provided]
-        unread = {n: provided[n].job for n in chosen if provided[n].origin in later}
-        return unread | {job.key: job for job in self._unknown_metadata.values()}
+    def _unresolved(self) -> dict[NormalizedName, BuildJob]:
+        postponed, providers = self._metadata.postponed.keys(), self._selection.providers
+        names = [one.name for one in self._selection.resolution.candidates if one.name in providers]
+        unread = {n: providers[n].job for n in names if providers[n].origin in postponed}
+        return unread | {job.canonical_name: job for job in self._unknown_metadata.values()}
 
-    def _is_fresh(self, choice: Candidate) -> bool:
-        known = self._chosen.provided.get(choice.name)
+    def _is_new(self, choice: Candidate) -> bool:
+        provider = self._selection.providers.get(choice.name)
         return isinstance(choice.origin, IndexFile) and (
-            known is None or known.origin != choice.origin.filename
+            provider is None or provider.origin != choice.origin.filename
         )
 
-    def _order(self, choice: Candidate) -> BuildRequest:
+    def _build_request(self, choice: Candidate) -> BuildRequest:
         if not isinstance(choice.origin, IndexFile):
             raise TypeError(choice.origin)
         return BuildRequest(
             source=choice.origin,
-            origin=self._wishlist.origin(choice.name),
-            hashes=self._wishlist.hashes.get(choice.name, frozenset()),
-            config_settings=self._wishlist.config_settings(choice.name),
+            origin=self._request.origin(choice.name),
+            hashes=self._request.hashes.get(choice.name, frozenset()),
+            config_settings=self._request.config_settings(choice.name),
         )
 
     async def _learn_metadata(self, name: NormalizedName, job: BuildJob) -> None:
-        """Take in what a build tells of something that was chosen without knowing it."""
-        built = await self._crew.result_of(job)
-        for wish in [wish for wish, vague in self._unknown_metadata.items() if vague is job]:
-            self._point(wish, described(url_of(wish.target), built.metadata), job)
-            del self._unknown_metadata[wish]
-        filename = self._chosen.provided[name].origin
-        if self._finder.later.pop(filename, None):
-            self._kit.search.store.metadata[filename] = built.metadata
+        """Replace unknown metadata by that of the built wheel."""
+        result = await self._service.result_of(job)
+        for spec in [spec for spec, one in self._unknown_metadata.items() if one is job]:
+            self._add_direct(spec, direct_dist(url_of(spec.target), result.metadata), job)
+            del self._unknown_metadata[spec]
+        filename = self._selection.providers[name].origin
+        if self._metadata.postponed.pop(filename, None):
+            self._resolver.store.metadata[filename] = result.metadata
 
     # The environment
 
-    async def _furnish(self, furnishing: Installer) -> None:
-        """Put all that was chosen in place, but for what is there already."""
-        chosen = self._chosen
-        kept, fresh = chosen.kept, chosen.fresh
-        await chosen.pieces(fresh, self._crew)
-        # What builds without isolation needed was put there in the meantime.
-        unplaced = chosen.unplaced(fresh, furnishing.placed)
-        pieces = await chosen.pieces(unplaced, self._crew)
-        await furnishing.install(pieces, {name: one.version for name, one in kept.items()})
+    async def _install(self, installer: Installer) -> None:
+        """Install all selected versions that the environment does not have."""
+        selection = self._selection
+        kept, names = selection.kept, selection.to_install
+        await selection.dists_to_install(names, self._service)
+        # Build requirements of non-isolated builds were installed meanwhile.
+        names = selection.not_installed(names, installer.installed)
+        dists = await selection.dists_to_install(names, self._service)
+        await installer.install(dists, {name: one.version for name, one in kept.items()})
 
-    def _is_done(self, furnishing: Installer) -> bool:
-        """Tell whether all that was chosen is in place, and nothing else can turn up."""
-        chosen = self._chosen
-        settled = chosen.rounds and not chosen.unresolved
-        return bool(settled and not chosen.unplaced(chosen.fresh, furnishing.placed))
+    def _is_installed(self, installer: Installer) -> bool:
+        """Return whether all selected versions are installed, and no more can follow."""
+        selection = self._selection
+        final = selection.rounds and not selection.unresolved
+        missing = selection.not_installed(selection.to_install, installer.installed)
+        return bool(final and not missing)
 
 
 def _origin(choice: Candidate) -> str:
-    """Return a file's name or a URL; empty for what is there already."""
+    """Return the file name or URL of a candidate; empty for an installed distribution."""
     match choice.origin:
         case IndexFile(filename=filename):
             return filename

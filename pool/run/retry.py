@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pool.build.job import RetryAttempt
 from pool.common.errors import OutOfMemoryError
-from pool.run.ending import EVICTED
+from pool.run.outcome import EVICTED
 
 __all__ = ["MAX_OOM_RETRIES", "describe_retry", "next_retry", "retry_conditions"]
 

@@ -1,391 +1,440 @@
-"""Those who build: announce builds, run their stories, and tell for each the one way it ended.
+"""Schedules the builds of one run: one task and one terminal event for each, retries, dependents.
 
-They belong to one event loop and own a task for each build. What is built is decided elsewhere;
-what one build needs of another comes through here, so that circles are found.
+What is built is decided elsewhere (`pool.run.request_runner`). A build reaches the builds that it
+depends on through the scheduler, so that cycles are detected instead of deadlocking. The scheduler
+belongs to one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace as changed
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pool.build.job import (
-    BuildJob,
-    BuildRequest,
-    BuildResult,
-    RetryAttempt,
-    infer_identity,
-    source_label,
-)
+from pool.build.job import infer_identity, source_label
 from pool.build.pipeline import run_build
-from pool.common.errors import RequirementError, SkippedError
+from pool.common.aio import in_thread
+from pool.common.errors import RequirementError, SkippedError, os_error_text
 from pool.common.model import Outcome, WaitFor
 from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
-from pool.run import ending
-from pool.run.announcer import Announcer
-from pool.run.outcome import Failure, failure_from
+from pool.run import outcome
 from pool.run.retry import describe_retry, next_retry, retry_conditions
-from pool.scheduling.eviction import EvictionCandidate, choose_victim
+from pool.scheduling.eviction import EvictionCandidate
+from pool.scheduling.history import Estimate
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from pool.build.context import BuildContext
+    from pool.build.job import BuildJob, BuildRequest, BuildResult, RetryAttempt
     from pool.build.workspace import BuildDir, RunWorkspace
     from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.run.outcome import Failure
     from pool.run.registry import JobRegistry
     from pool.scheduling.history import BuildHistory
     from pool.scheduling.limits import Limits
-    from pool.settings import Settings
 
 __all__ = ["Scheduler"]
 
+METADATA_PEAK = 96 << 20
+"""Bytes that a build for metadata alone is expected to use: most backends read a file or two."""
+
 
 class Scheduler:
-    """All builds of one run.
+    """Builds the jobs of one run; implements `pool.build.service.BuildService`.
 
     Args:
-        settings: what was asked for.
-        roster: where they are entered.
-        caps: the gates.
-        history: how long builds took before.
-        logs: the folder for their logs.
-        linger: whether what went wrong may be tried again, so that others wait for it.
-        on_failure: called when a build has failed.
+        context: the parts of the run that builds use.
+        registry: the builds of the run.
+        limits: the gates of the pool.
+        history: what earlier builds took.
+        database: writes the history.
+        workspace: the folders of builds.
+        group: runs the tasks of builds; entered before anything is submitted.
+        linger: whether the user may retry a failed build, so that dependents keep waiting.
+        on_failure: called when a build has failed and is not retried.
     """
 
     def __init__(
         self,
         *,
-        settings: Settings,
-        roster: JobRegistry,
-        caps: Limits,
+        context: BuildContext,
+        registry: JobRegistry,
+        limits: Limits,
         history: BuildHistory,
-        logs: Path,
+        database: Executor,
+        workspace: RunWorkspace,
+        group: asyncio.TaskGroup,
         linger: bool,
         on_failure: Callable[[], None],
     ) -> None:
-        self._settings = settings
-        self._roster = roster
-        self._caps = caps
+        self._context = context
+        self._settings = context.settings
+        self._bus = context.bus
+        self._registry = registry
+        self._limits = limits
         self._history = history
-        self._logs = logs
+        self._database = database
+        self._workspace = workspace
+        self._group = group
         self._linger = linger
         self._on_failure = on_failure
-        self._inside: dict[str, BuildJob] = {}
-        """What only others asked for, by what it is built from and for."""
-        self.broken = False
-        """Whether an error of our own ended a build."""
+        self._nested: dict[str, BuildJob] = {}
+        """The nested builds by source and purpose."""
+        self.has_internal_error = False
+        """Whether an error of wheelpool's own ended a build."""
 
-    def begin(self, kit: BuildContext, workplace: RunWorkspace, group: asyncio.TaskGroup) -> None:
-        """Let them work; once, before anything is submitted."""
-        announcer = Announcer(
-            roster=self._roster,
-            ledger=self._caps.memory.ledger,
-            history=self._history,
-            logs=self._logs,
-            bus=kit.bus,
-        )
-        self._announce = announcer.announce
-        self._kit = kit
-        self._workplace = workplace
-        self._group = group
+    # Registering
 
-    # Announcing
-
-    def submit(self, orders: Sequence[BuildRequest]) -> list[BuildJob]:
-        """Announce builds and let them begin, the longest expected first."""
-        pasts = self._history.estimate([infer_identity(order.source) for order in orders])
-        usual = median([past.seconds for past in pasts if past.seconds is not None] or [0.0])
+    def submit(self, requests: Sequence[BuildRequest]) -> list[BuildJob]:
+        """Register builds and start them, the longest expected first."""
+        estimates = self._estimate(requests)
+        known = [one.seconds for one in estimates if one.seconds is not None]
+        typical = median(known or [0.0])
         jobs = []
-        for order, past in zip(orders, pasts, strict=True):
-            weight = usual if past.seconds is None else past.seconds
-            priority = (RANK_NEW, -weight, len(self._roster.jobs))
-            jobs.append(self._announce(order, priority, past=past))
-        # Whoever comes first takes a free slot at once: they come in the order of priority.
+        for request, estimate in zip(requests, estimates, strict=True):
+            seconds = typical if estimate.seconds is None else estimate.seconds
+            priority = (RANK_NEW, -seconds, len(self._registry.jobs))
+            jobs.append(self._register(request, priority, estimate))
+        # The gate admits the first request for a free slot at once: the order of start counts.
         for job in sorted(jobs, key=lambda job: job.priority):
             self._start(job)
         return jobs
 
-    def _start(self, job: BuildJob) -> None:
-        job.task = self._group.create_task(self._run_job(job), name=job.id)
-        job.task.add_done_callback(lambda _: self._never_began(job))
+    def _estimate(self, requests: Sequence[BuildRequest]) -> list[Estimate]:
+        return self._history.estimate([infer_identity(request.source) for request in requests])
 
-    def _never_began(self, job: BuildJob) -> None:
-        """A task that is cancelled before its first step runs nothing of its coroutine."""
-        if job.id not in self._roster.outcomes:
-            self._tell(job, BuildFinished(build=job.id, outcome=Outcome.CANCELLED))
-
-    # One build, to its one outcome
-
-    async def _run_job(self, job: BuildJob) -> None:
-        """Run a build and tell its outcome while it still has its slot."""
-        place = self._workplace.build_dir(job.id)
-        seat = Slot(job.id, self._caps.builds, self._kit.bus, job.priority, exclusive=job.exclusive)
-        job.slot = seat
-        try:
-            place.make()
-            built = await run_build(job, seat, place, self._kit)
-            self._tell(job, self._good(job, built, seat))
-            seat.release()
-            await self._after(job, built, seat)
-        except asyncio.CancelledError:
-            ended = self._ended(job, seat, Outcome.CANCELLED)
-            self._tell(
-                job, ending.made_room(ended, job.eviction_reason) if job.eviction_reason else ended
-            )
-            raise
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is this build's outcome
-            failure = failure_from(problem, job)
-            self._tell(job, self._bad(job, failure, seat))
-            self._not_unpacked(job, f": {failure.message}")
-        finally:
-            seat.release()
-            self._not_unpacked(job)
-            await self._kit.in_thread(self._tidy, job, place)
-
-    def _not_unpacked(self, job: BuildJob, why: str = "") -> None:
-        """Tell those who wait for a good build that nothing more comes of it."""
-        if not job.result.done():
-            job.result.set_exception(
-                SkippedError(f"needs {job.title}, which cannot be unpacked{why}")
-            )
-
-    async def _after(self, job: BuildJob, built: BuildResult, seat: Slot) -> None:
-        """What follows a good build, without a slot."""
-        if built.wheel is not None and (job.nested or self._settings.installs_into):
-            built = changed(built, unpacked=await self._unpacked(job, built.wheel, built))
-        job.result.set_result(built)
-        if built.outcome is Outcome.BUILT and job.purpose == "wheel":
-            peak = self._roster.outcomes[job.id].peak
-            await self._kit.in_thread(
-                self._history.record,
-                built.name,
-                built.version,
-                seconds=seat.active_seconds,
-                peak=peak,
-            )
-
-    async def _unpacked(self, job: BuildJob, wheel: Path, built: BuildResult) -> UnpackedWheel:
-        if job.purpose == "editable":
-            # Made anew each time, so nothing to keep: it stays with the run.
-            return await self._kit.requirements.unpack_for_run(wheel, job)
-        return await self._kit.requirements.unpack(wheel, built.sha256, job)
-
-    def _tidy(self, job: BuildJob, place: BuildDir) -> None:
-        if self._roster.outcomes[job.id].outcome is Outcome.FAILED:
-            place.keep()
-        else:
-            place.discard()
-
-    def _tell(self, job: BuildJob, event: BuildFinished) -> None:
-        """Emit the one outcome of a build; a second one is not told."""
-        if job.id in self._roster.outcomes:
-            return
-        settings, jobs = self._settings, self._caps.jobs.cap
-        attempt = next_retry(event.reference, job.attempt, jobs, settings.retries)
-        # Announced before the end is told: who hears of the end can tell that it is none.
-        again = self._next_try(job, attempt, event.peak) if attempt else None
-        event = ending.followed(event, retry_conditions(attempt)) if attempt else event
-        self._roster.outcomes[job.id] = event
-        self._caps.memory.on_build_end(
-            job.id, peak=event.peak, succeeded=event.outcome is Outcome.BUILT
+    def _register(
+        self,
+        request: BuildRequest,
+        priority: tuple[int, float, int],
+        estimate: Estimate,
+        *,
+        by: BuildJob | None = None,
+        nested: bool = False,
+        retry_of: BuildJob | None = None,
+    ) -> BuildJob:
+        """Register a build that is no automatic retry."""
+        job = self._registry.register(
+            request,
+            priority,
+            estimate,
+            nested=nested,
+            needed_by=() if by is None else (by.id,),
+            retry_of=retry_of,
         )
-        self._kit.bus.emit(event)
-        if again and attempt:
-            self._begin_again(job, again)
-            self._kit.bus.emit(Note(build=again.id, text=describe_retry(attempt)))
-        if not event.outcome.good:
-            job.result.set_exception(SkippedError(ending.in_need(job, event)))
-        if event.outcome is Outcome.FAILED and again is None:
-            self._on_failure()
+        self._limits.memory.ledger.add(job.key, estimate.peak)
+        return job
 
-    def _ended(self, job: BuildJob, seat: Slot, outcome: Outcome) -> BuildFinished:
-        seconds = round(seat.active_seconds, 4)
-        peak = self._kit.watch.forget(job.id)
-        return BuildFinished(build=job.id, outcome=outcome, seconds=seconds, peak=peak)
-
-    def _good(self, job: BuildJob, built: BuildResult, seat: Slot) -> BuildFinished:
-        published = job.published and self._settings.out_dir is not None
-        return ending.good(self._ended(job, seat, built.outcome), built, published=published)
-
-    def _bad(self, job: BuildJob, failure: Failure, seat: Slot) -> BuildFinished:
-        if failure.details:
-            self.broken = True
-            with suppress(OSError), job.log.open("a") as log:
-                log.write(failure.details)
-        return ending.bad(self._ended(job, seat, failure.outcome), failure)
-
-    # Again
-
-    def _next_try(self, job: BuildJob, attempt: RetryAttempt, peak: int) -> BuildJob:
-        """Announce another try of what did not end well for want of memory."""
-        return self._announce(
+    def _register_retry(self, job: BuildJob, attempt: RetryAttempt, peak: int) -> BuildJob:
+        """Register the next attempt of a build that ended for lack of memory."""
+        retry = self._registry.register(
             job.request,
             job.priority if job.nested else (RANK_LAST, *job.priority[1:]),
-            inside=job.nested,
+            job.estimate,
+            nested=job.nested,
             needed_by=tuple(sorted(job.needed_by)),
-            retry_of=job.id,
+            retry_of=job,
             attempt=attempt,
-            seen=peak,
+            last_peak=peak,
         )
+        self._limits.memory.ledger.add(retry.key, job.estimate.peak, peak)
+        return retry
 
-    def _begin_again(self, bad: BuildJob, again: BuildJob) -> None:
-        """Put another try in the place of one that went wrong."""
-        self._roster.superseded.add(bad.id)
-        self._inside.update({key: again for key, job in self._inside.items() if job is bad})
-        bad.retry_job.set_result(again)
-        self._start(again)
+    def _start(self, job: BuildJob) -> None:
+        job.task = self._group.create_task(self._run_job(job), name=str(job.key))
+        job.task.add_done_callback(lambda _: self._end_unstarted(job))
 
-    # What others need
+    def _end_unstarted(self, job: BuildJob) -> None:
+        """End a build whose task was cancelled before its first step: no code of it ran."""
+        if job.id not in self._registry.outcomes:
+            self._finish(job, BuildFinished(build=job.id, outcome=Outcome.CANCELLED))
 
-    async def build_nested(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
-        """Return the wheel of a requirement that must be built, building it once.
+    # One build
 
-        Raises:
-            PoolError: it cannot be had, or a circle would close.
-        """
-        for other in self._roster.running():
-            # It holds the lock of its tree, for which a second build of it would wait.
-            if other.source == request.source:
-                self._check_circle(by, other)
-        key = source_label(request.source)
-        if (job := self._inside.get(key)) is None:
-            priority = (RANK_RESUMED, 0.0, len(self._inside))
-            job = self._announce(request, priority, inside=True, needed_by=(by.id,))
-            self._inside[key] = job
-            self._start(job)
-        elif job.id not in self._roster.outcomes and by.id not in job.needed_by:
-            self._check_circle(by, job)
-            self._kit.bus.emit(BuildNeeded(build=job.id, by=by.id))
-        built = await self.wait_for(job, by)
-        if built.unpacked is None:
-            raise AssertionError(f"{job.title} is not unpacked")
-        return built.unpacked
+    async def _run_job(self, job: BuildJob) -> None:
+        """Run a build and emit its outcome while it still holds its slot."""
+        build_dir = self._workspace.build_dir(job.id)
+        slot = job.slot = Slot(
+            job.key, self._limits.builds, self._bus, job.priority, exclusive=job.exclusive
+        )
+        try:
+            build_dir.make()
+            result = await run_build(job, slot, build_dir, self._context, self)
+            self._finish(job, self._success(job, result, slot))
+            slot.release()
+            await self._provide(job, result)
+            await self._record(job, result, slot)
+        except asyncio.CancelledError:
+            ended = self._ended(job, slot, Outcome.CANCELLED)
+            reason = job.eviction_reason
+            self._finish(job, outcome.evicted(ended, reason) if reason else ended)
+            raise
+        except Exception as problem:  # noqa: BLE001 - every exception is the outcome of this build
+            failure = outcome.failure_from(problem, job)
+            self._finish(job, self._failure(job, failure, slot))
+            self._fail_result(job, f": {failure.message}")
+        finally:
+            slot.release()
+            self._fail_result(job)
+            await self._clean_up(job, build_dir)
 
-    async def metadata_of(self, order: BuildRequest) -> str:
-        """Return the metadata that an order is for, as a backend tells it."""
-        key = f"metadata of {source_label(order.source)}"
-        job = self._announce(order, (RANK_RESUMED, 0.0, len(self._inside)), inside=True)
-        self._inside[key] = job
-        self._start(job)
-        return (await self._tried(job)).metadata
+    def _fail_result(self, job: BuildJob, reason: str = "") -> None:
+        """Fail the dependents of a successful build whose wheel could not be unpacked."""
+        if not job.result.done():
+            message = f"needs {job.title}, which cannot be unpacked{reason}"
+            job.result.set_exception(SkippedError(message))
 
-    def _check_circle(self, by: BuildJob, job: BuildJob) -> None:
-        if cycle := self._roster.cycle(by, job):
-            raise RequirementError(
-                "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
+    async def _provide(self, job: BuildJob, result: BuildResult) -> None:
+        """Hand the result to dependents, with the wheel unpacked if they need that."""
+        if result.wheel is not None and (job.nested or self._settings.installs_into):
+            unpacked = await self._unpack(job, result.wheel, result)
+            result = replace(result, unpacked=unpacked)
+        job.result.set_result(result)
+
+    async def _unpack(self, job: BuildJob, wheel: Path, result: BuildResult) -> UnpackedWheel:
+        requirements = self._context.env.requirements
+        if job.purpose == "editable":
+            # It is built anew each time: no later run would use it.
+            return await requirements.unpack_for_run(wheel, job)
+        return await requirements.unpack(wheel, result.sha256, job)
+
+    async def _record(self, job: BuildJob, result: BuildResult, slot: Slot) -> None:
+        """Record a build from source in the history; that never fails (`BuildHistory.trouble`)."""
+        if result.outcome is Outcome.BUILT and job.purpose == "wheel":
+            await in_thread(
+                self._database,
+                self._history.record,
+                result.name,
+                result.version,
+                seconds=slot.active_seconds,
+                peak=self._registry.outcomes[job.id].peak,
             )
 
-    async def _tried(self, job: BuildJob) -> BuildResult:
-        """Return what comes of a build, or of the automatic tries after it."""
+    async def _clean_up(self, job: BuildJob, build_dir: BuildDir) -> None:
+        """Keep the folder of a failed build, remove any other; a failure to do so is a note."""
+        failed = self._registry.outcomes[job.id].outcome is Outcome.FAILED
+        try:
+            await self._context.in_thread(build_dir.keep if failed else build_dir.discard)
+        except OSError as problem:
+            verb = "marked as kept" if failed else "removed"
+            text = f"{build_dir.root} could not be {verb}: {os_error_text(problem)}"
+            self._bus.emit(Note(build=job.id, text=text))
+
+    def _finish(self, job: BuildJob, event: BuildFinished) -> None:
+        """Emit the terminal event of a build; a second one is ignored."""
+        if job.id in self._registry.outcomes:
+            return
+        attempt = next_retry(
+            event.reference, job.attempt, self._limits.jobs.cap, self._settings.retries
+        )
+        # The retry is registered first: a reader of the terminal event can tell that there is one.
+        retry = self._register_retry(job, attempt, event.peak) if attempt else None
+        event = outcome.with_retry(event, retry_conditions(attempt)) if attempt else event
+        self._registry.outcomes[job.id] = event
+        succeeded = event.outcome is Outcome.BUILT
+        self._limits.memory.on_build_end(job.key, peak=event.peak, succeeded=succeeded)
+        self._bus.emit(event)
+        if retry and attempt:
+            self._supersede(job, retry)
+            self._bus.emit(Note(build=retry.id, text=describe_retry(attempt)))
+        if not event.outcome.good:
+            job.result.set_exception(SkippedError(outcome.skip_reason(job, event)))
+        if event.outcome is Outcome.FAILED and retry is None:
+            self._on_failure()
+
+    def _ended(self, job: BuildJob, slot: Slot, how: Outcome) -> BuildFinished:
+        seconds = round(slot.active_seconds, 4)
+        peak = self._context.hooks.monitor.forget(job.key)
+        return BuildFinished(build=job.id, outcome=how, seconds=seconds, peak=peak)
+
+    def _success(self, job: BuildJob, result: BuildResult, slot: Slot) -> BuildFinished:
+        published = job.published and self._settings.out_dir is not None
+        ended = self._ended(job, slot, result.outcome)
+        return outcome.succeeded(ended, result, published=published)
+
+    def _failure(self, job: BuildJob, failure: Failure, slot: Slot) -> BuildFinished:
+        if failure.traceback:
+            self.has_internal_error = True
+            with suppress(OSError), job.log.open("a") as log:
+                log.write(failure.traceback)
+        return outcome.failed(self._ended(job, slot, failure.outcome), failure)
+
+    def _supersede(self, job: BuildJob, retry: BuildJob) -> None:
+        """Start another attempt in the place of a build that failed."""
+        self._nested.update({key: retry for key, one in self._nested.items() if one is job})
+        job.retry_job.set_result(retry)
+        self._start(retry)
+
+    # Dependents
+
+    async def build_nested(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
+        """Return the unpacked wheel of a build requirement; it is built once in the run.
+
+        Raises:
+            RequirementError: the builds would wait for each other in a cycle.
+            SkippedError: the build failed.
+        """
+        for other in self._registry.running():
+            # The other build holds the lock of the tree, for which a second build would wait.
+            if other.source == request.source:
+                self._check_cycle(by, other)
+        job = self._nested_job(request, by)
+        result = await self.wait_for(job, by)
+        if result.unpacked is None:
+            raise AssertionError(f"{job.title} is not unpacked")
+        return result.unpacked
+
+    def _nested_job(self, request: BuildRequest, by: BuildJob) -> BuildJob:
+        """Return the nested build of a source, started if there is none yet."""
+        key = source_label(request.source)
+        if (job := self._nested.get(key)) is None:
+            (estimate,) = self._estimate([request])
+            job = self._start_nested(key, request, estimate, by)
+        elif job.id not in self._registry.outcomes and by.id not in job.needed_by:
+            self._check_cycle(by, job)
+            self._bus.emit(BuildNeeded(build=job.id, by=by.id))
+        return job
+
+    def _start_nested(
+        self, key: str, request: BuildRequest, estimate: Estimate, by: BuildJob | None
+    ) -> BuildJob:
+        priority = (RANK_RESUMED, 0.0, len(self._nested))
+        job = self._register(request, priority, estimate, by=by, nested=True)
+        self._nested[key] = job
+        self._start(job)
+        return job
+
+    async def build_metadata(self, request: BuildRequest) -> str:
+        """Return the METADATA that the backend of a source distribution makes.
+
+        Raises:
+            SkippedError: the build failed.
+        """
+        key = f"metadata of {source_label(request.source)}"
+        job = self._start_nested(key, request, Estimate(peak=METADATA_PEAK), None)
         while True:
             try:
-                return await asyncio.shield(job.result)
+                return (await asyncio.shield(job.result)).metadata
             except SkippedError:
                 if not job.retry_job.done():
                     raise
                 job = job.retry_job.result()
 
-    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
-        """Let one build wait for another, or for the next try of it, as long as there is one.
+    def _check_cycle(self, by: BuildJob, job: BuildJob) -> None:
+        if cycle := self._registry.find_cycle(by, job):
+            raise RequirementError(
+                "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
+            )
 
-        One that only others wanted ends when none does.
+    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
+        """Let one build wait for another one, or for its next attempt, as long as there is one.
+
+        A nested build that no build waits for any more is cancelled.
+
+        Raises:
+            RequirementError: the builds would wait for each other in a cycle.
+            SkippedError: the other build failed.
         """
         while True:
             while job.retry_job.done():
                 job = job.retry_job.result()
             try:
-                return await self._waited(job, by)
+                return await self._wait_for_attempt(job, by)
             except SkippedError:
                 if not job.retry_job.done():
                     raise
 
-    async def _waited(self, job: BuildJob, by: BuildJob) -> BuildResult:
-        self._check_circle(by, job)
+    async def _wait_for_attempt(self, job: BuildJob, by: BuildJob) -> BuildResult:
+        self._check_cycle(by, job)
         by.waits_on.add(job.id)
         job.needed_by.add(by.id)
         waiting = BuildWaiting(
             build=by.id,
             for_=WaitFor.DEPENDENCY,
-            on=", ".join(sorted(self._roster.jobs[build].title for build in by.waits_on)),
+            on=", ".join(sorted(self._registry.jobs[build].title for build in by.waits_on)),
             builds=tuple(sorted(by.waits_on)),
         )
-        self._kit.bus.emit(waiting)
+        self._bus.emit(waiting)
         try:
             return await asyncio.shield(job.result)
         finally:
             by.waits_on.discard(job.id)
-            if job.nested and not self._roster.wanted(job):
-                self._give_up(job)
+            if job.nested and not self._registry.is_awaited(job):
+                self._abandon(job)
 
-    def _give_up(self, job: BuildJob) -> None:
-        """End a build that nobody waits for any more; who needs it later has one of its own."""
-        if job.id not in self._roster.outcomes:
-            self._inside.pop(source_label(job.source), None)
+    def _abandon(self, job: BuildJob) -> None:
+        """Cancel a build that no build waits for; a later dependent starts it again."""
+        if job.id not in self._registry.outcomes:
+            self._nested.pop(source_label(job.source), None)
             self.cancel(job)
 
     async def result_of(self, job: BuildJob) -> BuildResult:
-        """Return what came out of a build; wait on where one that went wrong may be tried again.
+        """Wait for the result of a build, or of its next attempt if it can be retried.
 
         Raises:
-            SkippedError: it went wrong for good.
+            SkippedError: it failed and is not retried.
         """
         while True:
             try:
                 return await asyncio.shield(job.result)
             except SkippedError:
-                # A good one that cannot be unpacked is not tried again.
-                hopeless = not self._linger or self._roster.outcomes[job.id].outcome.good
-                if hopeless and not job.retry_job.done():
+                # A successful build whose wheel cannot be unpacked is not retried.
+                final = not self._linger or self._registry.outcomes[job.id].outcome.good
+                if final and not job.retry_job.done():
                     raise
             job = await asyncio.shield(job.retry_job)
 
     # Controls
 
     def cancel(self, job: BuildJob) -> None:
-        """End a build that has not ended."""
-        if job.task is not None and job.id not in self._roster.outcomes:
-            # It may be ending to make room just now: then it is not built again.
+        """Cancel a build that has not ended."""
+        if job.task is not None and job.id not in self._registry.outcomes:
+            # A build that is being evicted is not retried then.
             job.eviction_reason = ""
             job.task.cancel()
 
-    def make_room(self, why: str) -> None:
-        """End the youngest build that may be ended; it is built again when there is room."""
-        uses = self._caps.memory.ledger.usage
-        at_work = [
+    def eviction_candidates(self) -> list[EvictionCandidate[BuildJob]]:
+        """Return the builds of the run whose processes are running, for `choose_victim`."""
+        usage = self._limits.memory.ledger.usage
+        return [
             EvictionCandidate(
                 key=job,
                 active_seconds=job.slot.active_seconds,
-                usage=uses[job.id],
+                usage=usage[job.key],
                 nested=job.nested,
-                awaited=self._roster.wanted(job),
+                awaited=self._registry.is_awaited(job),
             )
-            for job in self._roster.running()
-            if job.slot is not None and job.id in uses and not job.eviction_reason
+            for job in self._registry.running()
+            if job.slot is not None and job.key in usage and not job.eviction_reason
         ]
-        if (job := choose_victim(at_work)) is not None and job.task is not None:
-            job.eviction_reason = why
+
+    def evict(self, job: BuildJob, reason: str) -> None:
+        """End a build to free memory; it is built again when there is room."""
+        if job.task is not None:
+            job.eviction_reason = reason
             job.task.cancel()
 
     def retry(self, job: BuildJob) -> None:
-        """Build a bad one again; for a nested one, again what was skipped for want of it."""
-        again_all = self._roster.to_retry(job)
-        if again_all:
-            self._forget_bad()
-        for bad in again_all:
-            self._begin_again(bad, self._announce(bad.request, bad.priority, retry_of=bad.id))
+        """Retry a failed build; for a nested one, the builds that were skipped for lack of it."""
+        failed_jobs = self._registry.retryable(job)
+        if failed_jobs:
+            self._forget_failed_nested()
+        for failed in failed_jobs:
+            retry = self._register(
+                failed.request, failed.priority, failed.estimate, retry_of=failed
+            )
+            self._supersede(failed, retry)
 
-    def _forget_bad(self) -> None:
-        bad = [
-            key
-            for key, job in self._inside.items()
-            if (ended := self._roster.outcomes.get(job.id)) and not ended.outcome.good
-        ]
-        for key in bad:
-            del self._inside[key]
+    def _forget_failed_nested(self) -> None:
+        outcomes = self._registry.outcomes
+        self._nested = {
+            key: job
+            for key, job in self._nested.items()
+            if (ended := outcomes.get(job.id)) is None or ended.outcome.good
+        }

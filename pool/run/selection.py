@@ -1,7 +1,7 @@
-"""What was chosen for a request so far, and which builds provide it.
+"""The versions that were selected for a request so far, and the builds that provide them.
 
-An errand fills it; builds without isolation wait for what comes into it. Deliberately no decisions:
-which versions there are, and what is built of them, is `pool.run.request_runner`'s business.
+`pool.run.request_runner` fills it; builds without isolation wait for its next round. Deliberately
+without decisions.
 """
 
 from __future__ import annotations
@@ -21,102 +21,108 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from pool.build.job import BuildJob
-    from pool.run.interfaces import BuildService
+    from pool.build.service import BuildService
 
-__all__ = ["Provided", "Selection"]
+__all__ = ["Provider", "Selection"]
 
 
 @dataclass(frozen=True, slots=True)
-class Provided:
-    """The build that provides a choice."""
+class Provider:
+    """The build that provides a candidate."""
 
     origin: str
-    """A file's name, or a URL."""
+    """The file name or the URL of the candidate."""
     job: BuildJob
 
 
 class Selection:
-    """Belongs to one event loop."""
+    """The selection of one request; belongs to one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        requested: the names that the user requested, rather than dependencies.
+    """
+
+    def __init__(self, requested: Iterable[NormalizedName] = ()) -> None:
+        self.requested = set(requested)
         self.resolution = Resolution(candidates=())
-        self.provided: dict[NormalizedName, Provided] = {}
+        self.providers: dict[NormalizedName, Provider] = {}
         self.unresolved: dict[NormalizedName, BuildJob] = {}
-        """What was chosen without knowing what it requires; its build will tell."""
-        self.named: set[NormalizedName] = set()
-        """What the user asked for, rather than what that requires."""
+        """Candidates whose dependencies are known only when their builds have ended."""
+        self.direct_jobs: dict[str, BuildJob] = {}
+        """The builds of direct references among the dependencies, by URL."""
         self.rounds = 0
-        """How often versions were found."""
-        self._over = False
-        self._news = asyncio.Event()
-        """Set when they are found once more, or will not be; then there is another one."""
+        """How often versions were resolved."""
+        self._closed = False
+        self._next_round = asyncio.Event()
+        """Set at the end of a round, and then replaced by another event."""
 
-    def found(self, guesses: dict[NormalizedName, BuildJob]) -> None:
-        """Versions are found, and builds provide them; wake those who wait for that."""
-        self.unresolved = guesses
+    def end_round(self, unresolved: dict[NormalizedName, BuildJob]) -> None:
+        """Record that versions are resolved and provided; wake builds that wait for a round."""
+        self.unresolved = unresolved
         self.rounds += 1
         self._wake()
 
     def close(self) -> None:
-        """Nothing more will be found."""
-        self._over = True
+        """Record that there will be no more rounds."""
+        self._closed = True
         self._wake()
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._next_round.set()
+        self._next_round = asyncio.Event()
 
     async def wait_for_round(self) -> None:
-        """Wait until versions are found once more.
+        """Wait until versions are resolved once more.
 
         Raises:
-            SkippedError: they will not be.
+            SkippedError: there will be no more rounds.
         """
-        if self._over:
+        if self._closed:
             raise SkippedError("what it is built with will not be there")
-        await self._news.wait()
+        await self._next_round.wait()
 
-    # What is in it
-
-    async def pieces(
-        self, names: Iterable[NormalizedName], crew: BuildService
+    async def dists_to_install(
+        self, names: Iterable[NormalizedName], service: BuildService
     ) -> list[DistToInstall]:
-        """Return what builds have made of these, in their order, once they have.
+        """Wait for the builds of these names; return the results, in the same order.
 
         Raises:
-            PoolError: one of them failed, so there is nothing to put in place.
+            PoolError: a build failed.
         """
         return [
             DistToInstall(
-                built=await crew.result_of(self.provided[name].job), requested=name in self.named
+                result=await service.result_of(self.providers[name].job),
+                requested=name in self.requested,
             )
             for name in names
         ]
 
     @property
     def kept(self) -> dict[NormalizedName, InstalledDist]:
-        """What an environment has and keeps."""
-        choices = self.resolution.candidates
-        return {one.name: one.origin for one in choices if isinstance(one.origin, InstalledDist)}
+        """The distributions that the environment has and keeps."""
+        candidates = self.resolution.candidates
+        return {one.name: one.origin for one in candidates if isinstance(one.origin, InstalledDist)}
 
     @property
-    def fresh(self) -> list[NormalizedName]:
-        """What was chosen and is not kept as it is."""
-        choices = self.resolution.candidates
-        return [choice.name for choice in choices if not isinstance(choice.origin, InstalledDist)]
+    def to_install(self) -> list[NormalizedName]:
+        """The names of all other candidates."""
+        candidates = self.resolution.candidates
+        return [
+            choice.name for choice in candidates if not isinstance(choice.origin, InstalledDist)
+        ]
 
-    def unplaced(
-        self, names: Iterable[NormalizedName], placed: Mapping[NormalizedName, str]
+    def not_installed(
+        self, names: Iterable[NormalizedName], installed: Mapping[NormalizedName, str]
     ) -> list[NormalizedName]:
-        """Return those of which an environment does not have what was chosen.
+        """Return those of the names whose selected version the run has not installed.
 
         Args:
-            names: which are asked about.
-            placed: what this run has put in place, with versions.
+            names: any names.
+            installed: the versions that the run has installed so far.
         """
-        chosen = {choice.name: str(choice.version) for choice in self.resolution.candidates}
+        selected = {choice.name: str(choice.version) for choice in self.resolution.candidates}
         return [
             name
             for name in names
-            if name not in placed or placed[name] != chosen.get(name, placed[name])
+            if name not in installed or installed[name] != selected.get(name, installed[name])
         ]

@@ -1,7 +1,8 @@
-"""Where builds without isolation run: an environment that the same run may have to fill first.
+"""The shared environment of builds without isolation (--no-build-isolation).
 
-What such a build is built with, and the request provides, is put in place before the build begins.
-Who is in whose way is told in advance: nobody here waits for a build that waits for it.
+Before such a build starts, its build requirements that the same run installs are installed.
+Dependencies are declared up front (`BuildService.wait_for`), so that cycles are detected instead of
+deadlocking.
 """
 
 from __future__ import annotations
@@ -18,106 +19,104 @@ if TYPE_CHECKING:
 
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.job import BuildJob
+    from pool.build.service import BuildService
     from pool.run.installer import Installer
-    from pool.run.interfaces import BuildService
-    from pool.run.metadata import MetadataFetcher
-    from pool.run.selection import Provided, Selection
+    from pool.run.selection import Provider, Selection
 
 __all__ = ["SharedBuildEnv"]
 
 
 class SharedBuildEnv:
-    """The environment of builds without isolation; belongs to the engine's loop.
+    """The environment of builds without isolation; belongs to one event loop.
 
     Args:
-        environment: where their hooks run.
-        isolates: tells whether a project's builds have environments of their own.
-        selection: what was chosen so far.
+        environment: the environment in which their hooks run.
+        isolates: returns whether a project is built in an environment of its own.
+        selection: the versions that were selected so far.
+        installer: installs into the environment; None if the run installs nothing.
     """
 
     def __init__(
         self,
         environment: BuildEnvironment,
-        isolates: Callable[[NormalizedName], bool],
+        isolates: Callable[[str], bool],
         selection: Selection,
+        installer: Installer | None,
     ) -> None:
         self.environment = environment
         self._interpreter = environment.interpreter
         self._isolates = isolates
         self._selection = selection
-        self._bringing = asyncio.Lock()
-
-    def begin(
-        self, crew: BuildService, finder: MetadataFetcher, furnishing: Installer | None
-    ) -> None:
-        """Get to know what it works with; once, before any build.
-
-        Args:
-            crew: those who build.
-            finder: what asks backends for metadata, by builds of its own.
-            furnishing: the environment to fill; None where wheels are the aim.
-        """
-        self._crew = crew
-        self._finder = finder
-        self._furnishing = furnishing
+        self._installer = installer
+        self._lock = asyncio.Lock()
 
     def is_ready(self, requires: Sequence[str], job: BuildJob) -> bool:
-        """Tell whether all that this run provides of build requirements is in place."""
-        if self._furnishing is None:
+        """Return whether the build requirements that this run installs are installed."""
+        if self._installer is None:
             return True
-        return not (self._waits_for_versions(job) or self._lacking(requires, job))
+        return not (self._waits_for_round(job) or self._missing(requires, job))
 
-    async def prepare(self, requires: Sequence[str], job: BuildJob) -> None:
-        """Put what a build without isolation is built with in place before it begins.
+    async def prepare(self, requires: Sequence[str], job: BuildJob, service: BuildService) -> None:
+        """Install the build requirements that this run provides.
 
         Raises:
-            PoolError: it cannot be had, or needs the build in turn.
+            PoolError: one of them failed, or depends on this build in turn.
         """
         selection = self._selection
-        await self._until_versions(job)
-        while lacking := self._lacking(requires, job):
-            rounds, made = selection.rounds, {name: selection.provided[name] for name in lacking}
-            for provided in made.values():
-                await self._crew.wait_for(provided.job, job)
-            if not selection.unresolved.keys().isdisjoint(lacking):
-                await self._until_versions(job, after=rounds)
-            elif await self._brought(requires, job, made):
+        await self._wait_for_round(job)
+        while missing := self._missing(requires, job):
+            rounds = selection.rounds
+            built = {name: selection.providers[name] for name in missing}
+            for provider in built.values():
+                await service.wait_for(provider.job, job)
+            if not selection.unresolved.keys().isdisjoint(missing):
+                await self._wait_for_round(job, after=rounds)
+            elif await self._install(requires, job, built, service):
                 return
 
-    async def _brought(
-        self, requires: Sequence[str], job: BuildJob, made: Mapping[NormalizedName, Provided]
+    async def _install(
+        self,
+        requires: Sequence[str],
+        job: BuildJob,
+        built: Mapping[NormalizedName, Provider],
+        service: BuildService,
     ) -> bool:
-        """Put what is made in place; return whether that was still what is lacking."""
-        async with self._bringing:
-            names = self._lacking(requires, job)
-            # Nobody waits for a build in here: that build may want to come in, too.
-            if any(made.get(name) != self._selection.provided[name] for name in names):
+        """Install what is built; return False if other versions are selected by now."""
+        async with self._lock:
+            names = self._missing(requires, job)
+            # No build is waited for with the lock: that build may need the lock, too.
+            if any(built.get(name) != self._selection.providers[name] for name in names):
                 return False
-            if names and self._furnishing is not None:
-                await self._furnishing.install(await self._selection.pieces(names, self._crew), {})
+            if names and self._installer is not None:
+                dists = await self._selection.dists_to_install(names, service)
+                await self._installer.install(dists, {})
             return True
 
-    async def _until_versions(self, job: BuildJob, after: int = 0) -> None:
-        """Wait until versions were found, or found once more."""
-        while self._waits_for_versions(job, after):
+    async def _wait_for_round(self, job: BuildJob, after: int = 0) -> None:
+        """Wait until versions are resolved, or resolved once more after a round."""
+        while self._waits_for_round(job, after):
             await self._selection.wait_for_round()
 
-    def _waits_for_versions(self, job: BuildJob, after: int = 0) -> bool:
-        return self._selection.rounds <= after and not self._is_pointed_at(job)
+    def _waits_for_round(self, job: BuildJob, after: int = 0) -> bool:
+        return self._selection.rounds <= after and not self._is_direct(job)
 
-    def _is_pointed_at(self, job: BuildJob) -> bool:
-        """Tell whether it is built, or built again, to find versions."""
-        return any(one.request is job.request for one in self._finder.pointed_at.values())
+    def _is_direct(self, job: BuildJob) -> bool:
+        """Return whether the resolver waits for the build, or for an attempt before it."""
+        return any(one.request is job.request for one in self._selection.direct_jobs.values())
 
-    def _lacking(self, requires: Sequence[str], job: BuildJob) -> list[NormalizedName]:
-        """Return what this run provides for a build, and has not put in place."""
-        if self._furnishing is None:
+    def _missing(self, requires: Sequence[str], job: BuildJob) -> list[NormalizedName]:
+        """Return the names that this run provides for a build and has not installed."""
+        if self._installer is None:
             return []
         selection = self._selection
-        wanted = {need.name for need in parse_build_requirements(requires, self._interpreter)}
-        mine = wanted & selection.provided.keys() - {job.key}
-        closure = set(selection.resolution.closure(mine) & selection.provided.keys() - {job.key})
-        if self._is_pointed_at(job):
-            # Versions wait for it, so it must not wait for who waits for versions.
-            closure = {name for name in closure if self._isolates(selection.provided[name].job.key)}
-        return sorted(selection.unplaced(closure, self._furnishing.placed))
+        provided = selection.providers.keys() - {job.canonical_name}
+        required = {need.name for need in parse_build_requirements(requires, self._interpreter)}
+        names = set(selection.resolution.closure(required & provided) & provided)
+        if self._is_direct(job):
+            # The resolver waits for this build, and builds without isolation for the resolver.
+            names = {
+                name
+                for name in names
+                if self._isolates(selection.providers[name].job.canonical_name)
+            }
+        return sorted(selection.not_installed(names, self._installer.installed))

@@ -61,13 +61,24 @@ class Gate:
         """The keys that wait, the next one first."""
         return self._limiter.waiting
 
-    async def acquire(self, key: Hashable, priority: Priority, *, exclusive: bool = False) -> int:
+    async def acquire(
+        self,
+        key: Hashable,
+        priority: Priority,
+        *,
+        group: Hashable = None,
+        exclusive: bool = False,
+    ) -> int:
         """Wait for a slot; return its number, from 1.
 
-        An ``exclusive`` entry is admitted when no other one runs, and is the only one to run until
-        it releases the slot.
+        Args:
+            key: neither waits nor runs yet.
+            priority: the rank and more; the lowest is admitted first.
+            group: the groups take turns; a group is one run.
+            exclusive: the entry is admitted when no other one runs, and is the only one to run
+                until it releases the slot.
         """
-        self._wake(self._limiter.request(key, priority, exclusive=exclusive))
+        self._wake(self._limiter.request(key, priority, group=group, exclusive=exclusive))
         if key not in self._limiter.running:
             await self._wait(key)
         return self._limiter.running[key]
@@ -88,9 +99,11 @@ class Gate:
         self._wake(self._limiter.remove(key))
 
     @asynccontextmanager
-    async def slot(self, key: Hashable, priority: Priority) -> AsyncIterator[int]:
+    async def slot(
+        self, key: Hashable, priority: Priority, *, group: Hashable = None
+    ) -> AsyncIterator[int]:
         """Hold a slot for the length of a block."""
-        number = await self.acquire(key, priority)
+        number = await self.acquire(key, priority, group=group)
         try:
             yield number
         finally:
@@ -101,6 +114,14 @@ class Gate:
         self.cap = cap
         if not self.paused:
             self._wake(self._limiter.resize(cap))
+
+    def resize_group(self, group: Hashable, cap: int | None) -> None:
+        """Set the cap of one group; 0 admits none of it, None leaves it to the gate's cap."""
+        self._wake(self._limiter.resize_group(group, cap))
+
+    def remove_group(self, group: Hashable) -> None:
+        """Forget a group, none of whose entries waits or holds a slot."""
+        self._limiter.remove_group(group)
 
     def pause(self) -> None:
         """Stop admitting; slots that are held stay held."""

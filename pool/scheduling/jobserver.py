@@ -21,17 +21,18 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISFIFO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pool.common.files import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 
-    from pool.common.model import BuildId
     from pool.scheduling.job_tokens import JobTokens
 
 __all__ = ["Granted", "Jobserver", "OuterJobserver", "last_auth"]
+
+K = TypeVar("K", bound="Hashable")
 
 FAST, SLOW = 0.005, 0.05
 """Seconds between two looks while tokens move, and when nothing has moved for a while."""
@@ -51,7 +52,7 @@ class Granted:
     """Jobs that are its own to the end of the hook: the first, and those leased to it."""
 
 
-class Jobserver:
+class Jobserver(Generic[K]):
     """All FIFOs of one pool. It belongs to one event loop; `run` is its only task.
 
     Args:
@@ -62,14 +63,14 @@ class Jobserver:
     paused = False
     """Builds can be paused; the compilers of those that run go on."""
 
-    def __init__(self, jobs: JobTokens[BuildId], outer: OuterJobserver | None = None) -> None:
+    def __init__(self, jobs: JobTokens[K], outer: OuterJobserver | None = None) -> None:
         self._jobs = jobs
         self._outer = outer
         if outer is not None:
             jobs.backed = 0
-        self._pipes: dict[BuildId, _Pipe] = {}
-        self._calls: dict[BuildId, asyncio.Future[None]] = {}
-        self._caught: set[BuildId] = set()
+        self._pipes: dict[K, _Pipe] = {}
+        self._calls: dict[K, asyncio.Future[None]] = {}
+        self._caught: set[K] = set()
         """Whose pipes are waited on, to be there before who writes reads again."""
         self._stirred = asyncio.Event()
 
@@ -83,18 +84,18 @@ class Jobserver:
         self._jobs.cap = cap
         self._turn()
 
-    def held(self, build: BuildId) -> int:
+    def held(self, build: K) -> int:
         """Return how many tokens a build has beside its first job."""
         return self._jobs.held(build)
 
-    def allowed(self, build: BuildId) -> int:
+    def allowed(self, build: K) -> int:
         """Return how many jobs a build may run: its first, its tokens, and what it may read."""
         return self._jobs.allowed(build)
 
     @asynccontextmanager
     async def admitted(
         self,
-        build: BuildId,
+        build: K,
         folder: Path,
         *,
         most: int,
@@ -126,7 +127,7 @@ class Jobserver:
             self._turn()
 
     async def _admission(
-        self, build: BuildId, most: int, lease: int, on_wait: Callable[[], None]
+        self, build: K, most: int, lease: int, on_wait: Callable[[], None]
     ) -> None:
         called = self._calls[build] = asyncio.get_running_loop().create_future()
         try:
@@ -170,7 +171,7 @@ class Jobserver:
         self._catch_from(set(jobs.greedy()))
         return seen != expected
 
-    def _catch_from(self, greedy: set[BuildId]) -> None:
+    def _catch_from(self, greedy: set[K]) -> None:
         """Wait on these pipes, and on no others."""
         loop = asyncio.get_running_loop()
         for who in self._caught - greedy:
@@ -179,7 +180,7 @@ class Jobserver:
             loop.add_reader(self._pipes[who].fd, self._catch, who)
         self._caught = greedy
 
-    def _catch(self, who: BuildId) -> None:
+    def _catch(self, who: K) -> None:
         """Take first and think then: a tool that writes a byte reads again microseconds later."""
         self._jobs.took(who, self._pipes[who].take(_ALL))
         self._turn()

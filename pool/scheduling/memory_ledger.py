@@ -101,6 +101,10 @@ class MemoryLedger(Generic[K]):
 
     # Queries
 
+    def __len__(self) -> int:
+        """Return the number of builds that have not ended."""
+        return len(self._entries)
+
     @property
     def total_usage(self) -> int:
         """The usage of all builds in the last sample."""

@@ -27,11 +27,11 @@ from pool.scheduling.memory_pressure import Pressure, PressureReading
 from pool.system.memory import read_available
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Sequence
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
-    from pool.common.model import BuildId
-    from pool.events.bus import EventBus
-    from pool.events.types import BuildSample
+    from pool.common.clock import Clock
+    from pool.common.model import BuildKey
+    from pool.events.router import EventRouter
     from pool.scheduling.gate import Gate
     from pool.system.memory import AvailableMemory
 
@@ -48,26 +48,29 @@ class MemoryPolicy:
 
     Args:
         limit: the most bytes for all builds; None for no limit.
-        bus: the bus for waits and changes of the budget.
+        router: a wait is emitted in the run of the build, a change of the budget in all runs.
+        clock: the time of samples.
         read_memory: reads what the machine has available.
     """
 
     def __init__(
         self,
         limit: int | None,
-        bus: EventBus,
+        router: EventRouter,
+        clock: Clock,
         read_memory: Callable[[], AvailableMemory] = read_available,
     ) -> None:
-        self._bus = bus
+        self._router = router
+        self._clock = clock
         self._read_memory = read_memory
         self._available = read_memory()
         self._budget = None if limit is None else MemoryBudget(limit, self._available.free)
-        self.ledger: MemoryLedger[BuildId] = MemoryLedger(_current_bytes(self._budget))
+        self.ledger: MemoryLedger[BuildKey] = MemoryLedger(_current_bytes(self._budget))
         self._pressure = Pressure()
-        self._sampled_at = bus.elapsed
+        self._sampled_at = self._clock.monotonic()
         self._growth = 0.0
         """Bytes a second by which the usage of all builds grew between the last two samples."""
-        self._announced: dict[BuildId, tuple[int, int]] = {}
+        self._announced: dict[BuildKey, tuple[int, int]] = {}
         """The builds that wait for memory, with the bytes needed and free that were emitted."""
 
     @property
@@ -79,37 +82,37 @@ class MemoryPolicy:
 
     def fits(self, key: Hashable, running: Collection[Hashable]) -> bool:
         """Return whether a build may run beside others."""
-        return self.ledger.fits(cast("BuildId", key), cast("Collection[BuildId]", running))
+        return self.ledger.fits(cast("BuildKey", key), cast("Collection[BuildKey]", running))
 
     def on_admit(self, key: Hashable) -> None:
         """Reserve the memory that the build needs."""
-        self.ledger.on_admit(cast("BuildId", key))
-        self._announced.pop(cast("BuildId", key), None)
+        self.ledger.on_admit(cast("BuildKey", key))
+        self._announced.pop(cast("BuildKey", key), None)
 
     def reserved_bytes(self, key: Hashable) -> int:
         """Return the bytes reserved for a build."""
-        return self.ledger.reserved_bytes(cast("BuildId", key))
+        return self.ledger.reserved_bytes(cast("BuildKey", key))
 
     def on_refuse(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
         """Emit for each refused build that it waits for memory, and for how much."""
-        free = max(0, self.ledger.free_bytes(cast("Collection[BuildId]", running)))
-        for build in cast("Sequence[BuildId]", refused):
+        free = max(0, self.ledger.free_bytes(cast("Collection[BuildKey]", running)))
+        for build in cast("Sequence[BuildKey]", refused):
             needs = self.ledger.expected_peak(build)
             before = self._announced.get(build)
             if before is None or _differs(before, (needs, free), needs):
                 self._announced[build] = (needs, free)
                 on = f"needs {format_size(needs)}, {format_size(free)} free"
                 event = BuildWaiting(
-                    build=build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free
+                    build=build.build, for_=WaitFor.MEMORY, on=on, needs=needs, free=free
                 )
-                self._bus.emit(event)
+                self._router.emit(build.run, event)
 
     # Changes
 
-    def on_sample(self, samples: Sequence[BuildSample]) -> None:
-        """Record one sample of all running builds, and read the machine's memory."""
-        before, now = self.ledger.total_usage, self._bus.elapsed
-        self.ledger.record_sample({sample.build: sample.rss for sample in samples})
+    def on_sample(self, usage: Mapping[BuildKey, int]) -> None:
+        """Record the bytes that each running build uses, and read the machine's memory."""
+        before, now = self.ledger.total_usage, self._clock.monotonic()
+        self.ledger.record_sample(usage)
         if now > self._sampled_at:
             self._growth = (self.ledger.total_usage - before) / (now - self._sampled_at)
         self._sampled_at = now
@@ -118,7 +121,7 @@ class MemoryPolicy:
             free, used = self._available.free, self.ledger.total_usage
             self._set_budget(self._budget.update(now, free, used), "machine")
 
-    def on_build_end(self, build: BuildId, *, peak: int, succeeded: bool) -> None:
+    def on_build_end(self, build: BuildKey, *, peak: int, succeeded: bool) -> None:
         """Remove a build; ``peak`` in bytes, ``succeeded`` if a wheel was built from source."""
         self._announced.pop(build, None)
         self.ledger.remove(build, peak=peak, succeeded=succeeded)
@@ -130,7 +133,7 @@ class MemoryPolicy:
         self._set_budget(_current_bytes(self._budget), "user")
         if limit is None:
             for build in self._announced:
-                self._bus.emit(BuildWaiting(build=build, for_=WaitFor.SLOT))
+                self._router.emit(build.run, BuildWaiting(build=build.build, for_=WaitFor.SLOT))
             self._announced.clear()
 
     def _set_budget(self, budget: int | None, reason: str) -> None:
@@ -138,7 +141,7 @@ class MemoryPolicy:
         if new != old:
             self.ledger.budget = new
             event = LimitChanged(limit=LimitName.MEMORY, old=old or 0, new=new or 0, why=reason)
-            self._bus.emit(event)
+            self._router.broadcast(event)
 
     # Decisions
 
@@ -146,13 +149,13 @@ class MemoryPolicy:
         """Return the cap of builds that the state of memory allows."""
         if (reading := self._pressure_reading()) is None:
             return gate.cap + 1
-        running, now = len(gate.running), self._bus.elapsed
+        running, now = len(gate.running), self._clock.monotonic()
         return self._pressure.recommend_cap(now, reading, running=running, cap=gate.cap)
 
     def eviction_reason(self) -> str:
         """Return why a build has to end to free memory; empty if none has to."""
         reading = self._pressure_reading()
-        if reading is None or not self._pressure.must_evict(self._bus.elapsed, reading):
+        if reading is None or not self._pressure.must_evict(self._clock.monotonic(), reading):
             return ""
         if reading.overuse > 1 and self._budget:
             used, limit = self.ledger.total_usage, self._budget.limit

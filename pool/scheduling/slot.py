@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from pool.common.model import BuildId, WaitFor
+from pool.common.model import WaitFor
 from pool.events.types import BuildStarted, BuildWaiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pool.common.model import BuildKey
     from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
 
@@ -34,23 +35,23 @@ class Slot:
     """One build's slot at the gate; the build holds at most one.
 
     Args:
-        build: the build that holds the slot.
+        key: the build that holds the slot.
         gate: the gate where the slot is acquired.
-        bus: the bus for the events of the slot.
+        bus: the bus of the build's run.
         priority: the priority at the gate until the build has started.
         exclusive: whether no other build may hold a slot at the same time.
     """
 
     def __init__(
         self,
-        build: BuildId,
+        key: BuildKey,
         gate: Gate,
         bus: EventBus,
         priority: Priority,
         *,
         exclusive: bool = False,
     ) -> None:
-        self._build = build
+        self._key = key
         self._gate = gate
         self._bus = bus
         self._priority = priority
@@ -66,18 +67,21 @@ class Slot:
 
     async def acquire(self) -> None:
         """Wait for a slot."""
-        slot = await self._gate.acquire(self._build, self._priority, exclusive=self._exclusive)
+        key = self._key
+        slot = await self._gate.acquire(
+            key, self._priority, group=key.run, exclusive=self._exclusive
+        )
         self._acquired_at = self._bus.elapsed
         self._priority = (RANK_RESUMED, *self._priority[1:])
-        reserved = self._gate.reserved_bytes(self._build)
-        self._bus.emit(BuildStarted(build=self._build, slot=slot, reserved=reserved))
+        reserved = self._gate.reserved_bytes(key)
+        self._bus.emit(BuildStarted(build=key.build, slot=slot, reserved=reserved))
 
     def release(self) -> None:
         """Release the slot if the build holds one; the caller has emitted the reason."""
         if self._acquired_at is not None:
             self._active_seconds += self._bus.elapsed - self._acquired_at
             self._acquired_at = None
-            self._gate.release(self._build)
+            self._gate.release(self._key)
 
     @asynccontextmanager
     async def released(self, reason: BuildWaiting) -> AsyncIterator[None]:
@@ -85,5 +89,5 @@ class Slot:
         self._bus.emit(reason)
         self.release()
         yield
-        self._bus.emit(BuildWaiting(build=self._build, for_=WaitFor.SLOT))
+        self._bus.emit(BuildWaiting(build=self._key.build, for_=WaitFor.SLOT))
         await self.acquire()

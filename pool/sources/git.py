@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from pathlib import Path
 
-    from pool.common.model import BuildId, Holder
+    from pool.common.model import BuildKey, Holder
 
 __all__ = ["Checkout", "Git"]
 
@@ -111,7 +111,7 @@ class Git:
         self._locks = LockQueue(LockFile)
 
     async def checkout(
-        self, url: str, reference: str, into: Path, *, build: BuildId, log: Path
+        self, url: str, reference: str, into: Path, *, build: BuildKey, log: Path
     ) -> Checkout:
         """Check out a commit, with its submodules.
 
@@ -148,7 +148,7 @@ class Git:
         tags = await work.ask(*reached, "refs/tags", cwd=into)
         return Checkout(path=into, commit=commit, tags=tags)
 
-    def _work(self, url: str, into: Path, build: BuildId, log: Path) -> _Work:
+    def _work(self, url: str, into: Path, build: BuildKey, log: Path) -> _Work:
         program = shutil.which("git", path=self._environ.get("PATH", os.defpath))
         if program is None:
             raise GitError(
@@ -176,7 +176,7 @@ class _Work:
     environ: Mapping[str, str]
     url: str
     """Without credentials."""
-    build: BuildId
+    build: BuildKey
     log: Path
     answers: Path
     """What git prints when it is asked something."""

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from pool.common.model import BuildId, RunId
+    from pool.common.model import BuildKey
 
-    OwnerLookup: TypeAlias = Callable[[int, float], BuildId | None]
+    OwnerLookup: TypeAlias = Callable[[int, float], BuildKey | None]
 
 __all__ = [
     "Command",
@@ -48,7 +48,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 class Command:
     """A process to start for a build."""
 
-    build: BuildId
+    build: BuildKey
     argv: Sequence[str]
     cwd: Path
     environ: Mapping[str, str]
@@ -58,13 +58,13 @@ class Command:
     """Descriptors that it inherits."""
 
 
-def marker_variables(run: RunId, build: BuildId | None = None) -> dict[str, str]:
-    """Return the environment variables that mark the processes of a run or of one build."""
-    variables = {"WHEELPOOL_RUN": str(run)}
-    return variables if build is None else {**variables, "WHEELPOOL_BUILD": f"{run}/{build}"}
+def marker_variables(supervisor_id: str, build: BuildKey | None = None) -> dict[str, str]:
+    """Return the environment variables that mark the processes of a supervisor or of one build."""
+    variables = {"WHEELPOOL_SUPERVISOR": supervisor_id}
+    return variables if build is None else {**variables, "WHEELPOOL_BUILD": str(build)}
 
 
-def no_owner(_pid: int, _started: float) -> BuildId | None:
+def no_owner(_pid: int, _started: float) -> BuildKey | None:
     """Look up the build of a process without any samples: there is none."""
     return None
 
@@ -73,19 +73,19 @@ class ProcessSupervisor:
     """All processes of one pool. Threads that wait for hooks may use it at the same time.
 
     Args:
-        run: the marker of the processes.
+        supervisor_id: marks the processes; unique on the machine.
         owner_of: returns the build below whose hook a process was seen, given its pid and its start
             in the kernel's clock ticks. It is called from the threads that wait for hooks.
     """
 
-    def __init__(self, run: RunId, owner_of: OwnerLookup = no_owner) -> None:
-        self._run = run
+    def __init__(self, supervisor_id: str, owner_of: OwnerLookup = no_owner) -> None:
+        self._id = supervisor_id
         self._owner_of = owner_of
         self._lock = threading.Lock()
         self._leaders: set[int] = set()
         """Children that are no strays: running hooks and the watchdog."""
         _adopt_orphans()
-        self._watchdog, self._pipe = _start_watchdog(run)
+        self._watchdog, self._pipe = _start_watchdog(supervisor_id)
         self._leaders.add(self._watchdog.pid)
 
     def start(self, command: Command) -> Process:
@@ -94,7 +94,7 @@ class ProcessSupervisor:
         Raises:
             OSError: it cannot be started, or its log cannot be opened.
         """
-        environ = {**command.environ, **marker_variables(self._run, command.build)}
+        environ = {**command.environ, **marker_variables(self._id, command.build)}
         with command.log.open("ab") as log, self._lock:
             popen = subprocess.Popen(
                 list(command.argv),
@@ -134,7 +134,7 @@ class ProcessSupervisor:
                 with suppress(OSError):
                     os.killpg(pid, number)
 
-    def end_strays(self, pid: int, build: BuildId) -> None:
+    def end_strays(self, pid: int, build: BuildKey) -> None:
         """Kill and reap all processes that a reaped hook has left."""
         with self._lock:
             self._leaders.discard(pid)
@@ -144,16 +144,16 @@ class ProcessSupervisor:
         while strays := self._find_strays(pid, build) - not_killed:
             not_killed |= {stray for stray in strays if not self._kill_stray(stray)}
 
-    def _find_strays(self, session: int, build: BuildId) -> set[int]:
+    def _find_strays(self, session: int, build: BuildKey) -> set[int]:
         """Return the adopted orphans of a build."""
         # The kernel's list may omit a child while another is reaped (proc(5)).
         with self._lock:
             children = [child for child in _list_children() if child not in self._leaders]
         return {child for child in children if self._belongs_to(child, session, build)}
 
-    def _belongs_to(self, pid: int, session: int, build: BuildId) -> bool:
+    def _belongs_to(self, pid: int, session: int, build: BuildKey) -> bool:
         """Return whether an orphan is of the hook's session, was seen below it, or has its mark."""
-        mark = os.fsencode(f"WHEELPOOL_BUILD={self._run}/{build}")
+        mark = os.fsencode(f"WHEELPOOL_BUILD={build}")
         folder = Path("/proc", str(pid))
         try:
             # After the command in parentheses: state, ppid, pgrp, session (proc_pid_stat(5)).
@@ -191,7 +191,7 @@ class Process:
     """The process of one hook, until all its processes are gone."""
 
     def __init__(
-        self, supervisor: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildId
+        self, supervisor: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildKey
     ) -> None:
         self._supervisor = supervisor
         self._popen = popen
@@ -232,12 +232,12 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _start_watchdog(run: RunId) -> tuple[subprocess.Popen[bytes], int]:
+def _start_watchdog(supervisor_id: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start the watchdog; return it with the writing end of its pipe, which only the pool has."""
     script = Path(__file__).with_name("watchdog.py")
     reading_end, writing_end = os.pipe()
     watchdog = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(script), run],
+        [sys.executable, "-I", "-S", str(script), supervisor_id],
         stdin=reading_end,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pool.common.clock import Clock
-    from pool.common.model import BuildId
+    from pool.common.model import BuildKey
 
 __all__ = ["PssSampler", "read_pss"]
 
@@ -54,29 +54,29 @@ class PssSampler:
         self._clock = clock
         self._cpu_seconds = cpu_seconds
         self._read = read or read_pss
-        self._measured_at: dict[BuildId, float] = {}
-        self._watched: BuildId | None = None
+        self._measured_at: dict[BuildKey, float] = {}
+        self._watched: frozenset[BuildKey] = frozenset()
         self._budget = _MAX_BUDGET_SECONDS
         self._updated_at = clock.monotonic()
 
     def measure(
-        self, trees: Mapping[BuildId, Sequence[int]], watched: BuildId | None = None
-    ) -> dict[BuildId, int]:
+        self, trees: Mapping[BuildKey, Sequence[int]], watched: Collection[BuildKey] = ()
+    ) -> dict[BuildKey, int]:
         """Measure the trees that are due; return their bytes.
 
         Args:
             trees: the pids of all running builds.
-            watched: the build that a user has opened.
+            watched: the builds that users have opened.
         """
         now = self._clock.monotonic()
         earned = (now - self._updated_at) * CPU_SHARE
         self._budget, self._updated_at = min(_MAX_BUDGET_SECONDS, self._budget + earned), now
         self._measured_at = {build: at for build, at in self._measured_at.items() if build in trees}
-        urgent = watched if watched != self._watched else None
-        self._watched = watched
+        urgent = frozenset(watched) - self._watched
+        self._watched = frozenset(watched)
         measured = {}
         for build in self._due_builds(trees, now, urgent):
-            if self._budget <= 0 and build != urgent:
+            if self._budget <= 0 and build not in urgent:
                 break
             if (pss := self._measure_tree(trees[build])) is not None:
                 measured[build] = pss
@@ -84,19 +84,19 @@ class PssSampler:
         return measured
 
     def _due_builds(
-        self, trees: Collection[BuildId], now: float, urgent: BuildId | None
-    ) -> list[BuildId]:
-        """Return the urgent build and the due ones, the most overdue first."""
-        overdue = {build: self._overdue(build, now) for build in trees if build != urgent}
+        self, trees: Collection[BuildKey], now: float, urgent: Collection[BuildKey]
+    ) -> list[BuildKey]:
+        """Return the urgent builds and the due ones, the most overdue first."""
+        overdue = {build: self._overdue(build, now) for build in trees if build not in urgent}
         due = [build for build in overdue if overdue[build] >= 1.0]
-        first = [build for build in trees if build == urgent]
+        first = [build for build in trees if build in urgent]
         return [*first, *sorted(due, key=overdue.__getitem__, reverse=True)]
 
-    def _overdue(self, build: BuildId, now: float) -> float:
+    def _overdue(self, build: BuildKey, now: float) -> float:
         """Return the time since the last measurement in intervals: 1.0 is due, 2.0 is late."""
         if (measured_at := self._measured_at.get(build)) is None:
             return inf
-        interval = WATCHED_INTERVAL_SECONDS if build == self._watched else INTERVAL_SECONDS
+        interval = WATCHED_INTERVAL_SECONDS if build in self._watched else INTERVAL_SECONDS
         return (now - measured_at) / interval
 
     def _measure_tree(self, pids: Sequence[int]) -> int | None:

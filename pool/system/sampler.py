@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pool.common.clock import Clock, SystemClock
-from pool.common.model import BuildId, ProcessSample
+from pool.common.model import BuildKey, ProcessSample
 from pool.system.process_table import system_process_table
 from pool.system.pss import PssSampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-    from pool.common.model import RunId
     from pool.system.process_table import ProcessDetails, ProcessEntry, ProcessTable
 
 __all__ = ["Sample", "Sampler", "TreeUsage"]
@@ -50,7 +49,7 @@ class TreeUsage:
 class Sample:
     """The usage of all builds, and the memory of the machine in bytes, at one moment."""
 
-    builds: dict[BuildId, TreeUsage]
+    builds: dict[BuildKey, TreeUsage]
     total: int
     available: int
 
@@ -59,7 +58,6 @@ class Sampler:
     """Takes samples. CPU percentages are over the time since the sample before.
 
     Args:
-        run: the run whose markers count.
         clock: the clock for percentages.
         table: the processes; by default those of this system.
         pss: measures the trees; by default with this system's files.
@@ -67,12 +65,10 @@ class Sampler:
 
     def __init__(
         self,
-        run: RunId,
         clock: Clock | None = None,
         table: ProcessTable | None = None,
         pss: PssSampler | None = None,
     ) -> None:
-        self._run = run
         self._clock = clock or SystemClock()
         self._table = table or system_process_table()
         self._pss = pss or PssSampler(self._clock)
@@ -81,15 +77,15 @@ class Sampler:
         self._seen: set[tuple[int, float, str]] = set()
         """All processes of the machine in the sample before."""
         self._cpu: dict[tuple[int, float], float] = {}
-        self._owner: dict[tuple[int, float], BuildId] = {}
+        self._owner: dict[tuple[int, float], BuildKey] = {}
         self._sampled_at = self._clock.monotonic()
 
-    def sample(self, roots: Mapping[BuildId, int], watched: BuildId | None = None) -> Sample:
+    def sample(self, roots: Mapping[BuildKey, int], watched: Collection[BuildKey] = ()) -> Sample:
         """Take one sample.
 
         Args:
             roots: the pid of each build's running hook.
-            watched: the build that a user has opened; its PSS is measured more often.
+            watched: the builds that users have opened; their PSS is measured more often.
 
         Raises:
             OSError: the machine cannot be read now, for example with too many open files. The next
@@ -108,10 +104,10 @@ class Sampler:
 
     def _measure(
         self,
-        trees: Mapping[BuildId, list[ProcessEntry]],
+        trees: Mapping[BuildKey, list[ProcessEntry]],
         seconds: float,
-        watched: BuildId | None,
-    ) -> dict[BuildId, TreeUsage]:
+        watched: Collection[BuildKey],
+    ) -> dict[BuildKey, TreeUsage]:
         pids = {build: [process.pid for process in tree] for build, tree in trees.items()}
         pss = self._pss.measure(pids, watched)
         return {
@@ -129,7 +125,7 @@ class Sampler:
         self._details = {identity: self._details[identity] for identity in kept}
         self._seen = running
 
-    def owner_of(self, pid: int, started: float) -> BuildId | None:
+    def owner_of(self, pid: int, started: float) -> BuildKey | None:
         """Return the build whose tree had a process in the last sample; None if none had.
 
         Args:
@@ -139,13 +135,13 @@ class Sampler:
         return self._owner.get((pid, started))
 
     def _group_by_build(
-        self, processes: Mapping[int, ProcessEntry], roots: Mapping[BuildId, int]
-    ) -> dict[BuildId, list[ProcessEntry]]:
+        self, processes: Mapping[int, ProcessEntry], roots: Mapping[BuildKey, int]
+    ) -> dict[BuildKey, list[ProcessEntry]]:
         children: dict[int, list[ProcessEntry]] = defaultdict(list)
         for process in processes.values():
             children[process.ppid].append(process)
         tops = {build: [processes[pid]] if pid in processes else [] for build, pid in roots.items()}
-        by_mark = {f"{self._run}/{build}": build for build in roots}
+        by_mark = {str(build): build for build in roots}
         by_session = {pid: build for build, pid in roots.items()}
         # A process that does not descend from a hook can belong to a build only as an orphan.
         for orphan in [*children[1], *children[os.getpid()]]:

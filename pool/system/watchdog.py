@@ -4,7 +4,7 @@ A script of its own, standard library only, started once per pool in a session o
 lines from a pipe whose other end only the pool has: ``+PGID`` and ``-PGID`` when hooks start and
 end, ``done`` at an orderly end. End of file without ``done`` means that the pool is gone: the
 watchdog kills the groups that are left, then, on Linux, every process whose environment has the
-run's marker, until there is none. It never kills any other process.
+marker of the pool, until there is none. It never kills any other process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PAUSE_SECONDS = 0.02
 
 def main() -> None:
     """Read lines until the end of file, then kill the processes that are left."""
-    marker = b"WHEELPOOL_RUN=" + os.fsencode(sys.argv[1])
+    marker = b"WHEELPOOL_SUPERVISOR=" + os.fsencode(sys.argv[1])
     groups: set[int] = set()
     for line in sys.stdin.buffer:
         word = line.strip()

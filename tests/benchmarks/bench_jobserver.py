@@ -41,7 +41,7 @@ async def _client(fifo: Path, naps: float) -> None:
 
 async def cost(builds: int, naps: float | None, seconds: float, folder: Path) -> float:
     """Return the processor time that the broker took of a time; less that of the clients."""
-    jobserver = Jobserver(JobTokens(2 * builds))
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(2 * builds))
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         broker = group.create_task(jobserver.run())
         fifos = []
@@ -68,7 +68,8 @@ async def cost(builds: int, naps: float | None, seconds: float, folder: Path) ->
 
 async def lateness(folder: Path, times: int) -> float:
     """Return the longest wait for a second token, in seconds, when nothing had moved before."""
-    jobserver, slowest = Jobserver(JobTokens(4)), 0.0
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(4))
+    slowest = 0.0
     async with asyncio.TaskGroup() as group:
         broker = group.create_task(jobserver.run())
         async with jobserver.admitted(

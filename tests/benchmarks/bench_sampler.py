@@ -16,9 +16,10 @@ import psutil
 
 import pool
 from pool import events
-from pool.common.model import BuildId, ProcessSample, RunId
+from pool.common.model import BuildKey, ProcessSample
 from pool.events.process_delta import diff
 from pool.system.sampler import Sample, Sampler
+from tests.support.build_keys import build_key
 
 AIM_PERCENT = 2.0
 TREE = """
@@ -40,20 +41,20 @@ def grown(processes: int, mib: int, restless: int) -> subprocess.Popen[bytes]:
 
 
 def measure(
-    sampler: Sampler, roots: dict[BuildId, int], seconds: int
+    sampler: Sampler, roots: dict[BuildKey, int], seconds: int
 ) -> tuple[float, list[Sample]]:
     """Return the processor seconds of so many looks, and what was seen."""
     seen = []
     begun = time.thread_time()
     for _ in range(seconds):
         time.sleep(1.0)
-        seen.append(sampler.sample(roots, next(iter(roots))))
+        seen.append(sampler.sample(roots, [next(iter(roots))]))
     return time.thread_time() - begun, seen
 
 
 def written(looks: list[Sample]) -> tuple[int, int]:
     """Return the bytes of the journal's lines, and what they would be if all was told each time."""
-    told: dict[BuildId, tuple[ProcessSample, ...]] = {}
+    told: dict[BuildKey, tuple[ProcessSample, ...]] = {}
     lean = whole = 0
     for look in looks:
         lean += len(pool.encode(as_event(look, told)))
@@ -62,11 +63,11 @@ def written(looks: list[Sample]) -> tuple[int, int]:
     return lean, whole
 
 
-def as_event(look: Sample, told: Mapping[BuildId, tuple[ProcessSample, ...]]) -> events.Sample:
+def as_event(look: Sample, told: Mapping[BuildKey, tuple[ProcessSample, ...]]) -> events.Sample:
     """Return what the journal gets."""
     builds = tuple(
         events.BuildSample(
-            build=build,
+            build=build.build,
             processes=diff(cost.processes, told.get(build, ())),
             rss=cost.rss,
             peak=cost.rss,
@@ -92,8 +93,8 @@ def main() -> None:
             assert tree.stdout is not None
             tree.stdout.readline()
         time.sleep(1.0)
-        roots = {BuildId(f"b{number}"): tree.pid for number, tree in enumerate(trees)}
-        sampler = Sampler(RunId("bench"))
+        roots = {build_key(f"b{number}"): tree.pid for number, tree in enumerate(trees)}
+        sampler = Sampler()
         sampler.sample(roots)
         used, looks = measure(sampler, roots, given.seconds)
         sizes = sampler.sample(roots)

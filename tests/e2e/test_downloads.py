@@ -16,6 +16,7 @@ import pool
 from pool.events import types as v
 from tests.support.file_index import IndexServer, serving
 from tests.support.makers import make_sdist
+from tests.support.pool_runs import open_run
 from tests.support.sandbox import BIN, Sandbox
 from tests.support.terminal import Terminal, needs_tmux, until
 
@@ -59,9 +60,9 @@ def test_the_server_sees_no_more_at_once_than_the_cap(
 
 
 @asynccontextmanager
-async def running(
+async def running_all(
     root: Path, server: IndexServer, downloads: int
-) -> AsyncIterator[tuple[pool.Pool, pool.RunState]]:
+) -> AsyncIterator[tuple[pool.Run, pool.RunState]]:
     """Run a pool that wants all of the index."""
     environ = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(root)}
     settings = pool.Settings(
@@ -76,11 +77,10 @@ async def running(
         pool.apply(state, event)
 
     request = pool.Request(requirements=tuple(pool.parse_requirement(name, root) for name in NAMES))
-    the_pool = pool.Pool(settings, request, listen)
-    async with asyncio.timeout(120):
-        run = asyncio.create_task(the_pool.run())
-        yield the_pool, state
-        assert await run == 0
+    async with asyncio.timeout(120), open_run(settings, request, listen) as run:
+        running = asyncio.create_task(run.run())
+        yield run, state
+        assert await running == 0
 
 
 async def comes_true(condition: Callable[[], bool]) -> None:
@@ -95,11 +95,11 @@ async def test_the_cap_is_raised_and_lowered_while_downloads_run(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server.hold()
-    async with running(tmp_path, server, downloads=1) as (the_pool, state):
+    async with running_all(tmp_path, server, downloads=1) as (run, state):
         await comes_true(lambda: server.now == 1)
-        the_pool.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, value=5))
+        run.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, value=5))
         await comes_true(lambda: server.now == 5)
-        the_pool.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, by=-3))
+        run.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, by=-3))
         assert state.limits[pool.LimitName.DOWNLOADS].cap == 2
         assert server.now == 5, "lowering ends nobody"
         server.most = 0

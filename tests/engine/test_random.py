@@ -13,6 +13,7 @@ import pytest
 import pool
 from pool.events import types as v
 from tests.support.makers import make_sdist, make_tree
+from tests.support.pool_runs import open_run
 
 STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
 NAP = "\nimport random, time\ntime.sleep(random.random() * 0.2)\n"
@@ -29,7 +30,7 @@ def settings(root: Path, links: Path, builds: int) -> pool.Settings:
     )  # fmt: skip
 
 
-async def meddle(the_pool: pool.Pool, state: pool.RunState, dice: random.Random) -> None:
+async def meddle(run: pool.Run, state: pool.RunState, dice: random.Random) -> None:
     """Press keys at random until nothing is left to press them for."""
     for _ in range(dice.randrange(5, 30)):
         await asyncio.sleep(dice.random() * 0.15)
@@ -44,10 +45,10 @@ async def meddle(the_pool: pool.Pool, state: pool.RunState, dice: random.Random)
             pool.Pause(),
             pool.Resume(),
         ]
-        the_pool.control(dice.choice(controls))
-    the_pool.control(pool.Resume())
+        run.control(dice.choice(controls))
+    run.control(pool.Resume())
     if dice.random() < 0.3:
-        the_pool.control(pool.Stop(now=dice.random() < 0.5))
+        run.control(pool.Stop(now=dice.random() < 0.5))
 
 
 @pytest.mark.parametrize("seed", range(3 * STRESS))
@@ -74,20 +75,23 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
     request = pool.Request(
         requirements=tuple(pool.parse_requirement(str(tree), tmp_path) for tree in trees)
     )
-    the_pool = pool.Pool(settings(tmp_path, links, dice.randrange(1, 4)), request, listen)
-    async with asyncio.timeout(120):
-        async with asyncio.TaskGroup() as group:
-            run = group.create_task(the_pool.run())
-            meddling = group.create_task(meddle(the_pool, state, dice))
-            code = await run
-            meddling.cancel()
+    how = settings(tmp_path, links, dice.randrange(1, 4))
+    async with (
+        asyncio.timeout(120),
+        open_run(how, request, listen) as run,
+        asyncio.TaskGroup() as group,
+    ):
+        running = group.create_task(run.run())
+        meddling = group.create_task(meddle(run, state, dice))
+        code = await running
+        meddling.cancel()
     assert code in (0, 1, 130)
     ended = Counter(event.build for event in told if isinstance(event, v.BuildFinished))
     assert ended == Counter(dict.fromkeys(state.builds, 1)), "each build ends exactly once"
     assert most["above the cap"] == 0
     assert [event.seq for event in told] == list(range(1, len(told) + 1))
     again = pool.RunState()
-    with pool.JournalReader(the_pool.journal) as reader:
+    with pool.JournalReader(run.journal) as reader:
         pool.apply_all(again, reader.read())
     assert again == state
     kept = list((tmp_path / "cache" / "builds").glob("*/*"))

@@ -10,8 +10,9 @@ import pytest
 from pool.build.frontend import build_env as environment
 from pool.build.frontend.hooks import HookCall, HookRunner
 from pool.cache.unpacked_wheels import UnpackedWheels
-from pool.common.model import BuildId, RunId
+from pool.common.model import RunId
 from pool.system.interpreter import probe
+from tests.support.build_keys import build_key
 from tests.support.interpreters import find_python
 from tests.support.sandbox import wheel_of_installed
 from tests.support.wheels import sha256
@@ -57,7 +58,7 @@ async def test_a_wheel_comes_out(
     hook: Hook
     for hook in ("get_requires_for_build_wheel", "build_wheel"):
         call = HookCall(
-            build=BuildId("b1"),
+            build=build_key(),
             tree=tree,
             python=env.python,
             backend=backend,

@@ -19,6 +19,7 @@ from tests.support.pool_runs import (
     install_into,
     last_build,
     make_settings,
+    open_run,
     outcome_of,
     run_pool,
 )
@@ -90,15 +91,15 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
         return work(*given)
 
     def control() -> None:
-        the_pool.control(pool.Stop())
+        run.control(pool.Stop())
         loop.call_soon(loop.call_soon, stopped.set)
 
     monkeypatch.setattr(furnishing, moment, stop)
     told: list[v.KnownEvent] = []
     wish = pool.parse_requirement("top", tmp_path)
     how = make_settings(tmp_path, **install_into(tmp_path / "env"))
-    the_pool = pool.Pool(how, pool.Request(requirements=(wish,)), told.append)
-    assert await the_pool.run() == 130
+    async with open_run(how, pool.Request(requirements=(wish,)), told.append) as run:
+        assert await run.run() == 130
     assert not (tmp_path / "env" / ".wheelpool").exists()
     kinds = (v.EnvironmentChanged, v.EnvironmentFailed)
     (changed,) = (event for event in told if isinstance(event, kinds))

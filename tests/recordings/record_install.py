@@ -55,7 +55,8 @@ async def record(root: Path, log: Path) -> int:
             asyncio.get_running_loop().call_later(4.0, holder.kill)
 
     try:
-        return await pool.Pool(settings, request, listen).run()
+        async with await pool.Pool.create(settings) as the_pool:
+            return await (await the_pool.create_run(settings, request, listen)).run()
     finally:
         holder.kill()
         holder.wait()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pool.build.frontend.hooks import Hook, HookCall
-from pool.common.model import BuildId
+from tests.support.build_keys import build_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +70,7 @@ def hook_call(
 ) -> HookCall:
     """Return a call of a hook of that tree's backend, with this very interpreter."""
     return HookCall(
-        build=BuildId("b1"),
+        build=build_key(),
         tree=tree,
         python=Path(sys.executable),
         backend=backend,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "install_into",
     "last_build",
     "make_settings",
+    "open_run",
     "outcome_of",
     "run_pool",
 ]
@@ -56,26 +58,42 @@ async def run_pool(
     on_event: Callable[[v.KnownEvent, pool.RunState], pool.Control | None] = lambda *_: None,
     linger: bool = False,
 ) -> tuple[int, pool.RunState]:
-    """Run requirements to the end; return the exit code and the state.
+    """Run requirements in a pool of their own; return the exit code and the state.
 
     Args:
-        settings: of the pool.
+        settings: of the pool and the run.
         requirements: as a command line has them.
         on_event: called for each event and the state after it; may return a control to send.
-        linger: of the pool.
+        linger: of the run.
     """
     state, loop = pool.RunState(), asyncio.get_running_loop()
 
     def listen(event: v.KnownEvent) -> None:
         pool.apply(state, event)
         if (control := on_event(event, state)) is not None:
-            loop.call_soon(the_pool.control, control)
+            loop.call_soon(run.control, control)
 
     folder = settings.cache_dir.parent
     parsed = tuple(pool.parse_requirement(str(text), folder) for text in requirements)
-    the_pool = pool.Pool(settings, pool.Request(requirements=parsed), listen, linger=linger)
-    async with asyncio.timeout(RUN_TIMEOUT_SECONDS):
-        return await the_pool.run(), state
+    request = pool.Request(requirements=parsed)
+    async with (
+        asyncio.timeout(RUN_TIMEOUT_SECONDS),
+        open_run(settings, request, listen, linger=linger) as run,
+    ):
+        return await run.run(), state
+
+
+@asynccontextmanager
+async def open_run(
+    settings: pool.Settings,
+    request: pool.Request,
+    listener: Callable[[v.KnownEvent], None],
+    *,
+    linger: bool = False,
+) -> AsyncIterator[pool.Run]:
+    """Create a pool with one run; close it at the end of the block."""
+    async with await pool.Pool.create(settings) as the_pool:
+        yield await the_pool.create_run(settings, request, listener, linger=linger)
 
 
 def last_build(state: pool.RunState, name: str) -> pool.BuildState:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.tool_shims import ToolShims
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
+    from pool.common.model import BuildKey
     from pool.events.bus import EventBus
     from pool.scheduling.jobserver import Jobserver
 
@@ -28,7 +29,7 @@ __all__ = ["HookJobs"]
 
 
 class HookJobs:
-    """Reserves jobs for hooks; one instance serves the pool.
+    """Reserves jobs for hooks; one instance serves a run.
 
     Args:
         jobserver: grants the jobs.
@@ -40,7 +41,7 @@ class HookJobs:
 
     def __init__(
         self,
-        jobserver: Jobserver,
+        jobserver: Jobserver[BuildKey],
         shims: ToolShims,
         environ: Mapping[str, str],
         executor: Executor,
@@ -88,7 +89,7 @@ class HookJobs:
         # A lease cannot grow and shrink as tokens do: it is a fair share, rounded up.
         share = -(-cap // max(1, self._running_builds())) if tools.needs_lease else 1
         async with self._jobserver.admitted(
-            job.id, build_dir.root, most=most, lease=share - 1, on_wait=on_wait
+            job.key, build_dir.root, most=most, lease=share - 1, on_wait=on_wait
         ) as granted:
             yield job_flags(
                 tools.environ(env.environ(self._environ), granted.fixed),

@@ -28,7 +28,7 @@ from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pool.common.model import BuildId, RunId
+    from pool.common.model import BuildKey, RunId
 
 __all__ = [
     "Hook",
@@ -77,7 +77,7 @@ _KILLED_HINT = (
 class HookCall:
     """One call of one hook, with everything that it needs to run."""
 
-    build: BuildId
+    build: BuildKey
     tree: Path
     python: Path
     backend: str
@@ -120,18 +120,23 @@ class HookRunner:
     """Runs all hooks of the pool; one thread waits for each process.
 
     Args:
-        run: the id that marks the processes.
+        supervisor_id: marks the processes; unique on the machine.
         workers: the most hooks that may ever run at once.
         owner_of: see `ProcessSupervisor`.
     """
 
     def __init__(
-        self, run: RunId, workers: int, owner_of: Callable[[int, float], BuildId | None] = no_owner
+        self,
+        supervisor_id: str,
+        workers: int,
+        owner_of: Callable[[int, float], BuildKey | None] = no_owner,
     ) -> None:
-        self._processes = ProcessSupervisor(run, owner_of)
+        self._processes = ProcessSupervisor(supervisor_id, owner_of)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
         self._running: set[_RunningProcess] = set()
         self._grace = GRACE_SECONDS
+        self._killed: set[RunId] = set()
+        """Runs whose hooks get no grace."""
 
     async def call(self, call: HookCall, *, on_start: Callable[[int], None]) -> HookResult:
         """Run a hook and return its result.
@@ -148,7 +153,7 @@ class HookRunner:
             ProjectError: ``backend-path`` is outside of the tree.
         """
         return await self._run_in_thread(
-            lambda running: _HookExecution(call, running).run(), on_start
+            call.build, lambda running: _HookExecution(call, running).run(), on_start
         )
 
     async def run(self, command: Command) -> int:
@@ -157,10 +162,13 @@ class HookRunner:
         Raises:
             OSError: the program cannot be started.
         """
-        return await self._run_in_thread(lambda running: running.run(command))
+        return await self._run_in_thread(command.build, lambda running: running.run(command))
 
     async def _run_in_thread(
-        self, call: Callable[[_RunningProcess], T], on_start: Callable[[int], None] | None = None
+        self,
+        build: BuildKey,
+        call: Callable[[_RunningProcess], T],
+        on_start: Callable[[int], None] | None = None,
     ) -> T:
         """Run a blocking call in a thread; on cancellation, end its process first."""
         loop = asyncio.get_running_loop()
@@ -169,7 +177,7 @@ class HookRunner:
             if on_start is not None:
                 loop.call_soon_threadsafe(on_start, pid)
 
-        running = _RunningProcess(self._processes, started)
+        running = _RunningProcess(build, self._processes, started)
         self._running.add(running)
         future = loop.run_in_executor(self._executor, call, running)
         try:
@@ -183,18 +191,20 @@ class HookRunner:
     async def _end_process(self, running: _RunningProcess, future: asyncio.Future[T]) -> None:
         running.end(signal.SIGTERM)
         with suppress(asyncio.CancelledError):
-            await asyncio.wait([future], timeout=self._grace)
+            grace = 0.0 if running.build.run in self._killed else self._grace
+            await asyncio.wait([future], timeout=grace)
         while not future.done():
             running.end(signal.SIGKILL)
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([future])
         future.exception()
 
-    def kill_all(self) -> None:
-        """Send SIGKILL to all hooks, and from now on give no grace."""
-        self._grace = 0.0
+    def kill_all(self, run: RunId) -> None:
+        """Send SIGKILL to all hooks of a run, and from now on give its hooks no grace."""
+        self._killed.add(run)
         for running in self._running:
-            running.end(signal.SIGKILL)
+            if running.build.run == run:
+                running.end(signal.SIGKILL)
 
     def close(self) -> None:
         """Stop the threads and the watchdog; no hook may be running."""
@@ -206,6 +216,7 @@ class HookRunner:
 class _RunningProcess:
     """A process that one thread waits for and another thread may end."""
 
+    build: BuildKey
     processes: ProcessSupervisor
     on_start: Callable[[int], None]
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -12,7 +12,7 @@ from pool.sources.index.file_cache import filename_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pool.common.model import BuildId
+    from pool.common.model import BuildId, RunId
     from pool.events.bus import EventBus
     from pool.scheduling.gate import Gate
     from pool.sources.index.client import CachedFile, IndexClient, IndexFile
@@ -24,8 +24,9 @@ _PROGRESS_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """The index client behind the downloads gate."""
+    """The index client behind the downloads gate, for one run."""
 
+    run: RunId
     index: IndexClient
     gate: Gate
     bus: EventBus
@@ -66,7 +67,7 @@ class Fetcher:
         self, name: str, size: int | None, build: BuildId | None
     ) -> AsyncIterator[_ProgressEvents]:
         """Hold a slot of the gate, between the events of start and end."""
-        async with self.gate.slot((build, name), (0, 0.0, 0)):
+        async with self.gate.slot((self.run, build, name), (0, 0.0, 0), group=self.run):
             self.bus.emit(DownloadStarted(build=build, file=name, total=size))
             progress = _ProgressEvents(self.bus, build, name)
             ok = False

@@ -21,9 +21,9 @@ from app.source import attached as attach
 from app.source.attached import AttachedSource
 from pool import events
 from pool.common.model import RunId
-from pool.engine.control_server import ControlServer
 from pool.events.codec import encode
 from pool.events.journal import JournalWriter
+from pool.run.control_server import ControlServer
 from tests.support.fakes import ManualClock
 from tests.support.home import HEADER, numbered, until
 

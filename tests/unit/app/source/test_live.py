@@ -14,7 +14,6 @@ from pool import Outcome
 from tests.support.makers import make_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -103,34 +102,20 @@ def test_bad_settings_start_nothing(tmp_path: Path) -> None:
     assert threading.active_count() == 1
 
 
-class BrokenPool:
-    """An engine with a bug."""
-
-    def __init__(
-        self,
-        settings: pool.Settings,
-        request: pool.Request,
-        listener: Callable[[pool.events.KnownEvent], None],
-        *,
-        linger: bool = False,
-    ) -> None:
-        self.journal = settings.state_dir / "run" / "events.jsonl"
-        pool.logs_path(self.journal).mkdir(parents=True)
-
-    async def run(self) -> int:
-        bug = ZeroDivisionError("oh https://me:hidden@host.test/")
-        raise ExceptionGroup("a group of tasks", [bug])
+async def run_with_bug(_: pool.Run) -> int:
+    bug = ZeroDivisionError("oh https://me:hidden@host.test/")
+    raise ExceptionGroup("a group of tasks", [bug])
 
 
 def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "Pool", BrokenPool)
+    monkeypatch.setattr(pool.Run, "run", run_with_bug)
     session = session_of(tmp_path, "liba")
     session.start()
     followed(session)
     assert session.exit_code == 3
-    kept = tmp_path / "state" / "run" / "logs" / "traceback.txt"
+    kept = pool.logs_path(session.journal) / "traceback.txt"
     assert session.error is not None
     assert session.error.startswith("an error of wheelpool's own: ZeroDivisionError: oh")
     assert str(kept) in session.error

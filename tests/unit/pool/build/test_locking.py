@@ -13,6 +13,7 @@ from pool.scheduling.gate import Gate
 from pool.scheduling.slot import RANK_NEW, Slot
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
+from tests.support.build_keys import build_key
 
 
 class Told:
@@ -33,7 +34,8 @@ async def test_a_build_cancelled_while_it_reacquires_its_slot_releases_the_lock(
     first = locks.try_hold(what.path)
     assert first is not None
     job: Any = type("Job", (), {"id": "b1"})
-    seat = Slot(job.id, gate, bus, (RANK_NEW, 0.0, 0))
+    key = build_key("b1")
+    seat = Slot(key, gate, bus, (RANK_NEW, 0.0, 0))
     alone = BuildLocks(job=job, slot=seat, bus=bus, timeout=None)
 
     async def build() -> None:
@@ -47,11 +49,11 @@ async def test_a_build_cancelled_while_it_reacquires_its_slot_releases_the_lock(
     first.release()
     for _ in range(5):
         await asyncio.sleep(0)
-    assert "b1" in gate.waiting
+    assert key in gate.waiting
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert "b1" not in gate.waiting
+    assert key not in gate.waiting
     again = locks.try_hold(what.path)
     assert again is not None, "somebody is left with the lock"
     again.release()

@@ -12,16 +12,18 @@ import pytest
 
 from pool.build import monitor as monitor_module
 from pool.build.monitor import BuildMonitor
-from pool.common.model import BuildId
+from pool.common.model import BuildKey
 from pool.events import types as v
 from pool.events.bus import EventBus
+from pool.events.router import EventRouter
 from pool.system.sampler import Sample, TreeUsage
+from tests.support.build_keys import build_key
 from tests.support.fakes import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-B1 = BuildId("b1")
+B1 = build_key("b1")
 
 
 class FakeSampler:
@@ -31,7 +33,7 @@ class FakeSampler:
         self.problems = list(problems)
         self.calls = 0
 
-    def sample(self, roots: Mapping[BuildId, int], closely: BuildId | None = None) -> Sample:
+    def sample(self, roots: Mapping[BuildKey, int], closely: Collection[BuildKey] = ()) -> Sample:
         self.calls += 1
         if self.problems:
             raise self.problems.pop(0)
@@ -40,10 +42,10 @@ class FakeSampler:
 
 
 class FakeJobserver:
-    def held(self, build: BuildId) -> int:
+    def held(self, build: BuildKey) -> int:
         return 1
 
-    def allowed(self, build: BuildId) -> int:
+    def allowed(self, build: BuildKey) -> int:
         return 1
 
 
@@ -65,8 +67,9 @@ def create(
 ) -> tuple[BuildMonitor, list[v.KnownEvent]]:
     events: list[v.KnownEvent] = []
     jobserver: Any = FakeJobserver()
-    bus = EventBus(ManualClock(), None, events.append)
-    return BuildMonitor(bus, sampler, executor, jobserver, on_sample), events
+    router = EventRouter()
+    router.add(B1.run, EventBus(ManualClock(), None, events.append))
+    return BuildMonitor(router, sampler, executor, jobserver, on_sample), events
 
 
 async def run_until(monitor: BuildMonitor, condition: Callable[[], bool]) -> None:

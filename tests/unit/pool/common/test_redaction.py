@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from pool.build.frontend.hooks import HookCall
 from pool.build.frontend.rerun import rerun_command
-from pool.common.model import BuildId
 from pool.common.redaction import redact_args, redact_settings, redact_urls
 from pool.common.text import clean_line
+from tests.support.build_keys import build_key
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_text_without_urls_stays(text: str) -> None:
 def _called(settings: dict[str, str | list[str]]) -> str:
     here = Path("/tree")
     call = HookCall(
-        build=BuildId("b1"),
+        build=build_key(),
         tree=here,
         python=Path("/env/bin/python"),
         backend="backend",

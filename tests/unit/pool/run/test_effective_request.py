@@ -90,7 +90,7 @@ def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
     assert listed.direct == (pointed,)
     url = url_of(pointed.target)
     direct = DirectDist(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
-    asked = listed.asked({pointed: direct}, {}, {})
+    asked = listed.manifest({pointed: direct}, {}, {})
     assert [str(need) for need in asked.requirements] == [
         "you asked for x[fast] @ https://host.test/x-1.0.tar.gz",
         "you asked for b",
@@ -99,16 +99,16 @@ def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
 
 def test_an_upgrade_gives_up_what_was_named_alone() -> None:
     kept = {name: InstalledDist(name=name, version="1", metadata="") for name in (A, B)}
-    assert set(wishlist(wish("a")).asked({}, kept, {}).installed) == {A, B}
-    assert set(wishlist(wish("a"), upgrade=True).asked({}, kept, {}).installed) == {B}
+    assert set(wishlist(wish("a")).manifest({}, kept, {}).installed) == {A, B}
+    assert set(wishlist(wish("a"), upgrade=True).manifest({}, kept, {}).installed) == {B}
 
 
 def test_only_wheels_are_built_by_preference() -> None:
     before = {A: Version("1")}
-    building = wishlist(wish("a"), deps=True).asked({}, {}, before)
+    building = wishlist(wish("a"), deps=True).manifest({}, {}, before)
     assert building.from_source == {A}
     assert building.preferred == before
-    installing = wishlist(wish("a"), deps=True, installs_into="active").asked({}, {}, {})
+    installing = wishlist(wish("a"), deps=True, installs_into="active").manifest({}, {}, {})
     assert installing.from_source == frozenset()
     assert installing.deps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from pool.build.job import BuildRequest, BuildResult
 from pool.run.metadata import MetadataFetcher
+from pool.run.selection import Selection
 from pool.sources.index.file_cache import CachedFile
 from tests.support.known_metadata import offered
 from tests.support.makers import make_sdist
@@ -26,7 +28,7 @@ class Crew:
     def __init__(self) -> None:
         self.orders: list[BuildRequest] = []
 
-    async def metadata_of(self, order: BuildRequest) -> str:
+    async def build_metadata(self, order: BuildRequest) -> str:
         self.orders.append(order)
         return "Name: foo"
 
@@ -43,16 +45,16 @@ def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
         assert demanded == hashes
         return CachedFile(path=archive, sha256="")
 
-    async def in_thread(work: Any, *args: Any) -> Any:
-        return work(*args)
-
-    kit: Any = SimpleNamespace(
-        fetcher=SimpleNamespace(fetch=fetch),
-        in_thread=in_thread,
-        settings=SimpleNamespace(isolates=lambda _: True),
+    fetcher: Any = SimpleNamespace(fetch=fetch)
+    request: Any = SimpleNamespace(hashes={FOO: hashes}, config_settings=lambda _: {"k": "v"})
+    return MetadataFetcher(
+        fetcher=fetcher,
+        executor=ThreadPoolExecutor(1),
+        service=crew,
+        request=request,
+        selection=Selection(),
+        isolates=lambda _: True,
     )
-    wishlist: Any = SimpleNamespace(hashes={FOO: hashes}, config_settings=lambda _: {"k": "v"})
-    return MetadataFetcher(kit, crew, wishlist)
 
 
 def test_a_backend_is_asked_only_in_the_file_that_is_demanded(tmp_path: Path) -> None:

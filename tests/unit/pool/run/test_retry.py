@@ -9,7 +9,7 @@ import pytest
 import pool
 from pool.build.job import RetryAttempt
 from pool.events import types as v
-from pool.run.ending import EVICTED
+from pool.run.outcome import EVICTED
 from pool.run.retry import describe_retry, next_retry
 from tests.support.makers import make_sdist, make_tree
 from tests.support.pool_runs import install_into, last_build, make_settings, run_pool

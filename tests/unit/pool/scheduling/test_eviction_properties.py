@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pool.build.job import RetryAttempt
 from pool.common.errors import OutOfMemoryError
-from pool.run.ending import EVICTED
+from pool.run.outcome import EVICTED
 from pool.run.retry import next_retry
 from pool.scheduling.eviction import EvictionCandidate, choose_victim
 from pool.scheduling.limiter import Limiter

@@ -22,7 +22,7 @@ A, B = BuildId("a"), BuildId("b")
 
 
 @asynccontextmanager
-async def running(jobserver: Jobserver) -> AsyncIterator[None]:
+async def running(jobserver: Jobserver[BuildId]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         broker = group.create_task(jobserver.run())
         yield
@@ -48,7 +48,7 @@ async def read(fifo: Path, count: int) -> bytes:
 async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
     tmp_path: Path,
 ) -> None:
-    jobserver = Jobserver(JobTokens(4))
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(4))
     async with running(jobserver):
         for _ in range(2):
             async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
@@ -61,7 +61,8 @@ async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
 
 
 async def test_who_comes_waits_until_a_job_is_free(tmp_path: Path) -> None:
-    jobserver, waited = Jobserver(JobTokens(2)), asyncio.Event()
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(2))
+    waited = asyncio.Event()
     order = []
 
     async def second(folder: Path) -> None:
@@ -162,7 +163,7 @@ async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) ->
 async def test_a_folder_with_odd_characters_gets_its_pipe_elsewhere(tmp_path: Path) -> None:
     odd = tmp_path / "a b"
     odd.mkdir()
-    jobserver = Jobserver(JobTokens(2))
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(2))
     async with jobserver.admitted(A, odd, most=9, on_wait=pytest.fail) as granted:
         assert " " not in str(granted.fifo)
         assert stat.S_ISFIFO(granted.fifo.stat().st_mode)
@@ -178,7 +179,7 @@ async def test_tokens_of_an_outer_jobserver_are_borrowed_and_given_back(tmp_path
         {"MAKEFLAGS": f" -j3 --jobserver-auth=3,4 --jobserver-auth=fifo:{theirs}"}
     )
     assert outer is not None
-    jobserver = Jobserver(JobTokens(8), outer)
+    jobserver: Jobserver[BuildId] = Jobserver(JobTokens(8), outer)
     async with (
         running(jobserver),
         jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted,

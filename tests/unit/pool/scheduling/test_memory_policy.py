@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from pool.common.model import BuildId, LimitName
+from pool.common.model import LimitName
 from pool.events import types as v
 from pool.events.bus import EventBus
+from pool.events.router import EventRouter
 from pool.scheduling.gate import Gate
 from pool.scheduling.memory_policy import MemoryPolicy
 from pool.system.memory import AvailableMemory
+from tests.support.build_keys import build_key
 from tests.support.fakes import ManualClock
 
 GIB = 1 << 30
-ONE, TWO = BuildId("b1"), BuildId("b2")
+ONE, TWO = build_key("b1"), build_key("b2")
 
 
 class Machine:
@@ -25,9 +27,9 @@ class Machine:
         self.clock = ManualClock()
         self.told: list[v.KnownEvent] = []
         self.offers(**offer)
-        self.memory = MemoryPolicy(
-            asked, EventBus(self.clock, None, self.told.append), lambda: self.offer
-        )
+        router = EventRouter()
+        router.add(ONE.run, EventBus(self.clock, None, self.told.append))
+        self.memory = MemoryPolicy(asked, router, self.clock, lambda: self.offer)
         self.gate = Gate(8, self.memory)
         for build in (ONE, TWO):
             self.memory.ledger.add(build, GIB)
@@ -38,11 +40,8 @@ class Machine:
     def look(self, *uses: float) -> str:
         """Take a sample, a second after the one before; return why a build has to end."""
         self.clock.seconds += 1
-        samples = [
-            v.BuildSample(build=build, processes=(), rss=int(size * GIB), peak=0)
-            for build, size in zip((ONE, TWO), uses, strict=False)
-        ]
-        self.memory.on_sample(samples)
+        builds = zip((ONE, TWO), uses, strict=False)
+        self.memory.on_sample({build: int(size * GIB) for build, size in builds})
         return self.memory.eviction_reason()
 
     @property

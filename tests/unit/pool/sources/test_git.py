@@ -17,9 +17,10 @@ import pytest
 
 from pool.build.frontend.hooks import HookRunner
 from pool.common.errors import BackendError, GitError
-from pool.common.model import BuildId, RunId
+from pool.common.model import RunId
 from pool.sources.git import Checkout, Git
 from pool.system.locks.lock_file import LockFile
+from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
 
@@ -92,7 +93,7 @@ class Cloner:
         self.count += 1
         client = Git(self.folder / "cache", self.hooks.run, environ)
         into = self.folder / f"tree{self.count}"
-        return await client.checkout(str(url), reference, into, build=BuildId("b1"), log=self.log)
+        return await client.checkout(str(url), reference, into, build=build_key(), log=self.log)
 
 
 @pytest.fixture
@@ -286,7 +287,7 @@ async def test_killing_the_hooks_kills_git(
     ready = tmp_path / "ready"
     task = asyncio.ensure_future(cloner.checkout(origin, environ=stuck))
     await until(lambda: ready.exists() and ready.read_text(), "git fetches")
-    cloner.hooks.kill_all()
+    cloner.hooks.kill_all(build_key().run)
     with pytest.raises((GitError, BackendError)):
         await task
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pool.common.model import BuildId, RunId
 from pool.system.process import Command, ProcessSupervisor, capture_output, marker_variables
+from tests.support.build_keys import build_key
 
 
-def test_marker_variables_name_the_run_and_the_build() -> None:
-    assert marker_variables(RunId("r")) == {"WHEELPOOL_RUN": "r"}
-    assert marker_variables(RunId("r"), BuildId("b1"))["WHEELPOOL_BUILD"] == "r/b1"
+def test_marker_variables_name_the_supervisor_and_the_build() -> None:
+    assert marker_variables("s") == {"WHEELPOOL_SUPERVISOR": "s"}
+    assert marker_variables("s", build_key("b1", "r"))["WHEELPOOL_BUILD"] == "r/b1"
 
 
 def test_capture_output_returns_standard_output() -> None:
@@ -27,11 +27,11 @@ def test_capture_output_returns_standard_output() -> None:
 def test_a_hook_ends_well_although_children_cannot_be_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = ProcessSupervisor(RunId("no-descriptors"))
+    supervisor = ProcessSupervisor("no-descriptors")
     try:
         hook = supervisor.start(
             Command(
-                build=BuildId("b1"),
+                build=build_key("b1"),
                 argv=[sys.executable, "-S", "-c", "raise SystemExit(3)"],
                 cwd=tmp_path,
                 environ=os.environ,

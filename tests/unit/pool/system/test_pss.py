@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pool.common.model import BuildId
 from pool.system.pss import CPU_SHARE, INTERVAL_SECONDS, PssSampler, read_pss
+from tests.support.build_keys import build_key
 from tests.support.fakes import ManualClock
 
-B1, B2 = BuildId("b1"), BuildId("b2")
+B1, B2 = build_key("b1"), build_key("b2")
 
 
 class Kernel:
@@ -48,7 +48,7 @@ def test_large_trees_stay_in_the_budget_and_all_are_measured() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
     sampler = PssSampler(clock, kernel.pss, clock.monotonic)
-    builds = {BuildId(f"b{number}"): [number] for number in range(1, 17)}
+    builds = {build_key(f"b{number}"): [number] for number in range(1, 17)}
     for _ in range(600):
         clock.seconds += 1.0
         sampler.measure(builds)
@@ -76,25 +76,25 @@ def test_a_watched_build_is_measured_at_once_and_each_second() -> None:
     trees = {B1: [3], B2: [4]}
     sampler.measure(trees)
     clock.seconds += 0.2
-    assert sampler.measure(trees, B2) == {B2: 4}
-    assert sampler.measure(trees, B2) == {}
+    assert sampler.measure(trees, [B2]) == {B2: 4}
+    assert sampler.measure(trees, [B2]) == {}
     clock.seconds += 1.0
-    assert sampler.measure(trees, B2) == {B2: 4}
-    assert sampler.measure(trees, B1) == {B1: 3}
+    assert sampler.measure(trees, [B2]) == {B2: 4}
+    assert sampler.measure(trees, [B1]) == {B1: 3}
 
 
 def test_a_watched_build_exceeds_the_budget_but_starves_no_build() -> None:
     clock = ManualClock()
     kernel = Kernel(clock, seconds=0.1)
     sampler = PssSampler(clock, kernel.pss, clock.monotonic)
-    trees = {BuildId(f"b{number}"): [number] for number in range(1, 9)}
+    trees = {build_key(f"b{number}"): [number] for number in range(1, 9)}
     sampler.measure(trees)
     clock.seconds += 1.0
-    assert BuildId("b8") in sampler.measure(trees, BuildId("b8")), "the budget was used up"
+    assert build_key("b8") in sampler.measure(trees, [build_key("b8")]), "the budget was used up"
     kernel.measured.clear()
     for _ in range(2000):
         clock.seconds += 1.0
-        sampler.measure(trees, BuildId("b8"))
+        sampler.measure(trees, [build_key("b8")])
     assert len(kernel.measured) * kernel.seconds <= 2000 * CPU_SHARE * 1.1 + 0.2
     assert set(kernel.measured) == set(range(1, 9))
     assert kernel.measured.count(8) > 2 * kernel.measured.count(1)

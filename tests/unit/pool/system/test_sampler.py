@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from pool.common.model import BuildId, ProcessSample, RunId
+from pool.common.model import BuildKey, ProcessSample
 from pool.common.text import format_command
 from pool.system.process_table import (
     LinuxProcessTable,
@@ -22,6 +22,7 @@ from pool.system.process_table import (
     PsutilProcessTable,
 )
 from pool.system.sampler import Sampler
+from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import until
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-B1, B2 = BuildId("b1"), BuildId("b2")
+B1, B2 = build_key("b1"), build_key("b2")
 US = os.getpid()
 
 
@@ -89,11 +90,11 @@ def clock() -> Hands:
 
 @pytest.fixture
 def sampler(machine: Machine, clock: Hands) -> Sampler:
-    return Sampler(RunId("run"), clock, machine)
+    return Sampler(clock, machine)
 
 
-def pids(sampler: Sampler, build: BuildId, **roots: int) -> list[int]:
-    sample = sampler.sample({BuildId(name): pid for name, pid in roots.items()})
+def pids(sampler: Sampler, build: BuildKey, **roots: int) -> list[int]:
+    sample = sampler.sample({build_key(name): pid for name, pid in roots.items()})
     return [process.pid for process in sample.builds[build].processes]
 
 
@@ -271,7 +272,7 @@ async def test_a_real_tree_is_sampled(
     )
     inner, stray = tmp_path / "inner", tmp_path / "stray"
     await until(lambda: inner.exists() and stray.exists(), "all of them run")
-    sampler = Sampler(RunId("run"), table=source())
+    sampler = Sampler(table=source())
     family: list[ProcessSample] = []
 
     def busy() -> bool:
@@ -291,7 +292,7 @@ async def test_a_real_tree_is_sampled(
 async def test_a_zombie_has_only_its_name() -> None:
     zombie = subprocess.Popen(["true"], start_new_session=True)
     os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
-    sample = Sampler(RunId("run")).sample({B1: zombie.pid})
+    sample = Sampler().sample({B1: zombie.pid})
     (shown,) = sample.builds[B1].processes
     assert (shown.command, shown.rss) == (shown.name, 0)
     assert sample.builds[B1].rss == 0

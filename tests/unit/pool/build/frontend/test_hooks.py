@@ -14,7 +14,8 @@ import pytest
 from pool.build.frontend.hooks import HookCall, HookResult, HookRunner
 from pool.build.frontend.log_tail import LogTail
 from pool.common.errors import BackendError, ProjectError
-from pool.common.model import BuildId, RunId
+from pool.common.model import BuildKey, RunId
+from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
 from tests.support.in_tree_backend import (
     GOOD,
@@ -64,7 +65,7 @@ async def test_a_daemon_without_a_marker_is_ended_if_it_was_sampled_below_the_ho
     call = hook_call(tree)
     asked: list[float] = []
 
-    def whose(pid: int, started: float) -> BuildId | None:
+    def whose(pid: int, started: float) -> BuildKey | None:
         if pid != int((call.tree / "pid").read_text()):
             return None
         asked.append(started)
@@ -303,7 +304,7 @@ async def test_kill_all_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> Non
     tree = tree_of(tmp_path, STUBBORN)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await until((tree / "ready").exists, "the hook runs")
-    hooks.kill_all()
+    hooks.kill_all(build_key().run)
     with pytest.raises(BackendError, match="killed by SIGKILL"):
         await task
     assert not (tree / "asked").exists()
@@ -318,7 +319,7 @@ async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> Non
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.sleep(0)
-    hooks.kill_all()
+    hooks.kill_all(build_key().run)
     with pytest.raises(BackendError):
         await first
     with pytest.raises(asyncio.CancelledError):
@@ -334,11 +335,14 @@ async def test_the_end_of_one_build_does_not_end_processes_of_another(
     await until((stubborn / "ready").exists, "the hook runs")
     call = hook_call(tree_of(tmp_path / "two", GOOD))
     await run(
-        hooks, HookCall(**{name: getattr(call, name) for name in call.__slots__} | {"build": "b2"})
+        hooks,
+        HookCall(
+            **{name: getattr(call, name) for name in call.__slots__} | {"build": build_key("b2")}
+        ),
     )
     stray = int((stubborn / "stray").read_text())
     assert psutil.Process(stray).status() != psutil.STATUS_ZOMBIE
-    hooks.kill_all()
+    hooks.kill_all(build_key().run)
     with pytest.raises(BackendError):
         await task
     assert not psutil.pid_exists(stray)

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 import pool
-from pool.common.model import BuildId, LimitName
-from pool.engine.reject_reason import reject_reason
+from pool.common.clock import SystemClock
+from pool.common.model import BuildId, LimitName, RunId
+from pool.events.bus import EventBus
+from pool.run.control_server import reject_reason
 from pool.run.registry import JobRegistry
 from tests.support.makers import make_tree
-from tests.support.pool_runs import make_settings
+from tests.support.pool_runs import make_settings, open_run
 
 BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
 
@@ -23,13 +25,16 @@ BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
         (pool.Resize(limit=BUILDS, value=1), ""),
         (pool.Resize(limit=BUILDS, value=pool.MAX_BUILDS), ""),
         (pool.Resize(limit=BUILDS, by=-1000), ""),
-        (pool.Resize(limit=BUILDS, value=0), f"builds: a cap is 1 to {pool.MAX_BUILDS}, not 0"),
-        (pool.Resize(limit=BUILDS, value=10**30), "builds: a cap is 1 to"),
+        (
+            pool.Resize(limit=BUILDS, value=0),
+            f"builds: the limit must be between 1 and {pool.MAX_BUILDS}, not 0",
+        ),
+        (pool.Resize(limit=BUILDS, value=10**30), "builds: the limit must be between 1 and"),
         (pool.Resize(limit=MEMORY, value=0), ""),
         (pool.Resize(limit=MEMORY, value=8 << 30), ""),
-        (pool.Resize(limit=MEMORY, value=-1), "memory: there is no such amount"),
-        (pool.Resize(limit=MEMORY, value=10**30), "memory: there is no such amount"),
-        (pool.Resize(limit=MEMORY, by=10**30), "memory: there is no such amount"),
+        (pool.Resize(limit=MEMORY, value=-1), "memory: no machine has that much"),
+        (pool.Resize(limit=MEMORY, value=10**30), "memory: no machine has that much"),
+        (pool.Resize(limit=MEMORY, by=10**30), "memory: no machine has that much"),
         (pool.Pause(), ""),
         (pool.Stop(), ""),
         (pool.Cancel(build=BuildId("b1")), "there is no build b1"),
@@ -38,7 +43,9 @@ BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
     ids=str,
 )
 def test_before_there_is_any_build(control: pool.Control, words: str) -> None:
-    refused = reject_reason(control, JobRegistry(), stopping=False)
+    bus = EventBus(SystemClock(), None, lambda _: None)
+    registry = JobRegistry(RunId("run"), Path("logs"), bus)
+    refused = reject_reason(control, registry, stopping=False)
     assert refused.startswith(words)
     assert bool(refused) == bool(words)
 
@@ -60,7 +67,7 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
                 loop.call_soon(ask)
 
     def said(control: pool.Control, *, stopping: bool = False) -> str:
-        return reject_reason(control, the_pool._roster, stopping=stopping)
+        return reject_reason(control, run._registry, stopping=stopping)
 
     def ask() -> None:
         one, other = BuildId("b1"), BuildId("b2")
@@ -68,18 +75,18 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
         answers["retry good"] = said(pool.Retry(build=one))
         answers["retry bad"] = said(pool.Retry(build=other))
         answers["retry late"] = said(pool.Retry(build=other), stopping=True)
-        the_pool.control(pool.Stop())
+        run.control(pool.Stop())
 
     loop = asyncio.get_running_loop()
-    the_pool = pool.Pool(how, pool.Request(requirements=wishes), listen, linger=True)
-    await the_pool.run()
+    async with open_run(how, pool.Request(requirements=wishes), listen, linger=True) as run:
+        await run.run()
     assert answers == {
         "begun good": "",
         "begun bad": "",
-        "again good": "good 1.0 did not go wrong, or was tried again",
-        "again bad": "bad 1.0 did not go wrong, or was tried again",
+        "again good": "good 1.0 did not fail, or was retried",
+        "again bad": "bad 1.0 did not fail, or was retried",
         "cancel good": "good 1.0 has ended: built",
-        "retry good": "good 1.0 did not go wrong, or was tried again",
+        "retry good": "good 1.0 did not fail, or was retried",
         "retry bad": "",
         "retry late": "the run is ending",
     }
@@ -88,9 +95,9 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
 async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
     def listen(event: pool.events.KnownEvent) -> None:
         if isinstance(event, pool.events.RunStarted):
-            the_pool.control(pool.Cancel(build=BuildId("b9")))
-            the_pool.control(pool.Retry(build=BuildId("b9")))
+            run.control(pool.Cancel(build=BuildId("b9")))
+            run.control(pool.Retry(build=BuildId("b9")))
 
     wish = pool.parse_requirement(str(make_tree(tmp_path, "good")), tmp_path)
-    the_pool = pool.Pool(make_settings(tmp_path), pool.Request(requirements=(wish,)), listen)
-    assert await the_pool.run() == 0
+    async with open_run(make_settings(tmp_path), pool.Request(requirements=(wish,)), listen) as run:
+        assert await run.run() == 0

@@ -13,10 +13,10 @@ import pytest
 
 import pool
 from pool.common.model import BuildId, LimitName
-from pool.engine import control_server as doors
-from pool.engine.control_server import ControlServer
 from pool.events import control_socket as visit
 from pool.events.control_socket import MAX_LINE_BYTES, ControlReply, short_path, socket_path
+from pool.run import control_server as doors
+from pool.run.control_server import ControlServer
 
 
 class Run:
@@ -127,7 +127,7 @@ async def test_a_door_that_is_somebody_elses_is_not_spoken_to(
 )
 async def test_nonsense_is_refused_in_words(run: Run, line: bytes) -> None:
     answer = msgspec.json.decode(await run.told(line), type=ControlReply)
-    assert answer.refused.startswith("no command: ")
+    assert answer.refused.startswith("not a control: ")
     assert run.got == []
     assert await run.asked(pool.Pause()) == ControlReply(seq=41)
 
@@ -152,13 +152,13 @@ async def test_a_line_may_come_in_pieces_and_only_the_first_counts(run: Run) -> 
 
 
 async def test_who_says_nothing_has_to_leave(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(doors, "_TIMEOUT_SECONDS", 0.01)
     assert await run.told(b"", more=True) == b""
 
 
 async def test_a_crowd_is_kept_out_until_it_leaves(run: Run) -> None:
     crowd = []
-    for _ in range(doors._MOST_VISITS):
+    for _ in range(doors._MAX_CONNECTIONS):
         crowd.append(await asyncio.open_unix_connection(run.door.path))
     with pytest.raises(pool.RunError, match="too many connections"):
         await run.asked(pool.Pause())
@@ -235,7 +235,7 @@ async def test_where_everybody_may_write_there_is_no_door(tmp_path: Path) -> Non
     folder.mkdir()
     folder.chmod(0o777)
     run = Run(folder / "events.jsonl")
-    assert "everybody may write" in await run.door.open()
+    assert "every user may write" in await run.door.open()
     folder.chmod(0o1777)
     assert await run.door.open() == ""
     run.door.close()

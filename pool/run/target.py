@@ -1,0 +1,77 @@
+"""The target of a run: the interpreter to build for, and the environment to install into."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pool.build.frontend.build_env import BuildEnvironment
+from pool.build.workspace import check_out_dir
+from pool.install.environment import find_environment
+from pool.requirements.pylock import read_lock
+from pool.run.effective_request import EffectiveRequest
+from pool.system.interpreter import probe
+
+if TYPE_CHECKING:
+    from pool.install.environment import TargetEnvironment
+    from pool.requirements.request import Request
+    from pool.settings import RunSettings
+    from pool.system.interpreter import Interpreter
+
+__all__ = ["RunTarget", "read_target"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTarget:
+    """A request, checked and narrowed to one interpreter."""
+
+    request: EffectiveRequest
+    interpreter: Interpreter
+    environment: TargetEnvironment | None
+    """None if the run installs nothing."""
+    shared_env: BuildEnvironment
+    """The environment of builds without isolation."""
+
+
+def read_target(settings: RunSettings, request: Request) -> RunTarget:
+    """Probe the interpreter, read lock files, and check the output folder; blocks.
+
+    Raises:
+        PoolError: the interpreter, the environment, a lock file or the folder cannot be used.
+    """
+    environment = _find_environment(settings)
+    if environment is None:
+        interpreter = probe(settings.python, settings.environ)
+    else:
+        interpreter = environment.interpreter
+    locked = [spec for path in request.locks for spec in read_lock(path, interpreter)]
+    request = replace(request, requirements=(*request.requirements, *locked))
+    effective = EffectiveRequest(request, settings, interpreter)
+    if settings.out_dir is not None:
+        check_out_dir(settings.out_dir)
+    prefix = _active_environment(settings) if environment is None else environment.prefix
+    return RunTarget(
+        request=effective,
+        interpreter=interpreter,
+        environment=environment,
+        shared_env=BuildEnvironment(path=prefix, interpreter=interpreter),
+    )
+
+
+def _find_environment(settings: RunSettings) -> TargetEnvironment | None:
+    match settings.installs_into:
+        case None:
+            return None
+        case "active":
+            return find_environment(None, settings.environ)
+        case path:
+            return find_environment(path, settings.environ)
+
+
+def _active_environment(settings: RunSettings) -> Path:
+    """Return the environment in which builds without isolation run if none is installed into."""
+    if settings.python is not None:
+        return settings.python.parent.parent
+    return Path(settings.environ.get("VIRTUAL_ENV") or sys.prefix)
