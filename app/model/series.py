@@ -21,10 +21,10 @@ Measure = Literal[
 ]  # fmt: skip
 """The name of a series.
 
-Bytes: ``used`` (sampled, all processes of all builds), ``reserved`` (for running builds), ``budget``
-(0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds (0 is paused), ``running``
-builds, ``tokens`` (jobs beside the first of each build), ``working`` (all jobs), ``jobs`` (their
-cap), ``downloads``. Percent: ``stall`` (of the time, for lack of memory).
+Bytes: ``used`` (sampled, all processes of all builds), ``reserved`` (for running builds),
+``budget`` (0 is none), ``available`` (of the machine). Numbers: ``cap`` of builds (0 is paused),
+``running`` builds, ``tokens`` (jobs beside the first of each build), ``working`` (all jobs),
+``jobs`` (their cap), ``downloads``. Percent: ``stall`` (of the time, for lack of memory).
 """
 
 _POINTS = 8192

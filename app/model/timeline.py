@@ -194,7 +194,7 @@ class Timeline:
     # Spans
 
     def _update_span(self, build: pool.BuildState, state: pool.RunState) -> None:
-        """Close the open span of a build and open the next, if the build does something else now."""
+        """Close a build's open span and open the next, if the build does something else now."""
         spans = self.builds.setdefault(build.id, [])
         last = spans[-1] if spans else None
         kind = _kind(build, state)

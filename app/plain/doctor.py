@@ -1,4 +1,4 @@
-"""Words for ``wheelpool doctor``: a line for each finding, or all of them as JSON."""
+"""The command ``wheelpool doctor``: one line for each finding, or all of them as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ASCII = {"ok": "+", "note": "-", "missing": "x"}
 
 
 def run_checks(cache_dir: Path, state_dir: Path, environ: Mapping[str, str]) -> list[Finding]:
-    """Look at the machine."""
+    """Check the machine; see `pool.Doctor`."""
     return list(pool.Doctor(cache_dir=cache_dir, state_dir=state_dir, environ=environ).findings())
 
 

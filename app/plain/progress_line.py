@@ -1,4 +1,4 @@
-"""The progress line of a terminal without the screen: drawn below the lines, gone at the end."""
+"""The progress line of a run without the screen: drawn below the lines, removed at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from app.format import format_duration, format_size_of
-from app.text.limits import format_limits, format_traffic, memory_budget
+from app.text.limits import format_limits, format_traffic, memory_use
 from app.text.run_status import current_status
 from pool import LimitName, RunState, Status, SystemClock
 
@@ -37,15 +37,16 @@ _STYLES = {
 }
 
 
-_BETWEEN_SECONDS = 0.1
+_REDRAW_SECONDS = 0.1
+_UNFINISHED = ("working", "waiting")
 
 
 class TerminalOutlet:
-    """Lines that scroll, and one that stays."""
+    """Lines that scroll, and the progress line below them."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        # Where stdout is the same terminal, wheel paths must go above the line as well.
+        # If stdout is the same terminal, wheel paths are printed above the progress line, too.
         shared = sys.stdout is not None and sys.stdout.isatty()
         self._clock = SystemClock()
         self._start = self._drawn = self._clock.monotonic()
@@ -66,43 +67,43 @@ class TerminalOutlet:
             self._live.stop()
 
     def write(self, line: Line) -> None:
-        """Show one line; its first word has a colour."""
+        """Print one line; its first word has a colour."""
         text = Text(line.text)
         if style := _STYLES.get(line.word):
             text.stylize(style, 0, len(line.text.split(" ", 1)[0]))
-        with suppress(OSError):  # The terminal is gone: the run goes on.
+        with suppress(OSError):  # The terminal is gone; the run continues.
             self._console.print(text)
 
     def draw(self, state: RunState) -> None:
-        """Show how far the run is, a few times a second at most."""
+        """Draw the progress, at most ten times a second."""
         now = self._clock.monotonic()
-        if now - self._drawn >= _BETWEEN_SECONDS:
+        if now - self._drawn >= _REDRAW_SECONDS:
             self._drawn = now
-            words = format_progress(state, now - self._start, self._console.width)
-            self._live.update(Text(words, style="dim", no_wrap=True, overflow="ellipsis"))
+            text = format_progress(state, now - self._start, self._console.width)
+            self._live.update(Text(text, style="dim", no_wrap=True, overflow="ellipsis"))
             with suppress(OSError):
                 self._live.refresh()
 
 
 def format_progress(state: RunState, elapsed: float, width: int) -> str:
-    """Return the line: what goes on around the builds, builds, downloads, memory, time.
+    """Return the progress line: builds, downloads, resolution or installation, memory, time.
 
-    Where it is too long for the terminal, memory goes first, then what is said most loosely; the
-    caps and the time stay.
+    If it is too long for the terminal, parts are dropped from the end; the first part and the time
+    stay.
     """
-    caps = format_limits(state)
+    limits = format_limits(state)
     now = max(elapsed, state.now)
     end = format_duration(elapsed)
-    parts = [caps[LimitName.BUILDS]] if LimitName.BUILDS in caps else []
+    parts = [limits[LimitName.BUILDS]] if LimitName.BUILDS in limits else []
     if state.builds:
         done = sum(build.status is Status.DONE for build in state.builds.values())
         parts.append(f"{done} of {len(state.builds)} done")
-    if coming := format_traffic(state, now):
-        parts.append(f"{caps[LimitName.DOWNLOADS]}  {coming}")
-    if (about := current_status(state, now)) is not None and about.kind in ("working", "waiting"):
-        parts.append(about.lines[0])
-    if (known := memory_budget(state)) is not None:
-        parts.append(f"memory {format_size_of(known[0], known[2])}")
+    if received := format_traffic(state, now):
+        parts.append(f"{limits[LimitName.DOWNLOADS]}  {received}")
+    if (status := current_status(state, now)) is not None and status.kind in _UNFINISHED:
+        parts.append(status.lines[0])
+    if (use := memory_use(state)) is not None:
+        parts.append(f"memory {format_size_of(use.used, use.budget)}")
     elif state.machine is not None:
         used = state.machine.total - state.machine.available
         parts.append(f"memory {format_size_of(used, state.machine.total)}")

@@ -1,7 +1,7 @@
-"""Commands to a run that another process has, given from a shell, and what came of each in words.
+"""Controls a run of another process from a shell, and prints the effect of each command.
 
-The run's journal is read up to the moment, the command passed through the run's door, and the
-journal read on to the event that the answer names: what is printed has happened.
+The journal is read, the control is sent to the run's control socket, and the journal is read up to
+the event that the reply names: every printed effect has happened.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pool
 from app.format import format_count, format_size, format_size_of
-from app.text.limits import format_limits, memory_budget
+from app.text.limits import format_limits, memory_use
 from app.text.rows import build_title
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ __all__ = ["RemoteRun"]
 
 
 class RemoteRun:
-    """One run, and what it is told.
+    """One running run.
 
     Args:
-        journal: of a run that goes on.
+        journal: the journal of the run.
 
     Raises:
-        JournalError: it is no log.
+        JournalError: the file is no journal.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -42,151 +42,151 @@ class RemoteRun:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
 
-    # Caps
+    # Limits
 
     def format_limits(self, limit: pool.LimitName | None = None) -> Iterator[str]:
-        """Yield the caps with what goes on under each, or one of them."""
-        words = format_limits(self._state)
+        """Yield the limits with their use, or one of them."""
+        texts = format_limits(self._state)
         if pool.LimitName.MEMORY in self._state.limits or limit is pool.LimitName.MEMORY:
-            words[pool.LimitName.MEMORY] = self._memory()
-        yield from (text for name, text in words.items() if limit in (None, name))
+            texts[pool.LimitName.MEMORY] = self._memory()
+        yield from (text for name, text in texts.items() if limit in (None, name))
 
     def _memory(self) -> str:
-        if (known := memory_budget(self._state)) is None:
+        if (use := memory_use(self._state)) is None:
             return "memory no budget"
-        used, reserved, whole = known
-        return f"memory {format_size_of(used, whole)}, {format_size(reserved)} reserved"
+        used = format_size_of(use.used, use.budget)
+        return f"memory {used}, {format_size(use.reserved)} reserved"
 
     def resize(self, limit: pool.LimitName, value: int) -> Iterator[str]:
-        """Set a cap, or the memory budget in bytes; yield what has changed.
+        """Set a limit, or the memory budget in bytes; yield the changes.
 
         Raises:
-            RunError: the run does not answer, or refuses.
+            RunError: the run does not answer, or rejects the control.
         """
-        before = self._caps()
-        self._ask(pool.Resize(limit=limit, value=value))
-        after = self._caps()
+        before = self._values()
+        self._send(pool.Resize(limit=limit, value=value))
+        after = self._values()
         changed = [name for name in after if before.get(name) != after[name]]
         for name in changed:
-            old, new = _said(name, before.get(name, 0)), _said(name, after[name])
-            yield f"{name} {old} -> {new}{self._but(name)}"
+            old, new = _format_value(name, before.get(name, 0)), _format_value(name, after[name])
+            yield f"{name} {old} -> {new}{self._delay(name)}"
         if limit not in changed:
-            yield f"{limit} {_said(limit, after.get(limit, 0))} already{self._but(limit)}"
+            yield f"{limit} {_format_value(limit, after.get(limit, 0))} already{self._delay(limit)}"
 
-    def _caps(self) -> dict[pool.LimitName, int]:
+    def _values(self) -> dict[pool.LimitName, int]:
         """Return the limits as they are without a pause."""
         return {name: limit.value for name, limit in self._state.limits.items()}
 
-    def _but(self, limit: pool.LimitName) -> str:
-        """Say what keeps a cap from being so at once."""
+    def _delay(self, limit: pool.LimitName) -> str:
+        """Return why a new limit does not hold yet; or nothing."""
         if limit is not pool.LimitName.BUILDS:
             return ""
         running, cap = len(self._state.slots), self._state.limits[limit].cap
         if cap == 0:
-            return ", once it is resumed"
-        return f", {running} still run" if running > cap else ""
+            return ", once resumed"
+        return f", {running} still running" if running > cap else ""
 
     def pause(self) -> Iterator[str]:
-        """Let no build begin; yield what goes on.
+        """Pause the run: start no new builds; yield how many builds still run.
 
         Raises:
             RunError: the run does not answer.
         """
         before = self._is_paused()
-        self._ask(pool.Pause())
+        self._send(pool.Pause())
         running = format_count(len(self._state.slots), "build")
-        yield f"paused{' already' if before else ''}: {running} finishing, nothing more begins"
+        yield f"paused{' already' if before else ''}: {running} finishing, no new ones start"
 
     def resume(self) -> Iterator[str]:
-        """Let builds begin again; yield under which cap.
+        """Resume the run: start builds again; yield the limit.
 
         Raises:
             RunError: the run does not answer.
         """
         before = self._is_paused()
-        self._ask(pool.Resume())
+        self._send(pool.Resume())
         cap = self._state.limits[pool.LimitName.BUILDS].cap
-        yield f"resumed: builds {cap}" if before else f"it was not paused: builds {cap}"
+        yield f"resumed: builds {cap}" if before else f"not paused: builds {cap}"
 
     def _is_paused(self) -> bool:
-        known = self._state.limits.get(pool.LimitName.BUILDS)
-        return known is not None and known.cap == 0
+        limit = self._state.limits.get(pool.LimitName.BUILDS)
+        return limit is not None and limit.cap == 0
 
     # Builds
 
-    def cancel(self, name: str, naps: Iterable[None]) -> Iterator[str]:
-        """End a build, wait until it has ended, and yield how.
+    def cancel(self, name: str, poll_delays: Iterable[None]) -> Iterator[str]:
+        """Cancel a build, wait until it has ended, and yield its outcome.
 
         Args:
-            name: its name, its name and version, or its id.
-            naps: waits a moment each time; with the last one, patience is at its end.
+            name: the build's name, its name and version, or its id.
+            poll_delays: an iterator that sleeps on each step; when it is exhausted, stop waiting.
 
         Raises:
             RunError: the run does not answer, or there is no such build.
         """
         build = self._named(name, lambda build: build.status is not pool.Status.DONE)
-        self._ask(pool.Cancel(build=build.id))
-        for _ in naps:
+        self._send(pool.Cancel(build=build.id))
+        for _ in poll_delays:
             self._read()
             if self._state.builds[build.id].status is pool.Status.DONE:
                 break
-        became = self._state.builds[build.id].outcome
-        yield f"{build_title(build)}: {became or 'its processes are being ended'}"
+        outcome = self._state.builds[build.id].outcome
+        yield f"{build_title(build)}: {outcome or 'cancelling'}"
 
     def retry(self, name: str) -> Iterator[str]:
-        """Build again what went wrong; yield what that is.
+        """Retry a build that did not succeed; yield the new builds.
 
         Raises:
             RunError: the run does not answer, or there is no such build.
         """
         build = self._named(name, self._can_be_retried)
-        known = set(self._state.builds)
-        self._ask(pool.Retry(build=build.id))
+        before = set(self._state.builds)
+        self._send(pool.Retry(build=build.id))
         for new in self._state.builds.values():
-            if new.id not in known and new.retry_of:
-                yield f"{build_title(new)}: again, as {new.id}"
+            if new.id not in before and new.retry_of:
+                yield f"{build_title(new)}: retrying as {new.id}"
 
     def stop(self, *, now: bool) -> Iterator[str]:
-        """End the run; yield what that means.
+        """Stop the run; yield how many builds that ends.
 
         Raises:
             RunError: the run does not answer.
         """
         left = sum(build.status is not pool.Status.DONE for build in self._state.builds.values())
-        self._ask(pool.Stop(now=now))
-        yield f"stopping: {format_count(left, 'build')} {'ended at once' if now else 'being ended'}"
+        self._send(pool.Stop(now=now))
+        yield f"stopping: {'killing' if now else 'cancelling'} {format_count(left, 'build')}"
 
-    def _named(self, name: str, fitting: Callable[[pool.BuildState], bool]) -> pool.BuildState:
-        """Find a build by what a user calls it; of several, the one that the command fits."""
+    def _named(self, name: str, applies: Callable[[pool.BuildState], bool]) -> pool.BuildState:
+        """Return the build of a name; of several, the one to which the command applies."""
         builds = self._state.builds
-        if (known := builds.get(pool.BuildId(name))) is not None:
-            return known
+        if (build := builds.get(pool.BuildId(name))) is not None:
+            return build
         wanted = name.lower().replace("_", "-")
         found = [build for build in builds.values() if wanted in _names(build)]
-        match [build for build in found if fitting(build)] or found[-1:]:
+        match [build for build in found if applies(build)] or found[-1:]:
             case [one]:
                 return one
             case []:
-                hint = "a name as the run shows it, with its version, or an id such as b3"
-                raise pool.RunError(f"there is no build {name}", hint=hint)
+                hint = "use a name, a name and version, or an id such as b3"
+                raise pool.RunError(f"no build named {name}", hint=hint)
             case several:
                 raise pool.RunError(
-                    f"{name}: {len(several)} builds are called so", hint=_listed(several)
+                    f"{name}: {len(several)} builds have this name", hint=_list_builds(several)
                 )
 
     def _can_be_retried(self, build: pool.BuildState) -> bool:
-        again = {other.retry_of for other in self._state.builds.values()}
-        return build.outcome is not None and not build.outcome.good and build.id not in again
+        retried = {other.retry_of for other in self._state.builds.values()}
+        return build.outcome is not None and not build.outcome.good and build.id not in retried
 
     # The run
 
-    def _ask(self, control: pool.Control) -> None:
-        answer = pool.send_control(self._reader.path, control)
-        if answer.refused:
-            raise pool.RunError(pool.clean_line(answer.refused))
+    def _send(self, control: pool.Control) -> None:
+        reply = pool.send_control(self._reader.path, control)
+        if reply.refused:
+            raise pool.RunError(pool.clean_line(reply.refused))
         self._read()
-        if self._seq < answer.seq:
-            raise pool.RunError("it is done, but the run's log is incomplete: its disk is full")
+        if self._seq < reply.seq:
+            raise pool.RunError("done, but the run's journal is incomplete: the disk is full")
 
     def _read(self) -> None:
         for event in self._reader.read():
@@ -194,7 +194,7 @@ class RemoteRun:
             pool.apply(self._state, event)
 
 
-def _said(limit: pool.LimitName, cap: int) -> str:
+def _format_value(limit: pool.LimitName, cap: int) -> str:
     if limit is not pool.LimitName.MEMORY:
         return str(cap)
     return format_size(cap) if cap else "no budget"
@@ -205,5 +205,5 @@ def _names(build: pool.BuildState) -> set[str]:
     return {name.lower().replace("_", "-") for name in names}
 
 
-def _listed(builds: Sequence[pool.BuildState]) -> str:
+def _list_builds(builds: Sequence[pool.BuildState]) -> str:
     return ", ".join(f"{build.id} is {build_title(build)} ({build.target})" for build in builds)

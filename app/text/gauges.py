@@ -1,7 +1,7 @@
-"""How a run went in the last minutes, as the graphs above the table show it.
+"""The graphs above the table: limits, memory and pressure in the last minutes.
 
-Pure, as `app.text.rows` is: series from the timeline, words from the state. Each graph has a fixed
-scale: the cap, the budget, or all of the time.
+Pure: series come from the timeline, words from the state. Each graph has a fixed scale: the limit,
+the budget, or 100 %.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.format import format_size
-from app.text.limits import memory_budget
+from app.text.limits import memory_use
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["GAUGE_SECONDS", "Gauge", "gauge_values", "list_gauges"]
 
 GAUGE_SECONDS = 180.0
-"""So far back a graph goes."""
+"""The length of time that a graph shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,22 +33,22 @@ class Gauge:
     name: str
     measure: Measure
     scale: float
-    """What fills it."""
+    """The value of a full graph."""
     now: str = ""
-    """Where it is, in words, where the header does not say so already."""
+    """The current value as text; empty if the header has it already."""
 
 
 def list_gauges(state: pool.RunState, timeline: Timeline) -> list[Gauge]:
-    """Return the graphs there are in a run, the most telling first."""
-    return [*_caps(state), *_memory(state), *_pressure(timeline), *_reserved(state)]
+    """Return the graphs of a run, the most important first."""
+    return [*_limits(state), *_memory(state), *_pressure(timeline), *_reserved(state)]
 
 
 def gauge_values(
     timeline: Timeline, measure: Measure, now: float, cells: int
 ) -> list[float | None]:
-    """Return the highest value in each of so many equal parts of the last minutes.
+    """Return the highest value in each of ``cells`` equal parts of the last minutes.
 
-    The parts begin at multiples of their length, so that bars keep their heights as they move on.
+    The parts start at multiples of their length, so bars keep their heights as they move.
     """
     step = GAUGE_SECONDS / cells
     last = int(now / step)
@@ -59,7 +59,7 @@ def gauge_values(
     ]
 
 
-def _caps(state: pool.RunState) -> Iterator[Gauge]:
+def _limits(state: pool.RunState) -> Iterator[Gauge]:
     measures: dict[LimitName, Measure] = {
         LimitName.BUILDS: "running",
         LimitName.JOBS: "working",
@@ -71,16 +71,16 @@ def _caps(state: pool.RunState) -> Iterator[Gauge]:
 
 
 def _memory(state: pool.RunState) -> Iterator[Gauge]:
-    if (known := memory_budget(state)) is not None:
-        yield Gauge(name="memory", measure="used", scale=known[2])
+    if (use := memory_use(state)) is not None:
+        yield Gauge(name="memory", measure="used", scale=use.budget)
     elif state.machine is not None:
         yield Gauge(name="memory", measure="used", scale=state.machine.total)
 
 
 def _reserved(state: pool.RunState) -> Iterator[Gauge]:
-    if (known := memory_budget(state)) is not None:
-        _, reserved, whole = known
-        yield Gauge(name="reserved", measure="reserved", scale=whole, now=format_size(reserved))
+    if (use := memory_use(state)) is not None:
+        reserved = format_size(use.reserved)
+        yield Gauge(name="reserved", measure="reserved", scale=use.budget, now=reserved)
 
 
 def _pressure(timeline: Timeline) -> Iterator[Gauge]:

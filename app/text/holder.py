@@ -10,8 +10,14 @@ if TYPE_CHECKING:
 __all__ = ["format_holder"]
 
 
-def format_holder(holder: Holder | None) -> str:
-    """Return the holder of a lock as far as the system names it: ``by pid 4121 "uv build"``."""
+def format_holder(holder: Holder | None, running: str = "") -> str:
+    """Return who holds a lock, as far as the system tells: ``held by uv build (pid 4121)``.
+
+    Args:
+        holder: the process.
+        running: how long it has run, as text; empty if unknown.
+    """
     if holder is None or holder.pid is None:
-        return "by another process"
-    return f'by pid {holder.pid} "{holder.command}"' if holder.command else f"by pid {holder.pid}"
+        return "held by another process"
+    facts = f"pid {holder.pid}, running {running}" if running else f"pid {holder.pid}"
+    return f"held by {holder.command} ({facts})" if holder.command else f"held by {facts}"

@@ -1,4 +1,4 @@
-"""Lines of plain output: a word, then what it is about, aligned with the lines above."""
+"""Lines of plain output: a word for the kind of line, then its text, aligned with other lines."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ _LONGEST_NAME = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line: what it is about, and the text."""
+    """One line of output."""
 
     word: str = ""
-    """Its first word, which says the kind; empty for lines of logs and such.
+    """The kind of line; empty for lines of logs.
 
-    ``log`` and ``log.end`` are around a build's log, ``command`` is for the program that reads on.
+    ``log`` and ``log.end`` enclose a build's log; ``command`` is a command for the program that
+    reads the output.
     """
     text: str
 
 
 def word_line(word: str, text: str) -> Line:
-    """Return a line that begins with a word, or under one where it is empty."""
+    """Return a line that starts with a word; without a word it is indented like the others."""
     return Line(word=word, text=f"{word:<9} {text}".rstrip())
 
 
 def failure_lines(message: str, hint: str) -> Iterator[Line]:
-    """Yield why something failed, a line for each sentence, and the way out."""
+    """Yield the reason of a failure, one line for each sentence, then the hint."""
     first, *rest = split_message(message)
     yield word_line("failed", first)
     yield from (word_line("", text) for text in [*rest, hint] if text)
 
 
-def selection_lines(picked: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
-    """Yield each distribution of a set, who asked for it, and what was not taken, aligned."""
-    labels = [f"{one.name} {one.version}" for one in picked]
+def selection_lines(selected: tuple[events.SelectedVersion, ...]) -> Iterator[Line]:
+    """Yield each selected version, what requires it, and the versions passed over, aligned."""
+    labels = [f"{one.name} {one.version}" for one in selected]
     width = min(max(map(len, labels), default=0), _LONGEST_NAME)
-    for label, one in zip(labels, picked, strict=True):
-        # After some versions it may end with how many more there were: that is none itself.
+    for label, one in zip(labels, selected, strict=True):
+        # The last text may count further versions ("and 3 more"); it names none itself.
         passed = (text if text.startswith("and ") else f"not {text}" for text in one.passed_over)
-        reasons = [*one.by, *passed]
-        first, *rest = reasons or [""]
+        first, *rest = [*one.by, *passed] or [""]
         kind = "kept" if one.kind == "installed" else one.kind
-        yield word_line("picked", f"{label:<{width}}  {kind:<6}  {first}")
+        yield word_line("selected", f"{label:<{width}}  {kind:<6}  {first}")
         for reason in rest:
             yield word_line("", f"{'':<{width}}  {'':<6}  {reason}")

@@ -172,8 +172,7 @@ def format_slowdown(build: BuildState, now: float) -> str:
 def _memory(build: BuildState) -> str:
     if not build.needs:
         return build.waiting_on
-    missing = max(0, build.needs - build.free)
-    return f"{format_size(missing)} missing, needs {format_size(build.needs)}"
+    return f"needs {format_size(build.needs)}, {format_size(build.free)} free"
 
 
 def _dependencies(build: BuildState, state: RunState) -> str:
@@ -204,7 +203,7 @@ def _queue_detail(build: BuildState, state: RunState, queue_position: str) -> st
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
         return "paused"
-    return queue_position or ("to go on" if build.started_at is not None else "")
+    return queue_position or ("to continue" if build.started_at is not None else "")
 
 
 def build_row(build: BuildState, state: RunState, now: float, queue_position: str = "") -> Row:

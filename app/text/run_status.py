@@ -1,7 +1,7 @@
-"""What a run does around its builds, in words: versions that are looked for, an environment.
+"""The status of a run beside its builds: version resolution and installation, in sentences.
 
-Pure, as `app.text.rows` is: the same sentences for the strip of the screen, the lines of a log and
-their summaries. Deliberately without layout; who shows them cuts or aligns them.
+Pure. The status bar of the screen, plain lines and summaries share these sentences; cutting and
+aligning them is left to each of these faces.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ __all__ = [
     "split_message",
 ]  # fmt: skip
 
-How = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
+ChangeKind = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMessage:
-    """What is to be said at the moment."""
+    """The status to show now."""
 
     kind: Literal["working", "waiting", "done", "failed"]
     lines: tuple[str, ...]
-    """More than one only where something failed."""
+    """One line, or several for a failure."""
 
 
 def current_status(state: pool.RunState, now: float) -> StatusMessage | None:
-    """Say what goes on around the builds; None where that is nothing."""
-    about = _environment(state.environment, now) or _resolving(state.resolve, now)
+    """Return the status of resolution or installation, or the newest note; None without either."""
+    status = _environment(state.environment, now) or _resolution(state.resolve, now)
     if not state.notes:
-        return about
+        return status
     note = f"note: {state.notes[-1]}"
-    if about is None:
+    if status is None:
         return StatusMessage("done", (note,))
-    if about.kind in ("working", "waiting"):
-        return about
-    first, *rest = about.lines
-    # A failure has lines of its own; elsewhere there is one for all.
+    if status.kind in ("working", "waiting"):
+        return status
+    first, *rest = status.lines
+    # A failure has several lines; any other status is one line.
     return StatusMessage(
-        about.kind, (first, *rest, note) if about.kind == "failed" else (f"{first}   {note}",)
+        status.kind, (first, *rest, note) if status.kind == "failed" else (f"{first}   {note}",)
     )
 
 
@@ -69,7 +69,7 @@ def _environment(environment: pool.EnvironmentState | None, now: float) -> Statu
     if environment.waiting_since is not None:
         waited = format_clock(now - environment.waiting_since)
         holder = format_holder(environment.holder)
-        return StatusMessage("waiting", (f"waiting {waited} for {where}: locked {holder}",))
+        return StatusMessage("waiting", (f"waiting {waited} for {where}: {holder}",))
     if environment.locked:
         return StatusMessage("working", (f"writing into {where}",))
     if environment.message:
@@ -79,7 +79,7 @@ def _environment(environment: pool.EnvironmentState | None, now: float) -> Statu
     return None
 
 
-def _resolving(resolve: pool.Resolve | None, now: float) -> StatusMessage | None:
+def _resolution(resolve: pool.Resolve | None, now: float) -> StatusMessage | None:
     if resolve is None:
         return None
     if resolve.message:
@@ -99,19 +99,19 @@ def _failed(what: str, message: str, hint: str) -> StatusMessage:
 
 
 def split_message(message: str) -> list[str]:
-    """Return the parts of a message that explains more than one thing."""
+    """Return the sentences of a message; they are separated by ``; `` or newlines."""
     return [part.strip() for part in re.split(r"; |\n", message) if part.strip()] or [""]
 
 
 def environment_name(path: str) -> str:
-    """Return an environment's path as people call it: ``.venv``; a short path stays whole."""
-    # What is locked may be its lock's file.
-    place = PurePath(path.removesuffix("/.lock"))
-    return place.name if len(place.parts) > 2 else str(place)
+    """Return the short name of an environment: ``.venv``; a path of two parts stays whole."""
+    # Events of locks name the lock file in the environment.
+    folder = PurePath(path.removesuffix("/.lock"))
+    return folder.name if len(folder.parts) > 2 else str(folder)
 
 
 def format_selection(picked: tuple[events.SelectedVersion, ...]) -> str:
-    """Sum up a set: ``41 distributions: 3 from source, 37 wheels, 1 kept``."""
+    """Return the size of a resolution: ``41 distributions: 3 from source, 37 wheels, 1 kept``."""
     kinds = Counter(_origin(one) for one in picked)
     parts = [f"{kinds['source']} from source"] if kinds["source"] else []
     if kinds["wheel"]:
@@ -132,13 +132,13 @@ def _origin(one: events.SelectedVersion) -> Literal["source", "wheel", "kept"]:
 
 
 def count_unchanged(state: pool.RunState) -> int:
-    """Return how many distributions of an environment were good as they were."""
+    """Return the number of installed distributions that the resolution kept."""
     picked = state.resolve.selected if state.resolve is not None else ()
     return sum(one.kind == "installed" for one in picked)
 
 
-def change_kind(change: events.EnvironmentChange) -> How:
-    """Return what became of one distribution, as one word."""
+def change_kind(change: events.EnvironmentChange) -> ChangeKind:
+    """Return the change of one distribution as one word."""
     if change.new is None:
         return "removed"
     if change.old is None:
@@ -148,34 +148,34 @@ def change_kind(change: events.EnvironmentChange) -> How:
     try:
         return "upgraded" if Version(change.new) > Version(change.old) else "downgraded"
     except InvalidVersion:
-        # It comes from before versions had rules.
+        # Legacy versions do not compare.
         return "upgraded"
 
 
 def format_change(change: events.EnvironmentChange) -> str:
-    """Say what an environment has now: ``rich 14.2.0 (was 13.9.4)``."""
+    """Return the new version of a distribution, and the old one: ``rich 14.2.0 (was 13.9.4)``."""
     facts = []
     if change.editable:
         facts.append("editable")
     if change.old is not None and change.new is not None:
-        facts.append(f"was {change.old}" if change.old != change.new else "again")
+        facts.append(f"was {change.old}" if change.old != change.new else "reinstalled")
     about = f"{change.name} {change.new or change.old or ''}".rstrip()
     return f"{about} ({', '.join(facts)})" if facts else about
 
 
 def format_changes(environment: pool.EnvironmentState) -> str:
-    """Sum up the changes: ``installed 41 into .venv (2 upgraded, 1 editable)``."""
+    """Return the number of changes: ``installed 41 into .venv (2 upgraded, 1 editable)``."""
     last = {change.name: change for change in environment.changes}.values()
-    ways = Counter(change_kind(change) for change in last)
-    removed = ways.pop("removed", 0)
+    kinds = Counter(change_kind(change) for change in last)
+    removed = kinds.pop("removed", 0)
     where = environment_name(environment.path)
-    if not ways:
+    if not kinds:
         return f"removed {removed} from {where}"
-    special: tuple[How, ...] = ("upgraded", "downgraded", "reinstalled")
-    facts = [f"{ways[way]} {way}" for way in special if ways[way]]
+    special: tuple[ChangeKind, ...] = ("upgraded", "downgraded", "reinstalled")
+    facts = [f"{kinds[kind]} {kind}" for kind in special if kinds[kind]]
     if editable := sum(change.editable and change.new is not None for change in last):
         facts.append(f"{editable} editable")
     if removed:
         facts.append(f"{removed} removed")
-    said = f"installed {ways.total()} into {where}"
-    return f"{said} ({', '.join(facts)})" if facts else said
+    total = f"installed {kinds.total()} into {where}"
+    return f"{total} ({', '.join(facts)})" if facts else total

@@ -1,6 +1,6 @@
-"""How a run went, in its last lines: what was asked for, what came of it, what is to be known.
+"""The last lines of a run: its outcomes, what was installed, warnings and failures.
 
-Pure, and deliberately without the builds' own lines, which are the printer's.
+Pure. The rows of single builds are the printer's (`app.plain.printer`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["summary_lines"]
 
 
 def summary_lines(state: pool.RunState, peak: int) -> Iterator[Line]:
-    """Yield the last lines.
+    """Yield the summary of a run; the first line has its totals.
 
     Args:
         state: the run at its end.
-        peak: bytes: what all builds used together at one moment, at most; 0 is unknown.
+        peak: the largest number of bytes that all builds used at one time; 0 is unknown.
     """
     yield Line(text=_totals(state, peak))
     if installed := _installed(state):
@@ -39,39 +39,38 @@ def summary_lines(state: pool.RunState, peak: int) -> Iterator[Line]:
 
 
 def _totals(state: pool.RunState, peak: int) -> str:
-    asked = requested_builds(state)
-    counts = Counter(build.outcome for build in asked)
-    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    parts = [f"{said or 'nothing built'} in {format_duration(_lasted(state))}"]
-    # Looks are a second apart; what the kernel knows of a build's largest process may be more.
+    builds = requested_builds(state)
+    counts = Counter(build.outcome for build in builds)
+    outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    parts = [f"{outcomes or 'nothing built'} in {format_duration(_end_of_work(state))}"]
+    # Samples are a second apart; the kernel's peak of a build's largest process may be higher.
     if peak := max([peak, *(build.peak for build in state.builds.values())]):
         parts.append(f"peak {format_size(peak)}")
-    slowest = max(asked, key=lambda build: build.seconds, default=None)
-    if slowest is not None and len(asked) > 1 and slowest.seconds:
+    slowest = max(builds, key=lambda build: build.seconds, default=None)
+    if slowest is not None and len(builds) > 1 and slowest.seconds:
         parts.append(f"slowest {slowest.label} {format_duration(slowest.seconds)}")
     return "  ".join([*parts, f"logs {state.logs}"])
 
 
-def _lasted(state: pool.RunState) -> float:
-    """Return when the last thing was done; a screen may have been left much later."""
+def _end_of_work(state: pool.RunState) -> float:
+    """Return the time at which the last work ended; a screen may have been open much longer."""
     ends = [build.finished_at for build in state.builds.values()]
-    ends += [doing.finished_at for doing in (state.resolve, state.environment) if doing is not None]
+    ends += [one.finished_at for one in (state.resolve, state.environment) if one is not None]
     return max((end for end in ends if end is not None), default=state.now)
 
 
 def _installed(state: pool.RunState) -> str:
-    environment, same = state.environment, count_unchanged(state)
+    environment, kept = state.environment, count_unchanged(state)
     if environment is None or environment.message:
         return ""
     if environment.changes:
-        return format_changes(environment) + (f", kept {same}" if same else "")
-    return (
-        f"kept {same} in {environment_name(environment.path)}, nothing to install" if same else ""
-    )
+        return format_changes(environment) + (f", kept {kept}" if kept else "")
+    name = environment_name(environment.path)
+    return f"kept {kept} in {name}, nothing to install" if kept else ""
 
 
 def _failed(state: pool.RunState) -> str:
-    """Say why there was nothing to build, or why nothing was installed; empty where it was."""
+    """Return why version resolution or installation failed; empty if neither did."""
     resolve, environment = state.resolve, state.environment
     if resolve is not None and resolve.message:
         return f"not resolved: {split_message(resolve.message)[0]}"

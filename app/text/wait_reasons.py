@@ -1,8 +1,8 @@
-"""Why a build waits, in whole sentences; and why the next one in the queue is the next one.
+"""Why a build waits, in whole sentences, and why the first build of the queue is the first.
 
-Pure, and from the state alone, so that a replay gives the same reasons as the run did. The rules it
-puts into words are those of `pool.scheduling.slot`, `pool.scheduling.limiter` and `pool.scheduling.memory_policy`; it decides
-nothing itself.
+Pure, and from the state alone: a replay gives the same reasons as the run did. The rules that it
+explains are those of `pool.scheduling.slot`, `pool.scheduling.limiter` and
+`pool.scheduling.memory_policy`; it decides nothing itself.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from app.format import format_clock, format_count, format_duration, format_estimate, format_size
+from app.format import format_clock, format_count, format_estimate, format_size
 from app.model.sorting import priority_of
+from app.text.holder import format_holder
 from app.text.rows import build_title, describe, status_word
 from pool import LimitName, Status, WaitFor
 
@@ -22,139 +23,133 @@ if TYPE_CHECKING:
 __all__ = ["queue_position", "wait_reason"]
 
 
-def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, line: SlotQueue) -> str:
-    """Return one sentence on what keeps a build from going on; empty where nothing does."""
+def wait_reason(build: pool.BuildState, state: pool.RunState, now: float, queue: SlotQueue) -> str:
+    """Return one sentence on why a build waits; empty if it does not wait."""
     if build.status is Status.QUEUED:
-        return _why_queued(build, state, line)
+        return _queue_reason(build, state, queue)
     if build.status is not Status.WAITING:
         return ""
-    since = f"for {format_clock(now - build.since)}"
+    waiting = f"waiting {format_clock(now - build.since)}"
     match build.waiting_for:
         case WaitFor.LOCK:
-            return f"waits {since} for the lock of {build.waiting_on}: {_holder(build, state, now)}"
+            return f"{waiting} for the lock on {build.waiting_on}, {_holder(build, state, now)}"
         case WaitFor.DEPENDENCY:
-            return f"waits {since} for what it needs: {_needs(build, state, now)}"
+            return f"{waiting} for {_dependencies(build, state, now)}"
         case WaitFor.MEMORY:
-            return f"waits {since} for memory: {_memory(build, state)}"
+            return f"{waiting} for memory: {_memory(build, state)}"
         case _:
-            doing = describe(build, state, now)
-            return f"waits {since}: {doing.word} {doing.detail}"
+            text = describe(build, state, now)
+            return f"{waiting}: {text.word} {text.detail}"
 
 
-def queue_position(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
-    """Say in short where a build stands: ``next: has begun``, ``3rd in line``; or nothing."""
-    place = line.position(build.id)
-    if place is None or build.status is not Status.QUEUED:
+def queue_position(build: pool.BuildState, queue: SlotQueue) -> str:
+    """Return a build's place in the queue: ``next in queue``, ``3rd in queue``; or nothing."""
+    position = queue.position(build.id)
+    if position is None or build.status is not Status.QUEUED:
         return ""
-    if place == 0:
-        return f"next: {_why_first(build, line, state)[0]}"
-    return f"{_ordinal(place + 1)} in line"
+    return f"{_ordinal(position + 1)} in queue" if position else "next in queue"
 
 
-# Locks, needs, memory
+# Locks, dependencies, memory
 
 
 def _holder(build: pool.BuildState, state: pool.RunState, now: float) -> str:
     holder = build.holder
-    if holder is None or holder.pid is None:
-        return "another process has it, the system does not tell which"
-    command = f' "{holder.command}"' if holder.command else ""
-    return f"pid {holder.pid}{command} has it{_age(holder, state, now)}"
+    if holder is None or holder.since is None or state.header is None:
+        return format_holder(holder)
+    started = datetime.fromisoformat(state.header.started).timestamp()
+    return format_holder(holder, format_clock(started + now - holder.since))
 
 
-def _age(holder: pool.Holder, state: pool.RunState, now: float) -> str:
-    if holder.since is None or state.header is None:
-        return ""
-    began = datetime.fromisoformat(state.header.started).timestamp()
-    return f", a process that runs for {format_duration(max(0.0, began + now - holder.since))}"
+def _dependencies(build: pool.BuildState, state: pool.RunState, now: float) -> str:
+    builds = [state.builds[one] for one in build.waiting_builds if one in state.builds]
+    parts = [f"{build_title(one)} ({_progress(one, state, now)})" for one in builds]
+    return ", ".join(parts) or build.waiting_on
 
 
-def _needs(build: pool.BuildState, state: pool.RunState, now: float) -> str:
-    nested = [state.builds[one] for one in build.waiting_builds if one in state.builds]
-    told = [f"{build_title(one)}, which {_does(one, state, now)}" for one in nested]
-    return "; ".join(told) or build.waiting_on
-
-
-def _does(build: pool.BuildState, state: pool.RunState, now: float) -> str:
-    """Say what a nested build is doing, in the words of its own row."""
+def _progress(build: pool.BuildState, state: pool.RunState, now: float) -> str:
+    """Return the status of a dependency in the words of its own row."""
     if build.status is Status.DONE:
-        return f"is {status_word(build)}"
-    doing = describe(build, state, now)
+        return status_word(build)
+    text = describe(build, state, now)
     if build.status is Status.BUILDING:
-        began = build.since if build.started_at is None else build.started_at
-        return f"is building ({doing.detail}) for {format_clock(now - began)}"
+        started = build.since if build.started_at is None else build.started_at
+        return f"building {format_clock(now - started)}: {text.detail}"
     if build.status is Status.QUEUED:
-        return "waits for a slot"
-    return f"waits itself: {doing.word} {doing.detail}"
+        return "waiting for a slot"
+    return f"waiting: {text.word} {text.detail}"
 
 
 def _memory(build: pool.BuildState, state: pool.RunState) -> str:
     if not build.needs:
         return build.waiting_on
-    budget = state.limits.get(LimitName.MEMORY)
-    of = f" of {format_size(budget.cap)}" if budget is not None and budget.cap else ""
-    missing = format_size(max(0, build.needs - build.free))
-    running = len(state.slots)
-    until = "the one that runs ends" if running == 1 else f"one of the {running} that run ends"
-    return f"needs {format_size(build.needs)}, {format_size(build.free)}{of} free: {missing} missing until {until}"
+    limit = state.limits.get(LimitName.MEMORY)
+    budget = f" of {format_size(limit.cap)}" if limit is not None and limit.cap else ""
+    reason = f"needs {format_size(build.needs)}, {format_size(build.free)}{budget} free"
+    match [state.builds[one] for one in state.slots.values()]:
+        case []:
+            return reason
+        case [one]:
+            return f"{reason}; starts when {build_title(one)} finishes"
+        case several:
+            return f"{reason}; starts when one of {len(several)} running builds finishes"
 
 
 # The queue
 
 
-def _why_queued(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
+def _queue_reason(build: pool.BuildState, state: pool.RunState, queue: SlotQueue) -> str:
     limit = state.limits.get(LimitName.BUILDS)
     if limit is not None and limit.cap == 0:
-        return "waits for a slot: builds are paused"
-    place = line.position(build.id)
-    if place is None:
-        return "waits for a slot"
-    if place:
-        before = "1 is before it" if place == 1 else f"{place} are before it"
-        return f"waits for a slot: {before} in the queue{_held_back(build, state, line)}"
-    short, long = _why_first(build, line, state)
-    return f"waits for a slot, and is the next to get one: {long or short}"
+        return "waiting for a slot: builds are paused"
+    position = queue.position(build.id)
+    if position is None:
+        return "waiting for a slot"
+    if position:
+        before = format_count(position, "build")
+        return f"waiting for a slot: {before} before it{_delay(build, state, queue)}"
+    return f"waiting for a slot, next in queue: {_why_first(build, queue, state)}"
 
 
-def _held_back(build: pool.BuildState, state: pool.RunState, line: SlotQueue) -> str:
-    """Say why slots may be free and are not given."""
-    first = state.builds[line[0]]
+def _delay(build: pool.BuildState, state: pool.RunState, queue: SlotQueue) -> str:
+    """Return why free slots stay empty; or nothing."""
+    first = state.builds[queue[0]]
     free = _free_slots(state)
     running = (state.builds[one] for one in state.slots.values())
-    loner = next((one for one in running if one.exclusive), None)
-    if loner is not None:
-        return f"; {build_title(loner)} runs alone, as it ran out of memory before"
+    exclusive = next((one for one in running if one.exclusive), None)
+    if exclusive is not None:
+        return f"; {build_title(exclusive)} runs on its own, as it ran out of memory before"
     if free and first.exclusive and build is not first:
-        return f"; {build_title(first)} must run alone first, and waits for those that run to end"
+        return f"; {build_title(first)} runs on its own first, once running builds have finished"
     if free and first.waiting_for is WaitFor.MEMORY:
-        return f"; {build_title(first)} was passed often enough, and goes first as soon as it fits"
+        return f"; {build_title(first)} was overtaken often enough, and goes first once it fits"
     return ""
 
 
-def _why_first(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
-    """Return why a build is the next one, in short and, where there is more to say, in long."""
+def _why_first(build: pool.BuildState, queue: SlotQueue, state: pool.RunState) -> str:
+    """Return why a build is the first of the queue."""
     if build.exclusive and state.slots:
         running = format_count(len(state.slots), "build")
-        return "alone", f"it ran out of memory, so it runs alone, when {running} more have ended"
+        return f"it ran out of memory, so it runs on its own once {running} have finished"
     if build.started_at is not None:
-        return "has begun", "it has begun already, and what has begun goes before what has not"
+        return "it has started before, and started builds go before new ones"
     if build.needed_by:
-        others = ", ".join(build_title(state.builds[one]) for one in build.needed_by)
-        return "others need it", f"{others} cannot go on without it"
+        names = ", ".join(build_title(state.builds[one]) for one in build.needed_by)
+        return f"needed by {names}"
     if build.nested:
-        return "versions need it", "versions cannot be chosen without what it tells"
-    return _by_length(build, line, state)
+        return "version resolution needs its metadata"
+    return _why_first_by_duration(build, queue, state)
 
 
-def _by_length(build: pool.BuildState, line: SlotQueue, state: pool.RunState) -> tuple[str, str]:
-    behind = state.builds[line[1]] if len(line) > 1 else None
-    if behind is None or behind.exclusive:
-        return "the last one", "nobody else waits who could run beside it"
-    weight = -priority_of(build)[1]
-    if weight == -priority_of(behind)[1]:
-        return "as given", "nothing tells it from those behind it but the order in which they came"
-    known = "" if build.expected is not None else ", though nothing is known of it"
-    return "the longest", f"it is expected to take the longest, {format_estimate(weight)}{known}"
+def _why_first_by_duration(build: pool.BuildState, queue: SlotQueue, state: pool.RunState) -> str:
+    second = state.builds[queue[1]] if len(queue) > 1 else None
+    if second is None or second.exclusive:
+        return "no other build waits that can run beside others"
+    seconds = -priority_of(build)[1]
+    if seconds == -priority_of(second)[1]:
+        return "builds with equal estimates start in the order given"
+    unknown = "" if build.expected is not None else ", though it has no recorded duration"
+    return f"it is expected to take the longest, {format_estimate(seconds)}{unknown}"
 
 
 def _free_slots(state: pool.RunState) -> int:
@@ -163,7 +158,5 @@ def _free_slots(state: pool.RunState) -> int:
 
 
 def _ordinal(number: int) -> str:
-    ending = (
-        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{ending}"
+    endings = {} if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{endings.get(number % 10, 'th')}"

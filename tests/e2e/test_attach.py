@@ -165,7 +165,7 @@ def test_the_commands_of_a_shell(held: Held) -> None:
 
 
 def test_stop_ends_it(held: Held) -> None:
-    assert held.says("stop") == "stopping: 4 builds being ended\n"
+    assert held.says("stop") == "stopping: cancelling 4 builds\n"
     held.process.communicate(timeout=60)
     assert held.process.returncode == 130
 

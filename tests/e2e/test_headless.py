@@ -88,7 +88,7 @@ def test_a_signal_ends_the_run_with_a_summary(home: Home, name: str) -> None:
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping  interrupted: 1 build being ended" in err
+    assert "stopping  interrupted: cancelling 1 build" in err
     assert err.splitlines()[-1].startswith("1 cancelled in ")
 
 

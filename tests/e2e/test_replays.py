@@ -81,7 +81,7 @@ def test_a_run_that_others_commanded(home: Home, words: tuple[str, ...]) -> None
     said = [one.limit for one in happened(home) if isinstance(one, events.LimitChanged)]
     assert {pool.LimitName.MEMORY, pool.LimitName.JOBS, pool.LimitName.BUILDS} <= set(said)
     assert "cancelled" in err
-    assert "again     two" in err
+    assert "retry     two" in err
     assert_same(home, err, *words)
 
 

@@ -167,7 +167,7 @@ class BuildScreen(Screen[None]):
                     self._cause_lines.append(f"{self._plain(text)}\n", "bold")
                 if found.hint and not build.hint:
                     # Journals of older versions have no hints.
-                    self._cause_lines.append(f" {'way out':<{_LABEL}}{found.hint}\n", "dim")
+                    self._cause_lines.append(f" {'fix':<{_LABEL}}{found.hint}\n", "dim")
         self._cause_lines.rstrip()
 
     # Processes

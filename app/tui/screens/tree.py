@@ -111,9 +111,7 @@ class _Tree(ScrollView, can_focus=True):
     def _text(self, row: TreeRow, width: int) -> Text:
         model = self._model
         build = model.state.builds[row.build]
-        shown = build_row(
-            build, model.state, model.now, queue_position(build, model.state, model.slot_queue)
-        )
+        shown = build_row(build, model.state, model.now, queue_position(build, model.slot_queue))
         name = f"{row.branch}{build_title(build)}"
         if row.repeated:
             state = "↑ above"

@@ -166,7 +166,7 @@ class BuildTable(LineList):
             return group_row(there)
         state = self._model.state
         return build_row(
-            there, state, self._model.now, queue_position(there, state, self._model.slot_queue)
+            there, state, self._model.now, queue_position(there, self._model.slot_queue)
         )
 
     def render_line(self, y: int) -> Strip:

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.format import format_clock, format_size, format_size_of
-from app.text.limits import fit_limits, format_traffic, memory_budget, next_limit
+from app.text.limits import fit_limits, format_traffic, memory_use, next_limit
 from app.text.progress import format_slowest, format_time_left
 from app.text.rows import TO_ASCII, format_counts
 from pool import LimitName
@@ -87,7 +87,7 @@ class RunHeader(Widget):
 
     def _amounts(self) -> tuple[str, ...]:
         machine = self._model.state.machine
-        if (known := memory_budget(self._model.state)) is not None:
+        if (known := memory_use(self._model.state)) is not None:
             used, reserved, whole = known
             said = f"memory {format_size_of(used, whole)}"
             aside = f"{said}, {format_size(reserved)} reserved"

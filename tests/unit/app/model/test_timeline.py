@@ -54,7 +54,7 @@ def test_a_build_waits_holds_a_slot_and_goes_through_its_phases() -> None:
         (WaitFor.LOCK, 2.0, 3.0, None),
         (Phase.BUILD, 3.0, 5.0, 1),
     ]
-    assert span_detail(timeline.builds[A][3]) == "./a, by pid 7"
+    assert span_detail(timeline.builds[A][3]) == "./a, held by pid 7"
     assert [span.build for span in timeline.slots[1]] == [A, A, A, B]
     assert told(timeline.builds[B]) == [
         (WaitFor.SLOT, 0.0, 5.0, None),
@@ -68,7 +68,7 @@ def test_who_is_waited_for_may_become_known_later() -> None:
         (2.0, events.LockWaiting(build=A, lock="./a", holder=Holder(pid=7, command="make"))),
     )
     assert told(timeline.builds[A])[-1] == (WaitFor.LOCK, 1.0, None, None)
-    assert span_detail(timeline.builds[A][-1]) == './a, by pid 7 "make"'
+    assert span_detail(timeline.builds[A][-1]) == "./a, held by make (pid 7)"
 
 
 def test_what_is_queued_while_paused_is_paused() -> None:

@@ -84,7 +84,7 @@ def test_waiting_for_a_lock_names_its_holder_and_going_on_is_said() -> None:
         events.BuildStarted(build=A, slot=1),
     ) == [
         "building  liba 1.0",
-        'locked    liba 1.0  by pid 4121 "uv build --wheel"  /a',
+        "locked    liba 1.0  held by uv build --wheel (pid 4121)  /a",
         "building  liba 1.0",
     ]
 
@@ -116,7 +116,7 @@ def test_a_nested_build_says_who_needs_it() -> None:
     ("old", "new", "line"),
     [
         (2, 3, "cap       builds 2 -> 3  user"),
-        (2, 0, "paused    builds: 1 finishing, nothing more begins"),
+        (2, 0, "paused    builds: 1 finishing, no new ones start"),
         (0, 2, "resumed   builds 2"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_lowered_cap_says_who_has_to_end_and_when_they_have() -> None:
     both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
     left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
     assert said(*both, lowered, left)[2:] == [
-        "cap       builds 2 -> 1  user, 1 to end first",
+        "cap       builds 2 -> 1  user, 1 to finish first",
         "drained   builds 1/1",
     ]
     paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
@@ -142,7 +142,7 @@ def test_want_of_memory_is_said_as_on_the_screen() -> None:
     waits = events.BuildWaiting(
         build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
     )
-    assert said(waits, waits) == ["memory    liba 1.0  3.0 GiB missing, needs 4.0 GiB"]
+    assert said(waits, waits) == ["memory    liba 1.0  needs 4.0 GiB, 1.0 GiB free"]
 
 
 def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
         "two",
         "\ufffd",
         "┄┄┄┄ liba 1.0: end of the log ┄┄┄┄",
-        "run it again by hand: cd x && make",
+        "rerun: cd x && make",
     ]
 
 
@@ -165,7 +165,7 @@ def test_of_a_long_log_what_matters_is_said_again_below(tmp_path: Path) -> None:
     told = said(failed(A), logs=tmp_path)
     end = told.index("┄┄┄┄ liba 1.0: end of the log ┄┄┄┄")
     assert told[end + 1 : end + 4] == [
-        "what matters of it:", "  a.c:1:1: error: bad", "      1 | code",
+        "relevant lines:", "  a.c:1:1: error: bad", "      1 | code",
     ]  # fmt: skip
 
 
@@ -198,8 +198,8 @@ def test_verbose_says_phases_requirements_and_locks() -> None:
     )
     assert lines == [
         "phase     liba 1.0  get_requires",
-        "chose     liba 1.0  setuptools 80, wheel 1",
-        "has       liba 1.0  the lock of /a",
+        "requires  liba 1.0  setuptools 80, wheel 1",
+        "acquired  liba 1.0  lock on /a",
         "download  liba 1.0  x.whl  2 KiB",
     ]
 
@@ -258,15 +258,15 @@ def test_a_retry_counts_instead_of_what_it_retries() -> None:
 def test_an_interrupt_says_what_is_being_ended() -> None:
     assert said(built(A), events.RunStopping(why="interrupted")) == [
         "built     liba 1.0  peak 412 MiB  wheelhouse/x.whl",
-        "stopping  interrupted: 1 build being ended",
+        "stopping  interrupted: cancelling 1 build",
     ]
 
 
 def test_a_second_interrupt_says_that_it_is_one_and_a_second_failure_nothing() -> None:
     stopping = events.RunStopping(why="interrupted")
     assert said(stopping, stopping) == [
-        "stopping  interrupted: 2 builds being ended",
-        "stopping  interrupted: 2 builds ended at once",
+        "stopping  interrupted: cancelling 2 builds",
+        "stopping  interrupted: killing 2 builds",
     ]
     assert len(said(*[events.RunStopping(why="fail-fast")] * 3)) == 1
 
@@ -352,11 +352,11 @@ def test_resolving_is_two_lines() -> None:
 
 def test_verbose_says_who_asked_and_what_was_passed_over() -> None:
     assert said(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
-        "picked    rich 14.2.0  wheel   requirements.txt:3",
+        "selected  rich 14.2.0  wheel   requirements.txt:3",
         "                               textual 6.1.0 needs rich>=14",
         "                               not 15.0: needs Python >=3.12",
         "                               and 2 more",
-        "picked    idna 3.10    kept",
+        "selected  idna 3.10    kept",
     ]
 
 
@@ -383,7 +383,7 @@ def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
         "removed   old-thing 0.3",
     ]
     assert lines[-1] == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
-    assert f"held      the lock of {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
+    assert f"locked    {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
 
 
 def test_an_environment_that_has_it_all_already_is_told() -> None:
@@ -413,7 +413,7 @@ def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
 def test_an_environments_lock_is_waited_for_by_name_and_said_once() -> None:
     waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
     got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
-    line = 'locked    .venv  by pid 7 "uv pip install"'
+    line = "locked    .venv  held by uv pip install (pid 7)"
     assert said(INTO, waiting, waiting)[1:] == [line]
     assert said(INTO, waiting, got, left, waiting)[1:] == [line, line]
 

@@ -91,14 +91,14 @@ def test_a_cap_is_set_and_what_came_along_is_told(run: Run) -> None:
 
 def test_a_lowered_cap_says_who_goes_on(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 1)]
-    assert said(run, lambda remote: remote.resize(BUILDS, 1)) == ["builds 2 -> 1, 2 still run"]
+    assert said(run, lambda remote: remote.resize(BUILDS, 1)) == ["builds 2 -> 1, 2 still running"]
 
 
 def test_a_cap_while_paused_is_that_of_later(run: Run) -> None:
     run.write(changed(BUILDS, 2, 0, "pause"))
     run.does = [changed(BUILDS, 4, 0, "pause")]
     words = said(run, lambda remote: remote.resize(BUILDS, 4))
-    assert words == ["builds 2 -> 4, once it is resumed"]
+    assert words == ["builds 2 -> 4, once resumed"]
 
 
 def test_a_memory_budget_comes_and_goes(run: Run) -> None:
@@ -113,13 +113,13 @@ def test_a_memory_budget_comes_and_goes(run: Run) -> None:
 def test_pausing_and_resuming_say_what_they_change(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 0, "pause")]
     (line,) = said(run, RemoteRun.pause)
-    assert line == "paused: 2 builds finishing, nothing more begins"
+    assert line == "paused: 2 builds finishing, no new ones start"
     run.does = []
     assert said(run, RemoteRun.pause)[0].startswith("paused already: ")
     run.does = [changed(BUILDS, 0, 2, "resume")]
     assert said(run, RemoteRun.resume) == ["resumed: builds 2"]
     run.does = []
-    assert said(run, RemoteRun.resume) == ["it was not paused: builds 2"]
+    assert said(run, RemoteRun.resume) == ["not paused: builds 2"]
 
 
 @pytest.mark.parametrize("name", ["b1", "six", "Six", "six 1.17.0", "six==1.17.0"])
@@ -142,11 +142,11 @@ def test_it_is_waited_for_the_end_of_what_is_cancelled(run: Run) -> None:
     assert said(run, lambda remote: remote.cancel("six", naps())) == ["six 1.17.0: cancelled"]
     with RemoteRun(run.path) as remote:
         slow = list(remote.cancel("./my-lib", [None, None]))
-    assert slow == ["my_lib: its processes are being ended"]
+    assert slow == ["my_lib: cancelling"]
 
 
 def test_of_namesakes_the_one_that_fits_is_meant(run: Run) -> None:
-    with pytest.raises(pool.RunError, match="2 builds are called so") as told:
+    with pytest.raises(pool.RunError, match="2 builds have this name") as told:
         said(run, lambda remote: remote.cancel("my-lib", []))
     assert told.value.hint == "b2 is my_lib (./my-lib), b3 is my_lib (./other)"
     run.write(events.BuildFinished(build=B, outcome=pool.Outcome.FAILED))
@@ -159,7 +159,7 @@ def test_what_is_tried_again_is_told(run: Run) -> None:
     again = events.BuildQueued(build=new, name="six", target="six", log="d", retry_of=A)
     run.write(events.BuildFinished(build=A, outcome=pool.Outcome.FAILED))
     run.does = [again]
-    assert said(run, lambda remote: remote.retry("six")) == ["six: again, as b4"]
+    assert said(run, lambda remote: remote.retry("six")) == ["six: retrying as b4"]
     run.write(events.BuildFinished(build=new, outcome=pool.Outcome.FAILED))
     run.does = [events.BuildQueued(build=newer, name="six", target="six", log="e", retry_of=new)]
     said(run, lambda remote: remote.retry("six"))
@@ -167,7 +167,7 @@ def test_what_is_tried_again_is_told(run: Run) -> None:
 
 
 def test_the_end_is_announced(run: Run) -> None:
-    assert said(run, lambda remote: remote.stop(now=False)) == ["stopping: 3 builds being ended"]
+    assert said(run, lambda remote: remote.stop(now=False)) == ["stopping: cancelling 3 builds"]
     assert run.asked == [pool.Stop()]
 
 
@@ -175,7 +175,7 @@ def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
     run.refuses = "six has ended: built\x1b[2J"
     with pytest.raises(pool.RunError, match=r"^six has ended: built"):
         said(run, lambda remote: remote.cancel("six", []))
-    with pytest.raises(pool.RunError, match="there is no build seven"):
+    with pytest.raises(pool.RunError, match="no build named seven"):
         said(run, lambda remote: remote.cancel("seven", []))
     assert len(run.asked) == 1
 

@@ -84,7 +84,7 @@ def test_waits_are_on_the_builds_own_track_and_say_for_what(tmp_path: Path) -> N
     )
     assert slices(found, 3) == [("wait for a lock", 1, 2), ("wait for memory", 3, 3)]
     (lock,) = (one for one in found if one["name"] == "wait for a lock")
-    assert lock["args"]["on"] == '/t, by pid 7 "uv build"'
+    assert lock["args"]["on"] == "/t, held by uv build (pid 7)"
     named = {one["tid"]: one["args"]["name"] for one in found if one["name"] == "thread_name"}
     assert named[lock["tid"]] == "tree"
 

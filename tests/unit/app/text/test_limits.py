@@ -7,7 +7,7 @@ import pytest
 import pool
 from app.plain.progress_line import format_progress
 from app.text import limits as caps
-from app.text.limits import fit_limits, format_limits, format_traffic, memory_budget, next_limit
+from app.text.limits import fit_limits, format_limits, format_traffic, memory_use, next_limit
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 
@@ -61,11 +61,11 @@ def test_the_budget_is_said_with_what_is_used_and_reserved() -> None:
     samples = [v.BuildSample(build=b, processes=(), rss=r, peak=r) for b, r in ((A, 50), (B, 500))]
     used = v.Sample(builds=tuple(samples), machine=v.MachineMemory(total=9, available=5))
     left = v.BuildFinished(build=B, outcome=pool.Outcome.BUILT)
-    assert memory_budget(state()) is None
-    assert memory_budget(state(given, *both)) == (0, 600, 1000)
-    assert memory_budget(state(given, *both, used)) == (550, 800, 1000)
-    assert memory_budget(state(given, *both, used, left)) == (50, 300, 1000)
-    assert memory_budget(state(given, none)) is None
+    assert memory_use(state()) is None
+    assert memory_use(state(given, *both)) == (0, 600, 1000)
+    assert memory_use(state(given, *both, used)) == (550, 800, 1000)
+    assert memory_use(state(given, *both, used, left)) == (50, 300, 1000)
+    assert memory_use(state(given, none)) is None
 
 
 def test_downloads_and_installs_drain_as_builds_do() -> None:

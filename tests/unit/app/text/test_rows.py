@@ -35,12 +35,12 @@ def test_every_state_has_its_words() -> None:
     nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="helper", builds=(C,))
     started = v.BuildStarted(build=A, slot=1)
     assert said() == "queued: queued"
-    assert said(in_line="12th in line") == "queued: queued 12th in line"
+    assert said(in_line="12th in queue") == "queued: queued 12th in queue"
     assert (
         said(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
         == "queued: queued paused"
     )
-    assert said(lock, now=41.0) == 'waiting: locked by pid 4121 "uv build" for 0:31'
+    assert said(lock, now=41.0) == "waiting: locked held by uv build (pid 4121) for 0:31"
     assert said(nested) == "waiting: needs helper (queued)"
     assert said(started) == "building: building starting"
     assert said(started, v.BuildPhase(build=A, phase=Phase.BUILD)) == "building: building build"

@@ -75,7 +75,7 @@ def test_what_fails_before_resolving_begins_is_told_too() -> None:
 
 def test_an_environment_waits_is_written_and_done() -> None:
     waiting = v.LockWaiting(lock=ENV, holder=Holder(pid=4711, command="uv pip install"), t=8.0)
-    words = 'waiting 0:12 for .venv: locked by pid 4711 "uv pip install"'
+    words = "waiting 0:12 for .venv: held by uv pip install (pid 4711)"
     assert told(RESOLVING, RESOLVED, waiting, now=20.0) == StatusMessage("waiting", (words,))
     has, left = v.LockAcquired(lock=ENV), v.LockReleased(lock=ENV)
     assert told(waiting, has) == StatusMessage("working", ("writing into .venv",))
@@ -121,7 +121,7 @@ def test_changes_are_summed_up(changes: tuple[v.EnvironmentChange, ...], words: 
     [
         (NEW, "a 1"),
         (UP, "b 1.10 (was 1.9)"),
-        (SAME, "d 1 (again)"),
+        (SAME, "d 1 (reinstalled)"),
         (EDITABLE, "e 1 (editable)"),
         (GONE, "f 1"),
         (v.EnvironmentChange(name="x", old="2004d", new="1", editable=True), "x 1 (editable, was 2004d)"),
