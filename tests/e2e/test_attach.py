@@ -152,7 +152,7 @@ def test_the_commands_of_a_shell(held: Held) -> None:
     assert held.says("pause").startswith("paused: 1 build finishing")
     assert held.says("resume") == "resumed: builds 1\n"
     assert held.says("cancel", "t0") in ("t0: cancelled\n", "t0 1.0: cancelled\n")
-    assert held.says("retry", "t0").startswith("t0: again, as b5")
+    assert held.says("retry", "t0").startswith("t0: retrying as b5")
     refused = held.told("cancel", "b9")
     assert (refused.returncode, refused.stderr.splitlines()[0]) == (
         2, "wheelpool: there is no build b9",

@@ -24,7 +24,7 @@ HEADER = v.Header(
 ROWS = {
     "runs": ("> runs", "building"),
     "broken": ("x broken", "failed", "no compiler"),
-    "locked": ("~ locked", "locked", 'by pid 41 "uv"'),
+    "locked": ("~ locked", "locked", "held by uv (pid 41)"),
     "big": ("~ big", "memory", "3.0 GiB missing"),
     "needy": ("~ needy", "needs", "runs (building)"),
     "loads": ("~ loads", "fetching", "x.tar.gz"),
