@@ -8,11 +8,13 @@ import msgspec
 from hypothesis import strategies as st
 
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
+from pool.events.process_delta import ProcessDelta
 from pool.events.types import (
     BuildFinished,
     BuildOutput,
     BuildPhase,
     BuildQueued,
+    BuildRequirementsResolved,
     BuildSample,
     BuildStarted,
     BuildWaiting,
@@ -36,6 +38,7 @@ from pool.events.types import (
     ResolveProgress,
     ResolveStarted,
     RunStarted,
+    RunStopping,
     Sample,
     SelectedVersion,
 )
@@ -127,7 +130,9 @@ def _build_events(build: BuildId, slots: dict[BuildId, int]) -> list[KnownEvent]
     free = next(slot for slot in range(1, 10) if slot not in slots.values())
     holder = Holder(pid=7, command="uv build")
     machine = MachineMemory(total=100, available=50)
+    process = ProcessDelta(pid=7, ppid=1, name="cc", command="cc -c a.c", rss=5, cpu=99.0)
     tree = BuildSample(build=build, processes=(), rss=5, peak=9)
+    busy = BuildSample(build=build, processes=(process,), rss=5, peak=9, pss=4)
     started = [] if build in slots else [BuildStarted(build=build, slot=free)]
     return [
         *started,
@@ -135,7 +140,9 @@ def _build_events(build: BuildId, slots: dict[BuildId, int]) -> list[KnownEvent]
         *[BuildPhase(build=build, phase=phase) for phase in Phase],
         *[BuildFinished(build=build, outcome=outcome, peak=7) for outcome in Outcome],
         BuildOutput(build=build, lines=3, bytes=30, last="hello"),
+        BuildRequirementsResolved(build=build, requirements=("setuptools 80.0",)),
         Sample(builds=(tree,), machine=machine),
+        Sample(builds=(busy,), machine=machine),
         LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"),
         LimitChanged(limit=LimitName.BUILDS, old=2, new=3, why="user"),
     ]
@@ -151,6 +158,7 @@ def _other_events(about: BuildId | None) -> list[KnownEvent]:
         LockReleased(build=about, lock="/t"),
         InstallStarted(build=about, distribution="w", environment="/env"),
         InstallFinished(build=about, distribution="w", environment="/env"),
+        RunStopping(why="interrupted"),
         Note(build=about, text="by the way"),
         ResolveStarted(requirements=("a",)),
         ResolveProgress(pages=3),
