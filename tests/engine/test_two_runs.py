@@ -117,7 +117,8 @@ async def test_one_limit_holds_over_two_runs_and_each_has_its_own_journal(tmp_pa
     async with shared_pool(tmp_path, builds=2) as runs:
         first = await runs.create("first", *trees_of(tmp_path, "a", 4))
         second = await runs.create("second", *trees_of(tmp_path, "b", 4))
-        assert await asyncio.gather(first.finish(), second.finish()) == [0, 0]
+        codes = await asyncio.gather(first.finish(), second.finish())
+    assert list(codes) == [0, 0]
     assert first.run.id != second.run.id
     assert first.run.journal != second.run.journal
     assert runs.most == 2
@@ -228,7 +229,8 @@ async def test_the_limit_of_a_run_holds_under_that_of_the_pool(tmp_path: Path) -
 
         for run in (narrow, wide):
             run.on_event = count(run)
-        assert await asyncio.gather(narrow.finish(), wide.finish()) == [0, 0]
+        codes = await asyncio.gather(narrow.finish(), wide.finish())
+        assert list(codes) == [0, 0]
     assert most["narrow"] == 1
     assert runs.most == 3
     assert narrow.state.limits[BUILDS].cap == 1
