@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
+    from pool.build.context import BuildService
     from pool.build.job import BuildJob
-    from pool.build.service import BuildService
     from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate
     from pool.resolve.service import ResolverService

@@ -35,11 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pool.build.context import BuildContext
+    from pool.build.context import BuildContext, BuildService
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.job import BuildJob
     from pool.build.locking import BuildLocks
-    from pool.build.service import BuildService
     from pool.build.source import Source, SourceTree
     from pool.build.workspace import BuildDir
     from pool.cache.unpacked_wheels import UnpackedWheel

@@ -1,4 +1,8 @@
-"""The parts of a run that its builds use, grouped by the step of a build that uses them."""
+"""The parts of a run that its builds use, grouped by the step of a build that uses them.
+
+`BuildService` is the scheduler of the run, as its users see it. It is no part of the context: it is
+passed to each call, because the scheduler needs the context and builds need the scheduler.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ if TYPE_CHECKING:
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
-    from pool.build.job import BuildJob
+    from pool.build.job import BuildJob, BuildRequest, BuildResult
     from pool.build.monitor import BuildMonitor
-    from pool.build.service import BuildService
+    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.cache.wheel_cache import WheelCache
     from pool.events.bus import EventBus
     from pool.resolve.service import ResolverService
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildContext",
+    "BuildService",
     "CacheContext",
     "EnvContext",
     "FetchContext",
@@ -39,6 +44,48 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class BuildService(Protocol):
+    """Builds requests, each once, and lets dependents wait for the result."""
+
+    def submit(self, requests: Sequence[BuildRequest]) -> list[BuildJob]:
+        """Register builds and start them, the longest expected first."""
+        ...
+
+    async def build_metadata(self, request: BuildRequest) -> str:
+        """Return the METADATA that the backend of a source distribution makes.
+
+        Raises:
+            SkippedError: the build failed.
+        """
+        ...
+
+    async def build_nested(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
+        """Return the unpacked wheel of a build requirement; it is built once in the run.
+
+        Raises:
+            RequirementError: the builds would wait for each other in a cycle.
+            SkippedError: the build failed.
+        """
+        ...
+
+    async def result_of(self, job: BuildJob) -> BuildResult:
+        """Wait for the result of a build, or of its next attempt if it can be retried.
+
+        Raises:
+            SkippedError: it failed and is not retried.
+        """
+        ...
+
+    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
+        """Let one build wait for another one.
+
+        Raises:
+            RequirementError: the builds would wait for each other in a cycle.
+            SkippedError: the other build failed.
+        """
+        ...
 
 
 class SharedEnv(Protocol):

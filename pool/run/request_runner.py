@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from pool.build.context import BuildService
     from pool.build.job import BuildJob
-    from pool.build.service import BuildService
     from pool.events.bus import EventBus
     from pool.requirements.request import RequirementSpec
     from pool.resolve.manifest import Candidate

@@ -19,12 +19,12 @@ from pool.events.bus import EventBus
 from pool.events.journal import logs_path, open_run_journal
 from pool.events.types import Note, RunFinished, RunStarted, RunStopping
 from pool.resolve.service import Pages
-from pool.run.assembly import create_context
 from pool.run.control_server import ControlServer, reject_reason
 from pool.run.installer import Installer
 from pool.run.metadata import MetadataFetcher
 from pool.run.registry import JobRegistry
 from pool.run.request_runner import RequestRunner, ResolveProgressEvents
+from pool.run.resources import create_context
 from pool.run.scheduler import Scheduler
 from pool.run.selection import Selection
 from pool.run.target import read_target

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from pool.build.context import BuildService
     from pool.build.job import BuildJob
-    from pool.build.service import BuildService
 
 __all__ = ["Provider", "Selection"]
 

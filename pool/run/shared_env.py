@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from pool.build.context import BuildService
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.job import BuildJob
-    from pool.build.service import BuildService
     from pool.run.installer import Installer
     from pool.run.selection import Provider, Selection
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,68 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
     kept = list((tmp_path / "cache" / "builds").glob("*/*"))
     failed = [b for b in state.builds.values() if b.outcome is pool.Outcome.FAILED]
     assert len(kept) == len(failed), "what failed is kept, and nothing else"
+
+
+async def play(run: pool.Run, state: pool.RunState, dice: random.Random) -> int:
+    """Run a run while random controls come; return its exit code."""
+    async with asyncio.TaskGroup() as group:
+        controls = group.create_task(meddle(run, state, dice))
+        code = await run.run()
+        controls.cancel()
+    return code
+
+
+@pytest.mark.parametrize("seed", range(2 * STRESS))
+async def test_random_controls_of_several_runs_in_one_pool(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(1000 + seed)
+    links = tmp_path / "links"
+    make_sdist(links, "helper", backend=NAP)
+    shared = make_tree(tmp_path, "shared", backend=NAP, build_requires=["helper"])
+    how = settings(tmp_path, links, 3)
+    states = [pool.RunState() for _ in range(3)]
+    seen: list[list[v.KnownEvent]] = [[], [], []]
+    too_many = Counter[str]()
+
+    def listen(number: int, event: v.KnownEvent) -> None:
+        seen[number].append(event)
+        state, before = states[number], len(states[number].slots)
+        pool.apply(state, event)
+        slots = [slot for one in states for slot in one.slots]
+        too_many["one slot"] += len(slots) != len(set(slots))
+        if len(state.slots) > before:
+            too_many["own limit"] += len(state.slots) > state.limits[pool.LimitName.BUILDS].cap
+
+    async with asyncio.timeout(120), await pool.Pool.create(how) as the_pool:
+        runs = []
+        for number in range(3):
+            trees = [
+                make_tree(tmp_path / f"run{number}", f"r{number}t{n}",
+                          backend=NAP + (FAILS if n == 0 else ""),
+                          build_requires=["helper"] if n % 2 else [])
+                for n in range(4)
+            ]  # fmt: skip
+            parsed = [pool.parse_requirement(str(tree), tmp_path) for tree in (*trees, shared)]
+            run_settings = dataclasses.replace(
+                how,
+                run_builds=dice.choice([None, 1, 2, 9]),
+                journal=tmp_path / f"run{number}.jsonl",
+                out_dir=tmp_path / f"out{number}",
+            )
+            request = pool.Request(requirements=tuple(parsed))
+            runs.append(await the_pool.create_run(run_settings, request, partial(listen, number)))
+        games = [play(run, state, dice) for run, state in zip(runs, states, strict=True)]
+        codes = await asyncio.gather(*games)
+    assert set(codes) <= {0, 1, 130}
+    assert not +too_many
+    for run, state, events in zip(runs, states, seen, strict=True):
+        ended = Counter(event.build for event in events if isinstance(event, v.BuildFinished))
+        assert ended == Counter(dict.fromkeys(state.builds, 1)), "each build ends exactly once"
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        folded = pool.RunState()
+        with pool.JournalReader(run.journal) as reader:
+            pool.apply_all(folded, reader.read())
+        assert folded == state
+    kept = list((tmp_path / "cache" / "builds").glob("*/*"))
+    builds = [build for state in states for build in state.builds.values()]
+    failed = [build for build in builds if build.outcome is pool.Outcome.FAILED]
+    assert len(kept) == len(failed), "folders of failed builds are kept, and no others"
