@@ -199,8 +199,9 @@ class _Planner:
         else:
             dist = self._staged.dists[self._staged.owners[path]]
             raise InstallError(
-                f"{dist.name} {dist.version} contains a file {path}, which is a folder",
-                hint="it has files that belong to no distribution, or to another; move them away",
+                f"{dist.name} {dist.version} contains a file {path}, which is a folder in the "
+                "environment",
+                hint="it has files of another distribution or of none; move them away",
             )
 
     def _may_replace(self, path: str) -> bool:

@@ -58,7 +58,7 @@ class StagedSet:
     env: TargetEnvironment
     folder: Path
     lock: RunFolderLock
-    """Of ``folder``; another process may remove or finish the set when it is released."""
+    """The lock of ``folder``; once it is released, other processes remove or finish the set."""
     dists: tuple[StagedDist, ...]
     records: Records
     """The RECORDs of the installed distributions."""
@@ -122,7 +122,7 @@ def _stage(
     layouts = [lay_out(item, env, paths) for item in items]
     dists = [_staged_dist(item, files) for item, files in zip(items, layouts, strict=True)]
     dists += [StagedDist(name=canonicalize_name(name), version=None) for name in remove]
-    # Of the owner alone: no other user reads files before they have their modes.
+    # For the owner alone: other users must not read files before their modes are set.
     lock = RunFolderLock.create(Path(paths.prefix, STAGING_DIR, secrets.token_hex(8)), mode=0o700)
     staged = StagedSet(
         env=env, folder=lock.folder, lock=lock, dists=tuple(dists), records=Records(paths)
