@@ -163,6 +163,7 @@ def _open_resources(
     monitor = BuildMonitor(router, sampler, executors.sampler, limits.jobs, guard.on_sample)
     index_clients = IndexClients(settings.cache_dir, clock)
     stack.push_async_callback(index_clients.aclose)
+    stack.callback(limits.jobs.close)
     housekeeping = Housekeeping(router)
     stack.push_async_callback(housekeeping.aclose)
     housekeeping.start("monitoring of builds", monitor.run)

@@ -1,17 +1,17 @@
-"""The account of jobs: one number for the compilers of all builds.
+"""The account of job tokens: one number of jobs (compilers and the like) for all builds.
 
-Pure, as `Limiter` is: it is told what lies unread in each build's pipe and answers what to put in
-and what to take out; `pool.scheduling.jobserver` does it. Every build that is inside has one job of
-its own; each byte it was granted, and each token leased to it, is one more.
+Pure, as `Limiter` is. It takes the number of unread bytes in each build's FIFO and returns the
+bytes to write and to read; `pool.scheduling.jobserver` does that. Each admitted build has one job of
+its own. Each byte that it was granted, and each token leased to it, is one more.
 
-The rules, each a property test: all jobs together are never more than the cap, unless it was just
-lowered; who waits to come in goes before anybody's next token; no token stays free, or idle for
-long, while somebody may want it; who has fewer comes before who has more; all that a build holds
-is free again when it leaves.
+The rules, each a property test: all jobs together never exceed the cap, unless it was just lowered;
+a waiting build is admitted before any build gets its next token; no token stays free, or unused for
+long, while a build may want it; a build with fewer jobs gets a token before one with more; all
+tokens of a build are free again when it is removed.
 
-A tool that writes a token back reads the next one microseconds later, and so would keep all that
-it ever had. Whose tokens are needed elsewhere is `greedy`: what such a one writes back is taken
-the moment it is there, which comes first about every other time.
+A tool that writes a token back reads the next one microseconds later, and so would keep all tokens
+that it ever had. `reclaimable` returns the builds whose tokens are needed elsewhere: a byte that
+such a build writes back is read at once, which succeeds about every other time.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ __all__ = ["JobTokens"]
 
 K = TypeVar("K", bound="Hashable")
 
-PATIENCE = 3
-"""Looks at which a byte may lie unread before it goes to somebody who has none."""
-REST = 8
-"""Looks after which somebody who left a byte unread may want one again; twice as many each time."""
-_MOST_DOUBLED = 4
+IDLE_LOOKS = 3
+"""Looks at which a byte may stay unread before it goes to a build without an unread byte."""
+COOLDOWN_LOOKS = 8
+"""Looks after which a build that left a byte unread may want one again; doubled each time."""
+_MAX_DOUBLINGS = 4
 
 
 @dataclass(slots=True, kw_only=True)
-class _Holding:
-    """What one build has beside its own job."""
+class _Share:
+    """The tokens of one build beside its own job."""
 
-    most: int
+    max_jobs: int
     leased: int = 0
     granted: int = 0
-    """Bytes put into its pipe and not taken out by us: unread, or with its processes."""
+    """Bytes written to its FIFO and not read back: unread, or held by its processes."""
     unread: int = 0
-    idle: int = 0
-    """Looks since it last read something, while there is something to read."""
-    resting: int = 0
-    """Looks until it counts as wanting again."""
-    refused: int = 0
-    """How often in a row it left a byte that somebody else wanted."""
+    idle_looks: int = 0
+    """Looks since it last read a byte while there was one."""
+    cooldown: int = 0
+    """Looks until it counts as wanting a token again."""
+    unread_takes: int = 0
+    """How often in a row a byte that it left unread was given to another build."""
 
     @property
     def jobs(self) -> int:
@@ -55,180 +55,184 @@ class _Holding:
 
     @property
     def wants(self) -> bool:
-        return not self.resting and self.unread == 0 and self.may_have
+        return not self.cooldown and self.unread == 0 and self.may_get_more
 
     @property
-    def may_have(self) -> bool:
-        return self.jobs < self.most
+    def may_get_more(self) -> bool:
+        return self.jobs < self.max_jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    most: int
+    max_jobs: int
     lease: int
 
 
 class JobTokens(Generic[K]):
-    """Who may run how many jobs.
+    """The jobs of each build.
 
     Attributes:
-        cap: the most jobs of all together, at least 1.
-        backed: tokens that an outer jobserver has lent us; None where there is none. The first
-            job is paid by whoever started us.
+        cap: the most jobs of all builds together, at least 1.
+        borrowed: tokens that an outer jobserver has lent; None if there is none. The first job
+            needs no token: the outer make counts this process as one of its own jobs.
     """
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
-        self.backed: int | None = None
-        # Whose last byte is the longest ago comes first.
-        self._inside: dict[K, _Holding] = {}
+        self.borrowed: int | None = None
+        # Ordered by the last grant, the longest ago first.
+        self._shares: dict[K, _Share] = {}
         self._waiting: dict[K, _Request] = {}
 
     @property
-    def ceiling(self) -> int:
-        """The most jobs there may be now."""
-        return self.cap if self.backed is None else min(self.cap, 1 + self.backed)
+    def max_jobs(self) -> int:
+        """The most jobs that there may be now."""
+        return self.cap if self.borrowed is None else min(self.cap, 1 + self.borrowed)
 
     @property
     def used(self) -> int:
         """All jobs that are given out, unread bytes among them."""
-        return sum(holding.jobs for holding in self._inside.values())
+        return sum(share.jobs for share in self._shares.values())
 
     @property
     def free(self) -> int:
-        """How many more could be given out; negative when the cap was lowered."""
-        return self.ceiling - self.used
+        """The number of jobs that can still be given out; negative after the cap was lowered."""
+        return self.max_jobs - self.used
 
     @property
     def wanted(self) -> int:
-        """How many wait to come in, or may want a token and have none to read."""
-        return len(self._waiting) + sum(holding.wants for holding in self._inside.values())
+        """The number of builds that wait, or may want a token and have none to read."""
+        return len(self._waiting) + sum(share.wants for share in self._shares.values())
 
-    def held(self, who: K) -> int:
-        """Return how many tokens somebody has taken or leased; 0 for one who is not inside."""
-        holding = self._inside.get(who)
-        return holding.leased + holding.granted - holding.unread if holding else 0
+    def held(self, build: K) -> int:
+        """Return the tokens that a build has read or leased; 0 if it is not admitted."""
+        share = self._shares.get(build)
+        return share.leased + share.granted - share.unread if share else 0
 
-    def allowed(self, who: K) -> int:
-        """Return how many jobs somebody may run before the next look; 0 if not inside."""
-        holding = self._inside.get(who)
-        return holding.jobs if holding else 0
+    def allowed(self, build: K) -> int:
+        """Return the jobs that a build may run before the next look; 0 if it is not admitted."""
+        share = self._shares.get(build)
+        return share.jobs if share else 0
 
-    def leased(self, who: K) -> int:
-        """Return how many tokens are set aside for somebody inside."""
-        return self._inside[who].leased
+    def leased_to(self, build: K) -> int:
+        """Return the tokens that are set aside for an admitted build."""
+        return self._shares[build].leased
 
-    def unread(self) -> dict[K, int]:
-        """Return what should lie in the pipes if nobody has touched them since the last look."""
-        return {who: holding.unread for who, holding in self._inside.items()}
+    def expected_unread(self) -> dict[K, int]:
+        """Return the unread bytes of each FIFO if none was read or written since the last look."""
+        return {build: share.unread for build, share in self._shares.items()}
 
-    def request(self, who: K, *, most: int, lease: int = 0) -> None:
-        """Queue somebody for a job of its own.
+    def request(self, build: K, *, max_jobs: int, lease: int = 0) -> None:
+        """Queue a build for a job of its own.
 
         Args:
-            who: neither inside nor waiting.
-            most: how many jobs it may ever have at once, at least 1.
-            lease: tokens to set aside for it when it comes in, as far as there are any.
+            build: neither admitted nor waiting.
+            max_jobs: the most jobs that it may have at once, at least 1.
+            lease: tokens to set aside for it when it is admitted, as far as there are any.
         """
-        self._waiting[who] = _Request(most=most, lease=lease)
+        self._waiting[build] = _Request(max_jobs=max_jobs, lease=lease)
 
-    def leave(self, who: K) -> None:
-        """Take somebody out, inside or waiting; all its tokens are free again."""
-        self._inside.pop(who, None)
-        self._waiting.pop(who, None)
+    def remove(self, build: K) -> None:
+        """Remove a build that is admitted or waits; all its tokens are free again."""
+        self._shares.pop(build, None)
+        self._waiting.pop(build, None)
 
     def admit(self) -> list[K]:
-        """Let in who can be let in, first come first served."""
+        """Admit waiting builds while there are free jobs, first come first served."""
         admitted = []
-        for who, wish in list(self._waiting.items()):
+        for build, request in list(self._waiting.items()):
             if self.free < 1:
                 break
-            del self._waiting[who]
-            leased = max(0, min(wish.lease, self.free - 1, wish.most - 1))
-            self._inside[who] = _Holding(most=wish.most, leased=leased)
-            admitted.append(who)
+            del self._waiting[build]
+            leased = max(0, min(request.lease, self.free - 1, request.max_jobs - 1))
+            self._shares[build] = _Share(max_jobs=request.max_jobs, leased=leased)
+            admitted.append(build)
         return admitted
 
-    def look(self, unread: Mapping[K, int]) -> dict[K, int]:
-        """Take note of what lies in the pipes; return how many bytes to take out of which."""
-        for who, holding in self._inside.items():
-            _note(holding, unread[who])
-        pressed, starving = self._pressed, self._starving
+    def find_surplus(self, unread: Mapping[K, int]) -> dict[K, int]:
+        """Record the unread bytes of each FIFO; return how many bytes to read back from which."""
+        for build, share in self._shares.items():
+            _update_unread(share, unread[build])
+        must_reclaim, is_short = self._must_reclaim, self._is_short
         surplus = {}
-        for who, holding in self._inside.items():
-            bored = holding.idle > PATIENCE and (starving or self.backed is not None)
-            above = max(0, holding.jobs - holding.most)
-            keep = 0 if pressed or bored else 1 if starving else holding.unread - above
-            if holding.unread > keep:
-                surplus[who] = holding.unread - max(0, keep)
+        for build, share in self._shares.items():
+            idle = share.idle_looks > IDLE_LOOKS and (is_short or self.borrowed is not None)
+            excess = max(0, share.jobs - share.max_jobs)
+            keep = 0 if must_reclaim or idle else 1 if is_short else share.unread - excess
+            if share.unread > keep:
+                surplus[build] = share.unread - max(0, keep)
         return surplus
 
-    def took(self, who: K, count: int) -> None:
-        """So many bytes were taken out of somebody's pipe."""
-        holding = self._inside[who]
-        # More than it had are none of ours: somebody wrote back what was never read.
-        holding.granted = max(0, holding.granted - count)
-        holding.unread = max(0, holding.unread - count)
-        if holding.idle > PATIENCE and holding.unread == 0:
-            holding.resting = REST << min(holding.refused, _MOST_DOUBLED)
-            holding.refused += 1
+    def record_taken(self, build: K, count: int) -> None:
+        """Record the number of bytes that were read back from a build's FIFO."""
+        share = self._shares[build]
+        # A tool may write more bytes than it has read: the surplus is no token of ours.
+        share.granted = max(0, share.granted - count)
+        share.unread = max(0, share.unread - count)
+        if share.idle_looks > IDLE_LOOKS and share.unread == 0:
+            share.cooldown = COOLDOWN_LOOKS << min(share.unread_takes, _MAX_DOUBLINGS)
+            share.unread_takes += 1
 
     def grant(self) -> list[K]:
-        """Return whose pipes get a byte, once for each, counted as theirs already."""
+        """Return the builds that get a byte, once for each byte; the bytes are counted already."""
         granted: list[K] = []
-        while not self._waiting and self.free > 0 and (who := self._next()) is not None:
-            holding = self._inside.pop(who)
-            holding.granted += 1
-            holding.unread += 1
-            holding.idle = 0
-            self._inside[who] = holding
-            granted.append(who)
+        while not self._waiting and self.free > 0 and (build := self._next_recipient()) is not None:
+            share = self._shares.pop(build)
+            share.granted += 1
+            share.unread += 1
+            share.idle_looks = 0
+            self._shares[build] = share
+            granted.append(build)
         return granted
 
-    def greedy(self) -> list[K]:
-        """Return whose bytes should be taken as soon as they are written back."""
-        if self._pressed:
-            return [who for who, holding in self._inside.items() if holding.granted]
-        wanting = [holding.jobs for holding in self._inside.values() if holding.wants]
+    def reclaimable(self) -> list[K]:
+        """Return the builds whose bytes are read back as soon as they are written back."""
+        if self._must_reclaim:
+            return [build for build, share in self._shares.items() if share.granted]
+        wanting = [share.jobs for share in self._shares.values() if share.wants]
         if not wanting or self.free > 0:
             return []
         fair = min(wanting) + 1
         return [
-            who for who, holding in self._inside.items() if holding.granted and holding.jobs > fair
+            build for build, share in self._shares.items() if share.granted and share.jobs > fair
         ]
 
     @property
-    def _pressed(self) -> bool:
+    def _must_reclaim(self) -> bool:
         return bool(self._waiting) or self.free < 0
 
     @property
-    def _starving(self) -> bool:
+    def _is_short(self) -> bool:
         return self.free <= 0 and self.wanted > 0
 
-    def _next(self) -> K | None:
-        """Return who comes first: who wants with the fewest jobs, else who has least to read."""
-        wanting = [who for who, holding in self._inside.items() if holding.wants]
+    def _next_recipient(self) -> K | None:
+        """Return the build that gets the next byte.
+
+        That is the build that wants one and has the fewest jobs, else the one with the fewest
+        unread bytes.
+        """
+        wanting = [build for build, share in self._shares.items() if share.wants]
         if wanting:
-            return min(wanting, key=lambda who: self._inside[who].jobs)
-        if self.backed is not None:
+            return min(wanting, key=lambda build: self._shares[build].jobs)
+        if self.borrowed is not None:
             return None
-        # Our own may as well lie where they may be wanted (ninja reads when one of its own jobs
-        # ends, and then as many as it can use); what is borrowed may not.
-        able = [who for who, holding in self._inside.items() if holding.may_have]
-        return min(able, key=self._ease, default=None)
+        # Own tokens may as well lie in a FIFO (ninja reads when one of its jobs ends, and then as
+        # many as it can use). Borrowed ones may not: the outer jobserver has other clients.
+        able = [build for build, share in self._shares.items() if share.may_get_more]
+        return min(able, key=self._unread_order, default=None)
 
-    def _ease(self, who: K) -> tuple[int, bool]:
-        holding = self._inside[who]
-        return holding.unread, bool(holding.resting)
+    def _unread_order(self, build: K) -> tuple[int, bool]:
+        share = self._shares[build]
+        return share.unread, bool(share.cooldown)
 
 
-def _note(holding: _Holding, unread: int) -> None:
-    """See whether somebody has read what it was offered."""
-    if unread < holding.unread:
-        holding.idle = holding.resting = holding.refused = 0
+def _update_unread(share: _Share, unread: int) -> None:
+    """Record whether a build has read a byte since the last look."""
+    if unread < share.unread:
+        share.idle_looks = share.cooldown = share.unread_takes = 0
     else:
-        holding.resting = max(0, holding.resting - 1)
-        holding.idle = holding.idle + 1 if unread else 0
-    holding.unread = unread
-    # A byte that we never put there can be read like any other.
-    holding.granted = max(holding.granted, unread)
+        share.cooldown = max(0, share.cooldown - 1)
+        share.idle_looks = share.idle_looks + 1 if unread else 0
+    share.unread = unread
+    # A byte that the pool never wrote can be read like any other.
+    share.granted = max(share.granted, unread)

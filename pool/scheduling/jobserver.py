@@ -1,11 +1,12 @@
-"""The broker of job tokens: one FIFO for each running build, as GNU make's protocol has it.
+"""The jobserver: one FIFO with job tokens for each running hook, by GNU make's protocol.
 
-One FIFO for all could not be repaired when a client is killed; with one for each build, what a
-build holds is what was granted less what lies unread (FIONREAD), and all of it is free again when
-its processes are gone. Who gets what is decided by `pool.scheduling.job_tokens`, which is pure.
+A FIFO for all builds could not be repaired when a client is killed. With one for each build, the
+tokens that a build holds are those granted less the unread bytes (FIONREAD), and all of them are
+free again when its processes have ended. `pool.scheduling.job_tokens`, which is pure, decides which
+build gets a token.
 
-Under an outer make (MAKEFLAGS names a jobserver that can be reached), every token comes from there;
-our own first job was paid by whoever started us.
+Under an outer make (MAKEFLAGS names a jobserver that can be opened) every token comes from there.
+The first job needs none: the outer make counts this process as one of its own jobs.
 """
 
 from __future__ import annotations
@@ -30,181 +31,179 @@ if TYPE_CHECKING:
 
     from pool.scheduling.job_tokens import JobTokens
 
-__all__ = ["Granted", "Jobserver", "OuterJobserver", "last_auth"]
+__all__ = ["JobGrant", "Jobserver", "OuterJobserver", "find_auth"]
 
 K = TypeVar("K", bound="Hashable")
 
-FAST, SLOW = 0.005, 0.05
-"""Seconds between two looks while tokens move, and when nothing has moved for a while."""
-_ALL = 4096
-"""Bytes taken at once: more than anybody is ever granted."""
-_PLAIN = re.compile(r"[\w./+@=,-]+", re.ASCII)
+FAST_SECONDS, SLOW_SECONDS = 0.005, 0.05
+"""Between two looks: while tokens move, and after a while without a change."""
+_MAX_READ_BYTES = 4096
+"""More bytes than any build is ever granted."""
+_PLAIN_PATH = re.compile(r"[\w./+@=,-]+", re.ASCII)
 _AUTH = re.compile(r"(?:^|\s)--jobserver-(?:auth|fds)=(\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
-    """What one hook may use."""
+class JobGrant:
+    """The jobs that one hook may use."""
 
     fifo: Path
-    """Its path has no character that make, cargo or a shell would take for another."""
+    """Its path has no character with a meaning for make, cargo or a shell."""
     fixed: int
-    """Jobs that are its own to the end of the hook: the first, and those leased to it."""
+    """Jobs that it has until its end: the first one, and those leased to it."""
 
 
 class Jobserver(Generic[K]):
     """All FIFOs of one pool. It belongs to one event loop; `run` is its only task.
 
     Args:
-        jobs: the account.
-        outer: the jobserver that we are a client of.
+        tokens: the account of the tokens.
+        outer: the jobserver of the make that runs this process.
     """
 
-    paused = False
-    """Builds can be paused; the compilers of those that run go on."""
-
-    def __init__(self, jobs: JobTokens[K], outer: OuterJobserver | None = None) -> None:
-        self._jobs = jobs
+    def __init__(self, tokens: JobTokens[K], outer: OuterJobserver | None = None) -> None:
+        self._tokens = tokens
         self._outer = outer
         if outer is not None:
-            jobs.backed = 0
-        self._pipes: dict[K, _Pipe] = {}
-        self._calls: dict[K, asyncio.Future[None]] = {}
-        self._caught: set[K] = set()
-        """Whose pipes are waited on, to be there before who writes reads again."""
-        self._stirred = asyncio.Event()
+            tokens.borrowed = 0
+        self._fifos: dict[K, _Fifo] = {}
+        self._waiters: dict[K, asyncio.Future[None]] = {}
+        self._watched: set[K] = set()
+        """The builds whose FIFOs are watched, to read a returned byte before its tool does."""
+        self._wakeup = asyncio.Event()
 
     @property
     def cap(self) -> int:
         """The most jobs of all builds together; may be set at any time."""
-        return self._jobs.cap
+        return self._tokens.cap
 
     def resize(self, cap: int) -> None:
-        """Set the cap; what is above a smaller one comes in as compilers end."""
-        self._jobs.cap = cap
-        self._turn()
+        """Set the cap; tokens above a smaller one are read back as compilers end."""
+        self._tokens.cap = cap
+        self._poll()
 
     def held(self, build: K) -> int:
-        """Return how many tokens a build has beside its first job."""
-        return self._jobs.held(build)
+        """Return the tokens that a build has beside its first job."""
+        return self._tokens.held(build)
 
     def allowed(self, build: K) -> int:
-        """Return how many jobs a build may run: its first, its tokens, and what it may read."""
-        return self._jobs.allowed(build)
+        """Return the jobs that a build may run: its first one, its tokens, and unread tokens."""
+        return self._tokens.allowed(build)
 
     @asynccontextmanager
-    async def admitted(
+    async def reserve(
         self,
         build: K,
         folder: Path,
         *,
-        most: int,
+        max_jobs: int,
         lease: int = 0,
         on_wait: Callable[[], None],
-    ) -> AsyncIterator[Granted]:
-        """Have a job for a hook, and a FIFO with more, while the block lasts.
+    ) -> AsyncIterator[JobGrant]:
+        """Hold a job for a hook, and a FIFO with more, for the length of a block.
 
         Args:
-            build: whose hook it is; one at a time.
-            folder: where the FIFO is made, if the path is a plain one.
-            most: jobs it may have at once.
-            lease: tokens that are set aside for tools that know no jobserver.
-            on_wait: called if there is no job to be had at once.
+            build: the build of the hook; it has one hook at a time.
+            folder: where the FIFO is created if the path is a plain one.
+            max_jobs: the most jobs that it may have at once.
+            lease: tokens to set aside for tools that do not speak the protocol.
+            on_wait: called if no job is free at once.
 
         Raises:
-            OSError: no FIFO can be made.
+            OSError: no FIFO can be created.
         """
-        most = max(1, most)
-        pipe = self._pipes[build] = _Pipe.made(folder)
+        max_jobs = max(1, max_jobs)
+        fifo = self._fifos[build] = _Fifo.create(folder)
         try:
-            await self._admission(build, most, lease, on_wait)
-            yield Granted(fifo=pipe.path, fixed=1 + self._jobs.leased(build))
+            await self._wait_for_job(build, max_jobs, lease, on_wait)
+            yield JobGrant(fifo=fifo.path, fixed=1 + self._tokens.leased_to(build))
         finally:
-            self._jobs.leave(build)
-            self._catch_from(self._caught - {build})
-            del self._pipes[build]
-            pipe.close()
-            self._turn()
+            self._tokens.remove(build)
+            self._set_watched(self._watched - {build})
+            del self._fifos[build]
+            fifo.close()
+            self._poll()
 
-    async def _admission(
-        self, build: K, most: int, lease: int, on_wait: Callable[[], None]
+    async def _wait_for_job(
+        self, build: K, max_jobs: int, lease: int, on_wait: Callable[[], None]
     ) -> None:
-        called = self._calls[build] = asyncio.get_running_loop().create_future()
+        waiter = self._waiters[build] = asyncio.get_running_loop().create_future()
         try:
-            self._jobs.request(build, most=most, lease=lease)
-            self._turn()
-            self._stirred.set()
-            if not called.done():
+            self._tokens.request(build, max_jobs=max_jobs, lease=lease)
+            self._poll()
+            self._wakeup.set()
+            if not waiter.done():
                 on_wait()
-            await called
+            await waiter
         finally:
-            del self._calls[build]
+            del self._waiters[build]
 
     async def run(self) -> None:
-        """Look again and again until cancelled: often while tokens move, seldom otherwise."""
-        pace = FAST
-        try:
-            while True:
-                if not self._pipes:
-                    self._stirred.clear()
-                    await self._stirred.wait()
-                await asyncio.sleep(pace)
-                pace = FAST if self._turn() else min(SLOW, 1.5 * pace)
-        finally:
-            if self._outer is not None:
-                self._outer.close()
+        """Poll until cancelled: often while tokens move, seldom otherwise."""
+        pause = FAST_SECONDS
+        while True:
+            if not self._fifos:
+                self._wakeup.clear()
+                await self._wakeup.wait()
+            await asyncio.sleep(pause)
+            pause = FAST_SECONDS if self._poll() else min(SLOW_SECONDS, 1.5 * pause)
 
-    def _turn(self) -> bool:
-        """Look once and act on it; return whether a build has read or given back anything."""
-        jobs, pipes = self._jobs, self._pipes
-        expected = jobs.unread()
-        seen = {who: pipes[who].unread() for who in expected}
-        for who, count in jobs.look(seen).items():
-            jobs.took(who, pipes[who].take(count))
+    def close(self) -> None:
+        """Return all tokens to the outer jobserver; no hook may be running."""
+        if self._outer is not None:
+            self._outer.close()
+
+    def _poll(self) -> bool:
+        """Move tokens once; return whether a build has read or returned any since the last time."""
+        tokens, fifos = self._tokens, self._fifos
+        expected = tokens.expected_unread()
+        unread = {build: fifos[build].count_unread() for build in expected}
+        for build, count in tokens.find_surplus(unread).items():
+            tokens.record_taken(build, fifos[build].read_tokens(count))
         self._borrow()
-        for who in jobs.admit():
-            if not self._calls[who].done():
-                self._calls[who].set_result(None)
-        for who in jobs.grant():
-            pipes[who].put()
-        self._give_back()
-        self._catch_from(set(jobs.greedy()))
-        return seen != expected
+        for build in tokens.admit():
+            if not self._waiters[build].done():
+                self._waiters[build].set_result(None)
+        for build in tokens.grant():
+            fifos[build].write_token()
+        self._return_borrowed()
+        self._set_watched(set(tokens.reclaimable()))
+        return unread != expected
 
-    def _catch_from(self, greedy: set[K]) -> None:
-        """Wait on these pipes, and on no others."""
+    def _set_watched(self, builds: set[K]) -> None:
+        """Watch the FIFOs of these builds, and no others."""
         loop = asyncio.get_running_loop()
-        for who in self._caught - greedy:
-            loop.remove_reader(self._pipes[who].fd)
-        for who in greedy - self._caught:
-            loop.add_reader(self._pipes[who].fd, self._catch, who)
-        self._caught = greedy
+        for build in self._watched - builds:
+            loop.remove_reader(self._fifos[build].fd)
+        for build in builds - self._watched:
+            loop.add_reader(self._fifos[build].fd, self._on_readable, build)
+        self._watched = builds
 
-    def _catch(self, who: K) -> None:
-        """Take first and think then: a tool that writes a byte reads again microseconds later."""
-        self._jobs.took(who, self._pipes[who].take(_ALL))
-        self._turn()
+    def _on_readable(self, build: K) -> None:
+        """Read returned bytes before all else: their tool reads again microseconds later."""
+        self._tokens.record_taken(build, self._fifos[build].read_tokens(_MAX_READ_BYTES))
+        self._poll()
 
     def _borrow(self) -> None:
-        """Take from the outer jobserver what is wanted here and can be had there."""
-        jobs = self._jobs
-        if self._outer is None or jobs.backed is None:
+        """Borrow as many tokens of the outer jobserver as builds want and as are free there."""
+        tokens = self._tokens
+        if self._outer is None or tokens.borrowed is None:
             return
-        wanted = jobs.wanted - jobs.free
-        while wanted > 0 and 1 + jobs.backed < jobs.cap and self._outer.take():
-            jobs.backed += 1
+        wanted = tokens.wanted - tokens.free
+        while wanted > 0 and 1 + tokens.borrowed < tokens.cap and self._outer.take():
+            tokens.borrowed += 1
             wanted -= 1
 
-    def _give_back(self) -> None:
-        """Let nothing lie here that the outer jobserver's other clients could use."""
-        jobs = self._jobs
-        while self._outer is not None and jobs.backed and jobs.free > 0:
+    def _return_borrowed(self) -> None:
+        """Return free tokens to the outer jobserver, for its other clients."""
+        tokens = self._tokens
+        while self._outer is not None and tokens.borrowed and tokens.free > 0:
             self._outer.give_back()
-            jobs.backed -= 1
+            tokens.borrowed -= 1
 
 
-class _Pipe:
-    """One build's FIFO, both ends of it open, so that nobody's open waits."""
+class _Fifo:
+    """One build's FIFO. Both ends are open here, so that no client blocks in open(2)."""
 
     def __init__(self, path: Path, own_folder: Path | None) -> None:
         self.path = path
@@ -212,11 +211,11 @@ class _Pipe:
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     @classmethod
-    def made(cls, folder: Path) -> _Pipe:
-        """Make a FIFO, elsewhere if the folder's path is not plain or takes none."""
+    def create(cls, folder: Path) -> _Fifo:
+        """Create a FIFO: in the folder, or elsewhere if its path is not plain or it cannot hold one."""
         path, own_folder = folder / "jobs", None
         with suppress(OSError):
-            if _PLAIN.fullmatch(str(path)):
+            if _PLAIN_PATH.fullmatch(str(path)):
                 path.unlink(missing_ok=True)
                 os.mkfifo(path, 0o600)
                 return cls(path, None)
@@ -224,29 +223,29 @@ class _Pipe:
         own_folder = Path(
             tempfile.mkdtemp(
                 prefix="wheelpool-",
-                dir=parent if _PLAIN.fullmatch(parent) else "/tmp",  # noqa: S108 - a folder of our own in it, 0700
+                dir=parent if _PLAIN_PATH.fullmatch(parent) else "/tmp",  # noqa: S108 - a folder of our own in it, 0700
             )
         )
         os.mkfifo(own_folder / "jobs", 0o600)
         return cls(own_folder / "jobs", own_folder)
 
-    def unread(self) -> int:
-        """Return how many bytes lie in it."""
+    def count_unread(self) -> int:
+        """Return the number of unread bytes."""
         return int(struct.unpack("i", fcntl.ioctl(self.fd, termios.FIONREAD, b"\0" * 4))[0])
 
-    def put(self) -> None:
-        """Put a byte in: far from filling it, so it never blocks."""
+    def write_token(self) -> None:
+        """Write a byte; the FIFO is never nearly full, so this does not block."""
         os.write(self.fd, b"+")
 
-    def take(self, count: int) -> int:
-        """Take bytes out, as many of so many as are still there."""
+    def read_tokens(self, count: int) -> int:
+        """Read at most ``count`` bytes; return how many there were."""
         try:
             return len(os.read(self.fd, count))
         except BlockingIOError:
             return 0
 
     def close(self) -> None:
-        """Remove it; what some process left behind may still do with it touches nobody."""
+        """Remove the FIFO; processes that still have it open affect no other build."""
         os.close(self.fd)
         with suppress(OSError):
             self.path.unlink()
@@ -254,14 +253,14 @@ class _Pipe:
             remove_tree(self._own_folder)
 
 
-def last_auth(makeflags: str) -> str | None:
+def find_auth(makeflags: str) -> str | None:
     """Return the jobserver that MAKEFLAGS names: ``fifo:PATH`` or ``R,W``; the last one counts."""
     found = _AUTH.findall(makeflags)
     return found[-1] if found else None
 
 
 class OuterJobserver:
-    """A jobserver that we are a client of: the make that runs us."""
+    """The jobserver of the make that runs this process; a client of it."""
 
     def __init__(self, read: int, write: int) -> None:
         self._read = read
@@ -272,10 +271,10 @@ class OuterJobserver:
     def join(cls, environ: Mapping[str, str]) -> OuterJobserver | None:
         """Join the jobserver that the environment names, if it can be reached.
 
-        A pair of descriptors is named to every program that make runs, but open only in those
-        it takes for makes (recipes with ``+`` or ``$(MAKE)``).
+        MAKEFLAGS names a pair of descriptors to every program that make runs, but they are open
+        only in recipes with ``+`` or ``$(MAKE)``.
         """
-        auth = last_auth(environ.get("MAKEFLAGS", ""))
+        auth = find_auth(environ.get("MAKEFLAGS", ""))
         if auth is None:
             return None
         name = auth.removeprefix("fifo:")
@@ -283,7 +282,7 @@ class OuterJobserver:
             pair = re.fullmatch(r"(\d+),(\d+)", auth)
             if pair is None or not all(_is_pipe(int(number)) for number in pair.groups()):
                 return None
-            # Opened anew: what is set on ours (non-blocking) is not set on make's.
+            # Opened again: O_NONBLOCK must not be set on make's own descriptors.
             paths = [f"/proc/self/fd/{number}" for number in pair.groups()]
         else:
             paths = [name, name]
@@ -298,7 +297,7 @@ class OuterJobserver:
             return None
 
     def take(self) -> bool:
-        """Take a token, if there is one now."""
+        """Read a token; return False if none is free now."""
         try:
             token = os.read(self._read, 1)
         except OSError:
@@ -307,13 +306,13 @@ class OuterJobserver:
         return bool(token)
 
     def give_back(self) -> None:
-        """Write back a byte that was read: some clients tell one from another."""
-        # A make that is gone wants nothing back.
+        """Write back a byte that was read: some clients give bytes a meaning."""
+        # The make may have ended.
         with suppress(OSError):
             os.write(self._write, bytes([self._held.pop()]))
 
     def close(self) -> None:
-        """Give everything back."""
+        """Return all tokens."""
         while self._held:
             self.give_back()
         os.close(self._read)

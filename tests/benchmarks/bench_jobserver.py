@@ -48,8 +48,8 @@ async def cost(builds: int, naps: float | None, seconds: float, folder: Path) ->
         for number in range(builds):
             place = folder / str(number)
             place.mkdir(exist_ok=True)
-            admitted = jobserver.admitted(
-                BuildId(f"b{number}"), place, most=64, on_wait=lambda: None
+            admitted = jobserver.reserve(
+                BuildId(f"b{number}"), place, max_jobs=64, on_wait=lambda: None
             )
             fifos.append((await stack.enter_async_context(admitted)).fifo)
         clients = [group.create_task(_client(fifo, naps)) for fifo in fifos if naps is not None]
@@ -72,8 +72,8 @@ async def lateness(folder: Path, times: int) -> float:
     slowest = 0.0
     async with asyncio.TaskGroup() as group:
         broker = group.create_task(jobserver.run())
-        async with jobserver.admitted(
-            BuildId("b"), folder, most=64, on_wait=lambda: None
+        async with jobserver.reserve(
+            BuildId("b"), folder, max_jobs=64, on_wait=lambda: None
         ) as granted:
             pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
             for _ in range(times):

@@ -88,8 +88,8 @@ class HookJobs:
         most = min([sys.maxsize, *limits])
         # A lease cannot grow and shrink as tokens do: it is a fair share, rounded up.
         share = -(-cap // max(1, self._running_builds())) if tools.needs_lease else 1
-        async with self._jobserver.admitted(
-            job.key, build_dir.root, most=most, lease=share - 1, on_wait=on_wait
+        async with self._jobserver.reserve(
+            job.key, build_dir.root, max_jobs=most, lease=share - 1, on_wait=on_wait
         ) as granted:
             yield job_flags(
                 tools.environ(env.environ(self._environ), granted.fixed),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pool.scheduling.job_tokens import PATIENCE, REST, JobTokens
+from pool.scheduling.job_tokens import IDLE_LOOKS, COOLDOWN_LOOKS, JobTokens
 
 
 class Builds(RuleBasedStateMachine):
@@ -27,20 +27,22 @@ class Builds(RuleBasedStateMachine):
     def turn(self) -> None:
         """What the broker does at every look."""
         waiting = self.jobs._waiting.copy()
-        for who, count in self.jobs.look({who: self.pipes[who] for who in self.inside}).items():
+        for who, count in self.jobs.find_surplus(
+            {who: self.pipes[who] for who in self.inside}
+        ).items():
             assert 0 < count <= self.pipes[who]
             self.pipes[who] -= count
-            self.jobs.took(who, count)
+            self.jobs.record_taken(who, count)
         for who in self.jobs.admit():
-            self.inside[who] = waiting[who].most
+            self.inside[who] = waiting[who].max_jobs
         for who in self.jobs.grant():
             self.pipes[who] += 1
-        assert self.jobs.unread() == {who: self.pipes[who] for who in self.inside}
+        assert self.jobs.expected_unread() == {who: self.pipes[who] for who in self.inside}
 
     @rule(most=st.integers(1, 6), lease=st.integers(0, 3))
     def comes(self, most: int, lease: int) -> None:
         self.arrivals += 1
-        self.jobs.request(self.arrivals, most=most, lease=lease)
+        self.jobs.request(self.arrivals, max_jobs=most, lease=lease)
         self.turn()
 
     @precondition(lambda self: self.inside)
@@ -59,14 +61,14 @@ class Builds(RuleBasedStateMachine):
             self.working[who] -= 1
             self.pipes[who] += 1
 
-    @precondition(lambda self: self.jobs.greedy())
+    @precondition(lambda self: self.jobs.reclaimable())
     @rule(data=st.data())
     def gives_back_and_is_caught(self, data: st.DataObject) -> None:
         """What is written where it is needed elsewhere is taken before it can be read again."""
-        who = data.draw(st.sampled_from(sorted(self.jobs.greedy())))
+        who = data.draw(st.sampled_from(sorted(self.jobs.reclaimable())))
         count, self.working[who] = self.pipes[who] + self.working[who], 0
         self.pipes[who] = 0
-        self.jobs.took(who, count)
+        self.jobs.record_taken(who, count)
         self.turn()
 
     @precondition(lambda self: self.inside)
@@ -74,7 +76,7 @@ class Builds(RuleBasedStateMachine):
     def is_killed(self, data: st.DataObject) -> None:
         """Nothing that it has read ever comes back through its pipe."""
         who = data.draw(st.sampled_from(sorted(self.inside)))
-        self.jobs.leave(who)
+        self.jobs.remove(who)
         del self.inside[who], self.pipes[who], self.working[who]
         self.turn()
 
@@ -99,21 +101,21 @@ class Builds(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_made(self) -> None:
-        leased = sum(self.jobs.leased(who) for who in self.inside)
+        leased = sum(self.jobs.leased_to(who) for who in self.inside)
         tokens = sum(self.pipes.values()) + sum(self.working.values()) + leased
         assert self.jobs.used == len(self.inside) + tokens
         assert all(
-            self.jobs.held(who) >= 0 and 1 + self.jobs.leased(who) + self.working[who] <= most
+            self.jobs.held(who) >= 0 and 1 + self.jobs.leased_to(who) + self.working[who] <= most
             for who, most in self.inside.items()
         )
 
     @invariant()
     def what_is_caught_goes_to_who_has_less(self) -> None:
         self.turn()
-        for who in self.jobs.greedy():
-            assert self.jobs.held(who) > self.jobs.leased(who) or self.pipes[who]
+        for who in self.jobs.reclaimable():
+            assert self.jobs.held(who) > self.jobs.leased_to(who) or self.pipes[who]
             if not self.jobs._waiting and self.jobs.free >= 0:
-                poorest = min(one.jobs for one in self.jobs._inside.values() if one.wants)
+                poorest = min(one.jobs for one in self.jobs._shares.values() if one.wants)
                 assert self.jobs.allowed(who) >= poorest + 2, "or it would go to and fro"
 
     @invariant()
@@ -133,15 +135,15 @@ def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
     cap: int, steps: list[int]
 ) -> None:
     jobs: JobTokens[str] = JobTokens(cap)
-    jobs.request("forger", most=99)
+    jobs.request("forger", max_jobs=99)
     jobs.admit()
     pipe = 0
     for step in [*steps, 0]:
         pipe = max(0, pipe + step)
-        taken = jobs.look({"forger": pipe}).get("forger", 0)
+        taken = jobs.find_surplus({"forger": pipe}).get("forger", 0)
         pipe -= taken
         if taken:
-            jobs.took("forger", taken)
+            jobs.record_taken("forger", taken)
         pipe += len(jobs.grant())
         assert 1 + pipe <= jobs.used <= cap
 
@@ -153,24 +155,26 @@ def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int
     working: Counter[int] = Counter()
 
     def turn() -> None:
-        for who, count in jobs.look({who: pipes[who] for who in jobs.unread()}).items():
+        for who, count in jobs.find_surplus(
+            {who: pipes[who] for who in jobs.expected_unread()}
+        ).items():
             pipes[who] -= count
-            jobs.took(who, count)
+            jobs.record_taken(who, count)
         jobs.admit()
         pipes.update(jobs.grant())
 
     for late in range(min(builds, cap)):
-        jobs.request(late, most=cap)
+        jobs.request(late, max_jobs=cap)
         for _ in range(3 * cap):
             turn()
             # All are makes that read what there is, and whose jobs end one by one.
-            for who in jobs.unread():
+            for who in jobs.expected_unread():
                 working[who] += pipes.pop(who, 0)
-            for who in jobs.greedy()[:1]:
+            for who in jobs.reclaimable()[:1]:
                 if working[who]:
                     working[who] -= 1
-                    jobs.took(who, 1)
-    shares = [jobs.allowed(who) for who in jobs.unread()]
+                    jobs.record_taken(who, 1)
+    shares = [jobs.allowed(who) for who in jobs.expected_unread()]
     assert len(shares) == min(builds, cap)
     assert max(shares) - min(shares) <= 1
     assert sum(shares) == cap
@@ -182,14 +186,14 @@ def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: i
     pipes: Counter[int] = Counter()
     builds = range(min(idle + 1, cap))
     for who in builds:
-        jobs.request(who, most=cap)
+        jobs.request(who, max_jobs=cap)
     jobs.admit()
     reader, got = builds[0], 0
     most = cap - len(builds)
-    for _ in range(2 * (PATIENCE + REST + 2) * (cap + 1) * len(builds)):
-        for who, count in jobs.look({who: pipes[who] for who in builds}).items():
+    for _ in range(2 * (IDLE_LOOKS + COOLDOWN_LOOKS + 2) * (cap + 1) * len(builds)):
+        for who, count in jobs.find_surplus({who: pipes[who] for who in builds}).items():
             pipes[who] -= count
-            jobs.took(who, count)
+            jobs.record_taken(who, count)
         pipes.update(jobs.grant())
         got += pipes.pop(reader, 0)
     assert got == most
@@ -197,16 +201,16 @@ def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: i
 
 def test_an_outer_jobserver_pays_for_all_but_the_first() -> None:
     jobs: JobTokens[str] = JobTokens(8)
-    jobs.backed = 0
-    jobs.request("a", most=8)
-    jobs.request("b", most=8)
+    jobs.borrowed = 0
+    jobs.request("a", max_jobs=8)
+    jobs.request("b", max_jobs=8)
     assert jobs.admit() == ["a"]
     assert jobs.wanted == 2
     assert jobs.grant() == []
-    jobs.backed = 1
+    jobs.borrowed = 1
     assert jobs.admit() == ["b"]
-    jobs.backed = 2
+    jobs.borrowed = 2
     assert jobs.grant() == ["a"]
-    for _ in range(PATIENCE + 1):
-        surplus = jobs.look({"a": 1, "b": 0})
+    for _ in range(IDLE_LOOKS + 1):
+        surplus = jobs.find_surplus({"a": 1, "b": 0})
     assert surplus == {"a": 1}, "what was borrowed is not left lying idle"

@@ -51,7 +51,7 @@ async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
     jobserver: Jobserver[BuildId] = Jobserver(JobTokens(4))
     async with running(jobserver):
         for _ in range(2):
-            async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+            async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted:
                 assert stat.S_IMODE(granted.fifo.stat().st_mode) == 0o600
                 assert granted.fifo.parent == tmp_path
                 # Never given back: as if its make had been killed.
@@ -67,11 +67,11 @@ async def test_who_comes_waits_until_a_job_is_free(tmp_path: Path) -> None:
 
     async def second(folder: Path) -> None:
         folder.mkdir()
-        async with jobserver.admitted(B, folder, most=9, on_wait=waited.set):
+        async with jobserver.reserve(B, folder, max_jobs=9, on_wait=waited.set):
             order.append("b is in")
 
     async def first(group: asyncio.TaskGroup) -> None:
-        async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+        async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted:
             await read(granted.fifo, 1)
             group.create_task(second(tmp_path / "b"))
             await waited.wait()
@@ -88,7 +88,7 @@ async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_writte
     # Nobody looks from time to time here: only being woken by the pipe takes it.
     jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
-    async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+    async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted:
         pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
         assert os.read(pipe, 9) == b"++"
         jobserver.resize(2)
@@ -108,7 +108,7 @@ async def test_bytes_that_were_never_read_give_nobody_more_than_there_is(tmp_pat
     jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
     async with running(jobserver):
-        async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted:
+        async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted:
             pipe = os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
             os.write(pipe, b"+" * 50)
             async with asyncio.timeout(20):
@@ -127,8 +127,8 @@ async def test_sixty_four_builds_come_and_go_with_two_jobs(tmp_path: Path) -> No
         nonlocal inside, most
         folder = tmp_path / str(number)
         folder.mkdir()
-        async with jobserver.admitted(
-            BuildId(f"b{number}"), folder, most=9, on_wait=lambda: None
+        async with jobserver.reserve(
+            BuildId(f"b{number}"), folder, max_jobs=9, on_wait=lambda: None
         ) as granted:
             inside, pipe = inside + 1, os.open(granted.fifo, os.O_RDWR | os.O_NONBLOCK)
             most = max(most, inside)
@@ -148,10 +148,10 @@ async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) ->
     jobs: JobTokens[BuildId] = JobTokens(1)
     jobserver, waited = Jobserver(jobs), asyncio.Event()
     async with running(jobserver):
-        async with jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail):
+        async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail):
             (tmp_path / "b").mkdir()
             second = asyncio.ensure_future(
-                jobserver.admitted(B, tmp_path / "b", most=9, on_wait=waited.set).__aenter__()
+                jobserver.reserve(B, tmp_path / "b", max_jobs=9, on_wait=waited.set).__aenter__()
             )
             await waited.wait()
             second.cancel()
@@ -164,7 +164,7 @@ async def test_a_folder_with_odd_characters_gets_its_pipe_elsewhere(tmp_path: Pa
     odd = tmp_path / "a b"
     odd.mkdir()
     jobserver: Jobserver[BuildId] = Jobserver(JobTokens(2))
-    async with jobserver.admitted(A, odd, most=9, on_wait=pytest.fail) as granted:
+    async with jobserver.reserve(A, odd, max_jobs=9, on_wait=pytest.fail) as granted:
         assert " " not in str(granted.fifo)
         assert stat.S_ISFIFO(granted.fifo.stat().st_mode)
     assert not granted.fifo.parent.exists()
@@ -182,11 +182,12 @@ async def test_tokens_of_an_outer_jobserver_are_borrowed_and_given_back(tmp_path
     jobserver: Jobserver[BuildId] = Jobserver(JobTokens(8), outer)
     async with (
         running(jobserver),
-        jobserver.admitted(A, tmp_path, most=9, on_wait=pytest.fail) as granted,
+        jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted,
     ):
         await read(granted.fifo, 2)
         with pytest.raises(BlockingIOError):
             os.read(pipe, 1)
+    jobserver.close()
     assert sorted(os.read(pipe, 9)) == sorted(b"xy")
     os.close(pipe)
 

@@ -13,7 +13,7 @@ from pool.build.frontend.job_flags import (
     uses_ninja,
     uses_numpy_distutils,
 )
-from pool.scheduling.jobserver import last_auth
+from pool.scheduling.jobserver import find_auth
 
 FIFO = Path("/cache/b1/jobs")
 
@@ -34,7 +34,7 @@ FIFO = Path("/cache/b1/jobs")
 def test_the_users_makeflags_are_kept_without_job_options(users: str, ours: str) -> None:
     told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
     assert told["MAKEFLAGS"] == ours
-    assert last_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
+    assert find_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
     assert "MAX_JOBS" not in told
 
 
