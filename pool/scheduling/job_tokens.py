@@ -1,8 +1,8 @@
 """The account of job tokens: one number of jobs (compilers and the like) for all builds.
 
-Pure, as `Limiter` is. It takes the number of unread bytes in each build's FIFO and returns the
-bytes to write and to read; `pool.scheduling.jobserver` does that. Each admitted build has one job of
-its own. Each byte that it was granted, and each token leased to it, is one more.
+Pure, as `Limiter` is. It takes the number of unread bytes in each build's FIFO and returns how many
+bytes to write and to read; `pool.scheduling.jobserver` does that. Each admitted build has one job
+of its own. Each byte that it was granted, and each token leased to it, is one more.
 
 The rules, each a property test: all jobs together never exceed the cap, unless it was just lowered;
 a waiting build is admitted before any build gets its next token; no token stays free, or unused for

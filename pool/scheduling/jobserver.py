@@ -212,7 +212,7 @@ class _Fifo:
 
     @classmethod
     def create(cls, folder: Path) -> _Fifo:
-        """Create a FIFO: in the folder, or elsewhere if its path is not plain or it cannot hold one."""
+        """Create a FIFO in the folder, or elsewhere if its path is not plain or has no FIFOs."""
         path, own_folder = folder / "jobs", None
         with suppress(OSError):
             if _PLAIN_PATH.fullmatch(str(path)):

@@ -96,9 +96,12 @@ class Limits:
 
     def remove_run(self, run: RunId) -> None:
         """Remove a run, none of whose builds, downloads and installs waits or holds a slot."""
-        del self._runs[run]
+        view = self._runs.pop(run)
         for gate in (self.builds, self.downloads, self.installs):
             gate.remove_group(run)
+        if view.has_paused_pool:
+            # No other run may know that the pool is paused, and resume it.
+            self.resume()
 
     def values(self) -> dict[LimitName, int]:
         """Return the caps by name, and the memory budget if there is one."""
@@ -195,6 +198,8 @@ class RunLimits:
         self._bus = bus
         self._builds = builds
         self._paused = False
+        self.has_paused_pool = False
+        """Whether the pool is paused because of this run."""
 
     def values(self) -> dict[LimitName, int]:
         """Return the caps by name, and the memory budget if there is one."""
@@ -210,6 +215,7 @@ class RunLimits:
     def pause(self) -> None:
         """Stop admitting builds of the run, or of the pool if the run has no cap of its own."""
         if self._builds is None:
+            self.has_paused_pool = self.has_paused_pool or not self._pool.builds.paused
             self._pool.pause()
         else:
             self._change(self._builds, paused=True, reason="pause")
@@ -217,6 +223,7 @@ class RunLimits:
     def resume(self) -> None:
         """Undo `pause`."""
         if self._builds is None:
+            self.has_paused_pool = False
             self._pool.resume()
         else:
             self._change(self._builds, paused=False, reason="resume")

@@ -285,3 +285,24 @@ async def test_a_change_of_the_pools_limit_is_in_the_journal_of_each_run(tmp_pat
     for run, builds in ((first, 4), (second, 4), (third, 1)):
         assert run.state.limits[BUILDS].cap == builds
         assert run.state.limits[pool.LimitName.DOWNLOADS].cap == 5
+
+
+async def test_the_end_of_a_run_that_paused_the_pool_resumes_it_for_others(tmp_path: Path) -> None:
+    async with shared_pool(tmp_path, builds=1) as runs:
+        first = await runs.create("first", *trees_of(tmp_path, "a", 1))
+        second = await runs.create("second", *trees_of(tmp_path, "b", 2))
+        paused = asyncio.Event()
+
+        def on_event(event: v.KnownEvent) -> None:
+            if isinstance(event, v.BuildStarted):
+                first.run.control(pool.Pause())
+                paused.set()
+
+        first.on_event = on_event
+        running = asyncio.create_task(first.finish())
+        await paused.wait()
+        beside = asyncio.create_task(second.finish())
+        assert await running == 0
+        assert await beside == 0
+    changes = [(e.old, e.new, e.why) for e in second.events if isinstance(e, v.LimitChanged)]
+    assert changes[-1] == (0, 1, "resume")

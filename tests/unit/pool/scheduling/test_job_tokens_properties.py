@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pool.scheduling.job_tokens import IDLE_LOOKS, COOLDOWN_LOOKS, JobTokens
+from pool.scheduling.job_tokens import COOLDOWN_LOOKS, IDLE_LOOKS, JobTokens
 
 
 class Builds(RuleBasedStateMachine):
