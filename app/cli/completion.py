@@ -178,7 +178,7 @@ def saved_run_candidates(state_dir: Path, prefix: str) -> list[Candidate]:
     """Return the newest saved runs whose ids have a prefix, newest first."""
     from app.runs import store
 
-    runs = store.list_runs(state_dir, _MOST_RUNS, beginning=prefix)
+    runs = store.list_runs(state_dir, _MOST_RUNS, prefix=prefix)
     return [(run.id, _describe_run(run)) for run in runs]
 
 

@@ -1,4 +1,4 @@
-"""The log of a failed build as lines to print; of a huge one the beginning and the end."""
+"""The log of a failed build as lines to print; of a very long one the start and the end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "RULE", "TAIL", "read_log_lines"]
 
 HEAD, TAIL = 500, 1500
-"""So many lines of a failed build's log are shown where it is longer than both together."""
+"""The number of lines from the start and the end of a log that is longer than both together."""
 RULE = "┄┄┄┄"
-"""Sets our own words apart from those of a log."""
+"""Marks the lines of wheelpool around a log."""
 _LONGEST_LINE = 4000 * 16
-"""Bytes that are read as one line."""
+"""The maximum number of bytes that are read as one line."""
 
 
 def read_log_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a log, cleaned; of a huge one the beginning and the end."""
+    """Yield the lines of a log, cleaned; of a very long one the start and the end."""
     try:
         file = path.open("rb")
     except OSError as problem:
@@ -37,5 +37,5 @@ def read_log_lines(path: Path) -> Iterator[str]:
         for count, line in enumerate(lines, 1):  # noqa: B007 - used after the loop
             tail.append(line)
     if count > TAIL:
-        yield f"{RULE} {count - TAIL:,} lines are left out; all are in {path} {RULE}"
+        yield f"{RULE} {count - TAIL:,} lines omitted; the whole log is {path} {RULE}"
     yield from map(pool.clean_line, tail)

@@ -1,8 +1,8 @@
-"""A saved run in one file, to be sent: a zip with the journal and the logs of its builds.
+"""A saved run in one file, for sending: a zip with the journal and the logs of its builds.
 
-Logs lose their credentials on the way in: journals never have any, but builds print what they
-like. A bundle comes from anybody, so only its journal and logs are taken out of it, each by the
-last part of its name, and no more of them than a bound.
+Credentials in logs are redacted when they are packed; journals never have any. A bundle is
+untrusted input: only its journal and logs are unpacked, each by the last part of its name, up to a
+limit of size.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["open_journal", "pack_run"]
 
 _JOURNAL, _LOGS = "events.jsonl", "logs"
-_MOST_BYTES = 8 << 30
-"""Of all that is taken out: what is packed in a few MiB can be as large as one likes."""
+_MAX_BYTES = 8 << 30
+"""The maximum size of the unpacked files: a zip of a few MiB may unpack to any size."""
 _BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What reading a zip of anybody's may end with: damaged, encrypted, packed in unknown ways."""
+"""Errors of reading a zip that is damaged, encrypted or compressed in an unknown way."""
 _HINT = "wheelpool runs export makes files that can be sent"
 _CHUNK = 1 << 20
 
@@ -39,13 +39,13 @@ def pack_run(journal: Path, to: Path) -> list[str]:
         OutputError: the file cannot be written.
     """
     with pool.JournalReader(journal) as reader:
-        run, place = reader.header.run, reader.path
-    logs = sorted(log for log in pool.logs_path(place).glob("*.log") if log.is_file())
+        run, path = reader.header.run, reader.path
+    logs = sorted(log for log in pool.logs_path(path).glob("*.log") if log.is_file())
     with pool.open_output(to) as file, _packing(file) as bundle:
-        bundle.write(place, f"{run}/{_JOURNAL}")
+        bundle.write(path, f"{run}/{_JOURNAL}")
         for log in logs:
             with bundle.open(f"{run}/{_LOGS}/{log.name}", "w", force_zip64=True) as inside:
-                _copy_masked(log, inside)
+                _copy_redacted(log, inside)
     return [log.name for log in logs]
 
 
@@ -55,10 +55,10 @@ def _packing(file: IO[bytes]) -> zipfile.ZipFile:
 
 @contextmanager
 def open_journal(path: Path) -> Iterator[Path]:
-    """Give the journal of what a user named; that of a bundle is there until the block ends.
+    """Yield the path of a journal; a bundle is unpacked until the block ends.
 
     Raises:
-        JournalError: it is a zip, but no bundle.
+        JournalError: the file is a zip, but no bundle.
     """
     if not path.is_file() or not zipfile.is_zipfile(path):
         yield path
@@ -73,22 +73,22 @@ def open_journal(path: Path) -> Iterator[Path]:
 
 def _unpack(path: Path, folder: Path) -> None:
     (folder / _LOGS).mkdir()
-    left = _MOST_BYTES
+    left = _MAX_BYTES
     with zipfile.ZipFile(path) as bundle:
         for member in bundle.infolist():
-            if (to := _place(member.filename)) is None:
+            if (to := _target(member.filename)) is None:
                 continue
             left -= member.file_size
             if left < 0:
-                raise pool.JournalError(f"{path}: more than {_MOST_BYTES >> 30} GiB are in it")
+                raise pool.JournalError(f"{path}: it unpacks to more than {_MAX_BYTES >> 30} GiB")
             with bundle.open(member) as inside, (folder / to).open("wb") as file:
                 shutil.copyfileobj(inside, file, _CHUNK)
     if not (folder / _JOURNAL).exists():
-        raise pool.JournalError(f"{path}: there is no log of a run in it", hint=_HINT)
+        raise pool.JournalError(f"{path}: it has no journal", hint=_HINT)
 
 
-def _place(name: str) -> Path | None:
-    """Return where a member goes in the folder; None for what is no part of a bundle."""
+def _target(name: str) -> Path | None:
+    """Return the path for a member in the folder; None for files that are no part of a bundle."""
     match PurePosixPath(name).parts:
         case (_, "events.jsonl"):
             return Path(_JOURNAL)
@@ -98,7 +98,7 @@ def _place(name: str) -> Path | None:
             return None
 
 
-def _copy_masked(log: Path, to: IO[bytes]) -> None:
+def _copy_redacted(log: Path, to: IO[bytes]) -> None:
     with log.open("rb") as file:
         while line := file.readline(_CHUNK):
             text = line.decode("utf-8", "surrogateescape")

@@ -1,8 +1,8 @@
-"""Two runs side by side: which builds got slower, failed newly, grew, waited, came or went.
+"""Compares two runs: builds that failed newly, got slower, used more memory, waited, came or went.
 
-Pure: it is given what both runs came to. Builds are matched by name, and by order where a name
-comes several times; tries of one build count together. Deliberately blind to small differences:
-the same build never takes the same time twice.
+Pure. Builds are matched by name, and by order if several have one name; the attempts of one build
+count together. Small differences are ignored: a build never takes the same time twice. Field names
+of the dataclasses are the keys of ``wheelpool diff --json``.
 """
 
 from __future__ import annotations
@@ -41,29 +41,29 @@ __all__ = [
 
 ChangeKind = Literal[
     "failed", "unfinished", "slower", "memory", "waited", "outcome", "tries", "version",
-    "new", "missing", "mended", "faster",
+    "new", "missing", "fixed", "faster",
 ]  # fmt: skip
-"""What can be different about a build; what matters most comes first."""
-_NOTHING = 0.05
-"""Seconds that are shown as none."""
+"""The kinds of differences of a build, the most important first."""
+_NO_TIME = 0.05
+"""Differences of less than this number of seconds are printed as none."""
 _RANKS: dict[ChangeKind, int] = {kind: rank for rank, kind in enumerate(get_args(ChangeKind))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """How much more is more; both the share and the amount have to be reached."""
+    """The smallest difference that is reported; both the share and the amount must be reached."""
 
     share: float = 0.2
-    """Of what it was before: 0.2 is a fifth more."""
+    """The difference as a part of the value before: 0.2 is a fifth more."""
     seconds: float = 1.0
     bytes: int = 32 << 20
 
     def more_time(self, before: float, after: float) -> bool:
-        """Tell whether something took longer than chance would have it."""
+        """Return whether a time has grown by more than the threshold."""
         return after - before >= max(self.seconds, self.share * before)
 
     def more_memory(self, before: int, after: int) -> bool:
-        """Tell whether something took more memory than chance would have it."""
+        """Return whether a size has grown by more than the threshold."""
         return after - before >= max(self.bytes, self.share * before)
 
 
@@ -73,24 +73,24 @@ class Side:
 
     header: pool.events.Header
     state: pool.RunState
-    """After its last event."""
+    """The state after the last event."""
     timeline: Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFacts:
-    """What there is to compare of a build, all of its tries together."""
+    """The values of a build that are compared, over all of its attempts."""
 
     build: pool.BuildId
-    """Its last try."""
+    """The last attempt."""
     title: str
     version: str | None
     state: str
-    """One word: an outcome, or what it was doing when the log ended."""
+    """One word: an outcome, or the status at the end of the journal."""
     outcome: Outcome | None
-    """None where the log ends before the build did."""
+    """None if the journal ends before the build did."""
     seconds: float
-    """With a slot."""
+    """Seconds with a slot."""
     peak: int
     """Bytes; 0 is unknown."""
     locks: float
@@ -103,12 +103,12 @@ class BuildFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference that is worth telling."""
+    """One difference."""
 
     kind: ChangeKind
     text: str
     weight: float = 0.0
-    """Seconds or bytes; among changes of one kind the larger one matters more."""
+    """Seconds or bytes; it sorts changes of one kind, the largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,54 +119,54 @@ class Pair:
     a: BuildFacts | None
     b: BuildFacts | None
     changes: tuple[Change, ...] = ()
-    """What matters most first."""
+    """The most important first."""
 
     @property
     def title(self) -> str:
-        """The name, with the newer version where it is known."""
+        """The name, with the newer version if it is known."""
         facts = self.b or self.a
         return facts.title if facts is not None else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a whole run came to."""
+    """The totals of a run."""
 
     wall: float
     """Seconds from its first event to its last."""
     seconds: float
-    """With slots, summed over all builds."""
+    """Seconds with slots, summed over all builds."""
     locks: float
     """Seconds that builds waited for locks, summed."""
     memory: float
     """Seconds that builds waited for memory, summed."""
     peak: int
-    """Bytes of all builds at one moment."""
+    """The largest number of bytes of all builds at one time."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    """Of what was asked for."""
+    """The number of requested builds with each outcome."""
     finished: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What is different in run B from run A."""
+    """The differences of run B from run A."""
 
     pairs: tuple[Pair, ...]
-    """All builds, what matters most first; those that are the same come last, by name."""
+    """All builds, the most important differences first; equal builds come last, by name."""
     around: tuple[tuple[str, str, str], ...]
-    """What differs around the builds: caps, interpreter, machine; a name and both values."""
+    """Differences of limits, interpreter and machine: a name and both values."""
     a: Totals
     b: Totals
 
     @property
     def worse(self) -> bool:
-        """Whether something failed newly, never ended, or got slower."""
+        """Whether a build failed newly, did not finish, or got slower."""
         bad = {"failed", "unfinished", "slower"}
         return any(change.kind in bad for pair in self.pairs for change in pair.changes)
 
 
 def compare(a: Side, b: Side, threshold: Threshold) -> Comparison:
-    """Compare run B with run A, which was before it."""
+    """Compare run B with the earlier run A."""
     pairs = [
         Pair(
             name=name,
@@ -185,16 +185,16 @@ def compare(a: Side, b: Side, threshold: Threshold) -> Comparison:
 
 
 def format_time_change(before: float, after: float) -> str:
-    """Say how much longer something took: ``+1.5 s, 2.3x``."""
-    if abs(after - before) < _NOTHING:
+    """Return the change of a time: ``+1.5 s, 2.3x``."""
+    if abs(after - before) < _NO_TIME:
         return "the same"
     sign = "-" if after < before else "+"
-    times = f", {after / before:.1f}x" if before >= _NOTHING else ""
+    times = f", {after / before:.1f}x" if before >= _NO_TIME else ""
     return f"{sign}{format_duration(abs(after - before))}{times}"
 
 
 def format_memory_change(before: int, after: int) -> str:
-    """Say how much more memory something took: ``+1.1 GiB, 2.3x``."""
+    """Return the change of a size: ``+1.1 GiB, 2.3x``."""
     if before == after:
         return "the same"
     sign = "-" if after < before else "+"
@@ -225,15 +225,15 @@ def _matched(
 
 
 def _facts(side: Side) -> dict[tuple[str, str], list[BuildFacts]]:
-    """Return the builds of a run by name and by what was to come out of them."""
+    """Return the builds of a run by name and purpose."""
     found: defaultdict[tuple[str, str], list[BuildFacts]] = defaultdict(list)
     for build in side.state.builds.values():
         if build.superseded_by is None:
-            found[canonicalize_name(build.name), build.purpose].append(_facts_of(build, side))
+            found[canonicalize_name(build.name), build.purpose].append(_build_facts(build, side))
     return found
 
 
-def _facts_of(build: pool.BuildState, side: Side) -> BuildFacts:
+def _build_facts(build: pool.BuildState, side: Side) -> BuildFacts:
     tries = [build]
     while (before := tries[-1].retry_of) is not None:
         tries.append(side.state.builds[before])
@@ -259,20 +259,21 @@ def _waited(build: pool.BuildState, for_: WaitFor, side: Side) -> float:
 
 
 def _changes(a: BuildFacts | None, b: BuildFacts | None, threshold: Threshold) -> Iterator[Change]:
-    """Yield what is different about a build."""
+    """Yield the differences of a build."""
     if b is None:
         if a is not None:
-            yield Change(kind="missing", text=f"was {_ended(a)}", weight=a.seconds)
+            yield Change(kind="missing", text=f"was {_result(a)}", weight=a.seconds)
         return
     yield from _outcomes(a, b)
     if a is None:
         if b.outcome not in (Outcome.FAILED, None):
-            yield Change(kind="new", text=_ended(b), weight=b.seconds)
+            yield Change(kind="new", text=_result(b), weight=b.seconds)
         return
     if a.outcome is b.outcome is Outcome.BUILT:
         yield from _times(a, b, threshold)
     if a.peak and threshold.more_memory(a.peak, b.peak):
-        text = f"{format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}"
+        change = format_memory_change(a.peak, b.peak)
+        text = f"{format_size(a.peak)} -> {format_size(b.peak)}  {change}"
         yield Change(kind="memory", text=text, weight=b.peak - a.peak)
     yield from _waits(a, b, threshold)
     if b.tries > a.tries:
@@ -283,7 +284,7 @@ def _changes(a: BuildFacts | None, b: BuildFacts | None, threshold: Threshold) -
 
 
 def _outcomes(a: BuildFacts | None, b: BuildFacts) -> Iterator[Change]:
-    """Yield what became of a build, where that is something else."""
+    """Yield the difference of the outcomes."""
     was = f", was {a.state}" if a is not None else ", was not there"
     now, before = b.outcome, None if a is None else a.outcome
     if now is Outcome.FAILED and before is not Outcome.FAILED:
@@ -292,7 +293,7 @@ def _outcomes(a: BuildFacts | None, b: BuildFacts) -> Iterator[Change]:
         yield Change(kind="unfinished", text=f"{b.state} when the log ends{was}", weight=b.seconds)
     elif before is Outcome.FAILED and now is not None and now.good and a is not None:
         failure = f": {a.message}" if a.message else ""
-        yield Change(kind="mended", text=f"{_ended(b)}, had failed{failure}", weight=b.seconds)
+        yield Change(kind="fixed", text=f"{_result(b)}, had failed{failure}", weight=b.seconds)
     elif a is not None and now is not before:
         yield Change(kind="outcome", text=f"{a.state} -> {b.state}", weight=b.seconds)
 
@@ -316,7 +317,7 @@ def _waits(a: BuildFacts, b: BuildFacts, threshold: Threshold) -> Iterator[Chang
             yield Change(kind="waited", text=text, weight=after - before)
 
 
-def _ended(facts: BuildFacts) -> str:
+def _result(facts: BuildFacts) -> str:
     return f"{facts.state}  {format_duration(facts.seconds)}" if facts.seconds else facts.state
 
 
@@ -338,23 +339,23 @@ def _totals(side: Side) -> Totals:
 
 
 def _around(a: Side, b: Side) -> Iterator[tuple[str, str, str]]:
-    """Yield what differs around the builds."""
+    """Yield differences of versions, machine and limits."""
     one, other = a.header, b.header
-    yield from _if_other("wheelpool", one.wheelpool, other.wheelpool)
-    yield from _if_other("python", one.python, other.python)
-    yield from _if_other("processors", str(one.host.cpus), str(other.host.cpus))
-    yield from _if_other("machine", format_size(one.host.memory), format_size(other.host.memory))
+    yield from _difference("wheelpool", one.wheelpool, other.wheelpool)
+    yield from _difference("python", one.python, other.python)
+    yield from _difference("processors", str(one.host.cpus), str(other.host.cpus))
+    yield from _difference("machine", format_size(one.host.memory), format_size(other.host.memory))
     for limit in LimitName:
-        yield from _if_other(limit, _cap(a.state, limit), _cap(b.state, limit))
+        yield from _difference(limit, _cap(a.state, limit), _cap(b.state, limit))
 
 
-def _if_other(name: str, a: str, b: str) -> Iterator[tuple[str, str, str]]:
+def _difference(name: str, a: str, b: str) -> Iterator[tuple[str, str, str]]:
     if a != b:
         yield name, a, b
 
 
 def _cap(state: pool.RunState, name: LimitName) -> str:
-    """Return a cap as it was at the end, in words."""
+    """Return a limit at the end of the run as text."""
     limit = state.limits.get(name)
     if limit is None:
         return "none"

@@ -1,6 +1,6 @@
-"""What ``wheelpool diff`` says: two saved runs compared, in lines or as JSON.
+"""The command ``wheelpool diff``: two saved runs compared, as lines or as JSON.
 
-What differs is found by `app.runs.compare`; here two logs are chosen and read, and put into words.
+Selects and reads two journals, and prints the differences that `app.runs.compare` finds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 32
-_NAMING = "name two logs: a file, a run's folder, or the beginning of a run's id"
+_HINT = "name two logs: a file, a run's folder, or the beginning of a run's id"
 
 _WAITS = {"locks": "waiting for locks", "memory": "waiting for memory"}
 _STYLES = {
@@ -51,26 +51,26 @@ _STYLES = {
     "version": "cyan",
     "new": "cyan",
     "missing": "cyan",
-    "mended": "green",
+    "fixed": "green",
     "faster": "green",
     "same": "dim",
     "run": "bold",
 }
-"""Of the first word of a line, on terminals; the words say the same."""
+"""The style of the first word of a line, on terminals."""
 
 
 def choose_journals(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
-    """Return the two logs to compare, the older one first where the user did not say.
+    """Return the two journals to compare, the older one first if the user names fewer than two.
 
     Args:
-        state_dir: where saved runs are.
-        named: none: the two newest runs; one: that and the newest; or both.
+        state_dir: the folder of saved runs.
+        named: no run for the two newest; one run to compare with the newest; or two runs.
 
     Raises:
-        JournalError: there are no such logs.
+        JournalError: there are no such runs.
     """
     if "-" in named:
-        raise pool.JournalError("-: a log is not read from stdin", hint=_NAMING)
+        raise pool.JournalError("-: a log is not read from stdin", hint=_HINT)
     found = [runs.find_run(state_dir, text) for text in named]
     if len(found) > 1:
         return found[0], found[1]
@@ -80,14 +80,14 @@ def choose_journals(state_dir: Path, named: Sequence[str]) -> tuple[Path, Path]:
         case [*_, before, newest]:
             return before, newest
         case []:
-            raise pool.JournalError("no saved runs yet", hint=_NAMING)
+            raise pool.JournalError("no saved runs yet", hint=_HINT)
         case _:
-            raise pool.JournalError("there is only one saved run", hint=_NAMING)
+            raise pool.JournalError("there is only one saved run", hint=_HINT)
 
 
 @contextmanager
 def open_journals(a: Path, b: Path) -> Iterator[tuple[Path, Path]]:
-    """Give the journals of two logs; those of bundles are there until the block ends."""
+    """Yield the paths of two journals; bundles are unpacked until the block ends."""
     with bundle.open_journal(a) as one, bundle.open_journal(b) as other:
         yield one, other
 
@@ -108,25 +108,25 @@ def _side(journal: Path) -> Side:
 
 
 def to_json(a: Side, b: Side, comparison: Comparison) -> str:
-    """Return all of it for machines; times are seconds, memory is bytes."""
-    told = {"a": a.header, "b": b.header, "worse": comparison.worse, "comparison": comparison}
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+    """Return the comparison as JSON; times are seconds, memory is bytes."""
+    document = {"a": a.header, "b": b.header, "worse": comparison.worse, "comparison": comparison}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def headline(name: str, header: events.Header, totals: Totals) -> str:
-    """Return one line about a run: which it is, when it was, and how it went."""
+    """Return one line about a run: its id, start, duration and outcomes."""
     try:
         when = f"{datetime.fromisoformat(header.started).astimezone():%Y-%m-%d %H:%M}"
     except ValueError:
         when = header.started
     outcomes = ", ".join(f"{many} {outcome}" for outcome, many in totals.outcomes.items())
     facts = [header.run, when, format_duration(totals.wall), outcomes or "nothing built"]
-    facts += [] if totals.finished else ["the log ends before the run did"]
+    facts += [] if totals.finished else ["the log ends before the run finished"]
     return pool.clean_line(f"{name}  {'  '.join(facts)}", longest=1000)
 
 
 def comparison_lines(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]:
-    """Yield both runs, what differs, what matters most first, and what it comes to."""
+    """Yield both runs, their differences, the most important first, and the totals."""
     yield Line(word="run", text=headline("A", a.header, comparison.a))
     yield Line(word="run", text=headline("B", b.header, comparison.b))
     yield Line(text="")
@@ -135,20 +135,20 @@ def comparison_lines(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]
     for pair in different:
         word, name = str(pair.changes[0].kind), pair.title
         for change in pair.changes:
-            # Several lines of one build: its name is said once.
+            # Several lines of one build name it once.
             word = str(change.kind)
-            yield _cleaned(word, f"{name:<{width}}  {change.text}")
+            yield _clean_line(word, f"{name:<{width}}  {change.text}")
             name = ""
     same = len(comparison.pairs) - len(different)
     if same or not different:
-        yield word_line("same", f"{format_count(same, 'build')} with no difference worth telling")
+        yield word_line("same", f"{format_count(same, 'build')} without notable differences")
     for name, before, after in comparison.around:
-        yield _cleaned("around", f"{name} {before} -> {after}")
-    yield from _sums(comparison.a, comparison.b)
+        yield _clean_line("around", f"{name} {before} -> {after}")
+    yield from _total_lines(comparison.a, comparison.b)
 
 
-def _sums(a: Totals, b: Totals) -> Iterator[Line]:
-    """Yield what the runs come to, a line for each thing that is known."""
+def _total_lines(a: Totals, b: Totals) -> Iterator[Line]:
+    """Yield the totals of both runs, one line for each known value."""
     for what, before, after in (
         ("the run", a.wall, b.wall),
         ("builds", a.seconds, b.seconds),
@@ -156,26 +156,25 @@ def _sums(a: Totals, b: Totals) -> Iterator[Line]:
         ("memory", a.memory, b.memory),
     ):
         if before or after:
-            told = _WAITS.get(what, what)
-            by = format_time_change(before, after)
+            name = _WAITS.get(what, what)
+            change = format_time_change(before, after)
             yield word_line(
-                "total", f"{told}  {format_duration(before)} -> {format_duration(after)}  {by}"
+                "total", f"{name}  {format_duration(before)} -> {format_duration(after)}  {change}"
             )
     if a.peak and b.peak:
-        yield word_line(
-            "total",
-            f"peak  {format_size(a.peak)} -> {format_size(b.peak)}  {format_memory_change(a.peak, b.peak)}",
-        )
+        change = format_memory_change(a.peak, b.peak)
+        peaks = f"{format_size(a.peak)} -> {format_size(b.peak)}"
+        yield word_line("total", f"peak  {peaks}  {change}")
 
 
-def _cleaned(word: str, text: str) -> Line:
+def _clean_line(word: str, text: str) -> Line:
     return Line(word=word, text=pool.clean_line(word_line(word, text).text, longest=1000))
 
 
 def print_lines(lines: Iterator[Line]) -> None:
-    """Print lines, in colours where stdout is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - not paid by --json
-    from rich.text import Text  # noqa: PLC0415 - not paid by --json
+    """Print lines; with colours if stdout is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - --json does not need it
+    from rich.text import Text  # noqa: PLC0415 - --json does not need it
 
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:

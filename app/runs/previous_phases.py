@@ -1,7 +1,7 @@
-"""How long the phases of a build took in the run before, from the logs that are kept of runs.
+"""The durations of a build's phases in an earlier run, from the journals of saved runs.
 
-Read only when one build is looked at, and no more than a few runs back: it is there to compare
-with, and where it cannot be had nothing is lost.
+Read only when the details of one build are shown, and from a few runs only: the durations are for
+comparison, and may be missing.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["previous_phases"]
 
 _RUNS = 10
-"""So many runs are looked into at most."""
-_MOST_BYTES = 32 << 20
-"""A log beyond that is left alone: it would take seconds."""
+"""The maximum number of runs that are read."""
+_MAX_BYTES = 32 << 20
+"""Larger journals are skipped: reading them would take seconds."""
 
 
 def previous_phases(journal: Path, build: pool.BuildState) -> Mapping[pool.Phase, float]:
-    """Return the seconds of each phase when it was last built well; empty where it is not known.
+    """Return the seconds of each phase of the last successful build; empty if there is none.
 
     Args:
-        journal: that of the run the build is in; runs beside it are looked into.
-        build: the one to compare with.
+        journal: the journal of the run of the build; the runs beside it are read.
+        build: the build, found by its name and purpose.
     """
-    for path in _before(journal):
+    for path in _older_journals(journal):
         try:
-            if found := _phases(path, build):
-                return found
+            if phases := _phases(path, build):
+                return phases
         except (pool.JournalError, OSError, LookupError):
-            # A log that is broken, or of another version, is none to compare with.
+            # Skip a journal that is broken or of another version.
             continue
     return {}
 
 
-def _before(journal: Path) -> Iterator[Path]:
-    """Yield the logs of the runs before, the newest first."""
+def _older_journals(journal: Path) -> Iterator[Path]:
+    """Yield the journals of older runs, the newest first."""
     run = journal.parent
     try:
         older = sorted((one for one in run.parent.iterdir() if one.name < run.name), reverse=True)
@@ -51,7 +51,7 @@ def _before(journal: Path) -> Iterator[Path]:
         return
     for folder in older[:_RUNS]:
         path = pool.journal_path(folder)
-        if path != folder and path.is_file() and path.stat().st_size <= _MOST_BYTES:
+        if path != folder and path.is_file() and path.stat().st_size <= _MAX_BYTES:
             yield path
 
 

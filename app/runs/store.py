@@ -1,7 +1,7 @@
-"""Saved runs: which there are, which go on, how each went, and where the log of one is.
+"""Finds and lists saved runs, and tells which of them are still running.
 
-Reads the beginning and the end of a journal, not what is between: a listing of many long runs
-stays quick. Deliberately forgiving: a log that is broken is listed as that.
+A listing reads the start and the end of each journal only, so it is quick for many long runs. A
+broken journal is no error; it is listed as broken.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,7 +20,6 @@ from app.format import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 __all__ = [
     "SavedRun",
@@ -36,30 +36,30 @@ __all__ = [
 _TAIL_BYTES = 1 << 16
 _RUNNING = "running"
 _NAMED = 3
-"""So many targets are named in the listing."""
+"""The number of targets that the listing names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRun:
-    """What the listing says about one run."""
+    """One run in the listing."""
 
     id: str
     started: datetime | None = None
-    """In UTC; None where the log does not say."""
+    """In UTC; None if the journal is broken."""
     targets: tuple[str, ...] = ()
     """The first few, as the user typed them."""
     target_count: int = 0
-    """How many targets there were."""
+    """The number of all targets."""
     seconds: float = 0.0
     totals: Mapping[pool.Outcome, int] = field(default_factory=dict)
     status: str = ""
-    """Why there are no totals: it runs, it was killed, or the log is broken."""
+    """Why there are no totals: it runs, was killed, or its journal is broken."""
 
 
-def list_runs(state_dir: Path, count: int, *, beginning: str = "") -> list[SavedRun]:
-    """Read the newest runs below the state directory whose ids begin so, newest first."""
-    fitting = (folder for folder in _folders(state_dir) if folder.name.startswith(beginning))
-    folders = sorted(fitting, key=lambda folder: folder.name, reverse=True)
+def list_runs(state_dir: Path, count: int, *, prefix: str = "") -> list[SavedRun]:
+    """Read the newest runs whose ids start with a prefix, the newest first."""
+    matching = (folder for folder in _folders(state_dir) if folder.name.startswith(prefix))
+    folders = sorted(matching, key=lambda folder: folder.name, reverse=True)
     return [_read(folder) for folder in folders[:count]]
 
 
@@ -67,7 +67,7 @@ def newest_run(state_dir: Path) -> Path:
     """Return the folder of the newest run.
 
     Raises:
-        JournalError: there is none.
+        JournalError: there are no saved runs.
     """
     folders = runs_with_journal(state_dir)
     if not folders:
@@ -76,20 +76,20 @@ def newest_run(state_dir: Path) -> Path:
 
 
 def runs_with_journal(state_dir: Path) -> list[Path]:
-    """Return the folders of the runs that have a log, the newest last."""
+    """Return the folders of the runs that have a journal, the newest last."""
     folders = [folder for folder in _folders(state_dir) if pool.journal_path(folder).exists()]
     return sorted(folders, key=lambda folder: folder.name)
 
 
 def find_run(state_dir: Path, text: str) -> Path:
-    """Return the log a user named: a file, a run's folder, or a run's id or its beginning.
+    """Return the journal of an argument: a file, a run's folder, a run's id or a prefix of it.
 
     Raises:
-        JournalError: no run has that name, or several begin with it.
+        JournalError: there is no such run, or several match.
     """
-    path = type(state_dir)(text).expanduser()
+    path = Path(text).expanduser()
     if path.is_dir() and not pool.journal_path(path).exists():
-        raise pool.JournalError(f"{text}: not the folder of a run: there is no log in it")
+        raise pool.JournalError(f"{text}: not a run's folder: it has no journal")
     if path.exists() or "/" in text:
         return path
     found = [folder for folder in _folders(state_dir) if folder.name.startswith(text)]
@@ -102,37 +102,37 @@ def find_run(state_dir: Path, text: str) -> Path:
                 f"{text}: no such file, and no such run", hint="wheelpool runs lists saved runs"
             )
         case several:
-            raise pool.JournalError(f"{text}: {len(several)} runs begin like that")
+            raise pool.JournalError(f"{text}: {len(several)} runs start like this")
 
 
 def find_running(state_dir: Path, text: str | None) -> Path:
-    """Return the journal of the run that goes on which a user named, or of the only one.
+    """Return the journal of a running run, or of the only one if none is named.
 
     Raises:
-        JournalError: no run has that name, or several begin with it, or its log is broken.
-        RunError: it has ended, or none or several go on and none was named.
+        JournalError: there is no such run, several match, or its journal is broken.
+        RunError: the run has ended; or none is named, and none or several are running.
     """
     if text is not None:
-        return _still_going(find_run(state_dir, text))
+        return _require_running(find_run(state_dir, text))
     match [run.id for run in list_running(state_dir)]:
         case [one]:
             return pool.journal_path(state_dir / "runs" / one)
         case []:
-            hint = "wheelpool runs lists saved runs; one with --log FILE is named by its file"
-            raise pool.RunError("no run goes on", hint=hint)
+            hint = "wheelpool runs lists saved runs; name a run with --log FILE by its file"
+            raise pool.RunError("no run in progress", hint=hint)
         case several:
             names = " ".join(reversed(several))
-            raise pool.RunError(f"{len(several)} runs go on, name one of them: {names}")
+            raise pool.RunError(f"{len(several)} runs in progress, name one of them: {names}")
 
 
 def list_running(state_dir: Path) -> list[SavedRun]:
-    """Read the runs that go on, newest first."""
-    runs = (_read(folder) for folder in _folders(state_dir) if _pid_is_there(folder.name))
-    going_on = (run for run in runs if run.status == _RUNNING)
-    return sorted(going_on, key=lambda run: run.id, reverse=True)
+    """Read the runs that are still running, the newest first."""
+    runs = (_read(folder) for folder in _folders(state_dir) if _pid_exists(folder.name))
+    running = (run for run in runs if run.status == _RUNNING)
+    return sorted(running, key=lambda run: run.id, reverse=True)
 
 
-def _still_going(path: Path) -> Path:
+def _require_running(path: Path) -> Path:
     with pool.JournalReader(path) as reader:
         journal, header = reader.path, reader.header
     hint = f"wheelpool replay {path} shows it"
@@ -144,18 +144,18 @@ def _still_going(path: Path) -> Path:
 
 
 def is_running(run: str, started: datetime) -> bool:
-    """Tell whether the process of a run is there; its pid may be somebody else's by now."""
+    """Return whether the process of a run exists; a younger process with its pid does not count."""
     try:
         process = psutil.Process(_pid(run))
-        # A dead one whose parent has not asked for it yet still has a pid.
+        # A zombie still has a pid.
         dead = process.status() == psutil.STATUS_ZOMBIE
         return not dead and process.create_time() <= started.timestamp()
     except (ValueError, OverflowError, psutil.Error):
         return False
 
 
-def _pid_is_there(run: str) -> bool:
-    """Tell whether it is worth while to read a log: most runs have ended long ago."""
+def _pid_exists(run: str) -> bool:
+    """Return whether the pid of a run is in use; a cheap check before its journal is read."""
     try:
         return psutil.pid_exists(_pid(run))
     except (ValueError, OverflowError):
@@ -170,7 +170,7 @@ def format_table(runs: Sequence[SavedRun]) -> Iterator[str]:
     """Yield the lines of the listing."""
     if not runs:
         yield "no saved runs yet"
-    rows = [(run.id, _when(run), _how_long(run), _outcomes(run), _targets(run)) for run in runs]
+    rows = [(run.id, _when(run), _duration(run), _outcomes(run), _targets(run)) for run in runs]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -192,14 +192,14 @@ def _read(folder: Path) -> SavedRun:
         started = datetime.fromisoformat(header.started)
     except (pool.JournalError, ValueError, OSError):
         return SavedRun(id=folder.name, status="broken log")
-    asked = [event.targets for event in beginning if isinstance(event, pool.events.RunStarted)]
+    targets = [event.targets for event in beginning if isinstance(event, pool.events.RunStarted)]
     queued = [event for event in beginning if isinstance(event, pool.events.BuildQueued)]
     ended = isinstance(last, pool.events.RunFinished)
     return SavedRun(
         id=folder.name,
         started=started,
         targets=tuple(event.target for event in queued if not event.needed_by),
-        target_count=sum(asked),
+        target_count=sum(targets),
         seconds=last.t if last else 0.0,
         totals=last.totals if isinstance(last, pool.events.RunFinished) else {},
         status="" if ended else _RUNNING if is_running(folder.name, started) else "ended early",
@@ -207,14 +207,14 @@ def _read(folder: Path) -> SavedRun:
 
 
 def _last(journal: Path) -> pool.events.Event | None:
-    """Return the last whole event; None where there is none, or it is no event."""
+    """Return the last complete event; None if there is none."""
     with journal.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
         whole = file.read().rpartition(b"\n")[0]
     line = whole.rpartition(b"\n")[2]
     try:
         return pool.decode(line)
-    except ValueError:  # The header of a run that has just begun, or a log that is broken.
+    except ValueError:  # The header of a new run, or a broken journal.
         return None
 
 
@@ -222,7 +222,7 @@ def _when(run: SavedRun) -> str:
     return f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else ""
 
 
-def _how_long(run: SavedRun) -> str:
+def _duration(run: SavedRun) -> str:
     return format_duration(run.seconds) if run.seconds else ""
 
 

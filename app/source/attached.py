@@ -1,8 +1,8 @@
-"""A run that goes on in another process, as an `EventSource`: its journal is followed.
+"""The run of another process as an `EventSource`: its journal is followed.
 
-What is written is read once, by whole lines; that the process is gone is noticed as well. Commands
-go through the run's door on a thread of their own, so that a run that does not answer cannot make
-a screen stutter. Deliberately no hold on the run: whoever stops looking has changed nothing.
+The journal is read once, by whole lines; the source ends when the process has ended, too. Controls
+are sent to the run's control socket on a thread of their own, so a run that does not answer cannot
+delay the screen. Detaching changes nothing in the run.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["AttachedSource"]
 
-_LOOK_SECONDS = 1.0
-"""How often it is looked whether the process is still there, while nothing is written."""
-_NAP_SECONDS = 0.05
-_PATIENCE_SECONDS = 2.0
-"""For the last commands to be delivered."""
+_CHECK_SECONDS = 1.0
+"""The interval of checks whether the process still runs, while no event comes."""
+_POLL_SECONDS = 0.05
+_SEND_TIMEOUT_SECONDS = 2.0
+"""The time for sending the last controls on detach."""
 
 
 class AttachedSource:
     """Follows another process's run; see `EventSource`.
 
     Args:
-        journal: the run's.
-        clock: says when to look again whether the process is there.
+        journal: the journal of the run.
+        clock: the clock for the checks whether the process still runs.
 
     Raises:
-        JournalError: it is no log.
+        JournalError: the file is no journal.
     """
 
     live = True
@@ -49,50 +49,50 @@ class AttachedSource:
         self.journal = self._reader.path
         self.header = self._reader.header
         self.exit_code: int | None = None
-        """The run's; None while it goes on, and if it was killed."""
+        """The exit code of the run; None while it runs, and if it was killed."""
         self.error: str | None = None
-        """Why the log cannot be followed any more."""
+        """Why the journal cannot be followed any longer."""
         self.on_refusal: Callable[[str], None] = _ignore
-        """Gets each command's refusal, on the thread that polls."""
+        """Called with the reason of each rejected control, on the thread that polls."""
         self._started = datetime.fromisoformat(self.header.started)
         self._clock = clock
-        self._looked = clock.monotonic()
+        self._checked = clock.monotonic()
         self._ahead: list[pool.events.Event] = []
         self._seq = 0
         self._ended = False
-        self._commands: queue.SimpleQueue[pool.Control | None] = queue.SimpleQueue()
+        self._controls: queue.SimpleQueue[pool.Control | None] = queue.SimpleQueue()
         self._refusals: queue.SimpleQueue[str] = queue.SimpleQueue()
-        # A run that hangs keeps nobody from leaving.
-        self._messenger = threading.Thread(target=self._deliver, name="messenger", daemon=True)
-        self._messenger.start()
+        # A daemon thread: a run that hangs does not keep this process from ending.
+        self._sender = threading.Thread(target=self._send_controls, name="sender", daemon=True)
+        self._sender.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go; the run goes on."""
-        self._commands.put(None)
-        self._messenger.join(_PATIENCE_SECONDS)
+        """Detach; the run continues."""
+        self._controls.put(None)
+        self._sender.join(_SEND_TIMEOUT_SECONDS)
         self._reader.close()
 
     @property
     def name(self) -> str:
-        """What finds the run again: its id, or its log where that is somewhere else."""
+        """The name that finds the run again: its id, or a journal outside of the state folder."""
         run = self.header.run
         return run if self.journal.parent.name == run else str(self.journal)
 
     @property
     def exit_code_on_leave(self) -> int:
-        """The exit code for who leaves: the run's; 1 if nobody knows it, 0 while it goes on."""
+        """The exit code on detach: the run's, 1 if it is unknown, 0 while the run continues."""
         return int(self._ended) if self.exit_code is None else self.exit_code
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, or was killed, and all has been polled."""
+        """Whether the run has ended, or was killed, and all events have been polled."""
         return self._ended and not self._ahead
 
     def poll(self) -> Sequence[pool.events.Event]:
-        """Return what has been written since the last call, in order; never blocks."""
+        """Return the events since the last call, in order; never blocks."""
         while not self._refusals.empty():
             self.on_refusal(self._refusals.get())
         self._read()
@@ -100,23 +100,23 @@ class AttachedSource:
         return batch
 
     def wait(self, seconds: float) -> None:
-        """Return as soon as there is something to poll, or the run has ended."""
+        """Return as soon as there is an event to poll, or the run has ended."""
         until = self._clock.monotonic() + seconds
         self._read()
         while not self._ahead and not self._ended and self._clock.monotonic() < until:
-            time.sleep(_NAP_SECONDS)
+            time.sleep(_POLL_SECONDS)
             self._read()
 
     def send(self, control: pool.Control) -> None:
-        """Pass a command on: from any thread, at any time; in order, and without waiting.
+        """Send a control: from any thread, at any time; in order, without waiting.
 
-        One that comes after the run's end is nobody's.
+        A control after the end of the run is ignored.
         """
         if not self._ended:
-            self._commands.put(control)
+            self._controls.put(control)
 
-    def _deliver(self) -> None:
-        while (control := self._commands.get()) is not None:
+    def _send_controls(self) -> None:
+        while (control := self._controls.get()) is not None:
             try:
                 refused = pool.send_control(self.journal, control).refused
             except pool.RunError as problem:
@@ -129,16 +129,16 @@ class AttachedSource:
             return
         before = self._seq
         try:
-            self._take()
-            if self._seq == before and not self._ended and self._gone():
-                # What it wrote between our last look at the file and its end.
-                self._take()
+            self._read_events()
+            if self._seq == before and not self._ended and self._process_ended():
+                # Events that it wrote between the last read and its end.
+                self._read_events()
                 self._ended = True
         except pool.JournalError as problem:
             self.error = problem.message
             self._ended = True
 
-    def _take(self) -> None:
+    def _read_events(self) -> None:
         for event in self._reader.read():
             if event.seq != self._seq + 1:
                 raise pool.JournalError(
@@ -150,14 +150,14 @@ class AttachedSource:
                 self.exit_code = event.exit_code
                 self._ended = True
 
-    def _gone(self) -> bool:
-        """Tell, once in a while, whether the run's process is there no more."""
+    def _process_ended(self) -> bool:
+        """Return whether the process of the run has ended; checked once a second."""
         now = self._clock.monotonic()
-        if now - self._looked < _LOOK_SECONDS:
+        if now - self._checked < _CHECK_SECONDS:
             return False
-        self._looked = now
+        self._checked = now
         return not is_running(self.header.run, self._started)
 
 
 def _ignore(_text: str) -> None:
-    """Nobody wants to hear of it."""
+    """Ignore the reason of a rejected control."""

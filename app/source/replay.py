@@ -1,7 +1,7 @@
-"""A saved run as an `EventSource`: its events come at their own times, by a clock handed in.
+"""A saved run as an `EventSource`: its events come at their own times, by a given clock.
 
-Time can be paused, stretched and moved. Going back, or far ahead, starts the stream over, from a
-moment that is kept a few thousand events before (`app.source.snapshots`).
+The replay can pause, change its speed and seek. Seeking back, or far ahead, starts the stream over
+from a snapshot a few thousand events before (`app.source.snapshots`).
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ class ReplaySource:
 
     Args:
         path: the journal, or the folder of a run.
-        clock: where the time comes from that passes while it plays.
-        speed: 2.0 is twice as fast as it was.
+        clock: the clock of the replay.
+        speed: the speed factor; 2.0 is twice as fast as the run.
 
     Raises:
-        JournalError: it is no log, or has a line that does not belong there.
+        JournalError: the file is no journal, or a line of it is invalid.
     """
 
     live = False
     attached = False
 
     def __init__(self, path: Path, clock: pool.Clock, *, speed: float = 1.0) -> None:
-        with pool.JournalReader(path) as reader, _nothing_collected():
+        with pool.JournalReader(path) as reader, _paused_gc():
             self.journal = reader.path
             self.header = reader.header
-            self._moments = SnapshotLog(reader.header)
-            self._events = _all_of(reader, self._moments)
+            self._snapshots = SnapshotLog(reader.header)
+            self._events = _read_events(reader, self._snapshots)
         self._times = list(accumulate((event.t for event in self._events), max))
         self._clock = clock
         self._next = 0
-        self._moment = self._moments.find_snapshot(0)
-        """Where the stream has begun."""
+        self._start = self._snapshots.find_snapshot(0)
+        """The snapshot at which the stream starts."""
         self._anchor = (clock.monotonic(), 0.0)
-        """A moment of the clock, and the position at that moment."""
+        """A time of the clock, and the position at that time."""
         self._paused = False
         self.speed = speed
         self.generation = 0
@@ -64,110 +64,110 @@ class ReplaySource:
 
     @property
     def done(self) -> bool:
-        """Whether the last event has been polled; going back makes it False again."""
+        """Whether the last event has been polled; False again after seeking back."""
         return self._next == len(self._events)
 
     @property
     def position(self) -> float:
-        """Where the replay is, in seconds since the start of the run."""
+        """The time that the replay has reached, in seconds since the start of the run."""
         then, position = self._anchor
         passed = 0.0 if self._paused else (self._clock.monotonic() - then) * self.speed
         return min(position + passed, self.length)
 
     @property
     def playing(self) -> bool:
-        """Whether time goes on; False at the end."""
+        """Whether the position moves; False while paused and at the end."""
         return not self._paused and self.position < self.length
 
     @property
     def end(self) -> pool.RunState:
-        """The run after its last event; it is nobody's to change."""
-        return self._moments.end
+        """The state after the last event; read-only."""
+        return self._snapshots.end
 
     def poll(self) -> Sequence[pool.events.Event]:
-        """Return what has happened up to the position and was not returned yet."""
+        """Return the events up to the position that were not returned yet."""
         until = bisect_right(self._times, self.position)
         batch = self._events[self._next : until]
         self._next = max(self._next, until)
         return batch
 
     def rest(self) -> Sequence[pool.events.Event]:
-        """Return all that was not polled yet, whatever its time."""
+        """Return all events that were not returned yet, and move to the end."""
         self._anchor = (self._clock.monotonic(), self.length)
         return self.poll()
 
     def snapshot(self) -> Snapshot:
-        """Return what there was before the events that come; to be folded on from."""
-        return self._moment.copy()
+        """Return a copy of the snapshot before the next event, to apply that event to."""
+        return self._start.copy()
 
     def send(self, control: pool.Control) -> None:
-        """Do nothing: what happened has happened."""
+        """Ignore the control: a saved run does not change."""
 
     def toggle(self) -> None:
-        """Pause or go on; at the end, start over."""
+        """Pause or resume; at the end, start over."""
         if self.position >= self.length:
             self._paused = False
             self.seek(0.0)
             return
-        self._hold()
+        self._set_anchor()
         self._paused = not self._paused
 
     def faster(self) -> None:
-        """Take the next higher speed."""
-        self._hold()
+        """Select the next higher speed."""
+        self._set_anchor()
         self.speed = next((speed for speed in SPEEDS if speed > self.speed), SPEEDS[-1])
 
     def slower(self) -> None:
-        """Take the next lower speed."""
-        self._hold()
+        """Select the next lower speed."""
+        self._set_anchor()
         self.speed = next((speed for speed in reversed(SPEEDS) if speed < self.speed), SPEEDS[0])
 
     def step(self, seconds: float) -> None:
-        """Go on, or back where negative."""
+        """Move forward, or back if negative."""
         self.seek(self.position + seconds)
 
     def pause_at(self, at: str) -> None:
-        """Go to where a user names, and pause.
+        """Move to a time as a user types it, and pause.
 
         Raises:
-            SettingsError: that is no time of this run.
+            SettingsError: the time is invalid, or outside of the run.
         """
         self.seek(parse_time(at, 0.0, self.length, self.marks))
         self._paused = True
 
     def seek(self, seconds: float) -> None:
-        """Go to a time; beyond the ends is the nearest end."""
+        """Move to a time; a time outside of the run moves to the nearest end."""
         to = min(max(seconds, 0.0), self.length)
         self._anchor = (self._clock.monotonic(), to)
-        moment = self._moments.find_snapshot(bisect_right(self._times, to))
+        snapshot = self._snapshots.find_snapshot(bisect_right(self._times, to))
         back = self._next and to < self._times[self._next - 1]
-        if back or moment.count > self._next:
-            self._moment = moment
-            self._next = moment.count
+        if back or snapshot.count > self._next:
+            self._start = snapshot
+            self._next = snapshot.count
             self.generation += 1
 
-    def _hold(self) -> None:
-        """Count what has passed so far as passed, before the way of counting changes."""
+    def _set_anchor(self) -> None:
+        """Keep the current position before the speed or the pause changes."""
         self._anchor = (self._clock.monotonic(), self.position)
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Make many objects that all stay: looking for garbage among them takes half of the time."""
-    collects = gc.isenabled()
+def _paused_gc() -> Iterator[None]:
+    """Disable garbage collection: it takes half of the time while many lasting objects are made."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collects:
+        if enabled:
             gc.enable()
 
 
-def _all_of(reader: pool.JournalReader, moments: SnapshotLog) -> list[pool.events.Event]:
-    """Read all events, and keep moments of them."""
+def _read_events(reader: pool.JournalReader, snapshots: SnapshotLog) -> list[pool.events.Event]:
+    """Read all events, and record snapshots."""
     events: list[pool.events.Event] = []
     for event in reader.read():
-        moments.record(event)
+        snapshots.record(event)
         events.append(event)
     if not events:
         raise pool.JournalError(f"{reader.path}: there are no events in it")

@@ -232,7 +232,7 @@ def test_the_one_that_goes_on_needs_no_name(sandbox: Sandbox) -> None:
         run.communicate(timeout=60)
     assert run.returncode == 0
     _, err = (done := start("limit")).communicate(timeout=60)
-    assert (done.returncode, err.splitlines()[0]) == (2, "wheelpool: no run goes on")
+    assert (done.returncode, err.splitlines()[0]) == (2, "wheelpool: no run in progress")
 
 
 @pytest.fixture

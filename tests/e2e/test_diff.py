@@ -47,7 +47,7 @@ def test_two_real_runs_differ_in_what_was_broken_between_them(home: Home) -> Non
     assert "was built" in lines[3]
     assert "\x1b" not in done.stdout
     assert home.run("diff", "a.jsonl", "b.jsonl", "--exit-code").returncode == 1
-    # What is mended is no reason to fail.
+    # A fixed build is no reason to fail.
     assert home.run("diff", "b.jsonl", "a.jsonl", "--exit-code").returncode == 0
     told = json.loads(home.run("diff", "a.jsonl", "b.jsonl", "--json").stdout)
     assert told["worse"] is True
@@ -60,7 +60,7 @@ def test_two_real_runs_differ_in_what_was_broken_between_them(home: Home) -> Non
 def test_a_log_and_itself_are_the_same(home: Home) -> None:
     done = home.run("diff", DAY, DAY, "--exit-code")
     assert done.returncode == 0
-    assert "same      23 builds with no difference worth telling" in done.stdout
+    assert "same      23 builds without notable differences" in done.stdout
     assert "the run  2 min 55 s -> 2 min 55 s  the same" in done.stdout
 
 
@@ -74,7 +74,7 @@ def test_without_names_the_two_newest_runs_are_compared(home: Home) -> None:
     assert "14 built" in done.stdout.splitlines()[0]
     assert "26 fetched" in done.stdout.splitlines()[1]
     same = home.run("diff", "20261119")
-    assert "no difference worth telling" in same.stdout
+    assert "without notable differences" in same.stdout
     assert "slower" not in same.stdout
 
 
@@ -89,7 +89,7 @@ def test_bundles_torn_logs_and_killed_runs_are_compared(home: Home) -> None:
     (home.root / "killed.jsonl").write_bytes(b"".join(whole[:250]) + whole[250][:20])
     done = home.run("diff", "day.zip", "killed.jsonl", "--exit-code")
     assert done.returncode == 1, done.stderr
-    assert "the log ends before the run did" in done.stdout.splitlines()[1]
+    assert "the log ends before the run finished" in done.stdout.splitlines()[1]
     assert "unfinished" in done.stdout
     assert list((home.root / "tmp").iterdir()) == []
 
@@ -105,9 +105,9 @@ def test_bundles_torn_logs_and_killed_runs_are_compared(home: Home) -> None:
         (("good.jsonl", "header.jsonl"), "header.jsonl: there are no events in it"),
         (("newer.jsonl", "good.jsonl"), "newer.jsonl: written by wheelpool 0.1.0 with schema 99"),
         (("good.jsonl", "torn.jsonl"), "torn.jsonl:100: "),
-        (("good.jsonl", "alien.zip"), "alien.zip: there is no log of a run in it"),
+        (("good.jsonl", "alien.zip"), "alien.zip: it has no journal"),
         (("good.jsonl", "good.jsonl", "good.jsonl"), "expected at most two runs, got 3"),
-        (("good.jsonl", "folder"), "folder: not the folder of a run"),
+        (("good.jsonl", "folder"), "folder: not a run's folder"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(home: Home, words: tuple[str, ...], told: str) -> None:
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line_and_code_2(home: Home, words: tuple[str, ...], to
 
 
 def test_a_replay_refuses_a_moment_that_is_none(home: Home) -> None:
-    for at, told in (("99:00", "99:00 is after the end of the run"), ("soon", "is no time")):
+    for at, told in (("99:00", "99:00 is after the end of the run"), ("soon", "invalid time")):
         done = home.run("replay", DAY, "--at", at)
         assert done.returncode == 2
         assert told in done.stderr

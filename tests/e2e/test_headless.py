@@ -78,7 +78,7 @@ def test_a_log_without_an_end_is_told_as_that(home: Home) -> None:
     (home.root / "run.jsonl").write_text("".join(lines[:-1]) + '{"type":')
     done = home.run("replay", "run.jsonl")
     assert done.returncode == 0
-    assert "before the run did" in done.stderr.splitlines()[-1]
+    assert "before the run finished" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -45,7 +45,7 @@ __all__ = ["DiffApp"]
 _SHADES: dict[ChangeKind, str] = {
     "failed": "bad", "unfinished": "bad", "slower": "more", "memory": "more", "waited": "more",
     "tries": "more", "outcome": "other", "version": "other", "new": "other", "missing": "other",
-    "mended": "good", "faster": "good",
+    "fixed": "good", "faster": "good",
 }  # fmt: skip
 _ABOUT_LINES = 20
 """Minimum screen height in lines for the differences of the selected build."""

@@ -28,7 +28,7 @@ _NAMES: dict[str, Order] = {"differs": "difference", "longer": "time", "larger":
 _MARKS = {
     "failed": ("✗", "x"), "unfinished": ("✗", "x"), "missing": ("-", "-"), "new": ("+", "+"),
     "slower": ("▲", "^"), "memory": ("▲", "^"), "waited": ("▲", "^"), "tries": ("▲", "^"),
-    "faster": ("▼", "v"), "mended": ("✓", "="), "outcome": ("≠", "!"), "version": ("≠", "!"),
+    "faster": ("▼", "v"), "fixed": ("✓", "="), "outcome": ("≠", "!"), "version": ("≠", "!"),
 }  # fmt: skip
 
 

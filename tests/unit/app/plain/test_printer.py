@@ -285,7 +285,7 @@ def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
     lines = list(read_log_lines(log))
     assert len(lines) == wholelog.HEAD + 1 + wholelog.TAIL
     assert (lines[0], lines[-1]) == ("0", f"{count - 1}")
-    assert lines[wholelog.HEAD] == f"┄┄┄┄ 98,000 lines are left out; all are in {log} ┄┄┄┄"
+    assert lines[wholelog.HEAD] == f"┄┄┄┄ 98,000 lines omitted; the whole log is {log} ┄┄┄┄"
 
 
 @pytest.mark.parametrize("count", [0, 1, 1999, 2000])

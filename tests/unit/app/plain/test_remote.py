@@ -190,7 +190,7 @@ def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
         (["limit", "jobs", "3", "4"], "expected at most a limit and a number"),
         (["limit", "3", "--run", "nowhere"], "nowhere: no such file, and no such run"),
         (["attach", "nowhere"], "nowhere: no such file, and no such run"),
-        (["pause"], "no run goes on"),
+        (["pause"], "no run in progress"),
     ],
 )
 def test_bad_words_are_told_in_a_line(

@@ -66,7 +66,7 @@ def test_a_zip_of_something_else_is_refused(tmp_path: Path, members: dict[str, s
         for name, text in members.items():
             made.writestr(name, text)
     with (
-        pytest.raises(pool.JournalError, match="no log of a run in it"),
+        pytest.raises(pool.JournalError, match="it has no journal"),
         bundle.open_journal(other),
     ):
         pass

@@ -159,7 +159,7 @@ def test_what_matters_most_comes_first_and_the_same_last() -> None:
     ]  # fmt: skip
     assert kinds(pairs) == [
         "failed", "failed", "unfinished", "slower", "slower", "outcome", "version", "new",
-        "missing", "mended", "same",
+        "missing", "fixed", "same",
     ]  # fmt: skip
     assert pairs[0].changes[0].text == "no compiler, was built"
     assert pairs[1].changes[0].text == "failed, was not there"

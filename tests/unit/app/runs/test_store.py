@@ -119,7 +119,7 @@ def test_a_run_is_found_by_path_id_and_beginning(
     assert runs.find_run(tmp_path, str(folder)) == folder
     assert runs.find_run(tmp_path, "20261121-031205-1") == folder
     assert runs.find_run(tmp_path, "20261122") == tmp_path / "runs" / "20261122-031205-1"
-    with pytest.raises(pool.JournalError, match="20261121: 2 runs begin like that"):
+    with pytest.raises(pool.JournalError, match="20261121: 2 runs start like this"):
         runs.find_run(tmp_path, "20261121")
     with pytest.raises(pool.JournalError, match="nope: no such file, and no such run"):
         runs.find_run(tmp_path, "nope")

@@ -195,8 +195,8 @@ def served(growing: Growing, refused: str, controls: list[pool.Control]) -> None
             for control in commands:
                 source.send(control)
             thread.join()
-            source._commands.put(None)
-            source._messenger.join()
+            source._controls.put(None)
+            source._sender.join()
             source.poll()
             assert told == [refused] * 3 if refused else told == []
     finally:
@@ -215,8 +215,8 @@ def test_a_run_without_a_door_is_told(growing: Growing) -> None:
         told: list[str] = []
         source.on_refusal = told.append
         source.send(pool.Pause())
-        source._commands.put(None)
-        source._messenger.join()
+        source._controls.put(None)
+        source._sender.join()
         source.poll()
     (line,) = told
     assert "takes no commands" in line
@@ -242,7 +242,7 @@ def test_the_only_one_that_goes_on_is_meant(tmp_path: Path) -> None:
     assert runs.find_running(tmp_path, str(growing.path)) == growing.path
     growing.write(*STORY[2:])
     growing.writer.close()
-    with pytest.raises(pool.RunError, match=r"^no run goes on$"):
+    with pytest.raises(pool.RunError, match=r"^no run in progress$"):
         runs.find_running(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run has ended") as told:
         runs.find_running(tmp_path, growing.run)
@@ -255,7 +255,7 @@ def test_of_several_one_has_to_be_named(tmp_path: Path) -> None:
     other.parent.mkdir()
     other.write_bytes(one.path.read_bytes())
     one.writer.close()
-    with pytest.raises(pool.RunError, match=rf"2 runs go on.*{one.run} {other.parent.name}$"):
+    with pytest.raises(pool.RunError, match=rf"2 runs in progress.*{one.run} {other.parent.name}$"):
         runs.find_running(tmp_path, None)
 
 
@@ -263,7 +263,7 @@ def test_a_killed_one_is_no_choice(tmp_path: Path) -> None:
     # A process that came after the run has its pid by now.
     growing = Growing(tmp_path / "runs", datetime(1999, 1, 1, tzinfo=UTC))
     growing.writer.close()
-    with pytest.raises(pool.RunError, match="no run goes on"):
+    with pytest.raises(pool.RunError, match="no run in progress"):
         runs.find_running(tmp_path, None)
     with pytest.raises(pool.RunError, match="the run was killed"):
         runs.find_running(tmp_path, growing.run)
