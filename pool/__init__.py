@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pool.engine.pool import Pool
     from pool.events.codec import decode, encode, encode_header
     from pool.events.control_socket import send_control
-    from pool.events.journal import JournalReader, journal_path, logs_path
+    from pool.events.journal import JournalReader, journal_path, logs_path, pid_of_run
     from pool.events.reducer import apply, apply_all
     from pool.events.state import BuildState, EnvironmentState, Resolve, RunState, Status
     from pool.install.uninstall import uninstall
@@ -136,6 +136,7 @@ __all__ = [
     "parse_group",
     "parse_requirement",
     "parse_size",
+    "pid_of_run",
     "prune_cache",
     "read_dependency_group",
     "read_index_settings",
@@ -191,7 +192,7 @@ _EXPORTS = {
     "pool.engine.pool": ("Pool",),
     "pool.events.codec": ("decode", "encode", "encode_header"),
     "pool.events.control_socket": ("send_control",),
-    "pool.events.journal": ("JournalReader", "journal_path", "logs_path"),
+    "pool.events.journal": ("JournalReader", "journal_path", "logs_path", "pid_of_run"),
     "pool.events.reducer": ("apply", "apply_all"),
     "pool.events.state": ("BuildState", "EnvironmentState", "Resolve", "RunState", "Status"),
     "pool.install.uninstall": ("uninstall",),

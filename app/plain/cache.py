@@ -145,6 +145,6 @@ def _told(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:
 def _users(runs: Sequence[str]) -> str:
     if not runs:
         return "the cache is in use; waiting"
-    pids = ", ".join(run.rpartition("-")[2] for run in runs)
+    pids = ", ".join(dict.fromkeys(str(pool.pid_of_run(run)) for run in runs))
     are = "is" if len(runs) == 1 else "are"
     return f"{format_count(len(runs), 'run')} {are} using the cache (pid {pids}); waiting"

@@ -146,7 +146,7 @@ def _require_running(path: Path) -> Path:
 def is_running(run: str, started: datetime) -> bool:
     """Return whether the process of a run exists; a younger process with its pid does not count."""
     try:
-        process = psutil.Process(_pid(run))
+        process = psutil.Process(pool.pid_of_run(run))
         # A zombie still has a pid.
         dead = process.status() == psutil.STATUS_ZOMBIE
         return not dead and process.create_time() <= started.timestamp()
@@ -157,13 +157,9 @@ def is_running(run: str, started: datetime) -> bool:
 def _pid_exists(run: str) -> bool:
     """Return whether the pid of a run is in use; a cheap check before its journal is read."""
     try:
-        return psutil.pid_exists(_pid(run))
+        return psutil.pid_exists(pool.pid_of_run(run))
     except (ValueError, OverflowError):
         return False
-
-
-def _pid(run: str) -> int:
-    return int(run.rpartition("-")[2])
 
 
 def format_table(runs: Sequence[SavedRun]) -> Iterator[str]:

@@ -32,6 +32,7 @@ __all__ = [
     "journal_path",
     "logs_path",
     "open_run_journal",
+    "pid_of_run",
 ]
 
 JOURNAL_NAME = "events.jsonl"
@@ -103,6 +104,18 @@ def _make_header(
         python=python,
         host=Host(cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total),
     )
+
+
+def pid_of_run(run: str) -> int:
+    """Return the pid in a run id; a later run of the same process has a number after it.
+
+    Raises:
+        ValueError: the text is no run id.
+    """
+    parts = run.split("-")
+    if len(parts) not in (3, 4):
+        raise ValueError(f"{run!r} is no run id")
+    return int(parts[2])
 
 
 def _make_run_id(started: datetime, other_runs: Collection[RunId]) -> RunId:

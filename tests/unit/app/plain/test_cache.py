@@ -126,7 +126,8 @@ def test_who_uses_the_cache_is_told_while_that_is_waited_for(home: Home) -> None
     ("runs", "told"),
     [
         (["20261121-031205-4711"], "1 run is using the cache (pid 4711); waiting"),
-        (["a-1", "b-2"], "2 runs are using the cache (pid 1, 2); waiting"),
+        (["1-2-1", "1-2-2"], "2 runs are using the cache (pid 1, 2); waiting"),
+        (["1-2-7", "1-2-7-2"], "2 runs are using the cache (pid 7); waiting"),
     ],
 )
 def test_runs_are_named_by_their_pids(runs: list[str], told: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pool.events.journal import (
     journal_path,
     logs_path,
     open_run_journal,
+    pid_of_run,
 )
 from pool.events.types import Event, Header, Host, RunStopping, Unknown
 
@@ -27,6 +30,13 @@ HEADER = Header(
     python="3.11.7",
     host=Host(cpus=2, memory=1 << 30),
 )
+
+
+class FixedClock(SystemClock):
+    """A clock whose date never changes."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 21, 3, 12, 5, tzinfo=UTC)
 
 
 def stopping(number: int) -> RunStopping:
@@ -138,3 +148,27 @@ def test_open_run_journal_reports_a_path_that_cannot_be_written(tmp_path: Path) 
             python="3.11.7",
         )
     assert "--log" in raised.value.hint
+
+
+def test_runs_of_one_process_have_different_ids_with_its_pid(tmp_path: Path) -> None:
+    runs: list[RunId] = []
+    clock = FixedClock()
+    for _ in range(3):
+        header, writer = open_run_journal(
+            journal=None,
+            state_dir=tmp_path,
+            argv=(),
+            clock=clock,
+            python="3.11.7",
+            other_runs=runs,
+        )
+        writer.close()
+        runs.append(header.run)
+    assert len(set(runs)) == 3
+    assert {pid_of_run(run) for run in runs} == {os.getpid()}
+
+
+@pytest.mark.parametrize("text", ["", "x", "20261121-031205", "20261121-031205-x", "1-2-3-4-5"])
+def test_pid_of_run_rejects_other_names(text: str) -> None:
+    with pytest.raises(ValueError, match=r"run id|invalid literal"):
+        pid_of_run(text)
