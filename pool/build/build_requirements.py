@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from pool.build.context import BuildService
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pool.build.context import BuildContext, BuildService
+    from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.build.locking import BuildLocks
     from pool.build.source import Source, SourceTree
@@ -137,7 +138,7 @@ class WheelBuilder:
         """Wait without the slot until the shared environment has what this run installs there."""
         shared_env = self.context.env.shared
         if not shared_env.is_ready(requires, self.job):
-            on = redact_urls("what it is built with: " + ", ".join(requires))
+            on = redact_urls("the installation of its build requirements: " + ", ".join(requires))
             waiting = BuildWaiting(build=self.job.id, for_=WaitFor.DEPENDENCY, on=on)
             async with self.slot.released(waiting):
                 await shared_env.prepare(requires, self.job, self.service)
@@ -241,7 +242,7 @@ class WheelBuilder:
     async def _build_for_cache(self, lookup: CacheLookup, prepared: _PreparedEnv) -> BuildResult:
         """Build and store the wheel; if another process builds it now, wait and use its wheel."""
         path = await self.context.in_thread(lookup.lock_path)
-        label = f"{self.job.title}, as it is built for the cache"
+        label = f"the cache entry of {self.job.title}"
         target = LockTarget(locks=self.context.cache.file_locks, path=path, label=label)
         async with self.locks.hold(target) as (_, waited):
             if waited or not lookup.refresh:

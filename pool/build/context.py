@@ -1,28 +1,26 @@
 """The parts of a run that its builds use, grouped by the step of a build that uses them.
 
-`BuildService` is the scheduler of the run, as its users see it. It is no part of the context: it is
-passed to each call, because the scheduler needs the context and builds need the scheduler.
+Deliberately without the scheduler of the run (`pool.build.interfaces.BuildService`): it is passed
+to each call, because the scheduler needs the context and builds need the scheduler.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pool.common.aio import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from concurrent.futures import Executor
     from pathlib import Path
 
     from pool.build.build_requirements import BuildRequirements
-    from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
-    from pool.build.job import BuildJob, BuildRequest, BuildResult
+    from pool.build.interfaces import SharedEnv
     from pool.build.monitor import BuildMonitor
-    from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.cache.wheel_cache import WheelCache
     from pool.events.bus import EventBus
     from pool.resolve.service import ResolverService
@@ -34,75 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildContext",
-    "BuildService",
     "CacheContext",
     "EnvContext",
     "FetchContext",
     "HookContext",
-    "SharedEnv",
 ]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class BuildService(Protocol):
-    """Builds requests, each once, and lets dependents wait for the result."""
-
-    def submit(self, requests: Sequence[BuildRequest]) -> list[BuildJob]:
-        """Register builds and start them, the longest expected first."""
-        ...
-
-    async def build_metadata(self, request: BuildRequest) -> str:
-        """Return the METADATA that the backend of a source distribution makes.
-
-        Raises:
-            SkippedError: the build failed.
-        """
-        ...
-
-    async def build_nested(self, request: BuildRequest, by: BuildJob) -> UnpackedWheel:
-        """Return the unpacked wheel of a build requirement; it is built once in the run.
-
-        Raises:
-            RequirementError: the builds would wait for each other in a cycle.
-            SkippedError: the build failed.
-        """
-        ...
-
-    async def result_of(self, job: BuildJob) -> BuildResult:
-        """Wait for the result of a build, or of its next attempt if it can be retried.
-
-        Raises:
-            SkippedError: it failed and is not retried.
-        """
-        ...
-
-    async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
-        """Let one build wait for another one.
-
-        Raises:
-            RequirementError: the builds would wait for each other in a cycle.
-            SkippedError: the other build failed.
-        """
-        ...
-
-
-class SharedEnv(Protocol):
-    """The environment of builds without isolation."""
-
-    @property
-    def environment(self) -> BuildEnvironment:
-        """The environment in which their hooks run."""
-        ...
-
-    def is_ready(self, requires: Sequence[str], job: BuildJob) -> bool:
-        """Return whether all that the run installs of these requirements is installed."""
-        ...
-
-    async def prepare(self, requires: Sequence[str], job: BuildJob, service: BuildService) -> None:
-        """Wait until it is installed."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

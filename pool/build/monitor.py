@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pool.build.frontend.job_overuse import JobOveruseDetector
 from pool.build.frontend.log_tail import LogTail
 from pool.common.aio import in_thread
+from pool.common.errors import os_error_text
 from pool.events.process_delta import diff
 from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
 from pool.system.memory import read_pressure
@@ -228,5 +229,5 @@ class BuildMonitor:
 
 def _reason(problem: Exception) -> str:
     if isinstance(problem, OSError):
-        return (problem.strerror or str(problem)).lower()
+        return os_error_text(problem)
     return f"{type(problem).__name__}: {problem}"

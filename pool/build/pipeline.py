@@ -32,7 +32,8 @@ from pool.sources.pyproject import read_project
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from pool.build.context import BuildContext, BuildService
+    from pool.build.context import BuildContext
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.build.source import Source
     from pool.build.workspace import BuildDir

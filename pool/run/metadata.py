@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildService
+    from pool.build.interfaces import BuildService
     from pool.requirements.target import Target
     from pool.run.effective_request import EffectiveRequest
     from pool.run.selection import Selection

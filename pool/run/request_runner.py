@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildService
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.events.bus import EventBus
     from pool.requirements.request import RequirementSpec

@@ -46,7 +46,7 @@ METADATA_PEAK = 96 << 20
 
 
 class Scheduler:
-    """Builds the jobs of one run; implements `pool.build.context.BuildService`.
+    """Builds the jobs of one run; implements `pool.build.interfaces.BuildService`.
 
     Args:
         context: the parts of the run that builds use.

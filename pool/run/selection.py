@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildService
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
 
 __all__ = ["Provider", "Selection"]
@@ -78,7 +78,7 @@ class Selection:
             SkippedError: there will be no more rounds.
         """
         if self._closed:
-            raise SkippedError("what it is built with will not be there")
+            raise SkippedError("its build requirements will not be installed")
         await self._next_round.wait()
 
     async def dists_to_install(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from pool.build.context import BuildService
     from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.run.installer import Installer
     from pool.run.selection import Provider, Selection
