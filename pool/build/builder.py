@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
-    from pool.sources.wheel import WheelFacts
+    from pool.sources.wheel import WheelMetadata
 
 __all__ = ["WheelBuilder"]
 
@@ -226,7 +226,7 @@ class WheelBuilder:
         return BuildResult(
             name=cached.name,
             version=cached.version,
-            metadata=wheelfile.read(cached.path).metadata,
+            metadata=wheelfile.read_wheel(cached.path).metadata,
             wheel=None if self.job.purpose == "metadata" else wheel,
             sha256=cached.sha256,
             bytes=cached.bytes,
@@ -250,7 +250,7 @@ class WheelBuilder:
                 if (cached := await self._use_cached(found)) is not None:
                     return cached
 
-            def store(wheel: Path, facts: WheelFacts) -> str:
+            def store(wheel: Path, facts: WheelMetadata) -> str:
                 return lookup.store(
                     wheel,
                     facts,
@@ -274,7 +274,7 @@ class WheelBuilder:
         )
 
     async def _run_backend(
-        self, prepared: _PreparedEnv, store: Callable[[Path, WheelFacts], str] | None = None
+        self, prepared: _PreparedEnv, store: Callable[[Path, WheelMetadata], str] | None = None
     ) -> BuildResult:
         """Let the backend make the wheel, or only the metadata if that is the job's purpose."""
         if self.job.purpose == "metadata":
@@ -289,7 +289,7 @@ class WheelBuilder:
         return result
 
     def _finish_wheel(
-        self, wheel: Path, store: Callable[[Path, WheelFacts], str] | None
+        self, wheel: Path, store: Callable[[Path, WheelMetadata], str] | None
     ) -> tuple[BuildResult, str]:
         """Check the backend's wheel, store it in the cache and publish it; blocks.
 
@@ -299,9 +299,9 @@ class WheelBuilder:
         Raises:
             BackendError: the file is no wheel, or one of another project or version.
         """
-        facts = wheelfile.read(wheel)
+        facts = wheelfile.read_wheel(wheel)
         self._check_wheel(facts)
-        sha256, size = wheelfile.sha256(wheel), wheel.stat().st_size
+        sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
         note = store(wheel, facts) if store else ""
         result = BuildResult(
             name=facts.name,
@@ -314,7 +314,7 @@ class WheelBuilder:
         )
         return result, note
 
-    def _check_wheel(self, facts: WheelFacts) -> None:
+    def _check_wheel(self, facts: WheelMetadata) -> None:
         if expected := self._expected_instead_of(facts.name):
             raise BackendError(f"the backend built a wheel of {facts.name}, not of {expected}")
         source = self.job.source

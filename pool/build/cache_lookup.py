@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.cache.wheel_cache import CachedWheel, DamagedWheel, WheelCache
     from pool.sources.fingerprint import TreeContent
-    from pool.sources.wheel import WheelFacts
+    from pool.sources.wheel import WheelMetadata
 
 __all__ = ["CacheLookup"]
 
@@ -103,7 +103,7 @@ class CacheLookup:
     def store(
         self,
         wheel: Path,
-        facts: WheelFacts,
+        facts: WheelMetadata,
         *,
         wheels: Sequence[UnpackedWheel],
         extra: Sequence[str],

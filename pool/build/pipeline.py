@@ -100,7 +100,7 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
     Raises:
         PoolError: the file is no wheel, one of another project, or for another platform.
     """
-    facts = wheelfile.read(source.path)
+    facts = wheelfile.read_wheel(source.path)
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")

@@ -22,7 +22,7 @@ from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
 from pool.sources.pyproject import Project
-from pool.sources.wheel import sha256
+from pool.sources.wheel import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -175,7 +175,7 @@ class WheelCache:
         Raises:
             OSError: no space, no permission; older entries are unchanged.
         """
-        digest = sha256(wheel)
+        digest = hash_file(wheel)
         # Replaces a copy that is there already: it may be damaged.
         path = copy_into(wheel, self._layout.built_wheels / digest)
         entry = _Entry(
@@ -209,7 +209,7 @@ class WheelCache:
 def _find_damage(entry: _Entry, path: Path) -> str | None:
     """Return why a wheel is not the one that was stored; None if it is."""
     try:
-        return None if sha256(path) == entry.sha256 else f"{entry.file} is not what was stored"
+        return None if hash_file(path) == entry.sha256 else f"{entry.file} is not what was stored"
     except OSError as problem:
         return f"{entry.file}: {_error_text(problem)}"
 

@@ -84,12 +84,12 @@ class MetadataFetcher:
         if (text := await self._fetcher.index.metadata(file)) is not None:
             return text
         fetched = await self._fetcher.fetch(file, None, self._hashes(file.project))
-        facts = await in_thread(self._executor, wheelfile.read, fetched.path)
+        facts = await in_thread(self._executor, wheelfile.read_wheel, fetched.path)
         return facts.metadata
 
     async def _sdist_metadata(self, file: IndexFile) -> str:
         fetched = await self._fetcher.fetch(file, None, self._hashes(file.project))
-        static = await in_thread(self._executor, sdistfile.static_metadata, fetched.path)
+        static = await in_thread(self._executor, sdistfile.read_static_metadata, fetched.path)
         if static is not None:
             return static
         if not self._isolates(file.project):
@@ -138,10 +138,10 @@ def static_metadata(target: Target) -> str | None:
     """
     match target:
         case TreeTarget(path=path):
-            return sdistfile.static_tree_metadata(path)
+            return sdistfile.read_static_tree_metadata(path)
         case SdistTarget(path=path):
-            return sdistfile.static_metadata(path)
+            return sdistfile.read_static_metadata(path)
         case WheelTarget(path=path):
-            return wheelfile.read(path).metadata
+            return wheelfile.read_wheel(path).metadata
         case _:
             return None

@@ -1,20 +1,19 @@
-"""Fingerprints of what wheels are built from: equal where, and only where, the content is.
+"""Fingerprints of sources: two sources have the same fingerprint only if their content is the same.
 
-Of a tree count the names of folders and files, the bytes of files, whether they are executable,
-where links lead, and what plugins read of the git repository around it (see `gitstate`). Times,
-owners and the order on disk do not; nor do bytecode, environments, the folders of other version
-control systems, and the caches of test runners and linters. ``node_modules`` does count: builds
-of web parts read it, and no lock file tells what was changed in it.
+The fingerprint of a tree covers the names of folders and files, the bytes of files, whether they
+are executable, the targets of links, and the state of the git repository around it (`git_state`).
+It ignores times, owners and the order on disk, and also bytecode, environments, the folders of other
+version control systems, and the caches of test runners and linters. ``node_modules`` is included:
+builds of web parts read it, and no lock file shows what was changed in it.
 
-By-products of builds (``build/``, ``*.egg-info``, generated modules) are deliberately not left
-out: a name that is one backend's by-product is another project's source. Whoever builds keeps the
-wheel under two fingerprints instead, that of the tree before the build and that of the tree as
-the backend left it. The next build of the unchanged tree finds the second; a fresh clone, the
-first. What is edited in the middle of a build must not be taken for what the wheel was built
-from: see `TreeContent.after_build`.
+By-products of builds (``build/``, ``*.egg-info``, generated modules) are not excluded: a name that
+is one backend's by-product is another project's source. Instead, a built wheel is cached under two
+fingerprints: that of the tree before the build, and that of the tree as the backend left it. The
+next build of the unchanged tree finds the second, a fresh clone the first. A file that is edited
+during a build must not be taken for its input: see `TreeContent.after_build`.
 
-No fingerprint at all means: do not cache. So it is where a link leads to a folder elsewhere, where
-something cannot be read, and where something is neither file, folder nor link.
+No fingerprint means: do not cache. That is so if a link leads to a folder outside, if something
+cannot be read, and if an entry is neither file, folder nor link.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pool.sources import git_state as gitstate
-from pool.sources.wheel import sha256
+from pool.sources import git_state
+from pool.sources.wheel import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-__all__ = ["TreeContent", "of_file", "of_tree", "read_tree"]
+__all__ = ["TreeContent", "fingerprint_file", "fingerprint_tree", "read_tree"]
 
-_LEFT_OUT = frozenset(
+_EXCLUDED_NAMES = frozenset(
     (
         "__pycache__",
         ".git",
@@ -50,77 +49,77 @@ _LEFT_OUT = frozenset(
         ".hypothesis",
     )
 )
-_BY_PRODUCTS = frozenset(("build", "dist", "target", "_skbuild", ".eggs"))
-_GIT = ""
+_BUILD_FOLDERS = frozenset(("build", "dist", "target", "_skbuild", ".eggs"))
+_GIT_PART = ""
 _CHUNK_BYTES = 1 << 20
-# Without waiting for who writes into a pipe; links are looked at before they are followed.
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+# Non-blocking, so that opening a pipe does not wait for its writer.
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class _Uncacheable(Exception):  # noqa: N818 - no error: it never leaves this module
-    """The tree has something whose content cannot be told."""
+class _NoFingerprint(Exception):  # noqa: N818 - not an error: it never leaves this module
+    """The tree has an entry whose content cannot be determined."""
 
 
-def of_file(path: Path) -> str:
+def fingerprint_file(path: Path) -> str:
     """Return the fingerprint of an archive: ``sha256:`` and the digest of its bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
-    return f"sha256:{sha256(path)}"
+    return f"sha256:{hash_file(path)}"
 
 
-def of_tree(tree: Path, ignore: Collection[Path] = ()) -> str | None:
-    """Return the fingerprint of a source tree; None where it cannot be had. See `read_tree`."""
+def fingerprint_tree(tree: Path, ignore: Collection[Path] = ()) -> str | None:
+    """Return the fingerprint of a source tree; None if it has none. See `read_tree`."""
     content = read_tree(tree, ignore)
     return content.fingerprint if content else None
 
 
 def read_tree(tree: Path, ignore: Collection[Path] = ()) -> TreeContent | None:
-    """Read a source tree; None where it has no fingerprint.
+    """Read a source tree; None if it has no fingerprint.
 
     Args:
-        tree: its directory, by any name.
-        ignore: folders that do not count if they are in it, the run's own above all. Where one
-            of them is the tree itself, the wheels that lie in it do not count.
+        tree: its folder, by any path.
+        ignore: folders in it to ignore, mainly those of the run. If the tree itself is one of
+            them, the wheels in it are ignored.
     """
     root = os.path.realpath(tree)
-    walk = _Walk(root, frozenset(map(os.path.realpath, ignore)))
+    walk = _TreeWalk(root, frozenset(map(os.path.realpath, ignore)))
     try:
-        walk.folder("")
-        parts = {name: kind + walk.content(name, kind) for name, kind in walk.found.items()}
-        facts = [hashlib.sha256(fact).digest() for fact in gitstate.facts(Path(root))]
-    except (_Uncacheable, OSError, ValueError, struct.error):
+        walk.scan("")
+        parts = {name: kind + walk.hash_entry(name, kind) for name, kind in walk.kinds.items()}
+        git_parts = [hashlib.sha256(part).digest() for part in git_state.read_state(Path(root))]
+    except (_NoFingerprint, OSError, ValueError, struct.error):
         return None
-    return TreeContent(parts={**parts, _GIT: b"".join(facts)})
+    return TreeContent(parts={**parts, _GIT_PART: b"".join(git_parts)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeContent:
-    """What counts of a tree, at one moment."""
+    """The content of a tree at one moment, as far as it matters for wheels."""
 
     parts: Mapping[str, bytes]
-    """By its path: the kind, and a digest of the content. What git says is under no path."""
+    """By path: the kind of entry and a digest. The state of git has an empty path."""
 
     @property
     def fingerprint(self) -> str:
-        """All of it: ``tree:`` and a digest."""
+        """``tree:`` and a digest of all parts."""
         digest = hashlib.sha256()
         for name, part in sorted(self.parts.items()):
             digest.update(os.fsencode(name) + b"\0" + hashlib.sha256(part).digest())
         return f"tree:{digest.hexdigest()}"
 
     def after_build(self, later: TreeContent | None) -> tuple[str, ...]:
-        """Return the fingerprints under which a wheel may be kept that was built in between.
+        """Return the fingerprints under which a wheel that was built in between may be cached.
 
-        None where something that was there has changed: whoever did it, nobody knows which state
-        the wheel is of. Only the first where there is something new: it may be a generated module,
-        or one that the user has just written and the wheel does not have. Both where all that is
-        new or changed is in the usual folders for by-products; a guess, but a wrong one costs a
-        build at most.
+        No fingerprint if a file that existed before has changed: it is unknown which state was
+        built. Only the fingerprint before the build if files were added outside build folders: an
+        added file may be a generated module, or one that the user wrote meanwhile and the wheel
+        does not have. Both if all changes are in build folders. That is a guess, but a wrong one
+        costs a build at most.
 
         Args:
-            later: the tree as the backend left it.
+            later: the tree as the backend left it; None if it has no fingerprint.
         """
         if later is None:
             return ()
@@ -133,88 +132,88 @@ class TreeContent:
 
     def _is_by_product(self, name: str) -> bool:
         top, *inner = name.split("/")
-        if top in _BY_PRODUCTS:
+        if top in _BUILD_FOLDERS:
             return f"{top}/__init__.py" not in self.parts
         return any(part.endswith(".egg-info") for part in (top, *inner))
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """A walk through a tree; with plain strings, as a Path for each file takes longer to make."""
+class _TreeWalk:
+    """A walk through a tree; with strings, because a Path for each file takes longer."""
 
     root: str
     ignored: frozenset[str]
-    found: dict[str, bytes] = field(default_factory=dict)
-    """What counts, by its path from the root: ``d`` a folder, ``f`` a file, ``l`` a link."""
+    kinds: dict[str, bytes] = field(default_factory=dict)
+    """Included entries by their path from the root: ``d`` folder, ``f`` file, ``l`` link."""
 
-    def folder(self, name: str) -> None:
-        """Find all that counts below a folder."""
+    def scan(self, name: str) -> None:
+        """Collect the included entries below a folder."""
         with os.scandir(f"{self.root}/{name}") as entries:
-            known = (entry for entry in entries if entry.name not in _LEFT_OUT)
-            folders = [inner for entry in known for inner in self._entry(entry, name)]
+            included = (entry for entry in entries if entry.name not in _EXCLUDED_NAMES)
+            folders = [inner for entry in included for inner in self._add_entry(entry, name)]
         for inner in folders:
-            self.folder(inner)
+            self.scan(inner)
 
-    def _entry(self, entry: os.DirEntry[str], parent: str) -> Iterator[str]:
-        """Note one entry; yield it if it is a folder to go into."""
+    def _add_entry(self, entry: os.DirEntry[str], parent: str) -> Iterator[str]:
+        """Record one entry; yield its name if it is a folder to scan."""
         name = f"{parent}/{entry.name}" if parent else entry.name
         if entry.is_file(follow_symlinks=False):
             if not (entry.name.endswith(".pyc") or (not parent and self._is_output(entry.name))):
-                self.found[name] = b"f"
-        elif self._counts(entry):
+                self.kinds[name] = b"f"
+        elif self._is_included(entry):
             is_folder = entry.is_dir(follow_symlinks=False)
-            self.found[name] = b"d" if is_folder else b"l" if entry.is_symlink() else b"f"
+            self.kinds[name] = b"d" if is_folder else b"l" if entry.is_symlink() else b"f"
             if is_folder:
                 yield name
 
-    def _counts(self, entry: os.DirEntry[str]) -> bool:
+    def _is_included(self, entry: os.DirEntry[str]) -> bool:
         return not (entry.path in self.ignored or os.path.lexists(f"{entry.path}/pyvenv.cfg"))
 
     def _is_output(self, name: str) -> bool:
         return self.root in self.ignored and name.endswith(".whl")
 
-    def content(self, name: str, kind: bytes) -> bytes:
-        """Return what counts of an entry besides its name and its kind."""
+    def hash_entry(self, name: str, kind: bytes) -> bytes:
+        """Return the content of an entry, hashed; empty for a folder."""
         path = f"{self.root}/{name}"
         match kind:
             case b"f":
-                return _of_content(path)
+                return _hash_content(path)
             case b"l":
-                words = os.fsencode(os.readlink(path))  # noqa: PTH115 - see the class
-                return hashlib.sha256(words + b"\0" + self._led_to(path)).digest()
+                target = os.fsencode(os.readlink(path))  # noqa: PTH115 - see the class
+                return hashlib.sha256(target + b"\0" + self._hash_link_target(path)).digest()
             case _:
                 return b""
 
-    def _led_to(self, link: str) -> bytes:
-        """Return the content of the file that a link leads to; nothing for a folder of the tree."""
+    def _hash_link_target(self, link: str) -> bytes:
+        """Return the hash of the file that a link leads to; a constant for a folder of the tree."""
         try:
             mode = os.stat(link).st_mode  # noqa: PTH116 - see the class
         except FileNotFoundError:
-            return b"-"  # The path says all there is to say.
+            return b"-"  # A dangling link: its path is its content.
         if not stat.S_ISDIR(mode):
-            return _of_content(link)
+            return _hash_content(link)
         target = os.path.realpath(link)
-        if target != self.root and self.found.get(os.path.relpath(target, self.root)) != b"d":
-            raise _Uncacheable
+        if target != self.root and self.kinds.get(os.path.relpath(target, self.root)) != b"d":
+            raise _NoFingerprint
         return b"d"
 
 
-def _of_content(path: str) -> bytes:
-    """Return the digest of a file, and whether it is executable."""
-    fd = os.open(path, _READ)
+def _hash_content(path: str) -> bytes:
+    """Return the digest of a file with its executable bit."""
+    fd = os.open(path, _OPEN_FLAGS)
     try:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode):
-            raise _Uncacheable
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise _NoFingerprint
         digest = hashlib.sha256()
-        for chunk in _chunks(fd, about.st_size):
+        for chunk in _read_chunks(fd, status.st_size):
             digest.update(chunk)
     finally:
         os.close(fd)
-    return digest.digest() + (b"x" if about.st_mode & stat.S_IXUSR else b"-")
+    return digest.digest() + (b"x" if status.st_mode & stat.S_IXUSR else b"-")
 
 
-def _chunks(fd: int, size: int) -> Iterable[bytes]:
-    """Yield what is in a file; mostly it is small, and one read has it all."""
+def _read_chunks(fd: int, size: int) -> Iterable[bytes]:
+    """Yield the content of a file; for most files one read is enough."""
     while chunk := os.read(fd, min(size + 1, _CHUNK_BYTES)):
         yield chunk

@@ -1,11 +1,11 @@
-"""Checkouts of git repositories: one commit each, with the history and tags that plugins ask for.
+"""Checkouts of git repositories: one commit each, with the history and tags that plugins need.
 
-There is a bare copy of every repository in the cache, brought up to date by one process at a time
-while others wait; a commit that is in it needs no network. Checkouts are repositories of their
-own: what builds do in them changes nothing in the cache.
+The cache has a bare mirror of each repository. One process at a time updates it while others wait;
+a commit that it has needs no network. Checkouts are independent repositories, so builds do not
+change the cache.
 
-Git never asks anything: it has no terminal and no input. A login in a URL is kept out of
-commands, logs and the cache, and is given to git only when the server wants one.
+Git never prompts: it has no terminal and no input. A login in a URL is kept out of commands, logs
+and the cache, and git gets it only when the server requires one.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ Run: TypeAlias = "Callable[[Command], Awaitable[int]]"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REFERENCE = re.compile(r"(?!-)[^\s\0:^~?*\[\\]*")
-_ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_ALL_REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _SETTINGS = (
-    # What git starts in the background would be ended with it.
+    # Background processes would be killed together with git.
     *("-c", "gc.auto=0", "-c", "maintenance.auto=false"),
-    # A server that sends nothing for two minutes never will.
+    # Give up on a server that sends nothing for two minutes.
     *("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=120"),
     *("-c", "core.warnAmbiguousRefs=false", "-c", "advice.detachedHead=false"),
 )
-_OURS = {
+_GIT_ENVIRON = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     "SSH_ASKPASS_REQUIRE": "never",
     "GCM_INTERACTIVE": "never",
-    # The words in which git fails are read.
+    # Error messages of git are parsed.
     "LC_ALL": "C",
     "LANGUAGE": "",
 }
-# git rev-parse --local-env-vars, but for the configuration that a CI gives; windows to ask in.
-_FOREIGN = frozenset(
+# git rev-parse --local-env-vars without the configuration of a CI; and prompts in windows.
+_REMOVED_VARIABLES = frozenset(
     (
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -80,7 +80,7 @@ _FOREIGN = frozenset(
         "WAYLAND_DISPLAY",
     )
 )
-_HELPER = """!f() { test "$1" = get &&
+_CREDENTIAL_HELPER = """!f() { test "$1" = get &&
 printf 'username=%s\\npassword=%s\\n' "$WHEELPOOL_GIT_USER" "$WHEELPOOL_GIT_PASSWORD"; }; f"""
 
 
@@ -92,16 +92,16 @@ class Checkout:
     commit: str
     """Hexadecimal, in full."""
     tags: str = ""
-    """Those that lead to it or to a commit before it: versions are made of them."""
+    """The tags of the commit and its ancestors: plugins derive versions from them."""
 
 
 class Git:
     """Repositories in one cache; belongs to one event loop.
 
     Args:
-        folder: where the copies of repositories are.
-        run: runs git, watched and ended as hooks are (`HookRunner.run`).
-        environ: what git inherits, before it is cleaned.
+        folder: the folder of the mirrors.
+        run: runs git, supervised as hooks are (`HookRunner.run`).
+        environ: the environment for git, before it is cleaned.
     """
 
     def __init__(self, folder: Path, run: Run, environ: Mapping[str, str]) -> None:
@@ -116,59 +116,59 @@ class Git:
         """Check out a commit, with its submodules.
 
         Args:
-            url: what git clones; may hold credentials.
-            reference: a commit, tag or branch; empty for what the repository has as its HEAD.
-            into: made; must not be there.
-            build: marks the processes.
-            log: gets what git says.
+            url: the URL of the repository; may hold credentials.
+            reference: a commit, tag or branch; empty for the HEAD of the repository.
+            into: the folder to create; must not exist.
+            build: the build that the processes belong to.
+            log: the file for the output of git.
 
         Raises:
-            GitError: there is no git, no such repository or commit, no permission.
+            GitError: git, the repository or the commit does not exist, or access is denied.
             LockError: the cache cannot be locked.
             OSError: no space.
         """
-        work = self._work(url, into, build, log)
-        _refuse_options(url, reference)
-        copy = self._folder / hashlib.sha256(work.url.encode()).hexdigest()[:32]
-        copy.mkdir(parents=True, exist_ok=True)
+        git = self._commands(url, into, build, log)
+        _check_options(url, reference)
+        mirror = self._folder / hashlib.sha256(git.url.encode()).hexdigest()[:32]
+        mirror.mkdir(parents=True, exist_ok=True)
         into.parent.mkdir(parents=True, exist_ok=True)
-        held = await self._locks.acquire(copy / "lock", on_wait=_nothing)
+        lock = await self._locks.acquire(mirror / "lock", on_wait=_ignore_holder)
         try:
-            commit = await _provided(work, copy / "repository", reference)
+            commit = await _ensure_commit(git, mirror / "repository", reference)
             clone = ("clone", "--quiet", "--local", "--no-checkout")
-            await work.do(*clone, str(copy / "repository"), str(into), cwd=copy)
+            await git.run_checked(*clone, str(mirror / "repository"), str(into), cwd=mirror)
         finally:
-            held.release()
-        # Submodules and large files are looked for beside the repository itself.
-        await work.do("config", "remote.origin.url", work.url, cwd=into)
-        await work.do("checkout", "--quiet", "--detach", commit, cwd=into)
+            lock.release()
+        # Relative URLs of submodules and large files refer to the repository itself.
+        await git.run_checked("config", "remote.origin.url", git.url, cwd=into)
+        await git.run_checked("checkout", "--quiet", "--detach", commit, cwd=into)
         if (into / ".gitmodules").exists():
-            await work.do("submodule", "update", "--init", "--recursive", cwd=into)
-        reached = ("for-each-ref", f"--merged={commit}", "--format=%(refname) %(objectname)")
-        tags = await work.ask(*reached, "refs/tags", cwd=into)
+            await git.run_checked("submodule", "update", "--init", "--recursive", cwd=into)
+        for_each_ref = ("for-each-ref", f"--merged={commit}", "--format=%(refname) %(objectname)")
+        tags = await git.read_output(*for_each_ref, "refs/tags", cwd=into)
         return Checkout(path=into, commit=commit, tags=tags)
 
-    def _work(self, url: str, into: Path, build: BuildKey, log: Path) -> _Work:
+    def _commands(self, url: str, into: Path, build: BuildKey, log: Path) -> _GitCommands:
         program = shutil.which("git", path=self._environ.get("PATH", os.defpath))
         if program is None:
             raise GitError(
-                f"{clean_text(url)}: there is no git on PATH",
+                f"{clean_text(url)}: git was not found on PATH",
                 hint="install git, or name an archive of that commit",
             )
-        bare, login = _without_login(url)
-        return _Work(
+        bare, login = _split_http_login(url)
+        return _GitCommands(
             run=self._run,
             program=program,
-            environ=_environ(self._environ, bare, login),
+            environ=_git_environ(self._environ, bare, login),
             url=bare,
             build=build,
             log=log,
-            answers=into.with_name(f".{into.name}.answer"),
+            output_path=into.with_name(f".{into.name}.answer"),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
+class _GitCommands:
     """Git commands for one checkout."""
 
     run: Run
@@ -178,29 +178,31 @@ class _Work:
     """Without credentials."""
     build: BuildKey
     log: Path
-    answers: Path
-    """What git prints when it is asked something."""
+    output_path: Path
+    """The file for the output of `read_output`."""
 
-    async def do(self, *arguments: str, cwd: Path) -> None:
+    async def run_checked(self, *arguments: str, cwd: Path) -> None:
         """Run a command that has to succeed."""
         before = self.log.stat().st_size if self.log.exists() else 0
-        if await self._exit_code(arguments, cwd, self.log):
+        if await self._run(arguments, cwd, self.log):
             with self.log.open("rb") as log:
                 log.seek(before)
                 command = next(text for text in arguments if not text.startswith("-"))
-                raise _failed(clean_text(self.url), command, map(clean_line, log))
+                raise _command_error(clean_text(self.url), command, map(clean_line, log))
 
-    async def ask(self, *arguments: str, cwd: Path) -> str:
-        """Return what a command prints; nothing if it fails."""
+    async def read_output(self, *arguments: str, cwd: Path) -> str:
+        """Return the output of a command; empty if it fails."""
         try:
-            code = await self._exit_code(arguments, cwd, self.answers)
+            code = await self._run(arguments, cwd, self.output_path)
             return (
-                "" if code else self.answers.read_text(encoding="utf-8", errors="replace").strip()
+                ""
+                if code
+                else self.output_path.read_text(encoding="utf-8", errors="replace").strip()
             )
         finally:
-            self.answers.unlink(missing_ok=True)
+            self.output_path.unlink(missing_ok=True)
 
-    async def _exit_code(self, arguments: Iterable[str], cwd: Path, output: Path) -> int:
+    async def _run(self, arguments: Iterable[str], cwd: Path, output: Path) -> int:
         command = Command(
             build=self.build,
             argv=(self.program, *_SETTINGS, *arguments),
@@ -211,57 +213,57 @@ class _Work:
         return await self.run(command)
 
 
-async def _provided(work: _Work, copy: Path, reference: str) -> str:
-    """Have a commit in our copy of the repository; return its full name."""
-    if not (copy / "HEAD").exists():
-        await work.do("init", "--quiet", "--bare", str(copy), cwd=copy.parent)
-    if _COMMIT.fullmatch(reference) and (commit := await _commit(work, copy, reference)):
+async def _ensure_commit(git: _GitCommands, mirror: Path, reference: str) -> str:
+    """Fetch a commit into the mirror unless it has it; return its full name."""
+    if not (mirror / "HEAD").exists():
+        await git.run_checked("init", "--quiet", "--bare", str(mirror), cwd=mirror.parent)
+    if _COMMIT.fullmatch(reference) and (commit := await _resolve_commit(git, mirror, reference)):
         return commit
-    _remove_leftovers(copy)
+    _remove_leftovers(mirror)
     wanted = reference or "HEAD"
-    ours = f"refs/wheelpool/{wanted}"
+    own_ref = f"refs/wheelpool/{wanted}"
     if wanted == "HEAD":
-        await _fetch(work, copy, *_ALL, f"+HEAD:{ours}")
-        return await _commit(work, copy, ours)
-    await _fetch(work, copy, *_ALL)
-    if commit := await _commit(work, copy, wanted):
+        await _fetch(git, mirror, *_ALL_REFS, f"+HEAD:{own_ref}")
+        return await _resolve_commit(git, mirror, own_ref)
+    await _fetch(git, mirror, *_ALL_REFS)
+    if commit := await _resolve_commit(git, mirror, wanted):
         return commit
-    # What no branch and no tag leads to: servers give it to those who know its name.
+    # A commit that no branch or tag contains: servers send it if it is requested by name.
     with suppress(GitError):
-        await _fetch(work, copy, f"+{wanted}:{ours}")
-        return await _commit(work, copy, ours)
-    raise GitError(f"{clean_text(work.url)}: has no commit, tag or branch {wanted!r}")
+        await _fetch(git, mirror, f"+{wanted}:{own_ref}")
+        return await _resolve_commit(git, mirror, own_ref)
+    raise GitError(f"{clean_text(git.url)}: has no commit, tag or branch {wanted!r}")
 
 
-async def _fetch(work: _Work, copy: Path, *refs: str) -> None:
+async def _fetch(git: _GitCommands, mirror: Path, *refs: str) -> None:
     fetch = ("--git-dir=.", "fetch", "--quiet", "--force", "--no-tags", "--prune")
-    await work.do(*fetch, work.url, *refs, cwd=copy)
+    await git.run_checked(*fetch, git.url, *refs, cwd=mirror)
 
 
-async def _commit(work: _Work, copy: Path, name: str) -> str:
-    """Return the commit that a name leads to, tags before branches; nothing if none."""
-    ask = ("--git-dir=.", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    answer = await work.ask(*ask, cwd=copy)
-    return answer if _COMMIT.fullmatch(answer) else ""
+async def _resolve_commit(git: _GitCommands, mirror: Path, name: str) -> str:
+    """Return the commit of a name, tags before branches; empty if there is none."""
+    rev_parse = ("--git-dir=.", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    output = await git.read_output(*rev_parse, cwd=mirror)
+    return output if _COMMIT.fullmatch(output) else ""
 
 
-def _remove_leftovers(copy: Path) -> None:
-    """Remove what a git that was killed left behind; we have the lock, so nobody uses it."""
+def _remove_leftovers(mirror: Path) -> None:
+    """Remove lock and temporary files of a killed git; the lock is held, so none is in use."""
     for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*"):
-        for path in copy.glob(pattern):
+        for path in mirror.glob(pattern):
             path.unlink(missing_ok=True)
 
 
-def _nothing(holder: Holder | None) -> None:
-    """Another process fetches the same repository; it will not take long."""
+def _ignore_holder(holder: Holder | None) -> None:
+    """Ignore the holder: another process fetches the same repository, which is short."""
 
 
-def _refuse_options(url: str, reference: str) -> None:
+def _check_options(url: str, reference: str) -> None:
     if url.startswith("-") or not _REFERENCE.fullmatch(reference):
-        raise GitError(f"{clean_text(url)}: git cannot be asked for {reference!r} of it")
+        raise GitError(f"{clean_text(url)}: {reference!r} cannot be a reference of git")
 
 
-def _without_login(url: str) -> tuple[str, Login | None]:
+def _split_http_login(url: str) -> tuple[str, Login | None]:
     """Split the login off an HTTP URL; an ssh URL keeps its user, which is no secret."""
     try:
         is_http = urlsplit(url).scheme in ("http", "https")
@@ -270,33 +272,33 @@ def _without_login(url: str) -> tuple[str, Login | None]:
         raise GitError(f"{clean_text(url)}: not a URL: {problem}") from problem
 
 
-def _environ(inherited: Mapping[str, str], url: str, login: Login | None) -> dict[str, str]:
-    """Return git's environment: nobody else's repository, nobody to ask, and the login."""
-    environ = {name: value for name, value in inherited.items() if name not in _FOREIGN}
-    environ |= _OURS
+def _git_environ(inherited: Mapping[str, str], url: str, login: Login | None) -> dict[str, str]:
+    """Return the environment for git: no other repository, no prompts, and the login."""
+    environ = {name: value for name, value in inherited.items() if name not in _REMOVED_VARIABLES}
+    environ |= _GIT_ENVIRON
     if login is not None:
         count = inherited.get("GIT_CONFIG_COUNT", "0")
-        at = int(count) if count.isdecimal() else 0
+        number = int(count) if count.isdecimal() else 0
         parts = urlsplit(url)
         environ |= {
-            "GIT_CONFIG_COUNT": f"{at + 1}",
-            f"GIT_CONFIG_KEY_{at}": f"credential.{parts.scheme}://{parts.netloc}.helper",
-            f"GIT_CONFIG_VALUE_{at}": _HELPER,
+            "GIT_CONFIG_COUNT": f"{number + 1}",
+            f"GIT_CONFIG_KEY_{number}": f"credential.{parts.scheme}://{parts.netloc}.helper",
+            f"GIT_CONFIG_VALUE_{number}": _CREDENTIAL_HELPER,
             "WHEELPOOL_GIT_USER": login.user,
             "WHEELPOOL_GIT_PASSWORD": login.password,
         }
     return environ
 
 
-def _failed(url: str, command: str, output: Iterable[str]) -> GitError:
+def _command_error(url: str, command: str, output: Iterable[str]) -> GitError:
     lines = [line for line in output if line]
     reason = next((line for line in lines if line.startswith("fatal: ")), None)
     if reason is None or "Could not read from remote" in reason:
-        # ssh says what is wrong before git does.
+        # The first line is from ssh, which has the reason.
         reason = lines[0] if lines else "it failed"
     hint = ""
     if re.search("could not read Username|Authentication failed|Permission denied", reason):
-        hint = "it wants credentials: a credential helper, a key, or in the URL"
+        hint = "set up a credential helper or an SSH key, or put credentials into the URL"
     return GitError(
         f"{url}: git {command}: {clean_text(reason.removeprefix('fatal: '))}", hint=hint
     )

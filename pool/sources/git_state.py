@@ -1,8 +1,8 @@
-"""What of a git repository ends up in wheels: the commit, the tags, and which files are known.
+"""The state of a git repository that affects wheels: the commit, the tags, and the tracked files.
 
-Plugins ask git for the version (the commit, how far it is from a tag) and for the list of files.
-All of that is read here without git, and nothing else: objects, logs, remote branches, and the
-times in the index change without any wheel changing.
+Plugins ask git for the version (the commit and its distance from a tag) and for the list of files.
+Only that is read here, without git. Objects, logs, remote branches, and the times in the index
+change without changing any wheel.
 """
 
 from __future__ import annotations
@@ -15,104 +15,106 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["facts"]
+__all__ = ["read_state"]
 
 _IGNORE_FILES = (".gitignore", ".gitattributes")
 _EXTENDED = 0x4000
-_MOST_LINKS = 10
+_MAX_REFS = 10
 
 
-def facts(tree: Path) -> Iterator[bytes]:
-    """Yield what a build in a tree can learn from the repository around it; nothing without one.
+def read_state(tree: Path) -> Iterator[bytes]:
+    """Yield the state of the repository around a tree; nothing without a repository.
 
-    Changes outside of the tree that are not committed are not seen, though a plugin may call the
-    version dirty for them.
+    Uncommitted changes outside of the tree are not included, though a plugin may mark the version
+    as dirty because of them.
 
     Args:
-        tree: a real path; the repository's root may be a folder further up.
+        tree: a real path; the root of the repository may be a parent folder.
 
     Raises:
-        OSError: the repository is there but cannot be read.
+        OSError: the repository exists but cannot be read.
     """
-    above = [tree, *tree.parents]
-    depth = next((at for at, folder in enumerate(above) if os.path.lexists(folder / ".git")), None)
+    folders = [tree, *tree.parents]
+    depth = next(
+        (level for level, folder in enumerate(folders) if os.path.lexists(folder / ".git")), None
+    )
     if depth is None:
         return
-    for folder in above[1 : depth + 1]:
-        yield from (_content(folder / name) for name in _IGNORE_FILES)
-    git = _repository(above[depth] / ".git")
-    common = git / (_text(git / "commondir") or ".")
-    packed = _content(common / "packed-refs").splitlines()
-    head = _text(git / "HEAD")
-    commit = _commit(head, (git, common), packed)
-    yield from (head.encode(), commit.encode(), _content(common / "shallow"))
-    yield from _tags(common, packed)
-    yield from _known(_content(git / "index"), len(commit) // 2)
+    for folder in folders[1 : depth + 1]:
+        yield from (_read_bytes(folder / name) for name in _IGNORE_FILES)
+    git = _find_git_dir(folders[depth] / ".git")
+    common = git / (_read_text(git / "commondir") or ".")
+    packed = _read_bytes(common / "packed-refs").splitlines()
+    head = _read_text(git / "HEAD")
+    commit = _resolve_head(head, (git, common), packed)
+    yield from (head.encode(), commit.encode(), _read_bytes(common / "shallow"))
+    yield from _read_tags(common, packed)
+    yield from _read_index(_read_bytes(git / "index"), len(commit) // 2)
 
 
-def _repository(git: Path) -> Path:
-    """Return where the repository is; worktrees and submodules have a file that says it."""
+def _find_git_dir(git: Path) -> Path:
+    """Return the git directory; worktrees and submodules have a file with its path."""
     if git.is_dir():
         return git
-    return git.parent / _text(git).removeprefix("gitdir:").strip()
+    return git.parent / _read_text(git).removeprefix("gitdir:").strip()
 
 
-def _content(path: Path) -> bytes:
-    """Return what is in a file; nothing where there is none."""
+def _read_bytes(path: Path) -> bytes:
+    """Return the content of a file; empty if there is none."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return b""
 
 
-def _text(path: Path) -> str:
-    return os.fsdecode(_content(path).strip())
+def _read_text(path: Path) -> str:
+    return os.fsdecode(_read_bytes(path).strip())
 
 
-def _commit(head: str, places: tuple[Path, ...], packed: list[bytes]) -> str:
-    """Follow HEAD to a commit; a branch without one, and what cannot be followed, is nothing."""
-    for _ in range(_MOST_LINKS):
+def _resolve_head(head: str, places: tuple[Path, ...], packed: list[bytes]) -> str:
+    """Resolve HEAD to a commit; empty for a branch without one, and for a loop."""
+    for _ in range(_MAX_REFS):
         if not head.startswith("ref:"):
             return head
         name = head.removeprefix("ref:").strip()
-        loose = (_text(place / name) for place in places)
-        head = next(filter(None, loose), "") or _packed(os.fsencode(name), packed)
+        loose = (_read_text(place / name) for place in places)
+        head = next(filter(None, loose), "") or _find_packed(os.fsencode(name), packed)
     return ""
 
 
-def _packed(name: bytes, packed: list[bytes]) -> str:
+def _find_packed(name: bytes, packed: list[bytes]) -> str:
     lines = (line.split(b" ") for line in packed)
     return next((line[0].decode() for line in lines if line[1:] == [name]), "")
 
 
-def _tags(common: Path, packed: list[bytes]) -> Iterator[bytes]:
-    """Yield the tags with what they are of, wherever git keeps them."""
+def _read_tags(common: Path, packed: list[bytes]) -> Iterator[bytes]:
+    """Yield the tags with their objects, from loose and packed refs."""
     lines = (line.partition(b" ") for line in packed)
-    tags = {name: of for of, _, name in lines if name.startswith(b"refs/tags/")}
+    tags = {name: target for target, _, name in lines if name.startswith(b"refs/tags/")}
     for path in (common / "refs" / "tags").rglob("*"):
         if path.is_file():
-            tags[bytes(path.relative_to(common))] = _content(path).strip()
-    yield from (name + b" " + of for name, of in sorted(tags.items()))
-    # The newer format of refs: this names tables that are never changed.
-    yield _content(common / "reftable" / "tables.list")
+            tags[bytes(path.relative_to(common))] = _read_bytes(path).strip()
+    yield from (name + b" " + target for name, target in sorted(tags.items()))
+    # The reftable format: the list names tables, which are never changed.
+    yield _read_bytes(common / "reftable" / "tables.list")
 
 
-def _known(index: bytes, digest_size: int) -> Iterator[bytes]:
-    """Yield the entries of an index without their times; the whole index where it is unusual.
+def _read_index(index: bytes, digest_size: int) -> Iterator[bytes]:
+    """Yield the entries of an index without their times; the whole index if it is unusual.
 
-    The format is in gitformat-index(5): 40 bytes about the file, of which only the mode counts,
-    the digest, the flags, the name, and padding to a multiple of eight.
+    The format is in gitformat-index(5): 40 bytes of stat data, of which only the mode is used, the
+    digest, the flags, the name, and padding to a multiple of eight.
     """
     signature, version, count = struct.unpack_from(">4sII", index.ljust(12, b"-"))
     if signature != b"DIRC" or version not in (2, 3) or digest_size not in (20, 32):
         yield index
         return
-    at = 12
+    offset = 12
     for _ in range(count):
-        start, at = at, at + 40 + digest_size
-        (flags,) = struct.unpack_from(">H", index, at)
-        end = index.index(b"\0", at + (4 if flags & _EXTENDED else 2))
+        start, offset = offset, offset + 40 + digest_size
+        (flags,) = struct.unpack_from(">H", index, offset)
+        end = index.index(b"\0", offset + (4 if flags & _EXTENDED else 2))
         yield index[start + 24 : start + 28] + index[start + 40 : end]
-        at = start + ((end - start) // 8 + 1) * 8
-    if index[at : at + 4] == b"link":
-        yield index  # Most entries are in another file.
+        offset = start + ((end - start) // 8 + 1) * 8
+    if index[offset : offset + 4] == b"link":
+        yield index  # A split index: most entries are in another file.

@@ -1,4 +1,4 @@
-"""What a source tree says about itself before anything of it is run (PEP 517, 518, 621)."""
+"""The build system and static metadata in pyproject.toml (PEP 517, 518, 621)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEGACY_REQUIRES = ("setuptools>=40.8.0",)
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """How a tree wants to be built, and its name and version where they are static."""
+    """The build system of a source tree, and its name and version if they are static."""
 
     requires: tuple[str, ...]
     backend: str
@@ -31,43 +31,43 @@ def read_project(tree: Path) -> Project:
     """Read a tree's pyproject.toml; without one it is a legacy setuptools project.
 
     Raises:
-        ProjectError: the file is broken, or breaks PEP 517 or 518; the message says where.
+        ProjectError: the file is invalid, or violates PEP 517 or 518; the key is named.
     """
     path = tree / "pyproject.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return _without_pyproject(tree)
+        return _legacy_project(tree)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ProjectError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:
         raise ProjectError(f"{path}: {os_error_text(problem)}") from problem
-    return _project(table, path)
+    return _parse_project(table, path)
 
 
-def _without_pyproject(tree: Path) -> Project:
+def _legacy_project(tree: Path) -> Project:
     if not (tree / "setup.py").is_file():
         raise ProjectError(f"{tree}: not a project: it has no pyproject.toml and no setup.py")
     return Project(requires=LEGACY_REQUIRES, backend=LEGACY_BACKEND)
 
 
-def _project(table: dict[str, Any], path: Path) -> Project:
-    about = _table(table, "project", path)
-    name, version = about.get("name"), about.get("version")
+def _parse_project(table: dict[str, Any], path: Path) -> Project:
+    static = _table(table, "project", path)
+    name, version = static.get("name"), static.get("version")
     project = Project(
         requires=LEGACY_REQUIRES,
         backend=LEGACY_BACKEND,
         name=name if isinstance(name, str) else None,
         version=version if isinstance(version, str) else None,
     )
-    return _with_backend(project, table, path) if "build-system" in table else project
+    return _add_build_system(project, table, path) if "build-system" in table else project
 
 
-def _with_backend(project: Project, table: dict[str, Any], path: Path) -> Project:
+def _add_build_system(project: Project, table: dict[str, Any], path: Path) -> Project:
     system = _table(table, "build-system", path)
     if "requires" not in system:
         raise ProjectError(f"{path}: [build-system] has no requires (PEP 518)")
-    requires = _strings(system, "requires", path)
+    requires = _string_list(system, "requires", path)
     for text in requires:
         try:
             Requirement(text)
@@ -86,7 +86,7 @@ def _with_backend(project: Project, table: dict[str, Any], path: Path) -> Projec
 
 
 def _backend_path(system: dict[str, Any], path: Path) -> list[str]:
-    folders = _strings(system, "backend-path", path)
+    folders = _string_list(system, "backend-path", path)
     tree = path.parent.resolve()
     for folder in folders:
         if Path(folder).is_absolute() or not (tree / folder).resolve().is_relative_to(tree):
@@ -101,7 +101,7 @@ def _table(table: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
     return value
 
 
-def _strings(table: dict[str, Any], key: str, path: Path) -> list[str]:
+def _string_list(table: dict[str, Any], key: str, path: Path) -> list[str]:
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise ProjectError(f"{path}: {key} must be a list of strings")

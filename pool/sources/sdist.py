@@ -1,8 +1,8 @@
-"""Metadata of sources without building them: where they promise that a build would say the same.
+"""Static metadata of sources: read without a build if a build would give the same.
 
-An sdist promises it in PKG-INFO (PEP 643), a tree in ``[project]`` (PEP 621). Where anything that
-counts is dynamic, or only a legacy build knows it, the answer is None, and somebody has to build.
-Deliberately no code of the project is run, and nothing is written.
+An sdist declares that in PKG-INFO (PEP 643), a source tree in ``[project]`` (PEP 621). If a
+relevant field is dynamic, or only a legacy build knows it, the result is None, and a build is
+needed. No code of the project is run, and nothing is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pool.sources.archive import damage_named, decompressed
+from pool.sources.archive import open_decompressed, reraise_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["MOST_BYTES", "MOST_METADATA", "static_metadata", "static_tree_metadata"]
+__all__ = ["MAX_BYTES", "MAX_METADATA", "read_static_metadata", "read_static_tree_metadata"]
 
-MOST_BYTES = 128 << 20
-"""So much of an archive is looked through, unpacked; most backends put PKG-INFO last."""
-MOST_METADATA = 4 << 20
-"""Bytes; a longer PKG-INFO is left to the backend."""
+MAX_BYTES = 128 << 20
+"""The most unpacked bytes that are searched; most backends put PKG-INFO last."""
+MAX_METADATA = 4 << 20
+"""Bytes; a longer PKG-INFO is not used."""
 
 _STATIC_SINCE = Version("2.2")
-_COUNTS = {"name", "version", "requires-python", "requires-dist", "provides-extra"}
-"""What has to be static; a description may be anything."""
-_FIELDS = {"version", "requires-python", "dependencies", "optional-dependencies"}
-"""The same, as ``[project]`` calls it."""
+_RELEVANT_FIELDS = {"name", "version", "requires-python", "requires-dist", "provides-extra"}
+"""Fields that must be static; others, such as the description, do not matter."""
+_RELEVANT_KEYS = {"version", "requires-python", "dependencies", "optional-dependencies"}
+"""The same fields by their names in ``[project]``."""
 
 
-def static_metadata(sdist: Path) -> str | None:
-    """Return an sdist's PKG-INFO, if every wheel built from it says the same; else None.
+def read_static_metadata(sdist: Path) -> str | None:
+    """Return an sdist's PKG-INFO if each wheel built from it has the same metadata; else None.
 
     Raises:
-        ArchiveError: it is damaged.
-        OSError: it cannot be read.
+        ArchiveError: the sdist is damaged.
+        OSError: the sdist cannot be read.
     """
-    with damage_named(sdist), sdist.open("rb") as file:
-        found = _in_zip(file) if sdist.name.endswith(".zip") else _in_tar(file)
+    with reraise_damage(sdist), sdist.open("rb") as file:
+        content = _read_from_zip(file) if sdist.name.endswith(".zip") else _read_from_tar(file)
     try:
-        text = (found or b"").decode("utf-8")
+        text = (content or b"").decode("utf-8")
     except UnicodeDecodeError:
         return None
     return text if _is_static(HeaderParser().parsestr(text)) else None
@@ -63,8 +63,8 @@ def _is_static(headers: Message) -> bool:
     except InvalidVersion:
         return False
     dynamic = {str(field).strip().lower() for field in headers.get_all("Dynamic", [])}
-    known = "Name" in headers and "Version" in headers
-    return known and since >= _STATIC_SINCE and not dynamic & _COUNTS
+    complete = "Name" in headers and "Version" in headers
+    return complete and since >= _STATIC_SINCE and not dynamic & _RELEVANT_FIELDS
 
 
 def _is_pkg_info(name: str) -> bool:
@@ -72,84 +72,84 @@ def _is_pkg_info(name: str) -> bool:
     return len(parts) == 2 and parts[1] == "PKG-INFO"
 
 
-def _in_zip(file: BinaryIO) -> bytes | None:
+def _read_from_zip(file: BinaryIO) -> bytes | None:
     with zipfile.ZipFile(file) as zipped:
         for member in zipped.infolist():
             if _is_pkg_info(member.filename):
-                small = member.file_size <= MOST_METADATA
+                small = member.file_size <= MAX_METADATA
                 return zipped.read(member) if small else None
     return None
 
 
-def _in_tar(file: BinaryIO) -> bytes | None:
-    with decompressed(file) as source:
+def _read_from_tar(file: BinaryIO) -> bytes | None:
+    with open_decompressed(file) as source:
         try:
-            return _in_members(_Beginning(source))
-        except _EnoughError:
+            return _read_member(_LimitedStream(source))
+        except _LimitError:
             return None
 
 
-def _in_members(beginning: _Beginning) -> bytes | None:
-    with tarfile.open(fileobj=beginning, mode="r:") as tar:  # type: ignore[call-overload] # it needs no more than these three methods
+def _read_member(stream: _LimitedStream) -> bytes | None:
+    with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload] # it needs no more than these three methods
         for member in tar:
             if _is_pkg_info(member.name):
-                small = member.isreg() and member.size <= MOST_METADATA
-                beginning.seek(member.offset_data)
-                return beginning.all_of(member.size) if small else None
+                small = member.isreg() and member.size <= MAX_METADATA
+                stream.seek(member.offset_data)
+                return stream.read_exactly(member.size) if small else None
     return None
 
 
-class _EnoughError(Exception):
-    """What is looked for is not near enough to the beginning."""
+class _LimitError(Exception):
+    """The content that is searched for is not within the limit."""
 
 
-class _Beginning:
-    """The beginning of what a compressed file unpacks to, read once from front to back."""
+class _LimitedStream:
+    """The start of the decompressed content, read once from front to back."""
 
-    def __init__(self, source: Any) -> None:  # noqa: ANN401 - one of four kinds of file, or a plain one
+    def __init__(self, source: Any) -> None:  # noqa: ANN401 - one of four file classes
         self._source = source
-        self._at = 0
+        self._position = 0
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def read(self, size: int) -> bytes:
-        # Before reading: a header can claim any size for itself.
-        if self._at + size > MOST_BYTES:
-            raise _EnoughError
+        # Checked before reading: a header can claim any size.
+        if self._position + size > MAX_BYTES:
+            raise _LimitError
         data: bytes = self._source.read(size)
-        self._at += len(data)
+        self._position += len(data)
         return data
 
-    def all_of(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> bytes:
         if len(data := self.read(size)) < size:
-            raise EOFError("it breaks off")
+            raise EOFError("it is truncated")
         return data
 
     def seek(self, position: int) -> None:
-        while self._at < position and self.read(min(position - self._at, 1 << 20)):
+        while self._position < position and self.read(min(position - self._position, 1 << 20)):
             pass
 
 
 # Trees
 
 
-def static_tree_metadata(tree: Path) -> str | None:
-    """Return METADATA made from a tree's ``[project]``, if all that counts is static; else None.
+def read_static_tree_metadata(tree: Path) -> str | None:
+    """Return METADATA made from a tree's ``[project]`` if the fields are static; else None.
 
     Raises:
-        OSError: pyproject.toml is there but cannot be read.
+        OSError: pyproject.toml exists but cannot be read.
     """
     try:
         table = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
-        lines = list(_lines(table))
-    except (FileNotFoundError, _NotStaticError, *_WRONG):
-        return None  # Whoever builds it says what is wrong.
+        lines = list(_metadata_lines(table))
+    except (FileNotFoundError, _NotStaticError, *_INVALID_ERRORS):
+        return None  # If it is invalid, the build reports why.
     return "\n".join([*lines, "", ""])
 
 
-_WRONG = (
-    # Anything may stand there instead of what should.
+_INVALID_ERRORS = (
+    # Values may have any type.
     tomllib.TOMLDecodeError,
     UnicodeDecodeError,
     AttributeError,
@@ -162,26 +162,28 @@ _WRONG = (
 
 
 class _NotStaticError(Exception):
-    """Only a build can tell."""
+    """Only a build has this metadata."""
 
 
-def _lines(table: dict[str, Any]) -> Iterator[str]:
+def _metadata_lines(table: dict[str, Any]) -> Iterator[str]:
     project = table["project"]
-    poetrys = "dependencies" in table.get("tool", {}).get("poetry", {})
-    if _FIELDS & set(project.get("dynamic", ())) or (poetrys and "dependencies" not in project):
+    poetry_dependencies = "dependencies" in table.get("tool", {}).get("poetry", {})
+    if _RELEVANT_KEYS & set(project.get("dynamic", ())) or (
+        poetry_dependencies and "dependencies" not in project
+    ):
         raise _NotStaticError
     yield "Metadata-Version: 2.2"
-    yield f"Name: {_named(project['name'])}"
+    yield f"Name: {_check_name(project['name'])}"
     yield f"Version: {Version(project['version'])}"
     if python := project.get("requires-python"):
         yield f"Requires-Python: {SpecifierSet(python)}"
-    for text in _strings(project.get("dependencies", [])):
+    for text in _check_list(project.get("dependencies", [])):
         yield f"Requires-Dist: {Requirement(text)}"
     for extra, texts in project.get("optional-dependencies", {}).items():
-        yield from _extra(canonicalize_name(extra), _strings(texts))
+        yield from _extra_lines(canonicalize_name(extra), _check_list(texts))
 
 
-def _extra(extra: str, texts: list[str]) -> Iterator[str]:
+def _extra_lines(extra: str, texts: list[str]) -> Iterator[str]:
     yield f"Provides-Extra: {extra}"
     for text in texts:
         requirement = Requirement(text)
@@ -192,12 +194,12 @@ def _extra(extra: str, texts: list[str]) -> Iterator[str]:
         yield f"Requires-Dist: {requirement}"
 
 
-def _named(name: str) -> str:
-    """Return a name, which must be one: a line break in it would be further fields."""
+def _check_name(name: str) -> str:
+    """Return a valid name: a line break in it would add fields."""
     return Requirement(name).name
 
 
-def _strings(texts: object) -> list[str]:
+def _check_list(texts: object) -> list[str]:
     if not isinstance(texts, list):
         raise TypeError(texts)
     return texts

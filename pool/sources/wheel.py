@@ -1,4 +1,4 @@
-"""What a wheel file says about itself."""
+"""The metadata of a wheel file."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from pool.common.errors import BackendError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["WheelFacts", "read", "sha256"]
+__all__ = ["WheelMetadata", "hash_file", "read_wheel"]
 
 
-class WheelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What its METADATA has."""
+class WheelMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """Name and version of a wheel, and its METADATA."""
 
     name: str
     version: str
     metadata: str
-    """All of its text."""
+    """The text of METADATA."""
 
 
-def read(wheel: Path) -> WheelFacts:
-    """Read a wheel: one that a backend has just made, or one from elsewhere.
+def read_wheel(wheel: Path) -> WheelMetadata:
+    """Read the metadata of a wheel, built here or downloaded.
 
     Raises:
-        BackendError: its name, its structure or its metadata is not that of a wheel.
+        BackendError: name, structure or metadata is not that of a wheel.
     """
     try:
         name, version, _, _ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as problem:
         raise BackendError(f"{wheel.name}: not a wheel: {problem}") from problem
     try:
-        metadata = _metadata(wheel)
+        metadata = _read_metadata(wheel)
     except (zipfile.BadZipFile, StopIteration, OSError, UnicodeDecodeError) as problem:
-        raise BackendError(f"{wheel.name}: not a wheel: no METADATA can be read in it") from problem
+        raise BackendError(f"{wheel.name}: not a wheel: its METADATA cannot be read") from problem
     headers = HeaderParser().parsestr(metadata)
     if canonicalize_name(str(headers["Name"])) != name or headers["Version"] is None:
-        raise BackendError(f"{wheel.name}: its METADATA is of {headers['Name']}")
-    return WheelFacts(name=headers["Name"], version=str(version), metadata=metadata)
+        raise BackendError(f"{wheel.name}: its METADATA is that of {headers['Name']}")
+    return WheelMetadata(name=headers["Name"], version=str(version), metadata=metadata)
 
 
-def _metadata(wheel: Path) -> str:
+def _read_metadata(wheel: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         member = next(
             name
@@ -57,7 +57,7 @@ def _metadata(wheel: Path) -> str:
         return archive.read(member).decode("utf-8")
 
 
-def sha256(path: Path) -> str:
-    """Return the hexadecimal digest of a file."""
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pool.sources.fingerprint import TreeContent, of_file, of_tree, read_tree
+from pool.sources.fingerprint import TreeContent, fingerprint_file, fingerprint_tree, read_tree
 
 NAMES = st.sampled_from(["a", "b", "b.py", "sub", "x y", "ü", "build", "z.egg-info"])
 TREES = st.dictionaries(
@@ -36,7 +36,7 @@ def make(root: Path, files: dict[str, tuple[bytes, bool]], *, mtime: int = 0) ->
 
 
 def printed(tree: Path, *ignore: Path) -> str:
-    fingerprint = of_tree(tree, ignore)
+    fingerprint = fingerprint_tree(tree, ignore)
     assert fingerprint is not None
     return fingerprint
 
@@ -162,7 +162,7 @@ def test_a_link_whose_content_is_not_known_leaves_no_fingerprint(
 ) -> None:
     tree = make(tmp_path / "tree", {".tox/a": (b"", False)})
     (tree / "loop").symlink_to("loop") if target == "loop" else (tree / "link").symlink_to(target)
-    assert of_tree(tree) is None
+    assert fingerprint_tree(tree) is None
 
 
 def test_a_linked_environment_does_not_count(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_special_files_leave_no_fingerprint_and_nothing_hangs(
         case _:
             os.mkfifo(tmp_path / "pipe")
             (tree / "pipe").symlink_to(tmp_path / "pipe")
-    assert of_tree(tree) is None
+    assert fingerprint_tree(tree) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -199,12 +199,12 @@ def test_special_files_leave_no_fingerprint_and_nothing_hangs(
 def test_what_cannot_be_read_leaves_no_fingerprint(tmp_path: Path, name: str) -> None:
     tree = make(tmp_path / "tree", {"sub/a": (b"", False)})
     (tree / name).chmod(0)
-    assert of_tree(tree) is None
+    assert fingerprint_tree(tree) is None
     (tree / name).chmod(0o755)
 
 
 def test_a_tree_that_is_not_there_has_no_fingerprint(tmp_path: Path) -> None:
-    assert of_tree(tmp_path / "gone") is None
+    assert fingerprint_tree(tmp_path / "gone") is None
 
 
 def test_names_that_are_no_text_count(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_names_that_are_no_text_count(tmp_path: Path) -> None:
 
 def test_an_archive_is_known_by_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "a-1.tar.gz").write_bytes(b"")
-    assert of_file(tmp_path / "a-1.tar.gz").startswith("sha256:e3b0c44298fc1c14")
+    assert fingerprint_file(tmp_path / "a-1.tar.gz").startswith("sha256:e3b0c44298fc1c14")
 
 
 # What a build leaves behind
@@ -397,6 +397,6 @@ def test_rules_of_git_above_the_tree_count(repository: Path) -> None:
 def test_a_broken_index_leaves_no_fingerprint_or_counts_whole(repository: Path) -> None:
     index = repository / ".git" / "index"
     index.write_bytes(index.read_bytes()[:40])
-    assert of_tree(repository) is None
+    assert fingerprint_tree(repository) is None
     index.write_bytes(b"nonsense")
-    assert of_tree(repository) is not None
+    assert fingerprint_tree(repository) is not None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pool.common.errors import ArchiveError
 from pool.sources import sdist as sdistfile
 from pool.sources.archive import SUFFIXES
-from pool.sources.sdist import static_metadata, static_tree_metadata
+from pool.sources.sdist import read_static_metadata, read_static_tree_metadata
 from tests.support.makers import make_sdist, tar_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def sdist_with(folder: Path, info: str, suffix: str = ".tar.gz") -> Path:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_static_metadata_is_read_from_every_kind_of_sdist(tmp_path: Path, suffix: str) -> None:
-    assert static_metadata(sdist_with(tmp_path, STATIC, suffix)) == STATIC
+    assert read_static_metadata(sdist_with(tmp_path, STATIC, suffix)) == STATIC
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_static_metadata_is_read_from_every_kind_of_sdist(tmp_path: Path, suffix
     ],
 )
 def test_what_a_build_may_say_differently_is_left_to_it(tmp_path: Path, info: str) -> None:
-    assert static_metadata(sdist_with(tmp_path, info)) is None
+    assert read_static_metadata(sdist_with(tmp_path, info)) is None
 
 
 def test_other_fields_may_be_dynamic(tmp_path: Path) -> None:
     info = STATIC.replace("2.2", "2.4") + "Dynamic: license-file\nDynamic: Classifier\n"
-    assert static_metadata(sdist_with(tmp_path, info)) == info
+    assert read_static_metadata(sdist_with(tmp_path, info)) == info
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
@@ -64,19 +64,19 @@ def test_only_the_one_at_the_root_counts(tmp_path: Path) -> None:
     path = tmp_path / "thing-1.0.tar.gz"
     text = STATIC.encode()
     for name in ("PKG-INFO", "thing-1.0/thing.egg-info/PKG-INFO", "thing-1.0/NOT-PKG-INFO"):
-        assert static_metadata(tar_of(path, (member(name), text))) is None
-    assert static_metadata(tar_of(path, (member("./thing-1.0//PKG-INFO"), text))) == STATIC
+        assert read_static_metadata(tar_of(path, (member(name), text))) is None
+    assert read_static_metadata(tar_of(path, (member("./thing-1.0//PKG-INFO"), text))) == STATIC
 
 
 def test_a_link_a_huge_one_and_one_that_is_no_text_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, name = tmp_path / "thing-1.0.tar.gz", "thing-1.0/PKG-INFO"
-    assert static_metadata(tar_of(path, (member(name, tarfile.SYMTYPE), b""))) is None
-    assert static_metadata(tar_of(path, (member(name), STATIC.encode() + b"\xff"))) is None
-    monkeypatch.setattr(sdistfile, "MOST_METADATA", len(STATIC) - 1)
-    assert static_metadata(tar_of(path, (member(name), STATIC.encode()))) is None
-    assert static_metadata(sdist_with(tmp_path, STATIC, ".zip")) is None
+    assert read_static_metadata(tar_of(path, (member(name, tarfile.SYMTYPE), b""))) is None
+    assert read_static_metadata(tar_of(path, (member(name), STATIC.encode() + b"\xff"))) is None
+    monkeypatch.setattr(sdistfile, "MAX_METADATA", len(STATIC) - 1)
+    assert read_static_metadata(tar_of(path, (member(name), STATIC.encode()))) is None
+    assert read_static_metadata(sdist_with(tmp_path, STATIC, ".zip")) is None
 
 
 def test_only_the_beginning_is_looked_through(
@@ -84,9 +84,9 @@ def test_only_the_beginning_is_looked_through(
 ) -> None:
     large = (member("thing-1.0/data"), bytes(3 << 20))
     path = tar_of(tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode()))
-    assert static_metadata(path) == STATIC
-    monkeypatch.setattr(sdistfile, "MOST_BYTES", 1 << 20)
-    assert static_metadata(path) is None
+    assert read_static_metadata(path) == STATIC
+    monkeypatch.setattr(sdistfile, "MAX_BYTES", 1 << 20)
+    assert read_static_metadata(path) is None
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -94,7 +94,7 @@ def test_a_damaged_sdist_is_named(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"thing-1.0{suffix}"
     path.write_bytes(b"not this")
     with pytest.raises(ArchiveError, match=r"thing-1\.0.*: damaged"):
-        static_metadata(path)
+        read_static_metadata(path)
 
 
 @given(at=st.integers(0, 4000), byte=st.integers(0, 255), cut=st.booleans())
@@ -107,7 +107,7 @@ def test_no_damage_is_a_crash(
     at %= len(data)
     path.write_bytes(data[:at] if cut else data[:at] + bytes([byte]) + data[at + 1 :])
     with suppress(ArchiveError):
-        static_metadata(path)
+        read_static_metadata(path)
 
 
 PROJECT = """
@@ -127,7 +127,7 @@ def tree_with(folder: Path, text: str) -> Path:
 
 
 def test_a_static_project_table_is_metadata(tmp_path: Path) -> None:
-    text = static_tree_metadata(tree_with(tmp_path, PROJECT))
+    text = read_static_tree_metadata(tree_with(tmp_path, PROJECT))
     headers = HeaderParser().parsestr(text or "")
     assert (headers["Name"], headers["Version"], headers["Requires-Python"]) == (
         "Thing",
@@ -146,9 +146,9 @@ def test_a_static_project_table_is_metadata(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["version", "dependencies", "optional-dependencies"])
 def test_a_dynamic_field_is_left_to_a_build(tmp_path: Path, field: str) -> None:
     text = f'[project]\nname = "a"\nversion = "1"\ndynamic = ["{field}"]\n'
-    assert static_tree_metadata(tree_with(tmp_path, text)) is None
+    assert read_static_tree_metadata(tree_with(tmp_path, text)) is None
     assert (
-        static_tree_metadata(tree_with(tmp_path, text.replace(f'["{field}"]', '["readme"]')))
+        read_static_tree_metadata(tree_with(tmp_path, text.replace(f'["{field}"]', '["readme"]')))
         is not None
     )
 
@@ -170,8 +170,8 @@ def test_a_dynamic_field_is_left_to_a_build(tmp_path: Path, field: str) -> None:
     ],
 )
 def test_a_table_that_is_none_or_not_all_is_left_to_a_build(tmp_path: Path, text: str) -> None:
-    assert static_tree_metadata(tree_with(tmp_path, text)) is None
+    assert read_static_tree_metadata(tree_with(tmp_path, text)) is None
 
 
 def test_a_tree_without_pyproject_is_left_to_a_build(tmp_path: Path) -> None:
-    assert static_tree_metadata(tmp_path) is None
+    assert read_static_tree_metadata(tmp_path) is None

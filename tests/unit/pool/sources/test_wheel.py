@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 def test_name_version_and_digest_are_read(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "Foo-Bar", "1.0")
-    facts = wheelfile.read(wheel)
+    facts = wheelfile.read_wheel(wheel)
     assert (facts.name, facts.version) == ("Foo-Bar", "1.0")
-    assert wheelfile.sha256(wheel) == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert wheelfile.hash_file(wheel) == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("size", [0, 10, 300])
 def test_what_is_no_wheel_is_said(tmp_path: Path, size: int) -> None:
     wheel = make_wheel(tmp_path, "a")
     wheel.write_bytes(wheel.read_bytes()[:size])
-    with pytest.raises(BackendError, match="not a wheel: no METADATA"):
-        wheelfile.read(wheel)
+    with pytest.raises(BackendError, match="not a wheel: its METADATA cannot be read"):
+        wheelfile.read_wheel(wheel)
 
 
 def test_a_wheel_of_another_name_is_said(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "a")
-    for name, reason in (("b-1.0-py3-none-any.whl", "is of a"), ("a.whl", "not a wheel")):
+    for name, reason in (("b-1.0-py3-none-any.whl", "is that of a"), ("a.whl", "not a wheel")):
         with pytest.raises(BackendError, match=reason):
-            wheelfile.read(wheel.rename(tmp_path / name))
+            wheelfile.read_wheel(wheel.rename(tmp_path / name))
         wheel = make_wheel(tmp_path, "a")
