@@ -1,1 +1,1 @@
-"""The pool: resources that all runs share, the control server, and doctor."""
+"""The pool: resources that all runs share, housekeeping, eviction, and doctor."""

@@ -1,7 +1,6 @@
-"""What this machine offers to builds, and what wheelpool would use of it: one finding for each.
+"""The findings of ``wheelpool doctor``: what builds need of this machine, and whether it is there.
 
-Reads and asks, all side by side, and changes nothing; whatever cannot be found out is a finding
-as well, never an error. Figures are in words: who wants numbers has the journal.
+All checks run at once and change nothing. A check that fails is a finding as well, never an error.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ __all__ = ["Doctor", "Finding", "State"]
 State: TypeAlias = Literal["ok", "note", "missing"]
 _PYTHON = re.compile(r"python3\.\d+")
 _NEEDED = ("git", "make", "cc", "c++")
-"""Without these something that people build cannot be built; the others come with wheels."""
+"""Programs that many builds need and that no wheel provides."""
 _PRESSURE = re.compile(r"some avg10=([\d.]+) avg60=[\d.]+ avg300=([\d.]+) ")
-"""How the kernel tells (PSI) for how much of the time some task waited for memory."""
-_FEW_FILES = 4096
-_LITTLE_SPACE = 2 << 30
-_MEASURING_SECONDS = 0.3
-"""A cache can have a million files; all of it is said in a second."""
+"""Pressure stall information of the kernel: the share of time in which a task waited for memory."""
+_MIN_OPEN_FILES = 4096
+_MIN_FREE_BYTES = 2 << 30
+_CACHE_SECONDS = 0.3
+"""The longest time to add up the cache, which can have a million files."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,36 +58,39 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doctor:
-    """Where to look."""
+    """The checks of one machine.
+
+    The figures are formatted: a run's journal has the numbers.
+    """
 
     cache_dir: Path
     state_dir: Path
     environ: Mapping[str, str]
     root: Path = Path("/")
-    """Where ``proc`` and ``sys`` are."""
+    """The folder with ``proc`` and ``sys``."""
     clock: Clock = field(default_factory=SystemClock)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield all there is to say, in a fixed order."""
+        """Yield one finding for each check, in a fixed order."""
         checks: list[tuple[str, Callable[[], tuple[State, str]]]] = [
-            ("python", self._python),
-            ("interpreters", self._interpreters),
-            ("cache", lambda: self._folder(self.cache_dir, "XDG_CACHE_HOME")),
-            ("cache content", self._cached),
-            ("state", lambda: self._folder(self.state_dir, "XDG_STATE_HOME")),
-            ("history", self._history),
+            ("python", self._check_python),
+            ("interpreters", self._list_interpreters),
+            ("cache", lambda: self._check_folder(self.cache_dir, "XDG_CACHE_HOME")),
+            ("cache content", self._measure_cache),
+            ("state", lambda: self._check_folder(self.state_dir, "XDG_STATE_HOME")),
+            ("history", self._summarize_history),
             *((name, self._program_check(name)) for name in PROGRAMS),
-            ("uv's tree lock", self._uv_lock),
-            ("processors", self._processors),
-            ("memory", self._memory),
-            ("swap", self._swap),
-            ("cgroup", self._cgroup),
-            ("pressure", self._pressure),
-            ("open files", self._files),
-            ("address space", self._address_space),
-            ("indexes", self._indexes),
+            ("uv's tree lock", self._check_uv_lock),
+            ("processors", self._count_processors),
+            ("memory", self._check_memory),
+            ("swap", self._check_swap),
+            ("cgroup", self._check_cgroup),
+            ("pressure", self._check_pressure),
+            ("open files", self._check_open_files),
+            ("address space", self._check_address_space),
+            ("indexes", self._describe_indexes),
         ]
-        with ThreadPoolExecutor(len(checks), thread_name_prefix="checkup") as executor:
+        with ThreadPoolExecutor(len(checks), thread_name_prefix="doctor") as executor:
             running = [(what, executor.submit(check)) for what, check in checks]
             for what, future in running:
                 state, text = future.result()
@@ -96,7 +98,7 @@ class Doctor:
 
     # Python and folders
 
-    def _python(self) -> tuple[State, str]:
+    def _check_python(self) -> tuple[State, str]:
         try:
             own = probe(None, self.environ)
         except PoolError as problem:
@@ -104,7 +106,7 @@ class Doctor:
         tags = f"{own.tag_names[0]} and {len(own.tag_names) - 1} tags more"
         return "ok", f"{own.version}  {own.executable}  {tags}"
 
-    def _interpreters(self) -> tuple[State, str]:
+    def _list_interpreters(self) -> tuple[State, str]:
         folders = self.environ.get("PATH", os.defpath).split(os.pathsep)
         names = {
             path.name
@@ -115,53 +117,53 @@ class Doctor:
         ordered = sorted(names, key=lambda name: int(name.rpartition(".")[2]))
         return ("ok", ", ".join(ordered)) if ordered else ("note", "none on PATH but our own")
 
-    def _folder(self, folder: Path, variable: str) -> tuple[State, str]:
-        there = folder
-        while not there.exists():
-            there = there.parent
-        if not os.access(there, os.W_OK):
+    def _check_folder(self, folder: Path, variable: str) -> tuple[State, str]:
+        existing = folder
+        while not existing.exists():
+            existing = existing.parent
+        if not os.access(existing, os.W_OK):
             return "missing", f"{folder}  cannot be written: choose another with {variable}"
-        free = shutil.disk_usage(there).free
-        return "ok" if free >= _LITTLE_SPACE else "note", f"{folder}  {format_size(free)} free"
+        free = shutil.disk_usage(existing).free
+        return "ok" if free >= _MIN_FREE_BYTES else "note", f"{folder}  {format_size(free)} free"
 
-    def _cached(self) -> tuple[State, str]:
-        until = self.clock.monotonic() + _MEASURING_SECONDS
-        total, seen = 0, set[int]()
+    def _measure_cache(self) -> tuple[State, str]:
+        deadline = self.clock.monotonic() + _CACHE_SECONDS
+        total, inodes = 0, set[int]()
         with suppress(OSError):
-            for about in walk_stats(os.fspath(self.cache_dir)):
-                if self.clock.monotonic() > until:
+            for stats in walk_stats(os.fspath(self.cache_dir)):
+                if self.clock.monotonic() > deadline:
                     return "ok", f"more than {format_size(total)}: wheelpool cache info tells all"
-                total += 0 if about.st_ino in seen else about.st_size
-                seen.add(about.st_ino)
+                total += 0 if stats.st_ino in inodes else stats.st_size
+                inodes.add(stats.st_ino)
         return "ok", format_size(total)
 
-    def _history(self) -> tuple[State, str]:
+    def _summarize_history(self) -> tuple[State, str]:
         history = BuildHistory(self.state_dir / "history.sqlite")
-        known = history.summarize()
+        summary = history.summarize()
         if history.trouble:
             return "note", history.trouble
-        if known is None:
+        if summary is None:
             return "note", "nothing is known yet: the first builds are not expected to take long"
         return "ok", (
-            f"{known.names} distributions known;"
-            f" largest {known.largest} ({format_size(known.peak)}),"
-            f" slowest {known.slowest} ({known.seconds:.1f} s)"
+            f"{summary.names} distributions known;"
+            f" largest {summary.largest} ({format_size(summary.peak)}),"
+            f" slowest {summary.slowest} ({summary.seconds:.1f} s)"
         )
 
     # Programs
 
     def _program_check(self, name: str) -> Callable[[], tuple[State, str]]:
-        return lambda: self._program(name)
+        return lambda: self._check_program(name)
 
-    def _program(self, name: str) -> tuple[State, str]:
+    def _check_program(self, name: str) -> tuple[State, str]:
         found = probe_program(name, self.environ)
         if found.path is None:
             return "missing" if name in _NEEDED else "note", "not on PATH"
-        said = [found.version, str(found.path), found.note]
+        parts = [found.version, str(found.path), found.note]
         warns = not found.version or found.note.startswith("no ")
-        return "note" if warns else "ok", "  ".join(filter(None, said))
+        return "note" if warns else "ok", "  ".join(filter(None, parts))
 
-    def _uv_lock(self) -> tuple[State, str]:
+    def _check_uv_lock(self) -> tuple[State, str]:
         uv = shutil.which("uv", path=self.environ.get("PATH"))
         if uv is None:
             return "note", "not looked at: uv is not on PATH"
@@ -175,56 +177,59 @@ class Doctor:
 
     # The machine
 
-    def _processors(self) -> tuple[State, str]:
-        there = os.cpu_count() or 1
-        ours = len(os.sched_getaffinity(0)) if sys.platform == "linux" else there
-        return "ok", f"{ours} of {there}: --builds {ours}, --jobs {ours}"
+    def _count_processors(self) -> tuple[State, str]:
+        total = os.cpu_count() or 1
+        usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else total
+        return "ok", f"{usable} of {total}: --builds {usable}, --jobs {usable}"
 
-    def _memory(self) -> tuple[State, str]:
+    def _check_memory(self) -> tuple[State, str]:
         memory = psutil.virtual_memory()
         auto = MemoryBudget(memory.total, read_available(self.root).free).current
         text = f"{format_size(memory.available)} of {format_size(memory.total)} available"
         return "ok", f"{text}: --memory auto is {format_size(auto)} now"
 
-    def _swap(self) -> tuple[State, str]:
+    def _check_swap(self) -> tuple[State, str]:
         swap = psutil.swap_memory()
         if not swap.total:
             return "note", "none: what does not fit is killed"
         return "ok", f"{format_size(swap.free)} of {format_size(swap.total)} free"
 
-    def _cgroup(self) -> tuple[State, str]:
+    def _check_cgroup(self) -> tuple[State, str]:
         if (cgroup := own_cgroup(self.root)) is None:
             return "note", "none for memory that can be seen: the machine's memory counts"
         limit, used, kills = cgroup.limit(), cgroup.used(), cgroup.kills()
-        said = [
+        parts = [
             f"version {cgroup.version}",
             "no limit" if limit is None else f"limit {format_size(limit)}",
             "" if used is None else f"{format_size(used)} used",
             "kills are not counted" if kills is None else f"{kills} oom kills so far",
         ]
-        return "note" if kills is None else "ok", ", ".join(filter(None, said))
+        return "note" if kills is None else "ok", ", ".join(filter(None, parts))
 
-    def _pressure(self) -> tuple[State, str]:
+    def _check_pressure(self) -> tuple[State, str]:
         try:
-            some = _PRESSURE.match((self.root / "proc/pressure/memory").read_text())
+            stalls = _PRESSURE.match((self.root / "proc/pressure/memory").read_text())
         except OSError:
-            some = None
-        if some is None:
+            stalls = None
+        if stalls is None:
             return "note", "the kernel does not tell (PSI): available memory counts alone"
-        return "ok", f"memory was waited for {some[1]} % of 10 s, {some[2]} % of 5 min"
+        return "ok", f"memory was waited for {stalls[1]} % of 10 s, {stalls[2]} % of 5 min"
 
-    def _files(self) -> tuple[State, str]:
+    def _check_open_files(self) -> tuple[State, str]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        few = hard != resource.RLIM_INFINITY and hard < _FEW_FILES
-        return "note" if few else "ok", f"{_bound(soft)}, may be raised to {_bound(hard)}"
+        is_low = hard != resource.RLIM_INFINITY and hard < _MIN_OPEN_FILES
+        return (
+            "note" if is_low else "ok",
+            f"{_format_limit(soft)}, may be raised to {_format_limit(hard)}",
+        )
 
-    def _address_space(self) -> tuple[State, str]:
+    def _check_address_space(self) -> tuple[State, str]:
         soft, _ = resource.getrlimit(resource.RLIMIT_AS)
         if soft == resource.RLIM_INFINITY:
             return "ok", "no limit"
         return "note", f"each process may have {format_size(soft)} (ulimit -v)"
 
-    def _indexes(self) -> tuple[State, str]:
+    def _describe_indexes(self) -> tuple[State, str]:
         try:
             places = read_index_settings(self.environ).description
         except PoolError as problem:
@@ -233,5 +238,5 @@ class Doctor:
         return "ok", f"{places}  (pip's configuration: {files or 'no files'})"
 
 
-def _bound(number: int) -> str:
+def _format_limit(number: int) -> str:
     return "any number" if number == resource.RLIM_INFINITY else str(number)

@@ -1,1 +1,1 @@
-"""One request: resolve versions, schedule builds, one outcome for each, retries, install."""
+"""One request: its journal and controls, versions, builds, outcomes, retries, installation."""

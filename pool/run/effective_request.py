@@ -1,4 +1,4 @@
-"""A request as the pool works on it: what is built, what is chosen, and by which rules.
+"""A request narrowed to one interpreter: its builds, and the rules by which versions are selected.
 
 Pure: it depends on the request, the settings and the interpreter alone.
 """
@@ -31,168 +31,175 @@ __all__ = ["EffectiveRequest", "url_of"]
 
 
 class EffectiveRequest:
-    """What of a request counts for one interpreter.
+    """The requirements and constraints of a request whose markers are true.
+
+    Args:
+        request: as the user made it.
+        settings: the settings of the run.
+        interpreter: the target.
 
     Raises:
-        RequirementError: a marker without meaning; hashes that contradict each other.
+        RequirementError: a marker is invalid, or hashes contradict each other.
     """
 
     def __init__(self, request: Request, settings: RunSettings, interpreter: Interpreter) -> None:
         self._settings = settings
         self._request = request
         environment = interpreter.environment
-        wishes = dict.fromkeys(request.requirements)
-        self._wishes = [wish for wish in wishes if _counts(wish, environment)]
+        specs = dict.fromkeys(request.requirements)
+        self._specs = [spec for spec in specs if _applies(spec, environment)]
         self._constraints = tuple(
             one for one in request.constraints if requirement_applies(one.requirement, environment)
         )
-        self.direct = tuple(w for w in self._wishes if not isinstance(w.target, RequirementTarget))
-        """Trees, archives, URLs: what leaves no choice."""
+        self.direct = tuple(
+            spec for spec in self._specs if not isinstance(spec.target, RequirementTarget)
+        )
+        """Trees, archives and URLs: requirements that leave no choice of a version."""
         self._by_name: dict[NormalizedName, list[RequirementSpec]] = {}
-        for wish in self._wishes:
-            if isinstance(wish.target, RequirementTarget):
-                name = canonicalize_name(wish.target.parsed.name)
-                self._by_name.setdefault(name, []).append(wish)
-        self.hashes = self._allowed()
-        """What the files of names must have; where two wishes tell, what both allow."""
+        for spec in self._specs:
+            if isinstance(spec.target, RequirementTarget):
+                name = canonicalize_name(spec.target.parsed.name)
+                self._by_name.setdefault(name, []).append(spec)
+        self.hashes = self._allowed_hashes()
+        """By name, the hashes that every source of hashes allows."""
 
     def __len__(self) -> int:
-        return len(self._wishes)
+        return len(self._specs)
 
     @property
     def named(self) -> frozenset[NormalizedName]:
-        """The names among the wishes."""
+        """The names that are required by name."""
         return frozenset(self._by_name)
 
-    def _needs(self) -> list[RequirementInfo]:
-        return [
-            RequirementInfo(wish.target.parsed, _asks(wish))
-            for wish in self._wishes
-            if isinstance(wish.target, RequirementTarget)
-        ]
-
     def build_requests(self) -> list[BuildRequest]:
-        """Return a build for every wish, in the user's order; of one name there is one."""
-        orders: dict[object, BuildRequest] = {}
-        for wish in self._wishes:
-            if isinstance(wish.target, RequirementTarget):
-                name = canonicalize_name(wish.target.parsed.name)
-                orders.setdefault(name, self._of_name(wish, name))
+        """Return a build for each requirement, in the user's order, one for each name."""
+        requests: dict[object, BuildRequest] = {}
+        for spec in self._specs:
+            if isinstance(spec.target, RequirementTarget):
+                name = canonicalize_name(spec.target.parsed.name)
+                requests.setdefault(name, self._named_build_request(spec, name))
             else:
-                orders.setdefault(wish.target, self.build_request(wish))
-        return list(orders.values())
+                requests.setdefault(spec.target, self.build_request(spec))
+        return list(requests.values())
 
-    def _of_name(self, wish: RequirementSpec, name: NormalizedName) -> BuildRequest:
-        needs = [need for need in self._needs() if need.name == name]
-        asked = self._make_manifest(needs, deps=False)
+    def _named_build_request(self, spec: RequirementSpec, name: NormalizedName) -> BuildRequest:
+        requirements = [one for one in self._named_requirements() if one.name == name]
+        manifest = self._create_manifest(requirements, deps=False)
         return BuildRequest(
-            source=wish.target,
-            origin=wish.origin,
-            manifest=asked,
-            hashes=asked.hashes.get(name, frozenset()),
+            source=spec.target,
+            origin=spec.origin,
+            manifest=manifest,
+            hashes=manifest.hashes.get(name, frozenset()),
             config_settings=self.config_settings(name),
         )
 
-    def build_request(self, wish: RequirementSpec) -> BuildRequest:
-        """Return the build of something that is pointed at."""
-        editable = wish.editable and self._settings.installs_into
+    def build_request(self, spec: RequirementSpec) -> BuildRequest:
+        """Return the build of a direct target."""
+        editable = spec.editable and self._settings.installs_into
         return BuildRequest(
-            source=wish.target,
+            source=spec.target,
             purpose="editable" if editable else "wheel",
-            origin=wish.origin,
-            hashes=wish.hashes,
-            config_settings={**self._settings.config_settings, **wish.config_settings},
+            origin=spec.origin,
+            hashes=spec.hashes,
+            config_settings={**self._settings.config_settings, **spec.config_settings},
         )
 
     def manifest(
         self,
         directs: Mapping[RequirementSpec, DirectDist],
-        kept: Mapping[NormalizedName, InstalledDist],
+        installed: Mapping[NormalizedName, InstalledDist],
         preferred: Mapping[NormalizedName, Version],
     ) -> Manifest:
-        """Return what versions have to satisfy.
+        """Return the input of a resolution.
 
         Args:
-            directs: what is known of all that is pointed at.
-            kept: what the environment has.
-            preferred: what was chosen before.
+            directs: the distributions of the direct targets.
+            installed: the distributions that the environment has.
+            preferred: the versions that an earlier resolution of this run selected.
         """
-        pointed = [_pointed(wish, direct) for wish, direct in directs.items()]
-        needs = [*pointed, *self._needs()]
-        given_up = {need.name for need in needs} if self._settings.upgrade else set()
-        return self._make_manifest(
-            needs,
+        direct = [_direct_requirement(spec, dist) for spec, dist in directs.items()]
+        requirements = [*direct, *self._named_requirements()]
+        upgraded = {one.name for one in requirements} if self._settings.upgrade else set()
+        return self._create_manifest(
+            requirements,
             deps=self._settings.deps,
-            kept={name: one for name, one in kept.items() if name not in given_up},
+            installed={name: one for name, one in installed.items() if name not in upgraded},
             preferred=preferred,
         )
 
-    def _make_manifest(
+    def _named_requirements(self) -> list[RequirementInfo]:
+        return [
+            RequirementInfo(spec.target.parsed, _required_by(spec))
+            for spec in self._specs
+            if isinstance(spec.target, RequirementTarget)
+        ]
+
+    def _create_manifest(
         self,
-        needs: Iterable[RequirementInfo],
+        requirements: Iterable[RequirementInfo],
         *,
         deps: bool,
-        kept: Mapping[NormalizedName, InstalledDist] | None = None,
+        installed: Mapping[NormalizedName, InstalledDist] | None = None,
         preferred: Mapping[NormalizedName, Version] | None = None,
     ) -> Manifest:
         return Manifest(
-            requirements=tuple(needs),
+            requirements=tuple(requirements),
             deps=deps,
             constraints=self._constraints,
             formats=self._request.formats,
             pre=self._request.pre,
-            # What is asked for by name is what somebody wants built.
+            # `wheelpool build` builds the named projects, even if their wheels are on the index.
             from_source=frozenset() if self._settings.installs_into else self.named,
             files={
-                name: wish.files
-                for name, wishes in self._by_name.items()
-                for wish in wishes
-                if wish.files
+                name: spec.files
+                for name, specs in self._by_name.items()
+                for spec in specs
+                if spec.files
             },
             hashes=self.hashes,
             require_hashes=self._request.require_hashes,
-            installed=kept or {},
+            installed=installed or {},
             preferred=preferred or {},
         )
 
-    def _allowed(self) -> dict[NormalizedName, frozenset[str]]:
-        hashes: dict[NormalizedName, frozenset[str]] = {}
-        for name, demanded in self._demands():
-            hashes[name] = hashes.get(name, demanded) & demanded
-            if not hashes[name]:
-                # None at all would mean that any file is good.
+    def _allowed_hashes(self) -> dict[NormalizedName, frozenset[str]]:
+        allowed: dict[NormalizedName, frozenset[str]] = {}
+        for name, hashes in self._required_hashes():
+            allowed[name] = allowed.get(name, hashes) & hashes
+            if not allowed[name]:
+                # An empty set would allow any file.
                 raise RequirementError(
-                    f"{name}: the hashes that are demanded of it contradict each other",
-                    hint="of two places that name its hashes, both must allow the file",
+                    f"{name}: the required hashes contradict each other",
+                    hint="every requirement and constraint with hashes must allow the file",
                 )
-        return hashes
+        return allowed
 
-    def _demands(self) -> Iterator[tuple[NormalizedName, frozenset[str]]]:
-        for name, wishes in self._by_name.items():
-            yield from ((name, wish.hashes) for wish in wishes if wish.hashes)
+    def _required_hashes(self) -> Iterator[tuple[NormalizedName, frozenset[str]]]:
+        for name, specs in self._by_name.items():
+            yield from ((name, spec.hashes) for spec in specs if spec.hashes)
         for one in self._constraints:
             if one.hashes:
                 yield canonicalize_name(one.requirement.name), one.hashes
 
     def config_settings(self, name: NormalizedName) -> dict[str, str | list[str]]:
-        """Return what was said for the backend of a name; what nobody named gets nothing.
+        """Return the config settings for a project.
 
-        So have it pip and uv: what only others require is built as it is everywhere.
+        Like pip and uv, only projects that the user named get them, not their dependencies.
         """
         if name not in self._by_name:
             return {}
-        said = dict(self._settings.config_settings)
-        for wish in self._by_name[name]:
-            said |= wish.config_settings
-        return said
+        settings = dict(self._settings.config_settings)
+        for spec in self._by_name[name]:
+            settings |= spec.config_settings
+        return settings
 
     def origin(self, name: NormalizedName) -> str:
-        """Return where a name was asked for; empty for what only others need."""
-        return next((wish.origin for wish in self._by_name.get(name, ())), "")
+        """Return the file and line that require a name; empty for dependencies."""
+        return next((spec.origin for spec in self._by_name.get(name, ())), "")
 
 
 def url_of(target: Target) -> str:
-    """Return how requirements call what a user points at."""
+    """Return the URL by which requirements refer to a direct target."""
     match target:
         case UrlTarget(url=url):
             return url
@@ -204,18 +211,20 @@ def url_of(target: Target) -> str:
             return target.path.as_uri()
 
 
-def _counts(wish: RequirementSpec, environment: Mapping[str, str]) -> bool:
-    if isinstance(wish.target, RequirementTarget) and not requirement_applies(
-        wish.target.parsed, environment
+def _applies(spec: RequirementSpec, environment: Mapping[str, str]) -> bool:
+    """Return whether the markers of a requirement are true."""
+    if isinstance(spec.target, RequirementTarget) and not requirement_applies(
+        spec.target.parsed, environment
     ):
         return False
-    return marker_applies(wish.marker, environment, [""], wish.origin)
+    return marker_applies(spec.marker, environment, [""], spec.origin)
 
 
-def _asks(wish: RequirementSpec) -> str:
-    return f"{wish.origin} asks for" if wish.origin else "you asked for"
+def _required_by(spec: RequirementSpec) -> str:
+    return f"{spec.origin} asks for" if spec.origin else "you asked for"
 
 
-def _pointed(wish: RequirementSpec, direct: DirectDist) -> RequirementInfo:
-    extras = f"[{','.join(sorted(wish.extras))}]" if wish.extras else ""
-    return RequirementInfo(Requirement(f"{direct.name}{extras} @ {direct.url}"), _asks(wish))
+def _direct_requirement(spec: RequirementSpec, dist: DirectDist) -> RequirementInfo:
+    extras = f"[{','.join(sorted(spec.extras))}]" if spec.extras else ""
+    requirement = Requirement(f"{dist.name}{extras} @ {dist.url}")
+    return RequirementInfo(requirement, _required_by(spec))

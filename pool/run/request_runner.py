@@ -165,7 +165,7 @@ class RequestRunner:
             with suppress(StaleError):
                 await self._install(self._installer)
                 return
-        raise InstallError("others changed the environment again and again meanwhile")
+        raise InstallError("other processes have changed the environment again and again")
 
     # Versions
 

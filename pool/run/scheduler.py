@@ -1,8 +1,8 @@
 """Schedules the builds of one run: one task and one terminal event for each, retries, dependents.
 
-What is built is decided elsewhere (`pool.run.request_runner`). A build reaches the builds that it
-depends on through the scheduler, so that cycles are detected instead of deadlocking. The scheduler
-belongs to one event loop.
+`pool.run.request_runner` decides which builds there are. A build reaches the builds that it depends
+on through the scheduler, so that cycles are detected instead of deadlocking. The scheduler belongs
+to one event loop.
 """
 
 from __future__ import annotations
@@ -329,7 +329,8 @@ class Scheduler:
     def _check_cycle(self, by: BuildJob, job: BuildJob) -> None:
         if cycle := self._registry.find_cycle(by, job):
             raise RequirementError(
-                "build requirements go in a circle: " + " needs ".join(each.name for each in cycle)
+                "build requirements depend on each other in a cycle: "
+                + " needs ".join(each.name for each in cycle)
             )
 
     async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
