@@ -1,4 +1,4 @@
-"""Builds that are ended to make room, with real processes and a budget that is far too small."""
+"""Eviction of builds, with real processes and a budget that is far too small."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 
 
 def small(root: Path, *names: str) -> None:
-    """Let builds be known as tiny, so that all of them are let in."""
+    """Record tiny peaks of builds, so that all of them are admitted."""
     for name in names:
         BuildHistory(root / "state" / "history.sqlite").record(
             name, "1.0", seconds=1.0, peak=1 << 20
@@ -35,7 +35,7 @@ def small(root: Path, *names: str) -> None:
 
 
 def until(go: Path, before: str = "pass") -> str:
-    """A backend that builds until there is a file."""
+    """Return a backend that builds until there is a file."""
     return UNTIL.format(go=str(go), before=before)
 
 
@@ -43,7 +43,7 @@ def again(event: v.KnownEvent) -> bool:
     return isinstance(event, v.BuildQueued) and event.retry_of is not None
 
 
-async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_failure(
+async def test_the_youngest_build_is_evicted_retried_and_no_failure(
     tmp_path: Path,
 ) -> None:
     go = tmp_path / "go"
@@ -72,7 +72,7 @@ async def test_the_youngest_is_ended_and_built_again_and_nobody_counts_it_as_a_f
 
 
 @pytest.mark.parametrize("linger", [False, True])
-async def test_who_waits_for_a_build_that_makes_room_waits_for_the_next_try(
+async def test_a_dependent_of_an_evicted_build_waits_for_its_next_attempt(
     tmp_path: Path, linger: bool
 ) -> None:
     go = tmp_path / "go"
@@ -97,7 +97,7 @@ async def test_who_waits_for_a_build_that_makes_room_waits_for_the_next_try(
     assert last_build(state, ended[0].name).outcome is pool.Outcome.BUILT
 
 
-async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
+async def test_a_build_cancelled_during_its_eviction_is_not_retried(
     tmp_path: Path,
 ) -> None:
     go, asked = tmp_path / "go", tmp_path / "asked"
@@ -116,7 +116,7 @@ async def test_what_the_user_cancels_while_it_makes_room_is_not_built_again(
     assert last_build(state, "two").message == ""
 
 
-async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) -> None:
+async def test_a_stop_ends_the_retry_of_an_evicted_build(tmp_path: Path) -> None:
     go = tmp_path / "go"
     small(tmp_path, "one", "two")
     trees = [make_tree(tmp_path, name, backend=until(go)) for name in ("one", "two")]
@@ -129,7 +129,7 @@ async def test_the_end_of_a_run_is_the_end_of_what_makes_room(tmp_path: Path) ->
     assert state.totals == {pool.Outcome.CANCELLED: 2}
 
 
-async def test_a_build_that_is_alone_goes_on_however_much_it_takes(tmp_path: Path) -> None:
+async def test_the_only_build_is_never_evicted(tmp_path: Path) -> None:
     backend = until(tmp_path / "never").replace("+ 60", "+ 4")
     code, state = await run_pool(
         make_settings(tmp_path, memory=BUDGET), make_tree(tmp_path, "one", backend=backend)

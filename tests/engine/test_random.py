@@ -1,4 +1,4 @@
-"""A pool under random commands: every build ends once, the caps hold, the journal is the state."""
+"""Random controls: every build ends once, limits hold, the journal folds to the live state."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def settings(root: Path, links: Path, builds: int) -> pool.Settings:
     )  # fmt: skip
 
 
-async def meddle(run: pool.Run, state: pool.RunState, dice: random.Random) -> None:
-    """Press keys at random until nothing is left to press them for."""
+async def send_random_controls(run: pool.Run, state: pool.RunState, dice: random.Random) -> None:
+    """Send controls at random times."""
     for _ in range(dice.randrange(5, 30)):
         await asyncio.sleep(dice.random() * 0.15)
         build = dice.choice(list(state.builds)) if state.builds else None
@@ -54,7 +54,7 @@ async def meddle(run: pool.Run, state: pool.RunState, dice: random.Random) -> No
 
 
 @pytest.mark.parametrize("seed", range(3 * STRESS))
-async def test_random_commands(tmp_path: Path, seed: int) -> None:
+async def test_random_controls_of_one_run(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     links = tmp_path / "links"
     make_sdist(links, "helper", backend=NAP + (FAILS if dice.random() < 0.3 else ""))
@@ -63,12 +63,12 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
                   build_requires=["helper"] if n % 2 else [])
         for n in range(8)
     ]  # fmt: skip
-    told: list[v.KnownEvent] = []
+    events: list[v.KnownEvent] = []
     state = pool.RunState()
     most = Counter[str]()
 
     def listen(event: v.KnownEvent) -> None:
-        told.append(event)
+        events.append(event)
         before = len(state.slots)
         pool.apply(state, event)
         if len(state.slots) > before:
@@ -84,27 +84,27 @@ async def test_random_commands(tmp_path: Path, seed: int) -> None:
         asyncio.TaskGroup() as group,
     ):
         running = group.create_task(run.run())
-        meddling = group.create_task(meddle(run, state, dice))
+        controls = group.create_task(send_random_controls(run, state, dice))
         code = await running
-        meddling.cancel()
+        controls.cancel()
     assert code in (0, 1, 130)
-    ended = Counter(event.build for event in told if isinstance(event, v.BuildFinished))
+    ended = Counter(event.build for event in events if isinstance(event, v.BuildFinished))
     assert ended == Counter(dict.fromkeys(state.builds, 1)), "each build ends exactly once"
     assert most["above the cap"] == 0
-    assert [event.seq for event in told] == list(range(1, len(told) + 1))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
     again = pool.RunState()
     with pool.JournalReader(run.journal) as reader:
         pool.apply_all(again, reader.read())
     assert again == state
     kept = list((tmp_path / "cache" / "builds").glob("*/*"))
     failed = [b for b in state.builds.values() if b.outcome is pool.Outcome.FAILED]
-    assert len(kept) == len(failed), "what failed is kept, and nothing else"
+    assert len(kept) == len(failed), "folders of failed builds are kept, and no others"
 
 
 async def play(run: pool.Run, state: pool.RunState, dice: random.Random) -> int:
     """Run a run while random controls come; return its exit code."""
     async with asyncio.TaskGroup() as group:
-        controls = group.create_task(meddle(run, state, dice))
+        controls = group.create_task(send_random_controls(run, state, dice))
         code = await run.run()
         controls.cancel()
     return code

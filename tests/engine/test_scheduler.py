@@ -1,4 +1,4 @@
-"""Builds that need each other, when some go wrong, are given up, or are tried again."""
+"""Builds that depend on each other, when some fail, are cancelled, or are retried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import pool
 from pool.events import types as v
-from pool.run import installer as furnishing
+from pool.run import installer
 from tests.support.makers import make_sdist, make_tree, make_wheel
 from tests.support.pool_runs import (
     RUN_TIMEOUT_SECONDS,
@@ -25,7 +25,9 @@ from tests.support.pool_runs import (
 )
 
 
-async def test_what_was_given_up_is_built_for_who_needs_it_later(tmp_path: Path) -> None:
+async def test_an_abandoned_nested_build_is_started_again_for_a_later_dependent(
+    tmp_path: Path,
+) -> None:
     links, gate = tmp_path / "links", tmp_path / "gate"
     os.mkfifo(gate)
     late = f"""
@@ -52,7 +54,7 @@ def get_requires_for_build_wheel(config_settings=None):
     ).message
 
 
-async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
+async def test_a_cycle_of_trees_is_named(tmp_path: Path) -> None:
     hen, egg = tmp_path / "hen-1.0", tmp_path / "egg-1.0"
     make_tree(tmp_path, "hen", build_requires=[f"egg @ {egg.as_uri()}"])
     make_tree(tmp_path, "egg", build_requires=[f"hen @ {hen.as_uri()}"])
@@ -63,7 +65,7 @@ async def test_a_circle_of_trees_is_named(tmp_path: Path) -> None:
     assert "own needs own" in last_build(state, "own").message
 
 
-async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path) -> None:
+async def test_the_failure_of_unpacking_is_the_reason_of_the_installation(tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", "evil", files={"../evil.py": ""})
 
     def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
@@ -78,11 +80,11 @@ async def test_it_is_said_why_what_was_fetched_cannot_be_unpacked(tmp_path: Path
 
 
 @pytest.mark.parametrize("moment", ["stage", "commit"])
-async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_told_as_it_is(
+async def test_a_stop_during_an_installation_emits_whether_it_was_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     make_wheel(tmp_path / "links", "top")
-    work, stopped = getattr(furnishing, moment), threading.Event()
+    work, stopped = getattr(installer, moment), threading.Event()
     loop = asyncio.get_running_loop()
 
     def stop(*given: Any) -> Any:
@@ -94,19 +96,19 @@ async def test_an_end_in_the_middle_of_an_installation_leaves_nothing_and_is_tol
         run.control(pool.Stop())
         loop.call_soon(loop.call_soon, stopped.set)
 
-    monkeypatch.setattr(furnishing, moment, stop)
-    told: list[v.KnownEvent] = []
+    monkeypatch.setattr(installer, moment, stop)
+    events: list[v.KnownEvent] = []
     wish = pool.parse_requirement("top", tmp_path)
     how = make_settings(tmp_path, **install_into(tmp_path / "env"))
-    async with open_run(how, pool.Request(requirements=(wish,)), told.append) as run:
+    async with open_run(how, pool.Request(requirements=(wish,)), events.append) as run:
         assert await run.run() == 130
     assert not (tmp_path / "env" / ".wheelpool").exists()
     kinds = (v.EnvironmentChanged, v.EnvironmentFailed)
-    (changed,) = (event for event in told if isinstance(event, kinds))
+    (changed,) = (event for event in events if isinstance(event, kinds))
     assert isinstance(changed, v.EnvironmentFailed) == (moment == "stage")
 
 
-async def test_no_credentials_are_told(tmp_path: Path) -> None:
+async def test_events_have_no_credentials(tmp_path: Path) -> None:
     host = "https://me:hidden@127.0.0.1:9"
     pointing = make_tree(tmp_path, "pointing", build_requires=[f"x @ {host}/x-1.zip"])
     wrong = make_tree(tmp_path, "wrong", build_requires=[f"x @ {host}/x y"])
@@ -123,7 +125,7 @@ async def test_no_credentials_are_told(tmp_path: Path) -> None:
     assert "hidden" not in told
 
 
-async def test_who_is_built_with_something_gets_its_next_try(tmp_path: Path) -> None:
+async def test_a_dependent_gets_the_next_attempt_of_its_build_requirement(tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     fails = f"\nassert __import__('os').path.exists({str(flag)!r})\n"
     torch = make_tree(tmp_path, "torch", backend=fails)

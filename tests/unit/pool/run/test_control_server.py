@@ -1,4 +1,4 @@
-"""The door of a run: one command a visit, and nothing that comes in can do more."""
+"""The control server: one control a connection, and no input can do more than a control."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ import pool
 from pool.common.model import BuildId, LimitName
 from pool.events import control_socket as visit
 from pool.events.control_socket import MAX_LINE_BYTES, ControlReply, short_path, socket_path
-from pool.run import control_server as doors
+from pool.run import control_server
 from pool.run.control_server import ControlServer
 
 
 class Run:
-    """Keeps the commands it gets, and refuses some."""
+    """Records the controls that it gets, and rejects some."""
 
     def __init__(self, journal: Path) -> None:
         self.journal = journal
         self.got: list[pool.Control] = []
         self.refuses = ""
-        self.door = ControlServer(journal, self.obey, lambda: 40 + len(self.got))
+        self.server = ControlServer(journal, self.apply, lambda: 40 + len(self.got))
 
-    def obey(self, control: pool.Control) -> str:
+    def apply(self, control: pool.Control) -> str:
         self.got.append(control)
         return self.refuses
 
-    async def asked(self, control: pool.Control) -> ControlReply:
-        """Ask as another process does."""
+    async def send(self, control: pool.Control) -> ControlReply:
+        """Send a control as another process does."""
         return await off_the_loop(lambda: visit.send_control(self.journal, control))
 
-    async def told(self, data: bytes, *, more: bool = False) -> bytes:
-        """Say something raw; return all that comes back."""
-        with short_path(self.door.path) as path:
+    async def exchange(self, data: bytes, *, more: bool = False) -> bytes:
+        """Send raw bytes; return all bytes that come back."""
+        with short_path(self.server.path) as path:
             reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(data)
@@ -58,10 +58,10 @@ async def off_the_loop(call: Callable[[], ControlReply]) -> ControlReply:
 @pytest.fixture
 async def run(tmp_path: Path) -> AsyncIterator[Run]:
     run = Run(tmp_path / "events.jsonl")
-    assert await run.door.open() == ""
+    assert await run.server.open() == ""
     yield run
-    run.door.close()
-    assert not run.door.path.exists()
+    run.server.close()
+    assert not run.server.path.exists()
 
 
 ALL: list[pool.Control] = [
@@ -77,37 +77,39 @@ ALL: list[pool.Control] = [
 
 
 @pytest.mark.parametrize("control", ALL, ids=lambda control: type(control).__name__)
-async def test_a_command_arrives_as_it_was_sent(run: Run, control: pool.Control) -> None:
-    assert await run.asked(control) == ControlReply(seq=41)
+async def test_a_control_arrives_as_it_was_sent(run: Run, control: pool.Control) -> None:
+    assert await run.send(control) == ControlReply(seq=41)
     assert run.got == [control]
 
 
-async def test_a_refusal_is_told(run: Run) -> None:
+async def test_a_rejection_is_the_reply(run: Run) -> None:
     run.refuses = "there is no build b1"
-    assert (await run.asked(pool.Cancel(build=BuildId("b1")))).refused == "there is no build b1"
+    assert (await run.send(pool.Cancel(build=BuildId("b1")))).refused == "there is no build b1"
 
 
-async def test_long_words_come_back_short_enough_to_be_read(run: Run) -> None:
+async def test_a_long_reason_is_cut_to_fit_into_a_line(run: Run) -> None:
     run.refuses = "\x1b" * 4000
-    assert (await run.asked(pool.Pause())).refused == "\x1b" * 500
+    assert (await run.send(pool.Pause())).refused == "\x1b" * 500
 
 
-async def test_it_is_for_its_owner_alone(run: Run) -> None:
-    assert stat.S_IMODE(run.door.path.stat().st_mode) == 0o600
+async def test_the_socket_is_for_its_owner_alone(run: Run) -> None:
+    assert stat.S_IMODE(run.server.path.stat().st_mode) == 0o600
 
 
-async def test_another_user_is_shown_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "is_same_user", lambda _socket: False)
-    assert await run.told(b'{"control":"pause"}\n') == b""
+async def test_a_connection_of_another_user_is_closed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "is_same_user", lambda _socket: False)
+    assert await run.exchange(b'{"control":"pause"}\n') == b""
     assert run.got == []
 
 
-async def test_a_door_that_is_somebody_elses_is_not_spoken_to(
+async def test_a_socket_of_another_user_gets_no_control(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visit, "is_same_user", lambda _socket: False)
     with pytest.raises(pool.RunError, match="belongs to another user"):
-        await run.asked(pool.Pause())
+        await run.send(pool.Pause())
     assert run.got == []
 
 
@@ -125,22 +127,22 @@ async def test_a_door_that_is_somebody_elses_is_not_spoken_to(
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
-async def test_nonsense_is_refused_in_words(run: Run, line: bytes) -> None:
-    answer = msgspec.json.decode(await run.told(line), type=ControlReply)
+async def test_malformed_lines_are_rejected_with_a_reason(run: Run, line: bytes) -> None:
+    answer = msgspec.json.decode(await run.exchange(line), type=ControlReply)
     assert answer.refused.startswith("not a control: ")
     assert run.got == []
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
 
 
 @pytest.mark.parametrize("data", [b"", b"half a line", b"x" * MAX_LINE_BYTES, b"x" * (1 << 20)])
-async def test_no_line_and_one_without_end_are_not_answered(run: Run, data: bytes) -> None:
-    assert await run.told(data) == b""
+async def test_incomplete_and_oversized_lines_get_no_reply(run: Run, data: bytes) -> None:
+    assert await run.exchange(data) == b""
     assert run.got == []
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
 
 
 async def test_a_line_may_come_in_pieces_and_only_the_first_counts(run: Run) -> None:
-    with short_path(run.door.path) as path:
+    with short_path(run.server.path) as path:
         reader, writer = await asyncio.open_unix_connection(path)
     for piece in (b'{"control"', b':"pause"}', b"\n" + b'{"control":"resume"}\n'):
         writer.write(piece)
@@ -151,27 +153,27 @@ async def test_a_line_may_come_in_pieces_and_only_the_first_counts(run: Run) -> 
     assert run.got == [pool.Pause()]
 
 
-async def test_who_says_nothing_has_to_leave(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "_TIMEOUT_SECONDS", 0.01)
-    assert await run.told(b"", more=True) == b""
+async def test_an_idle_connection_is_closed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_server, "_TIMEOUT_SECONDS", 0.01)
+    assert await run.exchange(b"", more=True) == b""
 
 
-async def test_a_crowd_is_kept_out_until_it_leaves(run: Run) -> None:
+async def test_connections_above_the_maximum_are_closed(run: Run) -> None:
     crowd = []
-    for _ in range(doors._MAX_CONNECTIONS):
-        crowd.append(await asyncio.open_unix_connection(run.door.path))
+    for _ in range(control_server._MAX_CONNECTIONS):
+        crowd.append(await asyncio.open_unix_connection(run.server.path))
     with pytest.raises(pool.RunError, match="too many connections"):
-        await run.asked(pool.Pause())
+        await run.send(pool.Pause())
     for _, writer in crowd:
         writer.close()
         await writer.wait_closed()
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
 
 
-async def test_visitors_are_shown_out_at_the_end(run: Run) -> None:
-    reader, writer = await asyncio.open_unix_connection(run.door.path)
-    await run.asked(pool.Pause())
-    run.door.close()
+async def test_closing_the_server_closes_all_connections(run: Run) -> None:
+    reader, writer = await asyncio.open_unix_connection(run.server.path)
+    await run.send(pool.Pause())
+    run.server.close()
     assert await reader.read() == b""
     writer.close()
     with pytest.raises(pool.RunError, match="has ended"):
@@ -179,28 +181,28 @@ async def test_visitors_are_shown_out_at_the_end(run: Run) -> None:
 
 
 @pytest.mark.parametrize("length", [90, 100, 104, 108, 150, 1000])
-async def test_a_long_path_is_no_obstacle(tmp_path: Path, length: int) -> None:
+async def test_a_long_path_can_be_bound(tmp_path: Path, length: int) -> None:
     folder = tmp_path
     while len(str(folder)) < length - len("/run.sock"):
         folder /= "d" * min(200, max(1, length - len("/run.sock") - len(str(folder)) - 1))
     folder.mkdir(parents=True)
     run = Run(folder / "events.jsonl")
-    assert await run.door.open() == ""
-    assert stat.S_IMODE(run.door.path.stat().st_mode) == 0o600
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
-    run.door.close()
+    assert await run.server.open() == ""
+    assert stat.S_IMODE(run.server.path.stat().st_mode) == 0o600
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
+    run.server.close()
     assert list(folder.iterdir()) == []
 
 
-async def test_without_proc_a_long_path_is_a_remark(
+async def test_without_proc_a_long_path_is_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visit, "_DESCRIPTORS", tmp_path / "nothing")
     folder = tmp_path / ("d" * 120)
     folder.mkdir()
     run = Run(folder / "events.jsonl")
-    assert "path too long" in await run.door.open()
-    run.door.close()
+    assert "path too long" in await run.server.open()
+    run.server.close()
 
 
 def abandoned(path: Path) -> None:
@@ -209,47 +211,49 @@ def abandoned(path: Path) -> None:
         left.bind(str(path))
 
 
-async def test_what_a_killed_run_left_is_told_and_replaced(tmp_path: Path) -> None:
+async def test_the_socket_of_a_killed_run_is_replaced(tmp_path: Path) -> None:
     run = Run(tmp_path / "run.jsonl")
     abandoned(tmp_path / "run.sock")
     with pytest.raises(pool.RunError, match="the run was killed"):
         visit.send_control(run.journal, pool.Pause())
-    assert await run.door.open() == ""
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
-    run.door.close()
+    assert await run.server.open() == ""
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
+    run.server.close()
 
 
-async def test_another_runs_door_and_other_files_are_left_alone(run: Run, tmp_path: Path) -> None:
+async def test_sockets_of_live_runs_and_other_files_are_not_replaced(
+    run: Run, tmp_path: Path
+) -> None:
     second = Run(run.journal)
-    assert "in use" in await second.door.open()
-    second.door.close()
-    assert await run.asked(pool.Pause()) == ControlReply(seq=41)
+    assert "in use" in await second.server.open()
+    second.server.close()
+    assert await run.send(pool.Pause()) == ControlReply(seq=41)
     file = tmp_path / "mine.sock"
     file.write_text("precious")
-    assert "in use" in await Run(tmp_path / "mine.jsonl").door.open()
+    assert "in use" in await Run(tmp_path / "mine.jsonl").server.open()
     assert file.read_text() == "precious"
 
 
-async def test_where_everybody_may_write_there_is_no_door(tmp_path: Path) -> None:
+async def test_a_folder_that_every_user_may_write_to_gets_no_socket(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
     run = Run(folder / "events.jsonl")
-    assert "every user may write" in await run.door.open()
+    assert "every user may write" in await run.server.open()
     folder.chmod(0o1777)
-    assert await run.door.open() == ""
-    run.door.close()
+    assert await run.server.open() == ""
+    run.server.close()
 
 
-async def test_a_socket_that_took_its_place_is_left(tmp_path: Path) -> None:
+async def test_a_socket_that_replaced_it_is_not_removed(tmp_path: Path) -> None:
     run = Run(tmp_path / "events.jsonl")
-    await run.door.open()
-    run.door.path.rename(tmp_path / "moved")
-    abandoned(run.door.path)
-    run.door.close()
-    assert run.door.path.exists()
+    await run.server.open()
+    run.server.path.rename(tmp_path / "moved")
+    abandoned(run.server.path)
+    run.server.close()
+    assert run.server.path.exists()
 
 
-def test_it_is_beside_the_journal(tmp_path: Path) -> None:
+def test_the_socket_is_next_to_the_journal(tmp_path: Path) -> None:
     assert socket_path(tmp_path / "events.jsonl") == tmp_path / "run.sock"
     assert socket_path(tmp_path / "night.jsonl") == tmp_path / "night.sock"

@@ -38,30 +38,30 @@ def settings(**more: Any) -> pool.Settings:
     )
 
 
-def wish(text: str, origin: str = "", **more: Any) -> RequirementSpec:
+def spec(text: str, origin: str = "", **more: Any) -> RequirementSpec:
     return dataclasses.replace(pool.parse_requirement(text, CWD, origin=origin), **more)
 
 
-def wishlist(
+def effective(
     *wishes: RequirementSpec, constraints: tuple[Constraint, ...] = (), **more: Any
 ) -> EffectiveRequest:
     request = pool.Request(requirements=wishes, constraints=constraints)
     return EffectiveRequest(request, settings(**more), MACHINE)  # type: ignore[arg-type] # all it asks of it
 
 
-def test_what_the_interpreter_rules_out_does_not_count() -> None:
-    listed = wishlist(wish("a; python_version < '3'"), wish("b; python_version > '3'"))
-    assert len(listed) == 1
-    assert listed.named == {B}
+def test_requirements_with_false_markers_are_dropped() -> None:
+    request = effective(spec("a; python_version < '3'"), spec("b; python_version > '3'"))
+    assert len(request) == 1
+    assert request.named == {B}
 
 
-def test_of_one_name_there_is_one_build_with_all_that_was_said() -> None:
-    listed = wishlist(
-        wish("a>=1", "r.txt:1", hashes=frozenset({"sha256:1", "sha256:2"})),
-        wish("b"),
-        wish("A<3", "r.txt:2", hashes=frozenset({"sha256:2"}), config_settings={"k": "v"}),
+def test_requirements_of_one_name_become_one_build() -> None:
+    request = effective(
+        spec("a>=1", "r.txt:1", hashes=frozenset({"sha256:1", "sha256:2"})),
+        spec("b"),
+        spec("A<3", "r.txt:2", hashes=frozenset({"sha256:2"}), config_settings={"k": "v"}),
     )
-    first, second = listed.build_requests()
+    first, second = request.build_requests()
     assert first.manifest is not None
     assert [str(need) for need in first.manifest.requirements] == [
         "r.txt:1 asks for a>=1",
@@ -75,63 +75,63 @@ def test_of_one_name_there_is_one_build_with_all_that_was_said() -> None:
     assert second.hashes == frozenset()
 
 
-def test_constraints_bring_their_hashes() -> None:
+def test_hashes_of_constraints_are_required() -> None:
     bound = Constraint(
         requirement=Requirement("a==1"), origin="c.txt:1", hashes=frozenset({"sha256:9"})
     )
-    listed = wishlist(wish("a"), constraints=(bound,))
-    assert listed.hashes == {A: {"sha256:9"}}
-    assert listed.build_requests()[0].hashes == {"sha256:9"}
+    request = effective(spec("a"), constraints=(bound,))
+    assert request.hashes == {A: {"sha256:9"}}
+    assert request.build_requests()[0].hashes == {"sha256:9"}
 
 
-def test_what_is_pointed_at_is_asked_for_by_its_url_with_extras() -> None:
-    pointed = wish("x @ https://host.test/x-1.0.tar.gz", extras=frozenset({"fast"}))
-    listed = wishlist(pointed, wish("b"))
-    assert listed.direct == (pointed,)
+def test_a_direct_target_is_required_by_its_url_with_extras() -> None:
+    pointed = spec("x @ https://host.test/x-1.0.tar.gz", extras=frozenset({"fast"}))
+    request = effective(pointed, spec("b"))
+    assert request.direct == (pointed,)
     url = url_of(pointed.target)
     direct = DirectDist(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
-    asked = listed.manifest({pointed: direct}, {}, {})
+    asked = request.manifest({pointed: direct}, {}, {})
     assert [str(need) for need in asked.requirements] == [
         "you asked for x[fast] @ https://host.test/x-1.0.tar.gz",
         "you asked for b",
     ]
 
 
-def test_an_upgrade_gives_up_what_was_named_alone() -> None:
+def test_upgrade_drops_only_named_installed_versions() -> None:
     kept = {name: InstalledDist(name=name, version="1", metadata="") for name in (A, B)}
-    assert set(wishlist(wish("a")).manifest({}, kept, {}).installed) == {A, B}
-    assert set(wishlist(wish("a"), upgrade=True).manifest({}, kept, {}).installed) == {B}
+    assert set(effective(spec("a")).manifest({}, kept, {}).installed) == {A, B}
+    assert set(effective(spec("a"), upgrade=True).manifest({}, kept, {}).installed) == {B}
 
 
-def test_only_wheels_are_built_by_preference() -> None:
+def test_named_projects_are_built_from_source_unless_installed() -> None:
     before = {A: Version("1")}
-    building = wishlist(wish("a"), deps=True).manifest({}, {}, before)
+    building = effective(spec("a"), deps=True).manifest({}, {}, before)
     assert building.from_source == {A}
     assert building.preferred == before
-    installing = wishlist(wish("a"), deps=True, installs_into="active").manifest({}, {}, {})
+    installing = effective(spec("a"), deps=True, installs_into="active").manifest({}, {}, {})
     assert installing.from_source == frozenset()
     assert installing.deps
 
 
 @pytest.mark.parametrize(("into", "purpose"), [(None, "wheel"), ("active", "editable")])
-def test_editable_is_a_way_to_install(tmp_path: Path, into: Any, purpose: str) -> None:
+def test_editable_applies_to_installations_only(tmp_path: Path, into: Any, purpose: str) -> None:
     (tmp_path / "pyproject.toml").touch()
     tree = pool.parse_requirement(str(tmp_path), CWD, editable=True)
-    listed = wishlist(tree, installs_into=into)
-    assert [order.purpose for order in listed.build_requests()] == [purpose]
+    request = effective(tree, installs_into=into)
+    assert [order.purpose for order in request.build_requests()] == [purpose]
 
 
-def test_every_kind_of_target_has_a_url(tmp_path: Path) -> None:
+def test_every_direct_target_has_a_url(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
-    assert url_of(wish(str(tmp_path)).target) == tmp_path.as_uri()
-    assert url_of(wish("https://h.test/x-1.tar.gz#egg=x").target) == "https://h.test/x-1.tar.gz"
-    git = wish("git+https://h.test/x@v1#subdirectory=s").target
+    assert url_of(spec(str(tmp_path)).target) == tmp_path.as_uri()
+    assert url_of(spec("https://h.test/x-1.tar.gz#egg=x").target) == "https://h.test/x-1.tar.gz"
+    git = spec("git+https://h.test/x@v1#subdirectory=s").target
     assert url_of(git) == "git+https://h.test/x@v1#subdirectory=s"
 
 
-def test_settings_of_the_run_are_for_what_was_named() -> None:
-    listed = wishlist(wish("a", config_settings={"k": "a"}), config_settings={"k": "v", "l": "w"})
-    assert listed.config_settings(A) == {"k": "a", "l": "w"}
-    assert listed.config_settings(B) == {}
-    pointed = wishlist(wish("https://h.test/x-1.0.tar.gz"), config_settings={"k": "v"})
+def test_config_settings_apply_to_named_projects_only() -> None:
+    request = effective(spec("a", config_settings={"k": "a"}), config_settings={"k": "v", "l": "w"})
+    assert request.config_settings(A) == {"k": "a", "l": "w"}
+    assert request.config_settings(B) == {}
+    pointed = effective(spec("https://h.test/x-1.0.tar.gz"), config_settings={"k": "v"})
     assert pointed.build_requests()[0].config_settings == {"k": "v"}

@@ -22,25 +22,25 @@ FOO = canonicalize_name("foo")
 MINE, OTHER = frozenset({"sha256:1"}), frozenset({"sha256:2"})
 
 
-class Crew:
-    """Builds nothing, and keeps the orders."""
+class FakeService:
+    """Builds nothing, and records the requests."""
 
     def __init__(self) -> None:
-        self.orders: list[BuildRequest] = []
+        self.requests: list[BuildRequest] = []
 
     async def build_metadata(self, order: BuildRequest) -> str:
-        self.orders.append(order)
+        self.requests.append(order)
         return "Name: foo"
 
     def submit(self, orders: list[BuildRequest]) -> list[None]:
-        self.orders += orders
+        self.requests += orders
         return [None]
 
     async def result_of(self, _: None) -> BuildResult:
         return BuildResult(name="foo", version="1", metadata="Name: foo\nVersion: 1\n")
 
 
-def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
+def fetcher_of(service: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
     async def fetch(_file: object, _job: object, demanded: frozenset[str]) -> CachedFile:
         assert demanded == hashes
         return CachedFile(path=archive, sha256="")
@@ -50,24 +50,24 @@ def finder(crew: Any, archive: Path, hashes: frozenset[str]) -> MetadataFetcher:
     return MetadataFetcher(
         fetcher=fetcher,
         executor=ThreadPoolExecutor(1),
-        service=crew,
+        service=service,
         request=request,
         selection=Selection(),
         isolates=lambda _: True,
     )
 
 
-def test_a_backend_is_asked_only_in_the_file_that_is_demanded(tmp_path: Path) -> None:
-    crew, sdist = Crew(), make_sdist(tmp_path, "foo")
-    asyncio.run(finder(crew, sdist, MINE).metadata(offered(sdist.name)))
-    (order,) = crew.orders
+def test_metadata_is_built_only_from_the_required_file(tmp_path: Path) -> None:
+    service, sdist = FakeService(), make_sdist(tmp_path, "foo")
+    asyncio.run(fetcher_of(service, sdist, MINE).metadata(offered(sdist.name)))
+    (order,) = service.requests
     assert (order.purpose, order.hashes, order.config_settings) == ("metadata", MINE, {"k": "v"})
 
 
-def test_what_a_requirement_points_at_has_the_hashes_of_both(tmp_path: Path) -> None:
-    crew, digest = Crew(), "1" * 64
+def test_a_direct_reference_has_the_hashes_of_url_and_user(tmp_path: Path) -> None:
+    service, digest = FakeService(), "1" * 64
     pointing = Requirement(f"foo @ https://x.test/foo-1.zip#sha256={digest}")
     for demanded in (frozenset[str](), OTHER, frozenset({f"sha256:{digest}"}) | OTHER):
-        asyncio.run(finder(crew, tmp_path, demanded).direct(pointing))
+        asyncio.run(fetcher_of(service, tmp_path, demanded).direct(pointing))
     mine = frozenset({f"sha256:{digest}"})
-    assert [order.hashes for order in crew.orders] == [mine, OTHER, mine]
+    assert [order.hashes for order in service.requests] == [mine, OTHER, mine]

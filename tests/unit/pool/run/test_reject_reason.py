@@ -1,4 +1,4 @@
-"""Commands from outside that make no sense are refused in words; all others are let through."""
+"""Controls that a run cannot apply are rejected with a reason; all others are applied."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
     ],
     ids=str,
 )
-def test_before_there_is_any_build(control: pool.Control, words: str) -> None:
+def test_controls_before_any_build(control: pool.Control, words: str) -> None:
     bus = EventBus(SystemClock(), None, lambda _: None)
     registry = JobRegistry(RunId("run"), Path("logs"), bus)
     refused = reject_reason(control, registry, stopping=False)
@@ -50,7 +50,7 @@ def test_before_there_is_any_build(control: pool.Control, words: str) -> None:
     assert bool(refused) == bool(words)
 
 
-async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path: Path) -> None:
+async def test_the_outcome_of_a_build_decides_which_controls_it_takes(tmp_path: Path) -> None:
     good, bad = make_tree(tmp_path, "good"), make_tree(tmp_path, "bad", backend="raise SystemExit")
     wishes = tuple(pool.parse_requirement(str(tree), tmp_path) for tree in (good, bad))
     ended: list[str] = []
@@ -92,7 +92,7 @@ async def test_what_becomes_of_a_build_decides_what_can_be_done_with_it(tmp_path
     }
 
 
-async def test_commands_about_no_build_are_ignored(tmp_path: Path) -> None:
+async def test_controls_of_unknown_builds_are_ignored(tmp_path: Path) -> None:
     def listen(event: pool.events.KnownEvent) -> None:
         if isinstance(event, pool.events.RunStarted):
             run.control(pool.Cancel(build=BuildId("b9")))
