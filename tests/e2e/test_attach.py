@@ -14,8 +14,8 @@ import pytest
 
 import pool
 from pool.events.control_socket import socket_path
-from tests.support.sandbox import BIN, Sandbox, live_state, setuptools_tree
-from tests.support.terminal import Terminal, needs_tmux, until
+from tests.support.sandbox import BIN, Sandbox, live_state, make_setuptools_tree
+from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +29,11 @@ class Held:
         self.sandbox = sandbox
         self._hold = sandbox.root / "hold"
         self._hold.touch()
-        trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
+        trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
         self.process = sandbox.start("build", *trees, "-j", "1", *words, HOLD=str(self._hold))
         self.log = sandbox.log
         self.visitors: list[Visitor] = []
-        until(lambda: sandbox.running() >= 1)
+        wait_until(lambda: sandbox.running() >= 1)
 
     def go(self) -> None:
         self._hold.unlink()
@@ -81,7 +81,7 @@ class Visitor:
                 [BIN / "wheelpool", "attach", held.log, "--no-ui", *words],
                 env=held.sandbox.environ, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
             )  # fmt: skip
-        until(lambda: bool(self._err.read_text()))
+        wait_until(lambda: bool(self._err.read_text()))
 
     @property
     def out(self) -> str:
@@ -112,7 +112,7 @@ def changes(log: Path) -> list[tuple[str, int, int, str]]:
 def test_two_look_on_one_is_killed_and_the_run_notices_the_change_alone(held: Held) -> None:
     first, second = held.attach("--json"), held.attach("--json")
     assert held.says("limit", "2").splitlines()[0] == "builds 1 -> 2"
-    until(lambda: held.sandbox.running() == 2)
+    wait_until(lambda: held.sandbox.running() == 2)
     first.process.send_signal(signal.SIGKILL)
     assert first.ended()[0] == -signal.SIGKILL
     before = changes(held.log)
@@ -211,7 +211,7 @@ def test_visitors_who_misbehave_disturb_nothing(held: Held) -> None:
 def test_the_one_that_goes_on_needs_no_name(sandbox: Sandbox) -> None:
     hold = sandbox.root / "hold"
     hold.touch()
-    tree = setuptools_tree(sandbox.root / ("long" * 30) / "t0", "t0")
+    tree = make_setuptools_tree(sandbox.root / ("long" * 30) / "t0", "t0")
     state = sandbox.root / ("state" * 30)
     environ = {**sandbox.environ, "XDG_STATE_HOME": str(state)}
 
@@ -223,7 +223,7 @@ def test_the_one_that_goes_on_needs_no_name(sandbox: Sandbox) -> None:
 
     run = start("build", tree, "-o", sandbox.out, HOLD=str(hold))
     try:
-        until(lambda: sandbox.running() == 1)
+        wait_until(lambda: sandbox.running() == 1)
         limit = start("limit", "7")
         out, err = limit.communicate(timeout=60)
         assert out.splitlines()[0].endswith("-> 7"), err
@@ -251,7 +251,7 @@ def test_an_attached_screen_commands_detaches_and_is_killed(held: Held, terminal
     terminal.shows("q detach")
     terminal.type("+")
     terminal.shows("builds 2/2")
-    until(lambda: held.sandbox.running() == 2, terminal.screen)
+    wait_until(lambda: held.sandbox.running() == 2, terminal.screen)
     terminal.type("q")
     terminal.shows("detached  the run goes on; wheelpool attach")
     assert held.process.poll() is None

@@ -16,8 +16,15 @@ import pytest
 import pool
 from pool.events import types as v
 from tests.support.makers import make_sdist, make_tree
-from tests.support.sandbox import BIN, Done, Sandbox, other_python, sdist, setuptools_tree
-from tests.support.terminal import until
+from tests.support.sandbox import (
+    BIN,
+    CommandResult,
+    Sandbox,
+    find_python_with_headers,
+    make_setuptools_tree,
+    pack_sdist,
+)
+from tests.support.terminal import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +38,12 @@ setup(name=NAME, version="1.0", py_modules=[NAME])
 """
 
 
-def good(done: Done) -> Done:
+def good(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err
     return done
 
 
-def outcomes(done: Done) -> dict[str, pool.Outcome | None]:
+def outcomes(done: CommandResult) -> dict[str, pool.Outcome | None]:
     return {build.name: build.outcome for build in done.state.builds.values() if not build.nested}
 
 
@@ -53,9 +60,9 @@ def remarks(sandbox: Sandbox) -> str:
 
 
 def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     links = sandbox.root / "links"
-    sdist(links, setuptools_tree(sandbox.root / "src" / "packed", "packed"))
+    pack_sdist(links, make_setuptools_tree(sandbox.root / "src" / "packed", "packed"))
     request = ("build", tree, "packed", "--find-links", links)
     assert set(outcomes(good(sandbox.run(*request))).values()) == {BUILT}
     first = digests(sandbox)
@@ -72,7 +79,7 @@ def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: S
 
 
 def test_content_counts_and_times_do_not(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     good(sandbox.run("build", tree))
     for path in (tree, *tree.iterdir()):
         os.utime(path, (1, 1))
@@ -87,18 +94,18 @@ def test_content_counts_and_times_do_not(sandbox: Sandbox) -> None:
 
 
 def test_a_tree_that_changes_while_it_is_built_is_not_kept(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", CHANGES_ITSELF)
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", CHANGES_ITSELF)
     for _ in range(2):
         assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
         assert "changed while it was built" in remarks(sandbox)
 
 
 def test_a_user_who_changes_a_tree_while_it_is_built_gets_the_change(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     hold = sandbox.root / "hold"
     hold.touch()
     process = sandbox.start("build", tree, HOLD=str(hold))
-    until(lambda: sandbox.running() == 1)
+    wait_until(lambda: sandbox.running() == 1)
     (tree / "tree.py").write_text("value = 2\n")
     hold.unlink()
     good(sandbox.finish(process))
@@ -158,7 +165,7 @@ def test_another_interpreter_counts_and_another_environment_of_one_does_not(
     subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
     done = good(sandbox.run("build", tree, "--python", venv / "bin" / "python"))
     assert outcomes(done) == {"app": CACHED}
-    if (other := other_python()) is None:
+    if (other := find_python_with_headers()) is None:
         pytest.skip("this machine has no other Python with headers")
     rebuilds(tree, "--python", other)
     assert outcomes(good(sandbox.run("build", tree))) == {"app": CACHED}
@@ -191,15 +198,17 @@ def test_a_refreshed_wheel_takes_the_place_of_the_old_one(sandbox: Sandbox) -> N
 
 
 def test_two_processes_build_an_sdist_once(sandbox: Sandbox) -> None:
-    archive = sdist(sandbox.root / "dl", setuptools_tree(sandbox.root / "src" / "app", "app"))
+    archive = pack_sdist(
+        sandbox.root / "dl", make_setuptools_tree(sandbox.root / "src" / "app", "app")
+    )
     hold = sandbox.root / "hold"
     hold.touch()
     first = sandbox.start("build", archive, HOLD=str(hold))
     log = sandbox.log
-    until(lambda: sandbox.running() == 1)
+    wait_until(lambda: sandbox.running() == 1)
     # get_requires and build_wheel each run the script: what counts is who is in build_wheel.
     second = sandbox.start("build", archive, HOLD=str(hold))
-    until(lambda: log.exists() and '"phase":"get_requires"' in log.read_text())
+    wait_until(lambda: log.exists() and '"phase":"get_requires"' in log.read_text())
     hold.unlink()
     done = [sandbox.finish(first, log), sandbox.finish(second)]
     assert sorted(str(good(one).outcome("app")) for one in done) == ["built", "cached"]
@@ -223,9 +232,9 @@ def build_wheel(*arguments):
     archive = make_sdist(sandbox.root / "dl", "app", backend=slow)
     first = sandbox.start("build", archive)
     log = sandbox.log
-    until(lambda: sandbox.running() == 1)
+    wait_until(lambda: sandbox.running() == 1)
     second = sandbox.start("build", archive)
-    until(lambda: sandbox.log.exists() and "lock.waiting" in sandbox.log.read_text())
+    wait_until(lambda: sandbox.log.exists() and "lock.waiting" in sandbox.log.read_text())
     with pool.JournalReader(sandbox.log) as reader:
         (waiting,) = [event for event in reader.read() if isinstance(event, v.LockWaiting)]
     assert waiting.holder
@@ -263,11 +272,11 @@ def test_a_damaged_entry_is_said_and_built_again(sandbox: Sandbox, damage: str) 
 
 
 def test_pruning_waits_for_runs_that_are_alive(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     hold = sandbox.root / "hold"
     hold.touch()
     run = sandbox.start("build", tree, HOLD=str(hold))
-    until(lambda: sandbox.running() == 1)
+    wait_until(lambda: sandbox.running() == 1)
     prune = subprocess.Popen(
         [BIN / "wheelpool", "cache", "prune", "--all"],
         env=sandbox.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

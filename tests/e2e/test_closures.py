@@ -10,7 +10,13 @@ import pytest
 
 import pool
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.sandbox import Done, Sandbox, most_at_once, sdist, setuptools_tree
+from tests.support.sandbox import (
+    CommandResult,
+    Sandbox,
+    make_setuptools_tree,
+    most_at_once,
+    pack_sdist,
+)
 
 DYNAMIC = """
 import os, time
@@ -61,11 +67,11 @@ def wheels(sandbox: Sandbox) -> list[str]:
     return sorted("-".join(path.name.split("-")[:2]) for path in sandbox.out.glob("*.whl"))
 
 
-def purposes(done: Done) -> list[tuple[str, str]]:
+def purposes(done: CommandResult) -> list[tuple[str, str]]:
     return sorted((build.name, build.purpose) for build in done.state.builds.values())
 
 
-def good(done: Done) -> Done:
+def good(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err + str(done.state.resolve)
     return done
 
@@ -112,8 +118,8 @@ def test_metadata_of_a_real_backend_is_had_with_what_it_is_built_with(
     script = "import helper\nfrom setuptools import setup\nsetup(name=NAME, version='1.0', install_requires=['lib'], py_modules=[NAME])\n"
     make_sdist(links, "helper")
     make_wheel(links, "lib")
-    tree = setuptools_tree(sandbox.root / "src" / "app", "app", script, requires=("helper",))
-    sdist(links, tree)
+    tree = make_setuptools_tree(sandbox.root / "src" / "app", "app", script, requires=("helper",))
+    pack_sdist(links, tree)
     good(sandbox.run("build", "app", "--deps", "-j", "1"))
     assert wheels(sandbox) == ["app-1.0", "lib-1.0"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.home import Home
 from tests.support.paths import RECORDINGS
-from tests.support.terminal import Terminal, needs_tmux, until
+from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 DAY, INSTALL = RECORDINGS / "day.jsonl", RECORDINGS / "install.jsonl"
 BROKEN = "def build_wheel(*_):\n    raise SystemExit('no compiler')\n"
@@ -155,10 +155,10 @@ def test_both_runs_are_looked_at_on_a_terminal(home: Home) -> None:
         terminal.type("/")
         terminal.shows("name, state or what differs")
         terminal.type("idna", "Enter")
-        until(lambda: "old-thing" not in terminal.screen(), terminal.screen)
+        wait_until(lambda: "old-thing" not in terminal.screen(), terminal.screen)
         terminal.shows("≠ idna")
         terminal.type("q")
-        until(lambda: terminal.screen().rstrip().endswith("$"), terminal.screen)
+        wait_until(lambda: terminal.screen().rstrip().endswith("$"), terminal.screen)
         terminal.run(["sh", "-c", "echo ended"])
         terminal.shows("ended")
     finally:

@@ -14,11 +14,11 @@ import pytest
 
 import pool
 from pool.events import types as v
-from tests.support.file_index import IndexServer, serving
+from tests.support.file_index import IndexServer, serve_index
 from tests.support.makers import make_sdist
 from tests.support.pool_runs import open_run
 from tests.support.sandbox import BIN, Sandbox
-from tests.support.terminal import Terminal, needs_tmux, until
+from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,8 @@ def server(tmp_path: Path) -> Iterator[IndexServer]:
     sdists = tmp_path / "sdists"
     sdists.mkdir()
     noise = {"ballast.bin": os.urandom(100_000).hex()}
-    with serving(tmp_path / "index") as server:
-        server.offer([make_sdist(sdists, name, files=noise) for name in NAMES])
+    with serve_index(tmp_path / "index") as server:
+        server.add_files([make_sdist(sdists, name, files=noise) for name in NAMES])
         yield server
 
 
@@ -50,12 +50,12 @@ def test_the_server_sees_no_more_at_once_than_the_cap(
 ) -> None:
     server.hold()
     process = online.start("build", *NAMES, "--downloads", str(cap))
-    until(lambda: server.now == cap, lambda: server.asked)
+    wait_until(lambda: server.sending == cap, lambda: server.requests)
     server.release()
     done = online.finish(process)
     assert done.code == 0, done.err
-    assert server.most == cap
-    assert sorted(name for name, _ in server.asked) == sorted(f"{n}-1.0.tar.gz" for n in NAMES)
+    assert server.most_at_once == cap
+    assert sorted(name for name, _ in server.requests) == sorted(f"{n}-1.0.tar.gz" for n in NAMES)
     assert done.state.traffic.bytes > len(NAMES) * 100_000
 
 
@@ -96,17 +96,17 @@ async def test_the_cap_is_raised_and_lowered_while_downloads_run(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server.hold()
     async with running_all(tmp_path, server, downloads=1) as (run, state):
-        await comes_true(lambda: server.now == 1)
+        await comes_true(lambda: server.sending == 1)
         run.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, value=5))
-        await comes_true(lambda: server.now == 5)
+        await comes_true(lambda: server.sending == 5)
         run.control(pool.Resize(limit=pool.LimitName.DOWNLOADS, by=-3))
         assert state.limits[pool.LimitName.DOWNLOADS].cap == 2
-        assert server.now == 5, "lowering ends nobody"
-        server.most = 0
+        assert server.sending == 5, "lowering ends nobody"
+        server.most_at_once = 0
         server.release()
-    assert server.most <= 5
+    assert server.most_at_once <= 5
     # All seven others came two by two: those of before went on until their end.
-    assert len(server.asked) == len(NAMES)
+    assert len(server.requests) == len(NAMES)
     assert len(state.downloads) == 0
 
 
@@ -119,7 +119,7 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
     try:
         log = ["--log", str(online.root / "run.jsonl"), "-o", str(online.out)]
         terminal.run([str(BIN / "wheelpool"), "build", *NAMES, "--downloads", "1", *log])
-        until(lambda: server.now == 1, terminal.screen)
+        wait_until(lambda: server.sending == 1, terminal.screen)
         terminal.shows("downloads 1/1")
         terminal.type("C-p")
         terminal.shows("Search for commands")
@@ -129,11 +129,11 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
         time.sleep(0.5)
         if "downloads: set the cap to 3" in terminal.screen():
             terminal.type("Enter")
-        until(lambda: server.now == 3, terminal.screen)
+        wait_until(lambda: server.sending == 3, terminal.screen)
         terminal.shows("downloads 3/3")
         server.release()
         terminal.shows("all done, q quits")
-        assert server.most == 3
+        assert server.most_at_once == 3
         terminal.type("q")
         terminal.shows("12 built in")
     finally:
@@ -146,7 +146,7 @@ def test_what_the_server_breaks_off_goes_on_where_it_was(
     server.cut = 60_000
     done = online.run("build", "pkg0")
     assert done.code == 0, done.err
-    ranges = [wanted for _, wanted in server.asked]
+    ranges = [wanted for _, wanted in server.requests]
     size = (server.root / "files" / "pkg0-1.0.tar.gz").stat().st_size
     assert ranges == [None, *(f"bytes={at}-" for at in range(60_000, size, 60_000))]
 
@@ -158,13 +158,13 @@ def test_after_a_kill_the_next_run_fetches_only_the_rest(
     process = online.start("build", "pkg0")
     cache = online.root / "cache" / "wheelpool" / "files"
     size = (server.root / "files" / "pkg0-1.0.tar.gz").stat().st_size
-    until(lambda: any(path.stat().st_size == size // 2 for path in cache.glob("*.part")))
+    wait_until(lambda: any(path.stat().st_size == size // 2 for path in cache.glob("*.part")))
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     server.release()
     done = online.run("build", "pkg0")
     assert done.code == 0, done.err
-    assert [wanted for _, wanted in server.asked] == [None, f"bytes={size // 2}-"]
+    assert [wanted for _, wanted in server.requests] == [None, f"bytes={size // 2}-"]
 
 
 def test_a_file_that_was_replaced_on_its_way_fails_alone(
@@ -185,10 +185,10 @@ def test_many_processes_fetch_a_file_once(online: Sandbox, server: IndexServer) 
     server.hold()
     first = online.start("build", "pkg0", "--no-cache")
     first_log = online.log
-    until(lambda: server.now == 1)
+    wait_until(lambda: server.sending == 1)
     second = online.start("build", "pkg0", "--no-cache")
-    until(lambda: online.log.exists() and "download.started" in online.log.read_text())
+    wait_until(lambda: online.log.exists() and "download.started" in online.log.read_text())
     server.release()
     assert online.finish(first, first_log).code == 0
     assert online.finish(second).code == 0
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

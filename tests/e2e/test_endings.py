@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 import pool
-from tests.support.sandbox import Sandbox, setuptools_tree
-from tests.support.terminal import until
+from tests.support.sandbox import Sandbox, make_setuptools_tree
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     pass
@@ -50,7 +50,7 @@ def left(sandbox: Sandbox) -> list[psutil.Process]:
 
 
 def test_what_a_good_build_leaves_running_is_ended(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
     done = sandbox.run("build", tree)
     assert done.code == 0, done.err
     assert left(sandbox) == []
@@ -58,10 +58,10 @@ def test_what_a_good_build_leaves_running_is_ended(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_all_processes(sandbox: Sandbox, number: signal.Signals) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
-    other = setuptools_tree(sandbox.root / "other", "other")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    other = make_setuptools_tree(sandbox.root / "other", "other")
     process = sandbox.start("build", tree, other, "-j", "1", STAY="1")
-    until(sandbox.times.exists)
+    wait_until(sandbox.times.exists)
     process.send_signal(number)
     done = sandbox.finish(process)
     assert done.code == 130
@@ -71,15 +71,15 @@ def test_an_interrupt_ends_all_processes(sandbox: Sandbox, number: signal.Signal
 
 
 def test_hooks_die_with_a_killed_run(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
     process = sandbox.start("build", tree, STAY="1")
-    until(sandbox.times.exists)
+    wait_until(sandbox.times.exists)
     assert left(sandbox)
     process.kill()
     process.communicate()
-    until(lambda: not left(sandbox))
+    wait_until(lambda: not left(sandbox))
     # The lock of the tree and the folders of the dead run are no obstacle to the next one.
-    tree2 = setuptools_tree(sandbox.root / "again", "again")
+    tree2 = make_setuptools_tree(sandbox.root / "again", "again")
     done = sandbox.run("build", tree2)
     assert done.code == 0, done.err
     builds = sandbox.root / "cache" / "wheelpool" / "builds"
@@ -87,8 +87,8 @@ def test_hooks_die_with_a_killed_run(sandbox: Sandbox) -> None:
 
 
 def test_a_failed_build_keeps_what_it_had_and_says_how_to_run_it_again(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", "import no_such_module_anywhere\n")
-    good = setuptools_tree(sandbox.root / "good", "good")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", "import no_such_module_anywhere\n")
+    good = make_setuptools_tree(sandbox.root / "good", "good")
     done = sandbox.run("build", tree, good)
     assert done.code == 1
     assert done.outcome("good") is pool.Outcome.BUILT
@@ -119,9 +119,9 @@ def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sa
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
-        tree = setuptools_tree(sandbox.root / "tree", "tree")
+        tree = make_setuptools_tree(sandbox.root / "tree", "tree")
         (tree / "tree.py").write_bytes(os.urandom(200_000).hex().encode())
-        good = setuptools_tree(sandbox.root / "good", "good")
+        good = make_setuptools_tree(sandbox.root / "good", "good")
         sandbox.out = out
         done = sandbox.run("build", tree, good)
         assert done.code == 1
@@ -134,7 +134,7 @@ def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sa
 
 
 def test_the_command_to_run_again_is_one_for_a_shell(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "a tree's", "odd", "raise SystemExit('no')\n")
+    tree = make_setuptools_tree(sandbox.root / "a tree's", "odd", "raise SystemExit('no')\n")
     done = sandbox.run("build", tree)
     build = next(iter(done.state.builds.values()))
     assert shlex.split(build.rerun)[:2] == ["cd", str(tree)]

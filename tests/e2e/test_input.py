@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pool
-from tests.support.sandbox import Done, Sandbox, sdist, setuptools_tree
+from tests.support.sandbox import CommandResult, Sandbox, make_setuptools_tree, pack_sdist
 
 BACKEND = '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
 
@@ -24,7 +24,7 @@ def backend_tree(tree: Path, body: str) -> Path:
     return tree
 
 
-def refused(done: Done, *words: str) -> None:
+def refused(done: CommandResult, *words: str) -> None:
     """It was refused before anything began, in one line and maybe a hint."""
     assert done.code == 2, done.err
     for word in words:
@@ -38,7 +38,7 @@ def failed(
     sandbox: Sandbox, *targets: str | Path, flags: tuple[str | Path, ...] = ()
 ) -> pool.BuildState:
     """Build targets and one good tree; return the one that failed."""
-    good = setuptools_tree(sandbox.root / "good", "good")
+    good = make_setuptools_tree(sandbox.root / "good", "good")
     done = sandbox.run("build", *targets, good, *flags)
     assert done.code == 1, done.err
     assert done.outcome("good") is pool.Outcome.BUILT
@@ -67,14 +67,14 @@ def test_a_log_that_is_none(sandbox: Sandbox) -> None:
 
 
 def test_an_output_folder_that_cannot_be_written(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     (sandbox.root / "file").touch()
     sandbox.out = sandbox.root / "file" / "wheelhouse"
     refused(sandbox.run("build", tree), "cannot write wheels there", "--out-dir")
 
 
 def test_bad_values_of_flags_and_variables(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     for flags in (("-j", "0"), ("-j", "many"), ("-C", "novalue"), ("--python", "/no/such/python")):
         done = sandbox.run("build", tree, *flags)
         assert done.code == 2, (flags, done.err)
@@ -84,7 +84,7 @@ def test_bad_values_of_flags_and_variables(sandbox: Sandbox) -> None:
 
 
 def test_a_broken_pyproject(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     (tree / "pyproject.toml").write_text("[build-system\n")
     bad = failed(sandbox, tree)
     assert "pyproject.toml: not valid TOML" in bad.message
@@ -107,8 +107,8 @@ def test_a_requirement_without_an_sdist(sandbox: Sandbox) -> None:
 
 def test_a_wrong_hash(sandbox: Sandbox) -> None:
     index = sandbox.root / "index" / "thing"
-    tree = setuptools_tree(sandbox.root / "src" / "thing", "thing")
-    archive = sdist(index, tree)
+    tree = make_setuptools_tree(sandbox.root / "src" / "thing", "thing")
+    archive = pack_sdist(index, tree)
     wrong = hashlib.sha256(b"something else").hexdigest()
     (index / "index.html").write_text(f'<a href="{archive.name}#sha256={wrong}">{archive.name}</a>')
     url = (sandbox.root / "index").as_uri()
@@ -119,7 +119,9 @@ def test_a_wrong_hash(sandbox: Sandbox) -> None:
 
 
 def test_a_truncated_archive(sandbox: Sandbox) -> None:
-    archive = sdist(sandbox.root / "dl", setuptools_tree(sandbox.root / "src" / "thing", "thing"))
+    archive = pack_sdist(
+        sandbox.root / "dl", make_setuptools_tree(sandbox.root / "src" / "thing", "thing")
+    )
     archive.write_bytes(archive.read_bytes()[:200])
     bad = failed(sandbox, archive)
     assert "thing-1.0.tar.gz" in bad.message
@@ -166,7 +168,7 @@ def test_backends_that_break_their_contract(sandbox: Sandbox, body: str, words: 
 
 
 def test_a_backend_that_does_not_exist(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     (tree / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "nope.api"\n'
     )
@@ -176,7 +178,7 @@ def test_a_backend_that_does_not_exist(sandbox: Sandbox) -> None:
 
 
 def test_a_build_requirement_nobody_has(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree", requires=("no-such-thing-anywhere",))
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", requires=("no-such-thing-anywhere",))
     assert "no-such-thing-anywhere" in failed(sandbox, tree).message
 
 

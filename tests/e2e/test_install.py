@@ -14,7 +14,7 @@ import pytest
 
 import pool
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.sandbox import BIN, Done, Sandbox, linked_tree
+from tests.support.sandbox import BIN, CommandResult, Sandbox, make_editable_tree
 from tests.support.target import Target
 
 FAILS = "\ndef build_wheel(*_, **__): raise SystemExit('it does not compile')\n"
@@ -32,7 +32,7 @@ def target(tmp_path: Path) -> Target:
     return Target(tmp_path / "env")
 
 
-def put(sandbox: Sandbox, target: Target, *what: str | Path) -> Done:
+def put(sandbox: Sandbox, target: Target, *what: str | Path) -> CommandResult:
     """Install from the shelf alone."""
     shelf = str(sandbox.root / "shelf")
     return sandbox.run("install", *what, "--into", target.path, "--no-index", "--find-links", shelf)
@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def direct_url(target: Target, name: str) -> dict[str, object] | None:
-    text = target.info(name, "direct_url.json")
+    text = target.read_metadata(name, "direct_url.json")
     return None if text is None else dict(json.loads(text))
 
 
@@ -71,12 +71,12 @@ def test_what_a_distribution_requires_comes_along_and_only_what_was_named_is_req
     state = good(sandbox, target, "top")
     assert target.versions() == {"top": "1.0", "middle": "1.0", "deep": "1.0"}
     assert target.run("import top, middle, deep; print('ok')") == "ok"
-    assert [target.info(name, "REQUESTED") for name in ("top", "middle", "deep")] == [
+    assert [target.read_metadata(name, "REQUESTED") for name in ("top", "middle", "deep")] == [
         "",
         None,
         None,
     ]
-    assert target.info("top", "INSTALLER") == "wheelpool\n"
+    assert target.read_metadata("top", "INSTALLER") == "wheelpool\n"
     assert state.environment
     assert {change.name for change in state.environment.changes} == {"top", "middle", "deep"}
 
@@ -116,7 +116,7 @@ def test_direct_url_says_where_it_came_from(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     make_wheel(shelf, "listed")
-    linked = linked_tree(tmp_path / "trees", "linked")
+    linked = make_editable_tree(tmp_path / "trees", "linked")
     copied = make_tree(tmp_path / "trees", "copied")
     archive = make_sdist(tmp_path / "files", "archive")
     wheel = make_wheel(tmp_path / "files", "whole")
@@ -187,7 +187,7 @@ def test_a_constraint_limits_what_is_taken(
 def test_an_editable_replaces_a_wheel_and_a_wheel_an_editable(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
-    tree = linked_tree(tmp_path / "trees", "part")
+    tree = make_editable_tree(tmp_path / "trees", "part")
     wheel = make_wheel(shelf, "part", files={"part.py": "value = 'wheel'\n"})
     good(sandbox, target, wheel)
     good(sandbox, target, "-e", tree)
@@ -208,7 +208,7 @@ def test_others_can_uninstall_what_was_installed(
     files = {"whole/__init__.py": "def main(): pass\n", **points}
     make_wheel(shelf, "whole", files=files | {"whole-1.0.data/data/share/whole.txt": ""})
     before = contents(target.path)
-    good(sandbox, target, "whole", "-e", linked_tree(tmp_path / "trees", "linked"))
+    good(sandbox, target, "whole", "-e", make_editable_tree(tmp_path / "trees", "linked"))
     assert (target.path / "bin" / "whole").exists()
     if tool == "uv":
         argv = [str(UV), "pip", "uninstall", "--python", str(target.python), "whole", "linked"]

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from tests.support.compilers import counted, environ, native_tree, pace, pids_in
-from tests.support.terminal import until
+from tests.support.compilers import (
+    assert_three_compilers,
+    compiler_environ,
+    native_tree,
+    pids_in,
+    running_by_starts,
+)
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     from tests.support.compilers import Compilers
@@ -38,10 +44,10 @@ def test_makes_of_several_builds_share_three_jobs(
     trees = [native_tree(sandbox, f"m{n}", "make", files=16 - 2 * builds) for n in range(builds)]
     done = sandbox.run(
         "build", *trees, "--jobs", "3", "--builds", "4", "--memory", "off",
-        **environ(compilers, together=min(builds, 3)),
+        **compiler_environ(compilers, together=min(builds, 3)),
     )  # fmt: skip
     assert done.code == 0, done.err
-    counted(compilers, min(builds, 3))
+    assert_three_compilers(compilers, min(builds, 3))
     assert done.state.limits[pool.LimitName.JOBS].cap == 3
     assert not [remark for build in done.state.builds.values() for remark in build.notes]
 
@@ -51,10 +57,10 @@ def test_cmake_with_make_and_make_itself_share_three_jobs(
     sandbox: Sandbox, compilers: Compilers
 ) -> None:
     trees = [native_tree(sandbox, f"c{how}", how) for how in ("make", "cmake")]
-    together = environ(compilers, together=2)
+    together = compiler_environ(compilers, together=2)
     done = sandbox.run("build", *trees, "--jobs", "3", "--builds", "2", **together)
     assert done.code == 0, done.err
-    counted(compilers, 2)
+    assert_three_compilers(compilers, 2)
 
 
 @needs_cmake
@@ -63,10 +69,10 @@ def test_cmake_with_ninja_of_the_index_shares_with_make(
     public: Sandbox, compilers: Compilers
 ) -> None:
     trees = [native_tree(public, f"n{how}", how) for how in ("ninja", "cmake", "make")]
-    together = environ(compilers, together=3)
+    together = compiler_environ(compilers, together=3)
     done = public.run("build", *trees, "--jobs", "3", "--builds", "3", **together)
     assert done.code == 0, done.err
-    counted(compilers, 3)
+    assert_three_compilers(compilers, 3)
 
 
 @needs_make
@@ -74,16 +80,26 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
     doomed = native_tree(sandbox, "doomed", "make", files=90)
     goes_on = native_tree(sandbox, "goes_on", "make", files=22)
     process = sandbox.start(
-        "build", doomed, goes_on, "--jobs", "3", "--builds", "2", "--json", **environ(compilers)
+        "build",
+        doomed,
+        goes_on,
+        "--jobs",
+        "3",
+        "--builds",
+        "2",
+        "--json",
+        **compiler_environ(compilers),
     )
-    until(lambda: compilers.most() == 3 and {"doomed"} <= {t for _, _, t in compilers.moments()})
+    wait_until(
+        lambda: compilers.peak() == 3 and {"doomed"} <= {t for _, _, t in compilers.events()}
+    )
     group = os.getpgid(pids_in(doomed, "make")[0])
     os.killpg(group, signal.SIGKILL)
     killed = time.monotonic()
     done = sandbox.finish(process)
     assert done.outcome("doomed") is pool.Outcome.FAILED
     assert done.outcome("goes_on") is pool.Outcome.BUILT
-    assert pace(compilers, killed) > 2.4, "three at once again"
+    assert running_by_starts(compilers, killed) > 2.4, "three at once again"
 
 
 @needs_make
@@ -91,7 +107,7 @@ def test_a_make_with_its_own_number_is_marked(sandbox: Sandbox, compilers: Compi
     tree = native_tree(sandbox, "own", "make", files=4)
     setup = (tree / "setup.py").read_text()
     (tree / "setup.py").write_text(setup.replace("['make',", "['make', '-j4',"))
-    done = sandbox.run("build", tree, "--jobs", "2", **environ(compilers))
+    done = sandbox.run("build", tree, "--jobs", "2", **compiler_environ(compilers))
     assert done.code == 0, done.err
     (build,) = done.state.builds.values()
     assert any("-j of its own" in remark for remark in build.notes)
@@ -105,14 +121,14 @@ def test_the_full_number_comes_again_when_one_compiler_is_killed(
     # Killed, a compiler is as good as any other: make goes on with the next.
     rules = (tree / "native dir" / "Makefile").read_text()
     (tree / "native dir" / "Makefile").write_text(rules.replace("\t$(CC)", "\t-$(CC)"))
-    process = sandbox.start("build", tree, "--jobs", "3", **environ(compilers))
-    until(lambda: compilers.most() == 3)
+    process = sandbox.start("build", tree, "--jobs", "3", **compiler_environ(compilers))
+    wait_until(lambda: compilers.peak() == 3)
     for pid in pids_in(tree, "counting-cc")[:1]:
         os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
     done = sandbox.finish(process)
     assert done.code == 0, done.err
-    assert pace(compilers, killed) > 2.4
+    assert running_by_starts(compilers, killed) > 2.4
 
 
 @needs_make
@@ -121,10 +137,16 @@ def test_the_users_own_number_is_the_most_of_each_build(
 ) -> None:
     trees = [native_tree(sandbox, f"u{n}", "make", files=4) for n in range(2)]
     done = sandbox.run(
-        "build", *trees, "--jobs", "4", "-j", "1", **(environ(compilers) | {"MAX_JOBS": "2"})
+        "build",
+        *trees,
+        "--jobs",
+        "4",
+        "-j",
+        "1",
+        **(compiler_environ(compilers) | {"MAX_JOBS": "2"}),
     )
     assert done.code == 0, done.err
-    assert compilers.most() == 2
+    assert compilers.peak() == 2
     assert any("MAX_JOBS=2 is kept" in remark for remark in done.state.notes)
 
 
@@ -137,10 +159,10 @@ def test_an_outer_make_pays(sandbox: Sandbox, compilers: Compilers) -> None:
     made = subprocess.run(
         ["make", "-j3", "all"],
         cwd=sandbox.root,
-        env={**sandbox.environ, **environ(compilers)},
+        env={**sandbox.environ, **compiler_environ(compilers)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert compilers.most() == 3
+    assert compilers.peak() == 3

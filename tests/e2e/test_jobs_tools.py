@@ -16,16 +16,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from tests.support.compilers import NAP, counted, environ, native_tree, pace, pids_in
+from tests.support.compilers import (
+    COMPILE_SECONDS,
+    assert_three_compilers,
+    compiler_environ,
+    native_tree,
+    pids_in,
+    running_by_starts,
+)
 from tests.support.makers import make_wheel
 from tests.support.pool_runs import make_settings, run_pool
 from tests.support.sandbox import BIN
-from tests.support.terminal import until
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     from pool import events
     from tests.support.compilers import Compilers
-    from tests.support.sandbox import Done, Sandbox
+    from tests.support.sandbox import CommandResult, Sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
 
@@ -45,7 +52,7 @@ large = pytest.mark.skipif(not LARGE, reason="takes long: WHEELPOOL_STRESS")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 
 
-def remarks(done: Done) -> list[str]:
+def remarks(done: CommandResult) -> list[str]:
     return [remark for build in done.state.builds.values() for remark in build.notes]
 
 
@@ -67,10 +74,10 @@ def test_real_backends_share_three_jobs(
 ) -> None:
     trees = [native_tree(public, f"t{number}{kind}", kind) for number, kind in enumerate(kinds)]
     many = min(3, len(kinds))
-    together = environ(compilers, together=many)
+    together = compiler_environ(compilers, together=many)
     done = public.run("build", *trees, "--jobs", "3", "--builds", "4", **together)
     assert done.code == 0, done.err
-    counted(compilers, many)
+    assert_three_compilers(compilers, many)
     assert not remarks(done)
 
 
@@ -83,10 +90,17 @@ def test_cargo_shares_with_make(sandbox: Sandbox, compilers: Compilers) -> None:
         for name, folder in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"))
     }
     done = sandbox.run(
-        "build", *trees, "--jobs", "3", "--builds", "2", **environ(compilers, together=2), **homes
+        "build",
+        *trees,
+        "--jobs",
+        "3",
+        "--builds",
+        "2",
+        **compiler_environ(compilers, together=2),
+        **homes,
     )
     assert done.code == 0, done.err
-    counted(compilers, 2)
+    assert_three_compilers(compilers, 2)
     assert not remarks(done)
 
 
@@ -105,10 +119,10 @@ def test_who_would_count_processors_is_told_a_share(
     ]
     done = public.run(
         "build", *trees, "--jobs", "4", "--builds", "2", "--find-links", public.root / "links",
-        **environ(compilers, together=2),
+        **compiler_environ(compilers, together=2),
     )  # fmt: skip
     assert done.code == 0, done.err
-    assert compilers.most() == 4
+    assert compilers.peak() == 4
     assert not remarks(done)
 
 
@@ -116,7 +130,7 @@ def test_who_would_count_processors_is_told_a_share(
 @needs_make
 def test_a_ninja_with_its_own_number_is_marked(public: Sandbox, compilers: Compilers) -> None:
     tree = native_tree(public, "own", "flash", files=24)
-    done = public.run("build", tree, "--jobs", "2", **environ(compilers))
+    done = public.run("build", tree, "--jobs", "2", **compiler_environ(compilers))
     assert done.code == 0, done.err
     assert remarks(done) == ["a ninja was given a -j of its own: ninja -v -C 'native dir' -j 8"]
 
@@ -129,13 +143,13 @@ def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Com
     index = pool.read_index_settings(
         how.environ, pool.IndexOverrides(no_index=True, find_links=(str(sandbox.wheels),))
     )
-    how = replace(how, index=index, environ={**how.environ, **environ(compilers)})
+    how = replace(how, index=index, environ={**how.environ, **compiler_environ(compilers)})
     moments: list[float] = []
 
     def answer(event: events.KnownEvent, state: pool.RunState) -> pool.Control | None:
         del event, state
         now = time.monotonic()
-        lately = compilers.most(between=(now - 3 * NAP, now))
+        lately = compilers.peak(between=(now - 3 * COMPILE_SECONDS, now))
         if (not moments and lately == 6) or (len(moments) == 1 and 0 < lately <= 2):
             moments.append(now)
             return pool.Resize(limit=pool.LimitName.JOBS, value=2 if len(moments) == 1 else 6)
@@ -144,8 +158,8 @@ def test_jobs_are_lowered_and_raised_under_load(sandbox: Sandbox, compilers: Com
     code, _ = asyncio.run(run_pool(how, *trees, on_event=answer))
     assert code == 0
     assert len(moments) == 2, "it never came down to two"
-    assert compilers.most() == 6
-    assert compilers.most(between=(moments[1], moments[1] + 6 * NAP)) == 6
+    assert compilers.peak() == 6
+    assert compilers.peak(between=(moments[1], moments[1] + 6 * COMPILE_SECONDS)) == 6
 
 
 @pytest.mark.public
@@ -161,13 +175,13 @@ def test_a_new_make_outside_pays_through_its_fifo(public: Sandbox, compilers: Co
     made = subprocess.run(
         [str(make), "-j4", "all"],
         cwd=public.root,
-        env={**public.environ, **environ(compilers)},
+        env={**public.environ, **compiler_environ(compilers)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert compilers.most() == 4
+    assert compilers.peak() == 4
 
 
 def new_make(public: Sandbox) -> Path:
@@ -189,12 +203,14 @@ def test_a_killed_ninja_leaves_the_full_number_to_the_others(
     doomed = native_tree(public, "doomed", "torch", files=90)
     goes_on = native_tree(public, "on", "torch", files=30)
     process = public.start(
-        "build", doomed, goes_on, "--jobs", "3", "--builds", "2", **environ(compilers)
+        "build", doomed, goes_on, "--jobs", "3", "--builds", "2", **compiler_environ(compilers)
     )
-    until(lambda: compilers.most() == 3 and {t for _, _, t in compilers.moments()} >= {"doomed"})
+    wait_until(
+        lambda: compilers.peak() == 3 and {t for _, _, t in compilers.events()} >= {"doomed"}
+    )
     os.kill(pids_in(doomed, "ninja")[0], signal.SIGKILL)
     killed = time.monotonic()
     done = public.finish(process)
     assert done.outcome("doomed") is pool.Outcome.FAILED
     assert done.outcome("on") is pool.Outcome.BUILT
-    assert pace(compilers, killed) > 2.4
+    assert running_by_starts(compilers, killed) > 2.4

@@ -21,9 +21,9 @@ from textual.dom import DOMNode
 
 import app.tui
 from app.tui.screens.help import SECTIONS
-from tests.support.made_up_runs import made_up
-from tests.support.sandbox import BIN, Sandbox, setuptools_tree
-from tests.support.terminal import Terminal, needs_tmux, until
+from tests.support.sandbox import BIN, Sandbox, make_setuptools_tree
+from tests.support.synthetic_run import write_synthetic_run
+from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 pytestmark = [pytest.mark.slow, needs_tmux]
 TMUX = {
@@ -341,7 +341,7 @@ def walk(terminal: Terminal, steps: Sequence[Step]) -> None:
             )
             assert not step.gone or re.search(step.gone, before, re.MULTILINE), told(step, before)
         terminal.type(TMUX.get(step.key, step.key), *step.then)
-        until(partial(shown, step, terminal), partial(told_now, step, terminal))
+        wait_until(partial(shown, step, terminal), partial(told_now, step, terminal))
 
 
 def shown(step: Step, terminal: Terminal) -> bool:
@@ -373,7 +373,7 @@ def terminal(sandbox: Sandbox) -> Iterator[Terminal]:
 @pytest.mark.parametrize("steps", REPLAYS.values(), ids=REPLAYS.keys())
 def test_keys_of_a_replay(sandbox: Sandbox, terminal: Terminal, steps: Sequence[Step]) -> None:
     journal = sandbox.root / "run.jsonl"
-    made_up(journal)
+    write_synthetic_run(journal)
     terminal.run([str(BIN / "wheelpool"), "replay", str(journal), "--at", "30"])
     terminal.shows("0:30 / 1:00")
     # What is pressed before the table has its focus is lost.
@@ -387,11 +387,11 @@ def held(sandbox: Sandbox, terminal: Terminal) -> Path:
     hold = sandbox.root / "hold"
     hold.touch()
     sandbox.log = sandbox.root / "live.jsonl"
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(4)]
+    trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(4)]
     argv = ["env", f"HOLD={hold}", str(BIN / "wheelpool"), "build", *map(str, trees)]
     more = ["-j", "1", "--downloads", "4", "--log", str(sandbox.log), "-o", str(sandbox.out)]
     terminal.run([*argv, *more])
-    until(lambda: sandbox.running() == 1, terminal.screen)
+    wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.shows("[builds 1/1]")
     return hold
 
@@ -413,9 +413,9 @@ def test_keys_of_a_run(terminal: Terminal) -> None:
 def test_keys_of_another_process_s_run(sandbox: Sandbox, terminal: Terminal) -> None:
     hold = sandbox.root / "hold"
     hold.touch()
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(3)]
+    trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(3)]
     run = sandbox.start("build", *trees, "-j", "1", HOLD=str(hold))
-    until(lambda: sandbox.running() == 1, terminal.screen)
+    wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.run([str(BIN / "wheelpool"), "attach", str(sandbox.log)])
     terminal.shows("q detach")
     terminal.shows("[builds 1/1]")

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.support.makers import make_sdist, make_wheel
-from tests.support.sandbox import Done, Sandbox
+from tests.support.sandbox import CommandResult, Sandbox
 from tests.support.target import Target
-from tests.support.terminal import until
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ class Scene:
         where = ("--into", self.target.path, "--no-index", "--find-links", self.shelf)
         return self.sandbox.start("install", "-U", *MODULES, *where, *flags)
 
-    def finish(self, process: subprocess.Popen[str]) -> Done:
+    def finish(self, process: subprocess.Popen[str]) -> CommandResult:
         done = self.sandbox.finish(process)
         assert done.code == 0, done.err
         return done
@@ -138,7 +138,7 @@ def test_killed_at_any_moment_all_is_old_or_new_and_the_next_run_mends_it(sandbo
         scene.wait(process, random.Random(round_), round_)
         process.kill()
         process.communicate()
-        until(lambda: not scene.working())
+        wait_until(lambda: not scene.working())
 
         halfway = any(scene.target.path.glob(".wheelpool/*/plan.json"))
         found = scene.look()

@@ -96,7 +96,7 @@ def by_wheelpool(sandbox: Sandbox, *what: str | Path) -> Furnished:
     target = Target(sandbox.root / "env")
     done = sandbox.run("install", "--into", target.path, "--no-deps", "--no-index", *what)
     assert done.code == 0, done.err
-    assert target.amiss() == []
+    assert target.find_faults() == []
     return seen(target)
 
 

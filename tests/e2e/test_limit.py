@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pool
-from tests.support.sandbox import Sandbox, most_at_once, sdist, setuptools_tree
-from tests.support.terminal import until
+from tests.support.sandbox import Sandbox, make_setuptools_tree, most_at_once, pack_sdist
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     pass
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
 
 @pytest.mark.parametrize("cap", [1, 3])
 def test_twelve_trees_never_overlap_more_than_the_cap(sandbox: Sandbox, cap: int) -> None:
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(12)]
+    trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(12)]
     done = sandbox.run("build", *trees, "-j", str(cap), NAP="0.2")
     assert done.code == 0, done.err
     assert most_at_once(sandbox.times) == cap
@@ -31,9 +31,11 @@ def test_nested_builds_count_and_three_levels_do_not_deadlock(sandbox: Sandbox, 
     links = sandbox.root / "links"
     below: tuple[str, ...] = ()
     for level in ("low", "mid", "high"):
-        sdist(links, setuptools_tree(sandbox.root / "src" / level, level, requires=below))
+        pack_sdist(links, make_setuptools_tree(sandbox.root / "src" / level, level, requires=below))
         below = (level,)
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}", requires=("high",)) for n in range(4)]
+    trees = [
+        make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}", requires=("high",)) for n in range(4)
+    ]
     done = sandbox.run("build", *trees, "-j", str(cap), "--find-links", links)
     assert done.code == 0, done.err
     assert most_at_once(sandbox.times) <= cap
@@ -45,9 +47,11 @@ def test_nested_builds_count_and_three_levels_do_not_deadlock(sandbox: Sandbox, 
 def test_requirements_in_a_circle_are_named(sandbox: Sandbox) -> None:
     links = sandbox.root / "links"
     for name, other in (("egg", "hen"), ("hen", "egg")):
-        sdist(links, setuptools_tree(sandbox.root / "src" / name, name, requires=(other,)))
-    tree = setuptools_tree(sandbox.root / "farm", "farm", requires=("hen",))
-    good = setuptools_tree(sandbox.root / "good", "good")
+        pack_sdist(
+            links, make_setuptools_tree(sandbox.root / "src" / name, name, requires=(other,))
+        )
+    tree = make_setuptools_tree(sandbox.root / "farm", "farm", requires=("hen",))
+    good = make_setuptools_tree(sandbox.root / "good", "good")
     done = sandbox.run("build", tree, good, "--find-links", links, "-j", "1")
     assert done.code == 1
     assert done.outcome("good") is pool.Outcome.BUILT
@@ -57,15 +61,15 @@ def test_requirements_in_a_circle_are_named(sandbox: Sandbox) -> None:
 
 
 def test_signals_raise_and_lower_the_cap_of_a_run(sandbox: Sandbox) -> None:
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(6)]
+    trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(6)]
     hold = sandbox.root / "hold"
     hold.touch()
     process = sandbox.start("build", *trees, "-j", "1", HOLD=str(hold))
-    until(lambda: sandbox.running() == 1)
+    wait_until(lambda: sandbox.running() == 1)
     process.send_signal(signal.SIGUSR1)
-    until(lambda: sandbox.running() == 2)
+    wait_until(lambda: sandbox.running() == 2)
     process.send_signal(signal.SIGUSR2)
-    until(lambda: '"new":1' in sandbox.log.read_text())
+    wait_until(lambda: '"new":1' in sandbox.log.read_text())
     assert sandbox.running() == 2, "lowering ends nobody"
     hold.unlink()
     done = sandbox.finish(process)

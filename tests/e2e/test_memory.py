@@ -19,7 +19,7 @@ import pool
 from pool import events
 from tests.support.makers import make_sdist, make_tree
 from tests.support.pool_runs import make_settings, run_pool
-from tests.support.sandbox import Done, Sandbox
+from tests.support.sandbox import CommandResult, Sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.exclusive]
 
@@ -75,7 +75,7 @@ class Outside:
         return max(size for _, size in self.sums)
 
 
-def watched(sandbox: Sandbox, *arguments: str | Path) -> tuple[Done, Outside]:
+def watched(sandbox: Sandbox, *arguments: str | Path) -> tuple[CommandResult, Outside]:
     """Run a command under an outside look."""
     process = sandbox.start(*arguments)
     outside = Outside(psutil.Process(process.pid))
@@ -115,7 +115,7 @@ def test_eight_large_trees_finish_within_the_budget_whatever_j_says(sandbox: San
     assert max(known) == pytest.approx(max(sizes), rel=0.1)
 
 
-def packing(done: Done) -> float:
+def packing(done: CommandResult) -> float:
     """Return how much longer it took than the best: two at once, without a pause."""
     builds = done.state.builds.values()
     begun = min(build.started_at or 0.0 for build in builds)
@@ -123,7 +123,7 @@ def packing(done: Done) -> float:
     return (ended - begun) / (sum(build.seconds for build in builds) / 2)
 
 
-def agrees(done: Done, outside: Outside) -> None:
+def agrees(done: CommandResult, outside: Outside) -> None:
     """The journal's peaks are those seen from outside, within a tenth."""
     inside = sorted(build.peak for build in done.state.builds.values())
     seen = sorted(outside.peaks.values())[-len(inside) :]

@@ -7,12 +7,12 @@ import sys
 
 import pool
 from pool.events import types as v
-from tests.support.sandbox import Done, Sandbox, setuptools_tree
+from tests.support.sandbox import CommandResult, Sandbox, make_setuptools_tree
 
 NAPS = "import time\ntime.sleep({seconds})\nfrom setuptools import setup\nsetup(name=NAME, version='1.0')\n"
 
 
-def begun(done: Done, sandbox: Sandbox) -> list[str]:
+def begun(done: CommandResult, sandbox: Sandbox) -> list[str]:
     """Return the names of builds in the order in which they first had a slot."""
     with pool.JournalReader(sandbox.log) as reader:
         builds = [event.build for event in reader.read() if isinstance(event, v.BuildStarted)]
@@ -22,7 +22,7 @@ def begun(done: Done, sandbox: Sandbox) -> list[str]:
 def test_the_longest_of_earlier_runs_goes_first(sandbox: Sandbox) -> None:
     naps = {"short": 0.0, "long": 0.8, "middle": 0.4}
     trees = [
-        setuptools_tree(sandbox.root / name, name, NAPS.format(seconds=seconds))
+        make_setuptools_tree(sandbox.root / name, name, NAPS.format(seconds=seconds))
         for name, seconds in naps.items()
     ]
     first = sandbox.run("build", *trees, "-j", "1")
@@ -33,7 +33,7 @@ def test_the_longest_of_earlier_runs_goes_first(sandbox: Sandbox) -> None:
 
 
 def test_a_copy_needs_no_lock_and_leaves_the_tree_alone(sandbox: Sandbox) -> None:
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     before = sorted(tree.iterdir())
     holds = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), 2); print(flush=True); input()"
     holder = subprocess.Popen(

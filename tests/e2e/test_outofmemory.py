@@ -18,7 +18,7 @@ import pool
 from pool.system.cgroup import own_cgroup
 from tests.support.makers import make_tree
 from tests.support.memory_hogs import BACKEND_WITH_COMPILER, EXCEEDS_ADDRESS_SPACE
-from tests.support.sandbox import Done, Sandbox
+from tests.support.sandbox import CommandResult, Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def others(sandbox: Sandbox) -> list[Path]:
     return [make_tree(sandbox.root, f"t{n}") for n in range(3)]
 
 
-def tries(done: Done) -> list[pool.BuildState]:
+def tries(done: CommandResult) -> list[pool.BuildState]:
     return [build for build in done.state.builds.values() if build.name == "hog"]
 
 
@@ -127,7 +127,7 @@ def test_a_kill_near_the_limit_that_nobody_counted_is_probable(
     assert second.outcome is pool.Outcome.BUILT
 
 
-def started(sandbox: Sandbox, before: Callable[[], None], *trees: Path) -> Done:
+def started(sandbox: Sandbox, before: Callable[[], None], *trees: Path) -> CommandResult:
     """Run ``wheelpool build`` in a process that is prepared before it begins."""
     process = subprocess.Popen(
         sandbox.argv("build", *trees),

@@ -12,9 +12,9 @@ import pytest
 
 import pool
 from pool.events import types as v
-from tests.support.sandbox import BIN, Sandbox, linked_tree, setuptools_tree
+from tests.support.sandbox import BIN, Sandbox, make_editable_tree, make_setuptools_tree
 from tests.support.target import Target
-from tests.support.terminal import until
+from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,8 @@ def with_leaf(sandbox: Sandbox, leaf: Path, target: Target, names: list[str]) ->
 @pytest.mark.timeout(3600)
 def test_many_editables_at_once_and_then_one_that_needs_two_of_them(sandbox: Sandbox) -> None:
     names = [f"part{number}" for number in range(PROCESSES)]
-    trees = [linked_tree(sandbox.root / "trees", name) for name in names]
-    leaf = linked_tree(sandbox.root / "trees", "leaf", requires=(names[0], names[-1]))
+    trees = [make_editable_tree(sandbox.root / "trees", name) for name in names]
+    leaf = make_editable_tree(sandbox.root / "trees", "leaf", requires=(names[0], names[-1]))
     for round_ in range(STRESS):
         target = Target(sandbox.root / f"env{round_}")
         with_wheelpool(sandbox, trees, target)
@@ -103,8 +103,8 @@ def test_many_editables_at_once_and_then_one_that_needs_two_of_them(sandbox: San
 @pytest.mark.skipif(not UV.exists(), reason="uv is not installed")
 def test_half_of_them_by_uv(sandbox: Sandbox) -> None:
     names = [f"part{number}" for number in range(PROCESSES)]
-    trees = [linked_tree(sandbox.root / "trees", name) for name in names]
-    leaf = linked_tree(sandbox.root / "trees", "leaf", requires=(names[0], names[-1]))
+    trees = [make_editable_tree(sandbox.root / "trees", name) for name in names]
+    leaf = make_editable_tree(sandbox.root / "trees", "leaf", requires=(names[0], names[-1]))
     for round_ in range(STRESS):
         target = Target(sandbox.root / f"env{round_}")
         uvs = [start_uv(sandbox, tree, target) for tree in trees[1::2]]
@@ -117,8 +117,10 @@ def test_half_of_them_by_uv(sandbox: Sandbox) -> None:
 @pytest.mark.timeout(3600)
 def test_with_setuptools_as_their_backend(sandbox: Sandbox) -> None:
     names = [f"part{number}" for number in range(PROCESSES // 2)]
-    trees = [setuptools_tree(sandbox.root / "trees" / name, name, PLAIN_SETUP) for name in names]
-    leaf = setuptools_tree(
+    trees = [
+        make_setuptools_tree(sandbox.root / "trees" / name, name, PLAIN_SETUP) for name in names
+    ]
+    leaf = make_setuptools_tree(
         sandbox.root / "trees" / "leaf",
         "leaf",
         PLAIN_SETUP.replace("])", f"], install_requires={[names[0], names[-1]]})"),
@@ -146,11 +148,11 @@ def holding(lock: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_who_waits_names_the_holder_and_goes_on_after_it(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
-    tree = linked_tree(sandbox.root / "trees", "part")
+    tree = make_editable_tree(sandbox.root / "trees", "part")
     with holding(target.path / ".lock") as holder:
         process = sandbox.start("install", "-e", tree, "--into", target.path)
         log = sandbox.log
-        until(lambda: log.exists() and f'"pid":{holder.pid}' in log.read_text())
+        wait_until(lambda: log.exists() and f'"pid":{holder.pid}' in log.read_text())
         assert target.versions() == {}
     done = sandbox.finish(process, log)
     assert done.code == 0, done.err
@@ -162,7 +164,7 @@ def test_who_waits_names_the_holder_and_goes_on_after_it(sandbox: Sandbox) -> No
 
 def test_who_has_no_patience_installs_nothing_and_names_the_holder(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
-    tree = linked_tree(sandbox.root / "trees", "part")
+    tree = make_editable_tree(sandbox.root / "trees", "part")
     with holding(target.path / ".lock") as holder:
         done = sandbox.run("install", "-e", tree, "--into", target.path, "--lock-timeout", "0.2")
     assert done.code == 1
@@ -177,13 +179,13 @@ def test_who_has_no_patience_installs_nothing_and_names_the_holder(sandbox: Sand
 @pytest.mark.skipif(not UV.exists(), reason="uv is not installed")
 def test_uv_is_named_while_it_installs(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
-    tree = linked_tree(sandbox.root / "trees", "part")
-    slow = linked_tree(sandbox.root / "trees", "slow", backend=STAYS)
+    tree = make_editable_tree(sandbox.root / "trees", "part")
+    slow = make_editable_tree(sandbox.root / "trees", "slow", backend=STAYS)
     hold = sandbox.root / "hold"
     hold.touch()
     sandbox.environ["HOLD"] = str(hold)
     other = start_uv(sandbox, slow, target)
-    until(sandbox.times.exists)
+    wait_until(sandbox.times.exists)
     done = sandbox.run("install", "-e", tree, "--into", target.path, "--lock-timeout", "0.2")
     assert done.code == 1
     assert f"still locked by pid {other.pid}" in done.err
@@ -195,7 +197,7 @@ def test_uv_is_named_while_it_installs(sandbox: Sandbox) -> None:
 
 def test_another_wheelpool_is_named(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
-    trees = [linked_tree(sandbox.root / "trees", name) for name in ("first", "second")]
+    trees = [make_editable_tree(sandbox.root / "trees", name) for name in ("first", "second")]
     # It reads what a killed one began, under the lock, for as long as we like.
     plan = target.path / ".wheelpool" / "dead" / "plan.json"
     plan.parent.mkdir(parents=True)

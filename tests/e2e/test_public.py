@@ -18,7 +18,7 @@ import pytest
 
 import pool
 from tests.support.paths import PINNED
-from tests.support.sandbox import BIN, Done, Sandbox, other_python
+from tests.support.sandbox import BIN, CommandResult, Sandbox, find_python_with_headers
 
 pytestmark = [pytest.mark.slow, pytest.mark.public]
 
@@ -72,7 +72,7 @@ def test_sdists_of_all_common_backends_build(public: Sandbox) -> None:
 
 
 def test_a_compiled_package_for_another_interpreter(public: Sandbox) -> None:
-    python = other_python()
+    python = find_python_with_headers()
     if python is None:
         pytest.skip("this machine has no other Python with headers")
     done = public.run("build", "markupsafe==3.0.3", "--python", python)
@@ -92,7 +92,7 @@ def test_a_compiled_package_for_another_interpreter(public: Sandbox) -> None:
     subprocess.run([python, "-I", "-c", code], check=True)
 
 
-def outcomes(done: Done) -> Counter[pool.Outcome | None]:
+def outcomes(done: CommandResult) -> Counter[pool.Outcome | None]:
     """Count how the builds ended that the user asked for."""
     return Counter(build.outcome for build in done.state.builds.values() if not build.nested)
 

@@ -11,7 +11,7 @@ import pytest
 
 import pool
 from pool import events
-from tests.support.home import Home, until
+from tests.support.home import Home, wait_until
 from tests.support.memory_hogs import BACKEND_WITH_COMPILER, EXCEEDS_ADDRESS_SPACE
 
 HELD = """
@@ -72,7 +72,7 @@ def test_a_run_that_others_commanded(home: Home, words: tuple[str, ...]) -> None
     tell("pause")
     tell("resume")
     tell("cancel", "two")
-    until(lambda: any(isinstance(one, events.BuildFinished) for one in happened(home)))
+    wait_until(lambda: any(isinstance(one, events.BuildFinished) for one in happened(home)))
     tell("retry", "two")
     (home.root / "go").touch()
     out, err = process.communicate(timeout=60)

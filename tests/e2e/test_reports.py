@@ -13,7 +13,7 @@ import xmlschema
 
 from tests.support.home import home  # noqa: F401 - a fixture
 from tests.support.paths import JUNIT_SCHEMA, RECORDINGS
-from tests.support.trace_format import checked
+from tests.support.trace_format import check_trace
 from tests.support.trace_processor import TraceProcessor, needs_trace_processor
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_all_reports_of_a_failed_run_at_once(home: Home) -> None:  # noqa: F811
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     made = {path.name: path for path in set(home.root.iterdir()) - before}
     assert sorted(made) == sorted(files.values()), "nothing is left of how they were written"
-    checked(made["t.json"].read_text())
+    check_trace(made["t.json"].read_text())
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(made["j.xml"]))
     suite = ET.parse(made["j.xml"]).getroot()[0]
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("2", "1")
@@ -76,7 +76,7 @@ def test_without_a_format_the_report_is_what_the_run_said_last(home: Home) -> No
 @pytest.mark.parametrize("recording", ["day", "install"])
 def test_perfetto_loads_a_trace_without_a_complaint(home: Home, recording: str) -> None:  # noqa: F811
     home.run("report", RECORDINGS / f"{recording}.jsonl", "--trace", "t.json")
-    written = checked((home.root / "t.json").read_text())
+    written = check_trace((home.root / "t.json").read_text())
     with TraceProcessor((home.root / "t.json").read_bytes()) as perfetto:
         troubles = "select name, value from stats where severity != 'info' and value > 0"
         assert perfetto.rows(troubles) == []

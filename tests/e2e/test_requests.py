@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import pool
-from tests.support.file_index import IndexServer, serving
+from tests.support.file_index import IndexServer, serve_index
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.sandbox import Done, Sandbox
+from tests.support.sandbox import CommandResult, Sandbox
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=trunk"]
@@ -37,8 +37,8 @@ def links(sandbox: Sandbox) -> Path:
 def server(sandbox: Sandbox, links: Path) -> Iterator[IndexServer]:
     """The same behind HTTP."""
     sandbox.environ["NO_PROXY"] = "127.0.0.1"
-    with serving(sandbox.root / "index") as server:
-        server.offer(links.iterdir())
+    with serve_index(sandbox.root / "index") as server:
+        server.add_files(links.iterdir())
         yield server
 
 
@@ -57,12 +57,12 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def good(done: Done) -> Done:
+def good(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err
     return done
 
 
-def failed(done: Done) -> pool.BuildState:
+def failed(done: CommandResult) -> pool.BuildState:
     """Return the one build that failed, while the others did not."""
     assert done.code == 1, done.err
     (bad,) = [b for b in done.state.builds.values() if b.outcome is pool.Outcome.FAILED]
@@ -70,7 +70,7 @@ def failed(done: Done) -> pool.BuildState:
     return bad
 
 
-def refused(sandbox: Sandbox, done: Done, *words: str) -> None:
+def refused(sandbox: Sandbox, done: CommandResult, *words: str) -> None:
     """It was refused before anything began."""
     assert done.code == 2, done.err
     assert not sandbox.log.exists()

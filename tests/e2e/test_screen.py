@@ -10,8 +10,8 @@ import pytest
 
 import pool
 from tests.support.paths import DAY as RECORDING
-from tests.support.sandbox import BIN, Sandbox, most_at_once, setuptools_tree
-from tests.support.terminal import Terminal, needs_tmux, until
+from tests.support.sandbox import BIN, Sandbox, make_setuptools_tree, most_at_once
+from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 pytestmark = [pytest.mark.slow, needs_tmux]
 
@@ -27,7 +27,7 @@ def build(terminal: Terminal, sandbox: Sandbox, count: int, *more: str) -> Path:
     """Start builds that are held until the file that is returned is gone."""
     hold = sandbox.root / "hold"
     hold.touch()
-    trees = [setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
+    trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
     sandbox.log = sandbox.root / "run.jsonl"
     argv = ["env", f"HOLD={hold}", str(BIN / "wheelpool"), "build", *map(str, trees)]
     terminal.run([*argv, "--log", str(sandbox.log), "-o", str(sandbox.out), *more])
@@ -43,7 +43,7 @@ def state(sandbox: Sandbox) -> pool.RunState:
 
 def in_a_second(sandbox: Sandbox, count: int) -> None:
     since = time.monotonic()
-    until(lambda: sandbox.running() == count, seconds=20)
+    wait_until(lambda: sandbox.running() == count, seconds=20)
     # A build that is let in has its environment made before its script starts to count.
     assert time.monotonic() - since < 5.0
 
@@ -60,7 +60,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     sandbox: Sandbox, terminal: Terminal
 ) -> None:
     hold = build(terminal, sandbox, 6, "-j", "1")
-    until(lambda: sandbox.running() == 1, terminal.screen)
+    wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.shows("builds 1/1")
     terminal.type("+")
     in_a_second(sandbox, 2)
@@ -88,7 +88,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
 
 def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) -> None:
     hold = build(terminal, sandbox, 3, "-j", "1")
-    until(lambda: sandbox.running() == 1, terminal.screen)
+    wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("p")
     terminal.shows("builds paused (1 finishing)")
     terminal.type("x")
@@ -112,7 +112,7 @@ def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) ->
 
 def test_leaving_asks_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
     build(terminal, sandbox, 2, "-j", "1")
-    until(lambda: sandbox.running() == 1, terminal.screen)
+    wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("q")
     terminal.shows("2 builds have not ended")
     terminal.type("n")
@@ -121,7 +121,7 @@ def test_leaving_asks_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> 
     terminal.shows("2 builds have not ended")
     terminal.type("y")
     terminal.shows("2 cancelled in")
-    until(lambda: state(sandbox).finished, terminal.screen)
+    wait_until(lambda: state(sandbox).finished, terminal.screen)
     assert state(sandbox).exit_code == 130
 
 
@@ -131,7 +131,7 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     terminal.shows("all done, q quits")
     terminal.type("/")
     terminal.tmux("send-keys", "-t", "t", "-l", "t1")
-    until(lambda: "t0 1.0" not in terminal.screen(), terminal.screen)
+    wait_until(lambda: "t0 1.0" not in terminal.screen(), terminal.screen)
     terminal.type("Enter")
     time.sleep(0.5)
     terminal.type("l")
@@ -148,7 +148,7 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     terminal.type("?")
     terminal.shows("raise, lower the cap in brackets")
     terminal.type("Escape")
-    until(lambda: "raise, lower the cap in brackets" not in terminal.screen(), terminal.screen)
+    wait_until(lambda: "raise, lower the cap in brackets" not in terminal.screen(), terminal.screen)
     terminal.type("q")
     terminal.shows("3 built in")
 
@@ -174,4 +174,4 @@ def test_a_replay_plays_pauses_and_goes_to_failures(sandbox: Sandbox, terminal: 
     terminal.type("q")
     terminal.shows("0:57 / 2:54")
     terminal.type("q")
-    until(lambda: terminal.screen().rstrip().endswith("$"), terminal.screen)
+    wait_until(lambda: terminal.screen().rstrip().endswith("$"), terminal.screen)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.sandbox import BIN, TIMED_SETUP, Sandbox, setuptools_tree
+from tests.support.sandbox import BIN, TIMED_SETUP, Sandbox, make_setuptools_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +99,7 @@ def finished(started: list[tuple[subprocess.Popen[str], Path]]) -> list[Path]:
 @pytest.mark.parametrize("setup", ["plain", "regenerates"])
 def test_ten_processes_on_one_tree_make_ten_equal_wheels(sandbox: Sandbox, setup: str) -> None:
     script = REGENERATES if setup == "regenerates" else TIMED_SETUP
-    tree = setuptools_tree(sandbox.root / "tree", "tree", script)
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree", script)
     for round_ in range(STRESS):
         wheels = finished(starts(sandbox, tree, 10, round_))
         assert len(wheels) == 10
@@ -112,7 +112,7 @@ def test_ten_processes_on_one_tree_make_ten_equal_wheels(sandbox: Sandbox, setup
 @pytest.mark.skipif(not UV.exists(), reason="uv is not installed")
 def test_five_of_uv_and_five_of_wheelpool_make_ten_equal_wheels(sandbox: Sandbox) -> None:
     """Plain trees only: uv runs get_requires before it takes its lock (see the README)."""
-    tree = setuptools_tree(sandbox.root / "tree", "tree")
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     environ = {
         **sandbox.environ,
         "UV_CACHE_DIR": str(sandbox.root / "uv-cache"),

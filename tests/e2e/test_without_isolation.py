@@ -9,7 +9,7 @@ import pytest
 import pool
 from pool.events import types as v
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.sandbox import Done, Sandbox
+from tests.support.sandbox import CommandResult, Sandbox
 from tests.support.target import Target
 
 NEEDS_TORCH = """
@@ -45,7 +45,7 @@ def target(tmp_path: Path) -> Target:
     return Target(tmp_path / "env")
 
 
-def put(sandbox: Sandbox, target: Target, *what: str | Path) -> Done:
+def put(sandbox: Sandbox, target: Target, *what: str | Path) -> CommandResult:
     shelf = str(sandbox.root / "shelf")
     return sandbox.run("install", *what, "--into", target.path, "--no-index", "--find-links", shelf)
 
@@ -57,7 +57,7 @@ def sets(sandbox: Sandbox) -> list[set[str]]:
     return [{change.name for change in one.changes} for one in changed]
 
 
-def built_in_order(sandbox: Sandbox, target: Target, done: Done) -> None:
+def built_in_order(sandbox: Sandbox, target: Target, done: CommandResult) -> None:
     """See that torch was there with all that it needs before the extension was built."""
     assert done.code == 0, done.err
     assert sets(sandbox) == [{"torch", "symbols"}, {"ext"}]
@@ -202,6 +202,6 @@ def test_what_a_requirement_points_at_waits_for_nobody_who_waits_for_it(
     assert "No module named 'torch'" in last_message(done, "ext")
 
 
-def last_message(done: Done, name: str) -> str:
+def last_message(done: CommandResult, name: str) -> str:
     """Return what the last build of a name came to."""
     return [build for build in done.state.builds.values() if build.name == name][-1].message

@@ -84,7 +84,7 @@ class Scene:
     def fresh(self) -> Yard:
         """Return a copy, always at the same place."""
         shutil.rmtree(self._yard.folder / "copy", ignore_errors=True)
-        return self._yard.copied("copy")
+        return self._yard.copy_to("copy")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pool.common.model import RunId
 from pool.system.interpreter import probe
 from tests.support.build_keys import build_key
 from tests.support.interpreters import find_python
-from tests.support.sandbox import wheel_of_installed
+from tests.support.sandbox import repack_installed
 from tests.support.wheels import sha256
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def test_a_wheel_comes_out(
 ) -> None:
     target = probe(None if version == "own" else find_python(version), os.environ)
     store = UnpackedWheels(tmp_path / "store")
-    wheels = [wheel_of_installed(name, tmp_path) for name in BACKENDS[backend]]
+    wheels = [repack_installed(name, tmp_path) for name in BACKENDS[backend]]
     stored = [store.add(wheel, sha256(wheel), target) for wheel in wheels]
     env = environment.create(tmp_path / "env", target, stored)
     tree, out = tmp_path / "tree", tmp_path / "out"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.sandbox import Sandbox
 
-NAP = 0.4
+COMPILE_SECONDS = 0.4
 FILES = 10
 
 WRAPPER = r"""
@@ -115,22 +115,22 @@ class Compilers:
     wrapper: Path
     log: Path
 
-    def moments(self) -> list[tuple[float, int, str]]:
+    def events(self) -> list[tuple[float, int, str]]:
         """When one began (1) or ended (-1), and for which tree, in order."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         told = [line.split() for line in lines]
         return sorted((float(at), 1 if w == "start" else -1, u.split("-")[1]) for w, at, u in told)
 
-    def most(self, between: tuple[float, float] = (0.0, float("inf"))) -> int:
+    def peak(self, between: tuple[float, float] = (0.0, float("inf"))) -> int:
         """How many there ever were at once, or after some start or end between two times."""
-        moments, (begin, end) = self.moments(), between
+        moments, (begin, end) = self.events(), between
         running = accumulate(step for _, step, _ in moments)
         pairs = zip(moments, running, strict=True)
         return max([0, *(now for (at, _, _), now in pairs if begin < at < end)])
 
     def average(self, builds: int) -> float:
         """How many there were while so many builds, and no more, had files left to compile."""
-        moments = self.moments()
+        moments = self.events()
         running = list(accumulate(step for _, step, _ in moments))
         first: dict[str, int] = {}
         last: dict[str, int] = {}
@@ -142,11 +142,11 @@ class Compilers:
         end = min(last.values())
         times = [at for at, _, _ in moments]
         spans = [times[n + 1] - times[n] for n in range(begin, end)]
-        assert sum(spans) > 3 * NAP, "too short to tell"
+        assert sum(spans) > 3 * COMPILE_SECONDS, "too short to tell"
         return float(sum(map(mul, running[begin:end], spans)) / sum(spans))
 
 
-def made(folder: Path) -> Compilers:
+def build_wrapper(folder: Path) -> Compilers:
     """Make the wrapper; skips where there is nothing to make it with."""
     if shutil.which("cc") is None:
         pytest.skip("there is no compiler here to make the wrapper with")
@@ -154,7 +154,7 @@ def made(folder: Path) -> Compilers:
     source = folder / "counting.c"
     source.write_text(WRAPPER)
     paths = [f'-DLOG="{found.log}"', f'-DGATE="{folder / "trees-that"}"']
-    told = [*paths, f"-DNAP={round(NAP * 1e6)}"]
+    told = [*paths, f"-DNAP={round(COMPILE_SECONDS * 1e6)}"]
     subprocess.run(["cc", "-O1", *told, str(source), "-o", str(found.wrapper)], check=True)
     return found
 
@@ -173,7 +173,7 @@ CARGO = (
     "subprocess.run(['cargo', 'build', '--offline', '--workspace'], cwd='native dir', check=True)"
 )
 
-WORK = {
+SETUP_WORK = {
     "make": MAKE,
     "cmake": CMAKE.format(generator="Unix Makefiles"),
     "ninja": CMAKE.format(generator="Ninja"),
@@ -194,7 +194,7 @@ GATHER = "subprocess.run([os.environ['CC'], '--gather', NAME], check=True)\n"
 def native_tree(
     sandbox: Sandbox,
     name: str,
-    how: str,
+    kind: str,
     *,
     files: int = FILES,
     ninja: str = NINJA,
@@ -212,20 +212,20 @@ def native_tree(
     """
     tree = sandbox.root / "odd 'place" / name
     units = [f"unit-{name}-{number}" for number in range(files)]
-    native = tree if how in BACKENDS else tree / "native dir"
+    native = tree if kind in BACKENDS else tree / "native dir"
     native.mkdir(parents=True)
     for number, unit in enumerate(units):
         (native / f"{unit}.c").write_text(f"int unit{number};\n")
-    DESCRIBED.get(how, _for_cmake)(native, name, units)
-    backend, needs = BACKENDS.get(how, ("setuptools.build_meta", ["setuptools"]))
-    calls_ninja = how not in ("make", "cmake", "cargo") and ninja
+    BUILD_FILES.get(kind, _for_cmake)(native, name, units)
+    backend, needs = BACKENDS.get(kind, ("setuptools.build_meta", ["setuptools"]))
+    calls_ninja = kind not in ("make", "cmake", "cargo") and ninja
     needs = [*needs, *requires, *([ninja] if calls_ninja else [])]
     (tree / "pyproject.toml").write_text(
         f"[build-system]\nrequires = {needs}\nbuild-backend = '{backend}'\n"
-        + (f"[project]\nname = '{name}'\nversion = '1.0'\n" if how in BACKENDS else "")
+        + (f"[project]\nname = '{name}'\nversion = '1.0'\n" if kind in BACKENDS else "")
     )
-    if how in WORK:
-        work = WORK[how] if how in ("cmake", "ninja") else GATHER + WORK[how].strip()
+    if kind in SETUP_WORK:
+        work = SETUP_WORK[kind] if kind in ("cmake", "ninja") else GATHER + SETUP_WORK[kind].strip()
         work = work.strip().replace("\n", "\n    ")
         (tree / "setup.py").write_text(SETUP.format(work=work, name=name))
     return tree
@@ -274,7 +274,7 @@ def _for_cargo(native: Path, name: str, units: list[str]) -> None:
         )
 
 
-DESCRIBED: dict[str, Callable[[Path, str, list[str]], None]] = {
+BUILD_FILES: dict[str, Callable[[Path, str, list[str]], None]] = {
     "make": _for_make,
     "meson": _for_meson,
     "torch": _for_ninja,
@@ -297,7 +297,7 @@ def _works_in(pid: Path, tree: Path, names: tuple[str, ...]) -> bool:
         return False
 
 
-def environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
+def compiler_environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
     """What a build needs to be counted.
 
     Args:
@@ -310,16 +310,18 @@ def environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
     return told | {"TREES_TOGETHER": str(together)}
 
 
-def pace(compilers: Compilers, since: float) -> float:
+def running_by_starts(compilers: Compilers, since: float) -> float:
     """Return how many there were at once, judged by how often one began.
 
     Those that were killed did not tell their end, so only what began later counts.
     """
-    later = [at for at, step, _ in compilers.moments() if step == 1 and at > since + 2 * NAP]
-    return (len(later) - 1) * NAP / (later[-1] - later[0])
+    later = [
+        at for at, step, _ in compilers.events() if step == 1 and at > since + 2 * COMPILE_SECONDS
+    ]
+    return (len(later) - 1) * COMPILE_SECONDS / (later[-1] - later[0])
 
 
-def counted(compilers: Compilers, builds: int) -> None:
+def assert_three_compilers(compilers: Compilers, builds: int) -> None:
     """See that three compilers ran, no more, and seldom less."""
-    assert compilers.most() == 3
+    assert compilers.peak() == 3
     assert compilers.average(builds) >= 2.7

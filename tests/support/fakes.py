@@ -40,11 +40,11 @@ class FakeSource:
         self.journal = journal
         self.sent: list[pool.Control] = []
         """All commands but looks."""
-        self.looked_at: list[pool.BuildId] = []
+        self.watched: list[pool.BuildId] = []
         self._waiting: list[vocabulary.KnownEvent] = []
         self._seq = 0
 
-    def say(self, *events: vocabulary.KnownEvent, t: float = 0.0) -> None:
+    def emit(self, *events: vocabulary.KnownEvent, t: float = 0.0) -> None:
         """Let events happen at a time."""
         for event in events:
             self._seq += 1
@@ -56,6 +56,6 @@ class FakeSource:
 
     def send(self, control: pool.Control) -> None:
         if isinstance(control, pool.WatchBuild):
-            self.looked_at.append(control.build)
+            self.watched.append(control.build)
         else:
             self.sent.append(control)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tests.support.makers import make_index
 
-__all__ = ["IndexServer", "serving"]
+__all__ = ["IndexServer", "serve_index"]
 
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 """Seconds after which a held file goes on, so that a test that fails ends."""
 
 
@@ -32,11 +32,11 @@ class IndexServer:
     """Break off every answer with a file after so many bytes."""
     replaced: dict[str, bytes] = field(default_factory=dict)
     """By file name: what is sent instead of it."""
-    now: int = 0
+    sending: int = 0
     """The files that are being sent at the moment."""
-    most: int = 0
+    most_at_once: int = 0
     """The most files that were ever being sent at once."""
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     """The files asked for by name, with the range that was asked for."""
     _going: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,7 +54,7 @@ class IndexServer:
         """Send the rest of all files, and the whole of those to come."""
         self._going.set()
 
-    def offer(self, files: Iterable[Path]) -> None:
+    def add_files(self, files: Iterable[Path]) -> None:
         """List files, with their digests."""
         make_index(self.root, files)
 
@@ -62,22 +62,22 @@ class IndexServer:
         """Return where a file is."""
         return f"{self.url}/files/{name}"
 
-    def going(self) -> bool:
+    def wait_released(self) -> bool:
         """Wait until files may go on; return whether they may."""
-        return self._going.wait(_PATIENCE)
+        return self._going.wait(_TIMEOUT)
 
     @contextmanager
-    def counted(self, name: str, wanted: str | None) -> Iterator[None]:
+    def count_sending(self, name: str, wanted: str | None) -> Iterator[None]:
         """Count a file as being sent."""
         with self._lock:
-            self.asked.append((name, wanted))
-            self.now += 1
-            self.most = max(self.most, self.now)
+            self.requests.append((name, wanted))
+            self.sending += 1
+            self.most_at_once = max(self.most_at_once, self.sending)
         try:
             yield
         finally:
             with self._lock:
-                self.now -= 1
+                self.sending -= 1
 
 
 def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
@@ -88,7 +88,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
             path = server.root / self.path.partition("?")[0].strip("/")
             with suppress(ConnectionError):
                 if self.path.startswith("/files/") and path.is_file():
-                    with server.counted(path.name, self.headers.get("Range")):
+                    with server.count_sending(path.name, self.headers.get("Range")):
                         self._file(path)
                 else:
                     self._page(path / "index.html")
@@ -114,7 +114,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
                 return
             half = len(rest) // 2
             self.wfile.write(rest[:half])
-            server.going()
+            server.wait_released()
             self.wfile.write(rest[half:])
 
         def _begin(self, status: int, length: int, headers: Mapping[str, str]) -> None:
@@ -136,7 +136,7 @@ class _Http(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[IndexServer]:
+def serve_index(root: Path) -> Iterator[IndexServer]:
     """Serve a folder, made if missing, for the length of a block."""
     root.mkdir(parents=True, exist_ok=True)
     server = IndexServer(root)

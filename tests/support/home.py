@@ -94,11 +94,11 @@ class Home:
 
     def wait_for(self, name: str) -> None:
         """Wait until a file is there."""
-        until((self.root / name).exists)
+        wait_until((self.root / name).exists)
 
     def wait_for_text(self, name: str, text: str) -> None:
         """Wait until a text is in a file."""
-        until(lambda: text in (self.root / name).read_text())
+        wait_until(lambda: text in (self.root / name).read_text())
 
     def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
@@ -114,7 +114,7 @@ class Home:
             process.communicate()
 
 
-def until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     """Wait for a condition; the test's own timeout is the only one."""
     while not holds():
         time.sleep(0.01)
@@ -144,13 +144,13 @@ def write_journal(
     """Write a run's folder; ``seq`` is filled in."""
     header = msgspec.structs.replace(HEADER, run=RunId(run))
     writer = JournalWriter(folder / "events.jsonl", header)
-    for event in numbered(events):
+    for event in number_events(events):
         writer.write(event)
     writer.close()
     return writer.path
 
 
-def numbered(events: Sequence[pool.events.KnownEvent]) -> list[pool.events.KnownEvent]:
+def number_events(events: Sequence[pool.events.KnownEvent]) -> list[pool.events.KnownEvent]:
     return [
         msgspec.structs.replace(event, seq=seq, t=event.t or float(seq - 1))
         for seq, event in enumerate(events, 1)

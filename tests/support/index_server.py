@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Answer:
+class Response:
     """What the server says to one request."""
 
     status: int = 200
@@ -49,7 +49,7 @@ class Server:
     """By path: sent, and compared with If-Range and If-None-Match."""
     cut: int | None = None
     """Break off every file after so many bytes."""
-    queued: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    queued: dict[str, list[Response]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     most_at_once: int = 0
     """The most requests that were being answered at one time."""
@@ -57,7 +57,7 @@ class Server:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
+    def count_request(self) -> Iterator[None]:
         """Count a request as being answered."""
         with self._lock:
             self._at_once += 1
@@ -68,15 +68,15 @@ class Server:
             with self._lock:
                 self._at_once -= 1
 
-    def ranges_asked(self, path: str) -> list[str | None]:
+    def requested_ranges(self, path: str) -> list[str | None]:
         """Return the ranges that were asked of a path, None for all of it."""
         return [headers.get("range") for asked, headers in self.requests if asked == path]
 
-    def asked(self, path: str) -> int:
+    def count_requests(self, path: str) -> int:
         """Return how often a path was asked for."""
         return sum(1 for asked, _ in self.requests if asked == path)
 
-    def answer(self, path: str, headers: dict[str, str]) -> Answer:
+    def answer(self, path: str, headers: dict[str, str]) -> Response:
         self.requests.append((path, headers))
         if self.queued[path]:
             return self.queued[path].pop(0)
@@ -85,28 +85,28 @@ class Server:
             name, kind = "index.html", "text/html"
             if self.json and "json" in headers.get("accept", ""):
                 name, kind = "index.json", "application/vnd.pypi.simple.v1+json"
-            return Answer(body=(file / name).read_bytes(), headers={"Content-Type": kind})
-        return self._file(path, file, headers) if file.is_file() else Answer(status=404)
+            return Response(body=(file / name).read_bytes(), headers={"Content-Type": kind})
+        return self._file(path, file, headers) if file.is_file() else Response(status=404)
 
-    def _file(self, path: str, file: Path, headers: dict[str, str]) -> Answer:
+    def _file(self, path: str, file: Path, headers: dict[str, str]) -> Response:
         body, etag = file.read_bytes(), self.etags.get(path)
         said = {"ETag": etag} if etag else {}
         if etag and headers.get("if-none-match") == etag:
-            return Answer(status=304, headers=said)
+            return Response(status=304, headers=said)
         wanted = headers.get("range") if self.ranges else None
         if wanted is None or headers.get("if-range", etag) != etag:
-            return Answer(body=body, headers=said, cut=self.cut)
+            return Response(body=body, headers=said, cut=self.cut)
         start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start >= len(body):
-            return Answer(status=416, headers={"Content-Range": f"bytes */{len(body)}"})
+            return Response(status=416, headers={"Content-Range": f"bytes */{len(body)}"})
         said["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        return Answer(status=206, body=body[start:], headers=said, cut=self.cut)
+        return Response(status=206, body=body[start:], headers=said, cut=self.cut)
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            with server.counted():
+            with server.count_request():
                 self._answer()
 
         def _answer(self) -> None:
@@ -203,6 +203,6 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 @pytest.fixture
-def silent() -> Callable[[int, int | None], None]:
+def ignore_progress() -> Callable[[int, int | None], None]:
     """A progress nobody looks at."""
     return lambda done, total: None

@@ -70,17 +70,17 @@ class Yard:
     def stage(self, *wheels: UnpackedWheel, remove: Sequence[NormalizedName] = ()) -> StagedSet:
         return stage(self.env, [WheelToInstall(wheel=wheel) for wheel in wheels], remove=remove)
 
-    def copied(self, name: str) -> Yard:
+    def copy_to(self, name: str) -> Yard:
         """Return a yard whose environment is a copy."""
         other = Yard.__new__(Yard)
         other.folder = self.folder
         prefix = self.folder / name
         shutil.copytree(self.env.prefix, prefix, symlinks=True)
-        other.env = moved(self.env, prefix)
+        other.env = relocate(self.env, prefix)
         return other
 
 
-def moved(env: TargetEnvironment, prefix: Path) -> TargetEnvironment:
+def relocate(env: TargetEnvironment, prefix: Path) -> TargetEnvironment:
     """Return an environment that is a copy of one in another place."""
     folders = {
         name: prefix / getattr(env.layout, name).relative_to(env.prefix)

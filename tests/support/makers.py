@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["make_index", "make_sdist", "make_tree", "make_wheel", "tar_of"]
+__all__ = ["make_index", "make_sdist", "make_tree", "make_wheel", "write_tar"]
 
 BACKEND = """
 import base64, hashlib, os, zipfile
@@ -180,7 +180,7 @@ def make_index(
     return (folder / "simple").as_uri()
 
 
-def tar_of(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+def write_tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
     """Write a gzipped tar with exactly these members, good or bad."""
     with tarfile.open(path, "w:gz") as tar:
         for member, data in members:

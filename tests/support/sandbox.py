@@ -54,7 +54,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 """
 
 
-def linked_tree(
+def make_editable_tree(
     folder: Path, name: str, requires: tuple[str, ...] = (), *, backend: str = ""
 ) -> Path:
     """Make a tree that can be installed as a link (PEP 660) and needs nothing to be built."""
@@ -67,7 +67,7 @@ def linked_tree(
     )
 
 
-def wheel_of_installed(name: str, folder: Path) -> Path:
+def repack_installed(name: str, folder: Path) -> Path:
     """Repack an installed pure-Python distribution as the wheel it came from."""
     dist = distribution(name)
     files = [file for file in dist.files or () if ".." not in file.parts and file.suffix != ".pyc"]
@@ -85,7 +85,7 @@ def wheel_of_installed(name: str, folder: Path) -> Path:
     return wheel
 
 
-def setuptools_tree(
+def make_setuptools_tree(
     tree: Path, name: str, setup: str = TIMED_SETUP, requires: tuple[str, ...] = ()
 ) -> Path:
     """Make a tree with a setup.py that writes to ``$TIMES`` when it starts and ends."""
@@ -99,7 +99,7 @@ def setuptools_tree(
     return tree
 
 
-def sdist(folder: Path, tree: Path, version: str = "1.0") -> Path:
+def pack_sdist(folder: Path, tree: Path, version: str = "1.0") -> Path:
     """Pack a tree as the sdist of a project that is named like it."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{tree.name}-{version}.tar.gz"
@@ -108,7 +108,7 @@ def sdist(folder: Path, tree: Path, version: str = "1.0") -> Path:
     return archive
 
 
-def other_python() -> str | None:
+def find_python_with_headers() -> str | None:
     """Return an interpreter of another version that has headers to compile with."""
     mine = f"{sys.version_info.major}.{sys.version_info.minor}"
     versions = Path.home() / ".pyenv" / "versions"
@@ -138,7 +138,7 @@ def most_at_once(times: Path) -> int:
 
 
 @dataclass
-class Done:
+class CommandResult:
     """A command that has ended."""
 
     code: int
@@ -211,7 +211,7 @@ class Sandbox:
             start_new_session=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], log: Path | None = None) -> Done:
+    def finish(self, process: subprocess.Popen[str], log: Path | None = None) -> CommandResult:
         """Wait for its end; what it told live and what it wrote must add up to the same."""
         out, err = process.communicate(timeout=300)
         state = pool.RunState()
@@ -219,9 +219,9 @@ class Sandbox:
             with pool.JournalReader(log or self.log) as reader:
                 pool.apply_all(state, reader.read())
             assert state == live_state(out), "the journal does not fold to what was told live"
-        return Done(process.returncode, out, err, state)
+        return CommandResult(process.returncode, out, err, state)
 
-    def run(self, *arguments: str | Path, **environ: str) -> Done:
+    def run(self, *arguments: str | Path, **environ: str) -> CommandResult:
         """Run a command to its end."""
         return self.finish(self.start(*arguments, **environ))
 

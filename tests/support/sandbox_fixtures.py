@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.compilers import Compilers, made
-from tests.support.sandbox import Sandbox, wheel_of_installed
+from tests.support.compilers import Compilers, build_wrapper
+from tests.support.sandbox import Sandbox, repack_installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels of real backends, made from what is installed beside the tests."""
     folder = tmp_path_factory.mktemp("backends")
     for name in BACKENDS:
-        wheel_of_installed(name, folder)
+        repack_installed(name, folder)
     return folder
 
 
@@ -56,4 +56,4 @@ def public(sandbox: Sandbox) -> Sandbox:
 @pytest.fixture
 def compilers(tmp_path: Path) -> Compilers:
     """A wrapper that stands for the compiler."""
-    return made(tmp_path)
+    return build_wrapper(tmp_path)

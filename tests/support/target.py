@@ -36,7 +36,7 @@ class Target:
         """Return what it has, by name."""
         return {one.metadata["Name"]: one.version for one in self.distributions()}
 
-    def info(self, name: str, file: str) -> str | None:
+    def read_metadata(self, name: str, file: str) -> str | None:
         """Return a file of a distribution's metadata."""
         (one,) = (one for one in self.distributions() if one.metadata["Name"] == name)
         return one.read_text(file)
@@ -59,16 +59,16 @@ class Target:
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "check"]
         done = subprocess.run(pip, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert self.amiss() == []
+        assert self.find_faults() == []
 
-    def amiss(self) -> list[str]:
+    def find_faults(self) -> list[str]:
         """Say what is wrong with RECORDs, and which files are nobody's, or of a dead process."""
         found: list[str] = []
         known: dict[Path, str] = {}
         for one in self.distributions():
             for path, digest, size in csv.reader((one.read_text("RECORD") or "").splitlines()):
                 place = Path(str(one.locate_file(path))).resolve()
-                found += _wrong(one, place, digest, size)
+                found += _record_faults(one, place, digest, size)
                 if place in known:
                     found.append(f"{path} belongs to {known[place]} and {one.name}")
                 known[place] = one.name
@@ -79,7 +79,7 @@ class Target:
         return found
 
 
-def _wrong(one: Distribution, place: Path, digest: str, size: str) -> list[str]:
+def _record_faults(one: Distribution, place: Path, digest: str, size: str) -> list[str]:
     if not place.is_file():
         return [f"{one.name}: {place} is not there"]
     if not digest:

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Terminal", "needs_tmux", "until"]
+__all__ = ["Terminal", "needs_tmux", "wait_until"]
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
-def until(
-    condition: Callable[[], bool], told: Callable[[], object] = lambda: "", seconds: float = 30.0
+def wait_until(
+    condition: Callable[[], bool],
+    describe: Callable[[], object] = lambda: "",
+    seconds: float = 30.0,
 ) -> None:
     """Wait for a condition; what ``told`` returns explains why it did not come about."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"it did not come about:\n{told()}"
+        assert time.monotonic() < deadline, f"it did not come about:\n{describe()}"
         time.sleep(0.02)
 
 
@@ -64,7 +66,7 @@ class Terminal:
 
     def shows(self, text: str, seconds: float = 30.0) -> None:
         """Wait until a text is on the screen."""
-        until(lambda: text in self.screen(), self.screen, seconds)
+        wait_until(lambda: text in self.screen(), self.screen, seconds)
 
     def close(self) -> None:
         """End the server and all that runs in it."""

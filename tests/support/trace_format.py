@@ -9,7 +9,7 @@ from typing import Any
 _KNOWN = {"ph", "name", "cat", "pid", "tid", "ts", "dur", "s", "args"}
 
 
-def checked(text: str) -> list[dict[str, Any]]:
+def check_trace(text: str) -> list[dict[str, Any]]:
     """Return a trace's events after a check of all of them."""
     document = json.loads(text)
     assert document["displayTimeUnit"] == "ms"

@@ -16,7 +16,7 @@ METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
 WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-def row(name: str, data: bytes) -> str:
+def record_row(name: str, data: bytes) -> str:
     """Return a line of RECORD."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     return f"{name},sha256={digest},{len(data)}\n"
@@ -34,7 +34,8 @@ def tiny_wheel(
     """Make a wheel; ``record`` is its RECORD in place of the right one."""
     contents = {f"{info}/METADATA": METADATA, f"{info}/WHEEL": WHEEL, **files}
     right = (
-        "".join(row(name, text.encode()) for name, text in contents.items()) + f"{info}/RECORD,,\n"
+        "".join(record_row(name, text.encode()) for name, text in contents.items())
+        + f"{info}/RECORD,,\n"
     )
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / filename, "w") as archive:

@@ -20,7 +20,7 @@ from pool import events
 from pool.events.codec import encode, encode_header
 from tests.support.event_strategies import events as any_event
 from tests.support.event_strategies import journals
-from tests.support.home import HEADER, numbered
+from tests.support.home import HEADER, number_events
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\r\n::error::x"
 VALUES: list[Any] = [
@@ -71,7 +71,7 @@ def hostile(draw: st.DrawFn) -> bytes:
         story.insert(draw(st.integers(0, len(story))), event)
     if draw(st.booleans()):
         story.append(events.RunFinished(exit_code=1, totals={pool.Outcome.FAILED: 1}))
-    lines = [encode_header(HEADER), *map(encode, numbered(story))]
+    lines = [encode_header(HEADER), *map(encode, number_events(story))]
     for _ in range(draw(st.integers(0, 4))):
         number = draw(st.integers(0, len(lines) - 1))
         match draw(st.sampled_from(["value", "value", "value", "value", "swap", "twice", "gone"])):
@@ -162,7 +162,7 @@ def test_tries_of_each_other_are_refused(tmp_path: Path, announced: int, said: s
     a = pool.BuildId("b1")
     queued = events.BuildQueued(build=a, name="a", target="a", log="a.log")
     again = msgspec.structs.replace(queued, retry_of=a)
-    lines = [encode_header(HEADER), *map(encode, numbered([queued, again][-announced:]))]
+    lines = [encode_header(HEADER), *map(encode, number_events([queued, again][-announced:]))]
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     code, told_so = told(tmp_path, "report", "LOG", "--junit", "j")
     assert code == 2

@@ -12,7 +12,7 @@ from app.plain.printer import Printer
 from app.runs import build_log as wholelog
 from app.runs.build_log import read_log_lines
 from pool import Holder, LimitName, Outcome, Phase, WaitFor, events
-from tests.support.home import HEADER, numbered
+from tests.support.home import HEADER, number_events
 from tests.support.paths import DAY
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def said(
     """Return what is said about a story, without what every story begins with."""
     printer = Printer(verbosity, HEADER, logs or Path("/nowhere"))
     lines: list[str] = []
-    for event in numbered([*BEGUN, *story]):
+    for event in number_events([*BEGUN, *story]):
         new = [line.text for line in printer.print_event(event)]
         if event.seq > len(BEGUN):
             lines += new
@@ -218,7 +218,7 @@ def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
 
 def test_in_short_a_failure_says_where_its_log_is() -> None:
     printer = Printer("normal", HEADER, Path("/s/logs"))
-    for event in numbered(
+    for event in number_events(
         [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
     ):
         printer.apply(event)
@@ -422,7 +422,7 @@ def test_remarks_are_notes_and_come_again_in_short() -> None:
     about, of_all = events.Note(build=A, text="no sdist"), events.Note(text="pip is old")
     assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
     printer = Printer("normal", HEADER, Path("/s/logs"))
-    for event in numbered([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
+    for event in number_events([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
         printer.apply(event)
     assert next(printer.short_summary()).text == "note      pip is old"
 

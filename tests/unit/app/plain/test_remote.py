@@ -13,7 +13,7 @@ from app.plain.remote import RemoteRun
 from pool import events
 from pool.events.control_socket import ControlReply
 from pool.events.journal import JournalWriter
-from tests.support.home import HEADER, numbered
+from tests.support.home import HEADER, number_events
 
 BUILDS, JOBS, MEMORY = pool.LimitName.BUILDS, pool.LimitName.JOBS, pool.LimitName.MEMORY
 A, B, C = (pool.BuildId(f"b{n}") for n in (1, 2, 3))
@@ -41,7 +41,7 @@ class Run:
     def write(self, *more: events.KnownEvent) -> None:
         before = len(self._written)
         self._written += more
-        for event in numbered(self._written)[before:]:
+        for event in number_events(self._written)[before:]:
             self._writer.write(event)
 
     def ask(self, journal: Path, control: pool.Control) -> ControlReply:

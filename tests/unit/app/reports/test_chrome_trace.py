@@ -13,7 +13,7 @@ from app.runs.record import read_record
 from pool import events
 from tests.support.home import write_journal
 from tests.support.paths import RECORDINGS
-from tests.support.trace_format import checked
+from tests.support.trace_format import check_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def queued(build: pool.BuildId, name: str = "a") -> events.BuildQueued:
 
 
 def traced(folder: Path, *story: Any) -> list[dict[str, Any]]:
-    return checked(render_trace(read_record(write_journal(folder, story))))
+    return check_trace(render_trace(read_record(write_journal(folder, story))))
 
 
 def slices(found: Sequence[dict[str, Any]], pid: int) -> list[tuple[str, int, int]]:
@@ -47,7 +47,7 @@ def slices(found: Sequence[dict[str, Any]], pid: int) -> list[tuple[str, int, in
 @pytest.mark.parametrize("recording", ["day", "install"])
 def test_recorded_runs_keep_the_format(recording: str) -> None:
     record = read_record(RECORDINGS / f"{recording}.jsonl")
-    found = checked(render_trace(record))
+    found = check_trace(render_trace(record))
     held = {one["args"]["build"] for one in found if one.get("cat") == "build"}
     assert len(held) == len(
         {span.build for spans in record.timeline.slots.values() for span in spans}

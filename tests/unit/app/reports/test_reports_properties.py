@@ -23,7 +23,7 @@ from pool.events.types import BuildQueued, KnownEvent
 from tests.support.event_strategies import journals
 from tests.support.home import HEADER
 from tests.support.paths import JUNIT_SCHEMA
-from tests.support.trace_format import checked
+from tests.support.trace_format import check_trace
 
 SCHEMA = xmlschema.XMLSchema(str(JUNIT_SCHEMA))
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -49,7 +49,7 @@ def _named(event: KnownEvent, name: str) -> KnownEvent:
 
 @given(records())
 def test_any_run_makes_a_valid_trace(record: RunRecord) -> None:
-    found = checked(render_trace(record))
+    found = check_trace(render_trace(record))
     held = sum(one["dur"] for one in found if one.get("cat") == "build")
     # Rounding to microseconds moves each end of a span by half of one at most.
     spans = [span for own in record.timeline.slots.values() for span in own]

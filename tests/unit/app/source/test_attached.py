@@ -25,10 +25,10 @@ from pool.events.codec import encode
 from pool.events.journal import JournalWriter
 from pool.run.control_server import ControlServer
 from tests.support.fakes import ManualClock
-from tests.support.home import HEADER, numbered, until
+from tests.support.home import HEADER, number_events, wait_until
 
 B = pool.BuildId("b1")
-STORY = numbered(
+STORY = number_events(
     [
         events.RunStarted(
             limits={pool.LimitName.BUILDS: 2}, targets=1, out_dir="w", logs="logs", t=0.1
@@ -274,7 +274,7 @@ def test_a_dead_process_that_nobody_has_asked_for_does_not_go_on() -> None:
     run = f"20261121-031205-{process.pid}"
     assert runs.is_running(run, datetime.now(UTC))
     process.kill()
-    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     assert not runs.is_running(run, datetime.now(UTC))
     process.wait()
     assert not runs.is_running(run, datetime.now(UTC))

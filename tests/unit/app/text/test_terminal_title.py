@@ -9,7 +9,7 @@ import pexpect
 import pool
 from app.text.terminal_title import TerminalTitle, format_title, restore_title
 from pool import events
-from tests.support.home import WHEELPOOL, Home, numbered
+from tests.support.home import WHEELPOOL, Home, number_events
 
 A, B, C = (pool.BuildId(f"b{n}") for n in (1, 2, 3))
 STORY: list[events.KnownEvent] = [
@@ -23,7 +23,7 @@ STORY: list[events.KnownEvent] = [
 
 def state(count: int) -> pool.RunState:
     folded = pool.RunState()
-    for event in numbered(STORY[:count]):
+    for event in number_events(STORY[:count]):
         pool.apply(folded, event)
     return folded
 

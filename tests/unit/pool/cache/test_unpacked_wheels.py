@@ -14,8 +14,8 @@ from pool.cache import unpacked_wheels as wheelstore
 from pool.cache.unpacked_wheels import EntryPoint, UnpackedWheels
 from pool.common.errors import ArchiveError
 from pool.system.interpreter import Interpreter, probe
-from tests.support.in_tree_backend import until
-from tests.support.wheels import INFO, METADATA, row, sha256, tiny_wheel
+from tests.support.hook_backend import wait_until
+from tests.support.wheels import INFO, METADATA, record_row, sha256, tiny_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ def test_commands_that_are_none_are_refused(
 def test_what_record_does_not_promise_is_refused(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
-    for record in ["", row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
+    for record in ["", record_row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
         wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"}, record=record)
         with pytest.raises(ArchiveError, match="not a valid wheel"):
             store.add(wheel, sha256(wheel), python)
@@ -199,7 +199,7 @@ async def test_a_process_killed_in_the_middle_leaves_nothing_that_is_used(
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"})
     with adder(tmp_path / "store", wheel, tmp_path / "stuck") as process:
-        await until((tmp_path / "stuck").exists, "it is in the middle")
+        await wait_until((tmp_path / "stuck").exists, "it is in the middle")
         process.kill()
     (left,) = new_ones(tmp_path)
     assert store.get(sha256(wheel), python) is None

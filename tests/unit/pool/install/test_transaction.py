@@ -58,7 +58,7 @@ def refused(yard: Yard, *wheels: object, match: str) -> InstallError:
 
 @pytest.mark.parametrize("exchanges", [True, False])
 def test_an_upgrade_has_the_files_of_a_fresh_install(yard: Yard, exchanges: bool) -> None:
-    fresh = yard.copied("fresh")
+    fresh = yard.copy_to("fresh")
     new = yard.wheel("x", "2.0", NEW)
     fresh.put(new)
     yard.put(yard.wheel("x", "1.0", OLD))
@@ -248,7 +248,7 @@ def test_a_failed_step_rolls_back_all_before_it(yard: Yard, exchanges: bool) -> 
     wheels = yard.wheel("x", "2.0", NEW), yard.wheel("y")
     before = content(yard.env.prefix)
     seen: list[str] = []
-    yard.copied("counted").put(*wheels, on_change=seen.append, use_exchange=exchanges)
+    yard.copy_to("counted").put(*wheels, on_change=seen.append, use_exchange=exchanges)
     assert len(seen) > 15
     for failing in range(len(seen)):
         steps: list[str] = []
@@ -266,7 +266,7 @@ def test_a_failed_step_rolls_back_all_before_it(yard: Yard, exchanges: bool) -> 
 
 def test_folders_that_cannot_be_renamed_are_entered(yard: Yard) -> None:
     """As in the lower layers of an overlay: old folders are not renamed."""
-    fresh = yard.copied("fresh")
+    fresh = yard.copy_to("fresh")
     new = yard.wheel("x", "2.0", NEW)
     fresh.put(new)
     yard.put(yard.wheel("x", "1.0", OLD))

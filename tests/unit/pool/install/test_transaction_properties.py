@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Yard:
 
 @pytest.fixture(scope="module")
 def yard(template: Yard) -> Iterator[Yard]:
-    copy = template.copied("used")
+    copy = template.copy_to("used")
     yield copy
     shutil.rmtree(copy.env.prefix)
 

@@ -17,7 +17,7 @@ from pool.requirements.target import (
     UrlTarget,
     WheelTarget,
 )
-from tests.support.known_metadata import MACHINE, Machine
+from tests.support.index_files import INTERPRETER, FakeInterpreter
 from tests.support.makers import make_sdist, make_tree, make_wheel
 
 HASHES = '{sha256 = "%s"}' % ("0A" * 32)
@@ -32,7 +32,7 @@ def write(folder: Path, packages: str, head: str = HEAD) -> Path:
 
 
 def read(folder: Path, packages: str, head: str = HEAD) -> tuple[RequirementSpec, ...]:
-    return read_lock(write(folder, packages, head), MACHINE)
+    return read_lock(write(folder, packages, head), INTERPRETER)
 
 
 def refusal(folder: Path, packages: str, head: str = HEAD) -> str:
@@ -139,12 +139,12 @@ def test_markers_extras_and_groups_select(tmp_path: Path) -> None:
         + simple("e", "'docs' in dependency_groups")
     )
     path = write(tmp_path, text, head)
-    assert names(read_lock(path, MACHINE)) == ["b==1.0", "e==1.0"]
-    more = read_lock(path, MACHINE, extras=["Fast"], groups=["dev-tools"])
+    assert names(read_lock(path, INTERPRETER)) == ["b==1.0", "e==1.0"]
+    more = read_lock(path, INTERPRETER, extras=["Fast"], groups=["dev-tools"])
     assert names(more) == ["b==1.0", "c==1.0", "d==1.0", "e==1.0"]
     for asked in ({"extras": ["slow"]}, {"groups": ["slow"]}):
         with pytest.raises(LockFileError, match="'slow'") as caught:
-            read_lock(path, MACHINE, **asked)
+            read_lock(path, INTERPRETER, **asked)
         assert caught.value.hint.startswith("it has: ")
 
 
@@ -159,8 +159,9 @@ def test_a_lock_for_others_is_refused(tmp_path: Path) -> None:
     wheel = f'wheels = [{{url = "https://x.test/a-1-py2-none-any.whl", hashes = {HASHES}}}]'
     assert "No wheel found" in refusal(tmp_path, package("a", wheel))
     assert "Multiple packages" in refusal(tmp_path, simple("a") + simple("a"))
-    older = Machine(
-        python_version="3.9.1", environment={**MACHINE.environment, "python_full_version": "3.9.1"}
+    older = FakeInterpreter(
+        python_version="3.9.1",
+        environment={**INTERPRETER.environment, "python_full_version": "3.9.1"},
     )
     path = write(tmp_path, simple("a"), f'{HEAD}requires-python = ">=3.10"\n')
     with pytest.raises(LockFileError, match=r"3\.9\.1"):
@@ -219,5 +220,5 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, reason: str) -> None:
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(LockFileError, match="no such file or directory") as caught:
-        read_lock(tmp_path / "pylock.toml", MACHINE)
+        read_lock(tmp_path / "pylock.toml", INTERPRETER)
     assert caught.value.exit_code == 2

@@ -13,13 +13,13 @@ from pool.resolve.candidates import best_file
 from pool.resolve.manifest import Manifest, RequirementInfo
 from pool.resolve.resolver import KnownMetadata, Resolution, resolve
 from pool.sources.index.simple_api import IndexFile
-from tests.support.known_metadata import MACHINE, offered
+from tests.support.index_files import INTERPRETER, make_index_file
 
 
 def best(requirement: str, *files: IndexFile) -> str:
     need = RequirementInfo(Requirement(requirement), "you asked for")
     asked = Manifest(requirements=(need,), deps=False, from_source=frozenset({need.name}))
-    answer = resolve(asked, KnownMetadata(pages={need.name: files}), MACHINE, "the indexes")
+    answer = resolve(asked, KnownMetadata(pages={need.name: files}), INTERPRETER, "the indexes")
     assert isinstance(answer, Resolution)
     return answer.files[0].filename
 
@@ -31,30 +31,34 @@ def refusal(requirement: str, *files: IndexFile) -> str:
 
 
 def test_the_newest_sdist_is_taken() -> None:
-    files = [offered("a-1.9.tar.gz"), offered("a-1.10.tar.gz"), offered("a-2.0-py3-none-any.whl")]
+    files = [
+        make_index_file("a-1.9.tar.gz"),
+        make_index_file("a-1.10.tar.gz"),
+        make_index_file("a-2.0-py3-none-any.whl"),
+    ]
     assert best("a", *files) == "a-1.10.tar.gz"
     assert best("a<1.10", *files) == "a-1.9.tar.gz"
 
 
 def test_the_newest_that_the_interpreter_can_use_is_taken() -> None:
-    newer = offered("a-2.tar.gz", requires_python=">=3.12")
-    assert best("a", newer, offered("a-1.tar.gz", requires_python=">=3.9")) == "a-1.tar.gz"
+    newer = make_index_file("a-2.tar.gz", requires_python=">=3.12")
+    assert best("a", newer, make_index_file("a-1.tar.gz", requires_python=">=3.9")) == "a-1.tar.gz"
     assert "version 2 needs Python >=3.12, this is 3.11.7" in refusal("a", newer)
 
 
 def test_a_tar_goes_before_a_zip() -> None:
-    assert best("a", offered("a-1.zip"), offered("a-1.tar.gz")) == "a-1.tar.gz"
+    assert best("a", make_index_file("a-1.zip"), make_index_file("a-1.tar.gz")) == "a-1.tar.gz"
 
 
 def test_pre_releases_count_when_asked_for_or_alone() -> None:
-    files = [offered("a-1.tar.gz"), offered("a-2rc1.tar.gz")]
+    files = [make_index_file("a-1.tar.gz"), make_index_file("a-2rc1.tar.gz")]
     assert best("a", *files) == "a-1.tar.gz"
     assert best("a>=2rc1", *files) == "a-2rc1.tar.gz"
     assert best("a", files[1]) == "a-2rc1.tar.gz"
 
 
 def test_yanked_files_count_only_when_pinned() -> None:
-    files = [offered("a-1.tar.gz"), offered("a-2.tar.gz", yanked=True)]
+    files = [make_index_file("a-1.tar.gz"), make_index_file("a-2.tar.gz", yanked=True)]
     assert best("a", *files) == "a-1.tar.gz"
     assert best("a==2", *files) == "a-2.tar.gz"
     assert "all such versions were yanked: 2" in refusal("a>1", *files)
@@ -65,31 +69,33 @@ def test_an_unknown_project_is_said_with_where_it_was_looked_for() -> None:
 
 
 def test_a_missing_version_is_said_with_those_there_are() -> None:
-    files = [offered(f"a-1.{n}.tar.gz") for n in range(8)]
+    files = [make_index_file(f"a-1.{n}.tar.gz") for n in range(8)]
     assert "no such version; there are 1.7, 1.6, 1.5, 1.4, 1.3 and 3 more" in refusal("a>2", *files)
 
 
 def test_a_wheel_is_taken_where_there_is_no_sdist() -> None:
-    assert best("a", offered("a-1-py3-none-any.whl")) == "a-1-py3-none-any.whl"
+    assert best("a", make_index_file("a-1-py3-none-any.whl")) == "a-1-py3-none-any.whl"
 
 
 def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
-    ranks = {tag: rank for rank, tag in enumerate(MACHINE.tags)}
+    ranks = {tag: rank for rank, tag in enumerate(INTERPRETER.tags)}
     names = ["a-1.tar.gz", "a-1-py3-none-any.whl", "a-1-1-cp311-cp311-linux_x86_64.whl"]
     names += ["a-1-2-cp311-cp311-linux_x86_64.whl", "a-1-cp312-cp312-linux_x86_64.whl"]
-    files = [offered(name) for name in names]
+    files = [make_index_file(name) for name in names]
     order = []
-    while file := best_file(files, MACHINE, ranks):
+    while file := best_file(files, INTERPRETER, ranks):
         order.append(file.filename)
         files.remove(file)
     assert order == [names[3], names[2], names[1], names[0]]
 
 
 def test_nonsense_in_requires_python_stops_nobody() -> None:
-    assert best("a", offered("a-1.tar.gz", requires_python=">=3.x.y")) == "a-1.tar.gz"
+    assert best("a", make_index_file("a-1.tar.gz", requires_python=">=3.x.y")) == "a-1.tar.gz"
 
 
 def test_a_name_that_is_no_wheels_is_passed_over() -> None:
-    odd = msgspec.structs.replace(offered("a-1-py3-none-any.whl"), filename="a-1-py3-none.whl")
-    assert best_file([odd], MACHINE, {Tag("py3", "none", "any"): 0}) is None
+    odd = msgspec.structs.replace(
+        make_index_file("a-1-py3-none-any.whl"), filename="a-1-py3-none.whl"
+    )
+    assert best_file([odd], INTERPRETER, {Tag("py3", "none", "any"): 0}) is None
     assert SpecifierSet(">=1").contains(odd.version)

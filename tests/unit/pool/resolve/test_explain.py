@@ -11,28 +11,28 @@ from pool.resolve.explain import explain_selection
 from pool.resolve.manifest import InstalledDist, Manifest, RequirementInfo
 from pool.resolve.resolver import KnownMetadata, Resolution, resolve
 from pool.sources.index.simple_api import IndexFile
-from tests.support.known_metadata import MACHINE, offered
+from tests.support.index_files import INTERPRETER, make_index_file
 
 
 def picked(requirement: str, *files: IndexFile, **rules: object) -> SelectedVersion:
     need = RequirementInfo(Requirement(requirement), "you asked for")
     asked = Manifest(requirements=(need,), **rules)  # type: ignore[arg-type] # passed on
     facts = KnownMetadata(pages={need.name: files}, metadata={file.filename: "" for file in files})
-    answer = resolve(asked, facts, MACHINE)
+    answer = resolve(asked, facts, INTERPRETER)
     assert isinstance(answer, Resolution)
-    (only,) = explain_selection(answer, asked, facts, MACHINE)
+    (only,) = explain_selection(answer, asked, facts, INTERPRETER)
     return only
 
 
 def test_each_newer_version_has_its_reason() -> None:
     told = picked(
         "a<8",
-        offered("a-1.tar.gz"),
-        offered("a-4rc1.tar.gz"),
-        offered("a-5.tar.gz", yanked=True),
-        offered("a-6.tar.gz", requires_python=">=3.13"),
-        offered("a-7-cp311-cp311-win_amd64.whl"),
-        offered("a-8.tar.gz"),
+        make_index_file("a-1.tar.gz"),
+        make_index_file("a-4rc1.tar.gz"),
+        make_index_file("a-5.tar.gz", yanked=True),
+        make_index_file("a-6.tar.gz", requires_python=">=3.13"),
+        make_index_file("a-7-cp311-cp311-win_amd64.whl"),
+        make_index_file("a-8.tar.gz"),
     )
     assert (told.name, told.version, told.kind, told.file) == ("a", "1", "sdist", "a-1.tar.gz")
     assert told.by == ("you asked for a<8",)
@@ -46,14 +46,14 @@ def test_each_newer_version_has_its_reason() -> None:
 
 
 def test_of_many_newer_versions_the_newest_are_told() -> None:
-    files = [offered(f"a-{number}-py3-none-any.whl") for number in range(1, 10)]
+    files = [make_index_file(f"a-{number}-py3-none-any.whl") for number in range(1, 10)]
     told = picked("a==1", *files)
     assert len(told.passed_over) == 6
     assert told.passed_over[-1] == "and 3 more"
 
 
 def test_formats_are_a_reason() -> None:
-    files = [offered("a-1.tar.gz"), offered("a-2-py3-none-any.whl")]
+    files = [make_index_file("a-1.tar.gz"), make_index_file("a-2-py3-none-any.whl")]
     told = picked("a", *files, formats=FormatControl(no_binary=frozenset({ALL})))
     assert told.passed_over == ("2: no file of it can be used here",)
 
@@ -61,5 +61,5 @@ def test_formats_are_a_reason() -> None:
 def test_what_was_there_is_told_as_that() -> None:
     name = canonicalize_name("a")
     kept = {name: InstalledDist(name=name, version="1", metadata="")}
-    told = picked("a", offered("a-2.tar.gz"), installed=kept)
+    told = picked("a", make_index_file("a-2.tar.gz"), installed=kept)
     assert (told.kind, told.version, told.passed_over) == ("installed", "1", ())

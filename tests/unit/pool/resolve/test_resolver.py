@@ -20,7 +20,7 @@ from pool.resolve.resolver import (
     parse_build_requirements,
     resolve,
 )
-from tests.support.known_metadata import MACHINE, offered
+from tests.support.index_files import INTERPRETER, make_index_file
 
 if TYPE_CHECKING:
     from pool.sources.index.simple_api import IndexFile
@@ -37,7 +37,7 @@ class World:
     def has(
         self, filename: str, *requires: str, python: str = "", page_python: str | None = None
     ) -> None:
-        file = offered(filename, requires_python=page_python)
+        file = make_index_file(filename, requires_python=page_python)
         self.pages.setdefault(filename.partition("-")[0], []).append(file)
         lines = [f"Requires-Dist: {text}" for text in requires]
         lines += [f"Requires-Python: {python}"] if python else []
@@ -62,9 +62,11 @@ class World:
 
     def answer(self, *requirements: str, **rules: Any) -> tuple[Resolution, list[MissingMetadata]]:
         facts, asked = KnownMetadata(), []
-        asked_for = Manifest(requirements=parse_build_requirements(requirements, MACHINE), **rules)
+        asked_for = Manifest(
+            requirements=parse_build_requirements(requirements, INTERPRETER), **rules
+        )
         while isinstance(
-            answer := resolve(asked_for, facts, MACHINE, "the indexes"), MissingMetadata
+            answer := resolve(asked_for, facts, INTERPRETER, "the indexes"), MissingMetadata
         ):
             assert answer.pages or answer.metadata or answer.directs
             asked.append(answer)
@@ -308,7 +310,7 @@ def test_what_is_to_be_built_has_an_sdist_where_there_is_one(world: World) -> No
 
 
 def test_hashes_and_named_files_decide(world: World) -> None:
-    one, two = (offered(wheel("a", version)) for version in "12")
+    one, two = (make_index_file(wheel("a", version)) for version in "12")
     one = msgspec.structs.replace(one, hashes={"sha256": "11"})
     two = msgspec.structs.replace(two, hashes={"sha256": "22"})
     world.pages["a"] = [one, two]

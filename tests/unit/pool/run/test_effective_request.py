@@ -15,7 +15,7 @@ import pool
 from pool.requirements.request import Constraint, RequirementSpec
 from pool.resolve.manifest import DirectDist, InstalledDist
 from pool.run.effective_request import EffectiveRequest, url_of
-from tests.support.known_metadata import MACHINE
+from tests.support.index_files import INTERPRETER
 
 CWD = Path("/nowhere")
 A, B = canonicalize_name("a"), canonicalize_name("b")
@@ -46,7 +46,7 @@ def effective(
     *wishes: RequirementSpec, constraints: tuple[Constraint, ...] = (), **more: Any
 ) -> EffectiveRequest:
     request = pool.Request(requirements=wishes, constraints=constraints)
-    return EffectiveRequest(request, settings(**more), MACHINE)  # type: ignore[arg-type] # all it asks of it
+    return EffectiveRequest(request, settings(**more), INTERPRETER)  # type: ignore[arg-type] # all it asks of it
 
 
 def test_requirements_with_false_markers_are_dropped() -> None:

@@ -15,7 +15,7 @@ from pool.build.job import BuildRequest, BuildResult
 from pool.run.metadata import MetadataFetcher
 from pool.run.selection import Selection
 from pool.sources.index.file_cache import CachedFile
-from tests.support.known_metadata import offered
+from tests.support.index_files import make_index_file
 from tests.support.makers import make_sdist
 
 FOO = canonicalize_name("foo")
@@ -59,7 +59,7 @@ def fetcher_of(service: Any, archive: Path, hashes: frozenset[str]) -> MetadataF
 
 def test_metadata_is_built_only_from_the_required_file(tmp_path: Path) -> None:
     service, sdist = FakeService(), make_sdist(tmp_path, "foo")
-    asyncio.run(fetcher_of(service, sdist, MINE).metadata(offered(sdist.name)))
+    asyncio.run(fetcher_of(service, sdist, MINE).metadata(make_index_file(sdist.name)))
     (order,) = service.requests
     assert (order.purpose, order.hashes, order.config_settings) == ("metadata", MINE, {"k": "v"})
 

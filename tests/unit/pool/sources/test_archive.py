@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pool.common.errors import ArchiveError
 from pool.sources import archive
 from pool.sources.archive import SUFFIXES, unpack
-from tests.support.makers import make_sdist, tar_of
+from tests.support.makers import make_sdist, write_tar
 
 
 def member(
@@ -58,7 +58,7 @@ def test_the_content_tells_how_a_tar_is_compressed(tmp_path: Path, compress: typ
 
 
 def test_times_and_executables_are_kept_and_dangerous_modes_are_not(tmp_path: Path) -> None:
-    sdist = tar_of(
+    sdist = write_tar(
         tmp_path / "a-1.tar.gz",
         (member("a-1/setup.py", mode=0o6777), b""),
         (member("a-1/data", mode=0o000), b"x"),
@@ -76,7 +76,7 @@ def _umask() -> int:
 
 
 def test_links_inside_are_made(tmp_path: Path) -> None:
-    sdist = tar_of(
+    sdist = write_tar(
         tmp_path / "a-1.tar.gz",
         (member("a-1/real/file"), b"text"),
         (member("a-1/soft", tarfile.SYMTYPE, "real/../real/file"), b""),
@@ -108,7 +108,7 @@ def test_links_inside_are_made(tmp_path: Path) -> None:
 def test_a_tar_that_would_reach_out_is_refused(
     tmp_path: Path, bad: tarfile.TarInfo, reason: str
 ) -> None:
-    sdist = tar_of(tmp_path / "a-1.tar.gz", (member("a-1/setup.py"), b""), (bad, b""))
+    sdist = write_tar(tmp_path / "a-1.tar.gz", (member("a-1/setup.py"), b""), (bad, b""))
     message = refusal(sdist, tmp_path)
     assert reason in message
     assert repr(bad.name) in message or repr(bad.linkname) in message
@@ -118,7 +118,7 @@ def test_a_tar_that_would_reach_out_is_refused(
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    sdist = tar_of(
+    sdist = write_tar(
         tmp_path / "a-1.tar.gz",
         (member("a-1/x"), b""),
         # Each link is inside as far as its name tells; together they would lead out.
@@ -126,13 +126,13 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         (member("a-1/d/e/s/../../../outside/evil"), b"x"),
     )
     assert "leads out" in refusal(sdist, tmp_path)
-    sdist = tar_of(
+    sdist = write_tar(
         tmp_path / "b-1.tar.gz",
         (member("a-1/s", tarfile.SYMTYPE, "."), b""),
         (member("a-1/s/file"), b"x"),
     )
     assert "goes through a link" in refusal(sdist, tmp_path)
-    sdist = tar_of(
+    sdist = write_tar(
         tmp_path / "c-1.tar.gz",
         (member("a-1/s", tarfile.SYMTYPE, "t"), b""),
         (member("a-1/s"), b"x"),
@@ -199,7 +199,7 @@ def test_a_bomb_behind_the_end_of_the_tar_is_refused(
 def test_an_archive_without_one_folder_at_its_top_is_refused(
     tmp_path: Path, names: tuple[str, ...]
 ) -> None:
-    sdist = tar_of(tmp_path / "a-1.tar.gz", *((member(name), b"") for name in names))
+    sdist = write_tar(tmp_path / "a-1.tar.gz", *((member(name), b"") for name in names))
     assert "no single top-level folder" in refusal(sdist, tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_whatever_an_archive_has_nothing_leaves_the_folder(
 ) -> None:
     here = tmp_path_factory.mktemp("any")
     inside = [member("a", tarfile.DIRTYPE), *members]
-    sdist = tar_of(here / "a-1.tar.gz", *((info, b"") for info in inside))
+    sdist = write_tar(here / "a-1.tar.gz", *((info, b"") for info in inside))
     src = here / "down" / "src"
     try:
         unpack(sdist, src)

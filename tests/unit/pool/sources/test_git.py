@@ -22,7 +22,7 @@ from pool.sources.git import Checkout, Git
 from pool.system.locks.lock_file import LockFile
 from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
-from tests.support.in_tree_backend import until
+from tests.support.hook_backend import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -273,7 +273,7 @@ async def test_a_cancelled_fetch_ends_and_leaves_the_copy_to_the_next(
 ) -> None:
     ready = tmp_path / "ready"
     task = asyncio.ensure_future(cloner.checkout(origin, environ=stuck))
-    await until(lambda: ready.exists() and ready.read_text(), "git fetches")
+    await wait_until(lambda: ready.exists() and ready.read_text(), "git fetches")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -286,7 +286,7 @@ async def test_killing_the_hooks_kills_git(
 ) -> None:
     ready = tmp_path / "ready"
     task = asyncio.ensure_future(cloner.checkout(origin, environ=stuck))
-    await until(lambda: ready.exists() and ready.read_text(), "git fetches")
+    await wait_until(lambda: ready.exists() and ready.read_text(), "git fetches")
     cloner.hooks.kill_all(build_key().run)
     with pytest.raises((GitError, BackendError)):
         await task

@@ -15,7 +15,7 @@ from pool.common.errors import ArchiveError
 from pool.sources import sdist as sdistfile
 from pool.sources.archive import SUFFIXES
 from pool.sources.sdist import read_static_metadata, read_static_tree_metadata
-from tests.support.makers import make_sdist, tar_of
+from tests.support.makers import make_sdist, write_tar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,18 +64,18 @@ def test_only_the_one_at_the_root_counts(tmp_path: Path) -> None:
     path = tmp_path / "thing-1.0.tar.gz"
     text = STATIC.encode()
     for name in ("PKG-INFO", "thing-1.0/thing.egg-info/PKG-INFO", "thing-1.0/NOT-PKG-INFO"):
-        assert read_static_metadata(tar_of(path, (member(name), text))) is None
-    assert read_static_metadata(tar_of(path, (member("./thing-1.0//PKG-INFO"), text))) == STATIC
+        assert read_static_metadata(write_tar(path, (member(name), text))) is None
+    assert read_static_metadata(write_tar(path, (member("./thing-1.0//PKG-INFO"), text))) == STATIC
 
 
 def test_a_link_a_huge_one_and_one_that_is_no_text_are_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, name = tmp_path / "thing-1.0.tar.gz", "thing-1.0/PKG-INFO"
-    assert read_static_metadata(tar_of(path, (member(name, tarfile.SYMTYPE), b""))) is None
-    assert read_static_metadata(tar_of(path, (member(name), STATIC.encode() + b"\xff"))) is None
+    assert read_static_metadata(write_tar(path, (member(name, tarfile.SYMTYPE), b""))) is None
+    assert read_static_metadata(write_tar(path, (member(name), STATIC.encode() + b"\xff"))) is None
     monkeypatch.setattr(sdistfile, "MAX_METADATA", len(STATIC) - 1)
-    assert read_static_metadata(tar_of(path, (member(name), STATIC.encode()))) is None
+    assert read_static_metadata(write_tar(path, (member(name), STATIC.encode()))) is None
     assert read_static_metadata(sdist_with(tmp_path, STATIC, ".zip")) is None
 
 
@@ -83,7 +83,7 @@ def test_only_the_beginning_is_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = (member("thing-1.0/data"), bytes(3 << 20))
-    path = tar_of(tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode()))
+    path = write_tar(tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode()))
     assert read_static_metadata(path) == STATIC
     monkeypatch.setattr(sdistfile, "MAX_BYTES", 1 << 20)
     assert read_static_metadata(path) is None

@@ -24,7 +24,7 @@ from pool.system.process_table import (
 from pool.system.sampler import Sampler
 from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
-from tests.support.in_tree_backend import until
+from tests.support.hook_backend import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -271,7 +271,7 @@ async def test_a_real_tree_is_sampled(
         [sys.executable, "-S", "-c", TREE], cwd=tmp_path, env=environ, start_new_session=True
     )
     inner, stray = tmp_path / "inner", tmp_path / "stray"
-    await until(lambda: inner.exists() and stray.exists(), "all of them run")
+    await wait_until(lambda: inner.exists() and stray.exists(), "all of them run")
     sampler = Sampler(table=source())
     family: list[ProcessSample] = []
 
@@ -279,7 +279,7 @@ async def test_a_real_tree_is_sampled(
         family[:] = sampler.sample({B1: root.pid}).builds[B1].processes
         return family[0].cpu > 10
 
-    await until(busy, "the root's percentage")
+    await wait_until(busy, "the root's percentage")
     assert [shown.ppid for shown in family[:2]] == [US, root.pid]
     assert family[1].command.endswith("--token ***")
     assert all(shown.rss > 1 << 20 for shown in family)

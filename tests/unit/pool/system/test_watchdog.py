@@ -15,7 +15,13 @@ from pool.common.model import RunId
 from pool.system import watchdog
 from pool.system.process import marker_variables
 from tests.support.child_processes import child_processes
-from tests.support.in_tree_backend import GOOD, STUBBORN, processes_in, tree_of, until
+from tests.support.hook_backend import (
+    BUILDS_WHEEL,
+    IGNORES_SIGTERM,
+    make_backend_tree,
+    processes_in,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +31,7 @@ DRIVER = """
 import asyncio, dataclasses, sys
 from pathlib import Path
 from pool.build.frontend.hooks import HookRunner
-from tests.support.in_tree_backend import hook_call
+from tests.support.hook_backend import hook_call
 
 async def main():
     hooks = HookRunner("driven-run", workers=4)
@@ -77,18 +83,18 @@ def watch(lines: str) -> None:
 
 
 async def test_hooks_and_strays_of_a_killed_pool_end(tmp_path: Path) -> None:
-    trees = [tree_of(tmp_path / name, STUBBORN) for name in ("one", "two")]
+    trees = [make_backend_tree(tmp_path / name, IGNORES_SIGTERM) for name in ("one", "two")]
     driver = driven(*trees)
     for tree in trees:
-        await until((tree / "ready").exists, "the hooks run")
+        await wait_until((tree / "ready").exists, "the hooks run")
         assert len(list(processes_in(tree))) == 2
     driver.kill()
     driver.wait()
-    await until(lambda: not any(list(processes_in(tree)) for tree in trees), "all are gone")
+    await wait_until(lambda: not any(list(processes_in(tree)) for tree in trees), "all are gone")
 
 
 def test_the_watchdog_ends_with_its_pool(tmp_path: Path) -> None:
-    assert driven(tree_of(tmp_path, GOOD)).wait(60) == 0
+    assert driven(make_backend_tree(tmp_path, BUILDS_WHEEL)).wait(60) == 0
     watchdogs = [
         p for p in psutil.process_iter(["cmdline"]) if "driven-run" in (p.info["cmdline"] or ())
     ]

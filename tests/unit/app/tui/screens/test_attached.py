@@ -22,7 +22,7 @@ class Attached(FakeSource):
 
     def __init__(self) -> None:
         super().__init__()
-        self.say(
+        self.emit(
             v.RunStarted(limits={LimitName.BUILDS: 2}, targets=1, out_dir="o", logs="l"),
             v.BuildQueued(build=A, name="six", target="six", log="six.log"),
             v.BuildStarted(build=A, slot=1),
@@ -55,7 +55,7 @@ async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
         await wait_until(pilot, lambda: "q detach" in screen_text(app))
-        source.say(
+        source.emit(
             v.BuildFinished(build=A, outcome=Outcome.BUILT),
             v.RunFinished(exit_code=0, totals={Outcome.BUILT: 1}),
             t=5.0,

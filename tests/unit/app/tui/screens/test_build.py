@@ -34,7 +34,7 @@ def source_of(tmp_path: Path) -> FakeSource:
         pid=42, ppid=1, name="cc1", command="/usr/lib/cc1 -O2", rss=9 << 20, cpu=98.0
     )
     one = v.BuildSample(build=A, processes=(process,), rss=9 << 20, peak=9 << 20)
-    source.say(
+    source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 2}, targets=1, out_dir="o", logs="l"),
         v.BuildQueued(build=A, name="outer", target="outer", log="b1.log"),
         v.BuildQueued(build=B, name="inner", target="inner", log="b2.log", needed_by=(A,)),

@@ -30,7 +30,7 @@ A, B, C = (BuildId(f"b{n}") for n in (1, 2, 3))
 def run(journal: Path | None = None) -> FakeSource:
     """One building, one queued, one failed."""
     source = FakeSource(journal)
-    source.say(
+    source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 2}, targets=3, out_dir="o", logs="l"),
         *[v.BuildQueued(build=b, name=f"name-{b}", target=b, log=f"{b}.log") for b in (A, B, C)],
         v.BuildStarted(build=A, slot=1),
@@ -61,17 +61,17 @@ async def test_a_run_is_told_once_which_build_is_looked_at() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
-        await wait_until(pilot, lambda: source.looked_at == [A])
+        await wait_until(pilot, lambda: source.watched == [A])
         await pilot.press("j")
-        await wait_until(pilot, lambda: source.looked_at == [A, C])
+        await wait_until(pilot, lambda: source.watched == [A, C])
         await pilot.press("p")
         await wait_until(pilot, lambda: source.sent == [pool.Pause()])
-        assert source.looked_at == [A, C]
+        assert source.watched == [A, C]
 
 
 async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     source = run()
-    source.say(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
+    source.emit(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "paused" in screen_text(app))
@@ -99,8 +99,8 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
         await wait_until(pilot, lambda: table.selected is not None)
         assert table.selected
         assert table.selected.id == A
-        source.say(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
-        source.say(v.BuildStarted(build=B, slot=1), t=6.0)
+        source.emit(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
+        source.emit(v.BuildStarted(build=B, slot=1), t=6.0)
         await wait_until(pilot, lambda: "1 built" in screen_text(app))
         await wait_until(pilot, lambda: bool(table.selected and table._cursor == 2))
         assert table.selected
@@ -149,7 +149,7 @@ async def test_leaving_asks_only_while_something_runs() -> None:
         await wait_until(pilot, lambda: "2 builds have not ended" in screen_text(app))
         await pilot.press("n")
         for build in (A, B):
-            source.say(v.BuildFinished(build=build, outcome=Outcome.BUILT))
+            source.emit(v.BuildFinished(build=build, outcome=Outcome.BUILT))
         await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
         await pilot.press("q")
         await wait_until(pilot, lambda: not app.is_running)
@@ -232,7 +232,7 @@ async def test_the_palette_sets_a_cap() -> None:
 async def test_a_lock_is_shown_with_its_holder() -> None:
     source = run()
     holder = pool.Holder(pid=4121, command="uv build")
-    source.say(v.BuildWaiting(build=B, for_=WaitFor.LOCK, on="/tree", holder=holder))
+    source.emit(v.BuildWaiting(build=B, for_=WaitFor.LOCK, on="/tree", holder=holder))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(160, 36)) as pilot:
         await wait_until(pilot, lambda: "held by uv build (pid 4121)" in screen_text(app))
@@ -245,7 +245,7 @@ ENV = "/home/u/.venv"
 def install() -> FakeSource:
     """A run that is to change an environment, and has just begun to resolve."""
     source = FakeSource()
-    source.say(
+    source.emit(
         v.RunStarted(limits=CAPS, targets=1, out_dir="o", logs="l", environment=ENV),
         v.ResolveStarted(requirements=("rich", "core")),
     )
@@ -287,11 +287,11 @@ async def test_all_caps_and_the_traffic_are_in_the_header(
     width: int, words: tuple[str, ...]
 ) -> None:
     source = install()
-    source.say(*[v.DownloadStarted(file=f"f{n}", total=5 << 20) for n in range(8)])
-    source.say(v.DownloadProgress(file="f1", bytes=4 << 20, total=5 << 20), t=2.0)
-    source.say(v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user"), t=2.0)
+    source.emit(*[v.DownloadStarted(file=f"f{n}", total=5 << 20) for n in range(8)])
+    source.emit(v.DownloadProgress(file="f1", bytes=4 << 20, total=5 << 20), t=2.0)
+    source.emit(v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=3, why="user"), t=2.0)
     machine = v.MachineMemory(total=8 << 30, available=4 << 30)
-    source.say(v.Sample(builds=(), machine=machine), t=2.0)
+    source.emit(v.Sample(builds=(), machine=machine), t=2.0)
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(width, 24)) as pilot:
         await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
@@ -339,8 +339,8 @@ async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved(
     given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user")
     tree = v.BuildSample(build=A, processes=(), rss=3 << 29, peak=3 << 29)
     machine = v.MachineMemory(total=16 << 30, available=9 << 30)
-    source.say(given, v.BuildStarted(build=B, slot=2, reserved=1 << 30))
-    source.say(v.Sample(builds=(tree,), machine=machine))
+    source.emit(given, v.BuildStarted(build=B, slot=2, reserved=1 << 30))
+    source.emit(v.Sample(builds=(tree,), machine=machine))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(140, 36)) as pilot:
         await wait_until(
@@ -366,19 +366,19 @@ async def test_the_strip_tells_what_goes_on_around_builds() -> None:
         await wait_until(pilot, lambda: "> resolving 2 requirements" in screen_text(app))
         assert "all done" not in screen_text(app)
         picked = (v.SelectedVersion(name="rich", version="1", kind="wheel"),)
-        source.say(v.ResolveFinished(picked=picked), t=2.0)
+        source.emit(v.ResolveFinished(picked=picked), t=2.0)
         await wait_until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in screen_text(app))
-        source.say(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
+        source.emit(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
         await wait_until(pilot, lambda: "1 fetched" in screen_text(app))
         assert "all done" not in screen_text(app)
         holder = pool.Holder(pid=4711, command="uv pip install " + "x" * 200)
-        source.say(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
+        source.emit(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
         await wait_until(pilot, lambda: "~ waiting 0:00 for .venv: held by" in screen_text(app))
         clock.seconds += 12.0
         await wait_until(pilot, lambda: "~ waiting 0:12 for .venv" in screen_text(app))
         assert "…\n" in screen_text(app)
         change = v.EnvironmentChange(name="rich", new="1")
-        source.say(
+        source.emit(
             v.LockAcquired(lock=ENV),
             v.EnvironmentChanged(environment=ENV, changes=(change,)),
             v.LockReleased(lock=ENV),
@@ -390,7 +390,7 @@ async def test_the_strip_tells_what_goes_on_around_builds() -> None:
 
 async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
     source = install()
-    source.say(
+    source.emit(
         v.ResolveFailed(
             reference="x", message="no set fits; you ask for a<2; b 1 needs a>=2", hint="drop b"
         )
@@ -413,7 +413,7 @@ async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
 
 async def test_leaving_asks_while_an_environment_is_changed() -> None:
     source = install()
-    source.say(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
+    source.emit(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "writing into .venv" in screen_text(app))
@@ -423,7 +423,7 @@ async def test_leaving_asks_while_an_environment_is_changed() -> None:
 
 async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() -> None:
     source = install()
-    source.say(
+    source.emit(
         queued(A, "metadata"),
         v.Note(build=A, text="it is dynamic"),
         v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz"),
@@ -442,13 +442,13 @@ async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None
     source = install()
     clock = ManualClock()
     model = RunModel(source, clock)
-    source.say(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
-    source.say(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
-    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
-    source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
+    source.emit(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
+    source.emit(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
+    source.emit(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
+    source.emit(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
     model.advance()
     assert not model.idle
-    source.say(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
+    source.emit(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
     model.advance()
     assert model.idle
 
@@ -476,7 +476,7 @@ def many(failed: int, finished: int) -> FakeSource:
     ends = [*[Outcome.FAILED] * failed, *[Outcome.BUILT] * finished]
     for number, outcome in enumerate(ends, 10):
         build = BuildId(f"b{number}")
-        source.say(
+        source.emit(
             v.BuildQueued(build=build, name=f"{outcome}-{number}", target="x", log="x"),
             v.BuildFinished(build=build, outcome=outcome, message="why"),
             t=float(number),
@@ -503,7 +503,7 @@ async def test_what_has_ended_is_grouped_away_and_opened_by_enter() -> None:
 
 async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> None:
     source = run()
-    source.say(
+    source.emit(
         v.BuildQueued(build=BuildId("b9"), name="aaa", target="x", log="x"),
         v.BuildStarted(build=BuildId("b9"), slot=2),
         t=3.0,
@@ -538,7 +538,7 @@ async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> 
 async def test_the_memory_budget_is_changed_like_a_cap() -> None:
     source = run()
     machine = v.MachineMemory(total=16 << 30, available=9 << 30)
-    source.say(
+    source.emit(
         v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user"),
         v.Sample(builds=(), machine=machine),
     )
@@ -570,22 +570,22 @@ async def test_a_number_that_is_typed_sets_the_cap() -> None:
 
 async def test_a_drain_is_shown_until_it_is_over() -> None:
     source = run()
-    source.say(
+    source.emit(
         v.BuildStarted(build=B, slot=2),
         v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user"),
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "builds 2 -> 1" in screen_text(app))
-        source.say(v.BuildFinished(build=B, outcome=Outcome.BUILT))
+        source.emit(v.BuildFinished(build=B, outcome=Outcome.BUILT))
         await wait_until(pilot, lambda: "builds 1/1" in screen_text(app))
-        source.say(v.LimitChanged(limit=LimitName.BUILDS, old=1, new=0, why="pause"))
+        source.emit(v.LimitChanged(limit=LimitName.BUILDS, old=1, new=0, why="pause"))
         await wait_until(pilot, lambda: "builds paused (1 finishing)" in screen_text(app))
 
 
 async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes() -> None:
     source = FakeSource()
-    source.say(
+    source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 1}, targets=2, out_dir="o", logs="l"),
         *[
             v.BuildQueued(build=b, name=f"name-{b}", target="x", log="x", expected=120.0)
@@ -603,7 +603,7 @@ async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes
 async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
     source = FakeSource()
     queued = v.BuildQueued(build=A, name="a", target="x", log="x", expected=120.0)
-    source.say(
+    source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 1}, targets=1, out_dir="o", logs="l"),
         queued,
         v.BuildStarted(build=A, slot=1),
@@ -611,7 +611,7 @@ async def test_nothing_is_left_in_the_second_in_which_the_run_ends() -> None:
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "about 2 min left" in screen_text(app))
-        source.say(v.RunFinished(exit_code=1, totals={}))
+        source.emit(v.RunFinished(exit_code=1, totals={}))
         await wait_until(pilot, lambda: app.model.state.finished)
         await wait_until(pilot, lambda: " left" not in screen_text(app))
 

@@ -38,13 +38,13 @@ def app_on(tmp_path: Path, data: bytes, *, failed: bool = False) -> WheelpoolApp
     (tmp_path / "run.logs").mkdir()
     (tmp_path / "run.logs" / "b1.log").write_bytes(data)
     source = FakeSource(tmp_path / "run.jsonl")
-    source.say(
+    source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 2}, targets=1, out_dir="o", logs="l"),
         v.BuildQueued(build=A, name="name", target="name", log="b1.log"),
         v.BuildStarted(build=A, slot=1),
     )
     if failed:
-        source.say(v.BuildFinished(build=A, outcome=Outcome.FAILED, message="bad"))
+        source.emit(v.BuildFinished(build=A, outcome=Outcome.FAILED, message="bad"))
     return WheelpoolApp(source, clock=ManualClock())
 
 

@@ -158,7 +158,7 @@ def run(journal: Path | None = None) -> FakeSource:
     """One built in slot 1, one that waits for a lock; another one that builds."""
     source = FakeSource(journal)
     limits = {LimitName.BUILDS: 2, LimitName.MEMORY: 1 << 30}
-    source.say(
+    source.emit(
         events.RunStarted(limits=limits, targets=2, out_dir="o", logs="l"),
         *[events.BuildQueued(build=b, name=f"name-{b}", target=b, log=f"{b}.log") for b in (A, B)],
         events.BuildStarted(build=A, slot=1),
@@ -167,9 +167,9 @@ def run(journal: Path | None = None) -> FakeSource:
     )
     machine = events.MachineMemory(total=1 << 33, available=1 << 32)
     tree = events.BuildSample(build=A, processes=(), rss=1 << 29, peak=1 << 29)
-    source.say(events.Sample(builds=(tree,), machine=machine), t=20.0)
-    source.say(events.LimitChanged(limit=LimitName.BUILDS, old=2, new=3, why="user"), t=30.0)
-    source.say(events.BuildOutput(build=A, lines=1, bytes=1, last="x"), t=40.0)
+    source.emit(events.Sample(builds=(tree,), machine=machine), t=20.0)
+    source.emit(events.LimitChanged(limit=LimitName.BUILDS, old=2, new=3, why="user"), t=30.0)
+    source.emit(events.BuildOutput(build=A, lines=1, bytes=1, last="x"), t=40.0)
     return source
 
 
@@ -224,8 +224,8 @@ async def test_it_goes_on_while_the_run_does_and_follows_the_end() -> None:
         await pilot.press("t", "plus", "plus")
         await until(pilot, lambda: "following" in text(app))
         assert "0:27 to 0:40 of 0:40" in text(app)
-        source.say(events.BuildFinished(build=A, outcome=Outcome.BUILT), t=60.0)
-        source.say(events.BuildStarted(build=B, slot=2), t=60.0)
+        source.emit(events.BuildFinished(build=A, outcome=Outcome.BUILT), t=60.0)
+        source.emit(events.BuildStarted(build=B, slot=2), t=60.0)
         await until(pilot, lambda: "0:47 to 1:00 of 1:00" in text(app) and "slot 2" in text(app))
         await pilot.press("h")
         await until(pilot, lambda: "0:43 to 0:56 of 1:00" in text(app))

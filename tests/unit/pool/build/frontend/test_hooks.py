@@ -17,15 +17,15 @@ from pool.common.errors import BackendError, ProjectError
 from pool.common.model import BuildKey, RunId
 from tests.support.build_keys import build_key
 from tests.support.child_processes import child_processes
-from tests.support.in_tree_backend import (
-    GOOD,
-    STRAY,
-    STUBBORN,
+from tests.support.hook_backend import (
+    BUILDS_WHEEL,
+    IGNORES_SIGTERM,
+    STARTS_STRAY,
     WHEEL,
     hook_call,
+    make_backend_tree,
     processes_in,
-    tree_of,
-    until,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ pathlib.Path("pid").write_bytes(pid)
 async def test_a_daemon_without_a_marker_is_ended_if_it_was_sampled_below_the_hook(
     tmp_path: Path,
 ) -> None:
-    tree = tree_of(tmp_path, DAEMON + GOOD)
+    tree = make_backend_tree(tmp_path, DAEMON + BUILDS_WHEEL)
     call = hook_call(tree)
     asked: list[float] = []
 
@@ -80,20 +80,23 @@ async def test_a_daemon_without_a_marker_is_ended_if_it_was_sampled_below_the_ho
 
 
 async def test_build_wheel_returns_the_name_of_the_wheel(hooks: HookRunner, tmp_path: Path) -> None:
-    result = await run(hooks, hook_call(tree_of(tmp_path, GOOD)))
+    result = await run(hooks, hook_call(make_backend_tree(tmp_path, BUILDS_WHEEL)))
     assert result.value == WHEEL
 
 
 async def test_the_peak_is_that_of_the_largest_process(hooks: HookRunner, tmp_path: Path) -> None:
     eater = "subprocess.run([sys.executable, '-c', 'import time; b\\'x\\' * (400 << 20)'])\n"
     result = await run(
-        hooks, hook_call(tree_of(tmp_path, "import subprocess, sys\n" + eater + GOOD))
+        hooks,
+        hook_call(make_backend_tree(tmp_path, "import subprocess, sys\n" + eater + BUILDS_WHEEL)),
     )
     assert 400 << 20 <= result.peak < 500 << 20
 
 
 async def test_on_start_gets_the_pid_on_the_loops_thread(hooks: HookRunner, tmp_path: Path) -> None:
-    call = hook_call(tree_of(tmp_path, "import os; print(os.getpid(), flush=True)\n" + GOOD))
+    call = hook_call(
+        make_backend_tree(tmp_path, "import os; print(os.getpid(), flush=True)\n" + BUILDS_WHEEL)
+    )
     told: list[tuple[int, asyncio.AbstractEventLoop]] = []
     await hooks.call(call, on_start=lambda pid: told.append((pid, asyncio.get_running_loop())))
     assert told == [(int(call.log.read_text()), asyncio.get_running_loop())]
@@ -102,12 +105,12 @@ async def test_on_start_gets_the_pid_on_the_loops_thread(hooks: HookRunner, tmp_
 async def test_a_backend_without_get_requires_has_no_requirements(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
-    call = hook_call(tree_of(tmp_path, GOOD), "get_requires_for_build_wheel")
+    call = hook_call(make_backend_tree(tmp_path, BUILDS_WHEEL), "get_requires_for_build_wheel")
     assert (await run(hooks, call)).value == []
 
 
 async def test_config_settings_reach_the_backend(hooks: HookRunner, tmp_path: Path) -> None:
-    tree = tree_of(
+    tree = make_backend_tree(
         tmp_path,
         "def get_requires_for_build_wheel(s):\n    return [f'{k}={v}' for k, v in s.items()]",
     )
@@ -139,25 +142,25 @@ async def test_a_broken_hook_has_an_error_message(
     hooks: HookRunner, tmp_path: Path, body: str, message: str
 ) -> None:
     with pytest.raises(BackendError, match=message):
-        await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
+        await run(hooks, hook_call(make_backend_tree(tmp_path, DEFINE + body)))
 
 
 @pytest.mark.parametrize("value", ["None", "'setuptools'", "['a', 1]", "{'a': 'b'}"])
 async def test_requirements_other_than_a_list_of_strings_are_refused(
     hooks: HookRunner, tmp_path: Path, value: str
 ) -> None:
-    tree = tree_of(tmp_path, f"def get_requires_for_build_wheel(s): return {value}")
+    tree = make_backend_tree(tmp_path, f"def get_requires_for_build_wheel(s): return {value}")
     with pytest.raises(BackendError, match="not a list of requirements"):
         await run(hooks, hook_call(tree, "get_requires_for_build_wheel"))
 
 
 async def test_a_missing_hook_is_named(hooks: HookRunner, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="no attribute 'build_wheel'"):
-        await run(hooks, hook_call(tree_of(tmp_path, "")))
+        await run(hooks, hook_call(make_backend_tree(tmp_path, "")))
 
 
 async def test_a_missing_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
-    call = hook_call(tree_of(tmp_path, ""), backend="flat_core.api", backend_path=())
+    call = hook_call(make_backend_tree(tmp_path, ""), backend="flat_core.api", backend_path=())
     with pytest.raises(
         BackendError, match=r"flat_core.api cannot be imported: .*flat_core"
     ) as caught:
@@ -167,14 +170,14 @@ async def test_a_missing_backend_is_named(hooks: HookRunner, tmp_path: Path) -> 
 
 
 async def test_a_missing_module_of_a_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
-    call = hook_call(tree_of(tmp_path, "import Cython"))
+    call = hook_call(make_backend_tree(tmp_path, "import Cython"))
     with pytest.raises(BackendError, match=r"odd cannot be imported: .*Cython") as caught:
         await run(hooks, call)
     assert caught.value.hint == "add cython to [build-system] requires in its pyproject.toml"
 
 
 async def test_a_missing_in_tree_backend_is_named(hooks: HookRunner, tmp_path: Path) -> None:
-    call = hook_call(tree_of(tmp_path, ""), backend="gone")
+    call = hook_call(make_backend_tree(tmp_path, ""), backend="gone")
     with pytest.raises(BackendError, match=r"gone cannot be imported: .*gone"):
         await run(hooks, call)
 
@@ -182,13 +185,15 @@ async def test_a_missing_in_tree_backend_is_named(hooks: HookRunner, tmp_path: P
 async def test_a_backend_path_outside_of_the_tree_is_refused(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
-    call = hook_call(tree_of(tmp_path, ""), backend_path=("../..",))
+    call = hook_call(make_backend_tree(tmp_path, ""), backend_path=("../..",))
     with pytest.raises(ProjectError, match="inside source tree"):
         await run(hooks, call)
 
 
 async def test_warnings_of_a_backend_go_to_its_log(hooks: HookRunner, tmp_path: Path) -> None:
-    tree = tree_of(tmp_path, "import warnings; warnings.warn('mind the gap')\n" + GOOD)
+    tree = make_backend_tree(
+        tmp_path, "import warnings; warnings.warn('mind the gap')\n" + BUILDS_WHEEL
+    )
     call = hook_call(tree)
     await run(hooks, call)
     assert "mind the gap" in call.log.read_text()
@@ -196,7 +201,7 @@ async def test_warnings_of_a_backend_go_to_its_log(hooks: HookRunner, tmp_path: 
 
 async def test_a_million_lines_are_logged_and_counted(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import sys; sys.stdout.write('x\\n' * 1_000_000); raise SystemExit('enough')"
-    call = hook_call(tree_of(tmp_path, DEFINE + body))
+    call = hook_call(make_backend_tree(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^enough \(build_wheel"):
         await run(hooks, call)
     tail = LogTail(call.log).poll()
@@ -206,7 +211,7 @@ async def test_a_million_lines_are_logged_and_counted(hooks: HookRunner, tmp_pat
 
 async def test_error_messages_have_no_escape_sequences(hooks: HookRunner, tmp_path: Path) -> None:
     body = "raise SystemExit('\\x1b[2J\\x1b]0;title\\x07\\x9b31mred\\x1b[0m')"
-    call = hook_call(tree_of(tmp_path, DEFINE + body))
+    call = hook_call(make_backend_tree(tmp_path, DEFINE + body))
     with pytest.raises(BackendError, match=r"^red \("):
         await run(hooks, call)
     assert b"\x1b[2J" in call.log.read_bytes()
@@ -215,7 +220,7 @@ async def test_error_messages_have_no_escape_sequences(hooks: HookRunner, tmp_pa
 async def test_a_hook_has_no_stdin_and_its_own_session(hooks: HookRunner, tmp_path: Path) -> None:
     body = "import os, sys; raise SystemExit(f'{sys.stdin.read()!r} {os.getsid(0) == os.getpid()}')"
     with pytest.raises(BackendError, match=r"'' True \("):
-        await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body)))
+        await run(hooks, hook_call(make_backend_tree(tmp_path, DEFINE + body)))
 
 
 async def test_a_hook_inherits_the_lock_and_no_other_descriptor(
@@ -228,7 +233,7 @@ async def test_a_hook_inherits_the_lock_and_no_other_descriptor(
     os.set_inheritable(other, True)
     try:
         with pytest.raises(BackendError) as caught:
-            await run(hooks, hook_call(tree_of(tmp_path, DEFINE + body), fds=(lock,)))
+            await run(hooks, hook_call(make_backend_tree(tmp_path, DEFINE + body), fds=(lock,)))
     finally:
         os.close(lock)
         os.close(other)
@@ -247,7 +252,7 @@ async def test_a_removed_tree_is_named(hooks: HookRunner, tmp_path: Path) -> Non
 
 
 LEAVES = (
-    STRAY
+    STARTS_STRAY
     + """
 def build_wheel(directory, settings=None, metadata=None):
     # One in the group, one out of it, one that is the child of one out of it, one nobody waits for.
@@ -258,14 +263,14 @@ def build_wheel(directory, settings=None, metadata=None):
     seen("stray", "inner", "outer")
     END
 """
-).replace("STRAY_SOURCE", repr(STRAY))
+).replace("STRAY_SOURCE", repr(STARTS_STRAY))
 
 
 @pytest.mark.parametrize(
     "end", ["raise SystemExit(3)", "raise SystemExit(0)", "os.kill(os.getpid(), 9)"]
 )
 async def test_no_process_outlives_a_hook(hooks: HookRunner, tmp_path: Path, end: str) -> None:
-    tree = tree_of(tmp_path, LEAVES.replace("END", end))
+    tree = make_backend_tree(tmp_path, LEAVES.replace("END", end))
     with pytest.raises(BackendError):
         await run(hooks, hook_call(tree))
     assert (tree / "outer").exists(), "they were never started"
@@ -275,10 +280,10 @@ async def test_no_process_outlives_a_hook(hooks: HookRunner, tmp_path: Path, end
 async def test_cancellation_sends_sigterm_and_then_kills_all(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
-    tree = tree_of(tmp_path, STUBBORN)
+    tree = make_backend_tree(tmp_path, IGNORES_SIGTERM)
     hooks._grace = 0.3
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
-    await until((tree / "ready").exists, "the hook runs")
+    await wait_until((tree / "ready").exists, "the hook runs")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -289,11 +294,11 @@ async def test_cancellation_sends_sigterm_and_then_kills_all(
 async def test_a_second_cancellation_still_waits_for_the_end(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
-    tree = tree_of(tmp_path, STUBBORN)
+    tree = make_backend_tree(tmp_path, IGNORES_SIGTERM)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
-    await until((tree / "ready").exists, "the hook runs")
+    await wait_until((tree / "ready").exists, "the hook runs")
     task.cancel()
-    await until((tree / "asked").exists, "it was asked to end")
+    await wait_until((tree / "asked").exists, "it was asked to end")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -301,9 +306,9 @@ async def test_a_second_cancellation_still_waits_for_the_end(
 
 
 async def test_kill_all_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> None:
-    tree = tree_of(tmp_path, STUBBORN)
+    tree = make_backend_tree(tmp_path, IGNORES_SIGTERM)
     task = asyncio.ensure_future(run(hooks, hook_call(tree)))
-    await until((tree / "ready").exists, "the hook runs")
+    await wait_until((tree / "ready").exists, "the hook runs")
     hooks.kill_all(build_key().run)
     with pytest.raises(BackendError, match="killed by SIGKILL"):
         await task
@@ -312,9 +317,9 @@ async def test_kill_all_gives_no_grace(hooks: HookRunner, tmp_path: Path) -> Non
 
 async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> None:
     hooks = HookRunner(RunId("test-queue"), workers=1)
-    tree = tree_of(tmp_path, STUBBORN)
+    tree = make_backend_tree(tmp_path, IGNORES_SIGTERM)
     first = asyncio.ensure_future(run(hooks, hook_call(tree)))
-    await until((tree / "ready").exists, "the hook runs")
+    await wait_until((tree / "ready").exists, "the hook runs")
     second = asyncio.ensure_future(run(hooks, hook_call(tree)))
     await asyncio.sleep(0)
     second.cancel()
@@ -330,10 +335,10 @@ async def test_a_hook_cancelled_in_the_queue_never_starts(tmp_path: Path) -> Non
 async def test_the_end_of_one_build_does_not_end_processes_of_another(
     hooks: HookRunner, tmp_path: Path
 ) -> None:
-    stubborn = tree_of(tmp_path / "one", STUBBORN)
+    stubborn = make_backend_tree(tmp_path / "one", IGNORES_SIGTERM)
     task = asyncio.ensure_future(run(hooks, hook_call(stubborn)))
-    await until((stubborn / "ready").exists, "the hook runs")
-    call = hook_call(tree_of(tmp_path / "two", GOOD))
+    await wait_until((stubborn / "ready").exists, "the hook runs")
+    call = hook_call(make_backend_tree(tmp_path / "two", BUILDS_WHEEL))
     await run(
         hooks,
         HookCall(

@@ -11,7 +11,7 @@ import pytest
 from pool.common.errors import HashMismatchError, PackageIndexError, SettingsError
 from pool.sources.index.client import MAX_PAGE_AGE
 from pool.sources.index.http import ATTEMPTS
-from tests.support.index_server import Answer, Client, Server
+from tests.support.index_server import Client, Response, Server
 from tests.support.makers import make_index, make_sdist, make_wheel
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ async def test_no_such_project_is_no_error_and_is_remembered(
     async with client.open(f"{server.url}/simple/") as index:
         assert await index.files("missing") == ()
         assert await index.files("missing") == ()
-    assert server.asked("/simple/missing/") == 1
+    assert server.count_requests("/simple/missing/") == 1
 
 
 async def test_a_page_is_asked_for_again_when_old_and_only_compared(
@@ -106,15 +106,15 @@ async def test_a_page_is_asked_for_again_when_old_and_only_compared(
 ) -> None:
     path = "/simple/thing/"
     page = (server.root / "simple" / "thing" / "index.html").read_bytes()
-    server.queued[path] += [Answer(body=page, headers={"ETag": '"one"'}), Answer(status=304)]
+    server.queued[path] += [Response(body=page, headers={"ETag": '"one"'}), Response(status=304)]
     async with client.open(f"{server.url}/simple") as index:
         first = await index.files("thing")
         client.clock.forward(MAX_PAGE_AGE - 1)
         await index.files("thing")
-        assert server.asked(path) == 1
+        assert server.count_requests(path) == 1
         client.clock.forward(2)
         assert await index.files("thing") == first
-    assert server.asked(path) == 2
+    assert server.count_requests(path) == 2
     assert server.requests[-1][1]["if-none-match"] == '"one"'
 
 
@@ -144,58 +144,58 @@ async def test_a_file_is_fetched_once_and_is_right(
 
 
 async def test_a_file_without_a_promise_gets_its_digest(
-    server: Server, client: Client, made: Path, silent: Progress
+    server: Server, client: Client, made: Path, ignore_progress: Progress
 ) -> None:
     make_index(server.root, [made / "thing-1.0.tar.gz"], hashes=False)
     async with client.open(f"{server.url}/simple") as index:
         (sdist,) = await index.files("thing")
-        fetched = await index.fetch(sdist, silent)
+        fetched = await index.fetch(sdist, ignore_progress)
     assert fetched.sha256 == hashlib.sha256(fetched.path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
 async def test_a_wrong_digest_is_refused_and_nothing_is_kept(
-    server: Server, client: Client, made: Path, silent: Progress, scheme: str
+    server: Server, client: Client, made: Path, ignore_progress: Progress, scheme: str
 ) -> None:
     (server.root / "files" / "thing-1.0.tar.gz").write_bytes(b"something else")
     place = server.url if scheme == "http" else server.root.as_uri()
     async with client.open(f"{place}/simple") as index:
         sdist = (await index.files("thing"))[0]
         with pytest.raises(HashMismatchError, match=r"thing-1\.0\.tar\.gz: its sha256 is"):
-            await index.fetch(sdist, silent)
+            await index.fetch(sdist, ignore_progress)
     assert not [path for path in client.cache.rglob("files/*") if path.is_file()]
     assert client.pauses == []
 
 
 async def test_passing_trouble_is_waited_out(
-    server: Server, client: Client, made: Path, silent: Progress
+    server: Server, client: Client, made: Path, ignore_progress: Progress
 ) -> None:
     file = "/files/thing-1.0.tar.gz"
-    server.queued["/simple/thing/"] += [Answer(status=500), Answer(status=503)]
+    server.queued["/simple/thing/"] += [Response(status=500), Response(status=503)]
     server.queued[file] += [
-        Answer(status=429, headers={"Retry-After": "7"}),
-        Answer(body=b"0" * 5000, cut=100),
-        Answer(status=502),
+        Response(status=429, headers={"Retry-After": "7"}),
+        Response(body=b"0" * 5000, cut=100),
+        Response(status=502),
     ]
     async with client.open(f"{server.url}/simple") as index:
         sdist = (await index.files("thing"))[0]
-        fetched = await index.fetch(sdist, silent)
+        fetched = await index.fetch(sdist, ignore_progress)
     assert fetched.path.read_bytes() == (made / sdist.filename).read_bytes()
     # What came before the break was wrong, so that all of it had to come again.
-    assert server.ranges_asked(file) == [None, None, "bytes=100-", "bytes=100-", None]
+    assert server.requested_ranges(file) == [None, None, "bytes=100-", "bytes=100-", None]
     assert client.pauses == [0.5, 1.0, 7.0, 0.5, 1.0, 2.0]
 
 
 async def test_a_date_to_wait_for_is_understood(server: Server, client: Client, made: Path) -> None:
     date = {"Retry-After": "Thu, 01 Jan 2026 00:00:09 GMT"}
-    server.queued["/simple/thing/"] += [Answer(status=429, headers=date)]
+    server.queued["/simple/thing/"] += [Response(status=429, headers=date)]
     async with client.open(f"{server.url}/simple") as index:
         await index.files("thing")
     assert client.pauses == [9.0]
 
 
 async def test_lasting_trouble_names_the_place(server: Server, client: Client) -> None:
-    server.queued["/simple/thing/"] += [Answer(status=503)] * ATTEMPTS
+    server.queued["/simple/thing/"] += [Response(status=503)] * ATTEMPTS
     async with client.open(f"{server.url}/simple") as index:
         with pytest.raises(PackageIndexError, match=r"127\.0\.0\.1.*answered 503"):
             await index.files("thing")
@@ -203,7 +203,7 @@ async def test_lasting_trouble_names_the_place(server: Server, client: Client) -
 
 
 async def test_a_refusal_is_not_repeated(server: Server, client: Client) -> None:
-    server.queued["/simple/thing/"] += [Answer(status=403)]
+    server.queued["/simple/thing/"] += [Response(status=403)]
     async with client.open(f"{server.url}/simple") as index:
         with pytest.raises(PackageIndexError, match="403 Forbidden") as caught:
             await index.files("thing")
@@ -230,20 +230,20 @@ async def test_a_url_that_is_none_is_said_at_once(client: Client, url: str) -> N
 
 async def test_a_page_that_is_none_is_said(server: Server, client: Client) -> None:
     json = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
-    server.queued["/simple/thing/"] += [Answer(body=b'{"files": [{"url": 3}]}', headers=json)]
+    server.queued["/simple/thing/"] += [Response(body=b'{"files": [{"url": 3}]}', headers=json)]
     async with client.open(f"{server.url}/simple") as index:
         with pytest.raises(PackageIndexError, match="page of thing cannot be read"):
             await index.files("thing")
 
 
 async def test_a_login_serves_the_files_of_its_host_too(
-    server: Server, client: Client, made: Path, silent: Progress
+    server: Server, client: Client, made: Path, ignore_progress: Progress
 ) -> None:
     place = server.url.replace("http://", "http://me:pass%40word@")
     async with client.open(f"{place}/simple") as index:
         files = await index.files("thing")
         assert "pass" not in files[0].url
-        await index.fetch(files[0], silent)
+        await index.fetch(files[0], ignore_progress)
     expected = "Basic " + base64.b64encode(b"me:pass@word").decode()
     assert [headers.get("authorization") for _, headers in server.requests] == [expected] * 2
     kept = b"".join(path.read_bytes() for path in client.cache.rglob("*") if path.is_file())
@@ -300,8 +300,8 @@ async def test_metadata_beside_a_wheel_is_fetched_once(
     offer = "sha256=" + hashlib.sha256(text.encode()).hexdigest()
     for _ in range(2):
         assert await offered(server, made, client, offer, text) == text
-    assert server.asked(METADATA) == 1
-    assert server.asked(METADATA.removesuffix(".metadata")) == 0
+    assert server.count_requests(METADATA) == 1
+    assert server.count_requests(METADATA.removesuffix(".metadata")) == 0
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ async def test_metadata_that_is_none_is_left_to_the_wheel(
 async def test_metadata_that_is_offered_but_not_there_is_left_to_the_wheel(
     server: Server, client: Client, made: Path, status: int
 ) -> None:
-    server.queued[METADATA] += [Answer(status=status, body=b"Name: thing\n")]
+    server.queued[METADATA] += [Response(status=status, body=b"Name: thing\n")]
     assert await offered(server, made, client, "true", "Name: thing\n") is None
 
 

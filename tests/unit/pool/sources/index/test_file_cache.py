@@ -20,8 +20,8 @@ from pool.sources.index.file_cache import MAX_PARTIAL_AGE
 from pool.sources.index.http import ATTEMPTS
 from pool.sources.index.simple_api import IndexFile
 from pool.system.locks.lock_file import LockFile
-from tests.support.in_tree_backend import until
-from tests.support.index_server import Answer, Client, Server
+from tests.support.hook_backend import wait_until
+from tests.support.index_server import Client, Response, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ async def test_what_breaks_off_goes_on_where_it_was(
 ) -> None:
     server.cut = 300_000
     told = await fetched(client, file)
-    asked = server.ranges_asked(PATH)
+    asked = server.requested_ranges(PATH)
     assert asked == [None, "bytes=300000-", "bytes=600000-", "bytes=900000-"]
     assert told == sorted(told)
     assert told[-1] == len(BODY)
@@ -104,13 +104,16 @@ async def test_any_number_of_breaks_is_fine_as_long_as_each_gets_further(
 async def test_a_later_run_goes_on_where_an_earlier_one_gave_up(
     server: Server, client: Client, file: IndexFile
 ) -> None:
-    server.queued[PATH] += [Answer(body=BODY, cut=700_000), *[Answer(status=503)] * (ATTEMPTS - 1)]
+    server.queued[PATH] += [
+        Response(body=BODY, cut=700_000),
+        *[Response(status=503)] * (ATTEMPTS - 1),
+    ]
     with pytest.raises(PackageIndexError, match="503"):
         await fetched(client, file)
     assert not (client.cache / "files" / SHA256).exists(), "a part must not look like the whole"
     server.requests.clear()
     told = await fetched(client, file)
-    assert server.ranges_asked(PATH) == ["bytes=700000-"]
+    assert server.requested_ranges(PATH) == ["bytes=700000-"]
     assert told[0] > 700_000
     assert leftovers(client) == []
 
@@ -121,7 +124,7 @@ async def test_a_server_that_knows_no_ranges_sends_all_of_it(
     server.ranges = False
     began(client, BODY[:1000])
     await fetched(client, file)
-    assert server.ranges_asked(PATH) == ["bytes=1000-"]
+    assert server.requested_ranges(PATH) == ["bytes=1000-"]
 
 
 async def test_a_server_that_always_breaks_off_at_one_place_is_given_up(
@@ -158,7 +161,7 @@ async def test_a_weak_name_does_not_serve_for_ranges_but_a_date_does(
 ) -> None:
     date = "Thu, 01 Jan 2026 00:00:09 GMT"
     said = {"ETag": 'W/"this"', "Last-Modified": date}
-    server.queued[PATH] += [Answer(body=BODY, headers=said, cut=1000)]
+    server.queued[PATH] += [Response(body=BODY, headers=said, cut=1000)]
     await fetched(client, file)
     assert server.requests[1][1]["if-range"] == date
 
@@ -168,7 +171,7 @@ async def test_a_part_that_was_wrong_is_thrown_away_and_all_of_it_fetched(
 ) -> None:
     began(client, b"x" * 1000)
     await fetched(client, file)
-    assert server.ranges_asked(PATH) == ["bytes=1000-", None]
+    assert server.requested_ranges(PATH) == ["bytes=1000-", None]
 
 
 @pytest.mark.parametrize("have", [BODY, BODY + b"more"])
@@ -177,7 +180,9 @@ async def test_a_part_that_is_all_of_it_or_more(
 ) -> None:
     began(client, have)
     await fetched(client, file)
-    assert server.ranges_asked(PATH) == [f"bytes={len(have)}-", None][: 1 if have == BODY else 2]
+    assert (
+        server.requested_ranges(PATH) == [f"bytes={len(have)}-", None][: 1 if have == BODY else 2]
+    )
 
 
 @pytest.mark.parametrize("said", ["bytes 7-9/10", "bytes x-y/z", ""])
@@ -185,9 +190,9 @@ async def test_a_range_that_was_not_asked_for_is_not_taken(
     server: Server, client: Client, file: IndexFile, said: str
 ) -> None:
     began(client, BODY[:1000])
-    server.queued[PATH] += [Answer(status=206, body=b"abc", headers={"Content-Range": said})]
+    server.queued[PATH] += [Response(status=206, body=b"abc", headers={"Content-Range": said})]
     await fetched(client, file)
-    assert server.ranges_asked(PATH) == ["bytes=1000-", None]
+    assert server.requested_ranges(PATH) == ["bytes=1000-", None]
 
 
 async def test_a_wrong_file_is_thrown_away(server: Server, client: Client, file: IndexFile) -> None:
@@ -210,13 +215,13 @@ async def test_all_promises_have_to_come_true(server: Server, client: Client) ->
 
 
 async def test_a_promise_that_is_no_digest_leads_nowhere(
-    server: Server, client: Client, silent: Progress, file: IndexFile
+    server: Server, client: Client, ignore_progress: Progress, file: IndexFile
 ) -> None:
     odd = listed(server, sha256="../../../elsewhere")
     async with client.open() as index:
         assert index.find_cached(odd) is None
         with pytest.raises(HashMismatchError):
-            await index.fetch(odd, silent)
+            await index.fetch(odd, ignore_progress)
     assert list(client.cache.rglob("*elsewhere*")) == []
 
 
@@ -226,7 +231,7 @@ async def test_one_of_the_demanded_digests_is_enough(
     wrong = "sha256:" + "0" * 64
     for demanded in ({f"sha256:{SHA256}", wrong}, {SHA512}, {SHA512, wrong}):
         await fetched(client, file, required_hashes=frozenset(demanded))
-    assert server.asked(PATH) == 1, "what is here is read again, not fetched again"
+    assert server.count_requests(PATH) == 1, "what is here is read again, not fetched again"
 
 
 async def test_what_is_not_demanded_is_named_with_both_digests(
@@ -262,7 +267,7 @@ async def test_a_demanded_digest_names_a_file_that_nobody_promised(
     await fetched(
         client, listed(server, md5=hashlib.md5(BODY).hexdigest()), required_hashes=demanded
     )
-    assert server.ranges_asked(PATH) == ["bytes=1000-"]
+    assert server.requested_ranges(PATH) == ["bytes=1000-"]
     async with client.open() as index:
         assert index.find_cached(listed(server, md5="x"), demanded) is not None
 
@@ -275,7 +280,7 @@ async def test_two_clients_that_want_one_file_fetch_it_once(
 ) -> None:
     other = Client(client.cache)
     await asyncio.gather(*(fetched(one, file) for one in (client, other, client, other)))
-    assert server.asked(PATH) == 1
+    assert server.count_requests(PATH) == 1
     assert leftovers(client) == []
 
 
@@ -283,10 +288,10 @@ async def test_who_waits_goes_on_where_the_first_one_gave_up(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     gate = threading.Event()
-    server.queued[PATH] += [Answer(body=BODY, cut=500_000, gate=gate)]
-    server.queued[PATH] += [Answer(status=403)]
+    server.queued[PATH] += [Response(body=BODY, cut=500_000, gate=gate)]
+    server.queued[PATH] += [Response(status=403)]
     first = asyncio.ensure_future(fetched(client, file))
-    await until(lambda: server.requests, "the first asks")
+    await wait_until(lambda: server.requests, "the first asks")
     second = asyncio.ensure_future(fetched(Client(client.cache), file))
     for _ in range(5):
         await asyncio.sleep(0)
@@ -294,7 +299,7 @@ async def test_who_waits_goes_on_where_the_first_one_gave_up(
     with pytest.raises(PackageIndexError, match="403"):
         await first
     await second
-    assert server.ranges_asked(PATH) == [None, "bytes=500000-", "bytes=500000-"]
+    assert server.requested_ranges(PATH) == [None, "bytes=500000-", "bytes=500000-"]
 
 
 async def test_who_waits_can_be_cancelled(server: Server, client: Client, file: IndexFile) -> None:
@@ -328,13 +333,12 @@ async def test_what_was_cancelled_is_gone_on_with(
     assert have > 500_000
     server.requests.clear()
     await fetched(client, file)
-    assert server.ranges_asked(PATH) == [f"bytes={have}-"]
+    assert server.requested_ranges(PATH) == [f"bytes={have}-"]
 
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from tests.support.in_tree_backend import until
 from tests.support.index_server import Client
 from pool.sources.index.simple_api import IndexFile
 
@@ -356,7 +360,7 @@ async def test_a_killed_writer_is_followed_by_who_waits_for_it(
 ) -> None:
     gate = threading.Event()
     whole = {"Content-Length": str(len(BODY))}
-    server.queued[PATH] += [Answer(body=BODY[:400_000], headers=whole, after=gate)]
+    server.queued[PATH] += [Response(body=BODY[:400_000], headers=whole, after=gate)]
     arguments = [str(client.cache), file.url, SHA256, NAME]
     writer = subprocess.Popen([sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE)
     try:
@@ -373,7 +377,7 @@ async def test_a_killed_writer_is_followed_by_who_waits_for_it(
         writer.communicate()
         gate.set()
     await waiter
-    assert server.ranges_asked(PATH) == [None, "bytes=400000-"]
+    assert server.requested_ranges(PATH) == [None, "bytes=400000-"]
 
 
 async def test_old_parts_are_removed_unless_somebody_writes_to_them(
@@ -399,21 +403,21 @@ async def test_old_parts_are_removed_unless_somebody_writes_to_them(
 
 
 async def test_more_downloads_go_on_at_once_than_a_small_pool_has_connections(
-    server: Server, client: Client, silent: Progress
+    server: Server, client: Client, ignore_progress: Progress
 ) -> None:
     gate = threading.Event()
     (server.root / "files").mkdir()
     files = []
     for number in range(80):
         name = f"thing-{number}.tar.gz"
-        server.queued[f"/files/{name}"] += [Answer(body=b"x", gate=gate)]
+        server.queued[f"/files/{name}"] += [Response(body=b"x", gate=gate)]
         url = f"{server.url}/files/{name}"
         files.append(
             IndexFile(filename=name, project="thing", url=url, kind="sdist", version=str(number))  # type: ignore[arg-type] # normalised as it is
         )
     async with client.open() as index:
-        tasks = [asyncio.ensure_future(index.fetch(one, silent)) for one in files]
-        await until(lambda: server.most_at_once == 80, "all are answered at once")
+        tasks = [asyncio.ensure_future(index.fetch(one, ignore_progress)) for one in files]
+        await wait_until(lambda: server.most_at_once == 80, "all are answered at once")
         gate.set()
         await asyncio.gather(*tasks)
 
@@ -422,56 +426,62 @@ async def test_more_downloads_go_on_at_once_than_a_small_pool_has_connections(
 
 
 async def test_a_url_is_fetched_and_asked_again_only_whether_it_is_the_same(
-    server: Server, client: Client, file: IndexFile, silent: Progress
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     server.etags[PATH] = '"one"'
     async with client.open() as index:
-        first = await index.fetch_url(file.url, on_progress=silent)
+        first = await index.fetch_url(file.url, on_progress=ignore_progress)
         assert first.path.read_bytes() == BODY
-        assert await index.fetch_url(file.url, on_progress=silent) == first
+        assert await index.fetch_url(file.url, on_progress=ignore_progress) == first
         assert server.requests[-1][1]["if-none-match"] == '"one"'
         server.etags[PATH] = '"two"'
         (server.root / "files" / NAME).write_bytes(b"new")
-        second = await index.fetch_url(file.url, on_progress=silent)
+        second = await index.fetch_url(file.url, on_progress=ignore_progress)
         assert second.path.read_bytes() == b"new"
         assert first.path.exists()
 
 
 async def test_a_url_without_etag_is_fetched_each_time(
-    server: Server, client: Client, file: IndexFile, silent: Progress
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     async with client.open() as index:
         for _ in range(2):
-            await index.fetch_url(file.url, on_progress=silent)
-    assert server.asked(PATH) == 2
+            await index.fetch_url(file.url, on_progress=ignore_progress)
+    assert server.count_requests(PATH) == 2
 
 
 async def test_a_url_with_a_demanded_digest_is_fetched_once_and_resumed(
-    server: Server, client: Client, file: IndexFile, silent: Progress
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     began(client, BODY[:1000])
     demanded = frozenset({f"sha256:{SHA256}"})
     async with client.open() as index:
         for _ in range(2):
-            got = await index.fetch_url(file.url, on_progress=silent, required_hashes=demanded)
+            got = await index.fetch_url(
+                file.url, on_progress=ignore_progress, required_hashes=demanded
+            )
             assert got.path.read_bytes() == BODY
         with pytest.raises(HashMismatchError, match="but one of these is required: sha256:00"):
             await index.fetch_url(
-                file.url, on_progress=silent, required_hashes=frozenset({"sha256:" + "0" * 64})
+                file.url,
+                on_progress=ignore_progress,
+                required_hashes=frozenset({"sha256:" + "0" * 64}),
             )
-    assert server.ranges_asked(PATH) == ["bytes=1000-", None]
+    assert server.requested_ranges(PATH) == ["bytes=1000-", None]
 
 
 async def test_a_kept_url_still_has_to_be_what_is_demanded(
-    server: Server, client: Client, file: IndexFile, silent: Progress
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     server.etags[PATH] = '"one"'
     async with client.open() as index:
-        await index.fetch_url(file.url, on_progress=silent)
-        await index.fetch_url(file.url, on_progress=silent, required_hashes=frozenset({SHA512}))
+        await index.fetch_url(file.url, on_progress=ignore_progress)
+        await index.fetch_url(
+            file.url, on_progress=ignore_progress, required_hashes=frozenset({SHA512})
+        )
         wrong = frozenset({"sha512:00"})
         with pytest.raises(HashMismatchError):
-            await index.fetch_url(file.url, on_progress=silent, required_hashes=wrong)
+            await index.fetch_url(file.url, on_progress=ignore_progress, required_hashes=wrong)
 
 
 @pytest.mark.parametrize(
@@ -493,7 +503,7 @@ async def test_the_name_is_that_of_the_url_or_the_servers(
         pass
 
     headers = {"Content-Disposition": disposition} if disposition else {}
-    server.queued[path] += [Answer(body=b"x", headers=headers)]
+    server.queued[path] += [Response(body=b"x", headers=headers)]
     demanded = frozenset({"sha256:" + hashlib.sha256(b"x").hexdigest()})
     async with client.open() as index:
         got = await index.fetch_url(server.url + path, on_progress=silent, required_hashes=demanded)
@@ -505,20 +515,20 @@ async def test_the_name_is_that_of_the_url_or_the_servers(
 
 
 async def test_a_file_url_is_taken_where_it_is(
-    server: Server, client: Client, file: IndexFile, silent: Progress
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     path = server.root / "files" / NAME
     async with client.open() as index:
         got = await index.fetch_url(
-            path.as_uri(), on_progress=silent, required_hashes=frozenset({SHA512})
+            path.as_uri(), on_progress=ignore_progress, required_hashes=frozenset({SHA512})
         )
         assert got.path == path
         with pytest.raises(HashMismatchError):
             await index.fetch_url(
-                path.as_uri(), on_progress=silent, required_hashes=frozenset({"sha256:00"})
+                path.as_uri(), on_progress=ignore_progress, required_hashes=frozenset({"sha256:00"})
             )
         with pytest.raises(PackageIndexError, match="none: no such file"):
-            await index.fetch_url((path / "none").as_uri(), on_progress=silent)
+            await index.fetch_url((path / "none").as_uri(), on_progress=ignore_progress)
 
 
 async def test_a_part_of_another_user_is_left_alone(

@@ -10,11 +10,11 @@ from packaging.utils import canonicalize_name
 
 from pool.sources.index.simple_api import IndexFile, parse_filename
 
-__all__ = ["MACHINE", "Machine", "offered"]
+__all__ = ["INTERPRETER", "FakeInterpreter", "make_index_file"]
 
 
 @dataclass(frozen=True)
-class Machine:
+class FakeInterpreter:
     """An interpreter that is nowhere."""
 
     python_version: str = "3.11.7"
@@ -34,10 +34,10 @@ class Machine:
     )
 
 
-MACHINE = Machine()
+INTERPRETER = FakeInterpreter()
 
 
-def offered(
+def make_index_file(
     filename: str, *, requires_python: str | None = None, yanked: bool = False
 ) -> IndexFile:
     """Return a file as an index lists it; the project is what stands before the first dash."""

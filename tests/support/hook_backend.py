@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WHEEL = "thing-1.0-py3-none-any.whl"
-GOOD = f"""
+BUILDS_WHEEL = f"""
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     open(wheel_directory + "/{WHEEL}", "w").close()
     return "{WHEEL}"
 """
 # Starts a process that leaves its group and session, then writes its pid down and stays.
-STRAY = """
+STARTS_STRAY = """
 import os, subprocess, sys, time
 def stray(name):
     code = "import os, pathlib, time; pathlib.Path(%r).write_text(str(os.getpid())); time.sleep(600)"
@@ -36,8 +36,8 @@ def seen(*names):
 """
 
 # Does not end when asked to, and has a stray.
-STUBBORN = (
-    STRAY
+IGNORES_SIGTERM = (
+    STARTS_STRAY
     + """
 import signal
 def build_wheel(directory, settings=None, metadata=None):
@@ -51,7 +51,7 @@ def build_wheel(directory, settings=None, metadata=None):
 )
 
 
-def tree_of(tmp_path: Path, backend: str) -> Path:
+def make_backend_tree(tmp_path: Path, backend: str) -> Path:
     """Make a tree whose backend is the module ``odd`` in its folder ``here``."""
     (tmp_path / "tree" / "here").mkdir(parents=True)
     (tmp_path / "tree" / "here" / "odd.py").write_text(textwrap.dedent(backend))
@@ -92,7 +92,7 @@ def processes_in(tree: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
-async def until(condition: Callable[[], object], what: str) -> None:
+async def wait_until(condition: Callable[[], object], what: str) -> None:
     """Wait for something that another process does."""
     try:
         async with asyncio.timeout(30):

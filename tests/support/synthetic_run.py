@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["made_up"]
+__all__ = ["write_synthetic_run"]
 
 COUNT, ROUND, WORK = 40, 3.0, 2.5
 """Builds, two at once; seconds from one pair to the next, and those of each build."""
@@ -28,7 +28,7 @@ HEADER = v.Header(
 )  # fmt: skip
 
 
-def made_up(path: Path) -> None:
+def write_synthetic_run(path: Path) -> None:
     """Write a journal of a minute and its logs: 40 builds from p00 on; p05 and p11 fail."""
     lines = [pool.encode_header(HEADER)]
     told = sorted(_story(), key=lambda event: event.t)
