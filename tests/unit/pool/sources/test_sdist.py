@@ -83,7 +83,9 @@ def test_only_the_beginning_is_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = (member("thing-1.0/data"), bytes(3 << 20))
-    path = write_tar(tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode()))
+    path = write_tar(
+        tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode())
+    )
     assert read_static_metadata(path) == STATIC
     monkeypatch.setattr(sdistfile, "MAX_BYTES", 1 << 20)
     assert read_static_metadata(path) is None
