@@ -1,4 +1,4 @@
-"""Words and tables for ``wheelpool cache``: what is in the cache, and what was removed from it."""
+"""The command ``wheelpool cache``: lists the contents of the cache, and prunes it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 __all__ = ["list_contents", "parse_selection", "preview_prune", "prune_cache"]
 
 DEFAULT_DAYS = 30.0
-"""What is pruned where nobody says: what was not used for so long."""
+"""Without options, entries that were not used for this number of days are pruned."""
 
 
-# What is in it
+# Contents
 
 
 def list_contents(cache_dir: Path) -> Iterator[str]:
     """Yield the lines of ``cache info``."""
-    found = pool.list_entries(cache_dir)
+    entries = pool.list_entries(cache_dir)
     yield pool.clean_line(str(cache_dir), longest=4000)
-    if not found:
-        yield "nothing in it"
+    if not entries:
+        yield "empty"
         return
     rows = [("", "entries", "size", "oldest use")]
-    rows += [_row(kind, of_kind) for kind, of_kind in _by_kind(found).items()]
-    rows.append(_row("in all", found))
+    rows += [_row(kind, of_kind) for kind, of_kind in _by_kind(entries).items()]
+    rows.append(_row("total", entries))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, entries, bytes_, used in rows:
-        cells = (name.ljust(widths[0]), entries.rjust(widths[1]), bytes_.rjust(widths[2]), used)
+    for name, count, bytes_, used in rows:
+        cells = (name.ljust(widths[0]), count.rjust(widths[1]), bytes_.rjust(widths[2]), used)
         yield "  ".join(cells).rstrip()
     if seconds := sum(
         wheel.seconds for wheel in pool.WheelCache(cache_dir, pool.SystemClock()).entries()
@@ -61,24 +61,24 @@ def _bytes(found: Iterable[CacheEntry]) -> int:
     return sum(item.bytes for item in found)
 
 
-# What goes
+# Pruning
 
 
 def parse_selection(
     older_than: str | None, max_size: str | None, *, everything: bool
 ) -> Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]:
-    """Return what chooses among all there is.
+    """Return a function that selects the entries to prune.
 
     Args:
-        older_than: days, as typed.
-        max_size: of all that stays, as typed: ``500M``, ``1.5 GiB``, bytes.
-        everything: whether all goes.
+        older_than: days since the last use, as typed.
+        max_size: the size of all entries that stay, as typed: ``500M``, ``1.5 GiB``, bytes.
+        everything: whether all entries are pruned.
 
     Raises:
-        SettingsError: a value that cannot be used, or flags that contradict each other.
+        SettingsError: a value is invalid, or flags exclude each other.
     """
     if everything and (older_than is not None or max_size is not None):
-        raise pool.SettingsError("--all: leaves nothing for --older-than or --max-size to decide")
+        raise pool.SettingsError("--all cannot be combined with --older-than or --max-size")
     if everything:
         return list
     days = _days(older_than) if older_than is not None else None
@@ -109,12 +109,12 @@ def prune_cache(
     choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[str], None],
 ) -> Iterator[str]:
-    """Remove what is chosen; yield lines about it.
+    """Remove the selected entries; yield lines about them.
 
     Args:
         cache_dir: the cache.
-        choose: what `choice` returned.
-        on_wait: told in a line who uses the cache, if that has to be waited for.
+        choose: the function of `parse_selection`.
+        on_wait: called with a line about the runs that use the cache, if it has to wait for them.
 
     Raises:
         LockError: the cache cannot be locked.
@@ -123,23 +123,23 @@ def prune_cache(
         yield "nothing to remove"
         return
     removed = pool.prune_cache(cache_dir, choose, lambda runs: on_wait(_users(runs)))
-    yield from _told(removed, "removed")
+    yield from _removal_lines(removed, "removed")
 
 
 def preview_prune(
     cache_dir: Path, choose: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]]
 ) -> Iterator[str]:
-    """Yield the same lines about what would be removed now."""
-    yield from _told(choose(pool.list_entries(cache_dir)), "would remove")
+    """Yield the lines of `prune_cache` for the entries that it would remove."""
+    yield from _removal_lines(choose(pool.list_entries(cache_dir)), "would remove")
 
 
-def _told(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:
+def _removal_lines(gone: Sequence[CacheEntry], verb: str) -> Iterator[str]:
     if not gone:
         yield "nothing to remove"
         return
     for kind, found in _by_kind(gone).items():
         yield f"{verb} {kind}: {len(found)}, {format_size(_bytes(found))}"
-    yield f"{verb} in all: {format_size(_bytes(gone))}"
+    yield f"{verb} in total: {format_size(_bytes(gone))}"
 
 
 def _users(runs: Sequence[str]) -> str:

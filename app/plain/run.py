@@ -1,7 +1,7 @@
-"""A run without a screen: lines on stderr, wheel paths or events on stdout, signals for keys.
+"""A run without a screen: lines on stderr, wheel paths or events on stdout, signals as controls.
 
-What is said comes from `app.plain.printer`; here is who is told, and when. Where stderr is a terminal
-one more line, drawn by Rich, follows the progress below the others; Rich is not loaded otherwise.
+`app.plain.printer` makes the lines; this module sends them to their streams. If stderr is a
+terminal, Rich draws a progress line below them; otherwise Rich is not loaded.
 """
 
 from __future__ import annotations
@@ -40,25 +40,26 @@ __all__ = [
 ]
 
 _TICK_SECONDS = 0.25
-"""How often the progress line is drawn while nothing happens."""
-_PATIENCE_SECONDS = 0.3
-_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""The interval of the progress line while no event comes."""
+_STOP_SECONDS = 0.3
+"""The time in which a stopped run ends without a message."""
+_STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Outlet(Protocol):
-    """Where lines go."""
+    """The destination of lines."""
 
     def write(self, line: Line) -> None:
-        """Show one line."""
+        """Print one line."""
         ...
 
     def draw(self, state: pool.RunState) -> None:
-        """Show how far the run is, where there is a place for that."""
+        """Draw the progress of the run, if the destination has a place for it."""
         ...
 
 
 class PlainOutlet:
-    """Lines to a stream that may have lost its reader."""
+    """Prints lines to a stream whose reader may be gone."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -66,17 +67,17 @@ class PlainOutlet:
         self._plain = {} if utf8 else {ord("┄"): "-", ord("…"): "..."}
 
     def write(self, line: Line) -> None:
-        """Write one line; where that does not work, there is nobody to tell."""
+        """Print one line; ignore that the reader is gone."""
         if self._stream is not None:
             with suppress(OSError):
                 print(line.text.translate(self._plain), file=self._stream, flush=True)
 
     def draw(self, state: pool.RunState) -> None:
-        """Do nothing: a log is no place for what is overwritten."""
+        """Do nothing: a log cannot overwrite a progress line."""
 
 
 class _GithubOutlet:
-    """Lines that GitHub's runner reads along, with its commands around them."""
+    """Prints lines with workflow commands of GitHub Actions around them."""
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
@@ -90,8 +91,8 @@ class _GithubOutlet:
         self._outlet.draw(state)
 
 
-class _AnnouncingOutlet:
-    """Tells those who look at another window, too: the title of this one, and a bell."""
+class _TitleOutlet:
+    """Sets the title of the terminal and rings its bell, for a user who looks at another window."""
 
     def __init__(self, outlet: Outlet, stream: TextIO, manner: DisplayOptions) -> None:
         self._outlet = outlet
@@ -111,7 +112,7 @@ class _AnnouncingOutlet:
             self._put(title.BELL)
 
     def _put(self, text: str) -> None:
-        with suppress(OSError):  # The terminal is gone: the run goes on.
+        with suppress(OSError):  # The terminal is gone; the run continues.
             print(text, end="", file=self._stream, flush=True)
 
     @contextmanager
@@ -124,14 +125,14 @@ class _AnnouncingOutlet:
 
 
 def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
-    """Start a run, tell what happens until it has ended, and return its exit code."""
+    """Start a run, print its events until it has ended, and return its exit code."""
     printer = Printer(manner.verbosity, session.header, pool.logs_path(session.journal))
 
-    def end(asked: int) -> None:
-        session.send(pool.Stop(now=asked > 1))
+    def end(count: int) -> None:
+        session.send(pool.Stop(now=count > 1))
 
     with _outlet(manner) as outlet, handle_signals(session.send, end):
-        # Not before: the outlet may put a stdout of its own in place of the terminal.
+        # The outlet may replace `sys.stdout`, so it is read here.
         results = _Results(sys.stdout, json=manner.json)
         results.header(session.header)
         session.start()
@@ -139,7 +140,7 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
             while not session.done:
                 session.wait(_TICK_SECONDS)
                 for event in session.poll():
-                    _tell(event, printer, outlet, manner)
+                    _print_event(event, printer, outlet, manner)
                     results.event(event, printer.state)
                 results.flush()
                 outlet.draw(printer.state)
@@ -151,7 +152,9 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     return report_exit_code(session)
 
 
-def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: DisplayOptions) -> None:
+def _print_event(
+    event: events.Event, printer: Printer, outlet: Outlet, manner: DisplayOptions
+) -> None:
     for line in printer.print_event(event):
         outlet.write(line)
     if manner.github:
@@ -160,7 +163,7 @@ def _tell(event: events.Event, printer: Printer, outlet: Outlet, manner: Display
 
 
 def _add_summary(journal: Path, to: Path) -> None:
-    """Add the run to the summary of GitHub's job, which other steps may have begun."""
+    """Append the run to the job summary of GitHub Actions; other steps may write to it, too."""
     from app.reports.markdown import render_markdown  # noqa: PLC0415 - only here in a run
     from app.runs.record import read_record  # noqa: PLC0415 - only here in a run
 
@@ -172,37 +175,37 @@ def _add_summary(journal: Path, to: Path) -> None:
 
 
 def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
-    """Tell what has happened and happens in another process's run, until it ends or we leave."""
+    """Print the past and new events of another process's run, until it ends or a signal comes."""
     printer = Printer(manner.verbosity, source.header, pool.logs_path(source.journal))
-    left = False
+    detached = False
 
-    def leave(_asked: int) -> None:
-        nonlocal left
-        left = True
+    def detach(_count: int) -> None:
+        nonlocal detached
+        detached = True
 
-    with _outlet(manner) as outlet, handle_signals(source.send, leave):
+    with _outlet(manner) as outlet, handle_signals(source.send, detach):
         results = _Results(sys.stdout, json=manner.json)
         results.header(source.header)
-        while not source.done and not left:
+        while not source.done and not detached:
             source.wait(_TICK_SECONDS)
             for event in source.poll():
-                _tell(event, printer, outlet, manner)
+                _print_event(event, printer, outlet, manner)
                 results.event(event, printer.state)
             results.flush()
             outlet.draw(printer.state)
     if source.exit_code is None:
-        _say_parting(source, printer.state)
+        _print_detached(source, printer.state)
     return source.exit_code_on_leave
 
 
 def print_parting(source: AttachedSource) -> int:
-    """Say, once its screen has closed, how another process's run went, or that it goes on."""
+    """Print the result of another process's run, or that it continues, after its screen closed."""
     printer = Printer("normal", source.header, pool.logs_path(source.journal))
     with pool.JournalReader(source.journal) as reader:
         for event in reader.read():
             printer.apply(event)
     if source.exit_code is None:
-        _say_parting(source, printer.state)
+        _print_detached(source, printer.state)
     else:
         outlet = PlainOutlet(sys.stderr)
         for line in printer.short_summary():
@@ -210,30 +213,30 @@ def print_parting(source: AttachedSource) -> int:
     return source.exit_code_on_leave
 
 
-def _say_parting(source: AttachedSource, state: pool.RunState) -> None:
+def _print_detached(source: AttachedSource, state: pool.RunState) -> None:
     outlet = PlainOutlet(sys.stderr)
     if source.error is not None:
         outlet.write(word_line("detached", pool.clean_line(source.error)))
     elif source.done:
         outlet.write(unfinished_line(state))
     else:
-        back = f"wheelpool attach {source.name} comes back"
-        outlet.write(word_line("detached", f"the run goes on; {back}"))
+        command = f"wheelpool attach {source.name}"
+        outlet.write(word_line("detached", f"the run continues; reattach with {command}"))
 
 
 def report_exit_code(session: LiveSession) -> int:
-    """Return the exit code of a run that has ended; tell it if the engine broke."""
+    """Return the exit code of a finished run; print an internal error, if there was one."""
     if session.error is not None:
         print(f"wheelpool: {pool.clean_line(session.error, longest=4000)}", file=sys.stderr)
     return 0 if session.exit_code is None else session.exit_code
 
 
 def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
-    """Say all of a saved run at once."""
+    """Print all events of a saved run at once."""
     printer = Printer(manner.verbosity, source.header, pool.logs_path(source.journal))
-    outlet = _reading_along(PlainOutlet(sys.stderr), manner)
+    outlet = _with_commands(PlainOutlet(sys.stderr), manner)
     for event in source.rest():
-        _tell(event, printer, outlet, manner)
+        _print_event(event, printer, outlet, manner)
     if not printer.state.finished:
         outlet.write(unfinished_line(printer.state))
     from app.plain.report import print_missing_logs  # noqa: PLC0415 - a live run needs no reports
@@ -242,16 +245,16 @@ def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
 
 
 def finish_after_screen(session: LiveSession) -> int:
-    """End a run whose screen has closed, say how it went, and return its exit code."""
+    """Stop a run whose screen has closed, print its result, and return its exit code."""
 
-    def end(_asked: int) -> None:
+    def end(_count: int) -> None:
         session.send(pool.Stop(now=True))
 
     outlet = PlainOutlet(sys.stderr)
     with handle_signals(session.send, end):
         session.send(pool.Stop())
-        if not session.join(_PATIENCE_SECONDS):
-            outlet.write(Line(text="ending the builds that run; Ctrl-C ends them at once"))
+        if not session.join(_STOP_SECONDS):
+            outlet.write(Line(text="cancelling running builds; press Ctrl-C to kill them"))
             session.join()
     printer = Printer("normal", session.header, pool.logs_path(session.journal))
     with pool.JournalReader(session.journal) as reader:
@@ -263,7 +266,7 @@ def finish_after_screen(session: LiveSession) -> int:
 
 
 class _Results:
-    """What stdout gets: the paths of wheels, or every event as a line of JSON."""
+    """Prints to stdout: the paths of wheels, or every event as a line of JSON."""
 
     def __init__(self, stream: TextIO | None, *, json: bool) -> None:
         self._stream = stream
@@ -277,24 +280,24 @@ class _Results:
         if self._json:
             self._write(pool.encode(event).decode())
         elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
-            # What is installed is not left in a folder for the user.
-            asked_for = state.environment is None and not state.builds[event.build].nested
-            if asked_for and event.outcome.good:
+            # Wheels that are installed are not kept in the output folder.
+            requested = state.environment is None and not state.builds[event.build].nested
+            if requested and event.outcome.good:
                 self._write(event.wheel)
 
     def _write(self, text: str) -> None:
         if self._stream is not None:
-            with self._unless_deaf():
+            with self._ignore_lost_reader():
                 print(text, file=self._stream)
 
     def flush(self) -> None:
         if self._stream is not None:
-            with self._unless_deaf():
+            with self._ignore_lost_reader():
                 self._stream.flush()
 
     @contextmanager
-    def _unless_deaf(self) -> Iterator[None]:
-        """The run goes on when nobody reads any more: its wheels are the point."""
+    def _ignore_lost_reader(self) -> Iterator[None]:
+        """Stop printing if the reader of stdout is gone; the run continues."""
         try:
             yield
         except BrokenPipeError:
@@ -304,55 +307,55 @@ class _Results:
             print(f"wheelpool: stdout: {pool.os_error_text(problem)}", file=sys.stderr)
 
 
-def _reading_along(outlet: Outlet, manner: DisplayOptions) -> Outlet:
+def _with_commands(outlet: Outlet, manner: DisplayOptions) -> Outlet:
     return _GithubOutlet(outlet) if manner.github else outlet
 
 
 @contextmanager
 def _outlet(manner: DisplayOptions) -> Iterator[Outlet]:
-    """Open what lines go to: a terminal with a progress line, or a plain stream."""
+    """Open the destination of lines: a terminal with a progress line, or a plain stream."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield _reading_along(PlainOutlet(sys.stderr), manner)
+        yield _with_commands(PlainOutlet(sys.stderr), manner)
         return
     from app.plain.progress_line import TerminalOutlet  # noqa: PLC0415 - rich is loaded only here
 
     with (
         TerminalOutlet() as outlet,
-        _AnnouncingOutlet(outlet, sys.stderr, manner).open() as announcing,
+        _TitleOutlet(outlet, sys.stderr, manner).open() as titled,
     ):
-        yield _reading_along(announcing, manner)
+        yield _with_commands(titled, manner)
 
 
 @contextmanager
 def handle_signals(
     send: Callable[[pool.Control], None], end: Callable[[int], None]
 ) -> Iterator[None]:
-    """Let signals move the builds cap and ask for the end.
+    """Let signals change the limit of builds and stop the run.
 
     Args:
-        send: gets the changes of the cap.
-        end: called with how often the end was asked for; after the second time, the signals have
-            their usual effect again.
+        send: called with each change of the limit.
+        end: called with the number of stop signals so far; after the second one, the signals have
+            their default effect again.
     """
-    asked = 0
+    count = 0
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            for name in _ENDING:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            for name in _STOP_SIGNALS:
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
-        end(asked)
+        end(count)
 
     def resize(by: int) -> Callable[[int, FrameType | None], None]:
         control = pool.Resize(limit=pool.LimitName.BUILDS, by=by)
         return lambda _number, _frame: send(control)
 
-    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_ENDING, ask)}
+    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_STOP_SIGNALS, stop)}
     before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name)
-        # A nohup'ed run has SIGHUP ignored, and a background one in a script SIGINT.
+        # nohup ignores SIGHUP; a script ignores SIGINT for its background jobs.
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handler)
     try:

@@ -1,5 +1,4 @@
-"""A saved run in the formats of other programs: a trace, JUnit XML, Markdown, CI's commands.
+"""Reports of a saved run: trace, JUnit XML, HTML, Markdown, and workflow commands of GitHub.
 
-Each module makes one format from a `RunRecord`. Deliberately without a clock, and nothing in here
-opens a file but `record`, which reads journals and logs; `app.plain.report` says where it all goes.
+Each module renders one format from a `RunRecord`, without a clock. Only `files` writes files.
 """

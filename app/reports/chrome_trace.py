@@ -1,12 +1,12 @@
 """A run as Chrome trace events, which Perfetto, chrome://tracing and speedscope open.
 
-Each slot is a thread of the process ``slots``: a slice for each build that held it, with one for
-each phase nested in it. What a build did without a slot, its waits and downloads, is on a thread
-of its own in the process ``without a slot``. Memory, caps, running builds, job tokens and
-downloads are counters; failures and changed caps are instants. Pure.
+Each slot is a thread of the process ``slots``: a slice for each build that held it, with a nested
+slice for each phase. Waits and downloads of a build, which need no slot, are a thread of the
+process ``without a slot``. Memory, limits, running builds, job tokens and downloads are counters;
+failures and changed limits are instants. Pure.
 
-The format is described in "Trace Event Format" (Google); kept to are complete events (``X``),
-counters (``C``), instants (``i``) and metadata (``M``), since they cannot be unbalanced.
+"Trace Event Format" (Google) describes the format. Only complete events (``X``), counters (``C``),
+instants (``i``) and metadata (``M``) are used, as they cannot be unbalanced.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tid: int
     ts: int
     dur: int | None = None
-    """Of a slice; one of 0 is shown, too."""
+    """The duration of a slice; a slice of 0 is shown, too."""
     s: Literal["", "g"] = ""
-    """How far an instant's line goes: through all tracks."""
+    """The scope of an instant; ``g`` is a line through all tracks."""
     args: dict[str, str | int] = {}
 
 
 _RUN, _SLOTS, _WAITS = 1, 2, 3
-"""The processes; the run's has one thread, for what is about no single build."""
+"""The processes; that of the run has one thread, for spans of the run itself."""
 _COUNTERS: dict[Measure, tuple[str, str]] = {
     "used": ("memory used", "bytes"),
     "reserved": ("memory reserved", "bytes"),
@@ -61,13 +61,13 @@ _COUNTERS: dict[Measure, tuple[str, str]] = {
     "working": ("working", "jobs"),
     "jobs": ("cap of all", "jobs"),
     "downloads": ("open", "downloads"),
-    "stall": ("stalled for want of memory", "percent"),
+    "stall": ("stalled for lack of memory", "percent"),
 }
-"""A counter's name, and that of its value: Perfetto shows both, ``running builds``."""
+"""The names of a counter and of its value; Perfetto shows both: ``running builds``."""
 
 
 def render_trace(record: RunRecord) -> str:
-    """Return the trace as JSON, an event a line."""
+    """Return the trace as JSON, one event a line."""
     events = sorted(chain(_run(record), _slots(record), _waits(record)), key=_order)
     lines = (_json(event) for event in [*_names(record), *events])
     header = record.header
@@ -84,7 +84,7 @@ def render_trace(record: RunRecord) -> str:
 
 
 def _order(event: _Event) -> tuple[int, int]:
-    """Sort by time; what has others nested in it first."""
+    """Sort by time, and enclosing slices first."""
     return event.ts, -(event.dur or 0)
 
 
@@ -106,7 +106,7 @@ def _names(record: RunRecord) -> Iterator[_Event]:
 
 
 def _thread(pid: int, tid: int, name: str) -> Iterator[_Event]:
-    # Chrome takes a thread's number for one of the whole system: none is used twice.
+    # For Chrome, the number of a thread is unique in the whole system.
     yield _meta("thread_name", pid, _tid(pid, tid), {"name": name})
     yield _meta("thread_sort_index", pid, _tid(pid, tid), {"sort_index": tid})
 
@@ -116,8 +116,8 @@ def _tid(pid: int, number: int) -> int:
 
 
 def _run(record: RunRecord) -> Iterator[_Event]:
-    """Yield what is about no single build: slices, counters, instants."""
-    for span in _apart(record.timeline.run_spans, record.state.now):
+    """Yield slices, counters and instants of the run itself."""
+    for span in _without_overlap(record.timeline.run_spans, record.state.now):
         yield _slice(_RUN, _RUN, SPAN_NAMES[span.kind], span, record)
     for measure, (name, unit) in _COUNTERS.items():
         if (series := record.timeline.series.get(measure)) is not None:
@@ -140,7 +140,7 @@ def _run(record: RunRecord) -> Iterator[_Event]:
 def _slots(record: RunRecord) -> Iterator[_Event]:
     for slot, spans in record.timeline.slots.items():
         tid = _tid(_SLOTS, slot)
-        for held in _tenures(_apart(spans, record.state.now)):
+        for held in _split_by_holder(_without_overlap(spans, record.state.now)):
             build, until = held[0].build, held[-1].until
             whole = Span(build=build, kind="work", since=held[0].since, until=until)
             name = build_title(record.state.builds[build]) if build is not None else ""
@@ -150,8 +150,8 @@ def _slots(record: RunRecord) -> Iterator[_Event]:
                     yield _slice(_SLOTS, tid, SPAN_NAMES[span.kind], span, record, cat="phase")
 
 
-def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """Part a slot's spans where it was handed back, even to the build that had it."""
+def _split_by_holder(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Split a slot's spans wherever it was released, even if the same build acquired it again."""
     held: list[Span] = []
     for span in spans:
         if held and (span.build != held[-1].build or span.since != held[-1].until):
@@ -164,7 +164,7 @@ def _tenures(spans: Iterable[Span]) -> Iterator[list[Span]]:
 
 def _waits(record: RunRecord) -> Iterator[_Event]:
     for tid, build in enumerate(record.state.builds.values(), 1):
-        for span in _apart(_without_slot(record, build), record.state.now):
+        for span in _without_overlap(_without_slot(record, build), record.state.now):
             track = _tid(_WAITS, tid)
             cat = "wait" if isinstance(span.kind, WaitFor) else "phase"
             yield _slice(_WAITS, track, SPAN_NAMES[span.kind], span, record, cat=cat)
@@ -174,8 +174,8 @@ def _without_slot(record: RunRecord, build: pool.BuildState) -> list[Span]:
     return [span for span in record.timeline.builds.get(build.id, []) if span.slot is None]
 
 
-def _apart(spans: Iterable[Span], now: float) -> Iterator[Span]:
-    """Yield spans that all have ends, and none of which begins before the last one's end."""
+def _without_overlap(spans: Iterable[Span], now: float) -> Iterator[Span]:
+    """Yield closed spans that do not overlap."""
     free = 0.0
     for span in spans:
         since, until = max(span.since, free), span.end(now)
@@ -204,7 +204,7 @@ def _slice(
 
 
 def _facts(build: pool.BuildState) -> dict[str, str]:
-    """Return what is to be known of a build where one of its slices is selected."""
+    """Return the details of a build that a selected slice shows."""
     facts = {
         "build": f"{build_title(build)} ({build.id})",
         "outcome": build.outcome or "unfinished",
@@ -213,7 +213,7 @@ def _facts(build: pool.BuildState) -> dict[str, str]:
         "message": build.message,
         "hint": build.hint,
         "needed by": ", ".join(build.needed_by),
-        "try after": build.retry_of or "",
+        "retry of": build.retry_of or "",
         "wheel": build.wheel or "",
         "log": build.log,
     }

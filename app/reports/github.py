@@ -1,9 +1,9 @@
-"""What GitHub's runner reads in a log: folded groups, error annotations, and nothing by accident.
+"""Workflow commands for GitHub Actions: groups for logs, annotations for errors.
 
-A build's log may have lines in it that the runner would obey (`::add-path::` and the like); they
-are shown with its commands stopped, under a token that no build can know. Pure: lines in, lines
-out; who writes them, and the job summary, is `app.plain.run`. See "Workflow commands for GitHub
-Actions", and ActionCommandManager.cs of actions/runner for what it takes for a command.
+A build's log may contain lines that the runner would execute (`::add-path::` and the like). They
+are printed while commands are stopped, under a token that no build knows. Pure: lines in, lines
+out; `app.plain.run` prints them, and the job summary. See "Workflow commands for GitHub Actions", and
+ActionCommandManager.cs of actions/runner for the syntax of commands.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 class WorkflowCommands:
-    """Turns the lines of a run into those of a workflow's log.
+    """Adds workflow commands to the lines of a run.
 
     Args:
-        token: what makes the runner obey again; nobody who can write into a log may know it.
+        token: the token that resumes commands; it must be unknown to builds.
     """
 
     def __init__(self, token: str) -> None:
@@ -39,7 +39,7 @@ class WorkflowCommands:
         self._in_log = False
 
     def wrap(self, line: Line) -> Iterator[Line]:
-        """Yield a line with the commands that belong before and after it."""
+        """Yield a line with the commands before and after it."""
         match line.word:
             case "log":
                 self._in_log = True
@@ -49,14 +49,14 @@ class WorkflowCommands:
                 yield from (self._resume, _command("endgroup", ""))
             case "command":
                 yield line
-            case _ if not self._in_log and _obeyed(line.text):
+            case _ if not self._in_log and _is_command(line.text):
                 yield from (self._stop, line, self._resume)
             case _:
                 yield line
 
 
 def error_annotations(event: events.Event, state: pool.RunState) -> Iterator[Line]:
-    """Yield annotations for what went wrong for good; the state has the event in it."""
+    """Yield annotations for failures without a retry; the event is applied to the state."""
     match event:
         case events.BuildFinished(outcome=Outcome.FAILED):
             build = state.builds[event.build]
@@ -80,6 +80,6 @@ def _command(command: str, text: str) -> Line:
     return Line(word="command", text=f"::{command}::{text.translate(_DATA)}")
 
 
-def _obeyed(text: str) -> bool:
-    """Tell whether the runner takes a line for a command; the older form may be anywhere in it."""
+def _is_command(text: str) -> bool:
+    """Return whether the runner executes a line; the older form may be anywhere in it."""
     return text.lstrip().startswith("::") or "##[" in text

@@ -1,7 +1,7 @@
-"""A run as one HTML page: no network, no scripts, readable on a phone and in the dark.
+"""A run as one HTML page without network access and scripts, for phones and dark mode, too.
 
-What came of it first, then the timeline as a picture, what failed and why, all builds, and what
-was changed while it ran. Bounded in size for runs of any length; what is left out is counted.
+Outcomes first, then the timeline, failures with their reasons, all builds, and changed limits. The
+size is bounded for runs of any length; omitted rows are counted.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = ["render_html"]
 
 _STYLE = Path(__file__).with_name("html.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Whatever a name or a message might get past the escaping would not be run, nor fetched."""
+"""A second line of defence behind the escaping: nothing on the page is run or fetched."""
 
 _SLOTS, _PICTURED = 64, 60
-"""So many rows the picture of slots has, and that of builds."""
+"""The maximum number of rows of the chart of slots, and of that of builds."""
 _LISTED, _WITH_EXTRACT, _CHANGES = 1000, 50, 200
-"""So many rows the tables have, and so many failures an extract of their logs."""
+"""The maximum number of rows of tables, of extracts of logs, and of changed limits."""
 _EXTRACT = 40
 """Lines of a failed build's log."""
 _LONGEST = 400
 """Characters of a line, and of a cell."""
 _SHORTEST_WAIT = 0.05
-"""Seconds; shorter waits are nobody's trouble."""
+"""Seconds; shorter waits are left out."""
 _LEGEND: tuple[tuple[SpanKind, str], ...] = (
     (Phase.BUILD, "build"),
     (Phase.ENVIRONMENT, "environment"),
@@ -72,7 +72,7 @@ def render_html(record: RunRecord) -> str:
         element("title", f"wheelpool: {headline}"),
     )
     style = element("style")
-    # The only text that is not escaped, and the only one that is ours alone.
+    # The style sheet is the only text that is not escaped.
     style.text = _STYLE.read_text("utf-8")
     head.append(style)
     main = element("main", *_top(record, headline), *_timeline(record), *_failures(record))
@@ -80,14 +80,14 @@ def render_html(record: RunRecord) -> str:
     return document(element("html", head, element("body", main), lang="en"))
 
 
-# What came of it
+# Outcomes
 
 
 def _headline(record: RunRecord) -> str:
     counts = Counter(build.outcome for build in record.requested)
-    said = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
+    outcomes = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
     how = "" if record.finished else ", unfinished"
-    return f"{said or 'nothing built'} in {format_duration(record.state.now)}{how}"
+    return f"{outcomes or 'nothing built'} in {format_duration(record.state.now)}{how}"
 
 
 def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
@@ -98,9 +98,10 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
     yield element("p", element("code", _short(" ".join(header.argv))))
     if not record.finished:
         left = sum(build.outcome is None for build in record.requested)
-        said = f"The log ends here, before the run did: {format_count(left, 'build')} unfinished."
-        yield element("p", said, class_="warning")
-    # The first of the sums is the headline.
+        unfinished = f"{format_count(left, 'build')} unfinished"
+        text = f"The log ends here, before the run finished: {unfinished}."
+        yield element("p", text, class_="warning")
+    # The first line of the summary is the headline.
     for line in [*summary_lines(record.state, record.peak)][1:]:
         yield element("p", _short(line.text), class_="warning" if line.word == "failed" else "")
     figures = (
@@ -118,9 +119,9 @@ def _figures(record: RunRecord) -> Iterator[tuple[str, str]]:
         yield "failed", f"{failed:,}"
     if record.peak:
         yield "peak memory", format_size(record.peak)
-    yield "at once, at most", str(record.timeline.series["running"].peak)
+    yield "most at once", str(record.timeline.series["running"].peak)
     worked = sum(build.seconds for build in state.builds.values())
-    yield "work in all", format_duration(worked)
+    yield "total work", format_duration(worked)
     waited: Counter[SpanKind] = Counter()
     for build in record.timeline.builds:
         waited.update(_waits(record, build))
@@ -136,13 +137,13 @@ def _waits(record: RunRecord, build: pool.BuildId) -> dict[SpanKind, float]:
     waits: dict[SpanKind, float] = {}
     for span in record.timeline.builds[build]:
         if isinstance(span.kind, WaitFor) or span.kind in (Phase.AWAIT_JOB, Phase.FETCH):
-            # A download is waited for in two words: it is chosen, and then fetched.
+            # The wait for a download and its fetch phase are one reason.
             kind = WaitFor.DOWNLOAD if span.kind == Phase.FETCH else span.kind
             waits[kind] = waits.get(kind, 0.0) + span.end(record.state.now) - span.since
     return waits
 
 
-# The picture
+# The timeline
 
 
 def _timeline(record: RunRecord) -> Iterator[ET.Element]:
@@ -160,11 +161,11 @@ def _timeline(record: RunRecord) -> Iterator[ET.Element]:
 
 
 def _figure(svg: ET.Element) -> ET.Element:
-    # Whoever has no pointer scrolls with keys, if it can have the focus.
+    # With the focus, keys scroll it.
     return element("figure", svg, tabindex="0")
 
 
-# What failed
+# Failures
 
 
 def _failures(record: RunRecord) -> Iterator[ET.Element]:
@@ -203,7 +204,7 @@ def _details(record: RunRecord, build: pool.BuildState, *, extract: bool) -> Ite
         elif end:
             yield _log("the end of its log", end, open="open")
     if build.rerun:
-        yield element("p", "Again by hand: ", element("code", _short(build.rerun)))
+        yield element("p", "Rerun: ", element("code", _short(build.rerun)))
 
 
 def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:
@@ -229,7 +230,7 @@ def _builds(record: RunRecord) -> Iterator[ET.Element]:
 
 
 def _weight(build: pool.BuildState) -> tuple[bool, bool, float]:
-    """Put failures first, then what did not go well, then what took the longest."""
+    """Return a key for failures, then other unsuccessful builds, then the longest builds."""
     good = build.outcome is not None and build.outcome.good
     return build.outcome is Outcome.FAILED and build.superseded_by is None, not good, build.seconds
 
@@ -254,7 +255,7 @@ def _changes(record: RunRecord) -> Iterator[ET.Element]:
     marks = [mark for mark in record.timeline.landmarks if mark.kind == "cap"]
     if not marks:
         return
-    yield element("h2", "Changed caps")
+    yield element("h2", "Changed limits")
     yield _table(
         ("at", "what"),
         (
@@ -268,15 +269,16 @@ def _changes(record: RunRecord) -> Iterator[ET.Element]:
 
 def _about(record: RunRecord) -> Iterator[ET.Element]:
     header = record.header
-    machine = f"{format_count(header.host.cpus, 'processor')}, {format_size(header.host.memory)} of memory"
-    said = f"wheelpool {header.wheelpool}, Python {header.python}, {machine}, run {header.run}"
-    yield element("footer", said)
+    cpus, memory = format_count(header.host.cpus, "processor"), format_size(header.host.memory)
+    machine = f"{cpus}, {memory} of memory"
+    text = f"wheelpool {header.wheelpool}, Python {header.python}, {machine}, run {header.run}"
+    yield element("footer", text)
 
 
 def _table(
     head: Sequence[str], rows: Iterable[Sequence[str]], number: Sequence[int] = ()
 ) -> ET.Element:
-    """Return a table; where it is narrow each row is a card, and cells bring their titles."""
+    """Return a table; on a narrow screen each row is a card, so cells have their titles."""
     body = element("tbody")
     for row in rows:
         cells = (

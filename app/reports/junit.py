@@ -1,9 +1,8 @@
-"""A run as JUnit XML, as CI systems read it: one suite, a case for each build.
+"""A run as JUnit XML for CI systems: one suite, one case for each build.
 
-Written for the schema of Jenkins' xUnit plugin, which Surefire's reports satisfy too: a build
-that was tried again has its earlier tries as flaky or repeated failures of one case. What was
-built for other builds is in the class ``wheelpool.nested``. XML 1.0 knows no control characters,
-so they are dropped.
+It follows the schema of Jenkins' xUnit plugin, as Surefire's reports do: the earlier attempts of a
+retried build are flaky or repeated failures of one case. Nested builds are in the class
+``wheelpool.nested``. XML 1.0 has no control characters, so they are dropped.
 """
 
 from __future__ import annotations
@@ -24,19 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["render_junit"]
 
-_EXTRACT, _OUTPUT, _GLANCE = 40, 200, 10
-"""So many lines that say why are in a failure, so many last ones in its output, and in that of
-builds that did not fail."""
+_EXTRACT, _OUTPUT, _SHORT_OUTPUT = 40, 200, 10
+"""The number of lines of a failure's extract, of its output, and of the output of other builds."""
 _SECONDS = len("2026-11-21T03:12:05")
-"""Readers differ over what may follow."""
+"""Readers accept different suffixes, so there is none."""
 _INVALID = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot have in it, not even escaped (section 2.2)."""
+"""Characters that XML 1.0 excludes, even escaped (section 2.2)."""
 
 
 def render_junit(record: RunRecord) -> str:
     """Return the document."""
     cases = [_case(record, build) for build in record.state.builds.values() if _is_case(build)]
-    cases += _around(record)
+    cases += _run_cases(record)
     suite = _element(
         "testsuite",
         name="wheelpool",
@@ -57,7 +55,7 @@ def render_junit(record: RunRecord) -> str:
 
 
 def _is_case(build: pool.BuildState) -> bool:
-    """Earlier tries are part of the last one's case; metadata counts where it failed."""
+    """Return whether a build has a case: earlier attempts and most metadata have none."""
     wanted = build.purpose != "metadata" or build.outcome is Outcome.FAILED
     return wanted and build.superseded_by is None
 
@@ -73,7 +71,7 @@ def _properties(record: RunRecord) -> ET.Element:
         "peak": str(record.peak),
     }
     if not record.finished:
-        facts["unfinished"] = "the log ends before the run did"
+        facts["unfinished"] = "the log ends before the run finished"
     properties = ET.Element("properties")
     properties.extend(_element("property", name=key, value=facts[key]) for key in facts)
     return properties
@@ -82,26 +80,29 @@ def _properties(record: RunRecord) -> ET.Element:
 def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
     nested = "wheelpool.nested" if build.needed_by else "wheelpool"
     case = _element(
-        "testcase", name=build_title(build), classname=nested, time=_seconds(_spent(record, build))
+        "testcase",
+        name=build_title(build),
+        classname=nested,
+        time=_seconds(_duration(record, build)),
     )
     case.extend(_results(record, build))
     good = build.outcome is not None and build.outcome.good
     for earlier in record.earlier_attempts(build):
         case.append(_earlier(record, earlier, "flakyFailure" if good else "rerunFailure"))
-    shown = _OUTPUT if build.outcome is Outcome.FAILED else _GLANCE
+    shown = _OUTPUT if build.outcome is Outcome.FAILED else _SHORT_OUTPUT
     if output := "\n".join([*_facts(record, build), *record.tail(build, shown)]):
         case.append(_element("system-out", output))
     return case
 
 
-def _spent(record: RunRecord, build: pool.BuildState) -> float:
+def _duration(record: RunRecord, build: pool.BuildState) -> float:
     if build.status is Status.DONE or build.started_at is None:
         return build.seconds
     return record.state.now - build.started_at
 
 
 def _results(record: RunRecord, build: pool.BuildState) -> Iterator[ET.Element]:
-    """Yield what went wrong; nothing for a build that went well."""
+    """Yield the result elements; none for a successful build."""
     match build.outcome:
         case None:
             yield _element("error", type="unfinished", message=_unfinished(record, build))
@@ -130,11 +131,11 @@ def _earlier(record: RunRecord, build: pool.BuildState, tag: str) -> ET.Element:
 
 def _extract(record: RunRecord, build: pool.BuildState) -> list[str]:
     lines = record.extract(build, _EXTRACT)
-    return [*lines, *([f"run it again by hand: {build.rerun}"] if build.rerun else [])]
+    return [*lines, *([f"rerun: {build.rerun}"] if build.rerun else [])]
 
 
 def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
-    """Yield what is to be known of a build beside its output."""
+    """Yield lines about a build that come before its output."""
     if build.outcome is not None and build.outcome.good:
         yield f"{build.outcome}: {build.wheel or build.target}"
     if build.needed_by:
@@ -145,8 +146,8 @@ def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     yield from build.notes
 
 
-def _around(record: RunRecord) -> Iterator[ET.Element]:
-    """Yield cases for what is about no single build: the search for versions, the environment."""
+def _run_cases(record: RunRecord) -> Iterator[ET.Element]:
+    """Yield the cases of version resolution and installation."""
     resolve, environment = record.state.resolve, record.state.environment
     if resolve is not None and (resolve.finished_at is not None or not record.finished):
         until = record.state.now if resolve.finished_at is None else resolve.finished_at

@@ -1,8 +1,8 @@
-"""A run as a page of Markdown, as CI systems show it under a job.
+"""A run as a Markdown page, for the job summary of a CI system.
 
-First what came of it, then what failed and why, then where time and memory went. Bounded: a
-run of any size makes a page that GitHub takes (1 MiB at most). Foreign text is escaped, so that
-no name or message can change how the page looks.
+Outcomes first, then failures with their reasons, then time and memory. The size is bounded: a page
+of any run fits into GitHub's limit of 1 MiB. Names and messages are escaped, so they cannot change
+the layout.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["render_markdown"]
 
 _LISTED, _WITH_EXTRACT, _SLOWEST, _WHEELS = 100, 20, 10, 200
-"""So many failures are listed, have their extract, so many rows other tables have."""
+"""The maximum number of failures, of extracts of logs, and of rows of other tables."""
 _EXTRACT = 30
 """Lines of a failed build's log."""
 _LONGEST = 300
@@ -39,7 +39,7 @@ _LONGEST = 300
 _LONGEST_COMMAND = 2000
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~$&#]|(?<!\w)_|_(?!\w))")
 _SHORTEST_WAIT = 0.05
-"""Seconds; shorter waits are nobody's trouble."""
+"""Seconds; shorter waits are left out."""
 
 
 def render_markdown(record: RunRecord) -> str:
@@ -58,21 +58,22 @@ def render_markdown(record: RunRecord) -> str:
 
 def _head(record: RunRecord) -> Iterator[str]:
     state = record.state
-    asked = record.requested
-    counts = Counter(build.outcome for build in asked)
-    said = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
+    builds = record.requested
+    counts = Counter(build.outcome for build in builds)
+    outcomes = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
     how = "" if record.finished else ", unfinished"
-    yield f"## wheelpool: {said or 'nothing built'} in {format_duration(state.now)}{how}"
+    yield f"## wheelpool: {outcomes or 'nothing built'} in {format_duration(state.now)}{how}"
     yield ""
     if not record.finished:
-        left = sum(build.outcome is None for build in asked)
-        yield f"- **the log ends here, before the run did: {format_count(left, 'build')} unfinished**"
-    # The first of the sums is the headline.
+        left = sum(build.outcome is None for build in builds)
+        unfinished = format_count(left, "build")
+        yield f"- **the log ends here, before the run finished: {unfinished} unfinished**"
+    # The first line of the summary is the headline.
     yield from (f"- {_escaped(line.text)}" for line in [*summary_lines(state, record.peak)][1:])
     if record.peak:
         yield f"- peak of all builds together: {format_size(record.peak)}"
     caps = (f"{name} {_cap(name, limit.cap)}" for name, limit in state.limits.items())
-    yield f"- caps at the end: {', '.join(caps)}" if state.limits else "- no caps are known"
+    yield f"- limits at the end: {', '.join(caps)}" if state.limits else "- unknown limits"
     yield f"- Python {_escaped(record.header.python)}, {_code(' '.join(record.header.argv))}"
     yield ""
 
@@ -84,7 +85,7 @@ def _cap(name: pool.LimitName, cap: int) -> str:
 
 
 def _unfinished(record: RunRecord) -> Iterator[str]:
-    """Yield what was going on when the log broke off."""
+    """Yield the table of builds that were unfinished at the end of the journal."""
     builds = [build for build in record.state.builds.values() if build.outcome is None]
     if record.finished or not builds:
         return
@@ -115,7 +116,7 @@ def _failures(record: RunRecord) -> Iterator[str]:
     rows = (
         (build_title(one), _why(one), _time(one.seconds), one.origin) for one in failed[:_LISTED]
     )
-    yield from _table(("build", "why", "time", "asked for in"), rows)
+    yield from _table(("build", "why", "time", "requested in"), rows)
     yield from _more(len(failed) - _LISTED, "failed build")
     for build in failed[:_WITH_EXTRACT]:
         yield from _extract(record, build)
@@ -139,7 +140,7 @@ def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     yield f"<details><summary>{_escaped(build_title(build))}: from its log</summary>"
     yield from ("", f"{fence}text", *lines, fence)
     if build.rerun:
-        yield from ("", f"Again by hand: {_code(build.rerun)}")
+        yield from ("", f"Rerun: {_code(build.rerun)}")
     yield from ("", "</details>", "")
 
 
@@ -187,19 +188,19 @@ def _waits(record: RunRecord) -> Iterator[str]:
     for seconds, span in waits:
         total[span.kind] = total.get(span.kind, 0.0) + seconds
     most = sorted(total, key=lambda kind: total[kind], reverse=True)
-    said = ", ".join(f"{SPAN_NAMES[kind]} {format_duration(total[kind])}" for kind in most)
-    yield from ("### Waited", "", f"Of all builds together: {said}.", "")
-    # For a slot all have to wait; the other reasons are the ones to look into.
+    totals = ", ".join(f"{SPAN_NAMES[kind]} {format_duration(total[kind])}" for kind in most)
+    yield from ("### Waited", "", f"Of all builds together: {totals}.", "")
+    # Every build waits for a slot; the other reasons are worth listing.
     telling = (wait for wait in waits if wait[1].kind is not WaitFor.SLOT)
     longest = nlargest(_SLOWEST, telling, key=itemgetter(0))
     rows = (
-        (_who(span, record), SPAN_NAMES[span.kind], format_duration(s), span_detail(span))
+        (_subject(span, record), SPAN_NAMES[span.kind], format_duration(s), span_detail(span))
         for s, span in longest
     )
     yield from _table(("build", "what", "how long", "on"), rows)
 
 
-def _who(span: Span, record: RunRecord) -> str:
+def _subject(span: Span, record: RunRecord) -> str:
     return "the environment" if span.build is None else build_title(record.state.builds[span.build])
 
 
@@ -242,7 +243,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Return foreign text as a line of Markdown that shows it as it is."""
+    """Return text as one line of Markdown that shows it literally."""
     line = " ".join(text.split())
     cut = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
     return _SPECIAL.sub(r"\\\1", cut)

@@ -1,7 +1,7 @@
-"""The timeline as a picture: memory and running builds over rows of slots, or of builds.
+"""The timeline as an SVG chart: memory and running builds over rows of slots, or of builds.
 
-The picture has so many bars at most, however long the run was: what is too narrow to be seen is
-left out. Colours come from the page's style sheet, by class; names and tooltips tell what they do.
+The number of bars is bounded for runs of any length: bars that are too narrow are merged. The
+page's style sheet has the colours, by class; names and tooltips explain the bars.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ SHADES: Mapping[SpanKind, str] = {
 """The class of a bar, for each kind of span."""
 
 _WIDTH, _LEFT, _RIGHT = 1000, 130, 10
-"""Of the picture, and of what is left and right of time, in its own units: pixels, unscaled."""
+"""The width of the chart and of its margins, in its own units (unscaled pixels)."""
 _ROW, _GRAPH, _GAP, _AXIS = 22, 54, 12, 18
 _BARS = 6000
-"""So many bars at most."""
+"""The maximum number of bars."""
 _NARROWEST, _SPECK = 0.4, 1.2
-"""Narrower spans have one bar together with their neighbours; and how wide a bar is at least."""
+"""Narrower spans share a bar with their neighbours; the minimum width of a bar."""
 _LETTER, _NAMED = 7.2, 36
-"""About what a letter is wide, and how wide a bar must be to have its name in it."""
+"""The width of a letter, and the minimum width of a bar with a name."""
 _LABEL = 18
-"""Letters of a row's name."""
+"""The maximum number of letters of a row's name."""
 _TICKS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200,
     86400,
@@ -76,30 +76,30 @@ class _Graph:
     name: str
     measure: Measure
     cap: Measure
-    """What is drawn as a line."""
+    """The series that is drawn as a line."""
     top: int
-    """What fills it."""
+    """The value at the top."""
     notes: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a time is in the picture."""
+    """The scale of the time axis."""
 
     length: float
-    """Seconds that the run took."""
+    """The duration of the run in seconds."""
 
     def x(self, t: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(max(t / self.length, 0.0), 1.0)
 
 
 def draw_timeline(record: RunRecord, *, by_build: bool, most: int) -> ET.Element:
-    """Return the picture.
+    """Return the chart.
 
     Args:
         record: the run.
         by_build: rows are builds, with their waits; otherwise they are slots.
-        most: rows; of builds those with the most to show are taken.
+        most: the maximum number of rows; the longest builds are selected.
     """
     scale = _Scale(max(record.state.now, 0.1))
     rows = list(_builds(record, most) if by_build else _slots(record))[:most]
@@ -107,8 +107,8 @@ def draw_timeline(record: RunRecord, *, by_build: bool, most: int) -> ET.Element
     bottom = top + len(rows) * _ROW
     inside = [*_grid(scale, bottom)]
     if not by_build:
-        inside += _drawn(record, _memory(record), scale, _GAP)
-        inside += _drawn(record, _running(record), scale, _GAP + _GRAPH + _GAP)
+        inside += _draw_graph(record, _memory(record), scale, _GAP)
+        inside += _draw_graph(record, _running(record), scale, _GAP + _GRAPH + _GAP)
     narrowest = max(_NARROWEST, len(rows) * (_WIDTH - _LEFT) / _BARS)
     for number, row in enumerate(rows):
         y = top + number * _ROW
@@ -138,15 +138,15 @@ def _slots(record: RunRecord) -> Iterator[_Row]:
 
 
 def _builds(record: RunRecord, most: int) -> Iterator[_Row]:
-    """Yield the builds that lived the longest, in the order of announcement."""
-    lives = {
+    """Yield the builds that took the longest, in the order of announcement."""
+    durations = {
         build: spans[-1].end(record.state.now) - spans[0].since
         for build, spans in record.timeline.builds.items()
         if spans
     }
-    taken = set(sorted(lives, key=lambda build: lives[build], reverse=True)[:most])
+    selected = set(sorted(durations, key=lambda build: durations[build], reverse=True)[:most])
     for build, spans in record.timeline.builds.items():
-        if build in taken:
+        if build in selected:
             yield _Row(build_title(record.state.builds[build]), spans)
 
 
@@ -156,7 +156,7 @@ def _builds(record: RunRecord, most: int) -> Iterator[_Row]:
 def _bars(
     record: RunRecord, row: _Row, scale: _Scale, y: int, narrowest: float
 ) -> Iterator[ET.Element]:
-    """Yield a row's name and its bars; one for spans that are too narrow to have their own."""
+    """Yield a row's name and its bars; narrow spans share one bar."""
     yield _text(4, y + 15, _cut(row.label, _LABEL), "label", row.label)
     now = record.state.now
     for group in _grouped(row.spans, scale, now, narrowest):
@@ -164,14 +164,14 @@ def _bars(
         longest = max(group, key=lambda span: span.end(now) - span.since)
         width = max(right - left, _SPECK)
         bar = _box(left, y + 2, width, _ROW - 4, SHADES[longest.kind])
-        bar.append(element("title", _told(record, longest)))
+        bar.append(element("title", _tooltip(record, longest)))
         yield bar
 
 
 def _grouped(
     spans: Sequence[Span], scale: _Scale, now: float, narrowest: float
 ) -> Iterator[list[Span]]:
-    """Yield spans that share a bar: no more bars come of it than there is room for."""
+    """Yield the spans of each bar."""
     group: list[Span] = []
     begin = end = 0.0
     for span in spans:
@@ -189,7 +189,7 @@ def _grouped(
 
 
 def _names(record: RunRecord, row: _Row, scale: _Scale, y: int) -> Iterator[ET.Element]:
-    """Yield the names of builds, each where its bars begin, as far as there is room."""
+    """Yield the names of builds at the start of their bars, where there is room."""
     stays: list[list[Span]] = []
     for span in row.spans:
         if stays and stays[-1][0].build == span.build:
@@ -206,13 +206,13 @@ def _names(record: RunRecord, row: _Row, scale: _Scale, y: int) -> Iterator[ET.E
             )
 
 
-def _told(record: RunRecord, span: Span) -> str:
-    """Return what a tooltip says."""
-    whose = "" if span.build is None else f"{build_title(record.state.builds[span.build])}: "
+def _tooltip(record: RunRecord, span: Span) -> str:
+    """Return the text of a tooltip."""
+    title = "" if span.build is None else f"{build_title(record.state.builds[span.build])}: "
     length = format_duration(span.end(record.state.now) - span.since)
-    said = f"{whose}{SPAN_NAMES[span.kind]}, {length} from {format_clock(span.since)}"
-    said += "" if span.until is not None else ", unfinished"
-    return f"{said}: {_cut(detail, 200)}" if (detail := span_detail(span)) else said
+    text = f"{title}{SPAN_NAMES[span.kind]}, {length} from {format_clock(span.since)}"
+    text += "" if span.until is not None else ", unfinished"
+    return f"{text}: {_cut(detail, 200)}" if (detail := span_detail(span)) else text
 
 
 # Graphs, axis, marks
@@ -221,7 +221,7 @@ def _told(record: RunRecord, span: Span) -> str:
 def _memory(record: RunRecord) -> _Graph:
     series = record.timeline.series
     peak, budget = series["used"].peak, series["budget"].peak
-    # Of all the machine's memory what builds use is often too little to be seen.
+    # On the scale of the machine's memory, the use of builds is often invisible.
     notes = (f"peak {format_size(peak)}", f"of {format_size(budget)}" if budget else "no budget")
     return _Graph("memory", "used", "budget", max(peak, budget, 1), notes)
 
@@ -232,26 +232,26 @@ def _running(record: RunRecord) -> _Graph:
     return _Graph("running builds", "running", "cap", max(peak, cap, 1), (f"peak {peak}", ""))
 
 
-def _drawn(record: RunRecord, graph: _Graph, scale: _Scale, y: int) -> Iterator[ET.Element]:
+def _draw_graph(record: RunRecord, graph: _Graph, scale: _Scale, y: int) -> Iterator[ET.Element]:
     for text, down, class_ in zip(
         (graph.name, *graph.notes), (12, 28, 43), ("label", "small", "small"), strict=True
     ):
         yield _text(4, y + down, text, class_, "")
     yield _box(_LEFT, y, _WIDTH - _LEFT - _RIGHT, _GRAPH, "frame")
     foot, end = y + _GRAPH, _WIDTH - _RIGHT
-    if area := _stairs(record, graph, graph.measure, scale):
+    if area := _steps(record, graph, graph.measure, scale):
         steps = "".join(f"H{x}V{foot - height:g}" for x, height in area)
         yield element("path", d=f"M{_LEFT} {foot}{steps}H{end}V{foot}Z", class_="area")
-    if line := _stairs(record, graph, graph.cap, scale):
+    if line := _steps(record, graph, graph.cap, scale):
         (first, begin), *others = line
         steps = "".join(f"H{x}V{foot - height:g}" for x, height in others)
         yield element("path", d=f"M{first} {foot - begin:g}{steps}H{end}", class_="cap")
 
 
-def _stairs(
+def _steps(
     record: RunRecord, graph: _Graph, measure: Measure, scale: _Scale
 ) -> list[tuple[int, float]]:
-    """Return where a value changes and how high it is then; one change a unit of width at most."""
+    """Return where a value changes, and its height; at most one change for each unit of width."""
     series = record.timeline.series[measure]
     steps: list[tuple[int, float]] = []
     for x in range(_LEFT, _WIDTH - _RIGHT) if series.peak else ():
@@ -274,13 +274,13 @@ def _grid(scale: _Scale, bottom: int) -> Iterator[ET.Element]:
         x = f"{scale.x(t):.1f}"
         yield element("line", x1=x, x2=x, y1="0", y2=str(bottom), class_="grid")
         label = format_clock(t + 1e-6) if step >= 1 else f"{t:.1f} s"
-        # The last label would leave the picture.
+        # The last label would leave the chart.
         if scale.x(t) < _WIDTH - 30:
             yield _text(scale.x(t) + 2, bottom + 13, label, "small", "")
 
 
 def _marks(record: RunRecord, scale: _Scale, bottom: int) -> Iterator[ET.Element]:
-    """Yield a line for each failure and changed cap, not two at the same place."""
+    """Yield a line for each failure and changed limit, one for each place."""
     seen: set[tuple[str, int]] = set()
     for mark in record.timeline.landmarks:
         place = (mark.kind, int(scale.x(mark.t)))
@@ -299,12 +299,12 @@ def _marks(record: RunRecord, scale: _Scale, bottom: int) -> Iterator[ET.Element
 
 def _box(x: float, y: float, width: float, height: float, class_: str) -> ET.Element:
     numbers = {"x": x, "y": y, "width": width, "height": height}
-    said = {name: f"{number:.1f}".removesuffix(".0") for name, number in numbers.items()}
-    return element("rect", class_=class_, **said)
+    texts = {name: f"{number:.1f}".removesuffix(".0") for name, number in numbers.items()}
+    return element("rect", class_=class_, **texts)
 
 
 def _text(x: float, y: float, text: str, class_: str, whole: str) -> ET.Element:
-    """Return a text; where it was cut, a tooltip has the whole of it."""
+    """Return a text; a cut text has a tooltip with the whole text."""
     inside: list[str | ET.Element] = [text]
     if whole and whole != text:
         inside.append(element("title", whole))

@@ -139,7 +139,7 @@ def test_leaving_says_so_and_leaves_it_alone(held: Held) -> None:
     visitor.process.send_signal(signal.SIGINT)
     code, err = visitor.ended()
     assert code == 0
-    back = f"detached  the run goes on; wheelpool attach {held.log} comes back"
+    back = f"detached  the run continues; reattach with wheelpool attach {held.log}"
     assert err.splitlines()[-1] == back
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0
@@ -253,7 +253,7 @@ def test_an_attached_screen_commands_detaches_and_is_killed(held: Held, terminal
     terminal.shows("builds 2/2")
     wait_until(lambda: held.sandbox.running() == 2, terminal.screen)
     terminal.type("q")
-    terminal.shows("detached  the run goes on; wheelpool attach")
+    terminal.shows("detached  the run continues; reattach with wheelpool attach")
     assert held.process.poll() is None
     terminal.type("clear", "Enter")
     terminal.run(command)

@@ -65,7 +65,7 @@ def test_the_folder_is_printed_alone(cache: Path, capsys: pytest.CaptureFixture[
 
 
 def test_an_empty_cache_is_told(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "info") == (0, [str(cache), "nothing in it"], [])
+    assert run(capsys, "info") == (0, [str(cache), "empty"], [])
     assert run(capsys, "prune", "--all") == (0, ["nothing to remove"], [])
     assert not cache.exists()
 
@@ -78,7 +78,7 @@ def test_each_kind_has_its_line(full: Path, capsys: pytest.CaptureFixture[str]) 
         ["built", "wheels", "1", "5", "B"],
         ["notes", "of", "builds", "2", *words[1][4:]],
         ["downloaded", "files", "3", "3", "MiB"],
-        ["in", "all", "6", "3", "MiB"],
+        ["total", "6", "3", "MiB"],
     ]
     assert lines[-1] == "the built wheels took 4 min 12 s to build"
 
@@ -88,7 +88,7 @@ def test_the_longest_unused_go_until_the_rest_is_small_enough(
 ) -> None:
     code, lines, _ = run(capsys, "prune", "--max-size", "1.5M")
     assert code == 0
-    assert lines[-2:] == ["removed downloaded files: 2, 2 MiB", "removed in all: 2 MiB"]
+    assert lines[-2:] == ["removed downloaded files: 2, 2 MiB", "removed in total: 2 MiB"]
     assert downloads(full) == ["2"]
 
 
@@ -109,7 +109,7 @@ def test_all_goes(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines, _ = run(capsys, "prune", "--all")
     assert code == 0
     assert "removed built wheels: 1, 5 B" in lines
-    assert run(capsys, "info")[1] == [str(full), "nothing in it"]
+    assert run(capsys, "info")[1] == [str(full), "empty"]
 
 
 def test_who_uses_the_cache_is_told_while_that_is_waited_for(home: Home) -> None:
@@ -144,7 +144,7 @@ def test_runs_are_named_by_their_pids(runs: list[str], told: str) -> None:
         (["--max-size", "-5"], "--max-size: '-5' is not a size"),
         (["--max-size", ""], "--max-size: '' is not a size"),
         (["--max-size", "9" * 400], "--max-size: '999"),
-        (["--all", "--max-size", "5"], "--all: leaves nothing"),
+        (["--all", "--max-size", "5"], "--all cannot be combined"),
     ],
 )
 def test_values_that_cannot_be_used_are_told_and_nothing_goes(

@@ -122,7 +122,7 @@ def test_hostile_names_messages_and_logs_are_only_text(tmp_path: Path) -> None:
 
 def test_a_killed_run_says_what_was_unfinished(tmp_path: Path) -> None:
     seen = page(tmp_path, [STARTED, queued(), events.BuildStarted(build=A, slot=1)])
-    assert "The log ends here, before the run did: 1 build unfinished." in seen.text
+    assert "The log ends here, before the run finished: 1 build unfinished." in seen.text
     assert "unfinished: building" in seen.text
 
 
@@ -132,7 +132,7 @@ def test_a_failure_has_its_log_and_the_command(tmp_path: Path) -> None:
     )
     output = events.BuildOutput(build=A, lines=2, bytes=9, last="x")
     seen = page(tmp_path, [STARTED, queued(), output, failed, END], b"first\nlast words\n")
-    for words in ("first\nlast words", "Again by hand: ", "cd x && make", "do it", "really"):
+    for words in ("first\nlast words", "Rerun: ", "cd x && make", "do it", "really"):
         assert words in seen.text
 
 

@@ -85,7 +85,7 @@ def test_a_killed_run_says_so(tmp_path: Path) -> None:
         tmp_path, [STARTED, queued(1), events.BuildStarted(build=pool.BuildId("b1"), slot=1)]
     )
     assert text.startswith("## wheelpool: nothing built in 2.0 s, unfinished\n")
-    assert "before the run did: 1 build unfinished**" in text
+    assert "before the run finished: 1 build unfinished**" in text
     assert "| a | between phases | 0.0 s |  |" in text
 
 

@@ -123,5 +123,5 @@ def test_a_run_is_found_by_path_id_and_beginning(
         runs.find_run(tmp_path, "20261121")
     with pytest.raises(pool.JournalError, match="nope: no such file, and no such run"):
         runs.find_run(tmp_path, "nope")
-    with pytest.raises(pool.JournalError, match="runs: not the folder of a run"):
+    with pytest.raises(pool.JournalError, match=r"runs: not a run.s folder"):
         runs.find_run(tmp_path, "runs")

@@ -46,7 +46,7 @@ def test_a_time_is_found(text: str, at: float) -> None:
     "text", ["", "x", "12:", ":30", "1:2:3:4", "101%", "-50%", "%", "++3", "1e3", "½", "٣", "nan"]
 )
 def test_what_is_no_time_is_refused_with_what_is(text: str) -> None:
-    with pytest.raises(pool.SettingsError, match="^invalid time ") as refused:
+    with pytest.raises(pool.SettingsError, match=r"^invalid time ") as refused:
         parse_time(text, 100.0, LENGTH, MARKS)
     assert "12:30" in refused.value.hint
 
