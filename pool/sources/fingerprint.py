@@ -1,10 +1,10 @@
 """Fingerprints of sources: two sources have the same fingerprint only if their content is the same.
 
 The fingerprint of a tree covers the names of folders and files, the bytes of files, whether they
-are executable, the targets of links, and the state of the git repository (`git_state`).
-It ignores times, owners and the order on disk, and also bytecode, environments, the folders of other
-version control systems, and the caches of test runners and linters. ``node_modules`` is included:
-builds of web parts read it, and no lock file shows what was changed in it.
+are executable, the targets of links, and the state of the git repository (`git_state`). It ignores
+times, owners and the order on disk, and also bytecode, environments, the folders of other version
+control systems, and the caches of test runners and linters. ``node_modules`` is included: builds
+of web parts read it, and no lock file shows what was changed in it.
 
 By-products of builds (``build/``, ``*.egg-info``, generated modules) are not excluded: a name that
 is one backend's by-product is another project's source. Instead, a built wheel is cached under two
