@@ -155,7 +155,7 @@ def test_the_commands_of_a_shell(held: Held) -> None:
     assert held.says("retry", "t0").startswith("t0: retrying as b5")
     refused = held.told("cancel", "b9")
     assert (refused.returncode, refused.stderr.splitlines()[0]) == (
-        2, "wheelpool: there is no build b9",
+        2, "wheelpool: no build named b9",
     )  # fmt: skip
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0

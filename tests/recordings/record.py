@@ -51,7 +51,7 @@ class Run:
         }
         flags = ("-j", "4", "--jobs", "4", *(("--memory", "2G") if memory else ()))
         names = [re.split("==", text)[0] for text in (*here, *PUBLIC)]
-        settings = pool.Settings(
+        self.settings = pool.Settings(
             builds=4, downloads=4, installs=2, jobs=4, memory=memory, out_dir=root / "wheelhouse",
             cache_dir=root.parent / "cache", state_dir=root.parent / "state", journal=journal,
             index=pool.read_index_settings(environ, pool.IndexOverrides(find_links=(str(root / "links"),))),
@@ -63,11 +63,10 @@ class Run:
         formats = pool.FormatControl().with_only_binary("typing-extensions")
         self.state = pool.RunState()
         self._seen = asyncio.Event()
-        self.pool = pool.Pool(
-            settings, pool.Request(requirements=wishes, formats=formats), self._listen
-        )
+        self.request = pool.Request(requirements=wishes, formats=formats)
+        self.run: pool.Run
 
-    def _listen(self, event: vocabulary.KnownEvent) -> None:
+    def listen(self, event: vocabulary.KnownEvent) -> None:
         pool.apply(self.state, event)
         self._seen.set()
 
@@ -91,7 +90,7 @@ class Run:
 
     def resize(self, limit: pool.LimitName, **how: int) -> None:
         """Change a cap."""
-        self.pool.control(pool.Resize(limit=limit, **how))
+        self.run.control(pool.Resize(limit=limit, **how))
 
 
 async def presses_keys(run: Run) -> None:
@@ -99,25 +98,25 @@ async def presses_keys(run: Run) -> None:
     builds = pool.LimitName.BUILDS
     await run.until(lambda: any(one.needs for one in run.state.builds.values()))
     await asyncio.sleep(5)
-    run.pool.control(pool.Cancel(build=run.build("urllib3").id))
+    run.run.control(pool.Cancel(build=run.build("urllib3").id))
     run.resize(builds, by=1)
     await run.until(run.ended("old-thing"))
     await asyncio.sleep(3)
-    run.pool.control(pool.Retry(build=run.build("old-thing").id))
+    run.run.control(pool.Retry(build=run.build("old-thing").id))
     await run.until(lambda: run.build("growing-thing").rss > 1 << 30)
     run.resize(builds, value=3)
     await asyncio.sleep(12)
     run.resize(pool.LimitName.JOBS, value=3)
-    run.pool.control(pool.Pause())
+    run.run.control(pool.Pause())
     await asyncio.sleep(3)
-    run.pool.control(pool.Resume())
+    run.run.control(pool.Resume())
 
 
 async def thinks_again(run: Run) -> None:
     """Cancel a build that takes long."""
     await run.until(lambda: run.build("big-thing").phase is pool.Phase.BUILD)
     await asyncio.sleep(9)
-    run.pool.control(pool.Cancel(build=run.build("big-thing").id))
+    run.run.control(pool.Cancel(build=run.build("big-thing").id))
 
 
 def held_by_uv(root: Path) -> subprocess.Popen[bytes]:
@@ -146,8 +145,12 @@ async def recorded(run: Run, users: Sequence[User], holder: subprocess.Popen[byt
         if holder is not None:
             os.killpg(holder.pid, 9)
 
-    async with asyncio.TaskGroup() as group:
-        done = group.create_task(run.pool.run())
+    async with (
+        await pool.Pool.create(run.settings) as the_pool,
+        asyncio.TaskGroup() as group,
+    ):
+        run.run = await the_pool.create_run(run.settings, run.request, run.listen)
+        done = group.create_task(run.run.run())
         await run.until(lambda: bool(run.state.builds))
         for user in users:
             group.create_task(user(run))
