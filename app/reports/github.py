@@ -2,8 +2,8 @@
 
 A build's log may contain lines that the runner would execute (`::add-path::` and the like). They
 are printed while commands are stopped, under a token that no build knows. Pure: lines in, lines
-out; `app.plain.run` prints them, and the job summary. See "Workflow commands for GitHub Actions", and
-ActionCommandManager.cs of actions/runner for the syntax of commands.
+out; `app.plain.run` prints them, and the job summary. See "Workflow commands for GitHub Actions",
+and ActionCommandManager.cs of actions/runner for the syntax of commands.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def render_junit(record: RunRecord) -> str:
 
 def _is_case(build: pool.BuildState) -> bool:
     """Return whether a build has a case: earlier attempts and most metadata have none."""
-    wanted = build.purpose != "metadata" or build.outcome is Outcome.FAILED
-    return wanted and build.superseded_by is None
+    counts = build.purpose != "metadata" or build.outcome is Outcome.FAILED
+    return counts and build.superseded_by is None
 
 
 def _properties(record: RunRecord) -> ET.Element:
@@ -172,7 +172,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _element(tag: str, text: str = "", /, **attributes: str) -> ET.Element:
-    said = {key: _INVALID.sub("", value) for key, value in attributes.items()}
-    element = ET.Element(tag, said)
+    cleaned = {key: _INVALID.sub("", value) for key, value in attributes.items()}
+    element = ET.Element(tag, cleaned)
     element.text = _INVALID.sub("", text) or None
     return element

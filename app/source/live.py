@@ -142,7 +142,7 @@ class LiveSession:
         try:
             with self._runner as runner:
                 self.exit_code = runner.run(self._run_to_end())
-        except BaseException as problem:  # noqa: BLE001 - a bug of ours: told to the user, not to stderr
+        except BaseException as problem:  # noqa: BLE001 - a bug of ours: reported to the user, not on stderr
             self.error = _write_traceback(problem, pool.logs_path(self.journal))
             self.exit_code = INTERNAL_ERROR
         finally:

@@ -1,4 +1,4 @@
-"""The tree of what needs what: each build once, whatever the order, circles and all."""
+"""The tree of dependencies: each build once, in any order, with cycles, too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_nested_builds_are_under_those_that_need_them_and_drawn_once() -> None:
     assert drawn(made) == ["a", "├─ c", "│  └─ d", "└─ e", "b", "└─ c again"]
 
 
-def test_what_is_folded_is_not_shown_and_not_drawn_elsewhere() -> None:
+def test_folded_builds_are_not_drawn_elsewhere() -> None:
     made = state(a="", b="", c="a b", d="c")
     assert drawn(made, "a") == ["a folded", "b", "└─ c again"]
 

@@ -1,4 +1,4 @@
-"""The time that is left: from both bounds, in vague words, and silent while nothing is known."""
+"""The estimate of the time left: both bounds, and none while no duration is known."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_work_is_shared_by_slots_but_a_build_is_not() -> None:
     assert Estimate.of(long).remaining(long, 0.0) == 600.0
 
 
-def test_who_is_unknown_counts_like_the_others_and_nobody_known_is_no_estimate() -> None:
+def test_unknown_build_counts_like_the_median_and_no_known_duration_is_no_estimate() -> None:
     some = run(expected=(60.0, None, None), cap=1)
     assert Estimate.of(some).remaining(some, 0.0) == 180.0
     none = run(expected=(None, None, None))
@@ -49,7 +49,7 @@ def test_who_is_unknown_counts_like_the_others_and_nobody_known_is_no_estimate()
     assert Estimate.of(learnt).remaining(learnt, 0.0) == 60.0
 
 
-def test_what_was_done_already_counts_and_who_is_late_is_not_nearly_done() -> None:
+def test_work_done_counts_and_overdue_build_is_not_nearly_done() -> None:
     state = run(*begun(A, 1), expected=(60.0,))
     estimate = Estimate.of(state)
     assert estimate.remaining(state, 40.0) == 20.0

@@ -1,4 +1,4 @@
-"""Properties of the estimate: kept or made anew it is the same, and never below either bound."""
+"""Properties of the estimate: an updated one equals a new one, and both bounds hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.event_strategies import journals
 
 
 @given(journals())
-def test_an_estimate_that_is_kept_is_the_one_of_the_state(journal: list[v.KnownEvent]) -> None:
+def test_updated_estimate_equals_a_new_one(journal: list[v.KnownEvent]) -> None:
     state, kept = pool.RunState(), Estimate()
     for event in journal:
         kept.update(state, pool.apply(state, event))

@@ -1,4 +1,4 @@
-"""Properties of lists of builds: nothing is lost, what runs is on top, every order is total."""
+"""Properties of lists of builds: complete, running builds first, every order total."""
 
 from __future__ import annotations
 

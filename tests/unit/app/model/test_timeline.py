@@ -1,4 +1,4 @@
-"""What happened over time, from events made on the spot and from recordings of real runs."""
+"""The timeline, from single events and from recordings of real runs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_build_waits_holds_a_slot_and_goes_through_its_phases() -> None:
     ]
 
 
-def test_who_is_waited_for_may_become_known_later() -> None:
+def test_holder_of_a_lock_may_become_known_later() -> None:
     timeline = at(
         (1.0, events.BuildWaiting(build=A, for_=WaitFor.LOCK, on="./a")),
         (2.0, events.LockWaiting(build=A, lock="./a", holder=Holder(pid=7, command="make"))),
@@ -71,7 +71,7 @@ def test_who_is_waited_for_may_become_known_later() -> None:
     assert span_detail(timeline.builds[A][-1]) == "./a, held by make (pid 7)"
 
 
-def test_what_is_queued_while_paused_is_paused() -> None:
+def test_queued_build_is_paused_during_a_pause() -> None:
     limit = LimitName.BUILDS
     timeline = at(
         (1.0, events.LimitChanged(limit=limit, old=1, new=0, why="pause")),
@@ -111,7 +111,7 @@ def test_memory_tokens_and_downloads_are_followed() -> None:
     assert series["budget"].value_at(0.0) == 1 << 30
 
 
-def test_what_is_about_no_build_has_spans_too() -> None:
+def test_run_itself_has_spans() -> None:
     timeline = at(
         (0.5, events.ResolveStarted(requirements=("a", "b"))),
         (2.0, events.ResolveFinished(picked=())),

@@ -1,4 +1,4 @@
-"""Properties of the timeline: spans never overlap, all of them end, and they add up to the fold."""
+"""Properties of the timeline: spans never overlap, all end, and they add up to the state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache command says what is there, what goes, and what it cannot make sense of."""
+"""The cache command: its listing, its selection, and its errors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_folder_is_printed_alone(cache: Path, capsys: pytest.CaptureFixture[
     assert not cache.exists()
 
 
-def test_an_empty_cache_is_told(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_cache_has_one_line(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "info") == (0, [str(cache), "empty"], [])
     assert run(capsys, "prune", "--all") == (0, ["nothing to remove"], [])
     assert not cache.exists()
@@ -92,7 +92,7 @@ def test_the_longest_unused_go_until_the_rest_is_small_enough(
     assert downloads(full) == ["2"]
 
 
-def test_what_is_young_stays(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recently_used_entries_stay(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "prune") == (0, ["nothing to remove"], [])
     assert run(capsys, "prune", "--older-than", "1") == (0, ["nothing to remove"], [])
 
@@ -112,7 +112,7 @@ def test_all_goes(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "info")[1] == [str(full), "empty"]
 
 
-def test_who_uses_the_cache_is_told_while_that_is_waited_for(home: Home) -> None:
+def test_runs_that_use_the_cache_are_listed_while_waiting(home: Home) -> None:
     place = home.root / "cache" / "wheelpool"
     with shared_cache_lock(place):
         process = home.start("cache", "prune", "--all")
@@ -147,7 +147,7 @@ def test_runs_are_named_by_their_pids(runs: list[str], told: str) -> None:
         (["--all", "--max-size", "5"], "--all cannot be combined"),
     ],
 )
-def test_values_that_cannot_be_used_are_told_and_nothing_goes(
+def test_invalid_values_are_errors_and_nothing_is_pruned(
     full: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run(capsys, "prune", *words)

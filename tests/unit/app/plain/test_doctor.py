@@ -1,4 +1,4 @@
-"""``wheelpool doctor``: a line for each finding, whatever the machine is like."""
+"""``wheelpool doctor``: a line for each finding, on any machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_bare_machine_is_described_without_an_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "nothing was changed"
 
 
-def test_what_is_known_of_earlier_builds_is_summed_up(tmp_path: Path) -> None:
+def test_history_of_builds_is_summed_up(tmp_path: Path) -> None:
     history = BuildHistory(tmp_path / "state" / "history.sqlite")
     history.record("quick", "1", seconds=1.0, peak=3 << 30)
     history.record("slow", "1", seconds=90.0, peak=1 << 20)
@@ -43,7 +43,7 @@ def test_what_is_known_of_earlier_builds_is_summed_up(tmp_path: Path) -> None:
     assert text == "2 distributions known; largest quick (3.0 GiB), slowest slow (90.0 s)"
 
 
-def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_unreadable_history_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state/history.sqlite").write_text("no database, but long enough to look at" * 9)
     found = looked(tmp_path)["history"]
@@ -51,7 +51,7 @@ def test_a_history_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert found.text.endswith("history.sqlite: file is not a database")
 
 
-def test_pressure_is_said_in_shares_of_time(tmp_path: Path) -> None:
+def test_pressure_is_a_percentage(tmp_path: Path) -> None:
     (tmp_path / "proc/pressure").mkdir(parents=True)
     told = "some avg10=1.50 avg60=0.20 avg300=0.03 total=1\nfull avg10=0.00 avg60=0.00\n"
     (tmp_path / "proc/pressure/memory").write_text(told)

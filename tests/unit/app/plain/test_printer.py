@@ -1,4 +1,4 @@
-"""The words of a run, event by event."""
+"""The lines of a run, event by event."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def failed(build: pool.BuildId) -> events.BuildFinished:
     )
 
 
-def test_the_beginning_says_what_and_where() -> None:
+def test_start_of_a_run_has_targets_limits_and_logs() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
     (line,) = printer.print_event(STARTED)
     assert line.text == "wheelpool 0.1.0  2 targets  builds 2  memory 8.0 GiB  logs /s/logs"
@@ -73,7 +73,7 @@ def test_a_good_build_is_two_lines() -> None:
     ]
 
 
-def test_waiting_for_a_lock_names_its_holder_and_going_on_is_said() -> None:
+def test_wait_for_a_lock_names_its_holder_and_its_end_is_printed() -> None:
     holder = Holder(pid=4121, command="uv build --wheel")
     assert said(
         events.BuildStarted(build=A, slot=1),
@@ -100,12 +100,12 @@ def test_waiting_for_a_download_is_no_news() -> None:
     assert "fetching  liba 1.0  x.whl" in said(*story, verbosity="verbose")
 
 
-def test_what_a_build_needs_is_said_once() -> None:
+def test_memory_need_is_printed_once() -> None:
     needs = events.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="libb", builds=(B,))
     assert said(needs, needs) == ["needs     liba 1.0  libb (queued)"]
 
 
-def test_a_nested_build_says_who_needs_it() -> None:
+def test_nested_build_names_its_dependents() -> None:
     nested = events.BuildQueued(
         build=pool.BuildId("b3"), name="helper", target="helper>1", log="h.log", needed_by=(A, B)
     )
@@ -120,12 +120,12 @@ def test_a_nested_build_says_who_needs_it() -> None:
         (0, 2, "resumed   builds 2"),
     ],
 )
-def test_caps_are_said(old: int, new: int, line: str) -> None:
+def test_limits_have_their_use(old: int, new: int, line: str) -> None:
     changed = events.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="user")
     assert said(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
 
 
-def test_a_lowered_cap_says_who_has_to_end_and_when_they_have() -> None:
+def test_lowered_limit_counts_builds_to_finish_and_their_end() -> None:
     lowered = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
     both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
     left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
@@ -138,7 +138,7 @@ def test_a_lowered_cap_says_who_has_to_end_and_when_they_have() -> None:
     assert said(both[0], paused, gone)[2:] == ["drained   builds paused"]
 
 
-def test_want_of_memory_is_said_as_on_the_screen() -> None:
+def test_wait_for_memory_has_the_words_of_the_screen() -> None:
     waits = events.BuildWaiting(
         build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
     )
@@ -159,7 +159,7 @@ def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     ]
 
 
-def test_of_a_long_log_what_matters_is_said_again_below(tmp_path: Path) -> None:
+def test_relevant_lines_of_a_long_log_are_repeated(tmp_path: Path) -> None:
     lines = ["fine"] * 50 + ["a.c:1:1: error: bad", "    1 | code"] + ["noise"] * 50
     (tmp_path / "a.log").write_text("\n".join(lines))
     told = said(failed(A), logs=tmp_path)
@@ -169,7 +169,7 @@ def test_of_a_long_log_what_matters_is_said_again_below(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_log_that_is_gone_is_said_to_be() -> None:
+def test_missing_log_is_reported() -> None:
     output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
     assert "(no log: /nowhere/a.log: no such file or directory)" in said(output, failed(A))
 
@@ -246,7 +246,7 @@ def test_the_peak_of_all_is_the_highest_sum_at_one_moment() -> None:
     assert "peak 450 MiB" in last
 
 
-def test_a_retry_counts_instead_of_what_it_retries() -> None:
+def test_retry_replaces_the_attempt_before() -> None:
     again = events.BuildQueued(
         build=pool.BuildId("b3"), name="liba", target="./a", log="a.2.log", retry_of=A
     )
@@ -255,7 +255,7 @@ def test_a_retry_counts_instead_of_what_it_retries() -> None:
     assert last.startswith("2 built in 6.0 s")
 
 
-def test_an_interrupt_says_what_is_being_ended() -> None:
+def test_interrupt_counts_cancelled_builds() -> None:
     assert said(built(A), events.RunStopping(why="interrupted")) == [
         "built     liba 1.0  peak 412 MiB  wheelhouse/x.whl",
         "stopping  interrupted: cancelling 1 build",
@@ -301,7 +301,7 @@ def test_a_line_without_an_end_is_cut(tmp_path: Path) -> None:
     assert all(len(line) <= 400 for line in read_log_lines(log))
 
 
-def test_every_event_of_a_real_run_is_said_or_left_out_in_each_manner() -> None:
+def test_every_event_of_a_recorded_run_is_printed_or_left_out_in_each_verbosity() -> None:
     recording = DAY
     for verbosity in ("quiet", "normal", "verbose"):
         with pool.JournalReader(recording) as reader:
@@ -350,7 +350,7 @@ def test_resolving_is_two_lines() -> None:
     ]
 
 
-def test_verbose_says_who_asked_and_what_was_passed_over() -> None:
+def test_verbose_lists_requirers_and_passed_over_versions() -> None:
     assert said(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
         "selected  rich 14.2.0  wheel   requirements.txt:3",
         "                               textual 6.1.0 needs rich>=14",
@@ -386,7 +386,7 @@ def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
     assert f"locked    {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
 
 
-def test_an_environment_that_has_it_all_already_is_told() -> None:
+def test_environment_without_changes_has_its_line() -> None:
     kept = events.ResolveFinished(picked=RESOLVED.picked[1:])
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
     last = said(INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end)
@@ -410,7 +410,7 @@ def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
     ]
 
 
-def test_an_environments_lock_is_waited_for_by_name_and_said_once() -> None:
+def test_wait_for_the_environments_lock_is_printed_once() -> None:
     waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
     got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
     line = "locked    .venv  held by uv pip install (pid 7)"
@@ -427,7 +427,7 @@ def test_remarks_are_notes_and_come_again_in_short() -> None:
     assert next(printer.short_summary()).text == "note      pip is old"
 
 
-def test_what_is_fetched_says_its_size_and_is_in_the_sum_alone() -> None:
+def test_fetched_wheel_has_its_size_and_no_row_in_the_summary() -> None:
     fetched = events.BuildFinished(
         build=A, outcome=Outcome.FETCHED, wheel="/w/wheelhouse/a.whl", bytes=3 << 20
     )
@@ -444,7 +444,7 @@ def test_what_is_fetched_says_its_size_and_is_in_the_sum_alone() -> None:
     ]
 
 
-def test_metadata_is_told_as_that_and_was_not_asked_for() -> None:
+def test_metadata_is_labelled_and_not_requested() -> None:
     third = pool.BuildId("b3")
     queued = events.BuildQueued(
         build=third, name="x", version="1", target="x", log="x.log", purpose="metadata"

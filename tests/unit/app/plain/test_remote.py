@@ -1,4 +1,4 @@
-"""Commands from a shell: what is printed is what the run did."""
+"""Controls from a shell: printed effects have happened in the run."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def changed(limit: pool.LimitName, old: int, new: int, why: str = "user") -> eve
     return events.LimitChanged(limit=limit, old=old, new=new, why=why)
 
 
-def test_the_caps_are_shown_with_what_goes_on(run: Run) -> None:
+def test_limits_are_printed_with_their_use(run: Run) -> None:
     assert said(run, lambda remote: remote.format_limits()) == ["builds 2/2", "jobs 0/2"]
     assert said(run, lambda remote: remote.format_limits(BUILDS)) == ["builds 2/2"]
     assert said(run, lambda remote: remote.format_limits(MEMORY)) == ["memory no budget"]
@@ -81,7 +81,7 @@ def test_the_caps_are_shown_with_what_goes_on(run: Run) -> None:
     assert run.asked == []
 
 
-def test_a_cap_is_set_and_what_came_along_is_told(run: Run) -> None:
+def test_limit_is_set_and_every_change_printed(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 3), changed(JOBS, 2, 3)]
     assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 2 -> 3", "jobs 2 -> 3"]
     assert run.asked == [pool.Resize(limit=BUILDS, value=3)]
@@ -89,7 +89,7 @@ def test_a_cap_is_set_and_what_came_along_is_told(run: Run) -> None:
     assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 3 already"]
 
 
-def test_a_lowered_cap_says_who_goes_on(run: Run) -> None:
+def test_lowered_limit_counts_running_builds(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 1)]
     assert said(run, lambda remote: remote.resize(BUILDS, 1)) == ["builds 2 -> 1, 2 still running"]
 
@@ -154,7 +154,7 @@ def test_of_namesakes_the_one_that_fits_is_meant(run: Run) -> None:
     assert run.asked == [pool.Cancel(build=C)]
 
 
-def test_what_is_tried_again_is_told(run: Run) -> None:
+def test_retried_builds_are_printed(run: Run) -> None:
     new, newer = pool.BuildId("b4"), pool.BuildId("b5")
     again = events.BuildQueued(build=new, name="six", target="six", log="d", retry_of=A)
     run.write(events.BuildFinished(build=A, outcome=pool.Outcome.FAILED))
@@ -193,7 +193,7 @@ def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
         (["pause"], "no run in progress"),
     ],
 )
-def test_bad_words_are_told_in_a_line(
+def test_bad_arguments_are_one_line(
     words: list[str],
     told: str,
     capsys: pytest.CaptureFixture[str],

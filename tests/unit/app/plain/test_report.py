@@ -1,4 +1,4 @@
-"""The command ``report``: which run, which formats, and where they go."""
+"""The command ``report``: its run, its formats, and their files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_report_on_stdout_is_all_there_is_on_it(home: Home) -> None:
         (("good.jsonl", "--junit", "nowhere/x.xml"), "nowhere/x.xml: no such file"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_code_2(
+def test_invalid_command_is_one_line_and_code_2(
     home: Home, arguments: tuple[str, ...], words: str
 ) -> None:
     (home.root / "broken.jsonl").write_text("no journal\n")

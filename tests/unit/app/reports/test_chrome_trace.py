@@ -1,4 +1,4 @@
-"""A trace keeps the rules of its format and has a slice for all that a run did."""
+"""A trace follows its format and has a slice for every span of a run."""
 
 from __future__ import annotations
 

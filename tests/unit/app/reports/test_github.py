@@ -1,4 +1,4 @@
-"""Lines as GitHub's runner reads them: ours are obeyed, a build's never."""
+"""Workflow commands: wheelpool's are executed, those in a build's log are not."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_try_that_is_made_again_is_no_error_yet() -> None:
     assert not list(error_annotations(end, state_with(queued, again, end)))
 
 
-def test_what_is_about_no_build_is_an_error_too() -> None:
+def test_failures_of_the_run_are_errors() -> None:
     failed = events.EnvironmentFailed(environment="/x/y/.venv", reference="r", message="full")
     assert [line.text for line in error_annotations(failed, pool.RunState())] == [
         "::error title=not installed into .venv::full"

@@ -1,4 +1,4 @@
-"""The HTML page: nothing in it is markup but its own, nothing is fetched, and it stays small."""
+"""The HTML page: foreign text is never markup, nothing is fetched, and its size is bounded."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def queued(name: str = "a") -> events.BuildQueued:
 
 
 @pytest.mark.parametrize("recording", ["day", "install"])
-def test_a_recorded_run_is_told_in_full(recording: str) -> None:
+def test_recorded_run_has_all_builds_and_landmarks(recording: str) -> None:
     record = read_record(RECORDINGS / f"{recording}.jsonl")
     seen = Seen(render_html(record))
     assert not seen.open
@@ -120,7 +120,7 @@ def test_hostile_names_messages_and_logs_are_only_text(tmp_path: Path) -> None:
     assert not [char for char in seen.text if char in "\x1b\x00\x9b\u202e"]
 
 
-def test_a_killed_run_says_what_was_unfinished(tmp_path: Path) -> None:
+def test_killed_run_lists_unfinished_builds(tmp_path: Path) -> None:
     seen = page(tmp_path, [STARTED, queued(), events.BuildStarted(build=A, slot=1)])
     assert "The log ends here, before the run finished: 1 build unfinished." in seen.text
     assert "unfinished: building" in seen.text

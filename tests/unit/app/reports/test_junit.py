@@ -1,4 +1,4 @@
-"""JUnit XML is valid by the schema that Jenkins reads it with, whatever the run was."""
+"""JUnit XML is valid by the schema of Jenkins, for any run."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_failure_has_its_message_and_the_end_of_its_log(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1b", "\ufffe", "\uffff", "\x85"])
-def test_what_xml_cannot_say_is_dropped_and_the_rest_escaped(
+def test_characters_outside_xml_are_dropped_and_others_escaped(
     tmp_path: Path, character: str
 ) -> None:
     foreign = f"<a {character}&\"']]>"
@@ -115,7 +115,7 @@ def test_a_killed_run_has_an_error_where_it_was(tmp_path: Path) -> None:
     assert found.attrib["errors"] == "1"
 
 
-def test_what_was_built_for_others_is_marked(tmp_path: Path) -> None:
+def test_nested_builds_are_marked(tmp_path: Path) -> None:
     story = [STARTED, queued(A), queued(B, needed_by=(A,)), END]
     classes = [case.attrib["classname"] for case in suite(tmp_path, story).findall("testcase")]
     assert classes == ["wheelpool", "wheelpool.nested"]

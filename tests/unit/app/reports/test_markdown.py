@@ -1,4 +1,4 @@
-"""The summary says what came of a run, in Markdown that foreign text cannot bend."""
+"""The Markdown page: its parts, and that foreign text cannot change the layout."""
 
 from __future__ import annotations
 

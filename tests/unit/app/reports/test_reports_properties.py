@@ -1,4 +1,4 @@
-"""Whatever a run was and wherever its journal breaks off, its reports are well formed."""
+"""Reports are well formed for any run, and for a journal that ends anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in one file: what goes in comes out, and nothing else does."""
+"""A run in one file: packed and unpacked completely, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(folder: Path, log: bytes = b"hello\n") -> Path:
     return journal
 
 
-def test_what_is_packed_is_there_when_opened_and_gone_afterwards(tmp_path: Path) -> None:
+def test_bundle_is_unpacked_until_the_block_ends(tmp_path: Path) -> None:
     journal, packed = run(tmp_path), tmp_path / "run.zip"
     assert bundle.pack_run(journal, packed) == ["a.log"]
     with bundle.open_journal(packed) as path:
@@ -82,6 +82,6 @@ def test_a_damaged_bundle_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_cannot_be_written_is_told_by_name(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(pool.OutputError, match="nowhere"):
         bundle.pack_run(run(tmp_path), tmp_path / "nowhere" / "run.zip")

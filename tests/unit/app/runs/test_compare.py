@@ -1,4 +1,4 @@
-"""Two runs are compared: what matters is told, worst first, and chance is not."""
+"""Two runs compared: differences, the worst first, without noise."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_both_the_share_and_the_seconds_have_to_be_reached(
     assert compared(a, b).worse is (kind == "slower")
 
 
-def test_memory_that_grew_is_told_and_small_growth_is_not() -> None:
+def test_memory_growth_above_the_threshold_is_reported() -> None:
     a, b = Run(), Run()
     for run, big, small in ((a, 100 * MIB, MIB), (b, 250 * MIB, 30 * MIB)):
         run.build("big", peak=big)
@@ -132,7 +132,7 @@ def test_memory_that_grew_is_told_and_small_growth_is_not() -> None:
     assert told(compared(a, b)) == [("big", "memory", "100 MiB -> 250 MiB  +150 MiB, 2.5x")]
 
 
-def test_what_matters_most_comes_first_and_the_same_last() -> None:
+def test_most_important_differences_come_first_and_equal_builds_last() -> None:
     a, b = Run(), Run()
     a.build("same")
     b.build("same")
@@ -198,7 +198,7 @@ def test_all_tries_of_a_build_count_together() -> None:
         (WaitFor.MEMORY, "for memory 0.0 s -> 40.0 s"),
     ],
 )
-def test_waits_for_locks_and_memory_are_told_apart(for_: WaitFor, words: str) -> None:
+def test_waits_for_locks_and_memory_are_separate(for_: WaitFor, words: str) -> None:
     a, b = Run(), Run()
     a.build("x")
     b.build("x", waits=(for_, 40.0))
@@ -208,7 +208,7 @@ def test_waits_for_locks_and_memory_are_told_apart(for_: WaitFor, words: str) ->
     assert not comparison.worse
 
 
-def test_caps_and_the_machine_are_told_where_they_differ() -> None:
+def test_different_limits_and_machines_are_listed() -> None:
     a, b = Run(memory=2 << 30), Run(builds=4, memory=0)
     assert compared(a, b).around == (("builds", "2", "4"), ("memory", "2.0 GiB", "none"))
     other = msgspec.structs.replace(HEADER, python="3.12.1")

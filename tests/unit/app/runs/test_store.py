@@ -1,4 +1,4 @@
-"""The listing of saved runs reads whatever it finds."""
+"""The listing of saved runs reads journals of any kind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def finished(t: float, **totals: int) -> events.RunFinished:
     )
 
 
-def test_the_newest_come_first_and_no_more_than_asked(tmp_path: Path) -> None:
+def test_newest_runs_come_first_up_to_the_count(tmp_path: Path) -> None:
     for hour in (3, 5, 4):
         name = f"20261121-0{hour}0000-1"
         write_journal(tmp_path / "runs" / name, [*story(1), finished(9.0, built=1)], name)
@@ -67,7 +67,7 @@ def test_a_long_run_is_read_at_its_ends(tmp_path: Path) -> None:
     assert run.totals == {Outcome.BUILT: 1}
 
 
-def test_a_run_that_goes_on_is_told_from_one_that_was_killed(tmp_path: Path) -> None:
+def test_running_run_differs_from_a_killed_one(tmp_path: Path) -> None:
     mine, gone = f"20261121-031205-{os.getpid()}", "20261121-031205-999999999"
     began = datetime.fromtimestamp(psutil.Process().create_time() + 5, UTC).isoformat()
     for name in (mine, gone):
@@ -79,7 +79,7 @@ def test_a_run_that_goes_on_is_told_from_one_that_was_killed(tmp_path: Path) -> 
     }
 
 
-def test_a_pid_that_is_somebody_elses_by_now_is_no_running_run(tmp_path: Path) -> None:
+def test_reused_pid_is_not_a_running_run(tmp_path: Path) -> None:
     name = f"20261121-031205-{os.getpid()}"
     path = write_journal(tmp_path / "runs" / name, story(1), name)
     path.write_text(path.read_text().replace("2026-11-21T03:12:05", "2001-01-01T00:00:00"))
@@ -104,7 +104,7 @@ def test_a_log_of_a_header_alone_has_ended_early(tmp_path: Path) -> None:
     assert run.status == "ended early"
 
 
-def test_no_runs_are_said_to_be_none(tmp_path: Path) -> None:
+def test_listing_without_runs_has_one_line(tmp_path: Path) -> None:
     assert list(runs.format_table(runs.list_runs(tmp_path / "nowhere", 9))) == ["no saved runs yet"]
 
 

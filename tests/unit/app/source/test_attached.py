@@ -1,4 +1,4 @@
-"""Another process's run as a source of events: what is written is told, once; commands arrive."""
+"""The run of another process: each event comes once, and controls arrive."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def attached(growing: Growing, clock: pool.Clock | None = None) -> Iterator[Atta
     assert threading.active_count() == 1
 
 
-def test_what_was_written_comes_first_and_then_what_is_written(growing: Growing) -> None:
+def test_past_events_come_before_new_ones(growing: Growing) -> None:
     growing.write(*STORY[:2])
     with attached(growing) as source:
         assert source.poll() == STORY[:2]
@@ -204,13 +204,15 @@ def served(growing: Growing, refused: str, controls: list[pool.Control]) -> None
 
 
 @pytest.mark.parametrize("refused", ["", "there is no build b1"])
-def test_commands_arrive_in_order_and_refusals_are_told(growing: Growing, refused: str) -> None:
+def test_controls_arrive_in_order_and_rejections_are_reported(
+    growing: Growing, refused: str
+) -> None:
     controls: list[pool.Control] = []
     served(growing, refused, controls)
     assert controls == [pool.Pause(), pool.Cancel(build=B), pool.Resume()]
 
 
-def test_a_run_without_a_door_is_told(growing: Growing) -> None:
+def test_run_without_control_socket_is_an_error(growing: Growing) -> None:
     with AttachedSource(growing.path, ManualClock()) as source:
         told: list[str] = []
         source.on_refusal = told.append
@@ -234,7 +236,7 @@ def test_it_is_named_by_what_finds_it_again(growing: Growing, tmp_path: Path) ->
 # Which run is meant
 
 
-def test_the_only_one_that_goes_on_is_meant(tmp_path: Path) -> None:
+def test_only_running_run_is_the_default(tmp_path: Path) -> None:
     growing = Growing(tmp_path / "runs")
     growing.write(*STORY[:2])
     assert runs.find_running(tmp_path, None) == growing.path
@@ -269,7 +271,7 @@ def test_a_killed_one_is_no_choice(tmp_path: Path) -> None:
         runs.find_running(tmp_path, growing.run)
 
 
-def test_a_dead_process_that_nobody_has_asked_for_does_not_go_on() -> None:
+def test_zombie_process_is_not_running() -> None:
     process = subprocess.Popen(["sleep", "1000"])
     run = f"20261121-031205-{process.pid}"
     assert runs.is_running(run, datetime.now(UTC))

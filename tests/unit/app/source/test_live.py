@@ -1,4 +1,4 @@
-"""The engine in its own thread: events come out, commands go in, at any time."""
+"""The engine in its own thread: events come out, controls go in, at any time."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_command_before_the_start_is_obeyed(tmp_path: Path) -> None:
     assert not any(outcome.good for outcome in state.totals)
 
 
-def test_a_command_after_the_end_is_nobodys(tmp_path: Path) -> None:
+def test_control_after_the_end_is_ignored(tmp_path: Path) -> None:
     session = session_of(tmp_path, "liba")
     session.start()
     followed(session)
@@ -107,7 +107,7 @@ async def run_with_bug(_: pool.Run) -> int:
     raise ExceptionGroup("a group of tasks", [bug])
 
 
-def test_a_bug_of_the_engine_ends_the_run_with_its_traceback_kept(
+def test_internal_error_ends_the_run_and_writes_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool.Run, "run", run_with_bug)

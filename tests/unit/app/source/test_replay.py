@@ -183,7 +183,9 @@ def test_an_event_out_of_nowhere_is_refused(tmp_path: Path, clock: ManualClock) 
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"{}\n", b"\x00\xff" * 99, b'{"type":"x"}\n'])
-def test_what_is_no_log_is_refused(tmp_path: Path, clock: ManualClock, content: bytes) -> None:
+def test_file_that_is_no_journal_is_an_error(
+    tmp_path: Path, clock: ManualClock, content: bytes
+) -> None:
     path = tmp_path / "run.jsonl"
     path.write_bytes(content)
     with pytest.raises(pool.JournalError, match=r"run\.jsonl: no header"):

@@ -1,4 +1,4 @@
-"""Moments of a run are named as users write times, and what is none is refused."""
+"""Times of a run as users type them; invalid times are errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_time_is_found(text: str, at: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "12:", ":30", "1:2:3:4", "101%", "-50%", "%", "++3", "1e3", "½", "٣", "nan"]
 )
-def test_what_is_no_time_is_refused_with_what_is(text: str) -> None:
+def test_invalid_time_is_an_error_with_examples(text: str) -> None:
     with pytest.raises(pool.SettingsError, match=r"^invalid time ") as refused:
         parse_time(text, 100.0, LENGTH, MARKS)
     assert "12:30" in refused.value.hint
@@ -63,7 +63,7 @@ def test_the_first_failure_may_be_at_the_very_beginning() -> None:
 @pytest.mark.parametrize(
     ("marks", "told"), [(MARKS[:1], "in this run after that"), (MARKS[1:2], "in this run$")]
 )
-def test_where_nothing_failed_that_is_said(marks: tuple[Mark, ...], told: str) -> None:
+def test_run_without_failures_rejects_seek_to_failure(marks: tuple[Mark, ...], told: str) -> None:
     with pytest.raises(pool.SettingsError, match=told):
         parse_time("failure", 100.0, LENGTH, marks)
 

@@ -1,4 +1,4 @@
-"""What is said about one build: of each thing that applies, and of nothing else."""
+"""Details of one build: every one that applies, and no other."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:
     return v.Sample(t=t, builds=(one,), machine=v.MachineMemory(total=1, available=1))
 
 
-def test_memory_is_kept_of_builds_and_of_processes_that_run() -> None:
+def test_memory_history_has_builds_and_running_processes() -> None:
     trail = MemoryHistory()
     for event in (sample(1.0, A, (7, 10)), sample(2.0, A, (7, 30), (8, 5)), sample(3.0, A, (8, 6))):
         trail.record(event)

@@ -1,4 +1,4 @@
-"""Graphs: on fixed scales, over the last minutes, and in ASCII as well."""
+"""Graphs: on fixed scales, over the last minutes, and in ASCII."""
 
 from __future__ import annotations
 

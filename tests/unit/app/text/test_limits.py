@@ -1,4 +1,4 @@
-"""The three caps and the traffic, in words, for every width."""
+"""Limits and download speed as text, for every width."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def loading(count: int, t: float = 0.0) -> list[v.KnownEvent]:
     return [v.DownloadStarted(file=f"f{n}", total=10 * MEBI, t=t) for n in range(count)]
 
 
-def test_the_drain_and_the_pause_are_said() -> None:
+def test_drain_and_pause_have_lines() -> None:
     both = (v.BuildStarted(build=A, slot=1), v.BuildStarted(build=B, slot=2))
     lowered = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
     paused = v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
@@ -51,7 +51,7 @@ def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
     assert said == ["builds 2 -> 1 memory", "builds 2/2", "builds 2 -> 1"]
 
 
-def test_the_budget_is_said_with_what_is_used_and_reserved() -> None:
+def test_memory_budget_has_used_and_reserved() -> None:
     given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=1000, why="user")
     none = v.LimitChanged(limit=LimitName.MEMORY, old=1000, new=0, why="user")
     both = (
@@ -88,7 +88,7 @@ def test_all_caps_are_there_at_every_width(width: int, said: list[str]) -> None:
     assert list(fit_limits(state(*loading(1)), width).values()) == said
 
 
-def test_what_begins_or_ends_moves_no_neighbour() -> None:
+def test_changes_of_use_move_no_neighbour() -> None:
     wide = v.LimitChanged(limit=LimitName.DOWNLOADS, old=8, new=16, why="user")
     texts = [fit_limits(state(wide, *loading(n)), 80)[LimitName.DOWNLOADS] for n in (0, 9, 10, 16)]
     assert len({len(text) for text in texts}) == 1
@@ -107,7 +107,7 @@ def test_the_next_cap_goes_around_and_knows_old_runs() -> None:
     assert list(format_limits(old)) == [LimitName.BUILDS]
 
 
-def test_traffic_says_how_much_of_what_and_how_fast() -> None:
+def test_downloads_have_size_and_speed() -> None:
     coming = [v.DownloadProgress(file="f0", bytes=n * MEBI, total=10 * MEBI, t=n) for n in range(9)]
     begun = [*loading(2), *coming]
     run = state(*begun)
@@ -118,7 +118,7 @@ def test_traffic_says_how_much_of_what_and_how_fast() -> None:
     assert format_traffic(state(*begun, whole, last), 9.0) == ""
 
 
-def test_traffic_of_unknown_size_says_what_has_come() -> None:
+def test_downloads_of_unknown_size_have_received_bytes() -> None:
     unknown = v.DownloadStarted(file="x")
     some = v.DownloadProgress(file="x", bytes=3 * MEBI)
     assert format_traffic(state(*loading(1), unknown, some), 1.0).startswith("3 MiB  ")
@@ -151,7 +151,7 @@ def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow()
     assert format_progress(pool.RunState(), 0.5, 80) == "0.5 s"
 
 
-def test_the_progress_line_says_what_goes_on_around_builds() -> None:
+def test_progress_line_has_resolution_and_installation() -> None:
     resolving = v.ResolveStarted(requirements=("a", "b"), t=1.0)
     assert "resolving 2 requirements · 0:04" in format_progress(state(resolving), 5.0, 120)
 
@@ -189,7 +189,7 @@ def test_memory_is_the_last_cap_before_the_first() -> None:
     assert caps.next_limit(state, LimitName.MEMORY) is LimitName.BUILDS
 
 
-def test_who_has_to_end_is_counted() -> None:
+def test_excess_builds_are_counted() -> None:
     state = budgeted(0)
     assert caps.count_excess(state, LimitName.BUILDS) == 0
     for number in (1, 2):

@@ -29,7 +29,7 @@ def said(*events: v.KnownEvent, now: float = 0.0, in_line: str = "") -> str:
     return f"{line.kind}: {line.word} {line.detail}".rstrip()
 
 
-def test_every_state_has_its_words() -> None:
+def test_every_status_has_its_words() -> None:
     holder = Holder(pid=4121, command="uv build")
     lock = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/t", holder=holder, t=10.0)
     nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="helper", builds=(C,))
@@ -52,14 +52,14 @@ def test_every_state_has_its_words() -> None:
     assert said(failed, again) == "retried: retried failed: no compiler"
 
 
-def test_downloads_say_how_far_they_are() -> None:
+def test_download_has_its_percentage() -> None:
     waiting = v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz")
     begun = v.DownloadStarted(build=A, file="core-1.tar.gz", total=200)
     part = v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=50, total=200)
     assert said(waiting, begun, part) == "waiting: fetching 25 % of 200 B  core-1.tar.gz"
 
 
-def test_counts_leave_out_what_is_not_there() -> None:
+def test_counts_leave_out_zeros() -> None:
     assert format_counts({"building": 2, "queued": 1, "failed": 0}) == "2 building · 1 queued"
 
 
@@ -71,7 +71,7 @@ def test_counts_leave_out_what_is_not_there() -> None:
         ("wheel", "core", "building: building get_requires"),
     ],
 )
-def test_what_is_to_come_out_is_told(
+def test_row_has_the_purpose_of_a_build(
     purpose: Literal["wheel", "editable", "metadata"], name: str, words: str
 ) -> None:
     again = v.BuildQueued(build=A, name="core", target="core", log="x", purpose=purpose)

@@ -1,4 +1,4 @@
-"""Words for what a run does around its builds."""
+"""Sentences about version resolution and installation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EDITABLE = v.EnvironmentChange(name="e", new="1", editable=True)
 GONE = v.EnvironmentChange(name="f", old="1")
 
 
-def test_nothing_is_said_where_there_is_nothing() -> None:
+def test_no_status_without_resolution_and_environment() -> None:
     assert told() is None
     assert story.current_status(pool.RunState(), 0.0) is None
 
@@ -68,7 +68,7 @@ def test_a_conflict_has_a_line_for_each_sentence() -> None:
     )
 
 
-def test_what_fails_before_resolving_begins_is_told_too() -> None:
+def test_failure_before_resolution_has_its_line() -> None:
     failed = v.ResolveFailed(reference="x", message="core says nothing of itself")
     assert told(failed) == StatusMessage("failed", ("not resolved: core says nothing of itself",))
 
@@ -92,7 +92,7 @@ def test_a_failed_environment_says_so_until_it_is_changed() -> None:
     assert told(failed, changed(NEW)) == StatusMessage("done", ("installed 1 into .venv",))
 
 
-def test_the_newest_remark_follows_what_has_ended() -> None:
+def test_newest_note_follows_a_finished_status() -> None:
     remarks = v.Note(text="old"), v.Note(text="by the way")
     assert told(*remarks) == StatusMessage("done", ("note: by the way",))
     assert told(changed(NEW), *remarks) == StatusMessage(

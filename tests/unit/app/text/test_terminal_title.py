@@ -1,4 +1,4 @@
-"""The window's title and the bell: what is written, and that the old title comes back."""
+"""The title of the terminal and the bell: their sequences, and that the old title comes back."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_headless_run_titles_its_terminal_and_rings(home: Home) -> None:
     assert re.sub(r"\x1b\]2;[^\a]*\a", "", told).count("\a") == 1
 
 
-def test_nobody_asked_for_a_bell_and_a_plain_terminal_has_no_title(home: Home) -> None:
+def test_no_bell_by_default_and_no_title_on_a_dumb_terminal(home: Home) -> None:
     told = on_a_terminal(home, "build", str(home.tree("liba")), "--no-ui", TERM="vt100")
     assert "\a" not in told
     assert "\x1b]2" not in told

@@ -1,4 +1,4 @@
-"""Why a build waits: one sentence for every reason, true from the state alone."""
+"""Why a build waits: one sentence for every reason, from the state alone."""
 
 from __future__ import annotations
 
