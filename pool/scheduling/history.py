@@ -52,7 +52,7 @@ SELECT name, version, seconds, peak FROM (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a build is expected to need."""
+    """The expected seconds and peak of a build."""
 
     seconds: float | None = None
     """The median of the newest builds; None without one."""

@@ -23,7 +23,7 @@ class Admissions(RuleBasedStateMachine):
         self.passed: dict[int, set[int]] = {}
 
     def entered(self, let_in: list[int], line: list[int]) -> None:
-        """Whoever is let in has passed all who were before it and still wait."""
+        """An admitted entry has overtaken all entries that waited before it and still wait."""
         for who in let_in:
             for other in line[: line.index(who)]:
                 if other not in self.limiter.running:
