@@ -54,7 +54,7 @@ __all__ = [
 SourceSpec: TypeAlias = Target | IndexFile
 """Where a build's source comes from: a target of the request, or a file selected on an index."""
 Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
-"""What a build makes; ``metadata`` runs prepare_metadata_for_build_wheel alone if it can."""
+"""The product of a build; ``metadata`` only runs prepare_metadata_for_build_wheel if it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What to build; a `BuildJob` adds the id."""
+    """A build before it is registered; a `BuildJob` adds the id."""
 
     source: SourceSpec
     purpose: Purpose = "wheel"

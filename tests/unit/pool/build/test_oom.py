@@ -36,15 +36,15 @@ def described(code: int = 1, *tail: str, **more: Any) -> str:
 def test_a_killed_process_is_named_and_certain_if_the_kernel_counted_it(
     line: str, victim: str
 ) -> None:
-    said = described(1, "before", line, "make: *** Error 1", kernel_kills=1)
-    assert said == f"out of memory (certain): {victim} was killed; the kernel counted 1 oom kill"
+    text = described(1, "before", line, "make: *** Error 1", kernel_kills=1)
+    assert text == f"out of memory (certain): {victim} was killed; the kernel counted 1 oom kill"
     assert described(1, line) == "no", "killed, but nothing says that it was for memory"
 
 
 @pytest.mark.parametrize("code", [-9, 137])
 def test_a_killed_hook_is_named_itself(code: int) -> None:
-    said = described(code, cgroup_kills=2, kernel_kills=7)
-    assert said == "out of memory (certain): build_wheel was killed; the cgroup counted 2 oom kills"
+    text = described(code, cgroup_kills=2, kernel_kills=7)
+    assert text == "out of memory (certain): build_wheel was killed; the cgroup counted 2 oom kills"
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_a_killed_hook_is_named_itself(code: int) -> None:
     ],
 )
 def test_a_failed_allocation_is_quoted_from_the_log(line: str) -> None:
-    said = described(1, line, "error: command failed")
-    assert said == f'out of memory (probable): its output says "{line}"'
-    said = described(1, line, address_space=2 * GIB)
-    assert said.startswith("out of memory (certain): ")
-    assert said.endswith("; the limit on address space (ulimit -v) is 2.0 GiB")
+    text = described(1, line, "error: command failed")
+    assert text == f'out of memory (probable): its output says "{line}"'
+    text = described(1, line, address_space=2 * GIB)
+    assert text.startswith("out of memory (certain): ")
+    assert text.endswith("; the limit on address space (ulimit -v) is 2.0 GiB")
 
 
 RULES: list[tuple[dict[str, Any], Certainty, str]] = [
@@ -114,11 +114,11 @@ def test_other_failures_are_not_out_of_memory(line: str) -> None:
 
 
 def test_a_kill_without_a_count_came_from_outside() -> None:
-    said = described(-9, limit=8 * GIB, available=0)
-    assert said.startswith("out of memory (probable): build_wheel was killed from outside; memory")
+    text = described(-9, limit=8 * GIB, available=0)
+    assert text.startswith("out of memory (probable): build_wheel was killed from outside; memory")
 
 
 def test_a_long_line_is_cut_around_the_match() -> None:
-    said = described(1, "x" * 300 + " out of memory " + "y" * 300)
-    assert "out of memory" in said
-    assert len(said) < 200
+    text = described(1, "x" * 300 + " out of memory " + "y" * 300)
+    assert "out of memory" in text
+    assert len(text) < 200

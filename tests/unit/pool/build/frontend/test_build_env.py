@@ -48,7 +48,7 @@ def stored(tmp_path: Path, python: Interpreter) -> Callable[..., UnpackedWheel]:
     return make
 
 
-def told(env: BuildEnvironment, *argv: str, base: dict[str, str] | None = None) -> str:
+def output_of(env: BuildEnvironment, *argv: str, base: dict[str, str] | None = None) -> str:
     """Return what a command prints as a hook would be run."""
     environ = env.environ({"PATH": os.environ["PATH"], **(base or {})})
     done = subprocess.run(
@@ -63,7 +63,7 @@ def test_create_makes_a_virtual_environment(
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
     script = "import json, sys, tiny, fast; print(json.dumps([sys.prefix, sys.base_prefix, tiny.__file__, fast.value]))"
-    prefix, base, module, value = json.loads(told(env, "python", "-c", script))
+    prefix, base, module, value = json.loads(output_of(env, "python", "-c", script))
     assert prefix == str(env.path)
     assert base == sys.base_prefix
     assert module == str(env.path / python.site / "tiny/__init__.py")
@@ -74,16 +74,16 @@ def test_an_environment_sees_only_its_own_packages(tmp_path: Path, python: Inter
     env = environment.create(tmp_path / "env", python, [])
     (tmp_path / "leak.py").touch()
     script = "import importlib.util as u; print([n for n in ('leak', 'pytest', 'pip') if u.find_spec(n)])"
-    assert told(env, "python", "-c", script, base={"PYTHONPATH": str(tmp_path)}) == "[]"
+    assert output_of(env, "python", "-c", script, base={"PYTHONPATH": str(tmp_path)}) == "[]"
 
 
 def test_commands_run_with_the_environments_interpreter(
     tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
 ) -> None:
     env = environment.create(tmp_path / "a folder", python, [stored(TINY)])
-    assert told(env, "tiny") == f"from {env.path / python.site / 'tiny/__init__.py'}"
-    assert told(env, "tiny-script") == f"1 {env.path}"
-    assert told(env, "tiny-shell") == "shell"
+    assert output_of(env, "tiny") == f"from {env.path / python.site / 'tiny/__init__.py'}"
+    assert output_of(env, "tiny-script") == f"1 {env.path}"
+    assert output_of(env, "tiny-shell") == "shell"
 
 
 def test_headers_and_data_go_to_their_folders(
@@ -99,7 +99,7 @@ def test_importlib_metadata_finds_installed_wheels(
 ) -> None:
     env = environment.create(tmp_path / "env", python, [stored(TINY)])
     script = "import importlib.metadata as m; print(m.version('tiny'), *m.entry_points(group='console_scripts'))"
-    assert told(env, "python", "-c", script).startswith("1.0 EntryPoint(name='tiny'")
+    assert output_of(env, "python", "-c", script).startswith("1.0 EntryPoint(name='tiny'")
 
 
 def test_cached_bytecode_is_used_and_not_compiled_again(
@@ -108,7 +108,7 @@ def test_cached_bytecode_is_used_and_not_compiled_again(
     wheel = stored(TINY)
     env = environment.create(tmp_path / "env", python, [wheel])
     bytecode = f"tiny/__pycache__/__init__.{python.cache_tag}.pyc"
-    told(env, "python", "-c", "import tiny", base={"PYTHONDONTWRITEBYTECODE": "1"})
+    output_of(env, "python", "-c", "import tiny", base={"PYTHONDONTWRITEBYTECODE": "1"})
     assert (env.path / python.site / bytecode).samefile(wheel.path / "purelib" / bytecode)
 
 
@@ -120,9 +120,9 @@ def test_a_build_that_replaces_a_module_does_not_change_the_cache(
     patched = tmp_path / "patched.py"
     patched.write_text("value = 5\n")
     patched.rename(env.path / python.site / "tiny/__init__.py")
-    assert told(env, "python", "-c", "import tiny; print(tiny.value)") == "5"
+    assert output_of(env, "python", "-c", "import tiny; print(tiny.value)") == "5"
     again = environment.create(tmp_path / "again", python, [wheel])
-    assert told(again, "python", "-c", "import tiny; print(tiny.value)") == "1"
+    assert output_of(again, "python", "-c", "import tiny; print(tiny.value)") == "1"
 
 
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK])
@@ -150,7 +150,7 @@ def test_of_two_wheels_with_one_file_the_later_wins(
 ) -> None:
     first, second = stored({"tiny/a.py": "value = 1\n"}), stored({"tiny/a.py": "value = 22\n"})
     env = environment.create(tmp_path / "env", python, [first, second])
-    assert told(env, "python", "-c", "import tiny.a; print(tiny.a.value)") == "22"
+    assert output_of(env, "python", "-c", "import tiny.a; print(tiny.a.value)") == "22"
     assert (first.path / "purelib/tiny/a.py").read_text() == "value = 1\n"
 
 
@@ -162,7 +162,7 @@ def test_replace_leaves_only_the_new_wheels(
     site = env.path / python.site
     assert (site / "two.py").exists()
     assert not (site / "one.py").exists()
-    assert told(env, "python", "-c", "import sys; print(sys.prefix)") == str(env.path)
+    assert output_of(env, "python", "-c", "import sys; print(sys.prefix)") == str(env.path)
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
@@ -173,9 +173,9 @@ def test_another_python_version_has_its_own_bytecode_and_folder(
     env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
     script = "import sys, tiny; print('%d.%d' % sys.version_info[:2], sys.prefix, tiny.__cached__)"
     cached = env.path / target.site / f"tiny/__pycache__/__init__.{target.cache_tag}.pyc"
-    assert told(env, "python", "-c", script) == f"{version} {env.path} {cached}"
+    assert output_of(env, "python", "-c", script) == f"{version} {env.path} {cached}"
     assert cached.exists()
-    assert told(env, "tiny-script") == f"1 {env.path}"
+    assert output_of(env, "tiny-script") == f"1 {env.path}"
 
 
 def test_an_environment_is_created_from_the_interpreter_of_another_one(
@@ -186,7 +186,7 @@ def test_an_environment_is_created_from_the_interpreter_of_another_one(
     )
     target = probe(tmp_path / "outer/bin/python", os.environ)
     env = environment.create(tmp_path / "env", target, [stored(TINY, target)])
-    assert told(env, "tiny-script") == f"1 {env.path}"
+    assert output_of(env, "tiny-script") == f"1 {env.path}"
 
 
 def test_hooks_inherit_no_variables_that_change_a_build(

@@ -32,27 +32,27 @@ FIFO = Path("/cache/b1/jobs")
     ],
 )
 def test_the_users_makeflags_are_kept_without_job_options(users: str, ours: str) -> None:
-    told = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
-    assert told["MAKEFLAGS"] == ours
-    assert find_auth(told["MAKEFLAGS"]) == f"fifo:{FIFO}"
-    assert "MAX_JOBS" not in told
+    environ = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
+    assert environ["MAKEFLAGS"] == ours
+    assert find_auth(environ["MAKEFLAGS"]) == f"fifo:{FIFO}"
+    assert "MAX_JOBS" not in environ
 
 
 def test_the_first_word_of_makeflags_is_never_one_of_our_flags() -> None:
-    told = job_flags({}, fifo=FIFO, max_jobs=4, lease=None)
-    assert told["MAKEFLAGS"].startswith(" ")
-    assert told["CARGO_MAKEFLAGS"].lstrip().startswith("-j4")
+    environ = job_flags({}, fifo=FIFO, max_jobs=4, lease=None)
+    assert environ["MAKEFLAGS"].startswith(" ")
+    assert environ["CARGO_MAKEFLAGS"].lstrip().startswith("-j4")
 
 
 def test_a_lease_sets_all_job_variables() -> None:
-    told = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=2, called_by_path=True)
-    assert {told[name] for name in JOB_VARIABLES} == {"2"}
+    environ = job_flags({"MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=2, called_by_path=True)
+    assert {environ[name] for name in JOB_VARIABLES} == {"2"}
 
 
 def test_a_lease_does_not_disable_the_jobserver_of_a_make_that_cmake_calls() -> None:
-    told = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, max_jobs=4, lease=2)
-    assert told["MAX_JOBS"] == "2"
-    assert "CMAKE_BUILD_PARALLEL_LEVEL" not in told
+    environ = job_flags({"CMAKE_BUILD_PARALLEL_LEVEL": "9"}, fifo=FIFO, max_jobs=4, lease=2)
+    assert environ["MAX_JOBS"] == "2"
+    assert "CMAKE_BUILD_PARALLEL_LEVEL" not in environ
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_an_old_make_gets_descriptors_and_a_new_one_no_shim(
     os.mkfifo(fifo)
     keeper = os.open(fifo, os.O_RDWR)
     flags = f"k -j4 --jobserver-auth=fifo:{fifo} -- V=1"
-    told = run(
+    output = run(
         ["make", "a b"],
         {
             "PATH": f"{folder}:{environ['PATH']}",
@@ -68,7 +68,7 @@ def test_an_old_make_gets_descriptors_and_a_new_one_no_shim(
         },
     )
     os.close(keeper)
-    assert told == "8 and 9 are open\nmake a b MAKEFLAGS=k -j4 --jobserver-auth=8,9 -- V=1\n"
+    assert output == "8 and 9 are open\nmake a b MAKEFLAGS=k -j4 --jobserver-auth=8,9 -- V=1\n"
     assert ToolShims(environ, tmp_path / "cache dir").find_tools(env).shim_dirs == (folder,)
     assert [path.name for path in folder.iterdir()] == ["make"]
 
@@ -85,10 +85,10 @@ def test_the_make_of_an_old_gccs_link_uses_the_jobserver(
     (folder,) = ToolShims(environ, tmp_path / "shims").find_tools(env).shim_dirs
     call = [f"{folder}/make", "-f", "/tmp dir/ccAb0wZj.mk", "-j16", "all"]
     keeper = os.open(fifo, os.O_RDWR)
-    told = run(call, environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
+    output = run(call, environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
     mine = run([*call[:2], "build.mk", *call[3:]], environ | {"WHEELPOOL_JOBSERVER": str(fifo)})
     os.close(keeper)
-    assert told == (
+    assert output == (
         "8 and 9 are open\nmake -f /tmp dir/ccAb0wZj.mk all MAKEFLAGS= --jobserver-auth=8,9\n"
     )
     assert mine == "make -f build.mk -j16 all MAKEFLAGS=\n"
