@@ -25,7 +25,7 @@ ROWS = {
     "runs": ("> runs", "building"),
     "broken": ("x broken", "failed", "no compiler"),
     "locked": ("~ locked", "locked", "held by uv (pid 41)"),
-    "big": ("~ big", "memory", "3.0 GiB missing"),
+    "big": ("~ big", "memory", "needs 4.0 GiB"),
     "needy": ("~ needy", "needs", "runs (building)"),
     "loads": ("~ loads", "fetching", "x.tar.gz"),
     "first": (". first", "queued", "2nd in line"),
