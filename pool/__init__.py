@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pool import events
-    from pool.build.frontend.diagnosis import Diagnosis, diagnose
+    from pool.build.diagnosis.log_diagnosis import Diagnosis, diagnose
     from pool.cache.prune import CacheEntry, list_entries, prune_cache, select_entries
     from pool.cache.wheel_cache import WheelCache
     from pool.common.clock import Clock, SystemClock
@@ -151,7 +151,7 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "pool.build.frontend.diagnosis": ("Diagnosis", "diagnose"),
+    "pool.build.diagnosis.log_diagnosis": ("Diagnosis", "diagnose"),
     "pool.cache.prune": ("CacheEntry", "list_entries", "prune_cache", "select_entries"),
     "pool.cache.wheel_cache": ("WheelCache",),
     "pool.common.clock": ("Clock", "SystemClock"),

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pool.build.diagnosis.oom_evidence import OomEvidenceCollector
 from pool.build.frontend.hooks import HookCall, HookFailedError
 from pool.build.frontend.rerun import rerun_command
-from pool.build.oom_evidence import OomEvidenceCollector
 from pool.common.errors import BackendError
 from pool.common.model import Phase
 from pool.events.types import BuildPhase

@@ -178,7 +178,7 @@ class BackendError(PoolError):
 
 
 class OutOfMemoryError(BackendError):
-    """A hook that failed because there was no more memory (`pool.build.oom`)."""
+    """A hook that failed because there was no more memory (`pool.build.diagnosis.oom`)."""
 
     reference = "out-of-memory"
 

@@ -1,1 +1,1 @@
-"""The build frontend (PEP 517, PEP 660): hooks, build environments, tool shims, diagnosis."""
+"""The build frontend (PEP 517, PEP 660): hooks, build environments, tool shims, jobs of a hook."""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
-from pool.build.frontend.diagnosis import diagnose
+from pool.build.diagnosis.log_diagnosis import diagnose
+from pool.build.diagnosis.system_packages import hint_for_module
 from pool.build.frontend.log_tail import last_lines
-from pool.build.frontend.system_packages import hint_for_module
 from pool.common.errors import BackendError, ProjectError
 from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 
@@ -54,7 +54,7 @@ class MissingHookError(BackendError):
 
 
 class HookFailedError(BackendError):
-    """The process of a hook failed; ``ended`` has the evidence for `pool.build.oom`."""
+    """The process of a hook failed; ``ended`` has the evidence for `pool.build.diagnosis.oom`."""
 
     def __init__(self, message: str, *, hint: str, ended: HookEnd) -> None:
         super().__init__(message, hint=hint)

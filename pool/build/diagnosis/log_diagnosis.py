@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from pool.build.frontend.system_packages import (
+from pool.build.diagnosis.system_packages import (
     hint_for_header,
     hint_for_library,
     hint_for_module,

@@ -1,6 +1,6 @@
 """Collects the evidence of an out-of-memory failure from the system: counters, limits, samples.
 
-Separate from `pool.build.oom`, which classifies the evidence and is pure.
+Separate from `pool.build.diagnosis.oom`, which classifies the evidence and is pure.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING
 
+from pool.build.diagnosis.oom import OomEvidence, classify, describe_verdict
 from pool.build.frontend.hooks import HookFailedError
-from pool.build.oom import OomEvidence, classify, describe_verdict
 from pool.common.errors import OutOfMemoryError
 from pool.system.cgroup import count_kills, own_cgroup
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pool.build.frontend.diagnosis import Diagnosis, diagnose
-from pool.build.frontend.system_packages import (
+from pool.build.diagnosis.log_diagnosis import Diagnosis, diagnose
+from pool.build.diagnosis.system_packages import (
     hint_for_header,
     hint_for_library,
     hint_for_module,

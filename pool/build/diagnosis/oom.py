@@ -3,7 +3,7 @@
 The rules, in order: a process was killed by wheelpool: no. A process was killed and the kernel
 counted an OOM kill: certain. A process was killed, or an allocation failed, and memory was short:
 probable. A process was killed while memory was plentiful: no. Deliberately pure: the evidence is
-collected by `pool.build.oom_evidence`.
+collected by `pool.build.diagnosis.oom_evidence`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pool.build.oom import Certainty, OomEvidence, classify, describe_verdict
+from pool.build.diagnosis.oom import Certainty, OomEvidence, classify, describe_verdict
 
 GIB = 1 << 30
 
