@@ -28,8 +28,8 @@ ROWS = {
     "big": ("~ big", "memory", "needs 4.0 GiB"),
     "needy": ("~ needy", "needs", "runs (building)"),
     "loads": ("~ loads", "fetching", "x.tar.gz"),
-    "first": (". first", "queued", "2nd in line"),
-    "second": (". second", "queued", "3rd in line"),
+    "first": (". first", "queued", "2nd in queue"),
+    "second": (". second", "queued", "3rd in queue"),
     "halted": ("- halted", "cancelled"),
     "made": ("= made", "built"),
 }
