@@ -1,1 +1,1 @@
-"""Why a build failed: the cause in its log, missing system packages, evidence of a lack of memory."""
+"""Why a build failed: the cause in its log, missing system packages, a lack of memory."""
