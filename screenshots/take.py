@@ -173,10 +173,14 @@ def screens() -> dict[str, Callable[[], Awaitable[str]]]:
     def one(picture: Picture) -> Callable[[], Awaitable[str]]:
         return lambda: taken(picture)
 
-    async def said() -> str:
+    async def headless_lines() -> str:
         return headless()
 
-    return {**{k: one(p) for k, p in PICTURES.items()}, "diff": compared, "headless": said}
+    return {
+        **{k: one(p) for k, p in PICTURES.items()},
+        "diff": compared,
+        "headless": headless_lines,
+    }
 
 
 def main() -> None:

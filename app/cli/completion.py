@@ -214,7 +214,7 @@ def retriable_build_candidates(state_dir: Path, run: str | None, prefix: str) ->
     """Return the builds of a run that finished without a wheel."""
 
     def is_unsuccessful(build: pool.BuildState) -> bool:
-        return build.outcome is not None and not build.outcome.good
+        return build.outcome is not None and not build.outcome.is_success
 
     return _build_candidates(state_dir, run, prefix, is_unsuccessful)
 

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Order: TypeAlias = Literal["state", "time", "memory", "name"]
-"""What a list is sorted by."""
+"""The sort keys of a list."""
 ORDERS: tuple[Order, ...] = get_args(Order)
 SortKey = tuple["Section", tuple[Any, ...]]
 """The section, then a key that compares within one section and one order."""
@@ -52,7 +52,7 @@ def section_of(build: BuildState) -> Section:
         return Section.WAITING if build.slot is None else Section.RUNNING
     if build.superseded_by is not None:
         return Section.NOT_BUILT
-    if build.outcome is not None and build.outcome.good:
+    if build.outcome is not None and build.outcome.is_success:
         return Section.FINISHED
     skipped = build.outcome in (Outcome.SKIPPED, Outcome.CANCELLED)
     return Section.NOT_BUILT if skipped else Section.FAILED

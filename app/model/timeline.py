@@ -38,13 +38,13 @@ __all__ = [
 ]
 
 SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
-"""What happens in a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve`` and
+"""The activity of a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve`` and
 ``install``, which belong to the run and to no build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """What a span waits for, or works on, as events say it."""
+    """The lock, build or file that a span waits for or works on, as in events."""
 
     waiting_for: WaitFor | None = None
     subject: str = ""

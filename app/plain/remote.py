@@ -176,7 +176,7 @@ class RemoteRun:
 
     def _can_be_retried(self, build: pool.BuildState) -> bool:
         retried = {other.retry_of for other in self._state.builds.values()}
-        return build.outcome is not None and not build.outcome.good and build.id not in retried
+        return build.outcome is not None and not build.outcome.is_success and build.id not in retried
 
     # The run
 

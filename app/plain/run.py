@@ -137,7 +137,7 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
         results.header(session.header)
         session.start()
         try:
-            while not session.done:
+            while not session.exhausted:
                 session.wait(_TICK_SECONDS)
                 for event in session.poll():
                     _print_event(event, printer, outlet, manner)
@@ -186,7 +186,7 @@ def follow_attached(source: AttachedSource, manner: DisplayOptions) -> int:
     with _outlet(manner) as outlet, handle_signals(source.send, detach):
         results = _Results(sys.stdout, json=manner.json)
         results.header(source.header)
-        while not source.done and not detached:
+        while not source.exhausted and not detached:
             source.wait(_TICK_SECONDS)
             for event in source.poll():
                 _print_event(event, printer, outlet, manner)
@@ -217,7 +217,7 @@ def _print_detached(source: AttachedSource, state: pool.RunState) -> None:
     outlet = PlainOutlet(sys.stderr)
     if source.error is not None:
         outlet.write(word_line("detached", pool.clean_line(source.error)))
-    elif source.done:
+    elif source.exhausted:
         outlet.write(unfinished_line(state))
     else:
         command = f"wheelpool attach {source.name}"
@@ -282,7 +282,7 @@ class _Results:
         elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
             # Wheels that are installed are not kept in the output folder.
             requested = state.environment is None and not state.builds[event.build].nested
-            if requested and event.outcome.good:
+            if requested and event.outcome.is_success:
                 self._write(event.wheel)
 
     def _write(self, text: str) -> None:

@@ -231,7 +231,7 @@ def _builds(record: RunRecord) -> Iterator[ET.Element]:
 
 def _weight(build: pool.BuildState) -> tuple[bool, bool, float]:
     """Return a key for failures, then other unsuccessful builds, then the longest builds."""
-    good = build.outcome is not None and build.outcome.good
+    good = build.outcome is not None and build.outcome.is_success
     return build.outcome is Outcome.FAILED and build.superseded_by is None, not good, build.seconds
 
 

@@ -86,7 +86,7 @@ def _case(record: RunRecord, build: pool.BuildState) -> ET.Element:
         time=_seconds(_duration(record, build)),
     )
     case.extend(_results(record, build))
-    good = build.outcome is not None and build.outcome.good
+    good = build.outcome is not None and build.outcome.is_success
     for earlier in record.earlier_attempts(build):
         case.append(_earlier(record, earlier, "flakyFailure" if good else "rerunFailure"))
     shown = _OUTPUT if build.outcome is Outcome.FAILED else _SHORT_OUTPUT
@@ -136,7 +136,7 @@ def _extract(record: RunRecord, build: pool.BuildState) -> list[str]:
 
 def _facts(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     """Yield lines about a build that come before its output."""
-    if build.outcome is not None and build.outcome.good:
+    if build.outcome is not None and build.outcome.is_success:
         yield f"{build.outcome}: {build.wheel or build.target}"
     if build.needed_by:
         needed = (record.state.builds[one] for one in build.needed_by)

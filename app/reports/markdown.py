@@ -205,7 +205,7 @@ def _subject(span: Span, record: RunRecord) -> str:
 
 
 def _wheels(record: RunRecord) -> Iterator[str]:
-    made = [one for one in record.requested if one.wheel and one.outcome and one.outcome.good]
+    made = [one for one in record.requested if one.wheel and one.outcome and one.outcome.is_success]
     if not made:
         return
     yield f"<details><summary>{format_count(len(made), 'wheel')}</summary>"

@@ -291,7 +291,7 @@ def _outcomes(a: BuildFacts | None, b: BuildFacts) -> Iterator[Change]:
         yield Change(kind="failed", text=f"{b.message or 'failed'}{was}", weight=b.seconds)
     elif now is None and (a is None or before is not None):
         yield Change(kind="unfinished", text=f"{b.state} when the log ends{was}", weight=b.seconds)
-    elif before is Outcome.FAILED and now is not None and now.good and a is not None:
+    elif before is Outcome.FAILED and now is not None and now.is_success and a is not None:
         failure = f": {a.message}" if a.message else ""
         yield Change(kind="fixed", text=f"{_result(b)}, had failed{failure}", weight=b.seconds)
     elif a is not None and now is not before:

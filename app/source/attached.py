@@ -87,7 +87,7 @@ class AttachedSource:
         return int(self._ended) if self.exit_code is None else self.exit_code
 
     @property
-    def done(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the run has ended, or was killed, and all events have been polled."""
         return self._ended and not self._ahead
 

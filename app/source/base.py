@@ -50,7 +50,7 @@ class EventSource(Protocol):
         ...
 
     @property
-    def done(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the stream has ended and all events have been polled."""
         ...
 

@@ -89,7 +89,7 @@ class LiveSession:
         return self._run.header
 
     @property
-    def done(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the run has ended, and all events have been polled."""
         return self._ended and not self._ahead
 

@@ -63,7 +63,7 @@ class ReplaySource:
         self.marks = tuple(mark for event in self._events if (mark := _mark(event)))
 
     @property
-    def done(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the last event has been polled; False again after seeking back."""
         return self._next == len(self._events)
 

@@ -1,6 +1,6 @@
 """The limits of a run in words, with their current use; memory budget and download speed.
 
-Pure. What a limit does is decided by the engine, and not described here.
+Pure. The engine decides the effect of a limit; it is not described here.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ __all__ = ["BuildCommands", "CommandTarget"]
 
 
 class CommandTarget(Protocol):
-    """What the palette needs of the dashboard; see `app.tui.screens.dashboard.Dashboard`."""
+    """The dashboard as the palette uses it; see `app.tui.screens.dashboard.Dashboard`."""
 
     model: RunModel
 

@@ -104,14 +104,14 @@ class RunModel:
         """The time in seconds since the start of the run; it advances between events."""
         if self.replay is not None:
             return self.replay.position
-        if self.state.finished or self.idle or self.source.done:
+        if self.state.finished or self.idle or self.source.exhausted:
             return self.state.now
         return self.state.now + self._clock.monotonic() - self._last_event_at
 
     @property
     def detachable(self) -> bool:
         """Whether the run belongs to another process and continues after this screen is closed."""
-        return self.source.attached and not self.source.done
+        return self.source.attached and not self.source.exhausted
 
     @property
     def replay(self) -> ReplayControls | None:

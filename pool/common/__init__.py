@@ -1,1 +1,1 @@
-"""What every layer may use: model, errors, clock, units, text, redaction, files."""
+"""Modules that every layer may use: model, errors, clock, units, text, redaction, files."""

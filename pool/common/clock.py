@@ -13,7 +13,7 @@ __all__ = ["Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What the engine wants to know about time."""
+    """The time, as the engine reads it."""
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start, never going back."""

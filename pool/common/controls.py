@@ -1,4 +1,4 @@
-"""What a user can ask of a run that goes on, as data that can cross threads and sockets."""
+"""The requests that a user can send to a run, as data that can cross threads and sockets."""
 
 from __future__ import annotations
 

@@ -53,13 +53,13 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
     @property
-    def good(self) -> bool:
+    def is_success(self) -> bool:
         """Whether there is what was asked for."""
         return self in (Outcome.BUILT, Outcome.CACHED, Outcome.FETCHED)
 
 
 class Phase(StrEnum):
-    """What a build is doing, in the order in which it happens."""
+    """The steps of a build, in their order."""
 
     FETCH = "fetch"
     UNPACK = "unpack"
@@ -75,7 +75,7 @@ class Phase(StrEnum):
 
 
 class WaitFor(StrEnum):
-    """What keeps a build from going on; it holds no slot meanwhile."""
+    """The reason why a build waits; it holds no slot meanwhile."""
 
     SLOT = "slot"
     LOCK = "lock"
@@ -97,7 +97,7 @@ class LimitName(StrEnum):
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who holds a lock that a build waits for."""
+    """The process that holds a lock that a build waits for."""
 
     pid: int | None = None
     """None where the system does not tell (another user's process, macOS)."""

@@ -36,7 +36,7 @@ class OnceMap(Generic[K, V]):
 
     async def _make(self, key: K, make: Callable[[], Awaitable[V]]) -> None:
         running = self._running[key] = asyncio.get_running_loop().create_future()
-        # Nobody may be waiting: an exception that was never looked at would be logged.
+        # Retrieve the exception: asyncio logs one that is never retrieved.
         running.add_done_callback(lambda future: future.exception())
         try:
             self.results[key] = await make()

@@ -167,4 +167,4 @@ class JobRegistry:
 
     def _has_failed(self, job: BuildJob) -> bool:
         ended = self.outcomes.get(job.id)
-        return ended is not None and not ended.outcome.good and not job.is_superseded
+        return ended is not None and not ended.outcome.is_success and not job.is_superseded

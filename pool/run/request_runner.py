@@ -274,7 +274,7 @@ class RequestRunner:
     async def _install(self, installer: Installer) -> None:
         """Install all selected versions that the environment does not have."""
         selection = self._selection
-        kept, names = selection.kept, selection.to_install
+        kept, names = selection.kept_dists, selection.to_install
         await selection.dists_to_install(names, self._service)
         # Build requirements of non-isolated builds were installed meanwhile.
         names = selection.not_installed(names, installer.installed)

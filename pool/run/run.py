@@ -276,7 +276,7 @@ class Run:
             return 3
         if self._interrupted:
             return 130
-        succeeded = all(outcome.good for outcome in self._registry.totals())
+        succeeded = all(outcome.is_success for outcome in self._registry.totals())
         return 0 if succeeded and self._request_succeeded else 1
 
     # Controls

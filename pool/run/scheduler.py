@@ -243,7 +243,7 @@ class Scheduler:
         if retry and attempt:
             self._supersede(job, retry)
             self._bus.emit(Note(build=retry.id, text=describe_retry(attempt)))
-        if not event.outcome.good:
+        if not event.outcome.is_success:
             job.result.set_exception(SkippedError(outcome.skip_reason(job, event)))
         if event.outcome is Outcome.FAILED and retry is None:
             self._on_failure()
@@ -386,7 +386,7 @@ class Scheduler:
                 return await asyncio.shield(job.result)
             except SkippedError:
                 # A successful build whose wheel cannot be unpacked is not retried.
-                final = not self._linger or self._registry.outcomes[job.id].outcome.good
+                final = not self._linger or self._registry.outcomes[job.id].outcome.is_success
                 if final and not job.retry_job.done():
                     raise
             job = await asyncio.shield(job.retry_job)
@@ -437,5 +437,5 @@ class Scheduler:
         self._nested = {
             key: job
             for key, job in self._nested.items()
-            if (ended := outcomes.get(job.id)) is None or ended.outcome.good
+            if (ended := outcomes.get(job.id)) is None or ended.outcome.is_success
         }

@@ -98,7 +98,7 @@ class Selection:
         ]
 
     @property
-    def kept(self) -> dict[NormalizedName, InstalledDist]:
+    def kept_dists(self) -> dict[NormalizedName, InstalledDist]:
         """The distributions that the environment has and keeps."""
         candidates = self.resolution.candidates
         return {one.name: one.origin for one in candidates if isinstance(one.origin, InstalledDist)}

@@ -33,7 +33,7 @@ class Busy:
     journal = None
     header = None
     generation = 0
-    done = False
+    exhausted = False
 
     def __init__(self) -> None:
         builds = [BuildId(f"b{n}") for n in range(BUILDS)]

@@ -110,7 +110,7 @@ setup(name=NAME, version="1.0", py_modules=[])
 
 @dataclass
 class Compilers:
-    """What the wrapper noted."""
+    """The starts and ends that the wrapper logged."""
 
     wrapper: Path
     log: Path
@@ -181,14 +181,14 @@ SETUP_WORK = {
     "flash": TORCH.format(count="8"),
     "cargo": CARGO,
 }
-"""What a setup.py calls, by kind of tree; as torch does it, and as flash-attn does."""
+"""The commands of setup.py, by kind of tree; as torch does it, and as flash-attn does."""
 BACKENDS = {
     "meson": ("mesonpy", ["meson-python"]),
     "skbuild": ("scikit_build_core.build", ["scikit-build-core"]),
 }
 NINJA = "ninja>=1.13"
 GATHER = "subprocess.run([os.environ['CC'], '--gather', NAME], check=True)\n"
-"""What waits for the others before it compiles; cmake and meson do at the end of configuring."""
+"""A line that waits for the other trees before compiling; cmake and meson do at the end of configuring."""
 
 
 def native_tree(
@@ -298,7 +298,7 @@ def _works_in(pid: Path, tree: Path, names: tuple[str, ...]) -> bool:
 
 
 def compiler_environ(compilers: Compilers, *, together: int = 1) -> dict[str, str]:
-    """What a build needs to be counted.
+    """Return the environment of a build whose compilers are counted.
 
     Args:
         compilers: what counts.

@@ -34,7 +34,7 @@ class FakeSource:
     attached = False
     generation = 0
     header: pool.events.Header | None = None
-    done = False
+    exhausted = False
 
     def __init__(self, journal: Path | None = None) -> None:
         self.journal = journal

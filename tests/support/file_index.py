@@ -95,7 +95,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
 
         def _page(self, page: Path) -> None:
             body = page.read_bytes() if page.is_file() else b""
-            self._begin(200 if body else 404, len(body), {"Content-Type": "text/html"})
+            self._send_headers(200 if body else 404, len(body), {"Content-Type": "text/html"})
             self.wfile.write(body)
 
         def _file(self, path: Path) -> None:
@@ -107,7 +107,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
                 said["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
             rest = body[start:]
-            self._begin(206 if start else 200, len(rest), said)
+            self._send_headers(206 if start else 200, len(rest), said)
             if server.cut is not None:
                 self.wfile.write(rest[: server.cut])
                 self.close_connection = len(rest) > server.cut
@@ -117,7 +117,7 @@ def _handler(server: IndexServer) -> type[BaseHTTPRequestHandler]:
             server.wait_released()
             self.wfile.write(rest[half:])
 
-        def _begin(self, status: int, length: int, headers: Mapping[str, str]) -> None:
+        def _send_headers(self, status: int, length: int, headers: Mapping[str, str]) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

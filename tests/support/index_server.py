@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Response:
-    """What the server says to one request."""
+    """The response of the server to one request."""
 
     status: int = 200
     body: bytes = b""

@@ -228,7 +228,7 @@ class BuildScreen(Screen[None]):
             case "cancel":
                 return live and not done
             case "retry":
-                return live and done and build.outcome is not None and not build.outcome.good
+                return live and done and build.outcome is not None and not build.outcome.is_success
             case _:
                 return True
 

@@ -128,7 +128,7 @@ class RunHeader(Widget):
         model = self._model
         if model.state.stopping and not model.state.finished:
             return ("stopping",)
-        if model.source.live and model.source.done and not model.state.finished:
+        if model.source.live and model.source.exhausted and not model.state.finished:
             return "the run ended early, q quits", "ended early"
         if model.source.live and model.idle:
             return ("all done, q detaches" if model.detachable else "all done, q quits",)

@@ -81,7 +81,7 @@ def test_past_events_come_before_new_ones(growing: Growing) -> None:
         assert source.poll() == []
         growing.write(*STORY[2:4])
         assert source.poll() == STORY[2:4]
-        assert not source.done
+        assert not source.exhausted
 
 
 def test_what_is_folded_is_the_runs_state(growing: Growing) -> None:
@@ -109,9 +109,9 @@ def test_the_end_is_the_runs_end(growing: Growing) -> None:
     with attached(growing) as source:
         assert source.exit_code_on_leave == 0
         source.wait(10.0)
-        assert not source.done, "there is something to poll"
+        assert not source.exhausted, "there is something to poll"
         assert source.poll() == STORY
-        assert source.done
+        assert source.exhausted
         assert source.exit_code == 0
         source.send(pool.Pause())
         assert source.poll() == []
@@ -126,12 +126,12 @@ def test_a_killed_run_is_noticed_when_it_is_time_to_look(
         source.poll()
         monkeypatch.setattr(attach, "is_running", lambda *_: False)
         source.poll()
-        assert not source.done
+        assert not source.exhausted
         clock.seconds = 2.0
         growing.write(STORY[3])
         assert source.poll() == STORY[3:4], "as long as it writes it is not looked for"
         source.poll()
-        assert source.done
+        assert source.exhausted
         assert source.exit_code is None
         assert source.exit_code_on_leave == 1
 
@@ -158,7 +158,7 @@ def test_a_log_that_another_run_overwrites_is_no_run(growing: Growing) -> None:
         source.poll()
         growing.write(STORY[0])
         assert source.poll() == []
-        assert source.done
+        assert source.exhausted
         assert source.error is not None
         assert "another run writes to it" in source.error
         assert source.exit_code_on_leave == 1

@@ -42,7 +42,7 @@ def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
 
 def followed(session: LiveSession, state: pool.RunState | None = None) -> pool.RunState:
     state = state or pool.RunState()
-    while not session.done:
+    while not session.exhausted:
         session.wait(10.0)
         pool.apply_all(state, session.poll())
     session.join()
@@ -69,7 +69,7 @@ def test_a_command_before_the_start_is_obeyed(tmp_path: Path) -> None:
     session.start()
     state = followed(session)
     assert session.exit_code == 130
-    assert not any(outcome.good for outcome in state.totals)
+    assert not any(outcome.is_success for outcome in state.totals)
 
 
 def test_control_after_the_end_is_ignored(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_control_after_the_end_is_ignored(tmp_path: Path) -> None:
     followed(session)
     session.send(pool.Stop(now=True))
     assert session.poll() == []
-    assert session.done
+    assert session.exhausted
 
 
 def test_a_lingering_run_stays_until_it_is_stopped(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_lingering_run_stays_until_it_is_stopped(tmp_path: Path) -> None:
     while not (state.builds and all(build.outcome for build in state.builds.values())):
         session.wait(10.0)
         pool.apply_all(state, session.poll())
-    assert not session.done
+    assert not session.exhausted
     session.send(pool.Stop())
     followed(session, state)
     assert session.exit_code == 0

@@ -61,10 +61,10 @@ def test_events_come_at_their_own_times(source: ReplaySource, clock: ManualClock
     clock.time += 2.5
     assert polled(source) == [2, 3]
     assert polled(source) == []
-    assert not source.done
+    assert not source.exhausted
     clock.time += 100
     assert polled(source) == [4, 5, 6]
-    assert source.done
+    assert source.exhausted
     assert source.position == source.length == 10.0
     assert not source.playing
 
@@ -125,7 +125,7 @@ def test_going_back_starts_the_stream_over(source: ReplaySource) -> None:
     assert polled(source) == [1, 2, 3, 4, 5, 6]
     source.step(-8.0)
     assert source.generation == 1
-    assert not source.done
+    assert not source.exhausted
     assert polled(source) == [1, 2, 3]
     source.step(-100.0)
     assert source.position == 0.0

@@ -60,7 +60,7 @@ async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
             v.RunFinished(exit_code=0, totals={Outcome.BUILT: 1}),
             t=5.0,
         )
-        source.done = True
+        source.exhausted = True
         await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
         await wait_until(pilot, lambda: "detach" not in screen_text(app))
 
@@ -70,7 +70,7 @@ async def test_a_killed_run_is_told_and_its_time_stands_still() -> None:
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(160, 36)) as pilot:
         await wait_until(pilot, lambda: "q detach" in screen_text(app))
-        source.done = True
+        source.exhausted = True
         await wait_until(pilot, lambda: "the run ended early, q quits" in screen_text(app))
         before = app.model.now
         clock.seconds = 100.0
