@@ -176,7 +176,8 @@ class RemoteRun:
 
     def _can_be_retried(self, build: pool.BuildState) -> bool:
         retried = {other.retry_of for other in self._state.builds.values()}
-        return build.outcome is not None and not build.outcome.is_success and build.id not in retried
+        failed = build.outcome is not None and not build.outcome.is_success
+        return failed and build.id not in retried
 
     # The run
 

@@ -1,4 +1,4 @@
-"""Elements of a page: whatever text is put into one is shown as it is, and is never markup.
+"""Elements of a page: text in an element is shown as it is and never becomes markup.
 
 Control characters are replaced, and so are those that turn the direction of what follows: names,
 messages and logs are other people's, and HTML cannot escape them.

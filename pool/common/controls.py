@@ -53,7 +53,7 @@ class Stop(_Control, frozen=True, tag="stop"):
 
 
 class WatchBuild(_Control, frozen=True, tag="look"):
-    """Weigh this build's processes at once and then every second: somebody looks at it.
+    """Weigh this build's processes at once and then every second, because a screen shows it.
 
     It holds for the build that was asked for last, and changes nothing but how often it is weighed.
     """

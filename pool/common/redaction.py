@@ -1,7 +1,7 @@
-"""What must not be shown: credentials in URLs, and values of what is called a secret.
+"""Redaction of secrets: credentials in URLs, and values whose name says that they are secret.
 
-They are used where they are needed; messages, journals, reports and screens get stars. Pure text:
-nobody can tell a secret that has neither a telling name nor a place in a URL.
+Messages, journals, reports and screens get stars instead. Pure text: a secret that has neither such
+a name nor a place in a URL is not recognized.
 """
 
 from __future__ import annotations

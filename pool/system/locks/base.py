@@ -1,8 +1,8 @@
-"""A lock that is open: the descriptors of its files, of which each is locked in turn by flock(2).
+"""A file lock: the descriptors of its files, each locked in turn by flock(2).
 
-Deliberately no waiting, no asyncio: an open lock tries, and says whether it worked. What was
-locked stays locked while the next is busy, so nobody can wait in a circle as long as everyone
-takes the files in one order.
+Deliberately without waiting and asyncio: it tries to lock and returns whether that worked. A file
+that is locked stays locked while the next one is busy. All processes lock the files in one order,
+so they cannot deadlock.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class FileLock:
 
     def __init__(self) -> None:
         self.fds: list[int] = []
-        """What is open, in the order in which it is locked."""
+        """The open descriptors, in the order in which they are locked."""
         self._names: list[Path] = []
         self._locked = 0
 
@@ -83,11 +83,11 @@ class FileLock:
         raise NotImplementedError
 
     def holder(self) -> Holder | None:
-        """Return who else holds the lock that is tried for; None where nobody tells."""
+        """Return who else holds the lock that is tried for; None if it is unknown."""
         return holder_of(self.fds[self._locked]) if self._locked < len(self.fds) else None
 
     def close(self) -> None:
-        """Let go; the kernel frees the lock when nobody who inherited it has it open any more."""
+        """Let go; the kernel frees the lock once no process has it open."""
         while self.fds:
             os.close(self.fds.pop())
 

@@ -1,4 +1,4 @@
-"""Who holds a lock: read from the kernel's lists, put into words a user knows.
+"""The process that holds a lock, from the kernel's lists, by its pid and command line.
 
 Linux only; elsewhere, and for other users' hidden processes, the answer is None. A wrong name
 would send the user after the wrong process, so nothing here guesses.
@@ -24,13 +24,13 @@ __all__ = ["describe", "holder_of"]
 
 
 def holder_of(fd: int) -> Holder | None:
-    """Return who else holds the flock on a file that we have open; None where nobody tells."""
+    """Return who else holds the flock on a file that we have open; None if it is unknown."""
     about = os.fstat(fd)
     for pid in _lockers(about.st_dev, about.st_ino):
         if pid not in (0, os.getpid()) and psutil.pid_exists(pid):
             return describe(pid)
-    # Whoever locked it is gone, or let go of it; a process that inherited it holds it now. The
-    # same search finds those whose file system has another device number than proc_locks(5) says.
+    # The process that locked it has ended or released it; one that inherited it holds it now. The
+    # same search finds holders whose file system has another device number than proc_locks(5) says.
     heir = next(_heirs(about), None)
     return describe(heir) if heir else None
 

@@ -1,8 +1,8 @@
 """A lock file, open: flock(2) on a file that is there for nothing else.
 
-The file is made where there is none and never removed by who locks it: with the name gone, the
-next one would lock another file. Somebody else's file that may only be read is locked all the
-same; a flock asks for no more.
+The file is created if it is missing, and its lock never removes it: without the name, the next
+process would lock another file. A file of another user that is only readable can be locked as
+well: flock needs no more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ONLY_READ = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class LockFile(FileLock):
-    """The descriptor of a lock file; whatever raises leaves it closed.
+    """The descriptor of a lock file; it is closed if an error is raised.
 
     Args:
         path: the file; its folder has to be there.

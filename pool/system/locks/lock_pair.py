@@ -1,7 +1,7 @@
 """The two locks of one source tree, open: flock(2) on its directory, and on uv's file for it.
 
-The directory always comes first and stays locked while uv's file is busy. Nobody can wait in a
-circle: everyone who takes both takes them in this order, and uv takes only the second.
+The directory always comes first and stays locked while uv's file is busy. Processes
+cannot deadlock: all that take both take them in this order, and uv takes only the second.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COPY = "--copy builds in a copy of the tree"
 
 
 class TreeLock(FileLock):
-    """The descriptors of a tree's locks; whatever raises leaves none of them open.
+    """The descriptors of a tree's locks; all are closed if an error is raised.
 
     Args:
         tree: its directory, by any name.

@@ -2,8 +2,8 @@
 
 flock is not fair, so waiters for one lock stand in line inside the process, and one timer for all
 locks tries for the heads of the lines. A lock is never given up for lack of patience: a waiter
-either gets it, is cancelled, or fails with the name of the holder. What is locked, and how it is
-opened, is the affair of an `FileLock`: a source tree's (see `pair`), or a file (see `lockfile`).
+either gets it, is cancelled, or fails with the name of the holder. The files that are
+locked are those of a `FileLock`: a source tree's (`lock_pair`), or a file (`lock_file`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Opener: TypeAlias = "Callable[[Path], FileLock]"
 """Opens the lock of a path; a `PoolError` says why it cannot be locked."""
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.02, 0.25
-"""The sweeps: soon after somebody begins to wait, then less and less often."""
+"""The sweeps: soon after a waiter arrives, then less and less often."""
 HOLDER_SECONDS = 1.0
 """How often the holder is looked up again while waiting."""
 LOOK_SECONDS = 0.005
@@ -64,7 +64,7 @@ class _Waiter:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     told: Holder | None = None
-    """Who was named last as the holder."""
+    """The holder that was reported last."""
 
     def tell(self, holder: Holder | None) -> None:
         self.told = holder
@@ -116,7 +116,7 @@ class LockQueue:
         self._to_look_at: list[LockKey] = []
 
     def try_hold(self, path: Path) -> LockGuard | None:
-        """Lock a path if that can be done at once, and if nobody of ours stands in line for it.
+        """Lock a path if that can be done at once, and if no waiter is in line for it.
 
         Raises:
             PoolError: it is gone, or it cannot be locked.
@@ -206,7 +206,7 @@ class LockQueue:
         while line and key not in self._ours and (waiter := line.head):
             try:
                 lock = line.opened(waiter.path, self._opener)
-                # What had the name can have been replaced in the moment before it was locked.
+                # The file may have been replaced just before it was locked.
                 if not (lock.lock() and lock.current):
                     return
                 line.lock = None
@@ -220,7 +220,7 @@ class LockQueue:
         return LockGuard(self, lock)
 
     def _sweep_soon(self) -> None:
-        """Try again soon: somebody has just begun to wait."""
+        """Try again soon, because a waiter has just arrived."""
         loop = asyncio.get_running_loop()
         self._pause = FIRST_SECONDS
         if self._timer is None or self._timer.when() > loop.time() + self._pause:
@@ -232,14 +232,14 @@ class LockQueue:
         self._timer = loop.call_later(self._pause, self._sweep, loop) if self._lines else None
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Try for every lock that somebody waits for; look now and then who has it."""
+        """Try every lock that has waiters; look up its holder now and then."""
         self._pause = min(self._pause * 1.5, LONGEST_SECONDS)
         try:
             for key in list(self._lines):
                 self._admit(key)
             self._look_around(loop)
         finally:
-            # Whatever a listener raises is its own trouble; the others still wait.
+            # Other waiters are still in line if a listener raises.
             self._again(loop)
 
     def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
