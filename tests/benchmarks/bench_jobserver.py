@@ -1,4 +1,4 @@
-"""What the broker of job tokens costs, in percent of one core, and how late a token comes.
+"""The cost of the broker of job tokens, in percent of one core, and how late a token comes.
 
 Builds that take and give back tokens all the time make it look as often as it ever does; builds
 that compile one long file each let it slow down.

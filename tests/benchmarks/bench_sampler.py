@@ -1,4 +1,4 @@
-"""What sampling costs: the processor time of one look a second, PSS included, and the journal's size.
+"""The cost of sampling: the processor time of one look a second, PSS included, and the journal's size.
 
 By default 16 builds of 16 real processes each, half of which change all the time, among all others
 of the machine, for half a minute. The aim is 2 % of a core.

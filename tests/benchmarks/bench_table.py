@@ -1,4 +1,4 @@
-"""What the screen costs: 10,000 builds and 1,000 events a second, in a real terminal (tmux).
+"""The cost of the screen: 10,000 builds and 1,000 events a second, in a real terminal (tmux).
 
 Prints the share of a core, how late the loop's timers are, and how long each key takes until it is
 drawn: scrolling, sorting, and every letter of a filter. Aims: under 15 %, p99 under 20 ms, 50 ms.

@@ -59,7 +59,7 @@ def direct_url(target: Target, name: str) -> dict[str, object] | None:
     return None if text is None else dict(json.loads(text))
 
 
-# What is put in place
+# Installed files
 
 
 def test_what_a_distribution_requires_comes_along_and_only_what_was_named_is_requested(
@@ -151,7 +151,7 @@ def test_direct_url_names_the_commit(sandbox: Sandbox, target: Target, tmp_path:
     }
 
 
-# What is kept, and what is replaced
+# Kept and replaced distributions
 
 
 def test_what_fits_is_kept_until_an_upgrade_is_asked_for(
@@ -221,7 +221,7 @@ def test_others_can_uninstall_what_was_installed(
     assert contents(target.path) == before
 
 
-# What is refused
+# Refusals
 
 
 def test_a_file_of_another_distribution_is_refused_by_name(

@@ -35,7 +35,7 @@ TMUX = {
     "right": "Right", "home": "Home", "end": "End", "pageup": "PPage", "pagedown": "NPage",
     "ctrl+f": "C-f", "ctrl+b": "C-b", "ctrl+c": "C-c", "ctrl+p": "C-p",
 }  # fmt: skip
-"""What tmux calls keys that Textual names."""
+"""The names of keys in tmux, by those in Textual."""
 
 
 class Step(NamedTuple):
@@ -376,7 +376,7 @@ def test_keys_of_a_replay(sandbox: Sandbox, terminal: Terminal, steps: Sequence[
     write_synthetic_run(journal)
     terminal.run([str(BIN / "wheelpool"), "replay", str(journal), "--at", "30"])
     terminal.shows("0:30 / 1:00")
-    # What is pressed before the table has its focus is lost.
+    # A key that is pressed before the table has the focus is lost.
     terminal.shows("t timeline")
     walk(terminal, steps)
 

@@ -1,4 +1,4 @@
-"""What goes first, and what --copy and -C do to a build."""
+"""The order of builds, and the effect of --copy and -C on a build."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ ROWS = {
     "halted": ("- halted", "cancelled"),
     "made": ("= made", "built"),
 }
-"""What the line of each build must say; the head of the queue waits for memory."""
+"""The words that the line of each build must contain; the head of the queue waits for memory."""
 
 
 @pytest.fixture

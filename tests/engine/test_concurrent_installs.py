@@ -100,7 +100,7 @@ def test_one_and_the_same_by_many_is_there_once(yard: Yard) -> None:
 def test_the_folder_that_all_share_may_go_at_any_moment(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is the last in it removes it: it was there, and is not any more."""
+    """The last process in it removes it: it was there, and is not any more."""
     make, calls = os.mkdir, list[str]()
 
     def there_and_gone(path: str, *args: int, **kwargs: int) -> None:

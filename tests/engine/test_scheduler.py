@@ -115,7 +115,7 @@ async def test_events_have_no_credentials(tmp_path: Path) -> None:
     wishes = (pointing, wrong, host, f"{host}/?name=x", f"y @ {host}/y-1.zip")
 
     def seen(event: v.KnownEvent, _: pool.RunState) -> pool.Control | None:
-        # What nobody listens for is tried again and again.
+        # A connection to a closed port is retried many times.
         return pool.Stop(now=True) if isinstance(event, v.DownloadStarted) else None
 
     how = make_settings(tmp_path, builds=5)

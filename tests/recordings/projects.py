@@ -78,7 +78,7 @@ bool kernel_{number}(const std::string& text) {{
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What a day is like."""
+    """The conditions of a recorded day."""
 
     well: bool
     """Whether what old-thing includes is installed, and compilers of tight-thing get all memory."""
@@ -125,7 +125,7 @@ def _nested(root: Path) -> None:
 
 
 def _compiled(root: Path, day: Day) -> None:
-    """What compiles: without its header, with little memory, with all processors there are."""
+    """Projects that compile: without its header, with little memory, with all processors there are."""
     old = tree(
         root / "old-thing", "old-thing", "0.3", ", ext_modules=[Extension('old', ['old.c'])]"
     )

@@ -1,4 +1,4 @@
-"""Whatever is in a journal that somebody sends, each face shows it or refuses it in one line."""
+"""Hostile journals: each face shows it or refuses it in one line."""
 
 from __future__ import annotations
 

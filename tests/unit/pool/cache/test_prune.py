@@ -1,4 +1,4 @@
-"""What nobody uses can go, oldest first; what a run uses stays until the run is over."""
+"""Pruning removes unused entries, oldest first; entries in use stay until their run has ended."""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: P
     held.release()
 
 
-# What sources say of themselves
+# Metadata of sources
 
 
 def test_what_a_source_says_of_itself_is_kept_by_its_fingerprint(cache: WheelCache) -> None:

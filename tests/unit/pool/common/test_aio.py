@@ -1,4 +1,4 @@
-"""Work in threads: whoever is cancelled, however often, goes on when the thread is done."""
+"""Work in threads: a cancelled caller continues only when the thread has finished."""
 
 from __future__ import annotations
 

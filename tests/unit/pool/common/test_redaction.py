@@ -1,4 +1,4 @@
-"""What is called a secret, and credentials in URLs, get stars wherever they are told."""
+"""Values named as secrets, and credentials in URLs, are replaced by stars."""
 
 from __future__ import annotations
 

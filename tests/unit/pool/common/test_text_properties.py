@@ -1,4 +1,4 @@
-"""Whatever a build prints, nothing in what is shown can steer a terminal."""
+"""Cleaned text has no sequence that controls a terminal, for any output of a build."""
 
 from __future__ import annotations
 

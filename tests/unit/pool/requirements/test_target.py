@@ -1,4 +1,4 @@
-"""What the words of a command line are taken for."""
+"""The kinds of target that arguments of a command line are parsed into."""
 
 from __future__ import annotations
 

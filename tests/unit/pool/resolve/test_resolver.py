@@ -284,7 +284,7 @@ def test_the_environments_own_is_kept_where_it_fits(world: World) -> None:
     world.has(wheel("e", "1"))
     assert world.chosen("a", installed=kept("c", "1", "d")) == ["a 1", "c 1", "d 1"]
     assert world.chosen("a", "c>=2", installed=kept("c", "1", "d")) == ["a 1", "c 2", "e 1"]
-    # Nobody asks the index about it: there may be none.
+    # The index is not asked about it: it may not have it.
     _, asked = world.answer("a", installed=kept("c", "1"))
     assert all("c" not in missing.pages for missing in asked)
 

@@ -1,4 +1,4 @@
-"""What runs out of memory is tried again by itself, and those who wait for it wait on."""
+"""Builds that ran out of memory are retried; their dependents keep waiting."""
 
 from __future__ import annotations
 

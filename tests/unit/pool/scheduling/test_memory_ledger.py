@@ -1,4 +1,4 @@
-"""Whose memory fits, and what is expected of whom."""
+"""Which builds fit into the memory budget, and the memory they are expected to use."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def test_an_archive_is_known_by_its_bytes(tmp_path: Path) -> None:
     assert fingerprint_file(tmp_path / "a-1.tar.gz").startswith("sha256:e3b0c44298fc1c14")
 
 
-# What a build leaves behind
+# Files that a build leaves behind
 
 
 def content(tree: Path) -> TreeContent:

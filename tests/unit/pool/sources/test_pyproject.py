@@ -1,4 +1,4 @@
-"""What pyproject.toml says, and what it must not say."""
+"""Valid and invalid contents of pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the way to indexes costs those who take it."""
+"""The import cost of the HTTP client."""
 
 from __future__ import annotations
 

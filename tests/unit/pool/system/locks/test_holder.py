@@ -1,4 +1,4 @@
-"""Holders in words: whoever may read them, on whatever terminal."""
+"""Descriptions of lock holders, for any user and terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAIT = "print('ready', flush=True); input()"
 
 
 def told(words: Sequence[str]) -> str:
-    """What is shown of a process with these arguments."""
+    """Return the description of a process with these arguments."""
     with child(WAIT, words) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"

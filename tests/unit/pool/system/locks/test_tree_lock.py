@@ -51,7 +51,7 @@ def had(held: LockGuard | None) -> LockGuard:
 async def waiting(
     locks: TreeLocks, tree: Path, on_wait: Callable[[Holder | None], None] = ignore
 ) -> asyncio.Task[LockGuard]:
-    """Somebody who stands in line."""
+    """A waiter in the line of a lock."""
     task = asyncio.ensure_future(locks.acquire(tree, on_wait=on_wait))
     await asyncio.sleep(0)
     return task

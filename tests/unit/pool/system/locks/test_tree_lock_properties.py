@@ -1,4 +1,4 @@
-"""Whoever waits, gives up or lets go by whatever name: a tree has one builder, and a fair line."""
+"""A tree has one builder and a fair line, for any order of waits, cancellations and releases."""
 
 from __future__ import annotations
 
