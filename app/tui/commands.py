@@ -95,7 +95,7 @@ class BuildCommands(Provider):
             yield "memory: raise the budget", f"by {step}", partial(dashboard.change_budget, 1)
             yield "memory: lower the budget", f"by {step}", partial(dashboard.change_budget, -1)
             yield "next cap", "that + and - change", dashboard.action_next_cap
-            yield "pause or resume", "builds that run go on", dashboard.action_pause
+            yield "pause or resume", "running builds continue", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
             yield "retry build", "the selected one", dashboard.action_retry
 

@@ -1,6 +1,6 @@
-"""Where time comes from; the only module of the engine that asks the system for it.
+"""The clock: the only module of the engine that reads the system's time.
 
-Deliberately a seam: tests and replays pass their own clock, so no test needs real time.
+A seam: tests and replays pass their own clock, so no test needs real time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The requests that a user can send to a run, as data that can cross threads and sockets."""
+"""Controls: the commands that a user can send to a run, as data for threads and sockets."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ class _Control(msgspec.Struct, frozen=True, kw_only=True, tag_field="control"):
 
 
 class Resize(_Control, frozen=True, tag="resize"):
-    """Set a cap, or move it: no running build is ended for it, but for much too much memory."""
+    """Set or change a limit. Running builds continue, except under severe memory pressure."""
 
     limit: LimitName
     value: int | None = None
-    """The new cap, at least 1."""
+    """The new limit, at least 1."""
     by: int = 0
-    """Added to the cap where ``value`` is None."""
+    """Added to the limit if ``value`` is None."""
 
 
 class Pause(_Control, frozen=True, tag="pause"):
-    """Admit nothing more; what runs goes on to its end."""
+    """Stop starting new builds; running builds finish."""
 
 
 class Resume(_Control, frozen=True, tag="resume"):
-    """Admit again, under the cap from before the pause."""
+    """Start new builds again, under the limit from before the pause."""
 
 
 class Cancel(_Control, frozen=True, tag="cancel"):
-    """End one build and its processes."""
+    """Cancel one build and end its processes."""
 
     build: BuildId
 
@@ -46,16 +46,16 @@ class Retry(_Control, frozen=True, tag="retry"):
 
 
 class Stop(_Control, frozen=True, tag="stop"):
-    """End the run: cancel what runs and what waits. With nothing left to do, just end."""
+    """Stop the run: cancel running and waiting builds."""
 
     now: bool = False
-    """Kill at once instead of asking first."""
+    """Kill processes at once instead of terminating them first."""
 
 
 class WatchBuild(_Control, frozen=True, tag="look"):
-    """Weigh this build's processes at once and then every second, because a screen shows it.
+    """Sample this build's processes at once and then every second, because a screen shows it.
 
-    It holds for the build that was asked for last, and changes nothing but how often it is weighed.
+    It holds for the build named last, and changes only how often it is sampled.
     """
 
     build: BuildId

@@ -1,8 +1,8 @@
-"""Everything that can go wrong in words a user can act on.
+"""Errors of wheelpool, each with a message that names the thing and, where there is one, a fix.
 
-An error has a reference (a stable short code), a message that names the thing, and, where there
-is one, a hint with the way out. A build that fails is a value (``build.finished``), made from one
-of these; an error that stops the command before anything starts carries its exit code.
+An error has a reference (a stable short code), a message and an optional hint. A build that fails
+is a value (``build.finished``), made from one of these errors; an error that stops the command
+before anything starts carries its exit code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class PoolError(Exception):
-    """The base of all: one line of message, an optional hint, a reference and an exit code."""
+    """The base of all errors: a one-line message, a hint, a reference and an exit code."""
 
     reference: str = "error"
     exit_code: int = 1
@@ -54,21 +54,21 @@ class PoolError(Exception):
 
 
 class SettingsError(PoolError):
-    """A flag, a variable or a configuration value that cannot be used."""
+    """A flag, a variable or a configuration value that is invalid."""
 
     reference = "bad-setting"
     exit_code = 2
 
 
 class TargetError(PoolError):
-    """A target that is not there or is no project; found before anything starts."""
+    """A target that does not exist or is not a project; found before anything starts."""
 
     reference = "bad-target"
     exit_code = 2
 
 
 class RequirementsFileError(PoolError):
-    """A requirements file or a dependency group that cannot be read, or a wrong line in it."""
+    """A requirements file or a dependency group that cannot be read, or an invalid line in it."""
 
     reference = "bad-requirements"
     exit_code = 2
@@ -82,103 +82,103 @@ class LockFileError(PoolError):
 
 
 class JournalError(PoolError):
-    """A log that cannot be read: not a journal, a torn line in the middle, a newer schema."""
+    """A journal that cannot be read: not a journal, a torn line in the middle, a newer schema."""
 
     reference = "bad-log"
     exit_code = 2
 
 
 class RunError(PoolError):
-    """A run that does not go on, cannot be reached, or refuses a command."""
+    """A run that is not in progress, cannot be reached, or refuses a control."""
 
     reference = "bad-run"
     exit_code = 2
 
 
 class OutputError(PoolError):
-    """The output directory cannot be written."""
+    """An output directory or file that cannot be written."""
 
     reference = "bad-output"
     exit_code = 2
 
 
 class ProjectError(PoolError):
-    """A source tree whose pyproject.toml is broken, or that has no way to be built."""
+    """A source tree with an invalid pyproject.toml, or without a way to build it."""
 
     reference = "bad-project"
 
 
 class RequirementError(PoolError):
-    """A requirement nobody can satisfy: unknown, no sdist, a conflict, a cycle."""
+    """A requirement that cannot be satisfied: unknown, no sdist, a conflict, a cycle."""
 
     reference = "no-match"
 
 
 class PackageIndexError(PoolError):
-    """An index that does not answer, or answers what cannot be read."""
+    """An index that does not answer, or whose answer cannot be read."""
 
     reference = "index"
 
 
 class GitError(PoolError):
-    """A git repository that cannot be had, or has not what was asked of it; git's own words."""
+    """A git repository or reference that cannot be fetched; the message quotes git."""
 
     reference = "git"
 
 
 class HashMismatchError(PoolError):
-    """A file whose digest is not the promised one; never used."""
+    """A file whose digest differs from the required one; the file is never used."""
 
     reference = "wrong-hash"
 
 
 class ArchiveError(PoolError):
-    """An archive that is damaged, or that tries to write where it must not."""
+    """An archive that is damaged, or that contains an unsafe path."""
 
     reference = "bad-archive"
 
 
 class BuildEnvironmentError(PoolError):
-    """A build environment or an interpreter that cannot be had."""
+    """A build environment or an interpreter that cannot be used."""
 
     reference = "environment"
 
 
 class LockError(PoolError):
-    """A lock file that cannot be had: nothing is done without the lock."""
+    """A lock file that cannot be locked; nothing is done without the lock."""
 
     reference = "lock"
 
 
 class EnvironmentTargetError(PoolError):
-    """An environment to install into that is none, or that must not be touched."""
+    """A target environment that does not exist, or that must not be changed."""
 
     reference = "bad-environment"
     exit_code = 2
 
 
 class InstallError(PoolError):
-    """An installation that is refused, or that could not be done; nothing has changed."""
+    """An installation that was refused or failed; the environment is unchanged."""
 
     reference = "install"
 
 
 class LockTimeoutError(PoolError):
-    """A tree that somebody else held for longer than ``--lock-timeout``."""
+    """A lock that another process held for longer than ``--lock-timeout``."""
 
     reference = "lock-timeout"
 
 
 class BackendError(PoolError):
-    """A hook that failed, or a backend that broke its contract (PEP 517)."""
+    """A hook that failed, or a backend that violated PEP 517."""
 
     reference = "backend"
     rerun: str = ""
-    """A shell command that runs the hook again by hand, set by whoever called it."""
+    """A shell command that reruns the hook; set by the caller."""
 
 
 class OutOfMemoryError(BackendError):
-    """A hook that failed because there was no more memory (`pool.build.diagnosis.oom`)."""
+    """A hook that failed because it ran out of memory (`pool.build.diagnosis.oom`)."""
 
     reference = "out-of-memory"
 

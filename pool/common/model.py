@@ -1,7 +1,7 @@
-"""The nouns that every part of the engine shares, as plain data.
+"""The data types that every part of the engine shares.
 
-Deliberately no behaviour beyond what a value can answer about itself, and no I/O: this module
-is pure, so that a journal written on one machine reads the same on another.
+No I/O and hardly any behaviour: the module is pure, so that a journal written on one machine reads
+the same on another.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class BuildKey(NamedTuple):
 
 
 class Outcome(StrEnum):
-    """How a build ended; each announced build has exactly one."""
+    """The outcome of a build; each registered build has exactly one."""
 
     BUILT = "built"
     CACHED = "cached"
-    """It was built before, from the same source in the same way."""
+    """The wheel was found in the cache, built from the same source in the same way."""
     FETCHED = "fetched"
-    """A wheel that existed was taken as it is."""
+    """An existing wheel was used as it is."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
 
     @property
     def is_success(self) -> bool:
-        """Whether there is what was asked for."""
+        """Whether the build has produced what was requested."""
         return self in (Outcome.BUILT, Outcome.CACHED, Outcome.FETCHED)
 
 
@@ -64,10 +64,10 @@ class Phase(StrEnum):
     FETCH = "fetch"
     UNPACK = "unpack"
     LOOKUP = "lookup"
-    """Whether it was built before: the source is read, the cache looked into."""
+    """Reading the source and looking it up in the cache."""
     ENVIRONMENT = "environment"
     AWAIT_JOB = "await_job"
-    """Until one of the jobs is free for its next hook; the slot is kept."""
+    """Waiting for one of the jobs for its next hook; the slot is kept."""
     GET_REQUIRES = "get_requires"
     METADATA = "metadata"
     BUILD = "build"
@@ -86,13 +86,13 @@ class WaitFor(StrEnum):
 
 
 class LimitName(StrEnum):
-    """The limits that can be changed while a run goes on."""
+    """The limits that can be changed during a run."""
 
     BUILDS = "builds"
     DOWNLOADS = "downloads"
     INSTALLS = "installs"
     JOBS = "jobs"
-    """Compilers and the like, of all builds together."""
+    """Parallel compile jobs of all builds together."""
     MEMORY = "memory"
 
 
@@ -100,7 +100,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The process that holds a lock that a build waits for."""
 
     pid: int | None = None
-    """None where the system does not tell (another user's process, macOS)."""
+    """None if the system does not tell (another user's process, macOS)."""
     command: str = ""
     """The command line, cleaned of control characters and secrets, at most 200 characters."""
     since: float | None = None

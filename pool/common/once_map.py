@@ -1,7 +1,7 @@
-"""Work that several builds want and that is done once.
+"""A map whose values are computed once, even if several builds request a key at the same time.
 
-The first who asks does it; the others wait for its result. If the first is cancelled, the next
-one does it. Failures are told to those who waited, and forgotten.
+The first request computes the value; the others wait for it. If the first is cancelled, the next
+one computes it. A failure is raised for all waiting requests and not stored.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ V = TypeVar("V")
 
 
 class OnceMap(Generic[K, V]):
-    """Results by key; belongs to one event loop."""
+    """Values by key; belongs to one event loop."""
 
     def __init__(self) -> None:
         self.results: dict[K, V] = {}
         self._running: dict[K, asyncio.Future[None]] = {}
 
     async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
-        """Return the result for the key, making it if nobody has or does."""
+        """Return the value of a key; compute it if it is neither stored nor being computed."""
         while key not in self.results:
             if (running := self._running.get(key)) is None:
                 await self._make(key, make)

@@ -16,7 +16,7 @@ __all__ = ["STARS", "redact_args", "redact_settings", "redact_urls"]
 
 STARS = "***"
 _NAME = r"(?:token|passw|passphrase|secret|credential|api.?key|signature)"
-# Greedy: a password may have an "@" in it that somebody forgot to quote.
+# Greedy: a password may contain an unquoted "@".
 _USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
 # Names have an end, or a line of many question marks would take as many looks at its rest.
 _QUERY = re.compile(rf"(?i)([?&][\w.-]{{0,40}}{_NAME}[\w.-]{{0,40}}=)[^&#\s]+")

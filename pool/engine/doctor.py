@@ -166,7 +166,7 @@ class Doctor:
     def _check_uv_lock(self) -> tuple[State, str]:
         uv = shutil.which("uv", path=self.environ.get("PATH"))
         if uv is None:
-            return "note", "not looked at: uv is not on PATH"
+            return "note", "not checked: uv is not on PATH"
         match uv_has_same_lock(Path(uv), Path(sys.executable), self.environ):
             case True:
                 return "ok", "this uv and wheelpool keep out of each other's trees"

@@ -87,10 +87,10 @@ _DASHBOARD = (
     Keys("x", "cancel the selected build", ("cancel",), "live"),
     Keys("r", "build a failed one again", ("retry",), "live"),
     Keys("q Ctrl-C", "quit; asks while builds run", ("quit", "interrupt"), "owned"),
-    Keys("q Ctrl-C", "detach: the run goes on", ("detach",), "attached"),
+    Keys("q Ctrl-C", "detach: the run continues", ("detach",), "attached"),
 )
 _TIME = (
-    Keys("space", "pause, go on", ("time.play", "replay.play", "timeline.play"), "replay"),
+    Keys("space", "pause, resume", ("time.play", "replay.play", "timeline.play"), "replay"),
     Keys(
         "[ ]",
         "slower, faster",

@@ -36,7 +36,7 @@ def open_lock(path: str) -> int:
     """Open uv's lock file, making it if there is none; the file is never removed.
 
     It is opened before it is made: the kernel refuses O_CREAT on another user's file in a sticky
-    directory. It is made under another name and linked, so that nobody sees it half made.
+    directory. It is made under another name and linked, so that no process sees it half made.
 
     Raises:
         OSError: it can neither be opened nor made.
