@@ -11,7 +11,7 @@ _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int | None:
-    """Return the bytes of an amount as typed (``8G``, ``512MiB``, bytes); None if the text is not an amount."""
+    """Return the bytes of an amount (``8G``, ``512MiB``, bytes); None if it is not an amount."""
     if not (match := _AMOUNT.fullmatch(text.strip())):
         return None
     return int(float(match[1]) * _UNITS[match[2].upper()])

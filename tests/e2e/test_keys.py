@@ -325,8 +325,8 @@ LEAVING = (
 )
 ATTACHED = (
     Step("", "plus", r"\[builds 2/2\]"),
-    Step("", "question_mark", "detach: the run goes on"),
-    Step("", "escape", gone="detach: the run goes on"),
+    Step("", "question_mark", "detach: the run continues"),
+    Step("", "escape", gone="detach: the run continues"),
     Step("detach", "q", r"^\$ $|^\$\n*\Z", gone="builds 2/2"),
 )
 

@@ -47,7 +47,7 @@ async def test_the_help_says_so() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "six" in screen_text(app))
         await pilot.press("question_mark")
-        await wait_until(pilot, lambda: "detach: the run goes on" in screen_text(app))
+        await wait_until(pilot, lambda: "detach: the run continues" in screen_text(app))
 
 
 async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
