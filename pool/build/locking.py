@@ -55,7 +55,7 @@ class BuildLocks:
             LockTimeoutError: the lock was not free within the timeout.
             PoolError: the path cannot be locked.
         """
-        lock, waited = target.locks.try_hold(target.path), False
+        lock, waited = target.locks.try_acquire(target.path), False
         if lock is None:
             lock, waited = await self._wait_without_slot(target), True
         self.bus.emit(LockAcquired(build=self.job.id, lock=target.label))

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import LockError, os_error_text
 from pool.common.files import remove_tree
-from pool.system.locks.base import why_not
-from pool.system.locks.lock_file import open_file
+from pool.system.locks.base import lock_error_text
+from pool.system.locks.lock_file import open_lock_file
 from pool.system.locks.run_folder import is_owned
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def _lock_exclusively(fd: int, cache_dir: Path, on_wait: Callable[[Sequence[str]
             fcntl.flock(fd, fcntl.LOCK_EX)
     except OSError as problem:
         path = CacheLayout(cache_dir).lock_file
-        raise LockError(f"{path}: {why_not(problem, 'files')}") from problem
+        raise LockError(f"{path}: {lock_error_text(problem, 'files')}") from problem
 
 
 def _open_lock_file(cache_dir: Path) -> int:
     path = CacheLayout(cache_dir).lock_file
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        return open_file(path)
+        return open_lock_file(path)
     except OSError as problem:
         raise LockError(f"{path}: {os_error_text(problem)}") from problem
 

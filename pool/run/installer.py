@@ -161,7 +161,7 @@ class Installer:
         def emit_holder(holder: Holder | None) -> None:
             bus.emit(LockWaiting(lock=label, holder=holder))
 
-        if (guard := self._locks.try_hold(path)) is None:
+        if (guard := self._locks.try_acquire(path)) is None:
             guard = await self._locks.acquire(path, on_wait=emit_holder, timeout=self._lock_timeout)
         since = bus.elapsed
         bus.emit(LockAcquired(lock=label))

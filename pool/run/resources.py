@@ -20,7 +20,7 @@ from pool.run.shared_env import SharedBuildEnv
 from pool.sources.git import Git
 from pool.sources.index.client import IndexClient
 from pool.sources.index.fetcher import Fetcher
-from pool.system.locks.tree_lock import TreeLocks
+from pool.system.locks.tree_lock import tree_lock_queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +103,13 @@ class TreeLockQueues:
     """Queues for the locks of source trees; TMPDIR decides on uv's lock files, so on the queue."""
 
     def __init__(self) -> None:
-        self._queues: dict[str | None, TreeLocks] = {}
+        self._queues: dict[str | None, LockQueue] = {}
 
-    def get(self, environ: Mapping[str, str]) -> TreeLocks:
+    def get(self, environ: Mapping[str, str]) -> LockQueue:
         """Return the queue for runs with this environment."""
         key = environ.get("TMPDIR")
         if key not in self._queues:
-            self._queues[key] = TreeLocks(environ=environ)
+            self._queues[key] = tree_lock_queue(environ)
         return self._queues[key]
 
 

@@ -245,7 +245,7 @@ def _remove_unlocked(path: Path) -> None:
     except LockError:
         return
     try:
-        if lock.lock() and lock.current:
+        if lock.lock() and lock.is_current:
             path.unlink()
     except LockError:
         path.unlink()

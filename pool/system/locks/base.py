@@ -1,8 +1,8 @@
-"""A file lock: the descriptors of its files, each locked in turn by flock(2).
+"""An open lock: file descriptors that are locked one after the other with flock(2).
 
-Deliberately without waiting and asyncio: it tries to lock and returns whether that worked. A file
-that is locked stays locked while the next one is busy. All processes lock the files in one order,
-so they cannot deadlock.
+`FileLock.lock` never blocks and uses no asyncio: it tries, and returns whether all is locked. A
+descriptor that is locked stays locked while the next one is busy. Deadlock is impossible as long
+as every process locks the files in the same order.
 """
 
 from __future__ import annotations
@@ -14,60 +14,60 @@ from typing import TYPE_CHECKING
 from filelock import lock_descriptor
 
 from pool.common.errors import os_error_text
-from pool.system.locks.holder import holder_of
+from pool.system.locks.holder import find_holder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.common.model import Holder
 
-__all__ = ["FileLock", "LockKey", "why_not"]
+__all__ = ["FileLock", "LockKey", "lock_error_text"]
 
 LockKey = tuple[int, int]
-"""Device and inode: all names of a file are one file."""
+"""Device and inode: all names of a file lead to the same lock."""
 
-_NO_LOCKS = {
+_UNSUPPORTED = {
     errno.ENOLCK,
     errno.EOPNOTSUPP,
     errno.ENOSYS,
     errno.EINVAL,
-    # NFS makes a flock a lock of the whole file, and wants the file open for writing.
+    # NFS emulates flock with a lock of the whole file, which must be open for writing.
     errno.EBADF,
 }
 
 
 class FileLock:
-    """Open descriptors, and the names they were opened by; the first tells which lock it is."""
+    """Open descriptors and their paths; the inode of the first identifies the lock."""
 
     def __init__(self) -> None:
         self.fds: list[int] = []
-        """The open descriptors, in the order in which they are locked."""
-        self._names: list[Path] = []
+        """The open descriptors, in locking order."""
+        self._paths: list[Path] = []
         self._locked = 0
 
-    def _opened(self, fd: int, name: Path) -> None:
+    def _add(self, fd: int, name: Path) -> None:
         self.fds.append(fd)
-        self._names.append(name)
+        self._paths.append(name)
         if len(self.fds) == 1:
-            about = os.fstat(fd)
-            self.key: LockKey = (about.st_dev, about.st_ino)
+            status = os.fstat(fd)
+            self.key: LockKey = (status.st_dev, status.st_ino)
 
     @property
-    def current(self) -> bool:
-        """Whether the names still lead to what is open; it can be replaced during a wait."""
+    def is_current(self) -> bool:
+        """Whether the paths still lead to the open files; a file can be replaced during a wait."""
         try:
             return bool(self.fds) and all(
                 os.path.samestat(os.fstat(fd), name.stat())
-                for fd, name in zip(self.fds, self._names, strict=True)
+                for fd, name in zip(self.fds, self._paths, strict=True)
             )
         except OSError:
             return False
 
     def lock(self) -> bool:
-        """Go on from what is locked already; return whether all is. Never blocks.
+        """Lock the descriptors that are not locked yet; return whether all are. Never blocks.
 
         Raises:
-            PoolError: it cannot be locked at all; nothing is left open then.
+            PoolError: a file cannot be locked at all; all descriptors are closed then.
         """
         while self._locked < len(self.fds):
             try:
@@ -75,25 +75,30 @@ class FileLock:
                     return False
                 self._locked += 1
             except OSError as problem:
-                self._refused(problem)
+                self._on_lock_error(problem)
         return True
 
-    def _refused(self, problem: OSError) -> None:
-        """Do without the file that cannot be locked, or close all and raise."""
+    def _on_lock_error(self, problem: OSError) -> None:
+        """Drop the file that cannot be locked, or close all files and raise."""
         raise NotImplementedError
 
     def holder(self) -> Holder | None:
-        """Return who else holds the lock that is tried for; None if it is unknown."""
-        return holder_of(self.fds[self._locked]) if self._locked < len(self.fds) else None
+        """Return the process that holds the next lock; None if the system does not tell."""
+        return find_holder(self.fds[self._locked]) if self._locked < len(self.fds) else None
 
     def close(self) -> None:
-        """Let go; the kernel frees the lock once no process has it open."""
+        """Close the descriptors; the lock lives on in child processes that inherited them."""
         while self.fds:
             os.close(self.fds.pop())
 
 
-def why_not(problem: OSError, what: str) -> str:
-    """Return why a file or directory cannot be locked."""
-    if problem.errno in _NO_LOCKS:
+def lock_error_text(problem: OSError, what: str) -> str:
+    """Return why files or directories cannot be locked.
+
+    Args:
+        problem: the error of flock.
+        what: ``files`` or ``directories``.
+    """
+    if problem.errno in _UNSUPPORTED:
         return f"its file system has no locks for {what}"
     return f"cannot be locked: {os_error_text(problem)}"

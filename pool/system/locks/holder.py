@@ -1,7 +1,7 @@
-"""The process that holds a lock, from the kernel's lists, by its pid and command line.
+"""Finds the process that holds a file lock, in the kernel's lists.
 
-Linux only; elsewhere, and for other users' hidden processes, the answer is None. A wrong name
-would send the user after the wrong process, so nothing here guesses.
+Linux only: elsewhere, and for hidden processes of other users, the holder is None. The module never
+guesses, because a wrong name would make the user end the wrong process.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from pool.common.text import format_command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["describe", "holder_of"]
+__all__ = ["describe_process", "find_holder"]
 
 
-def holder_of(fd: int) -> Holder | None:
-    """Return who else holds the flock on a file that we have open; None if it is unknown."""
-    about = os.fstat(fd)
-    for pid in _lockers(about.st_dev, about.st_ino):
+def find_holder(fd: int) -> Holder | None:
+    """Return the other process that holds the flock on an open file; None if it is unknown."""
+    status = os.fstat(fd)
+    for pid in _list_lockers(status.st_dev, status.st_ino):
         if pid not in (0, os.getpid()) and psutil.pid_exists(pid):
-            return describe(pid)
-    # The process that locked it has ended or released it; one that inherited it holds it now. The
-    # same search finds holders whose file system has another device number than proc_locks(5) says.
-    heir = next(_heirs(about), None)
-    return describe(heir) if heir else None
+            return describe_process(pid)
+    # The process that took the lock is gone; one that inherited the descriptor holds it now. The
+    # same search serves file systems whose device number differs from that in proc_locks(5).
+    inheritor = next(_find_inheritors(status), None)
+    return describe_process(inheritor) if inheritor else None
 
 
-def describe(pid: int) -> Holder:
-    """Return a process as a holder, its command line cleaned and without credentials."""
+def describe_process(pid: int) -> Holder:
+    """Return a process as a `Holder`, its command line redacted and without control characters."""
     try:
         process = psutil.Process(pid)
         command = format_command(process.cmdline() or [process.name()])
@@ -45,20 +45,22 @@ def describe(pid: int) -> Holder:
         return Holder(pid=pid)
 
 
-def _lockers(device: int, inode: int) -> Iterator[int]:
-    """Yield the pids that took a flock on an inode, as in proc_locks(5)."""
-    place = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
+def _list_lockers(device: int, inode: int) -> Iterator[int]:
+    """Yield the pids that took a flock on an inode (proc_locks(5))."""
+    device_and_inode = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     with suppress(OSError):
-        # One search over the whole text: there can be thousands of locks, and as many who ask.
+        # One search over the whole text: there can be thousands of locks and of waiters.
         text = Path("/proc/locks").read_text()
-        for pid in re.findall(rf"^\d+: FLOCK +\S+ +\S+ +(\d+) {place} ", text, re.MULTILINE):
+        for pid in re.findall(
+            rf"^\d+: FLOCK +\S+ +\S+ +(\d+) {device_and_inode} ", text, re.MULTILINE
+        ):
             yield int(pid)
 
 
-def _heirs(about: os.stat_result) -> Iterator[int]:
-    """Yield the other processes with a descriptor that holds the lock, as in proc_pid_fdinfo(5).
+def _find_inheritors(status: os.stat_result) -> Iterator[int]:
+    """Yield the other processes with a descriptor that holds the lock (proc_pid_fdinfo(5)).
 
-    Having the file open is not enough: so has everyone else who waits for it.
+    An open descriptor is not enough: each waiter has the file open, too.
     """
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
@@ -66,9 +68,9 @@ def _heirs(about: os.stat_result) -> Iterator[int]:
         with suppress(OSError):
             for link in (process / "fd").iterdir():
                 with suppress(OSError):
-                    if os.path.samestat(link.stat(), about) and _locks(process, link.name):
+                    if os.path.samestat(link.stat(), status) and _has_lock(process, link.name):
                         yield int(process.name)
 
 
-def _locks(process: Path, fd: str) -> bool:
+def _has_lock(process: Path, fd: str) -> bool:
     return " FLOCK " in (process / "fdinfo" / fd).read_text()

@@ -1,9 +1,9 @@
-"""Waiting for locks: in order, told who holds them, never without them.
+"""Waits for file locks, first come, first served, and reports their holders.
 
-flock is not fair, so waiters for one lock stand in line inside the process, and one timer for all
-locks tries for the heads of the lines. A lock is never given up for lack of patience: a waiter
-either gets it, is cancelled, or fails with the name of the holder. The files that are
-locked are those of a `FileLock`: a source tree's (`lock_pair`), or a file (`lock_file`).
+flock is not fair, so the waiters for one lock queue inside the process, and one timer for all locks
+tries for the first waiter of each queue. A timeout never lets a build go on without its lock: a
+waiter gets the lock, is cancelled, or fails with an error that names the holder. The lock itself is
+a `FileLock`: of a source tree (`tree_lock`) or of a lock file (`lock_file`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pool.common.errors import LockTimeoutError, PoolError
-from pool.system.locks.holder import describe
+from pool.system.locks.holder import describe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,66 +27,66 @@ if TYPE_CHECKING:
 __all__ = ["LockGuard", "LockQueue", "Opener"]
 
 Opener: TypeAlias = "Callable[[Path], FileLock]"
-"""Opens the lock of a path; a `PoolError` says why it cannot be locked."""
+"""Opens the lock of a path; raises a `PoolError` if it cannot be opened."""
 
-FIRST_SECONDS, LONGEST_SECONDS = 0.02, 0.25
-"""The sweeps: soon after a waiter arrives, then less and less often."""
-HOLDER_SECONDS = 1.0
-"""How often the holder is looked up again while waiting."""
-LOOK_SECONDS = 0.005
-"""How long one sweep looks: for an orphan, all descriptors of the machine have to be read."""
+MIN_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.02, 0.25
+"""Delay of the next sweep: short after a new waiter, then longer each time."""
+HOLDER_INTERVAL_SECONDS = 1.0
+"""How often the holder is looked up during a wait."""
+HOLDER_BUDGET_SECONDS = 0.005
+"""Time for holders in one sweep: to find an orphan, all descriptors of the machine are read."""
 
 
 @dataclass(slots=True)
 class LockGuard:
-    """A lock that is ours until `release`."""
+    """A lock that is held until `release`."""
 
     _locks: LockQueue
     _open: FileLock
 
     @property
     def fds(self) -> tuple[int, ...]:
-        """The descriptors to hand to hooks, so that the lock lives as long as they do."""
+        """The descriptors that hooks inherit, so that the lock lives as long as they do."""
         return tuple(self._open.fds)
 
     def release(self) -> None:
-        """Let the next one in; once is enough, and a second time does nothing."""
+        """Release the lock to the next waiter; a second call does nothing."""
         if self._open.fds:
             self._open.close()
-            self._locks._let_go(self._open.key)  # noqa: SLF001 - the other half of this class
+            self._locks._on_release(self._open.key)  # noqa: SLF001 - the other half of this class
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     path: Path
     on_wait: Callable[[Holder | None], None]
-    turn: asyncio.Future[LockGuard] = field(
+    result: asyncio.Future[LockGuard] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    told: Holder | None = None
-    """The holder that was reported last."""
+    reported: Holder | None = None
+    """The holder of the last report."""
 
-    def tell(self, holder: Holder | None) -> None:
-        self.told = holder
+    def report(self, holder: Holder | None) -> None:
+        self.reported = holder
         self.on_wait(holder)
 
 
 @dataclass(slots=True, eq=False)
 class _WaitQueue:
-    """Those who wait for one lock, in order; they share what is open of it."""
+    """The waiters for one lock, in order; they share its open descriptors."""
 
     lock: FileLock | None
-    """None while one of them has it."""
+    """None while a waiter of the queue has just received it."""
     waiters: deque[_Waiter] = field(default_factory=deque)
 
     @property
     def head(self) -> _Waiter | None:
-        # One that was just cancelled stands in line until its task has run.
-        return next((waiter for waiter in self.waiters if not waiter.turn.done()), None)
+        # A waiter that was just cancelled stays in the queue until its task has run.
+        return next((waiter for waiter in self.waiters if not waiter.result.done()), None)
 
-    def opened(self, path: Path, opener: Opener) -> FileLock:
-        """Return the lock, opened anew if what it had open is no longer what has the name."""
-        if self.lock is None or not self.lock.current:
+    def open_current(self, path: Path, opener: Opener) -> FileLock:
+        """Return the lock, opened again if another file has the path now."""
+        if self.lock is None or not self.lock.is_current:
             self.close()
             self.lock = opener(path)
         return self.lock
@@ -102,31 +102,31 @@ class LockQueue:
 
     Args:
         opener: opens the lock of a path.
-        hint: what to do about a holder that does not let go.
+        hint: for the error of a timeout: what the user can do.
     """
 
     def __init__(self, opener: Opener, *, hint: str = "wait for it, or end it") -> None:
         self._opener = opener
         self._hint = hint
-        self._ours: set[LockKey] = set()
-        self._lines: dict[LockKey, _WaitQueue] = {}
+        self._held: set[LockKey] = set()
+        self._queues: dict[LockKey, _WaitQueue] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._pause = FIRST_SECONDS
-        self._look_next = 0.0
-        self._to_look_at: list[LockKey] = []
+        self._delay = MIN_DELAY_SECONDS
+        self._next_holder_update = 0.0
+        self._stale_holders: list[LockKey] = []
 
-    def try_hold(self, path: Path) -> LockGuard | None:
-        """Lock a path if that can be done at once, and if no waiter is in line for it.
+    def try_acquire(self, path: Path) -> LockGuard | None:
+        """Lock a path if that needs no wait and no waiter of this process comes first.
 
         Raises:
-            PoolError: it is gone, or it cannot be locked.
+            PoolError: the path does not exist or cannot be locked.
         """
         lock = self._opener(path)
-        taken = lock.key in self._ours or lock.key in self._lines
-        if taken or not (lock.lock() and lock.current):
+        busy = lock.key in self._held or lock.key in self._queues
+        if busy or not (lock.lock() and lock.is_current):
             lock.close()
             return None
-        return self._given(lock)
+        return self._guard(lock)
 
     async def acquire(
         self,
@@ -135,140 +135,140 @@ class LockQueue:
         on_wait: Callable[[Holder | None], None],
         timeout: float | None = None,  # noqa: ASYNC109 - its error names the holder
     ) -> LockGuard:
-        """Wait in line for a lock.
+        """Wait for a lock, behind earlier waiters.
 
         Args:
-            path: what to lock, by any name.
-            on_wait: told the holder when the wait begins and whenever the holder changes.
+            path: the file or directory, by any of its paths.
+            on_wait: called with the holder when the wait begins and when the holder changes.
             timeout: seconds; None waits for ever.
 
         Raises:
-            LockTimeoutError: the time is over; the message names the holder.
-            PoolError: it is gone, or it cannot be locked.
+            LockTimeoutError: the timeout is over; the message names the holder.
+            PoolError: the path does not exist or cannot be locked.
         """
         last: Holder | None = None
 
-        def tell(holder: Holder | None) -> None:
+        def report(holder: Holder | None) -> None:
             nonlocal last
             last = holder
             on_wait(holder)
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._in_line(path, tell)
+                return await self._acquire_in_order(path, report)
         except TimeoutError:
-            raise self._out_of_patience(path, last, timeout or 0.0) from None
+            raise self._timeout_error(path, last, timeout or 0.0) from None
 
-    async def _in_line(self, path: Path, on_wait: Callable[[Holder | None], None]) -> LockGuard:
+    async def _acquire_in_order(
+        self, path: Path, on_wait: Callable[[Holder | None], None]
+    ) -> LockGuard:
         waiter = _Waiter(path, on_wait)
-        key = self._join(waiter)
+        key = self._enqueue(waiter)
         try:
             self._admit(key)
-            if not waiter.turn.done():
-                waiter.tell(self._holder(key))
-                self._sweep_soon()
-            return await waiter.turn
+            if not waiter.result.done():
+                waiter.report(self._find_holder(key))
+                self._schedule_early_sweep()
+            return await waiter.result
         except BaseException:
-            self._step_out(key, waiter)
+            self._withdraw(key, waiter)
             raise
 
-    def _join(self, waiter: _Waiter) -> LockKey:
+    def _enqueue(self, waiter: _Waiter) -> LockKey:
         lock = self._opener(waiter.path)
-        if (line := self._lines.get(lock.key)) is None:
-            line = self._lines[lock.key] = _WaitQueue(lock)
+        if (queue := self._queues.get(lock.key)) is None:
+            queue = self._queues[lock.key] = _WaitQueue(lock)
         else:
             lock.close()
-        line.waiters.append(waiter)
+        queue.waiters.append(waiter)
         return lock.key
 
-    def _step_out(self, key: LockKey, waiter: _Waiter) -> None:
-        """Undo what a waiter has that will not come to its caller."""
-        line = self._lines.get(key)
-        if line is not None and waiter in line.waiters:
-            self._leave(key, line, waiter)
-        elif waiter.turn.exception() is None:
-            # It got the lock in the very moment in which it was cancelled.
-            waiter.turn.result().release()
+    def _withdraw(self, key: LockKey, waiter: _Waiter) -> None:
+        """Remove a waiter that failed or was cancelled; release its lock if it has one already."""
+        queue = self._queues.get(key)
+        if queue is not None and waiter in queue.waiters:
+            self._dequeue(key, queue, waiter)
+        elif waiter.result.exception() is None:
+            # It was cancelled right after it received the lock.
+            waiter.result.result().release()
 
-    def _leave(self, key: LockKey, line: _WaitQueue, waiter: _Waiter) -> None:
-        line.waiters.remove(waiter)
-        if not line.waiters:
-            del self._lines[key]
-            line.close()
+    def _dequeue(self, key: LockKey, queue: _WaitQueue, waiter: _Waiter) -> None:
+        queue.waiters.remove(waiter)
+        if not queue.waiters:
+            del self._queues[key]
+            queue.close()
 
-    def _let_go(self, key: LockKey) -> None:
-        self._ours.discard(key)
+    def _on_release(self, key: LockKey) -> None:
+        self._held.discard(key)
         self._admit(key)
 
     def _admit(self, key: LockKey) -> None:
-        """Give the lock to the head of its line if it is free; send away who cannot have it."""
-        line = self._lines.get(key)
-        while line and key not in self._ours and (waiter := line.head):
+        """Give a free lock to the first waiter; fail waiters that can never get it."""
+        queue = self._queues.get(key)
+        while queue and key not in self._held and (waiter := queue.head):
             try:
-                lock = line.opened(waiter.path, self._opener)
-                # The file may have been replaced just before it was locked.
-                if not (lock.lock() and lock.current):
+                lock = queue.open_current(waiter.path, self._opener)
+                # The file can be replaced just before it is locked.
+                if not (lock.lock() and lock.is_current):
                     return
-                line.lock = None
-                waiter.turn.set_result(self._given(lock))
+                queue.lock = None
+                waiter.result.set_result(self._guard(lock))
             except PoolError as problem:
-                waiter.turn.set_exception(problem)
-            self._leave(key, line, waiter)
+                waiter.result.set_exception(problem)
+            self._dequeue(key, queue, waiter)
 
-    def _given(self, lock: FileLock) -> LockGuard:
-        self._ours.add(lock.key)
+    def _guard(self, lock: FileLock) -> LockGuard:
+        self._held.add(lock.key)
         return LockGuard(self, lock)
 
-    def _sweep_soon(self) -> None:
-        """Try again soon, because a waiter has just arrived."""
+    def _schedule_early_sweep(self) -> None:
+        """Schedule a sweep soon, because there is a new waiter."""
         loop = asyncio.get_running_loop()
-        self._pause = FIRST_SECONDS
-        if self._timer is None or self._timer.when() > loop.time() + self._pause:
-            self._again(loop)
+        self._delay = MIN_DELAY_SECONDS
+        if self._timer is None or self._timer.when() > loop.time() + self._delay:
+            self._schedule_sweep(loop)
 
-    def _again(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule_sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_later(self._pause, self._sweep, loop) if self._lines else None
+        self._timer = loop.call_later(self._delay, self._sweep, loop) if self._queues else None
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Try every lock that has waiters; look up its holder now and then."""
-        self._pause = min(self._pause * 1.5, LONGEST_SECONDS)
+        """Try to take each lock that has waiters; update the holders now and then."""
+        self._delay = min(self._delay * 1.5, MAX_DELAY_SECONDS)
         try:
-            for key in list(self._lines):
+            for key in list(self._queues):
                 self._admit(key)
-            self._look_around(loop)
+            self._update_holders(loop)
         finally:
-            # Other waiters are still in line if a listener raises.
-            self._again(loop)
+            # An `on_wait` that raises must not stop the other waiters.
+            self._schedule_sweep(loop)
 
-    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look who has the locks, now and then; what takes too long is left to the next sweep."""
+    def _update_holders(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Update holders within the time budget; the rest is left to the next sweep."""
         now = loop.time()
-        if not self._to_look_at and now >= self._look_next:
-            self._look_next = now + HOLDER_SECONDS
-            self._to_look_at = list(self._lines)
-        while self._to_look_at and loop.time() < now + LOOK_SECONDS:
-            if (key := self._to_look_at.pop()) in self._lines:
-                self._look(key)
+        if not self._stale_holders and now >= self._next_holder_update:
+            self._next_holder_update = now + HOLDER_INTERVAL_SECONDS
+            self._stale_holders = list(self._queues)
+        while self._stale_holders and loop.time() < now + HOLDER_BUDGET_SECONDS:
+            if (key := self._stale_holders.pop()) in self._queues:
+                self._update_holder(key)
 
-    def _look(self, key: LockKey) -> None:
-        holder = self._holder(key)
-        for waiter in self._lines[key].waiters:
-            if not waiter.turn.done() and holder != waiter.told:
-                waiter.tell(holder)
+    def _update_holder(self, key: LockKey) -> None:
+        holder = self._find_holder(key)
+        for waiter in self._queues[key].waiters:
+            if not waiter.result.done() and holder != waiter.reported:
+                waiter.report(holder)
 
-    def _holder(self, key: LockKey) -> Holder | None:
-        lock = self._lines[key].lock
-        if lock is None or lock.key in self._ours:
-            return describe(os.getpid())
+    def _find_holder(self, key: LockKey) -> Holder | None:
+        lock = self._queues[key].lock
+        if lock is None or lock.key in self._held:
+            return describe_process(os.getpid())
         return lock.holder()
 
-    def _out_of_patience(
-        self, path: Path, holder: Holder | None, seconds: float
-    ) -> LockTimeoutError:
-        who = "another process"
+    def _timeout_error(self, path: Path, holder: Holder | None, seconds: float) -> LockTimeoutError:
+        name = "another process"
         if holder is not None and holder.pid is not None:
-            who = f'pid {holder.pid} "{holder.command}"' if holder.command else f"pid {holder.pid}"
-        message = f"{path}: still locked by {who} after {seconds:g} s"
+            name = f'pid {holder.pid} "{holder.command}"' if holder.command else f"pid {holder.pid}"
+        message = f"{path}: still locked by {name} after {seconds:g} s"
         return LockTimeoutError(message, hint=self._hint)

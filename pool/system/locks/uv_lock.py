@@ -1,7 +1,7 @@
-"""uv's lock file for a source tree, so that uv and wheelpool keep out of each other's way.
+"""uv's lock file for a source tree: with it, uv and wheelpool never build a tree at the same time.
 
-The name is an implementation detail of uv (PR #14174), worked out from its observable behaviour:
-SeaHash over the components of the real path. A test asks an installed uv whether it still holds.
+The name is an implementation detail of uv (PR #14174), derived from its observable behaviour:
+SeaHash over the components of the real path. A test compares it with an installed uv.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ _SEED = (0x16F11FE89B0D677C, 0xB480A793D8E6C86C, 0x6FE2E5AAF078EBC9, 0x14F994A4C
 
 
 def lock_path(tree: Path, environ: Mapping[str, str]) -> str:
-    """Return where uv locks a tree; ``tree`` is a real path.
+    """Return the path of uv's lock file for a tree; ``tree`` is a real path.
 
-    uv takes ``TMPDIR`` as it is, even if it is empty or relative, and ``/tmp`` without it; not what
-    Python calls the default.
+    uv uses ``TMPDIR`` unchanged, even if it is empty or relative, and ``/tmp`` if it is not set;
+    Python's default differs.
     """
-    digits = _hashed(os.fsencode(tree)).to_bytes(8, "little").hex()
-    # Not a Path: the string is handed on as uv would have it.
+    digits = _hash_path(os.fsencode(tree)).to_bytes(8, "little").hex()
+    # Not a Path: it would normalize the string, which uv does not do.
     return os.path.join(environ.get("TMPDIR", "/tmp"), f"uv-setuptools-{digits}.lock")  # noqa: PTH118, S108 - uv's own choice
 
 
 def open_lock(path: str) -> int:
-    """Open uv's lock file, making it if there is none; the file is never removed.
+    """Open uv's lock file and create it if it is missing; the file is never removed.
 
-    It is opened before it is made: the kernel refuses O_CREAT on another user's file in a sticky
-    directory. It is made under another name and linked, so that no process sees it half made.
+    It is opened without O_CREAT first: the kernel refuses that flag for another user's file in a
+    sticky directory. It is created under another name and linked, so that no process opens it
+    before it has its mode.
 
     Raises:
-        OSError: it can neither be opened nor made.
+        OSError: the file can neither be opened nor created.
     """
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        _make(path)
+        _create(path)
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except PermissionError:
-        # Another user's, not made by uv; reading is enough for a flock.
+        # Another user's file that uv did not create; reading is enough for a flock.
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _make(path: str) -> None:
+def _create(path: str) -> None:
     temporary = f"{path}.{secrets.token_hex(8)}"
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -64,7 +65,7 @@ def _make(path: str) -> None:
         Path(temporary).unlink()
 
 
-def _hashed(path: bytes) -> int:
+def _hash_path(path: bytes) -> int:
     """Hash a path as Rust's ``impl Hash for Path`` feeds it to SeaHash 4.1.0."""
     components = [part for part in path.split(b"/") if part not in (b"", b".")]
     bits = 0

@@ -306,7 +306,7 @@ async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: P
     builder, other = LockQueue(LockFile), LockQueue(LockFile)
     path = cache.lock_path(make_cache_key())
     held = await builder.acquire(path, on_wait=ignore)
-    assert other.try_hold(path) is None
+    assert other.try_acquire(path) is None
     store(cache, wheel)
     held.release()
     held = await other.acquire(path, on_wait=ignore)

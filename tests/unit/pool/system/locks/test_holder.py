@@ -1,4 +1,4 @@
-"""Descriptions of lock holders, for any user and terminal."""
+"""Holders in words: whoever may read them, on whatever terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pool.common.model import Holder
-from pool.system.locks.holder import describe, holder_of
+from pool.system.locks.holder import describe_process, find_holder
 from tests.support.lock_holders import another, child
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ WAIT = "print('ready', flush=True); input()"
 
 
 def told(words: Sequence[str]) -> str:
-    """Return the description of a process with these arguments."""
+    """What is shown of a process with these arguments."""
     with child(WAIT, words) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        command = describe(process.pid).command
+        command = describe_process(process.pid).command
     msgspec.json.encode(command)
     return command.partition("input()' ")[2]
 
 
 def test_a_process_is_told_with_its_pid_command_and_start() -> None:
-    about = describe(os.getpid())
+    about = describe_process(os.getpid())
     assert about.pid == os.getpid()
     assert "py" in about.command
     assert about.since
@@ -43,7 +43,7 @@ def test_a_process_is_told_with_its_pid_command_and_start() -> None:
 def test_a_process_that_is_gone_is_told_with_its_pid() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert describe(process.pid) == Holder(pid=process.pid)
+    assert describe_process(process.pid) == Holder(pid=process.pid)
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_long_command_is_cut() -> None:
 def test_nobody_is_named_for_a_file_that_nobody_locks(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     with another(tmp_path, "look"):
-        assert holder_of(fd) is None
+        assert find_holder(fd) is None
     os.close(fd)
 
 
 def test_the_one_who_locks_is_named_among_those_who_look(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     with another(tmp_path, "look"), another(tmp_path) as locker, another(tmp_path, "look"):
-        holder = holder_of(fd)
+        holder = find_holder(fd)
         assert holder
         assert holder.pid == locker.pid
     os.close(fd)

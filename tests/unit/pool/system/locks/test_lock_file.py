@@ -37,17 +37,17 @@ def had(held: LockGuard | None) -> LockGuard:
 
 async def test_the_file_is_made_and_stays(locks: LockQueue, tmp_path: Path) -> None:
     path = tmp_path / ".lock"
-    held = had(locks.try_hold(path))
+    held = had(locks.try_acquire(path))
     assert len(held.fds) == 1
     assert not os.get_inheritable(held.fds[0])
-    assert locks.try_hold(path) is None
+    assert locks.try_acquire(path) is None
     held.release()
     assert path.read_bytes() == b""
 
 
 async def test_what_is_in_the_file_stays(locks: LockQueue, tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("somebody's")
-    had(locks.try_hold(tmp_path / ".lock")).release()
+    had(locks.try_acquire(tmp_path / ".lock")).release()
     assert (tmp_path / ".lock").read_text() == "somebody's"
 
 
@@ -56,7 +56,7 @@ async def test_another_process_excludes_us_and_is_named(locks: LockQueue, tmp_pa
     told: list[Holder | None] = []
     path.touch()
     with another(path) as process:
-        assert locks.try_hold(path) is None
+        assert locks.try_acquire(path) is None
         waiter = asyncio.ensure_future(locks.acquire(path, on_wait=told.append))
         await asyncio.sleep(0)
         if sys.platform == "linux":
@@ -90,8 +90,8 @@ async def test_a_file_that_may_only_be_read_is_locked(
 
     monkeypatch.setattr("pool.system.locks.lock_file.os.open", refuse)
     with another(path):
-        assert locks.try_hold(path) is None
-    had(locks.try_hold(path)).release()
+        assert locks.try_acquire(path) is None
+    had(locks.try_acquire(path)).release()
 
 
 @pytest.mark.parametrize(("name", "why"), [("gone/.lock", "no such file"), (".", "is a dir")])
@@ -99,7 +99,7 @@ async def test_a_file_that_cannot_be_had_is_told(
     locks: LockQueue, tmp_path: Path, name: str, why: str
 ) -> None:
     with pytest.raises(LockError, match=why):
-        locks.try_hold(tmp_path / name)
+        locks.try_acquire(tmp_path / name)
     with pytest.raises(LockError, match=why):
         await locks.acquire(tmp_path / name, on_wait=ignore)
 
@@ -112,7 +112,7 @@ async def test_a_file_system_without_locks_is_told(
 
     monkeypatch.setattr(openlock, "lock_descriptor", refuse)
     with pytest.raises(LockError, match="its file system has no locks for files"):
-        locks.try_hold(tmp_path / ".lock")
+        locks.try_acquire(tmp_path / ".lock")
 
 
 async def test_a_file_that_was_replaced_while_waited_for_is_locked_itself(

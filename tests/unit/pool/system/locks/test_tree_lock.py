@@ -16,7 +16,8 @@ from filelock import lock_descriptor
 from pool.common.errors import LockTimeoutError, ProjectError
 from pool.system.locks import base as openlock
 from pool.system.locks import queue as waiting_lines
-from pool.system.locks.tree_lock import LockGuard, TreeLocks
+from pool.system.locks.queue import LockGuard, LockQueue
+from pool.system.locks.tree_lock import tree_lock_queue
 from pool.system.locks.uv_lock import lock_path, open_lock
 from tests.support.lock_holders import another, child, ignore, open_files
 
@@ -37,9 +38,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def locks(tmp_path: Path) -> AsyncIterator[TreeLocks]:
+async def locks(tmp_path: Path) -> AsyncIterator[LockQueue]:
     before = open_files()
-    yield TreeLocks(environ={"TMPDIR": str(tmp_path)})
+    yield tree_lock_queue({"TMPDIR": str(tmp_path)})
     assert open_files() == before, "descriptors leaked"
 
 
@@ -49,60 +50,60 @@ def had(held: LockGuard | None) -> LockGuard:
 
 
 async def waiting(
-    locks: TreeLocks, tree: Path, on_wait: Callable[[Holder | None], None] = ignore
+    locks: LockQueue, tree: Path, on_wait: Callable[[Holder | None], None] = ignore
 ) -> asyncio.Task[LockGuard]:
-    """A waiter in the line of a lock."""
+    """Somebody who stands in line."""
     task = asyncio.ensure_future(locks.acquire(tree, on_wait=on_wait))
     await asyncio.sleep(0)
     return task
 
 
-async def test_a_free_tree_is_had_at_once(locks: TreeLocks, tree: Path) -> None:
-    held = had(locks.try_hold(tree))
+async def test_a_free_tree_is_had_at_once(locks: LockQueue, tree: Path) -> None:
+    held = had(locks.try_acquire(tree))
     assert len(held.fds) == 2
     assert not any(os.get_inheritable(fd) for fd in held.fds)
     held.release()
 
 
-async def test_a_free_tree_is_had_without_patience(locks: TreeLocks, tree: Path) -> None:
+async def test_a_free_tree_is_had_without_patience(locks: LockQueue, tree: Path) -> None:
     held = await locks.acquire(tree, on_wait=ignore, timeout=0)
     held.release()
 
 
-async def test_aliases_are_one_tree(locks: TreeLocks, tree: Path, tmp_path: Path) -> None:
+async def test_aliases_are_one_tree(locks: LockQueue, tree: Path, tmp_path: Path) -> None:
     alias = tmp_path / "alias"
     alias.symlink_to(tree)
-    held = had(locks.try_hold(tree))
-    assert locks.try_hold(alias) is None
-    assert locks.try_hold(tree / ".." / "tree") is None
+    held = had(locks.try_acquire(tree))
+    assert locks.try_acquire(alias) is None
+    assert locks.try_acquire(tree / ".." / "tree") is None
     held.release()
-    had(locks.try_hold(alias)).release()
+    had(locks.try_acquire(alias)).release()
 
 
-async def test_trees_are_locked_one_by_one(locks: TreeLocks, tree: Path, tmp_path: Path) -> None:
-    first, second = had(locks.try_hold(tree)), had(locks.try_hold(tmp_path))
+async def test_trees_are_locked_one_by_one(locks: LockQueue, tree: Path, tmp_path: Path) -> None:
+    first, second = had(locks.try_acquire(tree)), had(locks.try_acquire(tmp_path))
     first.release()
     second.release()
 
 
 async def test_two_pools_of_one_process_exclude_each_other(
-    locks: TreeLocks, tree: Path, tmp_path: Path
+    locks: LockQueue, tree: Path, tmp_path: Path
 ) -> None:
-    other = TreeLocks(environ={"TMPDIR": str(tmp_path)})
-    held = had(other.try_hold(tree))
-    assert locks.try_hold(tree) is None
+    other = tree_lock_queue({"TMPDIR": str(tmp_path)})
+    held = had(other.try_acquire(tree))
+    assert locks.try_acquire(tree) is None
     waiter = await waiting(locks, tree)
     held.release()
     (await waiter).release()
 
 
-async def test_a_tree_that_cannot_be_written_is_locked(locks: TreeLocks, tree: Path) -> None:
+async def test_a_tree_that_cannot_be_written_is_locked(locks: LockQueue, tree: Path) -> None:
     tree.chmod(0o555)
-    had(locks.try_hold(tree)).release()
+    had(locks.try_acquire(tree)).release()
 
 
-async def test_waiters_of_one_process_go_in_order(locks: TreeLocks, tree: Path) -> None:
-    first = had(locks.try_hold(tree))
+async def test_waiters_of_one_process_go_in_order(locks: LockQueue, tree: Path) -> None:
+    first = had(locks.try_acquire(tree))
     order = []
 
     async def wait(number: int) -> None:
@@ -119,8 +120,8 @@ async def test_waiters_of_one_process_go_in_order(locks: TreeLocks, tree: Path) 
     assert order == [0, 1, 2, 3, 4]
 
 
-async def test_a_line_costs_no_descriptor_per_waiter(locks: TreeLocks, tree: Path) -> None:
-    first, before = had(locks.try_hold(tree)), open_files()
+async def test_a_line_costs_no_descriptor_per_waiter(locks: LockQueue, tree: Path) -> None:
+    first, before = had(locks.try_acquire(tree)), open_files()
     waiters = [await waiting(locks, tree) for _ in range(50)]
     assert open_files() <= before + 2
     first.release()
@@ -128,19 +129,19 @@ async def test_a_line_costs_no_descriptor_per_waiter(locks: TreeLocks, tree: Pat
         (await waiter).release()
 
 
-async def test_nobody_overtakes_the_line(locks: TreeLocks, tree: Path) -> None:
+async def test_nobody_overtakes_the_line(locks: LockQueue, tree: Path) -> None:
     with another(tree) as process:
         waiter = await waiting(locks, tree)
         process.kill()
         process.wait()
-        assert locks.try_hold(tree) is None
+        assert locks.try_acquire(tree) is None
     (await waiter).release()
 
 
-async def test_a_second_release_does_nothing(locks: TreeLocks, tree: Path) -> None:
-    first = had(locks.try_hold(tree))
+async def test_a_second_release_does_nothing(locks: LockQueue, tree: Path) -> None:
+    first = had(locks.try_acquire(tree))
     first.release()
-    second, told = had(locks.try_hold(tree)), list[Any]()
+    second, told = had(locks.try_acquire(tree)), list[Any]()
     first.release()
     waiter = await waiting(locks, tree, told.append)
     assert [holder.pid for holder in told] == [os.getpid()]
@@ -150,7 +151,7 @@ async def test_a_second_release_does_nothing(locks: TreeLocks, tree: Path) -> No
 
 @pytest.mark.parametrize("which", ["tree", "uv"])
 async def test_another_process_is_waited_for_until_it_is_killed(
-    locks: TreeLocks, tree: Path, tmp_path: Path, which: str
+    locks: LockQueue, tree: Path, tmp_path: Path, which: str
 ) -> None:
     path = str(tree)
     if which == "uv":
@@ -158,7 +159,7 @@ async def test_another_process_is_waited_for_until_it_is_killed(
         os.close(open_lock(path))
     told: list[Holder | None] = []
     with another(path) as process:
-        assert locks.try_hold(tree) is None
+        assert locks.try_acquire(tree) is None
         waiter = await waiting(locks, tree, told.append)
         behind = await waiting(locks, tree, told.append)
         assert not waiter.done()
@@ -172,8 +173,8 @@ async def test_another_process_is_waited_for_until_it_is_killed(
 
 
 @LINUX
-async def test_a_holder_among_us_is_named_too(locks: TreeLocks, tree: Path) -> None:
-    first, told = had(locks.try_hold(tree)), list[Any]()
+async def test_a_holder_among_us_is_named_too(locks: LockQueue, tree: Path) -> None:
+    first, told = had(locks.try_acquire(tree)), list[Any]()
     waiter = await waiting(locks, tree, told.append)
     assert [holder.pid for holder in told] == [os.getpid()]
     first.release()
@@ -182,13 +183,13 @@ async def test_a_holder_among_us_is_named_too(locks: TreeLocks, tree: Path) -> N
 
 @LINUX
 async def test_an_orphan_that_inherited_the_lock_still_holds_it_and_is_named(
-    locks: TreeLocks, tree: Path
+    locks: LockQueue, tree: Path
 ) -> None:
     """Not the one that merely has the directory open, as all do who wait for it."""
-    held = had(locks.try_hold(tree))
+    held = had(locks.try_acquire(tree))
     with another(tree, "look"), child("input()", fds=held.fds) as orphan, another(tree, "look"):
         held.release()
-        assert locks.try_hold(tree) is None
+        assert locks.try_acquire(tree) is None
         with pytest.raises(LockTimeoutError, match=f"by pid {orphan.pid} "):
             await locks.acquire(tree, on_wait=ignore, timeout=0.05)
         orphan.kill()
@@ -198,9 +199,9 @@ async def test_an_orphan_that_inherited_the_lock_still_holds_it_and_is_named(
 
 @LINUX
 async def test_a_change_of_holder_is_told(
-    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_lines, "HOLDER_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_lines, "HOLDER_INTERVAL_SECONDS", 0.0)
     told: list[Any] = []
     changed = asyncio.Event()
 
@@ -209,7 +210,7 @@ async def test_a_change_of_holder_is_told(
         if len(told) == 2:
             changed.set()
 
-    held = had(locks.try_hold(tree))
+    held = had(locks.try_acquire(tree))
     with child("input()", fds=held.fds) as heir:
         waiter = await waiting(locks, tree, tell)
         held.release()
@@ -220,9 +221,9 @@ async def test_a_change_of_holder_is_told(
 
 
 async def test_a_listener_that_fails_while_waiting_stops_nobody(
-    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_lines, "HOLDER_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_lines, "HOLDER_INTERVAL_SECONDS", 0.0)
     problems: list[Any] = []
     failed = asyncio.Event()
 
@@ -235,7 +236,7 @@ async def test_a_listener_that_fails_while_waiting_stops_nobody(
             raise ZeroDivisionError
 
     asyncio.get_running_loop().set_exception_handler(complain)
-    held = had(locks.try_hold(tree))
+    held = had(locks.try_acquire(tree))
     with child("input()", fds=held.fds) as heir:
         waiter = await waiting(locks, tree, tell)
         held.release()
@@ -245,29 +246,29 @@ async def test_a_listener_that_fails_while_waiting_stops_nobody(
     assert {type(problem) for problem in problems} == {ZeroDivisionError}
 
 
-async def test_a_listener_that_fails_at_once_leaves_the_line(locks: TreeLocks, tree: Path) -> None:
+async def test_a_listener_that_fails_at_once_leaves_the_line(locks: LockQueue, tree: Path) -> None:
     def tell(holder: Holder | None) -> None:
         raise ZeroDivisionError
 
-    held = had(locks.try_hold(tree))
+    held = had(locks.try_acquire(tree))
     with pytest.raises(ZeroDivisionError):
         await locks.acquire(tree, on_wait=tell)
     held.release()
-    had(locks.try_hold(tree)).release()
+    had(locks.try_acquire(tree)).release()
 
 
 @LINUX
-async def test_patience_ends_with_the_holders_name(locks: TreeLocks, tree: Path) -> None:
+async def test_patience_ends_with_the_holders_name(locks: LockQueue, tree: Path) -> None:
     with another(tree) as process:
         expected = f'tree: still locked by pid {process.pid} ".*" after 0.05 s'
         with pytest.raises(LockTimeoutError, match=expected) as caught:
             await locks.acquire(tree, on_wait=ignore, timeout=0.05)
         assert "--copy" in caught.value.hint
-        assert locks.try_hold(tree) is None, "nobody goes on without the lock"
+        assert locks.try_acquire(tree) is None, "nobody goes on without the lock"
 
 
-async def test_a_cancelled_waiter_leaves_the_line(locks: TreeLocks, tree: Path) -> None:
-    first = had(locks.try_hold(tree))
+async def test_a_cancelled_waiter_leaves_the_line(locks: LockQueue, tree: Path) -> None:
+    first = had(locks.try_acquire(tree))
     waiters = [await waiting(locks, tree) for _ in range(3)]
     waiters[0].cancel()
     first.release()
@@ -277,19 +278,19 @@ async def test_a_cancelled_waiter_leaves_the_line(locks: TreeLocks, tree: Path) 
 
 
 async def test_cancelled_after_being_given_the_tree_passes_it_on(
-    locks: TreeLocks, tree: Path
+    locks: LockQueue, tree: Path
 ) -> None:
-    first = had(locks.try_hold(tree))
+    first = had(locks.try_acquire(tree))
     waiters = [await waiting(locks, tree) for _ in range(2)]
     first.release()
     waiters[0].cancel()
     (await waiters[1]).release()
     assert waiters[0].cancelled()
-    had(locks.try_hold(tree)).release()
+    had(locks.try_acquire(tree)).release()
 
 
 async def test_cancelled_while_another_process_holds_it_leaves_nothing(
-    locks: TreeLocks, tree: Path, tmp_path: Path
+    locks: LockQueue, tree: Path, tmp_path: Path
 ) -> None:
     path = lock_path(tree.resolve(), {"TMPDIR": str(tmp_path)})
     os.close(open_lock(path))
@@ -300,20 +301,20 @@ async def test_cancelled_while_another_process_holds_it_leaves_nothing(
             with pytest.raises(asyncio.CancelledError):
                 await waiter
         # The directory's own lock, which it had already, is free again.
-        elsewhere = TreeLocks(environ={"TMPDIR": "/nonexistent"})
-        had(elsewhere.try_hold(tree)).release()
+        elsewhere = tree_lock_queue({"TMPDIR": "/nonexistent"})
+        had(elsewhere.try_acquire(tree)).release()
 
 
 @pytest.mark.parametrize("name", ["gone", "file"])
-async def test_what_is_no_tree_is_named(locks: TreeLocks, tmp_path: Path, name: str) -> None:
+async def test_what_is_no_tree_is_named(locks: LockQueue, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ProjectError, match=f"{name}: no(t a| such file or) directory"):
-        locks.try_hold(tmp_path / name)
+        locks.try_acquire(tmp_path / name)
     with pytest.raises(ProjectError, match=f"{name}: no"):
         await locks.acquire(tmp_path / name, on_wait=ignore)
 
 
-async def test_a_tree_that_vanishes_while_waited_for_is_named(locks: TreeLocks, tree: Path) -> None:
+async def test_a_tree_that_vanishes_while_waited_for_is_named(locks: LockQueue, tree: Path) -> None:
     with another(tree):
         waiters = [await waiting(locks, tree) for _ in range(2)]
         tree.rmdir()
@@ -323,7 +324,7 @@ async def test_a_tree_that_vanishes_while_waited_for_is_named(locks: TreeLocks, 
 
 
 async def test_a_tree_that_was_replaced_while_waited_for_is_locked_itself(
-    locks: TreeLocks, tree: Path
+    locks: LockQueue, tree: Path
 ) -> None:
     """The other process has the old directory; nobody has the one that will be built."""
     with another(tree):
@@ -337,7 +338,7 @@ async def test_a_tree_that_was_replaced_while_waited_for_is_locked_itself(
 
 
 async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
-    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(("old", "older"))
 
@@ -348,7 +349,7 @@ async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
         return lock_descriptor(fd, blocking=blocking)
 
     monkeypatch.setattr(openlock, "lock_descriptor", replace)
-    assert locks.try_hold(tree) is None
+    assert locks.try_acquire(tree) is None
     monkeypatch.setattr(openlock, "lock_descriptor", replace)
     held = await locks.acquire(tree, on_wait=ignore)
     assert os.path.samestat(os.fstat(held.fds[0]), os.stat(tree))  # noqa: PTH116
@@ -356,7 +357,7 @@ async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
 
 
 async def test_uvs_file_that_was_removed_while_waited_for_is_made_again(
-    locks: TreeLocks, tree: Path, tmp_path: Path
+    locks: LockQueue, tree: Path, tmp_path: Path
 ) -> None:
     """As cleaners of /tmp do; uv would lock a new one."""
     path = lock_path(tree.resolve(), {"TMPDIR": str(tmp_path)})
@@ -370,16 +371,16 @@ async def test_uvs_file_that_was_removed_while_waited_for_is_made_again(
 
 
 async def test_without_a_place_for_uvs_lock_the_tree_is_locked_all_the_same(tree: Path) -> None:
-    locks = TreeLocks(environ={"TMPDIR": "/nonexistent"})
-    held = had(locks.try_hold(tree))
+    locks = tree_lock_queue({"TMPDIR": "/nonexistent"})
+    held = had(locks.try_acquire(tree))
     assert len(held.fds) == 1
-    assert locks.try_hold(tree) is None
+    assert locks.try_acquire(tree) is None
     held.release()
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EIO])
 async def test_a_file_system_without_locks_is_told_with_the_way_out(
-    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(fd: int, *, blocking: bool) -> bool:
         raise OSError(number, os.strerror(number))
@@ -387,14 +388,14 @@ async def test_a_file_system_without_locks_is_told_with_the_way_out(
     monkeypatch.setattr(openlock, "lock_descriptor", refuse)
     for _ in range(2):
         with pytest.raises(ProjectError, match=r"tree: (its file system|cannot be lock)") as caught:
-            locks.try_hold(tree)
+            locks.try_acquire(tree)
         assert "--copy" in caught.value.hint
         with pytest.raises(ProjectError, match=r"tree: (its file system|cannot be lock)"):
             await locks.acquire(tree, on_wait=ignore)
 
 
 async def test_where_uvs_file_cannot_be_locked_the_tree_is_locked_all_the_same(
-    locks: TreeLocks, tree: Path, monkeypatch: pytest.MonkeyPatch
+    locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_files(fd: int, *, blocking: bool) -> bool:
         if not os.path.samestat(os.fstat(fd), os.stat(tree)):  # noqa: PTH116
@@ -402,13 +403,13 @@ async def test_where_uvs_file_cannot_be_locked_the_tree_is_locked_all_the_same(
         return lock_descriptor(fd, blocking=blocking)
 
     monkeypatch.setattr(openlock, "lock_descriptor", refuse_files)
-    held = had(locks.try_hold(tree))
+    held = had(locks.try_acquire(tree))
     assert len(held.fds) == 1
     held.release()
 
 
 async def test_with_no_descriptor_left_nothing_is_built_without_uvs_lock(
-    locks: TreeLocks, tree: Path
+    locks: LockQueue, tree: Path
 ) -> None:
     free = os.dup(0)
     os.close(free)
@@ -416,6 +417,6 @@ async def test_with_no_descriptor_left_nothing_is_built_without_uvs_lock(
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
     try:
         with pytest.raises(ProjectError, match="tree: too many open files"):
-            locks.try_hold(tree)
+            locks.try_acquire(tree)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -1,4 +1,4 @@
-"""A tree has one builder and a fair line, for any order of waits, cancellations and releases."""
+"""Whoever waits, gives up or lets go by whatever name: a tree has one builder, and a fair line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pool.system.locks.tree_lock import TreeLocks
+from pool.system.locks.tree_lock import tree_lock_queue
 from tests.support.lock_holders import ignore, open_files
 
 if TYPE_CHECKING:
-    from pool.system.locks.tree_lock import LockGuard
+    from pool.system.locks.queue import LockGuard
 
 ALIASES = {"one": "one", "one/../one": "one", "link": "one", "one/": "one", "two": "two"}
 STEP = st.one_of(
@@ -30,7 +30,7 @@ class Trees:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.locks = TreeLocks(environ={"TMPDIR": str(root)})
+        self.locks = tree_lock_queue({"TMPDIR": str(root)})
         self.lines: dict[str, deque[asyncio.Task[LockGuard]]] = {"one": deque(), "two": deque()}
         self.has: dict[str, LockGuard | asyncio.Task[LockGuard] | None] = {"one": None, "two": None}
         self.cancelled: dict[str, asyncio.Task[LockGuard]] = {}
@@ -58,7 +58,7 @@ class Trees:
 
     def attempt(self, alias: str) -> None:
         tree = ALIASES[alias]
-        held = self.locks.try_hold(self.root / alias)
+        held = self.locks.try_acquire(self.root / alias)
         releases = tree in self.cancelled and not self.cancelled[tree].done()
         free = self.has[tree] is None and not self.lines[tree] and not releases
         assert (held is not None) == free
