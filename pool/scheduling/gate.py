@@ -1,7 +1,7 @@
 """The limiter made awaitable: each build, download and install waits here for a slot.
 
-A gate belongs to one event loop. If a waiter is cancelled right after being admitted, its slot goes
-to the next waiter.
+A gate belongs to one event loop. Admission and the callback `on_admit` are one step: no control can
+come between them, so an event that the callback emits is never later than a lower cap.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pool.scheduling.limiter import Admission, Limiter, Priority
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 __all__ = ["AdmissionPolicy", "Gate"]
 
@@ -29,6 +30,14 @@ class AdmissionPolicy(Admission[Hashable], Protocol):
     def on_refuse(self, refused: Sequence[Hashable], running: Collection[Hashable]) -> None:
         """Record the entries that a free slot was for, but that do not fit beside ``running``."""
         ...
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """One entry whose task waits for a slot."""
+
+    future: asyncio.Future[None]
+    on_admit: Callable[[int], None] | None
 
 
 class Gate:
@@ -46,7 +55,7 @@ class Gate:
     ) -> None:
         self._limiter: Limiter[Hashable] = Limiter(cap, policy)
         self._policy = policy
-        self._waiters: dict[Hashable, asyncio.Future[None]] = {}
+        self._waiters: dict[Hashable, _Waiter] = {}
         self.cap = cap
         """The cap while the gate is not paused, restored by `resume`."""
         self.paused = False
@@ -68,6 +77,7 @@ class Gate:
         *,
         group: Hashable = None,
         exclusive: bool = False,
+        on_admit: Callable[[int], None] | None = None,
     ) -> int:
         """Wait for a slot; return its number, from 1.
 
@@ -77,22 +87,24 @@ class Gate:
             group: the groups take turns; a group is one run.
             exclusive: the entry is admitted when no other one runs, and is the only one to run
                 until it releases the slot.
+            on_admit: called with the number in the step that admits the entry. From then on the
+                caller releases the slot, also if this call is cancelled before it returns.
         """
-        self._wake(self._limiter.request(key, priority, group=group, exclusive=exclusive))
-        if key not in self._limiter.running:
-            await self._wait(key)
-        return self._limiter.running[key]
-
-    async def _wait(self, key: Hashable) -> None:
-        waiter = self._waiters[key] = asyncio.get_running_loop().create_future()
+        # The waiter exists before the request, so that `_wake` handles every admission alike.
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), on_admit)
+        self._waiters[key] = waiter
         try:
-            await waiter
+            self._wake(self._limiter.request(key, priority, group=group, exclusive=exclusive))
+            if not waiter.future.done():
+                await waiter.future
         except asyncio.CancelledError:
-            # The entry waits or was just admitted: in both cases the limiter admits the next one.
-            self.release(key)
+            # A waiter without a callback may have been admitted: the next entry gets its slot.
+            if on_admit is None or waiter.future.cancelled():
+                self.release(key)
             raise
         finally:
             del self._waiters[key]
+        return self._limiter.running[key]
 
     def release(self, key: Hashable) -> None:
         """Release a slot and admit the next entries."""
@@ -145,6 +157,9 @@ class Gate:
         if self._policy is not None and self._limiter.refused:
             self._policy.on_refuse(self._limiter.refused, self._limiter.running)
         for key in admitted:
-            # An entry that is admitted by its own request has no waiter.
-            if (waiter := self._waiters.get(key)) is not None and not waiter.done():
-                waiter.set_result(None)
+            waiter = self._waiters[key]
+            # A cancelled waiter releases its slot when its task runs next.
+            if not waiter.future.done():
+                waiter.future.set_result(None)
+                if waiter.on_admit is not None:
+                    waiter.on_admit(self._limiter.running[key])

@@ -1,7 +1,8 @@
 """A build's slot: acquired, released while the build waits for anything else, acquired again.
 
 The rule: a build that waits holds no slot. The event that ends a slot is emitted before the
-release, so the journal never shows two builds in one slot.
+release, so the journal never shows two builds in one slot. The event that starts one is emitted in
+the step of the admission, so the journal never shows a start above the cap.
 """
 
 from __future__ import annotations
@@ -67,14 +68,19 @@ class Slot:
 
     async def acquire(self) -> None:
         """Wait for a slot."""
-        key = self._key
-        slot = await self._gate.acquire(
-            key, self._priority, group=key.run, exclusive=self._exclusive
+        await self._gate.acquire(
+            self._key,
+            self._priority,
+            group=self._key.run,
+            exclusive=self._exclusive,
+            on_admit=self._on_admit,
         )
+
+    def _on_admit(self, slot: int) -> None:
         self._acquired_at = self._bus.elapsed
         self._priority = (RANK_RESUMED, *self._priority[1:])
-        reserved = self._gate.reserved_bytes(key)
-        self._bus.emit(BuildStarted(build=key.build, slot=slot, reserved=reserved))
+        reserved = self._gate.reserved_bytes(self._key)
+        self._bus.emit(BuildStarted(build=self._key.build, slot=slot, reserved=reserved))
 
     def release(self) -> None:
         """Release the slot if the build holds one; the caller has emitted the reason."""

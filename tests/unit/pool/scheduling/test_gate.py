@@ -155,3 +155,38 @@ async def test_the_cap_set_while_paused_counts_when_resumed() -> None:
     assert not b.done()
     gate.resume()
     assert (await b, await c) == (2, 3)
+
+
+async def test_admission_calls_back_before_any_later_control() -> None:
+    gate, calls = Gate(1), list[tuple[int, int]]()
+    await gate.acquire("a", FIRST)
+    waiting = asyncio.ensure_future(
+        gate.acquire("b", FIRST, on_admit=lambda slot: calls.append((slot, gate.cap)))
+    )
+    await settle()
+    gate.release("a")
+    gate.pause()
+    assert calls == [(1, 1)], "the callback does not wait for the task"
+    assert await waiting == 1
+
+
+async def test_entry_with_a_callback_that_is_cancelled_after_admission_keeps_its_slot() -> None:
+    gate, calls = Gate(1), list[int]()
+    await gate.acquire("a", FIRST)
+    waiting = asyncio.ensure_future(gate.acquire("b", FIRST, on_admit=calls.append))
+    await settle()
+    gate.release("a")
+    waiting.cancel()
+    await settle()
+    assert (calls, gate.running) == ([1], ("b",)), "its holder emits the end before the release"
+
+
+async def test_entry_that_is_cancelled_before_admission_is_not_called_back() -> None:
+    gate, calls = Gate(1), list[int]()
+    await gate.acquire("a", FIRST)
+    waiting = asyncio.ensure_future(gate.acquire("b", FIRST, on_admit=calls.append))
+    await settle()
+    waiting.cancel()
+    gate.release("a")
+    await settle()
+    assert (calls, gate.running) == ([], ())
