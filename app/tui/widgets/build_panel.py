@@ -79,7 +79,7 @@ class BuildPanel(Vertical):
         facts += [" · ".join(phases)] if phases else []
         names = [build_title(self._model.state.builds[one]) for one in build.needed_by]
         if asked := [build.origin] * bool(build.origin) + names:
-            facts.append(f"asked for by: {', '.join(asked)}")
+            facts.append(f"requested by: {', '.join(asked)}")
         if build.expected is not None and build.status is not pool.Status.DONE:
             slow = format_slowdown(build, self._model.now)
             facts.append(
@@ -97,7 +97,7 @@ class BuildPanel(Vertical):
         """Return the last lines of the log, or the reason why there are none."""
         until = None if self._model.source.live else build.bytes
         lines = list(_last_lines(self._model.log_path(build), height, until))
-        head = "log  (l full screen)" if lines else "nothing was printed yet"
+        head = "log  (l full screen)" if lines else "no output yet"
         return [head, *lines[-max(0, height - 1) :]]
 
 
@@ -123,7 +123,7 @@ def _memory(build: pool.BuildState) -> list[str]:
     if not build.pss_peak:
         return []
     now = "" if build.pss is None else f"{format_size(build.pss)}, "
-    return [f"shared pages counted once: {now}peak {format_size(build.pss_peak)}"]
+    return [f"PSS {now}peak {format_size(build.pss_peak)}"]
 
 
 def _processes(build: pool.BuildState, height: int) -> list[str]:
@@ -138,7 +138,7 @@ def _processes(build: pool.BuildState, height: int) -> list[str]:
             f"  {branch}{format_command(process)}"
         )
     if len(lines) == 1:
-        lines.append("       -  no process runs")
+        lines.append("       -  no processes")
     if len(lines) > height > 1:
         hidden = len(lines) - height + 1
         lines[height - 1 :] = [f"{'':8}  and {hidden} more"]

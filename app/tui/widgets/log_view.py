@@ -141,7 +141,7 @@ class LogView(ScrollView, can_focus=True):
         """Render one line."""
         rows, width = self._visible(), self.scrollable_content_region.width
         if y == 0 and not rows:
-            empty = Text("nothing was printed yet", style=self.rich_style, end="")
+            empty = Text("no output yet", style=self.rich_style, end="")
             return self._to_strip(empty).adjust_cell_length(width, self.rich_style)
         if y >= len(rows):
             return Strip.blank(width, self.rich_style)
