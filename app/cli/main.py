@@ -24,7 +24,16 @@ UNWRITTEN, BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    if sys.argv[1:] == ["--version"]:
+        sys.exit(run(sys.argv[1:]))
+    from app.plain import early_signals
+
+    early_signals.record_signals()
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        early_signals.ignore_signals()
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:

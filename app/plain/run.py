@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import pool
+from app.plain import early_signals
 from app.plain.printer import Printer, unfinished_line
 from app.reports.github import WorkflowCommands, error_annotations
 from app.text import terminal_title as title
@@ -358,6 +359,8 @@ def handle_signals(
         # nohup ignores SIGHUP; a script ignores SIGINT for its background jobs.
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handler)
+    for number in early_signals.take_recorded():
+        handlers[signal.Signals(number).name](number, None)
     try:
         yield
     finally:
