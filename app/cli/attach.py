@@ -24,7 +24,8 @@ Examples:
   wheelpool attach run.jsonl --no-ui        by its journal, as lines
 
 \b
-Exit codes: the run's if it finished meanwhile, 0 detached, 1 it was killed.
+Exit codes: the run's if it finished meanwhile, 0 detached, 1 it was killed, 3
+the screen failed.
 """
 
 
@@ -71,5 +72,8 @@ def _show_screen(source: AttachedSource, display: DisplayOptions) -> int:
 
     source.on_refusal = show_refusal
     with headless.handle_signals(source.send, lambda _signal: screen.exit()):
-        run_screen(screen, display)
-    return headless.print_parting(source)
+        crash = run_screen(screen, display)
+    code = headless.print_parting(source)
+    if crash is not None:
+        raise crash  # The run continues, but this command has not shown it to its end.
+    return code

@@ -139,13 +139,24 @@ def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int:
         titled=display.title,
         bell=display.bell,
     )
-    session.start()
-    try:
-        # A signal closes the screen first, so that the terminal is restored.
-        with headless.handle_signals(session.send, lambda _signal: screen.exit()):
-            run_screen(screen, display)
-    finally:
-        code = headless.finish_after_screen(session)
+    interrupted = False
+
+    def close(_count: int) -> None:
+        nonlocal interrupted
+        interrupted = True
+        screen.exit()
+
+    crash: Exception | None = None
+    # A signal closes the screen first, so that the terminal is restored.
+    with headless.handle_signals(session.send, close):
+        session.start()
+        try:
+            crash = run_screen(screen, display)
+        finally:
+            if crash is None or interrupted:
+                code = headless.finish_after_screen(session)
+            else:
+                code = headless.continue_after_crash(session, crash, display)
     return code
 
 

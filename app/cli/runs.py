@@ -9,7 +9,7 @@ import click
 from app.cli.completion import complete_journals
 from app.cli.help_format import Command, CommandGroup
 from app.cli.options import with_options
-from app.cli.terminal import is_ascii_only, is_interactive, load_sources
+from app.cli.terminal import is_ascii_only, is_interactive, load_sources, run_screen
 
 __all__ = ["diff", "replay", "report", "saved_runs"]
 
@@ -82,7 +82,9 @@ def replay(log: str, speed: float, at: str | None, **flags: object) -> int:
         else:
             from app.tui.app import WheelpoolApp
 
-            WheelpoolApp(source, ascii_only=is_ascii_only(), theme=display.theme).run()
+            screen = WheelpoolApp(source, ascii_only=is_ascii_only(), theme=display.theme)
+            if crash := run_screen(screen, display):
+                raise crash
     return 0
 
 
@@ -148,7 +150,8 @@ def diff(
             from app.tui.screens.compare import DiffApp
 
             screen = DiffApp(*paths, limit, ascii_only=is_ascii_only(), theme=display.theme)
-            screen.run()
+            if crash := run_screen(screen, display):
+                raise crash
             comparison = screen.comparison
         return int(exit_code and comparison.worse)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from app.config.display import DisplayOptions
     from app.config.sources import ConfigSources
-    from app.tui.app import WheelpoolApp
+    from app.tui.terminal_app import TerminalApp
 
 __all__ = ["is_ascii_only", "is_interactive", "load_sources", "run_screen"]
 
@@ -40,17 +40,62 @@ def is_ascii_only() -> bool:
     return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
 
 
-def run_screen(screen: WheelpoolApp, display: DisplayOptions) -> None:
-    """Run a screen until the user leaves it; restore the terminal's title afterwards."""
-    from app.text import terminal_title
+def run_screen(screen: TerminalApp, display: DisplayOptions) -> Exception | None:
+    """Run a screen until it is closed, and restore the terminal.
 
-    if not display.title:
-        screen.run()
-        return
+    Returns:
+        The error that ended the screen; None if the user, or a signal, closed it.
+    """
+    with _restore_handlers(), _restore_terminal(), _restore_title(display):
+        try:
+            screen.run()
+        except Exception as problem:  # noqa: BLE001 - the caller decides what the end of a screen means
+            return problem
+    return screen.crash
+
+
+@contextmanager
+def _restore_title(display: DisplayOptions) -> Iterator[None]:
+    from app.text import terminal_title
 
     def write(text: str) -> None:
         with suppress(OSError):  # The terminal is gone.
             print(text, end="", file=sys.stderr, flush=True)
 
+    if not display.title:
+        yield
+        return
     with terminal_title.restore_title(write):
-        screen.run()
+        yield
+
+
+@contextmanager
+def _restore_terminal() -> Iterator[None]:
+    """Restore the mode of the terminal, which a screen that failed early may have left changed."""
+    import termios
+
+    try:
+        before = termios.tcgetattr(sys.stdin)
+    except (OSError, termios.error):
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+
+
+@contextmanager
+def _restore_handlers() -> Iterator[None]:
+    """Remove the signal handlers of Textual, which would open the closed screen again."""
+    import signal
+
+    before = {number: signal.getsignal(number) for number in (
+        signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU
+    )}  # fmt: skip
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

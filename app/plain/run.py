@@ -16,6 +16,7 @@ import pool
 from app.plain import early_signals
 from app.plain.printer import Printer, unfinished_line
 from app.reports.github import WorkflowCommands, error_annotations
+from app.runs.crash_report import describe_error, write_traceback
 from app.text import terminal_title as title
 from app.text.lines import Line, word_line
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pool import events
 
 __all__ = [
+    "continue_after_crash",
     "finish_after_screen",
     "follow_attached",
     "handle_signals",
@@ -137,20 +139,47 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
         results = _Results(sys.stdout, json=manner.json)
         results.header(session.header)
         session.start()
-        try:
-            while not session.exhausted:
-                session.wait(_TICK_SECONDS)
-                for event in session.poll():
-                    _print_event(event, printer, outlet, manner)
-                    results.event(event, printer.state)
-                results.flush()
-                outlet.draw(printer.state)
-        finally:
-            session.send(pool.Stop(now=True))
-            session.join()
+        _print_until_end(session, printer, outlet, manner, results)
     if manner.job_summary is not None:
         _add_summary(session.journal, manner.job_summary)
     return report_exit_code(session)
+
+
+def _print_until_end(
+    session: LiveSession,
+    printer: Printer,
+    outlet: Outlet,
+    manner: DisplayOptions,
+    results: _Results | None,
+) -> None:
+    """Print the events of a run until it has ended; a failure of the output does not end it."""
+    last = printer.state.seq
+    try:
+        while not session.exhausted:
+            session.wait(_TICK_SECONDS)
+            for event in session.poll():
+                if event.seq > last:
+                    _print_event(event, printer, outlet, manner)
+                    if results is not None:
+                        results.event(event, printer.state)
+            if results is not None:
+                results.flush()
+            outlet.draw(printer.state)
+    except Exception as problem:  # noqa: BLE001 - no error of the output may cancel builds
+        _print_crash("the output failed; the run continues without it", problem, session)
+    except BaseException:
+        session.send(pool.Stop(now=True))
+        raise
+    finally:
+        session.join()
+
+
+def _print_crash(words: str, problem: Exception, session: LiveSession) -> None:
+    """Print one line about an error of the output, which names the file with its traceback."""
+    where = write_traceback(problem, pool.logs_path(session.journal) / "screen-traceback.txt")
+    with suppress(OSError, ValueError):
+        text = f"wheelpool: {words}: {describe_error(problem)} ({where})"
+        print(pool.clean_line(text, longest=4000), file=sys.stderr, flush=True)
 
 
 def _print_event(
@@ -245,6 +274,33 @@ def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
     print_missing_logs(printer.state, pool.logs_path(source.journal))
 
 
+def continue_after_crash(session: LiveSession, problem: Exception, manner: DisplayOptions) -> int:
+    """Continue a run whose screen has failed: print its events; return its exit code."""
+    printer = Printer(manner.verbosity, session.header, pool.logs_path(session.journal))
+
+    def end(count: int) -> None:
+        session.send(pool.Stop(now=count > 1))
+
+    with handle_signals(session.send, end):
+        session.end_when_done()
+        _print_crash("the screen failed; the run continues without it", problem, session)
+        try:
+            _apply_journal(session, printer)
+            with _outlet(manner) as outlet:
+                _print_until_end(session, printer, outlet, manner, None)
+        except Exception as other:  # noqa: BLE001 - no error of the output may cancel builds
+            _print_crash("the output failed; the run continues without it", other, session)
+        session.join()
+    return report_exit_code(session)
+
+
+def _apply_journal(session: LiveSession, printer: Printer) -> None:
+    """Apply the events so far to a printer without printing them: the screen has shown them."""
+    with pool.JournalReader(session.journal) as reader:
+        for event in reader.read():
+            printer.apply(event)
+
+
 def finish_after_screen(session: LiveSession) -> int:
     """Stop a run whose screen has closed, print its result, and return its exit code."""
 
@@ -258,11 +314,12 @@ def finish_after_screen(session: LiveSession) -> int:
             outlet.write(Line(text="cancelling running builds; press Ctrl-C to kill them"))
             session.join()
     printer = Printer("normal", session.header, pool.logs_path(session.journal))
-    with pool.JournalReader(session.journal) as reader:
-        for event in reader.read():
-            printer.apply(event)
-    for line in printer.short_summary():
-        outlet.write(line)
+    try:
+        _apply_journal(session, printer)
+        for line in printer.short_summary():
+            outlet.write(line)
+    except Exception as problem:  # noqa: BLE001 - the exit code is the run's
+        _print_crash("no summary", problem, session)
     return report_exit_code(session)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import traceback
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pool
+from app.runs.crash_report import describe_error, write_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ class LiveSession:
         self._events: queue.SimpleQueue[pool.events.Event | None] = queue.SimpleQueue()
         self._controls: deque[pool.Control] = deque()
         self._active = False
+        self._ends_when_done = False
         self._ahead: list[pool.events.Event] = []
         self._ended = False
         # The loop runs here until the run is created, and then in the thread.
@@ -134,16 +135,26 @@ class LiveSession:
             with suppress(RuntimeError):  # The loop is closed.
                 self._loop.call_soon_threadsafe(self._apply_controls)
 
+    def end_when_done(self) -> None:
+        """Let the run end as soon as no work is left, without retries; from any thread."""
+        self._ends_when_done = True
+        if self._active:
+            with suppress(RuntimeError):  # The loop is closed.
+                self._loop.call_soon_threadsafe(self._apply_controls)
+
     def _apply_controls(self) -> None:
         while self._controls and self._active:
             self._run.control(self._controls.popleft())
+        if self._ends_when_done:
+            self._run.end_when_done()
 
     def _run_thread(self) -> None:
         try:
             with self._runner as runner:
                 self.exit_code = runner.run(self._run_to_end())
         except BaseException as problem:  # noqa: BLE001 - a bug of ours: reported to the user, not on stderr
-            self.error = _write_traceback(problem, pool.logs_path(self.journal))
+            where = write_traceback(problem, pool.logs_path(self.journal) / "traceback.txt")
+            self.error = f"an error of wheelpool's own: {describe_error(problem)} ({where})"
             self.exit_code = INTERNAL_ERROR
         finally:
             self._events.put(_END)
@@ -156,18 +167,3 @@ class LiveSession:
                 return await self._run.run()
             finally:
                 self._active = False
-
-
-def _write_traceback(problem: BaseException, folder: Path) -> str:
-    """Write a traceback to the folder of the run's logs; return one line about it."""
-    file = folder / "traceback.txt"
-    first = problem
-    while isinstance(first, BaseExceptionGroup):
-        # A group of tasks only says how many exceptions it has.
-        first = first.exceptions[0]
-    message = pool.redact_urls(f"an error of wheelpool's own: {type(first).__name__}: {first}")
-    try:
-        file.write_text(pool.redact_urls("".join(traceback.format_exception(problem))))
-    except OSError as refused:
-        return f"{message} (no traceback kept: {refused})"
-    return f"{message} (traceback: {file})"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import App
 from textual.filter import LineFilter, NoColor, dim_color
 from textual.theme import Theme
+
+from app.tui.terminal_app import TerminalApp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,7 @@ _FAINT = {"light": 0.8, "contrast": 1.0}
 """The opacity of dim text; Textual's default of two thirds is too faint on these backgrounds."""
 
 
-class ThemedApp(App[None]):
+class ThemedApp(TerminalApp):
     """An app with these themes.
 
     Args:

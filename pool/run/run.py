@@ -138,6 +138,7 @@ class Run:
         )
         self._request_task: asyncio.Task[bool] | None = None
         self._stop = asyncio.Event()
+        self._linger_end = asyncio.Event()
         self._interrupted = False
         self._request_succeeded = True
         self._closed = False
@@ -219,7 +220,7 @@ class Run:
                         self._request_task.add_done_callback(self._on_request_end)
                     await self._open_control_server(stack)
                     if self._linger:
-                        await self._stop.wait()
+                        await self._linger_end.wait()
                 # No build is left that could be retried.
                 self._stop.set()
                 return self._emit_end()
@@ -307,6 +308,11 @@ class Run:
             case _:
                 assert_never(control)
 
+    def end_when_done(self) -> None:
+        """End as soon as no work is left: the run does not stay open for retries any more."""
+        self._scheduler.end_retries()
+        self._linger_end.set()
+
     def _retry(self, job: BuildJob) -> None:
         if not self._stop.is_set():
             self._scheduler.retry(job)
@@ -336,6 +342,7 @@ class Run:
         for job in running:
             self._scheduler.cancel(job)
         self._stop.set()
+        self._linger_end.set()
 
     # Eviction
 

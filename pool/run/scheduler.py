@@ -82,7 +82,10 @@ class Scheduler:
         self._database = database
         self._workspace = workspace
         self._group = group
-        self._linger = linger
+        self._no_retries = asyncio.Event()
+        """Set while the user cannot retry builds: a failure is final."""
+        if not linger:
+            self._no_retries.set()
         self._on_failure = on_failure
         self._nested: dict[str, BuildJob] = {}
         """The nested builds by source and purpose."""
@@ -386,10 +389,24 @@ class Scheduler:
                 return await asyncio.shield(job.result)
             except SkippedError:
                 # A successful build whose wheel cannot be unpacked is not retried.
-                final = not self._linger or self._registry.outcomes[job.id].outcome.is_success
-                if final and not job.retry_job.done():
+                successful = self._registry.outcomes[job.id].outcome.is_success
+                if not successful:
+                    await self._wait_for_retry(job)
+                if not job.retry_job.done():
                     raise
             job = await asyncio.shield(job.retry_job)
+
+    async def _wait_for_retry(self, job: BuildJob) -> None:
+        """Wait until a failed build is retried, or until no build can be retried any more."""
+        end = asyncio.ensure_future(self._no_retries.wait())
+        try:
+            await asyncio.wait((end, job.retry_job), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            end.cancel()
+
+    def end_retries(self) -> None:
+        """Let failures be final: dependents stop waiting for a retry by the user."""
+        self._no_retries.set()
 
     # Controls
 
