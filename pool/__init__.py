@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pool.events.codec import decode, encode, encode_header
     from pool.events.control_socket import send_control
     from pool.events.journal import JournalReader, journal_path, logs_path, pid_of_run
+    from pool.events.queries import has_failed
     from pool.events.reducer import apply, apply_all
     from pool.events.state import BuildState, EnvironmentState, Resolve, RunState, Status
     from pool.install.uninstall import uninstall
@@ -126,6 +127,7 @@ __all__ = [
     "encode_header",
     "events",
     "fetch_text",
+    "has_failed",
     "journal_path",
     "list_entries",
     "logs_path",
@@ -193,6 +195,7 @@ _EXPORTS = {
     "pool.events.codec": ("decode", "encode", "encode_header"),
     "pool.events.control_socket": ("send_control",),
     "pool.events.journal": ("JournalReader", "journal_path", "logs_path", "pid_of_run"),
+    "pool.events.queries": ("has_failed",),
     "pool.events.reducer": ("apply", "apply_all"),
     "pool.events.state": ("BuildState", "EnvironmentState", "Resolve", "RunState", "Status"),
     "pool.install.uninstall": ("uninstall",),

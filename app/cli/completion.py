@@ -212,11 +212,9 @@ def cancellable_build_candidates(state_dir: Path, run: str | None, prefix: str) 
 
 def retriable_build_candidates(state_dir: Path, run: str | None, prefix: str) -> list[Candidate]:
     """Return the builds of a run that finished without a wheel."""
+    import pool
 
-    def is_unsuccessful(build: pool.BuildState) -> bool:
-        return build.outcome is not None and not build.outcome.is_success
-
-    return _build_candidates(state_dir, run, prefix, is_unsuccessful)
+    return _build_candidates(state_dir, run, prefix, pool.has_failed)
 
 
 def _build_candidates(
@@ -232,8 +230,7 @@ def _build_candidates(
         builds = list(_read_journal(store.find_running(state_dir, run)).builds.values())
     except (pool.PoolError, OSError):
         return []
-    retried = {build.retry_of for build in builds}
-    found = [build for build in builds if is_candidate(build) and build.id not in retried]
+    found = [build for build in builds if is_candidate(build)]
     count = Counter(build.name for build in found)
     # The id, if several builds have the same name.
     words = ((item.name if count[item.name] == 1 else item.id, item) for item in reversed(found))

@@ -139,7 +139,7 @@ class RemoteRun:
         Raises:
             RunError: the run does not answer, or there is no such build.
         """
-        build = self._named(name, self._can_be_retried)
+        build = self._named(name, pool.has_failed)
         before = set(self._state.builds)
         self._send(pool.Retry(build=build.id))
         for new in self._state.builds.values():
@@ -173,11 +173,6 @@ class RemoteRun:
                 raise pool.RunError(
                     f"{name}: {len(several)} builds have this name", hint=_list_builds(several)
                 )
-
-    def _can_be_retried(self, build: pool.BuildState) -> bool:
-        retried = {other.retry_of for other in self._state.builds.values()}
-        failed = build.outcome is not None and not build.outcome.is_success
-        return failed and build.id not in retried
 
     # The run
 

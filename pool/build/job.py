@@ -181,11 +181,6 @@ class BuildJob:
         return self.attempt is not None and self.attempt.exclusive
 
     @property
-    def is_superseded(self) -> bool:
-        """Whether another attempt has taken its place."""
-        return self.retry_job.done()
-
-    @property
     def canonical_name(self) -> NormalizedName:
         """The normalized name."""
         return canonicalize_name(self.name)

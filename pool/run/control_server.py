@@ -31,6 +31,7 @@ from pool.events.control_socket import (
     short_path,
     socket_path,
 )
+from pool.events.queries import find_retryable
 from pool.settings import MAX_BUILDS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.common.controls import Control
-    from pool.run.registry import JobRegistry
+    from pool.events.state import RunState
 
 __all__ = ["ControlServer", "reject_reason"]
 
@@ -52,7 +53,7 @@ _MAX_BYTES = 1 << 60
 """More memory than any machine has, and a number that the journal can hold."""
 
 
-def reject_reason(control: Control, registry: JobRegistry, *, stopping: bool) -> str:
+def reject_reason(control: Control, state: RunState, *, stopping: bool) -> str:
     """Return why a run cannot apply a control now; empty if it can.
 
     Controls of the own screen are not checked: one that comes too late is ignored there.
@@ -60,14 +61,14 @@ def reject_reason(control: Control, registry: JobRegistry, *, stopping: bool) ->
     match control:
         case Resize():
             return _invalid_value(control)
-        case Cancel(build=build) | Retry(build=build) if build not in registry.jobs:
+        case Cancel(build=build) | Retry(build=build) if build not in state.builds:
             return f"there is no build {build}"
-        case Cancel(build=build) if ended := registry.outcomes.get(build):
-            return f"{registry.jobs[build].title} has ended: {ended.outcome}"
+        case Cancel(build=build) if outcome := state.builds[build].outcome:
+            return f"{state.builds[build].label} has ended: {outcome}"
         case Retry() if stopping:
             return "the run is ending"
-        case Retry(build=build) if not registry.retryable(registry.jobs[build]):
-            return f"{registry.jobs[build].title} did not fail, or was retried"
+        case Retry(build=build) if not find_retryable(state, build):
+            return f"{state.builds[build].label} did not fail, or was retried"
         case _:
             return ""
 

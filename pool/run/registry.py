@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pool.build.job import BuildJob, ignore_unretrieved, infer_identity, source_label
-from pool.common.model import BuildId, Outcome
+from pool.common.model import BuildId
 from pool.events.types import BuildQueued
 
 if TYPE_CHECKING:
@@ -142,29 +142,3 @@ class JobRegistry:
     def is_awaited(self, job: BuildJob) -> bool:
         """Return whether a build waits for this one now."""
         return any(job.id in self.jobs[build].waits_on for build in job.needed_by)
-
-    def requested(self) -> list[BuildJob]:
-        """Return the last attempts of the builds that the user requested."""
-        jobs = self.jobs.values()
-        return [job for job in jobs if not job.nested and not job.is_superseded]
-
-    def totals(self) -> dict[Outcome, int]:
-        """Count the outcomes of the builds that the user requested."""
-        ended = [self.outcomes[job.id] for job in self.requested() if job.id in self.outcomes]
-        return dict(Counter(event.outcome for event in ended))
-
-    def retryable(self, job: BuildJob) -> list[BuildJob]:
-        """Return the builds to retry if the user retries this one.
-
-        That is the build itself, or, for a nested build, the builds that the user requested and
-        that failed for lack of it. Builds that succeeded, are running, or were retried already are
-        not retried.
-        """
-        if not job.nested:
-            return [job] if self._has_failed(job) else []
-        dependents = (self.retryable(self.jobs[build]) for build in sorted(job.needed_by))
-        return list(dict.fromkeys(retry for group in dependents for retry in group))
-
-    def _has_failed(self, job: BuildJob) -> bool:
-        ended = self.outcomes.get(job.id)
-        return ended is not None and not ended.outcome.is_success and not job.is_superseded

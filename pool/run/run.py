@@ -17,6 +17,9 @@ from pool.common.errors import os_error_text
 from pool.common.model import BuildKey
 from pool.events.bus import EventBus
 from pool.events.journal import logs_path, open_run_journal
+from pool.events.queries import count_outcomes, find_retryable
+from pool.events.reducer import apply
+from pool.events.state import RunState
 from pool.events.types import Note, RunFinished, RunStarted, RunStopping
 from pool.resolve.service import Pages
 from pool.run.control_server import ControlServer, reject_reason
@@ -85,7 +88,10 @@ class Run:
         self._workspace = workspace
         self._linger = linger
         self._on_close = on_close
-        self._bus = bus = EventBus(resources.clock, writer, listener)
+        self.state = RunState(header=header)
+        """The fold of all events so far; only `_on_event` changes it."""
+        self._listener = listener
+        self._bus = bus = EventBus(resources.clock, writer, self._on_event)
         self._limits = resources.limits.add_run(self.id, bus, settings.run_builds)
         resources.router.add(self.id, bus)
         self._registry = JobRegistry(self.id, logs_path(writer.path), bus)
@@ -197,6 +203,10 @@ class Run:
             on_close=on_close,
         )
 
+    def _on_event(self, event: KnownEvent) -> None:
+        apply(self.state, event)
+        self._listener(event)
+
     def _create_installer(self) -> Installer | None:
         if self._target.environment is None:
             return None
@@ -268,7 +278,7 @@ class Run:
             self._bus.emit(Note(text=self._resources.history.trouble))
         code, problem = self._exit_code(), self._bus.journal_error
         warning = f"the log is incomplete: {os_error_text(problem)}" if problem else ""
-        totals = self._registry.totals()
+        totals = count_outcomes(self.state)
         self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))
         return code
 
@@ -277,7 +287,7 @@ class Run:
             return 3
         if self._interrupted:
             return 130
-        succeeded = all(outcome.is_success for outcome in self._registry.totals())
+        succeeded = all(outcome.is_success for outcome in count_outcomes(self.state))
         return 0 if succeeded and self._request_succeeded else 1
 
     # Controls
@@ -315,11 +325,12 @@ class Run:
 
     def _retry(self, job: BuildJob) -> None:
         if not self._stop.is_set():
-            self._scheduler.retry(job)
+            retryable = find_retryable(self.state, job.id)
+            self._scheduler.retry([self._registry.jobs[build] for build in retryable])
 
     def _control_from_outside(self, control: Control) -> str:
         """Apply a control of another process; return why it is rejected, if it is."""
-        reason = reject_reason(control, self._registry, stopping=self._stop.is_set())
+        reason = reject_reason(control, self.state, stopping=self._stop.is_set())
         if not reason:
             self.control(control)
         return reason

@@ -438,9 +438,8 @@ class Scheduler:
             job.eviction_reason = reason
             job.task.cancel()
 
-    def retry(self, job: BuildJob) -> None:
-        """Retry a failed build; for a nested one, the builds that were skipped for lack of it."""
-        failed_jobs = self._registry.retryable(job)
+    def retry(self, failed_jobs: Sequence[BuildJob]) -> None:
+        """Retry failed builds, with nested builds of their own if those failed, too."""
         if failed_jobs:
             self._forget_failed_nested()
         for failed in failed_jobs:

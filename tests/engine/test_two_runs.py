@@ -61,6 +61,8 @@ class ObservedRun:
             assert reader.header == self.run.header
             pool.apply_all(folded, reader.read())
         assert folded == self.state
+        folded.header = self.run.header
+        assert folded == self.run.state
         assert [event.seq for event in self.events] == list(range(1, len(self.events) + 1))
         return code
 

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 import pool
-from pool.common.clock import SystemClock
-from pool.common.model import BuildId, LimitName, RunId
-from pool.events.bus import EventBus
+from pool.common.model import BuildId, LimitName
 from pool.run.control_server import reject_reason
-from pool.run.registry import JobRegistry
 from tests.support.makers import make_tree
 from tests.support.pool_runs import make_settings, open_run
 
@@ -43,9 +40,7 @@ BUILDS, MEMORY = LimitName.BUILDS, LimitName.MEMORY
     ids=str,
 )
 def test_controls_before_any_build(control: pool.Control, words: str) -> None:
-    bus = EventBus(SystemClock(), None, lambda _: None)
-    registry = JobRegistry(RunId("run"), Path("logs"), bus)
-    refused = reject_reason(control, registry, stopping=False)
+    refused = reject_reason(control, pool.RunState(), stopping=False)
     assert refused.startswith(words)
     assert bool(refused) == bool(words)
 
@@ -67,7 +62,7 @@ async def test_the_outcome_of_a_build_decides_which_controls_it_takes(tmp_path: 
                 loop.call_soon(ask)
 
     def said(control: pool.Control, *, stopping: bool = False) -> str:
-        return reject_reason(control, run._registry, stopping=stopping)
+        return reject_reason(control, run.state, stopping=stopping)
 
     def ask() -> None:
         one, other = BuildId("b1"), BuildId("b2")
