@@ -50,6 +50,8 @@ class PoolSettings:
     """Saved runs and the history of builds."""
     environ: Mapping[str, str]
     """Where MAKEFLAGS names the jobserver of an outer make."""
+    owns_process: bool = False
+    """Whether this process belongs to the pool: adopted processes of no known build end with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,7 @@ def derive_settings(
         journal=_check_journal(sources.path("log", cwd)),
         index=_merge_index_settings(sources, index or pool.IndexOverrides()),
         environ=sources.environ,
+        owns_process=True,
         argv=tuple(map(_replace_invalid_bytes, pool.redact_args(argv))),
         python=sources.program("python", cwd),
         deps=sources.boolean("deps", default=install),

@@ -158,7 +158,12 @@ def _open_resources(
     limits = _create_limits(settings, router, clock)
     guard = MemoryGuard(limits)
     sampler = Sampler(clock)
-    hooks = HookRunner(_supervisor_id(clock), workers=MAX_BUILDS, owner_of=sampler.owner_of)
+    hooks = HookRunner(
+        _supervisor_id(clock),
+        workers=MAX_BUILDS,
+        owner_of=sampler.owner_of,
+        owns_process=settings.owns_process,
+    )
     stack.callback(hooks.close)
     monitor = BuildMonitor(router, sampler, executors.sampler, limits.jobs, guard.on_sample)
     index_clients = IndexClients(settings.cache_dir, clock)

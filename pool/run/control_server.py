@@ -100,6 +100,7 @@ class ControlServer:
         self._last_seq = last_seq
         self._server: asyncio.Server | None = None
         self._inode = 0
+        self._closed = False
         self._connections: set[_Connection] = set()
 
     async def open(self) -> str:
@@ -116,6 +117,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Close all connections, and remove the socket unless another one has replaced it."""
+        self._closed = True
         if self._server is None:
             return
         self._server.close()
@@ -143,8 +145,9 @@ class ControlServer:
         return bound
 
     def add(self, connection: _Connection) -> bool:
-        """Add a connection; return False if there are too many."""
-        if len(self._connections) >= _MAX_CONNECTIONS:
+        """Add a connection; return False if there are too many, or the server is closed."""
+        # asyncio may have accepted a connection before the server was closed.
+        if self._closed or len(self._connections) >= _MAX_CONNECTIONS:
             return False
         self._connections.add(connection)
         return True

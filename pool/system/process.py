@@ -3,9 +3,10 @@
 A hook leads a session and a process group of its own, has no stdin, and writes to the log of its
 build. When it ends, its group is killed, and so are the processes that left the group (strays): on
 Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so strays become its children. A
-stray belongs to a build by its session, by a marker in its environment, or because a sample has
-seen it below the hook. All are reaped. If the pool itself is killed, a watchdog process does the
-same, by the marker alone.
+stray belongs to a build by its session, by a marker in its environment, because a sample has seen
+it below the hook, or because no other build had a hook since it started. All are reaped. A stray
+that no build is known for ends with the pool, if the process belongs to the pool. If the pool
+itself is killed, a watchdog process does the same, by the marker alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,10 @@ __all__ = [
 ]
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+_own_children: set[int] = set()
+"""Children of `capture_output`, which are no strays of any pool in this process."""
+_own_children_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +82,30 @@ class ProcessSupervisor:
         supervisor_id: marks the processes; unique on the machine.
         owner_of: returns the build below whose hook a process was seen, given its pid and its start
             in the kernel's clock ticks. It is called from the threads that wait for hooks.
+        owns_process: whether only the supervisor starts processes in this process, so that every
+            unknown child is a stray.
     """
 
-    def __init__(self, supervisor_id: str, owner_of: OwnerLookup = no_owner) -> None:
+    def __init__(
+        self,
+        supervisor_id: str,
+        owner_of: OwnerLookup = no_owner,
+        *,
+        owns_process: bool = False,
+    ) -> None:
         self._id = supervisor_id
         self._owner_of = owner_of
+        self._owns_process = owns_process
         self._lock = threading.Lock()
         self._leaders: set[int] = set()
         """Children that are no strays: running hooks and the watchdog."""
+        self._builds: dict[int, BuildKey] = {}
+        """The builds of the running hooks, by pid."""
+        self._sole_build: BuildKey | None = None
+        """The only build that has had hooks since `_sole_since`; None if several have."""
+        self._sole_since = 0
+        """Clock ticks since the boot."""
+        self._earlier_children = frozenset(_list_children())
         _adopt_orphans()
         self._watchdog, self._pipe = _start_watchdog(supervisor_id)
         self._leaders.add(self._watchdog.pid)
@@ -96,6 +118,7 @@ class ProcessSupervisor:
         """
         environ = {**command.environ, **marker_variables(self._id, command.build)}
         with command.log.open("ab") as log, self._lock:
+            self._update_sole_build(command.build)
             popen = subprocess.Popen(
                 list(command.argv),
                 cwd=command.cwd,
@@ -107,8 +130,16 @@ class ProcessSupervisor:
                 start_new_session=True,
             )
             self._leaders.add(popen.pid)
+            self._builds[popen.pid] = command.build
         self._send_to_watchdog(f"+{popen.pid}")
         return Process(self, popen, command.build)
+
+    def _update_sole_build(self, build: BuildKey) -> None:
+        """Record that a build starts a hook: it may no longer be the only one."""
+        if self._sole_build == build:
+            return
+        self._sole_build = None if set(self._builds.values()) - {build} else build
+        self._sole_since = _clock_ticks()
 
     def reap(self, pid: int) -> tuple[int, int]:
         """Wait for a hook and kill its group; return its wait status and its peak.
@@ -138,18 +169,53 @@ class ProcessSupervisor:
         """Kill and reap all processes that a reaped hook has left."""
         with self._lock:
             self._leaders.discard(pid)
+            self._builds.pop(pid, None)
         self._send_to_watchdog(f"-{pid}")
+        self._kill_all(lambda: self._find_strays(pid, build))
+
+    def _kill_all(self, find: Callable[[], set[int]]) -> None:
+        """Kill and reap strays until none is found."""
         not_killed: set[int] = set()
         # The children of a killed process are adopted then: repeat until there are none.
-        while strays := self._find_strays(pid, build) - not_killed:
+        while strays := find() - not_killed:
             not_killed |= {stray for stray in strays if not self._kill_stray(stray)}
 
     def _find_strays(self, session: int, build: BuildKey) -> set[int]:
         """Return the adopted orphans of a build."""
         # The kernel's list may omit a child while another is reaped (proc(5)).
         with self._lock:
-            children = [child for child in _list_children() if child not in self._leaders]
-        return {child for child in children if self._belongs_to(child, session, build)}
+            children = self._list_orphans()
+            since = self._sole_since if self._sole_build == build else None
+        return {
+            child
+            for child in children
+            if self._belongs_to(child, session, build)
+            or (since is not None and self._is_unknown(child, since))
+        }
+
+    def _find_unknown(self) -> set[int]:
+        """Return the adopted orphans that no build is known for."""
+        with self._lock:
+            return {pid for pid in self._list_orphans() if self._is_unknown(pid, 0)}
+
+    def _list_orphans(self) -> list[int]:
+        """Return the children that are neither hooks nor commands of this module."""
+        with _own_children_lock:
+            known = self._leaders | _own_children | self._earlier_children
+            return [child for child in _list_children() if child not in known]
+
+    def _is_unknown(self, pid: int, since: int) -> bool:
+        """Return whether an orphan has no mark of another build and started since then."""
+        if not self._owns_process:
+            return False
+        folder = Path("/proc", str(pid))
+        try:
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            marked = b"WHEELPOOL_BUILD=" in (folder / "environ").read_bytes()
+        except OSError:
+            return False
+        # Each hook has a session of its own, so no orphan is in the session of this process.
+        return int(fields[3]) != os.getsid(0) and int(fields[19]) >= since and not marked
 
     def _belongs_to(self, pid: int, session: int, build: BuildKey) -> bool:
         """Return whether an orphan is of the hook's session, was seen below it, or has its mark."""
@@ -181,7 +247,11 @@ class ProcessSupervisor:
             os.write(self._pipe, f"{line}\n".encode())
 
     def close(self) -> None:
-        """End the watchdog. No hook may run any more."""
+        """End the watchdog and the strays that are left. No hook may run any more."""
+        if self._owns_process:
+            self._kill_all(
+                lambda: {pid for pid in self._list_orphans() if self._is_unknown(pid, 0)}
+            )
         self._send_to_watchdog("done")
         os.close(self._pipe)
         self._watchdog.wait()
@@ -254,19 +324,38 @@ def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: 
         subprocess.SubprocessError: it failed or took longer than ``timeout`` seconds.
         OSError: it cannot be started.
     """
-    completed = subprocess.run(
-        list(argv),
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=timeout,
-        check=True,
-        # Ctrl-C in the terminal is for wheelpool; the command may finish.
-        start_new_session=True,
-    )
-    return completed.stdout
+    with _own_children_lock:
+        popen = subprocess.Popen(
+            list(argv),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            # Ctrl-C in the terminal is for wheelpool; the command may finish.
+            start_new_session=True,
+        )
+        _own_children.add(popen.pid)
+    try:
+        with popen:
+            try:
+                output, errors = popen.communicate(timeout=timeout)
+            except BaseException:
+                popen.kill()
+                raise
+    finally:
+        _own_children.discard(popen.pid)
+    if popen.returncode:
+        raise subprocess.CalledProcessError(popen.returncode, list(argv), output, errors)
+    return output
+
+
+def _clock_ticks() -> int:
+    """Return the clock ticks since the boot, the unit of process starts; 0 outside of Linux."""
+    if sys.platform != "linux":
+        return 0
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
 def _list_children() -> Iterator[int]:

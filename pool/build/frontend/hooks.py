@@ -123,6 +123,7 @@ class HookRunner:
         supervisor_id: marks the processes; unique on the machine.
         workers: the most hooks that may ever run at once.
         owner_of: see `ProcessSupervisor`.
+        owns_process: see `ProcessSupervisor`.
     """
 
     def __init__(
@@ -130,8 +131,10 @@ class HookRunner:
         supervisor_id: str,
         workers: int,
         owner_of: Callable[[int, float], BuildKey | None] = no_owner,
+        *,
+        owns_process: bool = False,
     ) -> None:
-        self._processes = ProcessSupervisor(supervisor_id, owner_of)
+        self._processes = ProcessSupervisor(supervisor_id, owner_of, owns_process=owns_process)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
         self._running: set[_RunningProcess] = set()
         self._grace = GRACE_SECONDS
