@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "install", "uninstall"]
 
-_OPEN_FILES = 65_536
-"""Enough for all builds; not unlimited, because some programs close every possible descriptor."""
 _BUILD_EXAMPLES = """\b
 Examples:
   wheelpool build ./liba ./libb markupsafe     one build per CPU at once
@@ -95,7 +93,6 @@ def _run(targets: tuple[str, ...], flags: Mapping[str, object], *, install: bool
     parsed = parse_request(sources, [_check_encoding(text) for text in targets], cwd)
     argv = ["wheelpool", *sys.argv[1:]]
     run_settings = derive_settings(sources, argv, cwd, index=parsed.index, install=install)
-    _raise_open_file_limit()
     has_screen = not display.no_ui and is_interactive(sources)
     session = LiveSession(run_settings, parsed.request, linger=has_screen)
     return _run_on_screen(session, display) if has_screen else _run_headless(session, display)
@@ -109,16 +106,6 @@ def _check_encoding(target: str) -> str:
     if shown != target:
         raise pool.TargetError(f"{shown}: the name is not valid UTF-8")
     return target
-
-
-def _raise_open_file_limit() -> None:
-    """Raise the soft limit of open files: each build needs several, the usual limit is for one."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    new = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < new:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (new, hard))
 
 
 def _run_headless(session: LiveSession, display: DisplayOptions) -> int:

@@ -20,6 +20,7 @@ from pool.common.aio import in_thread
 from pool.common.cache_layout import CacheLayout
 from pool.common.clock import SystemClock
 from pool.common.errors import system_error
+from pool.common.model import LimitName
 from pool.engine.housekeeping import Housekeeping
 from pool.engine.memory_guard import MemoryGuard
 from pool.events.router import EventRouter
@@ -31,6 +32,7 @@ from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
+from pool.system.process_limits import current_limits, lower_caps, raise_open_file_limit
 from pool.system.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -155,7 +157,8 @@ def _open_resources(
     executors = Executors()
     stack.callback(executors.shutdown)
     router = EventRouter()
-    limits = _create_limits(settings, router, clock)
+    raise_open_file_limit()
+    limits, notes = _create_limits(settings, router, clock)
     guard = MemoryGuard(limits)
     sampler = Sampler(clock)
     hooks = HookRunner(
@@ -184,6 +187,7 @@ def _open_resources(
         executors=executors,
         router=router,
         limits=limits,
+        notes=notes,
         history=BuildHistory.load(settings.state_dir / "history.sqlite"),
         hooks=hooks,
         monitor=monitor,
@@ -195,19 +199,34 @@ def _open_resources(
     return resources, guard
 
 
-def _create_limits(settings: PoolSettings, router: EventRouter, clock: Clock) -> Limits:
-    return Limits(
+def _create_limits(
+    settings: PoolSettings, router: EventRouter, clock: Clock
+) -> tuple[Limits, list[str]]:
+    """Create the limits; return them with notes about caps that the process limits lower."""
+    files, processes = current_limits()
+    wanted = {
+        LimitName.BUILDS: settings.builds,
+        LimitName.DOWNLOADS: settings.downloads,
+        LimitName.INSTALLS: settings.installs,
+        LimitName.JOBS: settings.jobs,
+    }
+    caps, notes = lower_caps(wanted, files=files, processes=processes)
+    # The caps can be raised during the run, up to what the process limits allow.
+    highest, _ = lower_caps(dict.fromkeys(wanted, MAX_BUILDS), files=files, processes=processes)
+    limits = Limits(
         router=router,
         clock=clock,
-        builds=settings.builds,
-        downloads=settings.downloads,
-        installs=settings.installs,
-        jobs=settings.jobs,
+        builds=caps[LimitName.BUILDS],
+        downloads=caps[LimitName.DOWNLOADS],
+        installs=caps[LimitName.INSTALLS],
+        jobs=caps[LimitName.JOBS],
         jobs_follow=settings.jobs_follow,
         memory=settings.memory,
         max_cap=MAX_BUILDS,
         outer_jobserver=OuterJobserver.join(settings.environ),
+        maxima=highest,
     )
+    return limits, notes
 
 
 def _supervisor_id(clock: Clock) -> str:

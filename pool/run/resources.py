@@ -23,7 +23,7 @@ from pool.sources.index.fetcher import Fetcher
 from pool.system.locks.tree_lock import tree_lock_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -123,6 +123,8 @@ class PoolResources:
     executors: Executors
     router: EventRouter
     limits: Limits
+    notes: Sequence[str] = ()
+    """Notes for each run, about caps that the process limits lower."""
     history: BuildHistory
     hooks: HookRunner
     monitor: BuildMonitor

@@ -223,6 +223,8 @@ class Run:
         try:
             async with AsyncExitStack() as stack:
                 self._emit_start()
+                for note in self._resources.notes:
+                    self._bus.emit(Note(text=note))
                 self._context.hooks.jobs.emit_user_limits(self._bus)
                 async with self._tasks:
                     if not self._stop.is_set():

@@ -24,6 +24,7 @@ from pool.run.retry import describe_retry, next_retry, retry_conditions
 from pool.scheduling.eviction import EvictionCandidate
 from pool.scheduling.history import Estimate
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
+from pool.system.process_limits import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,11 @@ __all__ = ["Scheduler"]
 
 METADATA_PEAK = 96 << 20
 """Bytes that a build for metadata alone is expected to use: most backends read a file or two."""
+
+
+_SHORTAGE_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+"""Seconds between the attempts of a build while descriptors or processes are short."""
+_SHORTAGE_NOTE = "too few open files or processes are allowed now; the build is started again"
 
 
 class Scheduler:
@@ -167,8 +173,7 @@ class Scheduler:
             job.key, self._limits.builds, self._bus, job.priority, exclusive=job.exclusive
         )
         try:
-            build_dir.make()
-            result = await run_build(job, slot, build_dir, self._context, self)
+            result = await self._build(job, slot, build_dir)
             self._finish(job, self._success(job, result, slot))
             slot.release()
             await self._provide(job, result)
@@ -186,6 +191,27 @@ class Scheduler:
             slot.release()
             self._fail_result(job)
             await self._clean_up(job, build_dir)
+
+    async def _build(self, job: BuildJob, slot: Slot, build_dir: BuildDir) -> BuildResult:
+        """Run a build; start it again as long as descriptors or processes are short.
+
+        A shortage is the machine's, so it is no failure of the build, until it has lasted.
+        """
+        for delay in _SHORTAGE_DELAYS:
+            try:
+                build_dir.make()
+                return await run_build(job, slot, build_dir, self._context, self)
+            except Exception as problem:
+                if not is_shortage(problem):
+                    raise
+            self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
+            self._bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
+            slot.release()
+            await asyncio.sleep(delay)
+            with suppress(OSError):
+                await self._context.in_thread(build_dir.discard)
+        build_dir.make()
+        return await run_build(job, slot, build_dir, self._context, self)
 
     def _fail_result(self, job: BuildJob, reason: str = "") -> None:
         """Fail the dependents of a successful build whose wheel could not be unpacked."""

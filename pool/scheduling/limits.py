@@ -50,6 +50,7 @@ class Limits:
         jobs_follow: whether a raised cap of builds raises the cap of jobs; each build needs one.
         memory: bytes for all builds together; None for no limit.
         max_cap: the highest value that a cap can be set to.
+        maxima: lower highest values of single caps, for what the process limits allow.
         outer_jobserver: the jobserver of the make that runs this process.
     """
 
@@ -66,9 +67,11 @@ class Limits:
         memory: int | None,
         max_cap: int,
         outer_jobserver: OuterJobserver | None,
+        maxima: Mapping[LimitName, int] | None = None,
     ) -> None:
         self._router = router
         self.max_cap = max_cap
+        self._maxima = maxima or {}
         self.memory = MemoryPolicy(memory, router, clock)
         self.builds = Gate(builds, self.memory)
         self._requested_builds = builds
@@ -140,7 +143,7 @@ class Limits:
     def clamp(self, control: Resize, cap: int) -> int:
         """Return the cap that a control sets, given the present one."""
         wanted = control.value if control.value is not None else cap + control.by
-        return max(1, min(wanted, self.max_cap))
+        return max(1, min(wanted, self._maxima.get(control.limit, self.max_cap)))
 
     def on_sample(self, usage: Mapping[BuildKey, int]) -> str:
         """Apply one sample of all builds: lower or raise the cap, and admit builds that fit.

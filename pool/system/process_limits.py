@@ -1,0 +1,127 @@
+"""The caps that the limits of open files and of processes allow, and the errors of a shortage.
+
+A limit that is too low for the caps lowers them: a build that cannot open a file would fail
+otherwise, for a reason that is not its own. The numbers per build and per job were measured with
+compiled extensions, and rounded up.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pool.common.model import LimitName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "current_limits",
+    "is_shortage",
+    "lower_caps",
+    "processes_of_user",
+    "raise_open_file_limit",
+]
+
+_ENOUGH_FILES: Final = 65_536
+"""Enough for all builds; not unlimited, because some programs close every possible descriptor."""
+_BASE_FILES: Final = 32
+"""Descriptors of a pool without builds: journal, loop, history, watchdog, logs, connections."""
+_FILES: Final[Mapping[LimitName, int]] = {
+    LimitName.BUILDS: 10,
+    LimitName.DOWNLOADS: 4,
+    LimitName.INSTALLS: 6,
+}
+"""Descriptors that one build, download or install has open at most."""
+_BASE_PROCESSES: Final = 24
+"""The pool's threads apart from those that wait for hooks, the watchdog, and short commands."""
+_PROCESSES: Final[Mapping[LimitName, int]] = {LimitName.BUILDS: 5, LimitName.JOBS: 3}
+"""A build has a thread, a hook and a build tool; a job a driver, a compiler and an assembler."""
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+
+def raise_open_file_limit() -> None:
+    """Raise the soft limit of open files as far as the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    new = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < new:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (new, hard))
+
+
+def lower_caps(
+    caps: Mapping[LimitName, int], *, files: int | None, processes: int | None
+) -> tuple[dict[LimitName, int], list[str]]:
+    """Return caps that the limits allow, at least 1, and a note for each limit that lowers some.
+
+    Args:
+        caps: the caps that are wanted.
+        files: the limit of open files; None for none.
+        processes: how many processes the user may still start; None for no limit.
+    """
+    notes = []
+    lowered = dict(caps)
+    for amount, base, costs, what in (
+        (files, _BASE_FILES, _FILES, "open files (ulimit -n)"),
+        (processes, _BASE_PROCESSES, _PROCESSES, "more processes (ulimit -u)"),
+    ):
+        if amount is None:
+            continue
+        # Builds may use all that is left: a shortage while much is downloaded is waited out.
+        fits = {
+            name: max(1, (amount - base) // (cost if name is LimitName.BUILDS else 2 * cost))
+            for name, cost in costs.items()
+        }
+        changed = [name for name in costs if name in lowered and fits[name] < lowered[name]]
+        lowered |= {name: fits[name] for name in changed}
+        if changed:
+            lowered_text = ", ".join(f"{name} {lowered[name]}" for name in changed)
+            notes.append(f"this process may have {amount} {what}: the limits are {lowered_text}")
+    return lowered, notes
+
+
+def current_limits() -> tuple[int | None, int | None]:
+    """Return the limit of open files, and how many processes the user may still start."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    # The kernel does not apply the limit of processes to root.
+    is_unlimited = processes == resource.RLIM_INFINITY or os.geteuid() == 0
+    return (
+        None if files == resource.RLIM_INFINITY else files,
+        None if is_unlimited else max(0, processes - processes_of_user()),
+    )
+
+
+def processes_of_user() -> int:
+    """Return the processes and threads of this user, which count together; 0 if unknown."""
+    if sys.platform != "linux":
+        return 0
+    total = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if folder.stat().st_uid == os.getuid():
+                    total += sum(1 for _ in (folder / "task").iterdir())
+    return total
+
+
+def is_shortage(problem: BaseException) -> bool:
+    """Return whether an error, or its cause, means that descriptors or processes are short.
+
+    A message that a module made of such an error is no verdict about its file.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = problem
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, OSError) and current.errno in _SHORTAGES:
+            return True
+        if isinstance(current, RuntimeError) and "can't start new thread" in str(current):
+            return True
+        current = current.__cause__ or current.__context__
+    return False

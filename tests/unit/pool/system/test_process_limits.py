@@ -1,0 +1,60 @@
+"""Caps under low limits of open files and processes, and errors that mean a shortage."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from pool.common.errors import ProjectError
+from pool.common.model import LimitName
+from pool.system.process_limits import is_shortage, lower_caps
+
+CAPS = {
+    LimitName.BUILDS: 20,
+    LimitName.DOWNLOADS: 8,
+    LimitName.INSTALLS: 4,
+    LimitName.JOBS: 20,
+}
+
+
+@pytest.mark.parametrize(("files", "processes"), [(None, None), (65_536, 10_000)])
+def test_high_limits_leave_the_caps(files: int | None, processes: int | None) -> None:
+    assert lower_caps(CAPS, files=files, processes=processes) == (CAPS, [])
+
+
+def test_low_limit_of_open_files_lowers_caps_with_a_note() -> None:
+    caps, notes = lower_caps(CAPS, files=64, processes=None)
+    assert caps[LimitName.BUILDS] == 3
+    assert caps[LimitName.JOBS] == 20
+    assert notes == [
+        "this process may have 64 open files (ulimit -n): the limits are builds 3, downloads 4, installs 2"
+    ]
+
+
+def test_low_limit_of_processes_lowers_builds_and_jobs() -> None:
+    caps, notes = lower_caps(CAPS, files=None, processes=60)
+    assert (caps[LimitName.BUILDS], caps[LimitName.JOBS]) == (7, 6)
+    assert notes == [
+        "this process may have 60 more processes (ulimit -u): the limits are builds 7, jobs 6"
+    ]
+
+
+@pytest.mark.parametrize("amount", [0, 10, 33])
+def test_caps_are_at_least_one(amount: int) -> None:
+    caps, _ = lower_caps(CAPS, files=amount, processes=amount)
+    assert min(caps.values()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+def test_error_that_was_caused_by_a_shortage_is_one(number: int) -> None:
+    verdict = ProjectError("x.whl is not a wheel")
+    verdict.__cause__ = OSError(number, "short")
+    assert is_shortage(verdict)
+    assert is_shortage(OSError(number, "short"))
+
+
+def test_other_errors_are_no_shortage() -> None:
+    assert is_shortage(RuntimeError("can't start new thread"))
+    assert not is_shortage(OSError(errno.ENOSPC, "full"))
+    assert not is_shortage(ProjectError("x.whl is not a wheel"))
