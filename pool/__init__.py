@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
     from pool.system.memory import parse_budget
+    from pool.system.processors import count_processors
 
 __all__ = [
     "ALL",
@@ -121,6 +122,7 @@ __all__ = [
     "apply",
     "apply_all",
     "clean_line",
+    "count_processors",
     "decode",
     "diagnose",
     "encode",
@@ -221,6 +223,7 @@ _EXPORTS = {
     "pool.sources.index.http": ("fetch_text",),
     "pool.sources.index.settings": ("IndexSettings",),
     "pool.system.memory": ("parse_budget",),
+    "pool.system.processors": ("count_processors",),
 }
 """The module of each name in `__all__`; only `events` is a package of its own."""
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -7,8 +7,6 @@ wheelpool.toml as well.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -80,10 +78,7 @@ def derive_settings(
 
 def _count_cpus() -> int:
     """Return the number of processors that this process may use."""
-    usable = os.cpu_count() or 1
-    if sys.platform == "linux":
-        usable = len(os.sched_getaffinity(0))
-    return min(usable, pool.MAX_BUILDS)
+    return min(pool.count_processors().usable, pool.MAX_BUILDS)
 
 
 def _create_directory(folder: Path, variable: str) -> Path:

@@ -29,6 +29,7 @@ from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
 from pool.system.interpreter import probe
 from pool.system.memory import read_available
+from pool.system.processors import count_processors
 from pool.system.programs import PROGRAMS, probe_program, uv_has_same_lock
 
 if TYPE_CHECKING:
@@ -178,9 +179,10 @@ class Doctor:
     # The machine
 
     def _count_processors(self) -> tuple[State, str]:
-        total = os.cpu_count() or 1
-        usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else total
-        return "ok", f"{usable} of {total}: --builds {usable}, --jobs {usable}"
+        found = count_processors(self.root)
+        reason = f" ({found.reason})" if found.reason else ""
+        usable = found.usable
+        return "ok", f"{usable} of {found.machine}: --builds {usable}, --jobs {usable}{reason}"
 
     def _check_memory(self) -> tuple[State, str]:
         memory = psutil.virtual_memory()

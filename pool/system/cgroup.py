@@ -1,4 +1,4 @@
-"""The memory cgroup of this process, version 2 or 1: its limit, its use, and its OOM kills.
+"""The cgroups of this process, version 2 or 1: memory limit, memory use, OOM kills, folders.
 
 It reads a few small files at each call and writes none. Without such a cgroup, or if it cannot be
 read (macOS, odd containers), the values are None and there is no error. The limits of parents count
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cgroup", "KillCount", "LimitedLevel", "count_kills", "own_cgroup"]
+__all__ = ["Cgroup", "KillCount", "LimitedLevel", "controller_folders", "count_kills", "own_cgroup"]
 
 _NO_LIMIT = 1 << 60
 """Version 1 writes "no limit" as the largest number of whole pages."""
@@ -52,7 +52,7 @@ class Cgroup:
     def levels(self) -> Iterator[LimitedLevel]:
         """Yield the cgroup and its parents if they have a limit."""
         name = "memory.max" if self.version == 2 else "memory.limit_in_bytes"
-        for folder in self._ancestry():
+        for folder in self.ancestry():
             limit = _read_number(folder / name)
             if limit is not None and limit < _NO_LIMIT:
                 used = (self._used(folder) or 0) - self._reclaimable(folder)
@@ -75,7 +75,8 @@ class Cgroup:
         name = "memory.events" if self.version == 2 else "memory.oom_control"
         return _read_field(self.path / name, "oom_kill")
 
-    def _ancestry(self) -> Iterator[Path]:
+    def ancestry(self) -> Iterator[Path]:
+        """Yield the folder and its parents up to the top."""
         yield self.path
         for folder in self.path.parents:
             if not folder.is_relative_to(self.top):
@@ -85,21 +86,54 @@ class Cgroup:
 
 def own_cgroup(root: Path = Path("/")) -> Cgroup | None:
     """Return the memory cgroup of this process, or None; ``root`` has proc and sys."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    paths: dict[str, str] = {}
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            paths[controller if number != "0" else "unified"] = path.lstrip("/")
+    paths = _read_paths(root)
     mounts = root / "sys/fs/cgroup"
     if "memory" in paths:
         return _find_cgroup(1, mounts / "memory", paths["memory"], "memory.limit_in_bytes")
     if "unified" in paths:
         return _find_cgroup(2, mounts, paths["unified"], "memory.current")
     return None
+
+
+def controller_folders(
+    controller: str, root: Path = Path("/")
+) -> Iterator[tuple[Literal[1, 2], Path]]:
+    """Yield the version and the folder of this process's cgroup and of each parent to be seen.
+
+    Args:
+        controller: a controller that both versions have, such as ``cpu``.
+        root: has proc and sys.
+    """
+    paths = _read_paths(root)
+    version: Literal[1, 2] = 1 if controller in paths else 2
+    path = paths.get(controller if version == 1 else "unified")
+    if path is None:
+        return
+    mounts = root / "sys/fs/cgroup"
+    # Version 1 can have several controllers in one hierarchy: cpu and cpuacct, in either order.
+    names = [controller, f"{controller},{controller}acct", f"{controller}acct,{controller}"]
+    tops = [mounts / name for name in names] if version == 1 else [mounts, mounts / "unified"]
+    for top in tops:
+        for folder in (top / path, top):
+            # In a container the path may be the host's, and the top is the own cgroup.
+            if folder.is_dir():
+                cgroup = Cgroup(version=version, path=folder, top=top)
+                yield from ((version, each) for each in cgroup.ancestry())
+                break
+
+
+def _read_paths(root: Path) -> dict[str, str]:
+    """Return the paths in /proc/self/cgroup by controller; version 2 is ``unified``."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return {}
+    paths: dict[str, str] = {}
+    for line in lines:
+        number, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            paths[controller if number != "0" else "unified"] = path.lstrip("/")
+    return paths
 
 
 def _find_cgroup(version: Literal[1, 2], top: Path, path: str, file: str) -> Cgroup | None:

@@ -1,8 +1,8 @@
 """The caps that the limits of open files and of processes allow, and the errors of a shortage.
 
 A limit that is too low for the caps lowers them: a build that cannot open a file would fail
-otherwise, for a reason that is not its own. The numbers per build and per job were measured with
-compiled extensions, and rounded up.
+otherwise, for a reason that is not its own. The numbers per build and per job are estimates; a
+shortage that comes nevertheless is waited out.
 """
 
 from __future__ import annotations
