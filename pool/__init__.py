@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from pool.sources.index.settings import IndexSettings
     from pool.system.memory import parse_budget
     from pool.system.processors import count_processors
+    from pool.system.suspension import suspended
 
 __all__ = [
     "ALL",
@@ -151,6 +152,7 @@ __all__ = [
     "replace_controls",
     "select_entries",
     "send_control",
+    "suspended",
     "uninstall",
 ]
 
@@ -224,6 +226,7 @@ _EXPORTS = {
     "pool.sources.index.settings": ("IndexSettings",),
     "pool.system.memory": ("parse_budget",),
     "pool.system.processors": ("count_processors",),
+    "pool.system.suspension": ("suspended",),
 }
 """The module of each name in `__all__`; only `events` is a package of its own."""
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

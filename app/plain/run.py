@@ -6,6 +6,7 @@ terminal, Rich draws a progress line below them; otherwise Rich is not loaded.
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -388,7 +389,7 @@ def _outlet(manner: DisplayOptions) -> Iterator[Outlet]:
 def handle_signals(
     send: Callable[[pool.Control], None], end: Callable[[int], None]
 ) -> Iterator[None]:
-    """Let signals change the limit of builds and stop the run.
+    """Let signals change the limit of builds, stop the run, and suspend it with its hooks.
 
     Args:
         send: called with each change of the limit.
@@ -409,7 +410,12 @@ def handle_signals(
         control = pool.Resize(limit=pool.LimitName.BUILDS, by=by)
         return lambda _number, _frame: send(control)
 
-    handlers = {"SIGUSR1": resize(1), "SIGUSR2": resize(-1), **dict.fromkeys(_STOP_SIGNALS, stop)}
+    handlers = {
+        "SIGUSR1": resize(1),
+        "SIGUSR2": resize(-1),
+        "SIGTSTP": _stop_process,
+        **dict.fromkeys(_STOP_SIGNALS, stop),
+    }
     before: dict[int, Any] = {}
     for name, handler in handlers.items():
         number = getattr(signal, name)
@@ -423,3 +429,9 @@ def handle_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _stop_process(_number: int, _frame: FrameType | None) -> None:
+    """Stop this process and its hooks until SIGCONT comes; a screen has a handler of its own."""
+    with pool.suspended():
+        os.kill(os.getpid(), signal.SIGSTOP)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
+import pool
 from app.tui.terminal_input import TerminalInput
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, app: Any, **options: Any) -> None:  # noqa: ANN401 - as the base has it
         super().__init__(app, **options)
         self._file: Any = _TerminalOutput(sys.__stderr__, self._report)
+
+    def _sigtstp_application(self, *arguments: Any) -> None:  # noqa: ANN401 - as the base has it
+        """Stop the hooks together with this process, until it continues."""
+        with pool.suspended():
+            super()._sigtstp_application(*arguments)
 
     def _report(self, problem: Exception) -> None:
         """Let the app end with an exception, from any thread."""

@@ -19,12 +19,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+
+from pool.system.suspension import register_suspendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +111,7 @@ class ProcessSupervisor:
         _adopt_orphans()
         self._watchdog, self._pipe = _start_watchdog(supervisor_id)
         self._leaders.add(self._watchdog.pid)
+        register_suspendable(self)
 
     def start(self, command: Command) -> Process:
         """Start a hook.
@@ -164,6 +167,22 @@ class ProcessSupervisor:
             if pid in self._leaders:
                 with suppress(OSError):
                     os.killpg(pid, number)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Stop the groups of all hooks for the length of a block; no hook is started meanwhile."""
+        with self._lock:
+            # SIGSTOP: the kernel discards SIGTSTP in a group that no shell controls.
+            hooks = self._builds.keys() & self._leaders
+            for pid in hooks:
+                with suppress(OSError):
+                    os.killpg(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                for pid in hooks:
+                    with suppress(OSError):
+                        os.killpg(pid, signal.SIGCONT)
 
     def end_strays(self, pid: int, build: BuildKey) -> None:
         """Kill and reap all processes that a reaped hook has left."""

@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -138,3 +139,22 @@ def test_the_command_to_run_again_is_one_for_a_shell(sandbox: Sandbox) -> None:
     done = sandbox.run("build", tree)
     build = next(iter(done.state.builds.values()))
     assert shlex.split(build.rerun)[:2] == ["cd", str(tree)]
+
+
+def test_stop_signal_stops_the_hooks_and_their_time(sandbox: Sandbox) -> None:
+    tree = make_setuptools_tree(sandbox.root / "tree", "tree")
+    (hold := sandbox.root / "hold").touch()
+    process = sandbox.start("build", tree, HOLD=str(hold))
+    wait_until(lambda: sandbox.running() == 1)
+    pids = {int(line.split()[1]) for line in sandbox.times.read_text().splitlines()}
+    process.send_signal(signal.SIGTSTP)
+    stopped = [psutil.Process(pid) for pid in (process.pid, *pids)]
+    wait_until(lambda: {one.status() for one in stopped} == {psutil.STATUS_STOPPED})
+    time.sleep(3)
+    hold.unlink()
+    process.send_signal(signal.SIGCONT)
+    done = sandbox.finish(process)
+    assert done.code == 0
+    (build,) = (one for one in done.state.builds.values() if one.name == "tree")
+    assert build.seconds is not None
+    assert build.seconds < 3

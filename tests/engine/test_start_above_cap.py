@@ -123,6 +123,8 @@ async def send_from_client(run: pool.Run, dice: random.Random) -> None:
             await asyncio.sleep(0.01)  # The run has not opened its socket, or has ended.
 
 
+# asyncio 3.11 leaves a connection open that it accepts in the turn in which the server closes.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", range(STRESS))
 async def test_run_under_controls_of_several_clients_never_starts_above_the_cap(
     tmp_path: Path, seed: int
