@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
     from pool.system.memory import parse_budget
+    from pool.system.process import terminal_watched
     from pool.system.processors import count_processors
     from pool.system.suspension import suspended
 
@@ -153,6 +154,7 @@ __all__ = [
     "select_entries",
     "send_control",
     "suspended",
+    "terminal_watched",
     "uninstall",
 ]
 
@@ -225,6 +227,7 @@ _EXPORTS = {
     "pool.sources.index.http": ("fetch_text",),
     "pool.sources.index.settings": ("IndexSettings",),
     "pool.system.memory": ("parse_budget",),
+    "pool.system.process": ("terminal_watched",),
     "pool.system.processors": ("count_processors",),
     "pool.system.suspension": ("suspended",),
 }

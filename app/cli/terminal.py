@@ -71,8 +71,13 @@ def _restore_title(display: DisplayOptions) -> Iterator[None]:
 
 @contextmanager
 def _restore_terminal() -> Iterator[None]:
-    """Restore the mode of the terminal, which a screen that failed early may have left changed."""
+    """Restore the mode of the terminal, which a screen that failed early may have left changed.
+
+    A process of its own does so if this one is killed.
+    """
     import termios
+
+    import pool
 
     try:
         before = termios.tcgetattr(sys.stdin)
@@ -80,7 +85,8 @@ def _restore_terminal() -> Iterator[None]:
         yield
         return
     try:
-        yield
+        with pool.terminal_watched(sys.stderr.fileno()):
+            yield
     finally:
         with suppress(OSError, termios.error):
             termios.tcsetattr(sys.stdin, termios.TCSANOW, before)

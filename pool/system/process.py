@@ -12,11 +12,13 @@ itself is killed, a watchdog process does the same, by the marker alone.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -43,6 +45,7 @@ __all__ = [
     "capture_output",
     "marker_variables",
     "no_owner",
+    "terminal_watched",
 ]
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -368,6 +371,54 @@ def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: 
     if popen.returncode:
         raise subprocess.CalledProcessError(popen.returncode, list(argv), output, errors)
     return output
+
+
+@contextmanager
+def terminal_watched(terminal: int) -> Iterator[None]:
+    """Let a process restore a terminal if this process is killed during the block.
+
+    Args:
+        terminal: a descriptor of the terminal, in the mode to restore. If it is none, or the
+            process cannot be started, the block runs without it.
+    """
+    try:
+        *mode, characters = termios.tcgetattr(terminal)
+        watchdog, pipe = _start_terminal_watchdog(terminal)
+    except (OSError, termios.error):
+        yield
+        return
+    coded = [list(one) if isinstance(one, bytes) else one for one in characters]
+    try:
+        with suppress(OSError):
+            os.write(pipe, json.dumps([*mode, coded]).encode() + b"\n")
+        yield
+    finally:
+        with suppress(OSError):
+            os.write(pipe, b"done\n")
+        os.close(pipe)
+        watchdog.wait()
+        _own_children.discard(watchdog.pid)
+
+
+def _start_terminal_watchdog(terminal: int) -> tuple[subprocess.Popen[bytes], int]:
+    script = Path(__file__).with_name("terminal_watchdog.py")
+    reading_end, writing_end = os.pipe()
+    try:
+        with _own_children_lock:
+            watchdog = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(script)],
+                stdin=reading_end,
+                stdout=terminal,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            _own_children.add(watchdog.pid)
+    except OSError:
+        os.close(writing_end)
+        raise
+    finally:
+        os.close(reading_end)
+    return watchdog, writing_end
 
 
 def _clock_ticks() -> int:
