@@ -140,7 +140,7 @@ def test_sentences_have_a_subject_that_names_a_thing() -> None:
     assert not found, "\n".join([f"{len(found)} sentences", *found])
 
 
-def test_names_of_functions_say_what_happens() -> None:
+def test_names_of_functions_are_not_vague() -> None:
     found = [
         f"{relative(file)}:{node.lineno}: {node.name}"
         for file in sources(*ENGLISH)

@@ -134,7 +134,7 @@ def test_the_words_are_those_of_the_run(held: Held) -> None:
     assert visitor.ended() == (0, own)
 
 
-def test_leaving_says_so_and_leaves_it_alone(held: Held) -> None:
+def test_leaving_prints_a_note_and_leaves_the_run_alone(held: Held) -> None:
     visitor = held.attach()
     visitor.process.send_signal(signal.SIGINT)
     code, err = visitor.ended()
@@ -170,7 +170,7 @@ def test_stop_ends_it(held: Held) -> None:
     assert held.process.returncode == 130
 
 
-def test_a_killed_run_is_told_to_those_who_look_and_those_who_ask(held: Held) -> None:
+def test_a_killed_run_is_reported_to_attached_screens_and_commands(held: Held) -> None:
     visitor = held.attach()
     held.process.kill()
     held.process.communicate()
@@ -187,7 +187,7 @@ def test_a_killed_run_is_told_to_those_who_look_and_those_who_ask(held: Held) ->
     assert not socket_path(held.log).exists()
 
 
-def test_visitors_who_misbehave_disturb_nothing(held: Held) -> None:
+def test_misbehaving_clients_disturb_nothing(held: Held) -> None:
     crowd = []
     for number in range(100 * STRESS):
         visitor = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

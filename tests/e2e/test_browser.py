@@ -82,7 +82,7 @@ def test_the_page_is_never_wider_than_the_screen(
     assert seen["head"] == ("none" if width <= 640 else "table-header-group")
 
 
-def test_the_page_follows_the_colours_that_are_asked_for(tmp_path: Path) -> None:
+def test_the_page_follows_the_preferred_colours(tmp_path: Path) -> None:
     page = render_html(read_record(RECORDINGS / "day.jsonl"))
     dark, light = (
         told(tmp_path, page, 390, f"--blink-settings=preferredColorScheme={scheme}")

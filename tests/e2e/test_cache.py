@@ -93,14 +93,14 @@ def test_content_counts_and_times_do_not(sandbox: Sandbox) -> None:
     assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
 
 
-def test_a_tree_that_changes_while_it_is_built_is_not_kept(sandbox: Sandbox) -> None:
+def test_a_tree_that_changes_while_it_is_built_is_not_cached(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree", CHANGES_ITSELF)
     for _ in range(2):
         assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
         assert "changed while it was built" in remarks(sandbox)
 
 
-def test_a_user_who_changes_a_tree_while_it_is_built_gets_the_change(sandbox: Sandbox) -> None:
+def test_a_change_of_a_tree_while_it_is_built_is_built_next(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     hold = sandbox.root / "hold"
     hold.touch()
@@ -144,7 +144,9 @@ def test_compiler_flags_settings_and_requirements_count(
     rebuilds("app")
 
 
-def test_what_the_backend_asks_for_counts(sandbox: Sandbox, rebuilds: Callable[..., None]) -> None:
+def test_requirements_of_the_backend_change_the_key(
+    sandbox: Sandbox, rebuilds: Callable[..., None]
+) -> None:
     links = sandbox.root / "links"
     links.mkdir()
     asks = "\ndef get_requires_for_build_wheel(config_settings=None):\n    return ['helper']\n"
@@ -251,7 +253,7 @@ def cached_wheels(sandbox: Sandbox) -> list[Path]:
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone", "entry"])
-def test_a_damaged_entry_is_said_and_built_again(sandbox: Sandbox, damage: str) -> None:
+def test_a_damaged_entry_is_reported_and_built_again(sandbox: Sandbox, damage: str) -> None:
     tree = make_tree(sandbox.root / "src", "app")
     good(sandbox.run("build", tree))
     (wheel,) = cached_wheels(sandbox)
@@ -303,7 +305,7 @@ def test_a_build_requirement_that_was_built_is_cached_too(sandbox: Sandbox) -> N
     assert good(sandbox.run("build", trees[1])).outcome("helper") is CACHED
 
 
-def test_the_cache_tells_what_it_holds(sandbox: Sandbox) -> None:
+def test_the_cache_lists_its_contents(sandbox: Sandbox) -> None:
     good(sandbox.run("build", make_tree(sandbox.root / "src", "app")))
     told = subprocess.run(
         [BIN / "wheelpool", "cache", "info"],

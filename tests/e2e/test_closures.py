@@ -110,7 +110,7 @@ def test_dynamic_metadata_is_a_build_under_the_cap(sandbox: Sandbox, links: Path
     assert not sandbox.times.exists(), "a wheel that was built before tells its metadata"
 
 
-def test_metadata_of_a_real_backend_is_had_with_what_it_is_built_with(
+def test_metadata_of_a_real_backend_is_built_with_its_build_requirements(
     sandbox: Sandbox, links: Path
 ) -> None:
     """Neither the helper nor setuptools are at hand: both come through the same pool."""
@@ -161,7 +161,7 @@ def test_extras_of_requirements_count(sandbox: Sandbox, links: Path) -> None:
     assert "snail-1.0" in wheels(sandbox)
 
 
-def test_conflicts_say_who_asked_for_what(sandbox: Sandbox, links: Path) -> None:
+def test_conflicts_name_requirements_and_parents(sandbox: Sandbox, links: Path) -> None:
     make_wheel(links, "app", requires=["lib>=2"])
     make_wheel(links, "other", requires=["lib<2"])
     for version in ("1.0", "2.0"):
@@ -182,7 +182,7 @@ def test_conflicts_say_who_asked_for_what(sandbox: Sandbox, links: Path) -> None
     assert "--no-binary" in done.state.resolve.message
 
 
-def test_what_nobody_has_is_named_with_who_needs_it(sandbox: Sandbox, links: Path) -> None:
+def test_a_missing_project_is_named_with_its_parent(sandbox: Sandbox, links: Path) -> None:
     make_wheel(links, "app", requires=["nowhere-to-be-found>=1"])
     done = sandbox.run("build", "app", "--deps")
     assert done.code == 1
@@ -191,9 +191,7 @@ def test_what_nobody_has_is_named_with_who_needs_it(sandbox: Sandbox, links: Pat
     assert str(links) in done.state.resolve.hint
 
 
-def test_fail_fast_ends_what_is_built_when_versions_cannot_be_found(
-    sandbox: Sandbox, links: Path
-) -> None:
+def test_fail_fast_ends_builds_when_resolving_fails(sandbox: Sandbox, links: Path) -> None:
     slow = "import time\nbuild_wheel = lambda *args: time.sleep(600)\n"
     make_sdist(sandbox.root, "slow", files=static("slow", requires=["nowhere"]), backend=slow)
     done = sandbox.run("build", "slow-1.0.tar.gz", "--deps", "--fail-fast")
@@ -214,9 +212,7 @@ def test_a_url_in_the_metadata_of_a_dependency_is_built(sandbox: Sandbox, links:
     assert wheels(sandbox) == ["app-1.0", "base-1.0", "lib-7.0", "other-3.0"]
 
 
-def test_a_dependency_whose_metadata_cannot_be_had_fails_in_words(
-    sandbox: Sandbox, links: Path
-) -> None:
+def test_a_dependency_without_metadata_fails_with_a_message(sandbox: Sandbox, links: Path) -> None:
     breaks = (
         "\ndef prepare_metadata_for_build_wheel(*_):\n    raise ValueError('no metadata today')\n"
     )

@@ -31,7 +31,7 @@ def save(home: Home, run: str, journal: Path = DAY) -> None:
     shutil.copy(journal, folder / "events.jsonl")
 
 
-def test_two_real_runs_differ_in_what_was_broken_between_them(home: Home) -> None:
+def test_two_real_runs_differ_in_the_change_between_them(home: Home) -> None:
     good, tree = home.tree("lib"), home.tree("other")
     assert home.run("build", good, tree, "--no-cache", "--log", "a.jsonl").returncode == 0
     (good / "inline_backend.py").write_text(
@@ -78,7 +78,7 @@ def test_without_names_the_two_newest_runs_are_compared(home: Home) -> None:
     assert "slower" not in same.stdout
 
 
-def test_a_threshold_decides_what_is_told(home: Home) -> None:
+def test_a_threshold_selects_the_reported_differences(home: Home) -> None:
     assert "slower    pyyaml" in home.run("diff", INSTALL, DAY).stdout
     assert "slower    pyyaml" not in home.run("diff", INSTALL, DAY, "--threshold", "50").stdout
 

@@ -140,9 +140,7 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
         terminal.close()
 
 
-def test_what_the_server_breaks_off_goes_on_where_it_was(
-    online: Sandbox, server: IndexServer
-) -> None:
+def test_a_download_interrupted_by_the_server_resumes(online: Sandbox, server: IndexServer) -> None:
     server.cut = 60_000
     done = online.run("build", "pkg0")
     assert done.code == 0, done.err

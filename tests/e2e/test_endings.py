@@ -50,7 +50,7 @@ def left(sandbox: Sandbox) -> list[psutil.Process]:
     return found
 
 
-def test_what_a_good_build_leaves_running_is_ended(sandbox: Sandbox) -> None:
+def test_processes_left_by_a_successful_build_are_ended(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree", SPAWNS)
     done = sandbox.run("build", tree)
     assert done.code == 0, done.err
@@ -87,7 +87,7 @@ def test_hooks_die_with_a_killed_run(sandbox: Sandbox) -> None:
     assert list(builds.iterdir()) == []
 
 
-def test_a_failed_build_keeps_what_it_had_and_says_how_to_run_it_again(sandbox: Sandbox) -> None:
+def test_a_failed_build_preserves_its_files_and_prints_its_command(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree", "import no_such_module_anywhere\n")
     good = make_setuptools_tree(sandbox.root / "good", "good")
     done = sandbox.run("build", tree, good)

@@ -47,7 +47,7 @@ def test_a_failure_shows_its_log_cleaned_and_has_its_code(home: Home) -> None:
     assert "\x1b" not in done.stderr
 
 
-def test_an_install_leaves_stdout_alone_and_says_what_the_environment_has(home: Home) -> None:
+def test_an_install_leaves_stdout_alone_and_prints_the_packages(home: Home) -> None:
     home.python("import venv, sys; venv.create(sys.argv[1])", ".venv")
     done = home.run("install", home.tree("liba"), "--into", ".venv", "--log", "run.jsonl")
     assert done.returncode == 0, done.stderr
@@ -57,7 +57,7 @@ def test_an_install_leaves_stdout_alone_and_says_what_the_environment_has(home: 
     assert home.run("replay", "run.jsonl", "--no-ui").stderr == done.stderr
 
 
-def test_a_replay_says_the_words_of_the_run(home: Home) -> None:
+def test_a_replay_prints_the_output_of_the_run(home: Home) -> None:
     done = home.run("build", home.tree("liba"), home.tree("bad", BROKEN), "--log", "run.jsonl")
     again = home.run("replay", "run.jsonl", "--no-ui")
     assert again.returncode == 0
@@ -72,7 +72,7 @@ def test_events_on_stdout_are_the_journal(home: Home) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["type"] == "run.finished"
 
 
-def test_a_log_without_an_end_is_told_as_that(home: Home) -> None:
+def test_a_log_without_an_end_is_reported(home: Home) -> None:
     home.run("build", home.tree("liba"), "--log", "run.jsonl")
     lines = (home.root / "run.jsonl").read_text().splitlines(keepends=True)
     (home.root / "run.jsonl").write_text("".join(lines[:-1]) + '{"type":')
@@ -107,7 +107,7 @@ def test_signals_move_the_cap_and_never_below_one(home: Home) -> None:
     assert set(caps[3:]) <= {"1"}
 
 
-def test_a_run_goes_on_when_nobody_reads_its_results(home: Home) -> None:
+def test_a_run_continues_when_no_process_reads_its_results(home: Home) -> None:
     read, write = os.pipe()
     os.close(read)
     process = subprocess.Popen(
@@ -189,7 +189,7 @@ def test_a_terminal_that_goes_away_ends_the_run_in_order(home: Home) -> None:
     assert '"run.finished"' in (home.root / "run.jsonl").read_text()
 
 
-def test_more_files_may_be_open_than_the_soft_limit_says(home: Home) -> None:
+def test_more_files_may_be_open_than_the_soft_limit(home: Home) -> None:
     backend = "def build_wheel(*_):\n    import resource\n    raise SystemExit(str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))\n"
     tree = home.tree("count", backend)
     done = subprocess.run(

@@ -48,7 +48,7 @@ def failed(
     return bad
 
 
-def test_paths_that_are_not_there_and_what_is_no_project(sandbox: Sandbox) -> None:
+def test_missing_paths_and_folders_without_a_project_are_reported(sandbox: Sandbox) -> None:
     (sandbox.root / "empty").mkdir()
     refused(sandbox.run("build", "./liib"), "wheelpool: ./liib: no such file or directory")
     refused(sandbox.run("build", "./empty"), "./empty: not a project")
@@ -91,7 +91,7 @@ def test_a_broken_pyproject(sandbox: Sandbox) -> None:
     assert "line 1" in bad.message
 
 
-def test_requirements_nobody_has(sandbox: Sandbox) -> None:
+def test_requirements_without_a_candidate_are_reported(sandbox: Sandbox) -> None:
     bad = failed(sandbox, "no-such-thing-anywhere==1.0")
     assert "no project of that name was found" in bad.message
     assert str(sandbox.wheels) in bad.hint
@@ -177,7 +177,7 @@ def test_a_backend_that_does_not_exist(sandbox: Sandbox) -> None:
     assert "cannot be imported" in bad.message
 
 
-def test_a_build_requirement_nobody_has(sandbox: Sandbox) -> None:
+def test_a_build_requirement_without_a_candidate_is_reported(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree", requires=("no-such-thing-anywhere",))
     assert "no-such-thing-anywhere" in failed(sandbox, tree).message
 

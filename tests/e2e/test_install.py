@@ -62,7 +62,7 @@ def direct_url(target: Target, name: str) -> dict[str, object] | None:
 # Installed files
 
 
-def test_what_a_distribution_requires_comes_along_and_only_what_was_named_is_requested(
+def test_dependencies_are_installed_and_only_named_ones_are_marked_requested(
     sandbox: Sandbox, target: Target, shelf: Path
 ) -> None:
     make_wheel(shelf, "deep")
@@ -81,7 +81,7 @@ def test_what_a_distribution_requires_comes_along_and_only_what_was_named_is_req
     assert {change.name for change in state.environment.changes} == {"top", "middle", "deep"}
 
 
-def test_extras_bring_what_they_name(sandbox: Sandbox, target: Target, shelf: Path) -> None:
+def test_extras_add_their_requirements(sandbox: Sandbox, target: Target, shelf: Path) -> None:
     make_wheel(shelf, "quick")
     extra = ["Provides-Extra: fast"]
     make_wheel(shelf, "top", requires=['quick; extra == "fast"'], headers=extra)
@@ -112,7 +112,7 @@ def test_commands_scripts_and_data_are_where_they_belong(
     target.run("import extra_tools")
 
 
-def test_direct_url_says_where_it_came_from(
+def test_direct_url_names_the_origin(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     make_wheel(shelf, "listed")
@@ -154,7 +154,7 @@ def test_direct_url_names_the_commit(sandbox: Sandbox, target: Target, tmp_path:
 # Kept and replaced distributions
 
 
-def test_what_fits_is_kept_until_an_upgrade_is_asked_for(
+def test_a_fitting_version_stays_until_an_upgrade_is_requested(
     sandbox: Sandbox, target: Target, shelf: Path
 ) -> None:
     make_wheel(shelf, "deep", "1.0", files={"deep.py": "v = 1\n", "deep_old.py": ""})
@@ -173,7 +173,7 @@ def test_what_fits_is_kept_until_an_upgrade_is_asked_for(
     target.run("import importlib.util as u; assert u.find_spec('deep_old') is None")
 
 
-def test_a_constraint_limits_what_is_taken(
+def test_a_constraint_limits_the_selected_version(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     for version in ("1.0", "2.0"):
@@ -199,7 +199,7 @@ def test_an_editable_replaces_a_wheel_and_a_wheel_an_editable(
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
-def test_others_can_uninstall_what_was_installed(
+def test_other_tools_can_uninstall_installed_packages(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path, tool: str
 ) -> None:
     if tool == "uv" and not UV.exists():
@@ -261,9 +261,7 @@ def test_nothing_is_installed_when_one_of_several_cannot_be_built(
     assert contents(target.path) == before
 
 
-def test_what_does_not_go_together_is_told_in_words(
-    sandbox: Sandbox, target: Target, shelf: Path
-) -> None:
+def test_a_conflict_is_explained(sandbox: Sandbox, target: Target, shelf: Path) -> None:
     make_wheel(shelf, "deep", "1.0")
     make_wheel(shelf, "deep", "2.0")
     make_wheel(shelf, "one", requires=["deep<2"])
@@ -313,7 +311,7 @@ def managed_python(folder: Path) -> Path:
     return python
 
 
-def test_no_active_environment_is_said(sandbox: Sandbox, shelf: Path) -> None:
+def test_no_active_environment_is_reported(sandbox: Sandbox, shelf: Path) -> None:
     make_wheel(shelf, "top")
     done = sandbox.run("install", "top", "--find-links", shelf)
     assert done.code == 2
@@ -330,7 +328,7 @@ def test_the_active_environment_is_the_default(
     assert target.versions() == {"top": "1.0"}
 
 
-def test_what_was_pointed_at_on_the_way_is_not_taken_for_what_was_chosen(
+def test_a_direct_url_of_a_discarded_choice_is_not_recorded(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     tree = make_tree(tmp_path / "trees", "foo", "5.0")

@@ -109,7 +109,7 @@ def test_cargo_shares_with_make(sandbox: Sandbox, compilers: Compilers) -> None:
 @pytest.mark.parametrize(
     ("kind", "ninja"), [("flash", "ninja>=1.13"), pytest.param("torch", OLD, marks=large)]
 )
-def test_who_would_count_processors_is_told_a_share(
+def test_tools_that_count_processors_get_a_share(
     public: Sandbox, compilers: Compilers, kind: str, ninja: str
 ) -> None:
     make_wheel(public.root / "links", "torch", "0.0.1")

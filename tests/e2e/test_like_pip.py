@@ -210,7 +210,9 @@ def compare(ours: Furnished, theirs: Furnished) -> None:
     assert odd_rows(ours, theirs) == []
 
 
-def test_what_is_named_is_installed_as_pip_installs_it(public: Sandbox, wheels: Path) -> None:
+def test_named_requirements_are_installed_as_pip_installs_them(
+    public: Sandbox, wheels: Path
+) -> None:
     what = (*NAMES, "--find-links", str(wheels))
     theirs = by_pip(public, *what)
     compare(by_wheelpool(public, *what), theirs)

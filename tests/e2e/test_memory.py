@@ -88,7 +88,7 @@ def watched(sandbox: Sandbox, *arguments: str | Path) -> tuple[CommandResult, Ou
 
 
 @pytest.mark.stress
-def test_eight_large_trees_finish_within_the_budget_whatever_j_says(sandbox: Sandbox) -> None:
+def test_eight_large_trees_finish_within_the_budget_for_any_j(sandbox: Sandbox) -> None:
     trees = [eater(sandbox.root, f"eater{number}") for number in range(TREES)]
     asked: tuple[str | Path, ...] = (
         *trees,
@@ -154,7 +154,7 @@ def test_nested_builds_count_and_never_deadlock_in_a_budget_that_is_too_small(
             assert len(state.slots) <= 1, "more than one in a budget for none"
 
 
-def test_a_larger_budget_lets_in_who_waits_and_a_cap_lowered_for_memory_comes_back(
+def test_a_larger_budget_admits_waiters_and_restores_a_cap_lowered_for_memory(
     tmp_path: Path,
 ) -> None:
     first, second = (eater(tmp_path, name, mib=60, seconds=9.0) for name in ("one", "two"))
@@ -200,7 +200,7 @@ def build_wheel(*args, **kwargs):
 """
 
 
-def test_builds_that_grow_far_beyond_what_is_known_are_ended_and_all_get_built(
+def test_builds_that_grow_far_beyond_their_history_are_ended_and_all_are_built(
     sandbox: Sandbox,
 ) -> None:
     """The first run is small, so all are let in at once in the second, and then each is large."""

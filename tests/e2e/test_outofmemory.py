@@ -97,7 +97,7 @@ def test_a_limit_on_address_space_makes_it_certain(sandbox: Sandbox) -> None:
     assert second.outcome is pool.Outcome.BUILT
 
 
-def test_what_the_kernel_kills_in_a_cgroup_is_certain(sandbox: Sandbox, small: Small) -> None:
+def test_a_kernel_kill_in_a_cgroup_is_certain(sandbox: Sandbox, small: Small) -> None:
     """The whole run is in a cgroup of 300 MiB; the compiler touches more."""
 
     touches = "for n in range(600): globals()[str(n)] = b'x' * (1 << 20)"
@@ -109,9 +109,7 @@ def test_what_the_kernel_kills_in_a_cgroup_is_certain(sandbox: Sandbox, small: S
     assert second.outcome is pool.Outcome.BUILT
 
 
-def test_a_kill_near_the_limit_that_nobody_counted_is_probable(
-    sandbox: Sandbox, small: Small
-) -> None:
+def test_an_uncounted_kill_near_the_limit_is_probable(sandbox: Sandbox, small: Small) -> None:
     """As earlyoom does it: SIGKILL from outside, while the build has most of what it may have."""
     small.set_limit(1200 * MIB)
     holds = "held = bytearray(1070 << 20); held[::4096] = b'x' * len(held[::4096])"

@@ -146,7 +146,7 @@ def holding(lock: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate(b"\n")
 
 
-def test_who_waits_names_the_holder_and_goes_on_after_it(sandbox: Sandbox) -> None:
+def test_a_waiting_install_names_the_holder_and_continues_after_it(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
     tree = make_editable_tree(sandbox.root / "trees", "part")
     with holding(target.path / ".lock") as holder:
@@ -162,7 +162,9 @@ def test_who_waits_names_the_holder_and_goes_on_after_it(sandbox: Sandbox) -> No
     target.check()
 
 
-def test_who_has_no_patience_installs_nothing_and_names_the_holder(sandbox: Sandbox) -> None:
+def test_an_install_without_a_timeout_installs_nothing_and_names_the_holder(
+    sandbox: Sandbox,
+) -> None:
     target = Target(sandbox.root / "env")
     tree = make_editable_tree(sandbox.root / "trees", "part")
     with holding(target.path / ".lock") as holder:

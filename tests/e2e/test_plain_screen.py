@@ -76,7 +76,7 @@ def every_state(path: Path) -> None:
     path.write_bytes(b"\n".join(lines) + b"\n")
 
 
-def test_every_state_can_be_told(sandbox: Sandbox, terminal: Terminal) -> None:
+def test_every_state_is_distinct(sandbox: Sandbox, terminal: Terminal) -> None:
     journal = sandbox.root / "run.jsonl"
     every_state(journal)
     plain = ["env", "NO_COLOR=1", "PYTHONIOENCODING=ascii", str(BIN / "wheelpool")]

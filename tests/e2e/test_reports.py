@@ -64,7 +64,7 @@ def test_all_reports_of_a_failed_run_at_once(home: Home) -> None:  # noqa: F811
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o444 for path in made.values())
 
 
-def test_without_a_format_the_report_is_what_the_run_said_last(home: Home) -> None:  # noqa: F811
+def test_without_a_format_the_report_is_the_summary_of_the_run(home: Home) -> None:  # noqa: F811
     said = failed_run(home, "--log", "run.jsonl")
     done = home.run("report", "run.jsonl")
     assert done.returncode == 0
@@ -159,7 +159,7 @@ def test_a_run_in_one_file_can_be_sent(home: Home) -> None:  # noqa: F811
     assert not list((home.root / "tmp").glob("wheelpool-*")), "nothing is left of what was unpacked"
 
 
-def test_logs_that_are_missing_are_told(home: Home) -> None:  # noqa: F811
+def test_missing_logs_are_reported(home: Home) -> None:  # noqa: F811
     failed_run(home, "--log", "run.jsonl")
     (home.root / "run.logs" / "bad-1.0.log").unlink()
     said = "wheelpool: 1 log of builds not there: bad-1.0.log\n"

@@ -115,7 +115,7 @@ def test_hashes_right_and_wrong(sandbox: Sandbox, links: Path) -> None:
     assert wheels(sandbox) == ["alpha-1.5"]
 
 
-def test_a_wrong_hash_of_what_is_pointed_at(
+def test_a_wrong_hash_of_a_direct_url_is_refused(
     sandbox: Sandbox, links: Path, server: IndexServer
 ) -> None:
     wrong = "0" * 64
@@ -218,7 +218,7 @@ def test_dependency_groups(sandbox: Sandbox, links: Path) -> None:
     refused(sandbox, sandbox.run("build", "--group", "tset"), "tset", "test")
 
 
-def test_extras_of_a_tree_bring_what_they_require(sandbox: Sandbox, links: Path) -> None:
+def test_extras_of_a_tree_add_their_requirements(sandbox: Sandbox, links: Path) -> None:
     project = (
         '[build-system]\nrequires = []\nbuild-backend = "inline_backend"\nbackend-path = ["."]\n'
         '[project]\nname = "tree"\nversion = "1.0"\ndependencies = ["beta"]\n'

@@ -131,7 +131,7 @@ def test_memory_of_families_with_daemons_agrees_with_an_outside_look(sandbox: Sa
     assert not list(outside.looked()), "the daemons have ended with their builds"
 
 
-def test_percentages_add_up_to_what_threads_really_used(sandbox: Sandbox) -> None:
+def test_percentages_add_up_to_the_use_of_the_threads(sandbox: Sandbox) -> None:
     process = sandbox.start("build", tree(sandbox.root, "busy", THREADS))
     outside = Outside(psutil.Process(process.pid))
     thread = threading.Thread(target=outside.watch)
@@ -217,7 +217,7 @@ async def test_the_build_that_is_looked_at_is_weighed_at_once_and_each_second(
     assert all(build.pss_peak for build in state.builds.values())
 
 
-async def test_a_look_at_what_is_not_there_is_no_trouble(tmp_path: Path) -> None:
+async def test_sampling_a_missing_process_is_harmless(tmp_path: Path) -> None:
     def look(event: events.KnownEvent, _: pool.RunState) -> pool.Control | None:
         return (
             pool.WatchBuild(build=pool.BuildId("b99")) if isinstance(event, events.Sample) else None

@@ -110,7 +110,7 @@ def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) ->
     terminal.shows("3 built in")
 
 
-def test_leaving_asks_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
+def test_leaving_needs_confirmation_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
     build(terminal, sandbox, 2, "-j", "1")
     wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("q")

@@ -51,7 +51,7 @@ NOWHERE = "127.0.0.1:1"
 """A port where nobody answers."""
 
 
-def test_no_secret_is_told_or_kept(home: Home) -> None:  # noqa: F811
+def test_no_secret_is_printed_or_stored(home: Home) -> None:  # noqa: F811
     bad, held = home.tree("bad", FAILS), home.tree("held")
     home.configure(f'extra-index-url = ["https://me:s3cret-file@{NOWHERE}"]\n')
     (home.root / "r.txt").write_text(

@@ -68,7 +68,7 @@ def built_in_order(sandbox: Sandbox, target: Target, done: CommandResult) -> Non
 
 @pytest.mark.parametrize("flags", [["--no-build-isolation"], ["--no-build-isolation-package=ext"]])
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
-def test_what_an_extension_is_built_with_goes_first(
+def test_build_requirements_of_an_extension_are_built_first(
     sandbox: Sandbox, target: Target, shelf: Path, kind: str, flags: list[str]
 ) -> None:
     make = make_wheel if kind == "wheel" else make_sdist
@@ -122,7 +122,9 @@ def test_a_build_does_not_wait_for_versions_that_cannot_be_found(
     assert target.versions() == {}
 
 
-def test_what_the_environment_has_is_used(sandbox: Sandbox, target: Target, shelf: Path) -> None:
+def test_packages_of_the_environment_are_used(
+    sandbox: Sandbox, target: Target, shelf: Path
+) -> None:
     make_wheel(shelf, "torch", requires=["symbols"])
     assert put(sandbox, target, "torch").code == 0
     make_sdist(shelf, "ext", build_requires=["torch"], backend=NEEDS_TORCH)
@@ -142,7 +144,7 @@ def test_a_circle_is_named(sandbox: Sandbox, target: Target, shelf: Path, tmp_pa
     assert target.versions() == {}
 
 
-def test_nothing_is_installed_when_what_it_is_built_with_fails(
+def test_nothing_is_installed_when_a_build_requirement_fails(
     sandbox: Sandbox, target: Target, shelf: Path
 ) -> None:
     make_sdist(shelf, "torch", backend="\ndef build_wheel(*_, **__): raise SystemExit('no')\n")
@@ -155,7 +157,9 @@ def test_nothing_is_installed_when_what_it_is_built_with_fails(
     assert target.versions() == {}
 
 
-def test_what_is_nowhere_is_said(sandbox: Sandbox, target: Target, shelf: Path) -> None:
+def test_a_missing_build_requirement_is_reported(
+    sandbox: Sandbox, target: Target, shelf: Path
+) -> None:
     make_sdist(shelf, "ext", build_requires=["torch"], backend=NEEDS_TORCH)
     done = put(sandbox, target, "ext", "--no-build-isolation")
     assert done.code == 1
@@ -165,7 +169,7 @@ def test_what_is_nowhere_is_said(sandbox: Sandbox, target: Target, shelf: Path) 
     assert target.versions() == {}
 
 
-def test_a_version_that_only_a_build_tells_fits_until_it_is_known(
+def test_a_version_known_only_after_its_build_fits_until_then(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     dynamic = make_tree(
@@ -177,7 +181,7 @@ def test_a_version_that_only_a_build_tells_fits_until_it_is_known(
     assert target.versions() == {"torch": "2.0", "symbols": "1.0", "top": "1.0"}
 
 
-def test_what_was_brought_gives_way_to_what_fits(
+def test_an_installed_build_requirement_is_replaced_by_a_fitting_one(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     for version in ("1.0", "2.0"):
@@ -191,7 +195,7 @@ def test_what_was_brought_gives_way_to_what_fits(
     target.check()
 
 
-def test_what_a_requirement_points_at_waits_for_nobody_who_waits_for_it(
+def test_a_direct_url_build_waits_for_no_build_that_waits_for_it(
     sandbox: Sandbox, target: Target, shelf: Path, tmp_path: Path
 ) -> None:
     torch = make_tree(tmp_path / "trees", "torch", requires=["symbols"], files=DYNAMIC_TORCH)

@@ -195,7 +195,7 @@ def test_the_next_commit_mends_first(scene: Scene) -> None:
     assert note.startswith("finished an interrupted installation: x 1.0 -> 2.0, fresh 1.0, ")
 
 
-def test_what_somebody_else_changed_since_is_left_alone(scene: Scene) -> None:
+def test_recovery_leaves_files_changed_since_alone(scene: Scene) -> None:
     """As another tool that installs without looking for remains."""
     yard = scene.fresh()
     killed(partial(scene.put, yard), 3)

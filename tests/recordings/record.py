@@ -137,11 +137,13 @@ def held_by_uv(root: Path) -> subprocess.Popen[bytes]:
 
 
 async def recorded(run: Run, users: Sequence[User], holder: subprocess.Popen[bytes] | None) -> int:
-    """Run the pool with its users; whoever holds a tree goes when nearly all else is done."""
+    """Run the pool with its users; end the holder of the tree when two builds are left."""
 
-    async def lets_go() -> None:
-        others = lambda: [b for b in run.state.builds.values() if not b.outcome]  # noqa: E731 - told once
-        await run.until(lambda: len(others()) <= 2)
+    async def end_holder() -> None:
+        def few_left() -> bool:
+            return sum(build.outcome is None for build in run.state.builds.values()) <= 2
+
+        await run.until(few_left)
         if holder is not None:
             os.killpg(holder.pid, 9)
 
@@ -154,7 +156,7 @@ async def recorded(run: Run, users: Sequence[User], holder: subprocess.Popen[byt
         await run.until(lambda: bool(run.state.builds))
         for user in users:
             group.create_task(user(run))
-        group.create_task(lets_go())
+        group.create_task(end_holder())
     if holder is not None:
         holder.wait()
     return done.result()

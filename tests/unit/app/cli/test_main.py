@@ -72,7 +72,7 @@ def test_bad_usage_is_reported_with_a_hint_at_help(
     assert hint.endswith("--help'")
 
 
-def test_no_targets_are_reported_with_what_can_be_named(home: Home) -> None:
+def test_no_targets_are_reported_with_possible_targets(home: Home) -> None:
     for command in ("build", "install"):
         done = home.run(command)
         assert done.returncode == 2

@@ -77,7 +77,7 @@ def test_a_boolean_has_several_spellings(text: str, expected: bool) -> None:
     assert sources(environ={"WHEELPOOL_COPY": text}).boolean("copy") is expected
 
 
-def test_a_flag_switches_off_what_the_environment_switches_on() -> None:
+def test_a_flag_switches_off_a_setting_of_the_environment() -> None:
     assert not sources({"copy": False}, {"WHEELPOOL_COPY": "1"}).boolean("copy")
 
 

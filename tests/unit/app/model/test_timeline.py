@@ -142,7 +142,7 @@ def test_a_long_series_keeps_its_extremes() -> None:
     assert most.value_at(99_999) == 10 + 99_999 % 7
 
 
-def test_a_slice_leaves_out_what_ended_before() -> None:
+def test_a_slice_leaves_out_spans_that_ended_before() -> None:
     spans = [
         Span(build=A, kind=Phase.BUILD, since=0.0, until=2.0),
         Span(build=A, kind=Phase.CHECK, since=3.0, until=None),

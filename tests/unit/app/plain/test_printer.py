@@ -178,7 +178,7 @@ def test_a_failure_without_output_has_no_log_to_show() -> None:
     assert not [line for line in said(failed(A)) if "log" in line]
 
 
-def test_quiet_says_failures_and_the_sum() -> None:
+def test_quiet_prints_failures_and_the_summary() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=252.0)
     lines = said(events.BuildStarted(build=A, slot=1), built(A), failed(B), end, verbosity="quiet")
     assert [line.split("  ")[0] for line in lines if line.startswith(("failed", "built"))] == [
@@ -188,7 +188,7 @@ def test_quiet_says_failures_and_the_sum() -> None:
     assert lines[-1].startswith("1 built, 1 failed in 5.0 s")
 
 
-def test_verbose_says_phases_requirements_and_locks() -> None:
+def test_verbose_prints_phases_requirements_and_locks() -> None:
     lines = said(
         events.BuildPhase(build=A, phase=Phase.GET_REQUIRES),
         events.BuildRequirementsResolved(build=A, requirements=("setuptools 80", "wheel 1")),
@@ -216,7 +216,7 @@ def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
     ]
 
 
-def test_in_short_a_failure_says_where_its_log_is() -> None:
+def test_a_short_failure_names_its_log() -> None:
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in number_events(
         [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
@@ -262,7 +262,7 @@ def test_interrupt_counts_cancelled_builds() -> None:
     ]
 
 
-def test_a_second_interrupt_says_that_it_is_one_and_a_second_failure_nothing() -> None:
+def test_a_second_interrupt_is_printed_and_a_second_failure_is_not() -> None:
     stopping = events.RunStopping(why="interrupted")
     assert said(stopping, stopping) == [
         "stopping  interrupted: cancelling 2 builds",
@@ -337,7 +337,7 @@ CHANGED = events.EnvironmentChanged(
 )
 
 
-def test_the_beginning_of_an_install_says_into_what() -> None:
+def test_the_start_of_an_install_names_the_environment() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
     (line,) = printer.print_event(INTO)
     assert line.text.startswith(f"wheelpool 0.1.0  2 targets  into {ENV}  memory 8.0 GiB")

@@ -110,7 +110,7 @@ def test_a_memory_budget_comes_and_goes(run: Run) -> None:
     assert words == ["memory 8.0 GiB -> no budget"]
 
 
-def test_pausing_and_resuming_say_what_they_change(run: Run) -> None:
+def test_pausing_and_resuming_print_the_change(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 0, "pause")]
     (line,) = said(run, RemoteRun.pause)
     assert line == "paused: 2 builds finishing, no new ones start"
@@ -130,7 +130,7 @@ def test_a_build_is_named_as_people_name_it(run: Run, name: str) -> None:
     assert run.asked == [pool.Cancel(build=A)]
 
 
-def test_it_is_waited_for_the_end_of_what_is_cancelled(run: Run) -> None:
+def test_cancel_waits_for_the_end_of_the_build(run: Run) -> None:
     end = events.BuildFinished(build=A, outcome=pool.Outcome.CANCELLED)
 
     def naps() -> Iterator[None]:

@@ -60,6 +60,6 @@ def test_invalid_command_is_one_line_and_code_2(
     assert not (home.root / "x.xml").exists()
 
 
-def test_the_listing_of_runs_is_what_it_was(home: Home) -> None:
+def test_the_listing_of_runs_is_unchanged(home: Home) -> None:
     save(home, "20261121-010101-1")
     assert home.run("runs", "-n", "1").stdout.startswith("20261121-010101-1")

@@ -72,7 +72,7 @@ def test_a_slot_has_its_builds_with_their_phases_inside(tmp_path: Path) -> None:
     assert build["args"]["outcome"] == "built"
 
 
-def test_waits_are_on_the_builds_own_track_and_say_for_what(tmp_path: Path) -> None:
+def test_waits_are_on_the_track_of_the_build_with_their_reason(tmp_path: Path) -> None:
     holder = pool.Holder(pid=7, command="uv build")
     found = traced(
         tmp_path,
@@ -89,7 +89,7 @@ def test_waits_are_on_the_builds_own_track_and_say_for_what(tmp_path: Path) -> N
     assert named[lock["tid"]] == "tree"
 
 
-def test_a_killed_run_ends_at_its_last_event_and_says_so(tmp_path: Path) -> None:
+def test_a_killed_run_ends_at_its_last_event_and_is_marked(tmp_path: Path) -> None:
     found = traced(
         tmp_path,
         STARTED,

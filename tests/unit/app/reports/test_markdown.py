@@ -80,7 +80,7 @@ def test_a_log_cannot_end_the_block_that_it_is_in(tmp_path: Path) -> None:
     assert "````text\n```\n# not a title\n````\n" in text
 
 
-def test_a_killed_run_says_so(tmp_path: Path) -> None:
+def test_markdown_of_a_killed_run_mentions_it(tmp_path: Path) -> None:
     text = page(
         tmp_path, [STARTED, queued(1), events.BuildStarted(build=pool.BuildId("b1"), slot=1)]
     )

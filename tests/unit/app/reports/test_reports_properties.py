@@ -63,7 +63,7 @@ def test_any_run_makes_valid_junit(record: RunRecord) -> None:
 
 
 @given(records())
-def test_any_run_makes_markdown_whose_tables_hold(record: RunRecord) -> None:
+def test_any_run_makes_markdown_with_valid_tables(record: RunRecord) -> None:
     columns = 0
     for line in render_markdown(record).splitlines():
         if not line.startswith("|"):

@@ -44,7 +44,7 @@ def test_newest_runs_come_first_up_to_the_count(tmp_path: Path) -> None:
     assert found == ["20261121-050000-1", "20261121-040000-1"]
 
 
-def test_a_run_says_how_it_went(tmp_path: Path) -> None:
+def test_a_stored_run_shows_its_outcome(tmp_path: Path) -> None:
     name = "20261121-031205-1"
     write_journal(tmp_path / "runs" / name, [*story(5), finished(252.0, built=4, failed=1)], name)
     (run,) = runs.list_runs(tmp_path, 9)

@@ -84,7 +84,7 @@ def test_past_events_come_before_new_ones(growing: Growing) -> None:
         assert not source.exhausted
 
 
-def test_what_is_folded_is_the_runs_state(growing: Growing) -> None:
+def test_attached_source_folds_events_into_the_state_of_the_run(growing: Growing) -> None:
     mine, runs_own = pool.RunState(), pool.RunState()
     with attached(growing) as source:
         for event in STORY:
@@ -224,7 +224,9 @@ def test_run_without_control_socket_is_an_error(growing: Growing) -> None:
     assert "takes no commands" in line
 
 
-def test_it_is_named_by_what_finds_it_again(growing: Growing, tmp_path: Path) -> None:
+def test_attached_source_has_the_name_that_finds_the_run_again(
+    growing: Growing, tmp_path: Path
+) -> None:
     with attached(growing) as source:
         assert source.name == growing.run
     elsewhere = tmp_path / "night.jsonl"

@@ -49,7 +49,7 @@ def followed(session: LiveSession, state: pool.RunState | None = None) -> pool.R
     return state
 
 
-def test_what_is_told_is_what_is_written(tmp_path: Path) -> None:
+def test_emitted_events_equal_the_written_ones(tmp_path: Path) -> None:
     session = session_of(tmp_path, "liba", "libb")
     session.start()
     state = followed(session)

@@ -25,7 +25,7 @@ def seen(*events: v.KnownEvent) -> tuple[pool.RunState, Timeline]:
     return state, timeline
 
 
-def test_a_line_is_as_high_as_the_scale_says_not_as_the_data() -> None:
+def test_the_height_of_a_line_follows_the_scale_not_the_data() -> None:
     assert sparkline([0, 1, 2, 4], 4) == " ▂▄█"
     assert sparkline([0, 1, 2, 4], 400) == " ▁▁▁", "what is there shows"
     assert sparkline([9, None], 4) == "█ ", "what drains fills it"

@@ -38,7 +38,7 @@ def test_drain_and_pause_have_lines() -> None:
     assert format_limits(state(paused))[LimitName.BUILDS] == "builds paused"
 
 
-def test_a_cap_that_memory_lowered_says_so_until_it_is_back() -> None:
+def test_a_cap_that_memory_lowered_is_marked_until_it_is_back() -> None:
     def memory(old: int, new: int) -> v.LimitChanged:
         return v.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="memory")
 

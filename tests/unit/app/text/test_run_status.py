@@ -47,7 +47,7 @@ def test_no_status_without_resolution_and_environment() -> None:
     assert story.current_status(pool.RunState(), 0.0) is None
 
 
-def test_resolving_says_how_far_it_is_and_then_what_it_found() -> None:
+def test_resolving_shows_its_progress_and_then_its_result() -> None:
     pages = v.ResolveProgress(pages=34)
     asked = "resolving 2 requirements"
     assert told(RESOLVING, now=5.0) == StatusMessage("working", (f"{asked} · 0:04",))
@@ -84,7 +84,7 @@ def test_an_environment_waits_is_written_and_done() -> None:
     )
 
 
-def test_a_failed_environment_says_so_until_it_is_changed() -> None:
+def test_a_failed_environment_is_shown_until_it_is_changed() -> None:
     failed = v.EnvironmentFailed(environment=ENV, reference="x", message="it is full", hint="clear")
     assert told(failed) == StatusMessage(
         "failed", ("not installed into .venv: it is full", "clear")

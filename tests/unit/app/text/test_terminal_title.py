@@ -28,7 +28,7 @@ def state(count: int) -> pool.RunState:
     return folded
 
 
-def test_it_says_how_far_the_run_is_in_numbers() -> None:
+def test_terminal_title_shows_the_progress_in_numbers() -> None:
     assert format_title(state(0)) == "wheelpool 0/0"
     assert format_title(state(6)) == "wheelpool 0/3, 2 building"
     assert format_title(state(7)) == "wheelpool 1/3, 1 building, 1 failed"

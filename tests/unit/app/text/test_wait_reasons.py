@@ -69,7 +69,7 @@ def test_wait_for_a_dependency_has_its_status() -> None:
     assert "short (built)" in said(run(*three(), nested, done), A)[0]
 
 
-def test_wait_for_memory_says_what_is_needed_and_free() -> None:
+def test_wait_for_memory_shows_needed_and_free_bytes() -> None:
     memory = v.BuildWaiting(build=A, for_=WaitFor.MEMORY, on="x", needs=3 * GIB, free=1 * GIB)
     state = run(*three(), v.BuildStarted(build=B, slot=1), memory)
     assert said(state, A, now=9.0)[0] == (

@@ -148,7 +148,9 @@ async def test_the_palette_has_the_themes() -> None:
         assert {theme.name for theme in THEMES} == set(names.THEMES)
 
 
-def test_no_color_is_plain_where_nothing_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_selects_the_plain_theme_without_another_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert app_with(None)[0].theme == "dark"
     monkeypatch.setenv("NO_COLOR", "1")
     assert app_with(None)[0].theme == "plain"

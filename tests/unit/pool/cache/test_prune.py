@@ -61,7 +61,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_each_kind_is_told_with_its_size_and_use(cache: Path) -> None:
+def test_each_kind_is_reported_with_its_size_and_use(cache: Path) -> None:
     found = list_entries(cache)
     assert [item.kind for item in found] == list(FILES.values())
     assert [item.bytes for item in found] == [len(name) for name in FILES]
@@ -100,7 +100,7 @@ def test_everything_goes_but_the_lock(cache: Path) -> None:
     assert not list((cache / "builds").iterdir())
 
 
-def test_what_is_not_chosen_stays_as_it_is(cache: Path) -> None:
+def test_entries_that_are_not_selected_stay_unchanged(cache: Path) -> None:
     prune_cache(cache, lambda found: [item for item in found if item.kind == "other"], nobody)
     assert files(cache) == {*FILES, ".lock"} - {"pages-0/gg"}
 
@@ -116,7 +116,7 @@ def test_a_link_out_of_the_cache_is_removed_and_nothing_behind_it(
     assert (outside / "precious").exists()
 
 
-def test_what_a_live_run_uses_is_never_removed(cache: Path) -> None:
+def test_entries_used_by_a_live_run_are_never_removed(cache: Path) -> None:
     """The run begins before the pruning, and sees all there is until it ends."""
     told: list[Sequence[str]] = []
     waiting = threading.Event()
@@ -179,13 +179,13 @@ def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
     assert len(prune_cache(cache, choose, nobody)) == len(FILES)
 
 
-def test_the_runs_that_live_are_those_whose_folders_are_locked(cache: Path) -> None:
+def test_live_runs_are_those_with_locked_folders(cache: Path) -> None:
     with another(cache / "builds/20261121-031205-1"):
         assert list_live_runs(cache) == ["20261121-031205-1"]
     assert list_live_runs(cache) == []
 
 
-def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(LockError, match=r"not a directory|file exists"),
@@ -217,7 +217,7 @@ ITEMS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), max_size=12
 
 
 @given(ITEMS, st.none() | st.integers(0, 60), st.none() | st.integers(0, 300))
-def test_what_stays_is_young_and_small_enough_and_younger_than_what_goes(
+def test_remaining_entries_fit_the_limits_and_are_younger_than_removed_ones(
     found: list[CacheEntry], older_than: int | None, most: int | None
 ) -> None:
     going = select_entries(found, 100.0, older_than, most)

@@ -54,7 +54,7 @@ def new_ones(folder: Path) -> list[Path]:
     return list(folder.rglob(".new-*"))
 
 
-def test_a_wheel_is_kept_by_scheme_with_what_it_says(
+def test_a_wheel_is_stored_by_scheme_with_its_metadata(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     files = {
@@ -83,7 +83,7 @@ def test_a_wheel_is_kept_by_scheme_with_what_it_says(
     assert store.get(sha256(wheel), python) == stored
 
 
-def test_what_does_not_compile_is_kept_as_it_is(
+def test_source_that_does_not_compile_is_stored_unchanged(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     wheel = tiny_wheel(tmp_path, {"old.py": "print 'two'\n", "new.py": "\n"})
@@ -151,7 +151,7 @@ def test_commands_that_are_none_are_refused(
         store.add(wheel, sha256(wheel), python)
 
 
-def test_what_record_does_not_promise_is_refused(
+def test_files_missing_from_record_are_refused(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     for record in ["", record_row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
@@ -160,7 +160,7 @@ def test_what_record_does_not_promise_is_refused(
             store.add(wheel, sha256(wheel), python)
 
 
-def test_what_is_no_wheel_at_all_is_refused(
+def test_a_file_that_is_no_wheel_is_refused(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter
 ) -> None:
     good = tiny_wheel(tmp_path / "good", {"tiny.py": "x = 1\n" * 1000}).read_bytes()

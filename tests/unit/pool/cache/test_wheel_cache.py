@@ -89,7 +89,7 @@ def test_a_key_is_the_same_in_any_order_and_any_process() -> None:
     assert first.final_digest([one, two]) == second.final_digest([two, one])
 
 
-def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
+def test_each_input_of_a_wheel_changes_its_key() -> None:
     recipes = [
         make_cache_key(),
         make_cache_key("tree:2"),
@@ -131,7 +131,7 @@ def test_whatever_decides_on_a_wheel_changes_its_key() -> None:
         "FC",
     ],
 )
-def test_what_compilers_and_build_tools_read_counts(name: str) -> None:
+def test_inputs_of_compilers_and_build_tools_change_the_key(name: str) -> None:
     assert select_build_variables({name: "1"}, "flash-attn") == {name: "1"}
 
 
@@ -161,7 +161,7 @@ def test_job_counts_credentials_and_the_rest_do_not_count(name: str) -> None:
 # Finding and storing
 
 
-def test_what_was_stored_is_found(cache: WheelCache, wheel: Path) -> None:
+def test_a_stored_wheel_is_found(cache: WheelCache, wheel: Path) -> None:
     assert cache.read_hook_requires(make_cache_key()) is None
     assert cache.find(make_cache_key().final_digest([])) is None
     stored = store(cache, wheel)
@@ -226,7 +226,7 @@ def test_a_wheel_that_cannot_be_read_leaves_nothing(cache: WheelCache, tmp_path:
 
 
 @pytest.mark.parametrize("how", ["truncated", "replaced", "missing", "json", "empty"])
-def test_a_damaged_entry_is_told_once_and_can_be_stored_again(
+def test_a_damaged_entry_is_reported_once_and_can_be_stored_again(
     cache: WheelCache, wheel: Path, tmp_path: Path, how: str
 ) -> None:
     path = store(cache, wheel).path
@@ -257,7 +257,7 @@ def test_a_wheel_that_was_pruned_is_no_damage(cache: WheelCache, wheel: Path) ->
     assert cache.find(make_cache_key().final_digest([])) is None
 
 
-def test_a_broken_note_of_what_was_asked_is_none(
+def test_a_damaged_note_of_the_request_is_none(
     cache: WheelCache, wheel: Path, tmp_path: Path
 ) -> None:
     store(cache, wheel)
@@ -301,7 +301,7 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
     assert len(list(cache.entries())) == 1
 
 
-async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: Path) -> None:
+async def test_a_waiter_for_the_same_wheel_finds_it(cache: WheelCache, wheel: Path) -> None:
     """One builds with the lock, the other gets the lock and finds what was built."""
     builder, other = LockQueue(LockFile), LockQueue(LockFile)
     path = cache.lock_path(make_cache_key())
@@ -317,7 +317,7 @@ async def test_who_waits_for_the_same_wheel_finds_it(cache: WheelCache, wheel: P
 # Metadata of sources
 
 
-def test_what_a_source_says_of_itself_is_kept_by_its_fingerprint(cache: WheelCache) -> None:
+def test_metadata_of_a_source_is_stored_by_its_fingerprint(cache: WheelCache) -> None:
     project = Project(requires=("setuptools",), backend="b", backend_path=(".",), name="some")
     cache.store_project("sha256:1:sub/folder", project)
     assert cache.read_project("sha256:1:sub/folder") == project

@@ -36,7 +36,7 @@ async def test_it_is_let_finish_even_when_cancelled_twice(fails: bool) -> None:
         assert done.is_set()
 
 
-async def test_what_it_raises_is_raised() -> None:
+async def test_an_exception_of_the_function_is_raised() -> None:
     with ThreadPoolExecutor(1) as executor:
         assert await in_thread(executor, len, "abc") == 3
         with pytest.raises(TypeError):

@@ -174,7 +174,7 @@ def test_remove_tree_removes_a_file_and_accepts_a_missing_path(tmp_path: Path) -
     assert names(tmp_path) == []
 
 
-def test_remove_tree_returns_what_it_could_not_remove(
+def test_remove_tree_returns_paths_it_could_not_remove(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = tmp_path / "tree"
@@ -220,7 +220,7 @@ def test_remove_tree_gives_folders_their_modes_back(plain_user: Path, mode: int)
     outside.chmod(0o755)
 
 
-def test_remove_tree_names_what_another_user_protects(plain_user: Path) -> None:
+def test_remove_tree_names_paths_protected_by_another_user(plain_user: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("needs root to make a folder of another user")
     tree = plain_user / "tree"

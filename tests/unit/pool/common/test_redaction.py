@@ -29,7 +29,7 @@ from tests.support.build_keys import build_key
         ("me@host and token=x", "me@host and token=x"),
     ],
 )
-def test_urls_are_told_without_credentials(text: str, shown: str) -> None:
+def test_urls_are_shown_without_credentials(text: str, shown: str) -> None:
     assert redact_urls(text) == shown
     assert clean_line(f"\x1b[1m{text}\x1b[0m".encode()) == shown
 
@@ -46,11 +46,11 @@ def test_urls_are_told_without_credentials(text: str, shown: str) -> None:
         (["-C", "jobs=2", "./tokenizer"], ["-C", "jobs=2", "./tokenizer"]),
     ],
 )
-def test_command_lines_are_told_without_secrets(words: list[str], shown: list[str]) -> None:
+def test_command_lines_are_shown_without_secrets(words: list[str], shown: list[str]) -> None:
     assert list(redact_args(words)) == shown
 
 
-def test_settings_are_told_without_secrets() -> None:
+def test_settings_are_shown_without_secrets() -> None:
     settings: dict[str, str | list[str]] = {
         "my-token": ["a", "b"],
         "Secret": "c",

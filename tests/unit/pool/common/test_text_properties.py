@@ -56,7 +56,7 @@ def test_no_control_gets_through(line: bytes) -> None:
 
 
 @given(st.lists(NASTY, max_size=6))
-def test_a_tail_tells_the_same_however_the_log_grew(pieces: list[bytes]) -> None:
+def test_a_tail_is_the_same_however_the_log_grew(pieces: list[bytes]) -> None:
     with TemporaryDirectory() as folder:
         log = Path(folder, "log")
         tail, last = LogTail(log), None

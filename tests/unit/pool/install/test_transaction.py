@@ -97,7 +97,7 @@ def test_a_reinstallation_changes_only_metadata(yard: Yard) -> None:
     assert content(yard.env.prefix) == before
 
 
-def test_files_of_users_are_kept(yard: Yard) -> None:
+def test_files_of_users_are_preserved(yard: Yard) -> None:
     yard.put(yard.wheel("x", "1.0", OLD))
     mine = [yard.site / "x/mine.py", yard.site / "gone/mine.txt", yard.bin / "mine"]
     for path in mine:

@@ -136,7 +136,7 @@ def check(yard: Yard, model: Model) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(sets=sets, mine=mine, exchanges=st.booleans(), failing=st.integers(0, 30))
-def test_any_sequence_of_sets_leaves_what_the_model_says(
+def test_any_sequence_of_sets_leaves_the_state_of_the_model(
     yard: Yard, sets: Sets, mine: Files, exchanges: bool, failing: int
 ) -> None:
     """Refused sets, and sets of which one step fails, change nothing; the next one works."""

@@ -98,7 +98,7 @@ def test_lists_add_up_over_the_tools(home: Home) -> None:
     assert settings.indexes[-1] == "https://f.test"
 
 
-def test_without_an_index_none_is_asked(home: Home) -> None:
+def test_without_an_index_none_is_queried(home: Home) -> None:
     for environ in ({"PIP_NO_INDEX": "yes"}, {"UV_NO_INDEX": "1"}, {"WHEELPOOL_NO_INDEX": "true"}):
         assert home.settings(**environ).indexes == ()
     assert home.flagged(IndexOverrides(no_index=True)).description == "nowhere (no index is set)"

@@ -212,13 +212,13 @@ def test_a_lock_for_others_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, reason: str) -> None:
+def test_invalid_pylock_names_the_error(tmp_path: Path, text: str, reason: str) -> None:
     make_tree(tmp_path, "tree")
     make_sdist(tmp_path, "s")
     assert reason in refusal(tmp_path, text, "")
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LockFileError, match="no such file or directory") as caught:
         read_lock(tmp_path / "pylock.toml", INTERPRETER)
     assert caught.value.exit_code == 2

@@ -54,7 +54,7 @@ def test_a_file_of_another_name_is_refused() -> None:
     assert caught.value.exit_code == 2
 
 
-def test_a_group_brings_along_what_it_includes(tmp_path: Path) -> None:
+def test_a_group_adds_its_included_groups(tmp_path: Path) -> None:
     path = write(tmp_path, GROUPS)
     wishes = read_dependency_group(path, "tEST")
     assert names(wishes) == ["pytest>=8", "mypy", 'six[x]; python_version > "3"']
@@ -69,21 +69,21 @@ def test_a_group_brings_along_what_it_includes(tmp_path: Path) -> None:
         ("shape", "a string rather than a list"),
     ],
 )
-def test_wrong_groups_are_said(tmp_path: Path, group: str, reason: str) -> None:
+def test_invalid_groups_are_reported(tmp_path: Path, group: str, reason: str) -> None:
     with pytest.raises(RequirementsFileError) as caught:
         read_dependency_group(write(tmp_path, GROUPS), group)
     assert reason in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/pyproject.toml [dependency-groups] {group}: ")
 
 
-def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
+def test_several_errors_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         read_dependency_group(write(tmp_path, GROUPS), "bad")
     assert len(caught.value.exceptions) == 2
     assert all("\n" not in str(one) for one in caught.value.exceptions)
 
 
-def test_an_unknown_group_tells_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_group_lists_the_existing_groups(tmp_path: Path) -> None:
     path = write(tmp_path, GROUPS)
     with pytest.raises(RequirementsFileError, match="has no dependency group 'tests'") as caught:
         read_dependency_group(path, "tests")
@@ -97,17 +97,17 @@ def test_an_unknown_group_tells_those_there_are(tmp_path: Path) -> None:
     ("text", "reason"),
     [("[", "not valid TOML"), ("dependency-groups = 1", "dependency-groups must be a table")],
 )
-def test_a_broken_file_is_said(tmp_path: Path, text: str, reason: str) -> None:
+def test_an_invalid_file_is_reported(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(RequirementsFileError, match=reason):
         read_dependency_group(write(tmp_path, text), "test")
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RequirementsFileError, match="no such file or directory"):
         read_dependency_group(tmp_path / "pyproject.toml", "test")
 
 
-def test_names_written_twice_are_said(tmp_path: Path) -> None:
+def test_duplicate_names_are_reported(tmp_path: Path) -> None:
     with pytest.raises(RequirementsFileError, match="Duplicate"):
         read_dependency_group(write(tmp_path, "[dependency-groups]\na_b = []\na-b = []\n"), "a.b")
 
@@ -151,7 +151,7 @@ def test_dynamic_dependencies_are_not_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dependencies", ['"six"', "[1]", '["six=1"]', '["./six"]'])
-def test_wrong_dependencies_are_said(tmp_path: Path, dependencies: str) -> None:
+def test_invalid_dependencies_are_reported(tmp_path: Path, dependencies: str) -> None:
     write(tmp_path, f'[project]\nname = "a"\ndependencies = {dependencies}\n')
     with pytest.raises(RequirementsFileError, match=r"\[project\] dependencies: ") as caught:
         read_dependencies(tmp_path)

@@ -90,11 +90,11 @@ def test_set_variables_are_replaced(tmp_path: Path) -> None:
         b"six\r\n# x\r",
     ],
 )
-def test_the_encoding_is_told_by_a_mark_or_a_line(tmp_path: Path, data: bytes) -> None:
+def test_the_encoding_is_read_from_a_bom_or_a_line(tmp_path: Path, data: bytes) -> None:
     assert names(read(tmp_path, data)) == ["six"]
 
 
-def test_what_is_no_text_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_reported(tmp_path: Path) -> None:
     assert "r.txt: not readable as text: 'utf-8' codec" in wrong(tmp_path, b"# \xe4\nsix")[0]
     assert "no encoding called klingon" in wrong(tmp_path, "# coding: klingon\n")[0]
 
@@ -236,7 +236,7 @@ def test_options_are_settings(tmp_path: Path) -> None:
         ("--no-binary :all:\n--no-binary :none:", set(), set()),
     ],
 )
-def test_formats_are_told_in_order(
+def test_format_options_apply_in_order(
     tmp_path: Path, text: str, no_binary: set[str], only_binary: set[str]
 ) -> None:
     said = read(tmp_path, text)
@@ -244,13 +244,13 @@ def test_formats_are_told_in_order(
     assert said.formats.only_binary == only_binary
 
 
-def test_formats_go_on_from_what_was_said_before(tmp_path: Path) -> None:
+def test_format_options_continue_from_earlier_ones(tmp_path: Path) -> None:
     before = FormatControl(no_binary=frozenset({"a", "b"}))
     said = read(tmp_path, "--only-binary a", formats=before)
     assert said.formats == FormatControl(no_binary=frozenset("b"), only_binary=frozenset("a"))
 
 
-def test_one_hash_asks_for_all(tmp_path: Path) -> None:
+def test_one_hash_requires_hashes_for_all(tmp_path: Path) -> None:
     text = f"six==1 --hash=sha256:{A} \\\n --hash=sha512:{C}\nattrs==1\n-e ./a-1.0\n"
     make_tree(tmp_path, "a")
     assert wrong(tmp_path, text) == [
@@ -319,7 +319,7 @@ def test_wrong_constraints_are_named(tmp_path: Path, line: str, reason: str) -> 
     assert reason in message
 
 
-def test_all_wrong_lines_are_told_together(tmp_path: Path) -> None:
+def test_all_invalid_lines_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("six=1\n")
     messages = wrong(tmp_path, "a b\n-r b.txt\n--what\n")
     assert [message.partition(": ")[0] for message in messages] == ["r.txt:1", "b.txt:1", "r.txt:3"]

@@ -93,7 +93,7 @@ PIECES = st.sampled_from(
 @example("-c ~nobody/x\n-f \0")
 @example("-r \0")
 @example("file:%00")
-def test_any_text_is_read_or_told_to_be_wrong_in_one_line(text: str) -> None:
+def test_any_text_is_parsed_or_refused_in_one_line(text: str) -> None:
     try:
         read(text)
     except (RequirementsFileError, ExceptionGroup) as problem:

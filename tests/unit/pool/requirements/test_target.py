@@ -68,11 +68,11 @@ def test_a_folder_that_is_no_project_does_not_hide_a_requirement(tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["./liib", "liib/x", "six-1.0.tar.gz", "~/nothing/here", ".x", "a\0/b"]
 )
-def test_a_path_that_is_not_there_is_said(tmp_path: Path, text: str) -> None:
+def test_a_missing_path_is_reported(tmp_path: Path, text: str) -> None:
     assert refusal(text, tmp_path) == f"{text}: no such file or directory"
 
 
-def test_files_that_are_no_sdist_are_said(tmp_path: Path) -> None:
+def test_files_that_are_no_sdist_are_reported(tmp_path: Path) -> None:
     (tmp_path / "setup.py").touch()
     (tmp_path / "a.whl").touch()
     assert "not the name of a wheel" in refusal("a.whl", tmp_path)
@@ -81,12 +81,12 @@ def test_files_that_are_no_sdist_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["six=", "six==", "a b", "==1", "-x", "six>=1;"])
-def test_words_that_are_nothing_are_said(tmp_path: Path, text: str) -> None:
+def test_invalid_words_are_reported(tmp_path: Path, text: str) -> None:
     message = refusal(text, tmp_path)
     assert message.startswith(f"{text!r}: neither an existing path nor a requirement: ")
 
 
-def test_empty_and_endless_words_are_said(tmp_path: Path) -> None:
+def test_empty_and_overlong_words_are_reported(tmp_path: Path) -> None:
     assert "empty" in refusal(" ", tmp_path)
     assert isinstance(parse_target("a" * 300, tmp_path), RequirementTarget)
     assert "name too long" in refusal("./" + "a" * 300, tmp_path)
@@ -155,7 +155,7 @@ def test_urls_are_taken_apart(tmp_path: Path, text: str, target: UrlTarget | Git
     assert parse_target(text, tmp_path) == target
 
 
-def test_what_is_said_beside_a_url_is_kept(tmp_path: Path) -> None:
+def test_options_beside_a_url_are_preserved(tmp_path: Path) -> None:
     url = f"https://x.test/a-1.tar.gz#sha256={DIGEST.upper()}&sha512=ab"
     named = parse_target_and_extras(f"a[B_c] @ {url} ; python_version > '3'", tmp_path)
     assert named.extras == {"b-c"}
@@ -172,7 +172,7 @@ def test_labels_have_no_credentials(tmp_path: Path) -> None:
         assert parse_target(text, tmp_path).label == text.replace("me:secret", "***")
 
 
-def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
+def test_file_urls_resolve_to_their_path(tmp_path: Path) -> None:
     tree, sdist = make_tree(tmp_path / "my trees", "a"), make_sdist(tmp_path, "b")
     wheel = make_wheel(tmp_path, "c")
     for text in (tree.as_uri(), f"a @ {tree.as_uri()}", "file:my%20trees/a-1.0"):
@@ -214,7 +214,9 @@ def test_file_urls_are_what_they_point_at(tmp_path: Path) -> None:
         ("a @ ", "neither an existing path"),
     ],
 )
-def test_urls_that_cannot_be_built_from_are_said(tmp_path: Path, text: str, reason: str) -> None:
+def test_urls_that_cannot_be_built_from_are_reported(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     message = refusal(text, tmp_path)
     assert reason in message
     assert "secret" not in message

@@ -50,7 +50,7 @@ def test_a_tar_goes_before_a_zip() -> None:
     assert best("a", make_index_file("a-1.zip"), make_index_file("a-1.tar.gz")) == "a-1.tar.gz"
 
 
-def test_pre_releases_count_when_asked_for_or_alone() -> None:
+def test_pre_releases_count_when_requested_or_the_only_ones() -> None:
     files = [make_index_file("a-1.tar.gz"), make_index_file("a-2rc1.tar.gz")]
     assert best("a", *files) == "a-1.tar.gz"
     assert best("a>=2rc1", *files) == "a-2rc1.tar.gz"
@@ -64,11 +64,11 @@ def test_yanked_files_count_only_when_pinned() -> None:
     assert "all such versions were yanked: 2" in refusal("a>1", *files)
 
 
-def test_an_unknown_project_is_said_with_where_it_was_looked_for() -> None:
+def test_an_unknown_project_is_reported_with_the_searched_places() -> None:
     assert "no project of that name was found looked at the indexes" in refusal("nope")
 
 
-def test_a_missing_version_is_said_with_those_there_are() -> None:
+def test_a_missing_version_is_reported_with_the_existing_ones() -> None:
     files = [make_index_file(f"a-1.{n}.tar.gz") for n in range(8)]
     assert "no such version; there are 1.7, 1.6, 1.5, 1.4, 1.3 and 3 more" in refusal("a>2", *files)
 
@@ -89,7 +89,7 @@ def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
     assert order == [names[3], names[2], names[1], names[0]]
 
 
-def test_nonsense_in_requires_python_stops_nobody() -> None:
+def test_an_invalid_requires_python_is_ignored() -> None:
     assert best("a", make_index_file("a-1.tar.gz", requires_python=">=3.x.y")) == "a-1.tar.gz"
 
 

@@ -45,7 +45,7 @@ def test_each_newer_version_has_its_reason() -> None:
     )
 
 
-def test_of_many_newer_versions_the_newest_are_told() -> None:
+def test_of_many_newer_versions_the_newest_are_named() -> None:
     files = [make_index_file(f"a-{number}-py3-none-any.whl") for number in range(1, 10)]
     told = picked("a==1", *files)
     assert len(told.passed_over) == 6
@@ -58,7 +58,7 @@ def test_formats_are_a_reason() -> None:
     assert told.passed_over == ("2: no file of it can be used here",)
 
 
-def test_what_was_there_is_told_as_that() -> None:
+def test_an_installed_version_is_explained_as_installed() -> None:
     name = canonicalize_name("a")
     kept = {name: InstalledDist(name=name, version="1", metadata="")}
     told = picked("a", make_index_file("a-2.tar.gz"), installed=kept)

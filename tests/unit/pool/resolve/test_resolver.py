@@ -101,7 +101,7 @@ def test_nothing_needs_nothing(world: World) -> None:
     assert world.resolved() == ([], [])
 
 
-def test_what_is_missing_is_asked_for_in_batches(world: World) -> None:
+def test_missing_metadata_is_requested_in_batches(world: World) -> None:
     world.has(wheel("a", "1"), "c", "d")
     world.has(wheel("b", "1"))
     world.has(wheel("c", "1"))
@@ -139,7 +139,7 @@ def test_markers_are_those_of_the_target(world: World) -> None:
     assert all("w" not in missing.pages for missing in asked)
 
 
-def test_extras_bring_what_they_name(world: World) -> None:
+def test_extras_add_their_requirements(world: World) -> None:
     world.has(wheel("a", "1"), 'b; extra == "fast-one"', 'c; extra == "other"', "d")
     for name in "bd":
         world.has(wheel(name, "1"))
@@ -153,7 +153,7 @@ def test_an_extra_of_itself_is_followed(world: World) -> None:
     assert world.resolved("a[all]")[0] == [wheel("a", "1"), wheel("b", "1")]
 
 
-def test_what_exists_only_as_an_sdist_is_asked_for_to_be_built(world: World) -> None:
+def test_a_project_with_only_an_sdist_is_requested_as_a_build(world: World) -> None:
     world.has("a-1.tar.gz", "b")
     world.has(wheel("b", "1"))
     files, asked = world.resolved("a")
@@ -181,7 +181,7 @@ def test_a_wheel_goes_before_the_sdist_of_its_version(world: World) -> None:
     assert world.resolved("a")[0] == [wheel("a", "1")]
 
 
-def test_a_wheel_that_tells_only_inside_which_python_it_needs_is_left(world: World) -> None:
+def test_a_wheel_with_requires_python_only_in_its_metadata_is_skipped(world: World) -> None:
     world.has(wheel("a", "2"), python=">=3.12")
     world.has(wheel("a", "1"), python=">=3.9")
     assert world.resolved("a")[0] == [wheel("a", "1")]
@@ -194,7 +194,7 @@ def test_a_circle_of_requirements_is_no_trouble(world: World) -> None:
     assert world.resolved("a")[0] == [wheel("a", "1"), wheel("b", "1")]
 
 
-def test_a_conflict_says_who_asked_for_what(world: World) -> None:
+def test_a_conflict_names_each_requirement_and_its_parent(world: World) -> None:
     world.has(wheel("a", "1"), "c>=2")
     world.has(wheel("b", "1"), "c<2")
     world.has(wheel("c", "1"))
@@ -247,7 +247,7 @@ def kept(name: str, version: str, *requires: str) -> dict[Any, InstalledDist]:
     return {canonical: InstalledDist(name=canonical, version=version, metadata=metadata)}
 
 
-def test_what_is_pointed_at_is_taken_whatever_the_index_has(world: World) -> None:
+def test_a_direct_url_is_taken_regardless_of_the_index(world: World) -> None:
     world.has(wheel("a", "1"), "c>=1")
     world.has(wheel("c", "9"))
     world.points(URL, "c", "1.5", "d; extra == 'fast'")
@@ -277,7 +277,7 @@ def test_constraints_bind_without_asking(world: World) -> None:
     assert "the project needs c>=2" in refused
 
 
-def test_the_environments_own_is_kept_where_it_fits(world: World) -> None:
+def test_the_installed_version_is_preferred_where_it_fits(world: World) -> None:
     world.has(wheel("a", "1"), "c")
     world.has(wheel("c", "2"), "e")
     world.has(wheel("d", "1"))
@@ -301,7 +301,7 @@ def test_formats_are_as_with_pip(world: World) -> None:
     assert "--no-binary forbids" in world.refusal("a>=2", formats=FormatControl(no_binary=a))
 
 
-def test_what_is_to_be_built_has_an_sdist_where_there_is_one(world: World) -> None:
+def test_a_build_uses_an_sdist_where_one_exists(world: World) -> None:
     world.has(wheel("a", "2"))
     world.has("a-1.tar.gz")
     world.has(wheel("b", "2"))
@@ -329,7 +329,7 @@ def test_pre_releases_count_where_all_may(world: World) -> None:
     assert world.chosen("a", pre=True) == ["a 2rc1"]
 
 
-def test_what_was_chosen_before_is_chosen_again(world: World) -> None:
+def test_earlier_choices_are_repeated(world: World) -> None:
     world.has(wheel("a", "1"))
     world.has(wheel("a", "2"))
     preferred = {canonicalize_name("a"): Version("1")}
@@ -344,7 +344,7 @@ def test_without_dependencies_only_names_count(world: World) -> None:
     assert [missing.pages for missing in asked] == [("a",)]
 
 
-def test_it_is_told_who_asked_and_what_each_brings(world: World) -> None:
+def test_the_result_names_parents_and_requirements(world: World) -> None:
     world.has(wheel("a", "1"), "b[x]>=1")
     world.has(wheel("b", "1"), "c; extra == 'x'")
     world.has(wheel("c", "1"))
@@ -356,7 +356,7 @@ def test_it_is_told_who_asked_and_what_each_brings(world: World) -> None:
     assert answer.closure([b]) == {b, c}
 
 
-def test_versions_that_need_what_was_ruled_out_are_not_tried_one_by_one(world: World) -> None:
+def test_versions_that_need_an_excluded_version_are_not_tried_one_by_one(world: World) -> None:
     for number in range(1, 40):
         world.has(wheel("a", f"1.{number}"))
         world.has(wheel("b", f"2.{number}"), "a>=2")
@@ -371,7 +371,7 @@ def test_versions_that_need_what_was_ruled_out_are_not_tried_one_by_one(world: W
 
 
 @pytest.mark.parametrize("dep", ["dep", "dep @ https://x.test/dep-1.zip"])
-def test_where_all_need_hashes_so_does_what_comes_along(world: World, dep: str) -> None:
+def test_required_hashes_apply_to_dependencies(world: World, dep: str) -> None:
     world.has(wheel("top", "1"), dep)
     world.has(wheel("dep", "1"))
     world.points("https://x.test/dep-1.zip", "dep", "1")

@@ -91,7 +91,9 @@ async def test_without_retries_there_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("builds", [1, 3])
-async def test_who_needs_a_nested_build_waits_for_its_next_try(tmp_path: Path, builds: int) -> None:
+async def test_a_build_waits_for_the_next_try_of_its_nested_build(
+    tmp_path: Path, builds: int
+) -> None:
     make_sdist(tmp_path / "links", "helper", backend=hungry(tmp_path / "n", 2))
     trees = [make_tree(tmp_path, f"t{n}", build_requires=["helper"]) for n in range(3)]
     code, state = await run_pool(make_settings(tmp_path, jobs=4, builds=builds), *trees)
@@ -162,9 +164,7 @@ async def test_a_cancelled_second_try_is_the_end_of_it(tmp_path: Path) -> None:
     assert state.totals == {pool.Outcome.CANCELLED: 1}
 
 
-def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_third_time_alone() -> (
-    None
-):
+def test_an_evicted_build_is_retried_regardless_of_retries_and_the_third_time_alone() -> None:
     attempt, seen = None, list[tuple[int, bool]]()
     for _ in range(4):
         attempt = next_retry(EVICTED, attempt, 8, 0)
@@ -178,7 +178,7 @@ def test_what_made_room_is_built_again_whatever_retries_are_allowed_and_the_thir
     )
 
 
-def test_what_made_room_and_then_runs_out_of_memory_is_tried_alone() -> None:
+def test_an_evicted_build_that_runs_out_of_memory_is_tried_alone() -> None:
     room = next_retry(EVICTED, None, 2, 2)
     assert room is not None
     assert describe_retry(room).endswith("so it is built again when there is room, with 1 job")

@@ -31,7 +31,7 @@ at_work = st.builds(
 
 
 @given(st.lists(at_work, unique_by=lambda one: one.key, max_size=8))
-def test_who_has_worked_longest_goes_on_and_so_does_who_is_alone(
+def test_the_longest_running_build_and_an_exclusive_build_continue(
     all_: list[EvictionCandidate[int]],
 ) -> None:
     who = choose_victim(all_)
@@ -201,7 +201,7 @@ class Run:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(builds, min_size=2, max_size=9), st.lists(builds, min_size=3, max_size=3), commands)
-def test_all_get_built_whatever_grows_dies_and_is_changed(
+def test_all_are_built_despite_growth_deaths_and_changes(
     given_: list[dict[str, Any]],
     nested: list[dict[str, Any]],
     told: list[tuple[int, tuple[str, int]]],

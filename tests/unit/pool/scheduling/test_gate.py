@@ -31,7 +31,7 @@ async def full(cap: int = 1) -> tuple[Gate, asyncio.Task[int], asyncio.Task[int]
     return gate, *waiters
 
 
-async def test_a_free_slot_is_had_without_giving_way() -> None:
+async def test_a_free_slot_is_acquired_without_yielding() -> None:
     gate = Gate(2)
     assert await gate.acquire("a", FIRST) == 1
     assert await gate.acquire("b", FIRST) == 2
@@ -92,7 +92,7 @@ async def test_let_in_after_being_cancelled_passes_the_slot_on() -> None:
     assert gate.running == ("c",)
 
 
-async def test_all_who_were_let_in_and_cancelled_at_once_leave_all_slots_free() -> None:
+async def test_admitted_waiters_cancelled_at_once_leave_all_slots_free() -> None:
     gate, b, c = await full(cap=2)
     gate.release("in1")
     gate.release("in2")
@@ -133,7 +133,7 @@ async def test_growing_lets_in_and_shrinking_drains() -> None:
     assert await c == 1
 
 
-async def test_paused_lets_nobody_in_and_resuming_brings_the_cap_back() -> None:
+async def test_pause_admits_no_waiter_and_resume_restores_the_cap() -> None:
     gate, b, c = await full(cap=2)
     gate.pause()
     gate.release("in1")

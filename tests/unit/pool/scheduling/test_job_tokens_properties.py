@@ -131,9 +131,7 @@ TestBuilds.settings = settings(max_examples=100, stateful_step_count=40, deadlin
 
 
 @given(cap=st.integers(1, 6), steps=st.lists(st.integers(-1, 5), max_size=20))
-def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
-    cap: int, steps: list[int]
-) -> None:
+def test_unread_bytes_are_removed_and_lend_no_tokens(cap: int, steps: list[int]) -> None:
     jobs: JobTokens[str] = JobTokens(cap)
     jobs.request("forger", max_jobs=99)
     jobs.admit()
@@ -149,7 +147,7 @@ def test_bytes_that_were_never_read_are_taken_out_and_lend_nobody_more(
 
 
 @given(cap=st.integers(2, 12), builds=st.integers(2, 5))
-def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int) -> None:
+def test_a_late_client_gets_a_fair_share_of_the_first(cap: int, builds: int) -> None:
     jobs: JobTokens[int] = JobTokens(cap)
     pipes: Counter[int] = Counter()
     working: Counter[int] = Counter()
@@ -181,7 +179,7 @@ def test_who_comes_late_gets_a_fair_share_of_who_was_first(cap: int, builds: int
 
 
 @given(cap=st.integers(2, 8), idle=st.integers(1, 6))
-def test_who_reads_gets_every_token_though_others_leave_theirs(cap: int, idle: int) -> None:
+def test_a_reader_gets_every_token_that_others_leave(cap: int, idle: int) -> None:
     jobs: JobTokens[int] = JobTokens(cap)
     pipes: Counter[int] = Counter()
     builds = range(min(idle + 1, cap))

@@ -60,7 +60,7 @@ async def test_all_but_one_token_come_and_are_free_again_when_the_build_ends(
             assert not granted.fifo.exists()
 
 
-async def test_who_comes_waits_until_a_job_is_free(tmp_path: Path) -> None:
+async def test_a_client_waits_until_a_job_is_free(tmp_path: Path) -> None:
     jobserver: Jobserver[BuildId] = Jobserver(JobTokens(2))
     waited = asyncio.Event()
     order = []
@@ -104,7 +104,7 @@ async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_writte
         os.close(pipe)
 
 
-async def test_bytes_that_were_never_read_give_nobody_more_than_there_is(tmp_path: Path) -> None:
+async def test_unread_bytes_do_not_add_tokens(tmp_path: Path) -> None:
     jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
     async with running(jobserver):
@@ -144,7 +144,7 @@ async def test_sixty_four_builds_come_and_go_with_two_jobs(tmp_path: Path) -> No
     assert (jobs.used, most) == (0, 2)
 
 
-async def test_who_is_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_client_cancelled_while_it_waits_leaves_nothing(tmp_path: Path) -> None:
     jobs: JobTokens[BuildId] = JobTokens(1)
     jobserver, waited = Jobserver(jobs), asyncio.Event()
     async with running(jobserver):

@@ -34,7 +34,7 @@ def test_the_lowest_free_slot_is_given() -> None:
     assert limiter.running == {"c": 3, "e": 1}
 
 
-def test_a_smaller_cap_drains_without_putting_anybody_out() -> None:
+def test_a_smaller_cap_drains_without_evicting_holders() -> None:
     limiter: Limiter[str] = Limiter(3)
     for who in "abcd":
         limiter.request(who, (0,))
@@ -51,13 +51,13 @@ def test_a_larger_cap_lets_in_at_once() -> None:
     assert limiter.resize(3) == ["b", "c"]
 
 
-def test_a_cap_of_nought_lets_nobody_in() -> None:
+def test_a_cap_of_zero_admits_no_waiter() -> None:
     limiter: Limiter[str] = Limiter(0)
     assert limiter.request("a", (0,)) == []
     assert limiter.resize(1) == ["a"]
 
 
-def test_who_withdraws_is_passed_over_even_if_they_come_back() -> None:
+def test_a_withdrawn_waiter_is_passed_over_even_if_it_returns() -> None:
     limiter: Limiter[str] = Limiter(1)
     for who in "abc":
         limiter.request(who, (0,))
@@ -79,7 +79,7 @@ def test_a_second_request_and_the_leaving_of_a_stranger_are_refused() -> None:
         limiter.remove("c")
 
 
-def test_waiters_who_withdrew_are_not_kept_for_ever() -> None:
+def test_withdrawn_waiters_are_removed() -> None:
     limiter: Limiter[int] = Limiter(0)
     for who in range(10_000):
         limiter.request(who, (0,))
@@ -87,7 +87,7 @@ def test_waiters_who_withdrew_are_not_kept_for_ever() -> None:
     assert len(limiter._groups[None].heap) < 100
 
 
-def test_who_asks_to_be_alone_waits_for_all_and_is_passed_by_nobody_behind() -> None:
+def test_an_exclusive_waiter_waits_for_all_holders_and_is_not_overtaken() -> None:
     limiter: Limiter[str] = Limiter(3)
     for who in "ab":
         limiter.request(who, (0,))
@@ -99,7 +99,7 @@ def test_who_asks_to_be_alone_waits_for_all_and_is_passed_by_nobody_behind() -> 
     assert limiter.remove("x") == ["e", "d"]
 
 
-def test_two_who_want_to_be_alone_go_one_after_the_other() -> None:
+def test_two_exclusive_waiters_run_one_after_the_other() -> None:
     limiter: Limiter[str] = Limiter(2)
     limiter.request("x", (0,), exclusive=True)
     limiter.request("y", (0,), exclusive=True)
@@ -109,7 +109,7 @@ def test_two_who_want_to_be_alone_go_one_after_the_other() -> None:
     assert limiter.remove("y") == ["a"]
 
 
-def test_who_wanted_to_be_alone_and_withdrew_is_in_nobodys_way() -> None:
+def test_a_withdrawn_exclusive_waiter_blocks_no_other() -> None:
     limiter: Limiter[str] = Limiter(2)
     limiter.request("a", (0,))
     limiter.request("x", (0,), exclusive=True)

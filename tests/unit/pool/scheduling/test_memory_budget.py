@@ -7,7 +7,7 @@ from pool.scheduling.memory_budget import MemoryBudget, safety_margin
 GIB = 1 << 30
 
 
-def test_it_is_what_was_asked_for_where_there_is_enough() -> None:
+def test_budget_equals_the_requested_bytes_where_there_is_enough() -> None:
     allowance = MemoryBudget(8 * GIB, free=20 * GIB)
     assert allowance.current == 8 * GIB
     assert allowance.update(1.0, 15 * GIB, 5 * GIB) == 8 * GIB
@@ -18,7 +18,7 @@ def test_a_tenth_is_left_alone_and_2_gib_at_most() -> None:
     assert MemoryBudget(99 * GIB, free=80 * GIB).current == 78 * GIB
 
 
-def test_what_builds_take_does_not_make_it_smaller() -> None:
+def test_memory_of_builds_does_not_lower_the_budget() -> None:
     allowance = MemoryBudget(99 * GIB, free=10 * GIB)
     assert {allowance.update(float(n), (10 - n) * GIB, n * GIB) for n in range(9)} == {9 * GIB}
 

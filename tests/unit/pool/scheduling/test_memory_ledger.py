@@ -15,14 +15,14 @@ def ledger(budget: int | None, **known: int | None) -> MemoryLedger[str]:
     return made
 
 
-def test_who_is_known_fits_by_the_peak_of_earlier_runs() -> None:
+def test_a_build_with_history_fits_by_the_peak_of_earlier_runs() -> None:
     three = ledger(1000, a=400, b=600, c=601)
     three.on_admit("a")
     assert three.fits("b", ["a"])
     assert not three.fits("c", ["a"])
 
 
-def test_while_nobody_runs_anybody_fits() -> None:
+def test_any_build_fits_while_none_runs() -> None:
     assert ledger(10, huge=9000).fits("huge", [])
 
 
@@ -32,7 +32,7 @@ def test_without_a_budget_all_fit() -> None:
     assert both.fits("b", ["a"])
 
 
-def test_who_uses_more_than_expected_has_that_set_aside() -> None:
+def test_use_beyond_the_expectation_is_reserved() -> None:
     both = ledger(1000, a=100, b=500)
     both.on_admit("a")
     both.record_sample({"a": 700 * MIB})
@@ -42,7 +42,7 @@ def test_who_uses_more_than_expected_has_that_set_aside() -> None:
     assert both.expected_peak("a") == 700 * MIB, "it may come to that again"
 
 
-def test_the_first_guess_is_halved_with_each_that_went_well_and_never_below_what_was_seen() -> None:
+def test_the_first_guess_is_halved_by_each_success_down_to_the_measured_peak() -> None:
     some = ledger(4000, a=None, b=None, c=None, d=None)
     assert some.expected_peak("d") == FIRST_GUESS
     some.remove("a", peak=100 * MIB, succeeded=True)
@@ -67,13 +67,13 @@ def test_one_giant_does_not_make_all_others_giants() -> None:
     assert some.expected_peak("last") == 60 * MIB
 
 
-def test_what_was_cached_tells_nothing() -> None:
+def test_cached_builds_do_not_change_the_expectation() -> None:
     some = ledger(4000, a=None, b=None)
     some.remove("a", peak=0, succeeded=False)
     assert some.expected_peak("b") == FIRST_GUESS
 
 
-def test_who_was_ended_is_expected_to_need_what_it_came_to_or_more() -> None:
+def test_a_build_ended_for_memory_is_expected_to_need_its_peak_or_more() -> None:
     some = ledger(4000, a=50)
     some.add("again", 50 * MIB, 700 * MIB)
     some.add("unknown", None, 100 * MIB)

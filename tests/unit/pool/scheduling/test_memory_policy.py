@@ -61,7 +61,7 @@ class Machine:
         ((2, 1), {"stall": 45.0}, "processes waited for memory 45 % of the time", 6),
     ],
 )
-def test_it_is_said_why_a_build_has_to_end(
+def test_eviction_has_a_reason(
     uses: tuple[float, ...], offer: dict[str, float], words: str, seconds: int
 ) -> None:
     machine = Machine(8 * GIB, **offer)
@@ -80,20 +80,20 @@ def test_where_soon_nothing_is_left_one_ends_before_that() -> None:
     assert machine.look(5, 4.2) == "819 MiB of memory left"
 
 
-def test_what_grows_fast_in_its_budget_ends_nobody() -> None:
+def test_fast_growth_within_the_budget_ends_no_build() -> None:
     machine = Machine(64 * GIB, free=10)
     machine.offers(free=3)
     assert not machine.look(4, 3)
 
 
-def test_without_a_budget_nobody_has_to() -> None:
+def test_without_a_budget_no_build_is_ended() -> None:
     machine = Machine(None, free=0.1, scarce=True, stall=90.0)
     assert not any(machine.look(50, 50) for _ in range(20))
     assert machine.memory.recommend_cap(machine.gate) > machine.gate.cap
     assert not machine.told
 
 
-def test_what_others_take_makes_the_budget_smaller_and_ends_nobody() -> None:
+def test_memory_of_other_processes_lowers_the_budget_and_ends_no_build() -> None:
     machine = Machine(8 * GIB)
     assert not machine.look(3, 3)
     machine.offers(free=0.5)

@@ -36,7 +36,7 @@ def test_the_cap_goes_down_by_steps_and_comes_back_after_calm() -> None:
     assert sorted(seen[5:]) == seen[5:]
 
 
-def test_the_cap_goes_below_what_runs_and_never_below_one() -> None:
+def test_the_cap_goes_below_the_running_builds_and_never_below_one() -> None:
     pressure, cap = Pressure(), 64
     cap = pressure.recommend_cap(0.0, under(1.1), running=2, cap=cap)
     assert cap == 1
@@ -58,9 +58,7 @@ def test_far_too_much_is_borne_for_a_moment() -> None:
     assert ends(under(1.3), 12) == [FAR_OVERUSE_SECONDS + each * n for n in range(2)]
 
 
-def test_where_nearly_nothing_is_left_one_ends_at_once_and_then_it_is_seen_what_that_brought() -> (
-    None
-):
+def test_with_little_memory_left_one_build_ends_and_the_effect_is_awaited() -> None:
     assert ends(under(0.2, scarce=True), 7) == [0, SETTLE_SECONDS, 2 * SETTLE_SECONDS]
 
 
@@ -69,11 +67,11 @@ def test_where_all_wait_for_memory_one_ends() -> None:
     assert not ends(under(0.2, stall=CRITICAL_STALL - 1), 60)
 
 
-def test_a_peak_of_a_moment_ends_nobody() -> None:
+def test_a_momentary_peak_ends_no_build() -> None:
     pressure = Pressure()
     loads = [1.4, 1.4, 0.8] * 10
     assert not any(pressure.must_evict(float(at), under(load)) for at, load in enumerate(loads))
 
 
-def test_a_budget_that_sank_for_others_ends_nobody() -> None:
+def test_a_budget_lowered_by_other_processes_ends_no_build() -> None:
     assert not ends(PressureReading(load=3.0, overuse=0.9), 60)

@@ -51,13 +51,17 @@ def test_every_kind_of_sdist_is_unpacked(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("compress", [bytes, bz2.compress])
-def test_the_content_tells_how_a_tar_is_compressed(tmp_path: Path, compress: type[bytes]) -> None:
+def test_the_compression_of_a_tar_is_detected_from_its_content(
+    tmp_path: Path, compress: type[bytes]
+) -> None:
     sdist = make_sdist(tmp_path, "thing")
     sdist.write_bytes(compress(gzip.decompress(sdist.read_bytes())))
     assert unpack(sdist, tmp_path / "src").name == "thing-1.0"
 
 
-def test_times_and_executables_are_kept_and_dangerous_modes_are_not(tmp_path: Path) -> None:
+def test_times_and_executable_bits_are_preserved_and_dangerous_modes_are_not(
+    tmp_path: Path,
+) -> None:
     sdist = write_tar(
         tmp_path / "a-1.tar.gz",
         (member("a-1/setup.py", mode=0o6777), b""),
@@ -221,7 +225,7 @@ MEMBER = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(members=st.lists(MEMBER, max_size=8))
-def test_whatever_an_archive_has_nothing_leaves_the_folder(
+def test_no_member_of_an_archive_leaves_the_folder(
     tmp_path_factory: pytest.TempPathFactory, members: list[tarfile.TarInfo]
 ) -> None:
     here = tmp_path_factory.mktemp("any")

@@ -102,7 +102,7 @@ def test_an_empty_folder_counts(tmp_path: Path) -> None:
     "name",
     ["__pycache__/a.py", "sub/a.pyc", ".hg/store", ".tox/x", ".venv/x", "env/pyvenv.cfg"],
 )
-def test_what_no_build_reads_does_not_count(tmp_path: Path, name: str) -> None:
+def test_files_that_no_build_reads_do_not_change_the_fingerprint(tmp_path: Path, name: str) -> None:
     tree = make(tmp_path / "tree", {"sub/a.py": (b"", False)})
     before = printed(tree)
     make(tree, {name: (b"new", False)})
@@ -157,9 +157,7 @@ def test_a_link_to_a_folder_counts_by_where_it_leads_in_the_tree_only(tmp_path: 
 
 
 @pytest.mark.parametrize("target", ["..", "/", ".tox", "loop"])
-def test_a_link_whose_content_is_not_known_leaves_no_fingerprint(
-    tmp_path: Path, target: str
-) -> None:
+def test_a_link_with_unknown_content_leaves_no_fingerprint(tmp_path: Path, target: str) -> None:
     tree = make(tmp_path / "tree", {".tox/a": (b"", False)})
     (tree / "loop").symlink_to("loop") if target == "loop" else (tree / "link").symlink_to(target)
     assert fingerprint_tree(tree) is None
@@ -196,7 +194,7 @@ def test_special_files_leave_no_fingerprint_and_nothing_hangs(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.parametrize("name", ["sub", "sub/a"])
-def test_what_cannot_be_read_leaves_no_fingerprint(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_leaves_no_fingerprint(tmp_path: Path, name: str) -> None:
     tree = make(tmp_path / "tree", {"sub/a": (b"", False)})
     (tree / name).chmod(0)
     assert fingerprint_tree(tree) is None
@@ -236,7 +234,7 @@ def tree(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "name", ["build/lib/a.py", "src/pkg.egg-info/PKG-INFO", "pkg.egg-info/x", "target/x", "dist/x"]
 )
-def test_a_wheel_is_kept_for_the_tree_with_the_by_products_too(tree: Path, name: str) -> None:
+def test_a_wheel_is_stored_for_the_tree_with_its_by_products_too(tree: Path, name: str) -> None:
     before = content(tree)
     after = content(make(tree, {name: (b"1", False)}))
     assert before.after_build(after) == (before.fingerprint, after.fingerprint)
@@ -244,7 +242,7 @@ def test_a_wheel_is_kept_for_the_tree_with_the_by_products_too(tree: Path, name:
     assert after.after_build(again) == (after.fingerprint, again.fingerprint)
 
 
-def test_a_wheel_is_not_kept_for_a_file_that_it_may_not_have(tree: Path) -> None:
+def test_a_wheel_is_not_stored_for_a_file_it_may_not_contain(tree: Path) -> None:
     """A generated module, or one that was written in the middle of the build: nobody knows."""
     before = content(tree)
     after = content(make(tree, {"src/pkg/_version.py": (b"", False)}))
@@ -253,7 +251,7 @@ def test_a_wheel_is_not_kept_for_a_file_that_it_may_not_have(tree: Path) -> None
 
 
 @pytest.mark.parametrize("how", ["edited", "gone", "mode"])
-def test_a_wheel_of_a_tree_that_changed_meanwhile_is_not_kept(tree: Path, how: str) -> None:
+def test_a_wheel_of_a_tree_that_changed_meanwhile_is_not_stored(tree: Path, how: str) -> None:
     before = content(tree)
     path = tree / "src/pkg/a.py"
     match how:
@@ -266,7 +264,7 @@ def test_a_wheel_of_a_tree_that_changed_meanwhile_is_not_kept(tree: Path, how: s
     assert before.after_build(content(tree)) == ()
 
 
-def test_a_wheel_of_a_tree_that_can_no_longer_be_read_is_not_kept(tree: Path) -> None:
+def test_a_wheel_of_a_tree_that_became_unreadable_is_not_stored(tree: Path) -> None:
     assert content(tree).after_build(None) == ()
 
 
@@ -325,7 +323,9 @@ def repository(tmp_path: Path) -> Path:
     ],
     ids=" ".join,
 )
-def test_what_git_says_counts(repository: Path, where: str, words: list[str]) -> None:
+def test_the_state_of_git_changes_the_fingerprint(
+    repository: Path, where: str, words: list[str]
+) -> None:
     before = printed(repository / where)
     git(repository, *words)
     assert printed(repository / where) != before
@@ -333,7 +333,7 @@ def test_what_git_says_counts(repository: Path, where: str, words: list[str]) ->
 
 @needs_git
 @pytest.mark.parametrize("version", ["2", "3", "4"])
-def test_a_file_that_git_is_told_of_counts(repository: Path, version: str) -> None:
+def test_a_file_added_to_git_changes_the_fingerprint(repository: Path, version: str) -> None:
     git(repository, "update-index", "--index-version", version)
     make(repository, {"pkg/new.py": (b"", False)})
     before = printed(repository / "pkg")
@@ -342,7 +342,7 @@ def test_a_file_that_git_is_told_of_counts(repository: Path, version: str) -> No
 
 
 @needs_git
-def test_what_changes_no_wheel_in_git_does_not_count(repository: Path) -> None:
+def test_git_changes_without_effect_on_wheels_do_not_count(repository: Path) -> None:
     git(repository, "tag", "v1")
     before = printed(repository / "pkg")
     os.utime(repository / "b")
@@ -354,7 +354,7 @@ def test_what_changes_no_wheel_in_git_does_not_count(repository: Path) -> None:
 
 
 @needs_git
-def test_a_wheel_of_a_tree_that_was_committed_meanwhile_is_not_kept(repository: Path) -> None:
+def test_a_wheel_of_a_tree_that_was_committed_meanwhile_is_not_stored(repository: Path) -> None:
     before = content(repository)
     git(repository, "commit", "-qm", "x", "--allow-empty")
     assert before.after_build(content(repository)) == ()

@@ -123,9 +123,7 @@ async def test_plugins_can_ask_for_the_distance_to_a_tag(cloner: Cloner, origin:
     assert git(made.path, "status", "--porcelain") == ""
 
 
-async def test_of_tags_those_are_told_that_versions_are_made_of(
-    cloner: Cloner, origin: Path
-) -> None:
+async def test_tags_that_name_versions_are_returned(cloner: Cloner, origin: Path) -> None:
     before = await cloner.checkout(origin, "main")
     assert before.tags.split()[0] == "refs/tags/v1.0"
     git(origin, "switch", "-c", "later")
@@ -162,7 +160,7 @@ async def test_a_commit_that_is_here_needs_no_network(cloner: Cloner, origin: Pa
         await cloner.checkout(origin, "main")
 
 
-async def test_a_commit_that_no_branch_leads_to_is_had_by_its_name(
+async def test_a_commit_outside_all_branches_is_fetched_by_its_name(
     cloner: Cloner, origin: Path
 ) -> None:
     hidden = commit(origin, "hidden")
@@ -173,7 +171,7 @@ async def test_a_commit_that_no_branch_leads_to_is_had_by_its_name(
 
 
 @pytest.mark.parametrize("name", ["v9", "0" * 40, "a..b"])
-async def test_a_name_that_leads_nowhere_is_said(cloner: Cloner, origin: Path, name: str) -> None:
+async def test_an_unknown_revision_is_reported(cloner: Cloner, origin: Path, name: str) -> None:
     with pytest.raises(GitError, match=f"origin: has no commit, tag or branch '{name}'"):
         await cloner.checkout(origin, name)
 
@@ -200,13 +198,13 @@ async def test_submodules_of_submodules_come_along(
     assert (made.path / "sub" / "deep" / "file").read_text() == "first"
 
 
-async def test_without_git_the_way_out_is_told(cloner: Cloner, origin: Path) -> None:
+async def test_a_missing_git_is_reported_with_a_fix(cloner: Cloner, origin: Path) -> None:
     with pytest.raises(GitError, match="git was not found on PATH") as caught:
         await cloner.checkout(origin, environ={"PATH": "/nowhere"})
     assert "install git" in caught.value.hint
 
 
-async def test_the_repository_of_somebody_else_in_the_environment_is_left_alone(
+async def test_a_repository_named_by_the_environment_is_left_alone(
     cloner: Cloner, origin: Path, tmp_path: Path
 ) -> None:
     other = repository(tmp_path / "other")
@@ -216,7 +214,7 @@ async def test_the_repository_of_somebody_else_in_the_environment_is_left_alone(
     assert git(other, "status", "--porcelain") == ""
 
 
-async def test_what_a_killed_git_left_behind_is_in_nobodys_way(
+async def test_leftovers_of_a_killed_git_block_no_later_run(
     cloner: Cloner, origin: Path, tmp_path: Path
 ) -> None:
     await cloner.checkout(origin)
@@ -330,7 +328,7 @@ async def test_a_login_in_a_url_is_used_and_written_nowhere(
             assert b"cret" not in path.read_bytes(), path
 
 
-async def test_a_wrong_login_and_none_are_told_without_it_and_nobody_is_asked(
+async def test_a_wrong_or_missing_login_is_reported_without_it_and_without_a_prompt(
     cloner: Cloner, private: str
 ) -> None:
     for login in ("me:wrongword@", ""):

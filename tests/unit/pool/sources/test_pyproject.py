@@ -70,7 +70,9 @@ def test_a_backend_may_be_left_to_setuptools(tmp_path: Path) -> None:
         ("project = []\n", "must be a table"),
     ],
 )
-def test_what_breaks_a_rule_is_said_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
+def test_an_invalid_pyproject_is_reported_in_one_line(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "out").symlink_to(tmp_path)
     with pytest.raises(ProjectError) as caught:
@@ -80,7 +82,7 @@ def test_what_breaks_a_rule_is_said_in_one_line(tmp_path: Path, text: str, reaso
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_no_text_and_folders_are_said(tmp_path: Path) -> None:
+def test_binary_files_and_folders_are_reported(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"\xff")
     with pytest.raises(ProjectError, match="not valid TOML"):
         read_project(tmp_path)

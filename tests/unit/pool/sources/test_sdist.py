@@ -45,7 +45,7 @@ def test_static_metadata_is_read_from_every_kind_of_sdist(tmp_path: Path, suffix
         STATIC + "Dynamic: Requires-Python\n",
     ],
 )
-def test_what_a_build_may_say_differently_is_left_to_it(tmp_path: Path, info: str) -> None:
+def test_dynamic_metadata_is_left_to_the_build(tmp_path: Path, info: str) -> None:
     assert read_static_metadata(sdist_with(tmp_path, info)) is None
 
 

@@ -23,14 +23,14 @@ def test_name_version_and_digest_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 10, 300])
-def test_what_is_no_wheel_is_said(tmp_path: Path, size: int) -> None:
+def test_a_file_that_is_no_wheel_is_reported(tmp_path: Path, size: int) -> None:
     wheel = make_wheel(tmp_path, "a")
     wheel.write_bytes(wheel.read_bytes()[:size])
     with pytest.raises(BackendError, match="not a wheel: its METADATA cannot be read"):
         wheelfile.read_wheel(wheel)
 
 
-def test_a_wheel_of_another_name_is_said(tmp_path: Path) -> None:
+def test_a_wheel_of_another_name_is_reported(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "a")
     for name, reason in (("b-1.0-py3-none-any.whl", "is that of a"), ("a.whl", "not a wheel")):
         with pytest.raises(BackendError, match=reason):

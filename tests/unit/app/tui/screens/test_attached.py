@@ -42,7 +42,7 @@ async def test_leaving_detaches_without_a_question(key: str) -> None:
     assert source.sent == []
 
 
-async def test_the_help_says_so() -> None:
+async def test_the_help_of_an_attached_run_mentions_it() -> None:
     app = WheelpoolApp(Attached(), clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "six" in screen_text(app))
@@ -65,7 +65,7 @@ async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
         await wait_until(pilot, lambda: "detach" not in screen_text(app))
 
 
-async def test_a_killed_run_is_told_and_its_time_stands_still() -> None:
+async def test_a_killed_run_is_reported_and_its_clock_stops() -> None:
     source, clock = Attached(), ManualClock()
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(160, 36)) as pilot:

@@ -64,7 +64,7 @@ async def test_enter_shows_all_about_a_build(
         await wait_until(pilot, lambda: "inner" in screen_text(app))
 
 
-async def test_a_failed_build_shows_what_matters_and_its_command_is_copied(tmp_path: Path) -> None:
+async def test_a_failed_build_shows_its_error_and_its_command_is_copied(tmp_path: Path) -> None:
     source = source_of(tmp_path)
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
@@ -80,7 +80,7 @@ async def test_a_failed_build_shows_what_matters_and_its_command_is_copied(tmp_p
         await wait_until(pilot, lambda: isinstance(app.screen, LogScreen))
 
 
-async def test_the_tree_shows_what_needs_what_folds_and_opens(tmp_path: Path) -> None:
+async def test_the_tree_shows_requirements_and_folds_and_opens(tmp_path: Path) -> None:
     app = WheelpoolApp(source_of(tmp_path), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "outer" in screen_text(app))

@@ -72,7 +72,7 @@ async def test_builds_of_both_runs_open() -> None:
         await until(pilot, lambda: "old-thing" in text(app))
 
 
-async def test_help_tells_every_key_and_ctrl_c_leaves_from_everywhere() -> None:
+async def test_help_lists_every_key_and_ctrl_c_leaves_from_every_screen() -> None:
     told = {name for section in sections_of_diff() for line in section.lines for name in line[2]}
     bound = {binding.id for owner in (DiffApp, DiffScreen) for binding in bindings(owner)}
     assert bound <= told
@@ -117,7 +117,7 @@ async def test_without_glyphs_all_of_it_is_ascii() -> None:
         assert all(line.isascii() for line in rows), rows
 
 
-def test_orders_and_what_is_searched() -> None:
+def test_rows_are_sorted_and_searched() -> None:
     pairs = screens().comparison.pairs
     names = [pair.name for pair in select_pairs(pairs, "", "name", backwards=False)]
     assert names == sorted(names)

@@ -57,7 +57,7 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
         await wait_until(pilot, lambda: source.sent == [control])
 
 
-async def test_a_run_is_told_once_which_build_is_looked_at() -> None:
+async def test_a_run_receives_once_which_build_is_viewed() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
@@ -107,7 +107,7 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
         assert table.selected.id == A
 
 
-async def test_what_is_typed_in_one_go_with_the_slash_is_no_command() -> None:
+async def test_text_pasted_with_the_slash_is_no_command() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
@@ -118,7 +118,7 @@ async def test_what_is_typed_in_one_go_with_the_slash_is_no_command() -> None:
         assert source.sent == []
 
 
-async def test_the_filter_shows_what_has_it_and_escape_all() -> None:
+async def test_the_filter_shows_matching_rows_and_escape_shows_all() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "name-b3" in screen_text(app))
@@ -140,7 +140,7 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
         await wait_until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
-async def test_leaving_asks_only_while_something_runs() -> None:
+async def test_leaving_needs_confirmation_only_while_builds_run() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
@@ -189,7 +189,7 @@ def test_a_log_of_a_replay_ends_where_it_was(tmp_path: Path) -> None:
     log.close()
 
 
-async def test_a_replay_whose_logs_are_missing_says_so(tmp_path: Path) -> None:
+async def test_a_replay_without_its_logs_shows_a_note(tmp_path: Path) -> None:
     (tmp_path / "day.jsonl").write_bytes(RECORDING.read_bytes())
     for source, told in ((tmp_path / "day.jsonl", True), (RECORDING, False)):
         app = WheelpoolApp(ReplaySource(source, ManualClock()), clock=ManualClock())
@@ -298,7 +298,7 @@ async def test_all_caps_and_the_traffic_are_in_the_header(
         assert "4 of 40 MiB  2.7 MiB/s" in screen_text(app)
 
 
-async def test_the_palette_asks_for_a_number() -> None:
+async def test_the_palette_prompts_for_a_number() -> None:
     source = install()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -319,7 +319,7 @@ async def test_the_palette_asks_for_a_number() -> None:
         assert len(source.sent) == 1
 
 
-async def test_the_palette_sets_the_memory_budget_to_what_is_typed() -> None:
+async def test_the_palette_sets_the_memory_budget_to_the_typed_number() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
@@ -334,7 +334,7 @@ async def test_the_palette_sets_the_memory_budget_to_what_is_typed() -> None:
         await wait_until(pilot, lambda: source.sent == [budget])
 
 
-async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved() -> None:
+async def test_the_budget_is_prompted_for_and_shown_with_used_and_reserved_bytes() -> None:
     source = run()
     given = v.LimitChanged(limit=LimitName.MEMORY, old=0, new=8 << 30, why="user")
     tree = v.BuildSample(build=A, processes=(), rss=3 << 29, peak=3 << 29)
@@ -358,7 +358,7 @@ async def test_the_budget_is_asked_for_and_shown_with_what_is_used_and_reserved(
         )
 
 
-async def test_the_strip_tells_what_goes_on_around_builds() -> None:
+async def test_the_strip_shows_activity_around_builds() -> None:
     source = install()
     clock = ManualClock()
     app = WheelpoolApp(source, clock=clock)
@@ -411,7 +411,7 @@ async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
         assert screen_text(app).splitlines()[3].split()[:2] == ["build", "state"]
 
 
-async def test_leaving_asks_while_an_environment_is_changed() -> None:
+async def test_leaving_needs_confirmation_while_an_environment_is_changed() -> None:
     source = install()
     source.emit(v.ResolveFinished(picked=()), v.LockAcquired(lock=ENV))
     app = WheelpoolApp(source, clock=ManualClock())
@@ -421,7 +421,7 @@ async def test_leaving_asks_while_an_environment_is_changed() -> None:
         await wait_until(pilot, lambda: "The run has not ended" in screen_text(app))
 
 
-async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() -> None:
+async def test_rows_and_the_panel_show_the_expected_output_and_downloads() -> None:
     source = install()
     source.emit(
         queued(A, "metadata"),
@@ -438,7 +438,7 @@ async def test_rows_and_the_panel_say_what_is_to_come_out_and_what_is_fetched() 
             assert words in shown
 
 
-async def test_what_is_built_after_an_install_is_still_to_be_installed() -> None:
+async def test_a_build_that_ends_after_an_install_is_still_to_be_installed() -> None:
     source = install()
     clock = ManualClock()
     model = RunModel(source, clock)
@@ -484,7 +484,7 @@ def many(failed: int, finished: int) -> FakeSource:
     return source
 
 
-async def test_what_has_ended_is_grouped_away_and_opened_by_enter() -> None:
+async def test_ended_builds_are_grouped_and_opened_by_enter() -> None:
     app = WheelpoolApp(many(30, 30), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "30 finished" in screen_text(app))
@@ -583,7 +583,7 @@ async def test_a_drain_is_shown_until_it_is_over() -> None:
         await wait_until(pilot, lambda: "builds paused (1 finishing)" in screen_text(app))
 
 
-async def test_the_panel_says_why_a_build_waits_and_the_header_how_long_it_takes() -> None:
+async def test_the_panel_shows_the_reason_of_a_wait_and_the_header_the_time_left() -> None:
     source = FakeSource()
     source.emit(
         v.RunStarted(limits={LimitName.BUILDS: 1}, targets=2, out_dir="o", logs="l"),

@@ -57,7 +57,7 @@ async def opened(pilot: Pilot[None], app: WheelpoolApp) -> LogView:
     return view
 
 
-def test_lines_are_found_whatever_their_case_and_colours(tmp_path: Path) -> None:
+def test_lines_are_found_regardless_of_case_and_colours(tmp_path: Path) -> None:
     log = filled(tmp_path / "x", b"one\nTwo \x1b[31mre\x1b[0md\ntwo RED\nlast two red")
     search = searched(log, "two red")
     assert list(search.found) == [1, 2, 3]
@@ -66,7 +66,7 @@ def test_lines_are_found_whatever_their_case_and_colours(tmp_path: Path) -> None
     log.close()
 
 
-def test_what_is_not_there_is_said_so(tmp_path: Path) -> None:
+def test_a_search_without_a_match_shows_a_note(tmp_path: Path) -> None:
     log = filled(tmp_path / "x", b"one\n")
     assert searched(log, "two").place(None) == "not found"
     log.close()
@@ -175,7 +175,7 @@ async def test_the_first_error_is_gone_to_and_copied(tmp_path: Path) -> None:
         await wait_until(pilot, lambda: app.clipboard.startswith("fine\nfine"))
 
 
-async def test_what_is_marked_with_the_mouse_is_copied(tmp_path: Path) -> None:
+async def test_text_selected_with_the_mouse_is_copied(tmp_path: Path) -> None:
     app = app_on(tmp_path, b"alpha beta\ngamma delta\nlast\n")
     async with app.run_test(size=(100, 24)) as pilot:
         await opened(pilot, app)

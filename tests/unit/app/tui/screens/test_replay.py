@@ -45,7 +45,7 @@ def bar(app: WheelpoolApp) -> str:
     return app.query_one(ReplayBar).render().plain
 
 
-def test_wherever_one_goes_all_is_as_if_one_had_come_from_the_beginning(
+def test_seeking_anywhere_equals_replaying_from_the_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("app.source.replay.SnapshotLog", partial(SnapshotLog, interval=10))
@@ -130,7 +130,7 @@ async def test_a_live_run_has_no_keys_of_time() -> None:
 
 @pytest.mark.parametrize("width", [30, 69, 70, 120, 200])
 @pytest.mark.parametrize("ascii_only", [False, True])
-async def test_the_bar_has_all_marks_and_says_whether_it_plays(
+async def test_the_bar_has_all_marks_and_shows_whether_it_plays(
     width: int, ascii_only: bool
 ) -> None:
     source, clock = stopped()

@@ -112,7 +112,9 @@ def test_rows_are_as_wide_as_the_time_they_show(
 
 
 @given(rows(), st.integers(4, 80), st.sampled_from([0.5, 5.0]))
-def test_a_cell_shows_what_has_most_of_it(spans: list[Span], cells: int, step: float) -> None:
+def test_a_cell_shows_the_kind_with_the_largest_part(
+    spans: list[Span], cells: int, step: float
+) -> None:
     part, now = TimeRange(0, step, cells), max([s.end(0) for s in spans], default=0.0)
     for cell, shown in enumerate(bars(spans, part, now)):
         begin = part.cell_start(cell)
@@ -133,7 +135,7 @@ def test_more_spans_than_can_be_weighed_still_fill_their_cells() -> None:
     assert [span is not None for span in shown] == [True] * 100 + [False] * 20
 
 
-def test_every_kind_can_be_told_without_colour() -> None:
+def test_every_kind_is_distinct_without_colour() -> None:
     waits: list[SpanKind] = [*WaitFor]
     for ascii_only in (False, True):
         glyphs = [GLYPHS[kind][1 + ascii_only] for kind in waits]

@@ -64,7 +64,7 @@ async def test_only_whole_keys_are_shown_and_that_for_help_always(width: int, sh
         assert app.line == shown
 
 
-async def test_what_is_clicked_is_pressed() -> None:
+async def test_a_click_on_a_key_presses_it() -> None:
     app = Keys()
     async with app.run_test(size=(60, 5)) as pilot:
         await pilot.pause()

@@ -31,7 +31,7 @@ FIFO = Path("/cache/b1/jobs")
         (" --jobs=3 -s", "  -s -j4 --jobserver-auth=fifo:/cache/b1/jobs"),
     ],
 )
-def test_the_users_makeflags_are_kept_without_job_options(users: str, ours: str) -> None:
+def test_makeflags_of_the_user_are_preserved_without_job_options(users: str, ours: str) -> None:
     environ = job_flags({"MAKEFLAGS": users, "MAX_JOBS": "9"}, fifo=FIFO, max_jobs=4, lease=None)
     assert environ["MAKEFLAGS"] == ours
     assert find_auth(environ["MAKEFLAGS"]) == f"fifo:{FIFO}"

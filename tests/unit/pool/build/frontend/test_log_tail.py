@@ -114,7 +114,7 @@ def test_a_line_across_two_chunks_is_one_line(log: Path, monkeypatch: pytest.Mon
     assert (seen.lines, seen.last) == (2, "before café")
 
 
-def test_of_an_endless_line_only_the_end_is_kept(log: Path) -> None:
+def test_an_endless_line_is_reduced_to_its_end(log: Path) -> None:
     tail = LogTail(log)
     append(log, b"x" * (5 << 20))
     seen = tail.poll()
@@ -154,7 +154,7 @@ def test_a_log_that_cannot_be_opened_is_read_at_a_later_poll(
     assert tail.problem is None
 
 
-def test_a_read_that_fails_half_way_keeps_what_was_read(
+def test_a_read_that_fails_half_way_preserves_earlier_lines(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append(log, b"one\ntwo\n")

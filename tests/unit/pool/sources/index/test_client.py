@@ -101,9 +101,7 @@ async def test_no_such_project_is_no_error_and_is_remembered(
     assert server.count_requests("/simple/missing/") == 1
 
 
-async def test_a_page_is_asked_for_again_when_old_and_only_compared(
-    server: Server, client: Client, made: Path
-) -> None:
+async def test_an_old_page_is_revalidated(server: Server, client: Client, made: Path) -> None:
     path = "/simple/thing/"
     page = (server.root / "simple" / "thing" / "index.html").read_bytes()
     server.queued[path] += [Response(body=page, headers={"ETag": '"one"'}), Response(status=304)]
@@ -154,7 +152,7 @@ async def test_a_file_without_a_promise_gets_its_digest(
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
-async def test_a_wrong_digest_is_refused_and_nothing_is_kept(
+async def test_a_wrong_digest_is_refused_and_nothing_is_stored(
     server: Server, client: Client, made: Path, ignore_progress: Progress, scheme: str
 ) -> None:
     (server.root / "files" / "thing-1.0.tar.gz").write_bytes(b"something else")
@@ -221,14 +219,14 @@ async def test_a_server_that_is_not_there_is_named_without_credentials(client: C
 
 
 @pytest.mark.parametrize("url", ["htp://127.0.0.1/simple", "http://[::1/simple"])
-async def test_a_url_that_is_none_is_said_at_once(client: Client, url: str) -> None:
+async def test_an_invalid_url_is_reported_at_once(client: Client, url: str) -> None:
     async with client.open(url) as index:
         with pytest.raises(PackageIndexError):
             await index.files("thing")
     assert client.pauses == []
 
 
-async def test_a_page_that_is_none_is_said(server: Server, client: Client) -> None:
+async def test_an_invalid_page_is_reported(server: Server, client: Client) -> None:
     json = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
     server.queued["/simple/thing/"] += [Response(body=b'{"files": [{"url": 3}]}', headers=json)]
     async with client.open(f"{server.url}/simple") as index:

@@ -81,7 +81,7 @@ async def fetched(client: Client, file: IndexFile, **more: frozenset[str]) -> li
     return told
 
 
-async def test_what_breaks_off_goes_on_where_it_was(
+async def test_an_interrupted_download_resumes_at_its_offset(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     server.cut = 300_000
@@ -136,7 +136,7 @@ async def test_a_server_that_always_breaks_off_at_one_place_is_given_up(
     assert len(client.pauses) == ATTEMPTS - 1
 
 
-async def test_the_rest_is_asked_for_only_of_the_same_file(
+async def test_the_rest_is_requested_only_of_the_same_file(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     server.etags[PATH] = '"new"'
@@ -147,7 +147,7 @@ async def test_the_rest_is_asked_for_only_of_the_same_file(
     assert len(server.requests) == 1
 
 
-async def test_the_servers_name_for_the_file_is_kept_with_the_part(
+async def test_the_etag_is_stored_with_the_part(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     server.etags[PATH], server.cut = '"this"', 600_000
@@ -186,7 +186,7 @@ async def test_a_part_that_is_all_of_it_or_more(
 
 
 @pytest.mark.parametrize("said", ["bytes 7-9/10", "bytes x-y/z", ""])
-async def test_a_range_that_was_not_asked_for_is_not_taken(
+async def test_a_range_that_was_not_requested_is_refused(
     server: Server, client: Client, file: IndexFile, said: str
 ) -> None:
     began(client, BODY[:1000])
@@ -234,7 +234,7 @@ async def test_one_of_the_demanded_digests_is_enough(
     assert server.count_requests(PATH) == 1, "what is here is read again, not fetched again"
 
 
-async def test_what_is_not_demanded_is_named_with_both_digests(
+async def test_a_mismatch_is_reported_with_both_digests(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     wrong = "sha512:" + "0" * 128
@@ -259,7 +259,7 @@ async def test_a_promise_that_rules_the_demand_out_costs_no_download(
         assert index.find_cached(file, demanded) is None
 
 
-async def test_a_demanded_digest_names_a_file_that_nobody_promised(
+async def test_a_required_digest_names_a_file_without_a_published_one(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     began(client, BODY[:1000])
@@ -284,7 +284,7 @@ async def test_two_clients_that_want_one_file_fetch_it_once(
     assert leftovers(client) == []
 
 
-async def test_who_waits_goes_on_where_the_first_one_gave_up(
+async def test_a_waiter_resumes_where_the_first_download_stopped(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     gate = threading.Event()
@@ -302,7 +302,7 @@ async def test_who_waits_goes_on_where_the_first_one_gave_up(
     assert server.requested_ranges(PATH) == [None, "bytes=500000-", "bytes=500000-"]
 
 
-async def test_who_waits_can_be_cancelled(server: Server, client: Client, file: IndexFile) -> None:
+async def test_a_waiter_can_be_cancelled(server: Server, client: Client, file: IndexFile) -> None:
     began(client, BODY[:1000])
     theirs = LockFile(partial(client))
     assert theirs.lock()
@@ -317,7 +317,7 @@ async def test_who_waits_can_be_cancelled(server: Server, client: Client, file: 
     assert partial(client).read_bytes() == BODY[:1000]
 
 
-async def test_what_was_cancelled_is_gone_on_with(
+async def test_a_cancelled_download_is_resumed(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     async with client.open() as index:
@@ -355,7 +355,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_killed_writer_is_followed_by_who_waits_for_it(
+async def test_a_waiter_takes_over_from_a_killed_writer(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     gate = threading.Event()
@@ -380,7 +380,7 @@ async def test_a_killed_writer_is_followed_by_who_waits_for_it(
     assert server.requested_ranges(PATH) == [None, "bytes=400000-"]
 
 
-async def test_old_parts_are_removed_unless_somebody_writes_to_them(
+async def test_old_parts_are_removed_unless_a_process_writes_to_them(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     folder = client.cache / "files"
@@ -425,7 +425,7 @@ async def test_more_downloads_go_on_at_once_than_a_small_pool_has_connections(
 # URLs
 
 
-async def test_a_url_is_fetched_and_asked_again_only_whether_it_is_the_same(
+async def test_a_url_is_fetched_once_and_then_revalidated(
     server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     server.etags[PATH] = '"one"'
@@ -470,7 +470,7 @@ async def test_a_url_with_a_demanded_digest_is_fetched_once_and_resumed(
     assert server.requested_ranges(PATH) == ["bytes=1000-", None]
 
 
-async def test_a_kept_url_still_has_to_be_what_is_demanded(
+async def test_a_cached_url_must_have_the_required_digest(
     server: Server, client: Client, file: IndexFile, ignore_progress: Progress
 ) -> None:
     server.etags[PATH] = '"one"'

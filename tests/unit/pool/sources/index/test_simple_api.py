@@ -64,11 +64,11 @@ def test_escapes_in_a_url_are_not_in_the_name() -> None:
         "http://[x/foo_bar-1.zip",
     ],
 )
-def test_what_is_no_file_of_the_project_is_left_out(href: str) -> None:
+def test_links_to_other_files_are_left_out(href: str) -> None:
     assert read(f'<a href="{href}">x</a><a>y</a>') == []
 
 
-def test_a_broken_page_of_links_gives_what_it_has() -> None:
+def test_a_broken_page_yields_its_valid_links() -> None:
     assert (
         len(read('<!DOCTYPE><table><a href="foo_bar-1.zip">x<a <b href=><a href="foo_bar-2.zip'))
         == 1
@@ -116,7 +116,9 @@ def test_json_that_is_no_page_is_refused_in_one_line(page: str) -> None:
         ("foo-bar-1.0-beta1.tgz", "1.0b1"),
     ],
 )
-def test_the_project_tells_where_the_name_of_an_sdist_ends(filename: str, version: str) -> None:
+def test_the_project_name_marks_the_end_of_the_name_in_an_sdist(
+    filename: str, version: str
+) -> None:
     file = parse_filename(filename, NAME)
     assert file is not None
     assert file.version == version
@@ -169,7 +171,7 @@ def test_links_tell_whether_there_is_metadata(
         ({"core-metadata": {"sha256": DIGEST}, "dist-info-metadata": False}, {"sha256": DIGEST}),
     ],
 )
-def test_json_tells_whether_there_is_metadata(
+def test_json_shows_whether_metadata_exists(
     said: dict[str, object], expected: dict[str, str] | None
 ) -> None:
     (file,) = read(json.dumps({"files": [{"filename": WHEEL, "url": WHEEL, **said}]}), JSON)

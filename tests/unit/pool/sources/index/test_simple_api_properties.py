@@ -20,7 +20,9 @@ STEPS = st.sampled_from(
     st.lists(STEPS, max_size=4),
     st.sampled_from(["/", ""]),
 )
-def test_a_link_is_joined_as_the_standard_says(base: str, steps: list[str], between: str) -> None:
+def test_a_link_is_joined_by_the_rules_of_the_standard(
+    base: str, steps: list[str], between: str
+) -> None:
     link = between.join([*steps, "x-1.tar.gz"])
     page = f'<a href="{link}">x</a>'.encode()
     try:

@@ -33,14 +33,14 @@ def told(words: Sequence[str]) -> str:
     return command.partition("input()' ")[2]
 
 
-def test_a_process_is_told_with_its_pid_command_and_start() -> None:
+def test_a_process_is_described_with_its_pid_command_and_start() -> None:
     about = describe_process(os.getpid())
     assert about.pid == os.getpid()
     assert "py" in about.command
     assert about.since
 
 
-def test_a_process_that_is_gone_is_told_with_its_pid() -> None:
+def test_a_process_that_ended_is_described_with_its_pid() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     assert describe_process(process.pid) == Holder(pid=process.pid)
@@ -58,7 +58,7 @@ def test_a_process_that_is_gone_is_told_with_its_pid() -> None:
         (["\udcff"], "' '"),
     ],
 )
-def test_a_command_can_be_shown_to_anybody(words: list[str], shown: str) -> None:
+def test_a_command_is_safe_to_show(words: list[str], shown: str) -> None:
     assert told(words) == shown
 
 
@@ -66,14 +66,14 @@ def test_a_long_command_is_cut() -> None:
     assert len(told(["x" * 5000])) <= 200
 
 
-def test_nobody_is_named_for_a_file_that_nobody_locks(tmp_path: Path) -> None:
+def test_an_unlocked_file_has_no_holder(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     with another(tmp_path, "look"):
         assert find_holder(fd) is None
     os.close(fd)
 
 
-def test_the_one_who_locks_is_named_among_those_who_look(tmp_path: Path) -> None:
+def test_the_holder_is_named_among_processes_that_open_the_file(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     with another(tmp_path, "look"), another(tmp_path) as locker, another(tmp_path, "look"):
         holder = find_holder(fd)

@@ -45,7 +45,7 @@ async def test_the_file_is_made_and_stays(locks: LockQueue, tmp_path: Path) -> N
     assert path.read_bytes() == b""
 
 
-async def test_what_is_in_the_file_stays(locks: LockQueue, tmp_path: Path) -> None:
+async def test_the_content_of_the_file_stays(locks: LockQueue, tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("somebody's")
     had(locks.try_acquire(tmp_path / ".lock")).release()
     assert (tmp_path / ".lock").read_text() == "somebody's"
@@ -95,7 +95,7 @@ async def test_a_file_that_may_only_be_read_is_locked(
 
 
 @pytest.mark.parametrize(("name", "why"), [("gone/.lock", "no such file"), (".", "is a dir")])
-async def test_a_file_that_cannot_be_had_is_told(
+async def test_a_file_that_cannot_be_opened_is_reported(
     locks: LockQueue, tmp_path: Path, name: str, why: str
 ) -> None:
     with pytest.raises(LockError, match=why):
@@ -104,7 +104,7 @@ async def test_a_file_that_cannot_be_had_is_told(
         await locks.acquire(tmp_path / name, on_wait=ignore)
 
 
-async def test_a_file_system_without_locks_is_told(
+async def test_a_file_system_without_locks_is_reported(
     locks: LockQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(fd: int, *, blocking: bool) -> bool:

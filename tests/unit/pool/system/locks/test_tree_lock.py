@@ -58,14 +58,14 @@ async def waiting(
     return task
 
 
-async def test_a_free_tree_is_had_at_once(locks: LockQueue, tree: Path) -> None:
+async def test_a_free_tree_is_locked_at_once(locks: LockQueue, tree: Path) -> None:
     held = had(locks.try_acquire(tree))
     assert len(held.fds) == 2
     assert not any(os.get_inheritable(fd) for fd in held.fds)
     held.release()
 
 
-async def test_a_free_tree_is_had_without_patience(locks: LockQueue, tree: Path) -> None:
+async def test_a_free_tree_is_locked_without_a_timeout(locks: LockQueue, tree: Path) -> None:
     held = await locks.acquire(tree, on_wait=ignore, timeout=0)
     held.release()
 
@@ -129,7 +129,7 @@ async def test_a_line_costs_no_descriptor_per_waiter(locks: LockQueue, tree: Pat
         (await waiter).release()
 
 
-async def test_nobody_overtakes_the_line(locks: LockQueue, tree: Path) -> None:
+async def test_no_waiter_overtakes_the_queue(locks: LockQueue, tree: Path) -> None:
     with another(tree) as process:
         waiter = await waiting(locks, tree)
         process.kill()
@@ -198,7 +198,7 @@ async def test_an_orphan_that_inherited_the_lock_still_holds_it_and_is_named(
 
 
 @LINUX
-async def test_a_change_of_holder_is_told(
+async def test_a_change_of_holder_is_reported(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting_lines, "HOLDER_INTERVAL_SECONDS", 0.0)
@@ -220,7 +220,7 @@ async def test_a_change_of_holder_is_told(
         (await waiter).release()
 
 
-async def test_a_listener_that_fails_while_waiting_stops_nobody(
+async def test_a_listener_that_fails_while_waiting_stops_no_waiter(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting_lines, "HOLDER_INTERVAL_SECONDS", 0.0)
@@ -306,7 +306,7 @@ async def test_cancelled_while_another_process_holds_it_leaves_nothing(
 
 
 @pytest.mark.parametrize("name", ["gone", "file"])
-async def test_what_is_no_tree_is_named(locks: LockQueue, tmp_path: Path, name: str) -> None:
+async def test_a_path_that_is_no_tree_is_named(locks: LockQueue, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ProjectError, match=f"{name}: no(t a| such file or) directory"):
         locks.try_acquire(tmp_path / name)
@@ -337,7 +337,7 @@ async def test_a_tree_that_was_replaced_while_waited_for_is_locked_itself(
             held.release()
 
 
-async def test_a_tree_that_is_replaced_while_it_is_being_locked_is_not_had(
+async def test_a_tree_replaced_while_it_is_being_locked_is_not_acquired(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = iter(("old", "older"))
@@ -379,7 +379,7 @@ async def test_without_a_place_for_uvs_lock_the_tree_is_locked_all_the_same(tree
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EIO])
-async def test_a_file_system_without_locks_is_told_with_the_way_out(
+async def test_a_file_system_without_locks_is_reported_with_a_fix(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(fd: int, *, blocking: bool) -> bool:

@@ -70,7 +70,7 @@ def test_a_place_that_is_not_there_is_an_error_and_leaves_nothing(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_two_who_make_the_file_at_once_have_the_same(
+def test_two_processes_that_create_the_file_at_once_share_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(tmp_path / "x.lock")
