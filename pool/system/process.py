@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from pool.system.shared_servers import has_clients, is_known_server
 from pool.system.suspension import register_suspendable
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ class ProcessSupervisor:
         self._sole_build: BuildKey | None = None
         """The only build that has had hooks since `_sole_since`; None if several have."""
         self._sole_since = 0
+        self._servers: set[int] = set()
+        """Strays that were left running because other processes use them."""
+        self._closing = False
         """Clock ticks since the boot."""
         self._earlier_children = frozenset(_list_children())
         _adopt_orphans()
@@ -194,13 +198,29 @@ class ProcessSupervisor:
             self._builds.pop(pid, None)
         self._send_to_watchdog(f"-{pid}")
         self._kill_all(lambda: self._find_strays(pid, build))
+        self._kill_all(self._find_unused_servers)
 
     def _kill_all(self, find: Callable[[], set[int]]) -> None:
         """Kill and reap strays until none is found."""
-        not_killed: set[int] = set()
+        spared: set[int] = set()
         # The children of a killed process are adopted then: repeat until there are none.
-        while strays := find() - not_killed:
-            not_killed |= {stray for stray in strays if not self._kill_stray(stray)}
+        while strays := find() - spared:
+            servers = {stray for stray in strays if is_known_server(stray) or has_clients(stray)}
+            # Once the other strays are gone, a server has no clients among them.
+            ended = strays - servers or {one for one in servers if self._may_end(one)}
+            spared |= {stray for stray in ended if not self._kill_stray(stray)}
+            if not ended:
+                spared |= servers
+                self._servers |= servers
+
+    def _may_end(self, server: int) -> bool:
+        return self._closing and not is_known_server(server)
+
+    def _find_unused_servers(self) -> set[int]:
+        """Return the servers that were left to their clients and have none any more."""
+        with self._lock:
+            self._servers &= set(_list_children())
+            return {pid for pid in self._servers if self._closing or not has_clients(pid)}
 
     def _find_strays(self, session: int, build: BuildKey) -> set[int]:
         """Return the adopted orphans of a build."""
@@ -270,6 +290,8 @@ class ProcessSupervisor:
 
     def close(self) -> None:
         """End the watchdog and the strays that are left. No hook may run any more."""
+        self._closing = True
+        self._kill_all(self._find_unused_servers)
         if self._owns_process:
             self._kill_all(
                 lambda: {pid for pid in self._list_orphans() if self._is_unknown(pid, 0)}

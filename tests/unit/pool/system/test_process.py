@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ from pool.system.process import (
     capture_output,
     marker_variables,
 )
+from pool.system.shared_servers import has_clients
 from tests.support.build_keys import build_key
+from tests.support.terminal import wait_until
 
 
 def test_marker_variables_name_the_supervisor_and_the_build() -> None:
@@ -135,3 +138,48 @@ def test_children_of_an_embedding_program_stay(tmp_path: Path) -> None:
             os.kill(int((tmp_path / "b1.pid").read_text()), signal.SIGKILL)
     with suppress(ChildProcessError):
         os.waitpid(-1, 0)
+
+
+# Starts a server in a session of its own, and leaves it running.
+SERVES = """
+import os, socket, subprocess, sys, time
+code = '''
+import os, socket, sys, time
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+open(sys.argv[1] + ".pid", "w").write(str(os.getpid()))
+clients = []
+while True:
+    clients.append(server.accept())
+'''
+subprocess.Popen([sys.executable, "-S", "-c", code, sys.argv[1]], start_new_session=True)
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper")
+def test_server_stays_as_long_as_a_client_is_connected_and_ends_with_the_pool(
+    supervisor: ProcessSupervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # The path of a socket is short.
+    hook = supervisor.start(
+        Command(
+            build=build_key("b1"),
+            argv=[sys.executable, "-S", "-c", SERVES, "s", "connected"],
+            cwd=tmp_path,
+            environ=os.environ,
+            log=tmp_path / "log",
+        )
+    )
+    wait_until(lambda: Path("s.pid").exists() and Path("s.pid").read_text() != "")
+    server = int(Path("s.pid").read_text())
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("s")
+        wait_until(lambda: has_clients(server))
+        Path("connected").touch()
+        assert hook.wait() == 0
+        assert psutil.pid_exists(server), "the client still uses it"
+        supervisor.close()
+        assert not psutil.pid_exists(server)
