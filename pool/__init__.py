@@ -29,7 +29,8 @@ if TYPE_CHECKING:
         TargetError,
         os_error_text,
     )
-    from pool.common.files import open_output
+    from pool.common.files import expand_user, open_output
+    from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
@@ -129,7 +130,10 @@ __all__ = [
     "diagnose",
     "encode",
     "encode_header",
+    "encode_json",
+    "escape_controls",
     "events",
+    "expand_user",
     "fetch_text",
     "has_failed",
     "journal_path",
@@ -183,7 +187,8 @@ _EXPORTS = {
         "TargetError",
         "os_error_text",
     ),
-    "pool.common.files": ("open_output",),
+    "pool.common.files": ("expand_user", "open_output"),
+    "pool.common.json": ("encode_json", "escape_controls"),
     "pool.common.model": (
         "BuildId",
         "Holder",

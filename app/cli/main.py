@@ -8,6 +8,7 @@ commands. Deliberately imports almost nothing: ``--version`` takes as long as Py
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -24,6 +25,9 @@ UNWRITTEN, BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
+    # A path may have bytes that are not UTF-8: stdout gets them as they are.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     if sys.argv[1:] == ["--version"]:
         sys.exit(run(sys.argv[1:]))
     from app.plain import early_signals

@@ -7,6 +7,7 @@ wheelpool.toml as well.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -54,7 +55,7 @@ def derive_settings(
         jobs_follow=not sources.integer("jobs", 0),
         out_dir=None if install else sources.path("out_dir", cwd) or cwd / "wheelhouse",
         cache_dir=_create_directory(cache_dir(), "XDG_CACHE_HOME"),
-        state_dir=_create_directory(state_dir(), "XDG_STATE_HOME"),
+        state_dir=_create_state_directory(),
         journal=_check_journal(sources.path("log", cwd)),
         index=_merge_index_settings(sources, index or pool.IndexOverrides()),
         environ=sources.environ,
@@ -81,14 +82,23 @@ def _count_cpus() -> int:
     return min(pool.count_processors().usable, pool.MAX_BUILDS)
 
 
-def _create_directory(folder: Path, variable: str) -> Path:
+def _create_directory(folder: Path, variable: str, mode: int = 0o777) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
     except OSError as problem:
         raise pool.OutputError(
             f"{folder}: cannot create directory: {pool.os_error_text(problem)}",
             hint=f"set {variable} to a directory that you may write to",
         ) from problem
+    return folder
+
+
+def _create_state_directory() -> Path:
+    """Create the state directory; only its user can read the runs in it, older ones included."""
+    folder = _create_directory(state_dir(), "XDG_STATE_HOME", 0o700)
+    for private in (folder, folder / "runs"):
+        with suppress(OSError):  # It does not exist, or belongs to another user.
+            private.chmod(0o700)
     return folder
 
 

@@ -43,14 +43,16 @@ def environment() -> dict[str, str]:
     return dict(os.environ)  # noqa: TID251 - the one place that reads it; callers pass it on
 
 
-def read_file(path: Path) -> dict[str, object]:
+def read_file(path: Path | None) -> dict[str, object]:
     """Read a configuration file; return its values by the names of options.
 
-    A file that does not exist has no values.
+    A file that does not exist, or None, has no values.
 
     Raises:
         SettingsError: it is not TOML, or has an unknown key or a value of a wrong type.
     """
+    if path is None:
+        return {}
     keys = {option.name: option for option in options.OPTIONS if option.key}
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -202,7 +204,7 @@ class ConfigSources:
             return None
         if not (text := str(value)):
             raise pool.SettingsError(f"{source}: the path is empty")
-        return cwd / Path(text).expanduser()
+        return cwd / pool.expand_user(text)
 
     def program(self, name: str, cwd: Path) -> Path | None:
         """Return the path of a program, or its bare name, to be searched for on PATH."""

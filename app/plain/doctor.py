@@ -37,4 +37,4 @@ def to_lines(found: Iterable[Finding], *, ascii_only: bool) -> Iterator[str]:
 
 def to_json(found: Iterable[Finding]) -> str:
     """Return an array of objects with ``what``, ``state`` and ``text``."""
-    return msgspec.json.format(msgspec.json.encode(list(found)), indent=2).decode()
+    return msgspec.json.format(pool.encode_json(list(found)), indent=2).decode()

@@ -5,6 +5,7 @@ A file is complete or not written at all. `app.reports` has one module for each 
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from app.runs.record import RunRecord
 
 __all__ = ["write_report"]
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+"""All control characters in UTF-8, except tab and newline."""
 
 
 def write_report(record: RunRecord, name: str, to: str) -> None:
@@ -31,6 +35,8 @@ def write_report(record: RunRecord, name: str, to: str) -> None:
         OutputError: the file cannot be written.
     """
     data = _renderer(name)(record).encode("utf-8", "replace")
+    # A terminal obeys control characters, and stdout or `cat` may lead to one.
+    data = pool.escape_controls(data) if name == "trace" else _CONTROLS.sub(b"", data)
     if to == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(data)

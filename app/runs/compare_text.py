@@ -110,7 +110,7 @@ def _side(journal: Path) -> Side:
 def to_json(a: Side, b: Side, comparison: Comparison) -> str:
     """Return the comparison as JSON; times are seconds, memory is bytes."""
     document = {"a": a.header, "b": b.header, "worse": comparison.worse, "comparison": comparison}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return msgspec.json.format(pool.encode_json(document), indent=2).decode()
 
 
 def headline(name: str, header: events.Header, totals: Totals) -> str:

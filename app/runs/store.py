@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,6 +19,7 @@ from app.format import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = [
     "SavedRun",
@@ -87,7 +87,7 @@ def find_run(state_dir: Path, text: str) -> Path:
     Raises:
         JournalError: there is no such run, or several match.
     """
-    path = Path(text).expanduser()
+    path = pool.expand_user(text)
     if path.is_dir() and not pool.journal_path(path).exists():
         raise pool.JournalError(f"{text}: not a run's folder: it has no journal")
     if path.exists() or "/" in text:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pool.common.json import encode_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -134,7 +136,7 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """Names the lock of the build, and the stored result of get_requires_for_build_wheel."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        return hashlib.sha256(encode_json(self, order="sorted")).hexdigest()
 
     def final_digest(self, wheels: Iterable[UnpackedWheel]) -> str:
         """Return the digest that names the wheel.

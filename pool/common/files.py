@@ -13,19 +13,21 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pool.common.errors import OutputError, os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = [
     "NEW_PREFIX",
+    "append_private",
     "atomic_path",
     "atomic_write",
     "copy_into",
+    "expand_user",
     "move_into",
     "open_output",
     "remove_tree",
@@ -33,6 +35,16 @@ __all__ = [
 
 NEW_PREFIX = ".new-"
 """Begins the name of each temporary file; a killed process can leave one behind."""
+
+
+def expand_user(text: str) -> Path:
+    """Return a path with ``~`` expanded; without a known home folder ``~`` stays, as in a shell."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - `Path.expanduser` raises then
+
+
+def append_private(path: Path) -> IO[bytes]:
+    """Open a file that only its user can read, to append to it; create it if it is missing."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from typing import Any, Union
 
 import msgspec
 
+from pool.common.json import encode_json
 from pool.events.types import EVENT_TYPES, SCHEMA, Event, Header, KnownEvent, Unknown
 
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 
-_encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 _event_decoder = msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
 _known_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
@@ -46,8 +46,8 @@ _envelope_decoder = msgspec.json.Decoder(_Envelope)
 def encode(event: Event) -> bytes:
     """Return the event as one line without its newline."""
     if isinstance(event, Unknown):
-        return _encoder.encode(event.data)
-    return _encoder.encode(event)
+        return encode_json(event.data)
+    return encode_json(event)
 
 
 def decode(line: bytes) -> Event:
@@ -77,7 +77,7 @@ def _decode_unknown(line: bytes, problem: Exception) -> Unknown:
 
 def encode_header(header: Header) -> bytes:
     """Return the header as one line without its newline."""
-    return _encoder.encode(header)
+    return encode_json(header)
 
 
 def decode_header(line: bytes) -> Header:

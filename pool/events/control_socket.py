@@ -21,6 +21,7 @@ import msgspec
 
 from pool.common.controls import Control
 from pool.common.errors import RunError, os_error_text
+from pool.common.json import encode_json
 from pool.events.journal import JOURNAL_NAME
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ class ControlReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 control_decoder = msgspec.json.Decoder(Control)
-_encoder = msgspec.json.Encoder()
 _reply_decoder = msgspec.json.Decoder(ControlReply)
 
 
@@ -98,7 +98,7 @@ def _exchange(path: Path, control: Control) -> ControlReply:
             connection.connect(address)
         if not is_same_user(connection) or path.stat().st_uid != os.geteuid():
             raise RunError(f"{path}: the run belongs to another user")
-        connection.sendall(_encoder.encode(control) + b"\n")
+        connection.sendall(encode_json(control) + b"\n")
         return _reply_decoder.decode(_receive_line(connection))
 
 

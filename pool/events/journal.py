@@ -8,13 +8,16 @@ middle by its number.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from pool.common.errors import JournalError, OutputError, os_error_text
 from pool.common.model import RunId
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
-from pool.events.types import SCHEMA, Header, Host
+from pool.events.types import SCHEMA, BuildQueued, Header, Host
 from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ __all__ = [
 
 JOURNAL_NAME = "events.jsonl"
 """The name of the journal in a run's folder."""
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+"""The modes of folders and files of runs: command lines and logs may contain secrets."""
 _LONGEST_HEADER = 1 << 20
 """Bytes: a file with a longer first line is no journal."""
 
@@ -79,11 +84,25 @@ def open_run_journal(
     path = journal or state_dir / "runs" / header.run / JOURNAL_NAME
     try:
         return header, JournalWriter(path, header)
+    except BlockingIOError as problem:
+        raise OutputError(
+            f"{path}: {_describe_writer(path)} is writing this log",
+            hint="choose another file with --log",
+        ) from problem
     except OSError as problem:
         raise OutputError(
             f"{path}: the log cannot be written: {os_error_text(problem)}",
             hint="choose another place with --log",
         ) from problem
+
+
+def _describe_writer(path: Path) -> str:
+    """Return the name of the run whose journal a file is."""
+    try:
+        with JournalReader(path) as reader:
+            return f"run {reader.header.run}"
+    except JournalError:  # It has not written its header yet.
+        return "another run"
 
 
 def _make_header(
@@ -128,18 +147,33 @@ def _make_run_id(started: datetime, other_runs: Collection[RunId]) -> RunId:
 
 
 class JournalWriter:
-    """Creates a journal and appends events to it."""
+    """Creates a journal and appends events to it; only its user can read it and its logs.
+
+    Raises:
+        BlockingIOError: another run is writing it.
+        OSError: it cannot be written.
+    """
 
     def __init__(self, path: Path, header: Header) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        logs = logs_path(path)
-        logs.mkdir(exist_ok=True)
-        # A journal may replace an older one: its builds must not append to the older logs.
-        for old in logs.glob("*.log"):
-            old.unlink()
+        if path.name == JOURNAL_NAME:
+            path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        self._write_line(encode_header(header))
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
+            _lock(self._fd)
+            logs = logs_path(path)
+            logs.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+            if stat.S_ISREG(os.fstat(self._fd).st_mode):
+                _remove_logs(path, logs)
+                os.ftruncate(self._fd, 0)
+                with suppress(OSError):  # The file belongs to another user.
+                    os.fchmod(self._fd, _PRIVATE_FILE)
+            self._write_line(encode_header(header))
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def write(self, event: Event) -> None:
         """Append one event.
@@ -157,6 +191,29 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file. Do not write afterwards."""
         os.close(self._fd)
+
+
+def _lock(fd: int) -> None:
+    """Lock a journal as long as its writer lives.
+
+    Raises:
+        BlockingIOError: another run is writing it.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # The file system has no locks.
+
+
+def _remove_logs(path: Path, logs: Path) -> None:
+    """Remove the logs that an older journal of this name lists, and no other file."""
+    with suppress(JournalError), JournalReader(path) as reader:
+        for event in reader.read():
+            if isinstance(event, BuildQueued) and os.path.basename(event.log) == event.log:  # noqa: PTH119 - a text
+                with suppress(OSError):
+                    (logs / event.log).unlink()
 
 
 class JournalReader:

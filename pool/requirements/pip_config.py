@@ -17,6 +17,7 @@ import msgspec
 import platformdirs
 
 from pool.common.errors import SettingsError
+from pool.common.files import expand_user
 from pool.sources.index.settings import DEFAULT_TIMEOUT, IndexSettings
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _normalize_key(name: str) -> str:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("HOME") or Path.home())
+    return Path(environ.get("HOME") or expand_user("~"))
 
 
 def existing_config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -204,7 +205,7 @@ def _read_uv_links(environ: Mapping[str, str]) -> list[str]:
 
 
 def _expand(link: str) -> str:
-    return link if "://" in link else str(Path(link).expanduser())
+    return link if "://" in link else str(expand_user(link))
 
 
 def _pip_default_index() -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.markers import InvalidMarker, Marker
@@ -18,11 +17,14 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion
 
 from pool.common.errors import TargetError, os_error_text
+from pool.common.files import expand_user
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_url
 from pool.sources.archive import SUFFIXES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packaging.utils import NormalizedName
 
 __all__ = [
@@ -281,7 +283,7 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _expand(text: str) -> Path:
-    return Path(text).expanduser()
+    return expand_user(text)
 
 
 def _split_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:

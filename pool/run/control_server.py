@@ -22,6 +22,7 @@ import msgspec
 
 from pool.common.controls import Cancel, Resize, Retry
 from pool.common.errors import os_error_text
+from pool.common.json import encode_json
 from pool.common.model import LimitName
 from pool.events.control_socket import (
     MAX_LINE_BYTES,
@@ -216,7 +217,7 @@ class _Connection(asyncio.Protocol):
             return
         line, newline, _ = (self._received + data).partition(b"\n")
         if newline and len(line) < MAX_LINE_BYTES:
-            transport.write(msgspec.json.encode(self._server.reply(line)) + b"\n")
+            transport.write(encode_json(self._server.reply(line)) + b"\n")
             transport.close()
         elif newline or len(line) >= MAX_LINE_BYTES:
             transport.abort()

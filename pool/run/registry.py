@@ -7,6 +7,7 @@ tasks and decides on retries, and `pool.events.state` has the same facts for scr
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -113,9 +114,13 @@ class JobRegistry:
     def _log_name(self, label: str) -> str:
         """Return a file name for a log that no other build of the run has."""
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip(".-")[:100] or "build"
-        self._log_stems[stem] += 1
-        number = self._log_stems[stem]
-        return f"{stem}.log" if number == 1 else f"{stem}.{number}.log"
+        while True:
+            self._log_stems[stem] += 1
+            number = self._log_stems[stem]
+            name = f"{stem}.log" if number == 1 else f"{stem}.{number}.log"
+            # The folder beside a `--log` may have files that are not the run's.
+            if not os.path.lexists(self._logs / name):
+                return name
 
     def running(self) -> list[BuildJob]:
         """Return the builds that have not ended."""

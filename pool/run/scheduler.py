@@ -17,6 +17,7 @@ from pool.build.job import infer_identity, source_label
 from pool.build.pipeline import run_build
 from pool.common.aio import in_thread
 from pool.common.errors import RequirementError, SkippedError, os_error_text
+from pool.common.files import append_private
 from pool.common.model import Outcome, WaitFor
 from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import outcome
@@ -290,8 +291,8 @@ class Scheduler:
     def _failure(self, job: BuildJob, failure: Failure, slot: Slot) -> BuildFinished:
         if failure.traceback:
             self.has_internal_error = True
-            with suppress(OSError), job.log.open("a") as log:
-                log.write(failure.traceback)
+            with suppress(OSError), append_private(job.log) as log:
+                log.write(failure.traceback.encode("utf-8", "backslashreplace"))
         return outcome.failed(self._ended(job, slot, failure.outcome), failure)
 
     def _supersede(self, job: BuildJob, retry: BuildJob) -> None:

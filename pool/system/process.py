@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from pool.common.files import append_private
 from pool.system.shared_servers import has_clients, is_known_server
 from pool.system.suspension import register_suspendable
 
@@ -127,7 +128,7 @@ class ProcessSupervisor:
             OSError: it cannot be started, or its log cannot be opened.
         """
         environ = {**command.environ, **marker_variables(self._id, command.build)}
-        with command.log.open("ab") as log, self._lock:
+        with append_private(command.log) as log, self._lock:
             self._update_sole_build(command.build)
             popen = subprocess.Popen(
                 list(command.argv),

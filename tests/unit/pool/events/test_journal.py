@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from pool.common.clock import SystemClock
 from pool.common.errors import JournalError, OutputError
-from pool.common.model import RunId
+from pool.common.model import BuildId, RunId
 from pool.events.journal import (
     JournalReader,
     JournalWriter,
@@ -19,7 +20,7 @@ from pool.events.journal import (
     open_run_journal,
     pid_of_run,
 )
-from pool.events.types import Event, Header, Host, RunStopping, Unknown
+from pool.events.types import BuildQueued, Event, Header, Host, RunStopping, Unknown
 
 HEADER = Header(
     wheelpool="1.0",
@@ -114,6 +115,9 @@ def test_unknown_events_are_yielded(path: Path) -> None:
 def test_a_journal_that_replaces_another_deletes_its_logs(path: Path) -> None:
     old = logs_path(path) / "x.log"
     old.write_text("output of the earlier run")
+    writer = JournalWriter(path, HEADER)
+    writer.write(BuildQueued(build=BuildId("b1"), name="x", target="x", log="x.log", seq=1, t=0.0))
+    writer.close()
     JournalWriter(path, HEADER).close()
     assert not old.exists()
 
@@ -172,3 +176,66 @@ def test_runs_of_one_process_have_different_ids_with_its_pid(tmp_path: Path) -> 
 def test_pid_of_run_rejects_other_names(text: str) -> None:
     with pytest.raises(ValueError, match=r"run id|invalid literal"):
         pid_of_run(text)
+
+
+def test_log_replaces_only_logs_that_the_older_journal_lists(tmp_path: Path) -> None:
+    path, logs = tmp_path / "build.jsonl", tmp_path / "build.logs"
+    logs.mkdir()
+    (logs / "mine.log").write_text("a user's file")
+    writer = JournalWriter(path, HEADER)
+    queued = BuildQueued(build=BuildId("b1"), name="t", target="t", log="t.log", seq=1, t=0.0)
+    outside = BuildQueued(build=BuildId("b2"), name="u", target="u", log="../x.log", seq=2, t=0.0)
+    writer.write(queued)
+    writer.write(outside)
+    writer.close()
+    (logs / "t.log").write_text("old")
+    (tmp_path / "x.log").write_text("a user's file")
+    JournalWriter(path, HEADER).close()
+    assert [file.name for file in logs.iterdir()] == ["mine.log"]
+    assert (tmp_path / "x.log").exists()
+    assert read(path) == []
+
+
+def test_journal_of_a_live_run_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "build.jsonl"
+    writer = JournalWriter(path, HEADER)
+    writer.write(stopping(1))
+    with pytest.raises(OutputError, match=HEADER.run):
+        open_run_journal(
+            journal=path, state_dir=tmp_path, argv=(), clock=FixedClock(), python="3.11"
+        )
+    writer.write(stopping(2))
+    assert len(read(path)) == 2
+    writer.close()
+    _, second = open_run_journal(
+        journal=path, state_dir=tmp_path, argv=(), clock=FixedClock(), python="3.11"
+    )
+    second.close()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_journal_and_logs_can_be_read_by_their_user_only(tmp_path: Path, *, named: bool) -> None:
+    before = os.umask(0)
+    try:
+        (tmp_path / "run.jsonl").touch(0o666)
+        _, writer = open_run_journal(
+            journal=tmp_path / "run.jsonl" if named else None,
+            state_dir=tmp_path, argv=(), clock=FixedClock(), python="3.11",
+        )  # fmt: skip
+    finally:
+        os.umask(before)
+    writer.close()
+    assert stat.S_IMODE(writer.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(logs_path(writer.path).stat().st_mode) == 0o700
+    if not named:
+        assert stat.S_IMODE(writer.path.parent.stat().st_mode) == 0o700
+
+
+def test_bytes_that_are_not_utf8_are_escaped(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "run.jsonl", HEADER)
+    writer.write(RunStopping(why="b\udce9d\x9b1m\x7f", seq=1, t=1.0))
+    writer.close()
+    (event,) = read(tmp_path / "run.jsonl")
+    assert isinstance(event, RunStopping)
+    assert event.why == "b\\udce9d\x9b1m\x7f"
+    assert "\x9b" not in (tmp_path / "run.jsonl").read_text()
