@@ -96,7 +96,7 @@ needs_root = pytest.mark.skipif(
 
 @needs_root
 @pytest.mark.parametrize("home", [None, ""])
-@pytest.mark.parametrize("command", [("build", "./t"), ("runs",), ("doctor",), ("cache", "dir")])
+@pytest.mark.parametrize("command", [("build", "six"), ("runs",), ("doctor",), ("cache", "dir")])
 def test_user_without_a_home_and_a_name_is_told_what_to_set(
     sandbox: Sandbox, home: str | None, command: tuple[str, ...]
 ) -> None:
