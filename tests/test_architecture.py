@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 PACKAGES = ("app", "pool")
 MOST_ENTRIES = 15
 """About a dozen. The roots have a package for each layer instead."""
-ENGLISH = ("app", "pool", "screenshots", "tests/support")
+ENGLISH = ("app", "pool", "screenshots", "tests")
 """Folders whose docstrings and comments are checked for plain English."""
 RIDDLE = re.compile(
     r"(?:^|(?<=[.:;] ))(?:Who|Whoever|Whose|Whom|Nobody|Everybody|Somebody|Whatever"
@@ -28,6 +28,11 @@ RIDDLE = re.compile(
 """A sentence, or a part after a colon or semicolon, without a subject that names a thing."""
 VAGUE = re.compile(r"_*(?:told|said|asked|kept|known|done|good|begin)")
 """Names of functions and classes that do not say what happens to what."""
+VAGUE_TEST = re.compile(
+    r"_(?:who|whoever|whom|whose|what|whatever|nobody|nobodys|everybody|somebody|anybody"
+    r"|tells|told|says|said|asks|asked|kept|had)(?=_|$)",
+)
+"""Words in names of tests that stand for the unit, its condition or the result."""
 
 
 def sources(*folders: str) -> list[Path]:
@@ -147,5 +152,16 @@ def test_names_of_functions_are_not_vague() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         if VAGUE.fullmatch(node.name)
+    ]
+    assert not found, "\n".join([f"{len(found)} names", *found])
+
+
+def test_names_of_tests_have_a_unit_and_a_result() -> None:
+    found = [
+        f"{relative(file)}:{node.lineno}: {node.name}"
+        for file in sources("tests")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name.startswith("test_") and VAGUE_TEST.search(node.name)
     ]
     assert not found, "\n".join([f"{len(found)} names", *found])

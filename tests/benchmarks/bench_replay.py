@@ -1,7 +1,6 @@
-"""Seconds to open a long log for a replay, and to go anywhere in it: 100,000 and 1,000,000 events.
+"""Seconds to open a long log for a replay, and to seek in it: 100,000 and 1,000,000 events.
 
-What is timed of going somewhere is all but the drawing: the moment that is kept before it, and the
-events since, folded. Aim: 1 s at the worst with 1,000,000 events.
+A seek is timed without drawing: it loads the snapshot before the moment and folds the events since. Aim: 1 s at the worst with 1,000,000 events.
 
 """
 

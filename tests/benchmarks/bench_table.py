@@ -121,7 +121,7 @@ class Measured(WheelpoolApp):
         drawn = asyncio.Event()
         start, cpu = time.perf_counter(), time.process_time()
         self.post_message(events.Key(key, key if len(key) == 1 else None))
-        # What the key called for comes first in each queue: the last one is called back last.
+        # The work of the key comes first in each queue: the callback that is added last runs last.
         self.call_later(lambda: self.screen.call_after_refresh(drawn.set))
         await drawn.wait()
         took = time.perf_counter() - start, time.process_time() - cpu

@@ -44,7 +44,7 @@ class Held:
         self.visitors.append(visitor)
         return visitor
 
-    def told(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run_command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Command it from a shell."""
         return subprocess.run(
             [BIN / "wheelpool", *words, "--run", self.log],
@@ -58,7 +58,7 @@ class Held:
 
     def says(self, *words: str) -> str:
         """Command it, and return what came of it."""
-        done = self.told(*words)
+        done = self.run_command(*words)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         return done.stdout
@@ -153,13 +153,13 @@ def test_the_commands_of_a_shell(held: Held) -> None:
     assert held.says("resume") == "resumed: builds 1\n"
     assert held.says("cancel", "t0") in ("t0: cancelled\n", "t0 1.0: cancelled\n")
     assert held.says("retry", "t0").startswith("t0: retrying as b5")
-    refused = held.told("cancel", "b9")
+    refused = held.run_command("cancel", "b9")
     assert (refused.returncode, refused.stderr.splitlines()[0]) == (
         2, "wheelpool: no build named b9",
     )  # fmt: skip
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0
-    ended = held.told("pause")
+    ended = held.run_command("pause")
     assert ended.returncode == 2
     assert "the run has ended" in ended.stderr
 
@@ -177,7 +177,7 @@ def test_a_killed_run_is_reported_to_attached_screens_and_commands(held: Held) -
     code, err = visitor.ended()
     assert code == 1
     assert "the log ends here" in err.splitlines()[-1]
-    asked = held.told("pause")
+    asked = held.run_command("pause")
     assert asked.returncode == 2
     assert "the run was killed" in asked.stderr
     assert socket_path(held.log).exists(), "a killed run leaves it"

@@ -58,7 +58,7 @@ def browse(folder: Path, *argv: str) -> str:
     return done.stdout
 
 
-def told(folder: Path, page: str, width: int, *argv: str) -> dict[str, object]:
+def measure_page(folder: Path, page: str, width: int, *argv: str) -> dict[str, object]:
     """Return what a page comes to at a width."""
     file = folder / "frame.html"
     file.write_text(FRAME.format(width=width, height=900, page=markup.escape(page)))
@@ -75,7 +75,7 @@ def test_the_page_is_never_wider_than_the_screen(
     tmp_path: Path, recording: str, width: int
 ) -> None:
     page = render_html(read_record(RECORDINGS / f"{recording}.jsonl"))
-    seen = told(tmp_path, page, width)
+    seen = measure_page(tmp_path, page, width)
     assert seen["wide"] == seen["room"]
     assert seen["beyond"] == []
     assert seen["bars"]
@@ -85,7 +85,7 @@ def test_the_page_is_never_wider_than_the_screen(
 def test_the_page_follows_the_preferred_colours(tmp_path: Path) -> None:
     page = render_html(read_record(RECORDINGS / "day.jsonl"))
     dark, light = (
-        told(tmp_path, page, 390, f"--blink-settings=preferredColorScheme={scheme}")
+        measure_page(tmp_path, page, 390, f"--blink-settings=preferredColorScheme={scheme}")
         for scheme in (0, 1)
     )
     assert (dark["back"], light["back"]) == ("rgb(13, 17, 23)", "rgb(255, 255, 255)")
@@ -98,5 +98,5 @@ def test_hostile_names_make_no_elements(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text(text.replace('"name":"pyyaml"', f'"name":"{bad}"'))
     page = render_html(read_record(tmp_path / "events.jsonl"))
     assert "onerror" in page
-    seen = told(tmp_path, page, 390)
+    seen = measure_page(tmp_path, page, 390)
     assert (seen["images"], seen["scripts"]) == (0, 0)

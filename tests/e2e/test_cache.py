@@ -38,7 +38,7 @@ setup(name=NAME, version="1.0", py_modules=[NAME])
 """
 
 
-def good(done: CommandResult) -> CommandResult:
+def check_success(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err
     return done
 
@@ -64,11 +64,11 @@ def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: S
     links = sandbox.root / "links"
     pack_sdist(links, make_setuptools_tree(sandbox.root / "src" / "packed", "packed"))
     request = ("build", tree, "packed", "--find-links", links)
-    assert set(outcomes(good(sandbox.run(*request))).values()) == {BUILT}
+    assert set(outcomes(check_success(sandbox.run(*request))).values()) == {BUILT}
     first = digests(sandbox)
     shutil.rmtree(sandbox.out)
     sandbox.times.unlink()
-    done = good(sandbox.run(*request))
+    done = check_success(sandbox.run(*request))
     assert set(outcomes(done).values()) == {CACHED}
     assert digests(sandbox) == first
     assert not sandbox.times.exists(), "no setup.py was run"
@@ -80,23 +80,23 @@ def test_the_same_request_again_is_cached_and_the_wheels_are_the_same(sandbox: S
 
 def test_content_counts_and_times_do_not(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree")
-    good(sandbox.run("build", tree))
+    check_success(sandbox.run("build", tree))
     for path in (tree, *tree.iterdir()):
         os.utime(path, (1, 1))
-    assert outcomes(good(sandbox.run("build", tree))) == {"tree": CACHED}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": CACHED}
     elsewhere = sandbox.root / "elsewhere"
     shutil.copytree(tree, elsewhere)
-    assert outcomes(good(sandbox.run("build", elsewhere))) == {"elsewhere": CACHED}
+    assert outcomes(check_success(sandbox.run("build", elsewhere))) == {"elsewhere": CACHED}
     (tree / "tree.py").write_text("value = 2\n")
-    assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": BUILT}
     (tree / "new.txt").touch()
-    assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": BUILT}
 
 
 def test_a_tree_that_changes_while_it_is_built_is_not_cached(sandbox: Sandbox) -> None:
     tree = make_setuptools_tree(sandbox.root / "tree", "tree", CHANGES_ITSELF)
     for _ in range(2):
-        assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
+        assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": BUILT}
         assert "changed while it was built" in remarks(sandbox)
 
 
@@ -108,8 +108,8 @@ def test_a_change_of_a_tree_while_it_is_built_is_built_next(sandbox: Sandbox) ->
     wait_until(lambda: sandbox.running() == 1)
     (tree / "tree.py").write_text("value = 2\n")
     hold.unlink()
-    good(sandbox.finish(process))
-    assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
+    check_success(sandbox.finish(process))
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": BUILT}
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def rebuilds(sandbox: Sandbox) -> Callable[..., None]:
 
     def check(*flags: str | Path, **environ: str) -> None:
         for outcome in (BUILT, CACHED):
-            done = good(sandbox.run("build", *flags, **environ))
+            done = check_success(sandbox.run("build", *flags, **environ))
             assert set(outcomes(done).values()) == {outcome}, (flags, environ)
 
     return check
@@ -138,7 +138,7 @@ def test_compiler_flags_settings_and_requirements_count(
     rebuilds("app", "-C", "fast=1")
     rebuilds("app", "-C", "fast=2")
     rebuilds("app", APP_WITH_EVERYTHING="1")
-    done = good(sandbox.run("build", "app", UNRELATED="1"))
+    done = check_success(sandbox.run("build", "app", UNRELATED="1"))
     assert outcomes(done) == {"app": CACHED}
     make_sdist(links, "helper", "1.1")
     rebuilds("app")
@@ -165,21 +165,21 @@ def test_another_interpreter_counts_and_another_environment_of_one_does_not(
     rebuilds(tree)
     venv = sandbox.root / "venv"
     subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
-    done = good(sandbox.run("build", tree, "--python", venv / "bin" / "python"))
+    done = check_success(sandbox.run("build", tree, "--python", venv / "bin" / "python"))
     assert outcomes(done) == {"app": CACHED}
     if (other := find_python_with_headers()) is None:
         pytest.skip("this machine has no other Python with headers")
     rebuilds(tree, "--python", other)
-    assert outcomes(good(sandbox.run("build", tree))) == {"app": CACHED}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"app": CACHED}
 
 
 def test_flags_that_pass_the_cache_over(sandbox: Sandbox) -> None:
     trees = [make_tree(sandbox.root / "src", name) for name in ("one", "two")]
-    good(sandbox.run("build", *trees))
+    check_success(sandbox.run("build", *trees))
     both = dict.fromkeys(("one", "two"), BUILT)
-    assert outcomes(good(sandbox.run("build", *trees, "--no-cache"))) == both
-    assert outcomes(good(sandbox.run("build", *trees, "--refresh", ":all:"))) == both
-    done = good(sandbox.run("build", *trees, "--refresh", "ONE"))
+    assert outcomes(check_success(sandbox.run("build", *trees, "--no-cache"))) == both
+    assert outcomes(check_success(sandbox.run("build", *trees, "--refresh", ":all:"))) == both
+    done = check_success(sandbox.run("build", *trees, "--refresh", "ONE"))
     assert outcomes(done) == {"one": BUILT, "two": CACHED}
 
 
@@ -188,14 +188,14 @@ def test_a_refreshed_wheel_takes_the_place_of_the_old_one(sandbox: Sandbox) -> N
     reads = f"\nFILES['stamp.py'] = open({str(stamp)!r}).read()\n"
     tree = make_tree(sandbox.root / "src", "app", backend=reads)
     stamp.write_text("old = 1\n")
-    good(sandbox.run("build", tree))
+    check_success(sandbox.run("build", tree))
     stamp.write_text("new = 1\n")
-    good(sandbox.run("build", tree))
+    check_success(sandbox.run("build", tree))
     old = digests(sandbox)
-    good(sandbox.run("build", tree, "--refresh", "app"))
+    check_success(sandbox.run("build", tree, "--refresh", "app"))
     new = digests(sandbox)
     assert new != old
-    assert outcomes(good(sandbox.run("build", tree))) == {"app": CACHED}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"app": CACHED}
     assert digests(sandbox) == new
 
 
@@ -213,7 +213,7 @@ def test_two_processes_build_an_sdist_once(sandbox: Sandbox) -> None:
     wait_until(lambda: log.exists() and '"phase":"get_requires"' in log.read_text())
     hold.unlink()
     done = [sandbox.finish(first, log), sandbox.finish(second)]
-    assert sorted(str(good(one).outcome("app")) for one in done) == ["built", "cached"]
+    assert sorted(str(check_success(one).outcome("app")) for one in done) == ["built", "cached"]
 
 
 def test_the_second_waits_visibly_for_the_first(sandbox: Sandbox) -> None:
@@ -243,8 +243,8 @@ def build_wheel(*arguments):
     assert waiting.holder.pid == first.pid
     assert waiting.lock.startswith("app 1.0")
     hold.unlink()
-    assert good(sandbox.finish(first, log)).outcome("app") is BUILT
-    assert good(sandbox.finish(second)).outcome("app") is CACHED
+    assert check_success(sandbox.finish(first, log)).outcome("app") is BUILT
+    assert check_success(sandbox.finish(second)).outcome("app") is CACHED
     assert len(sandbox.times.read_text().splitlines()) == 1, "it was built once"
 
 
@@ -255,7 +255,7 @@ def cached_wheels(sandbox: Sandbox) -> list[Path]:
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone", "entry"])
 def test_a_damaged_entry_is_reported_and_built_again(sandbox: Sandbox, damage: str) -> None:
     tree = make_tree(sandbox.root / "src", "app")
-    good(sandbox.run("build", tree))
+    check_success(sandbox.run("build", tree))
     (wheel,) = cached_wheels(sandbox)
     match damage:
         case "cut":
@@ -268,9 +268,9 @@ def test_a_damaged_entry_is_reported_and_built_again(sandbox: Sandbox, damage: s
         case "entry":
             for key in (wheel.parents[2] / "keys").iterdir():
                 key.write_text("{")
-    assert outcomes(good(sandbox.run("build", tree))) == {"app": BUILT}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"app": BUILT}
     assert "damaged" in remarks(sandbox)
-    assert outcomes(good(sandbox.run("build", tree))) == {"app": CACHED}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"app": CACHED}
 
 
 def test_pruning_waits_for_runs_that_are_alive(sandbox: Sandbox) -> None:
@@ -287,11 +287,11 @@ def test_pruning_waits_for_runs_that_are_alive(sandbox: Sandbox) -> None:
     said = prune.stderr.readline()
     assert f"1 run is using the cache (pid {run.pid}); waiting" in said
     hold.unlink()
-    good(sandbox.finish(run))
+    check_success(sandbox.finish(run))
     out, _ = prune.communicate(timeout=60)
     assert prune.returncode == 0
     assert "removed built wheels: 1" in out
-    assert outcomes(good(sandbox.run("build", tree))) == {"tree": BUILT}
+    assert outcomes(check_success(sandbox.run("build", tree))) == {"tree": BUILT}
 
 
 def test_a_build_requirement_that_was_built_is_cached_too(sandbox: Sandbox) -> None:
@@ -300,13 +300,13 @@ def test_a_build_requirement_that_was_built_is_cached_too(sandbox: Sandbox) -> N
     make_sdist(links, "helper")
     trees = [make_tree(sandbox.root / "src", name, build_requires=["helper"]) for name in "ab"]
     sandbox.environ["PIP_FIND_LINKS"] = str(links)
-    assert good(sandbox.run("build", trees[0])).outcome("helper") is BUILT
+    assert check_success(sandbox.run("build", trees[0])).outcome("helper") is BUILT
     shutil.rmtree(sandbox.root / "cache" / "wheelpool" / "wheels")
-    assert good(sandbox.run("build", trees[1])).outcome("helper") is CACHED
+    assert check_success(sandbox.run("build", trees[1])).outcome("helper") is CACHED
 
 
 def test_the_cache_lists_its_contents(sandbox: Sandbox) -> None:
-    good(sandbox.run("build", make_tree(sandbox.root / "src", "app")))
+    check_success(sandbox.run("build", make_tree(sandbox.root / "src", "app")))
     told = subprocess.run(
         [BIN / "wheelpool", "cache", "info"],
         env=sandbox.environ, capture_output=True, text=True, check=True,

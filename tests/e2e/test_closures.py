@@ -71,7 +71,7 @@ def purposes(done: CommandResult) -> list[tuple[str, str]]:
     return sorted((build.name, build.purpose) for build in done.state.builds.values())
 
 
-def good(done: CommandResult) -> CommandResult:
+def check_success(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err + str(done.state.resolve)
     return done
 
@@ -88,7 +88,7 @@ def lines_of(sandbox: Sandbox, *arguments: str) -> str:
 def test_static_metadata_is_read_without_any_build(sandbox: Sandbox, links: Path) -> None:
     make_sdist(links, "app", requires=["lib"], files=static("app", requires=["lib"]))
     make_sdist(links, "lib", files=static("lib"))
-    done = good(sandbox.run("build", "app", "--deps"))
+    done = check_success(sandbox.run("build", "app", "--deps"))
     assert wheels(sandbox) == ["app-1.0", "lib-1.0"]
     assert purposes(done) == [("app", "wheel"), ("lib", "wheel")]
 
@@ -99,13 +99,13 @@ def test_dynamic_metadata_is_a_build_under_the_cap(sandbox: Sandbox, links: Path
     make_sdist(links, "app", requires=names, backend=DYNAMIC)
     for name in names:
         make_sdist(links, name, backend=DYNAMIC)
-    done = good(sandbox.run("build", "app", "--deps", "-j", str(cap)))
+    done = check_success(sandbox.run("build", "app", "--deps", "-j", str(cap)))
     assert wheels(sandbox) == ["app-1.0", *(f"{name}-1.0" for name in names)]
     wanted = [(name, what) for name in ("app", *names) for what in ("metadata", "wheel")]
     assert purposes(done) == wanted
     assert most_at_once(sandbox.times) <= cap
     sandbox.times.unlink()
-    done = good(sandbox.run("build", "app", "--deps"))
+    done = check_success(sandbox.run("build", "app", "--deps"))
     assert {build.outcome for build in done.state.builds.values()} == {pool.Outcome.CACHED}
     assert not sandbox.times.exists(), "a wheel that was built before tells its metadata"
 
@@ -120,7 +120,7 @@ def test_metadata_of_a_real_backend_is_built_with_its_build_requirements(
     make_wheel(links, "lib")
     tree = make_setuptools_tree(sandbox.root / "src" / "app", "app", script, requires=("helper",))
     pack_sdist(links, tree)
-    good(sandbox.run("build", "app", "--deps", "-j", "1"))
+    check_success(sandbox.run("build", "app", "--deps", "-j", "1"))
     assert wheels(sandbox) == ["app-1.0", "lib-1.0"]
 
 
@@ -155,9 +155,9 @@ def test_extras_of_requirements_count(sandbox: Sandbox, links: Path) -> None:
     make_wheel(links, "lib", requires=needs, headers=headers)
     for name in ("turbo", "snail"):
         make_wheel(links, name)
-    good(sandbox.run("build", "app", "--deps"))
+    check_success(sandbox.run("build", "app", "--deps"))
     assert wheels(sandbox) == ["app-1.0", "lib-1.0", "turbo-1.0"]
-    good(sandbox.run("build", "lib[slow]", "--deps"))
+    check_success(sandbox.run("build", "lib[slow]", "--deps"))
     assert "snail-1.0" in wheels(sandbox)
 
 
@@ -208,7 +208,7 @@ def test_a_url_in_the_metadata_of_a_dependency_is_built(sandbox: Sandbox, links:
     make_wheel(links, "lib", "9.0")
     requires = [f"lib @ {tree.as_uri()}", f"other @ {packed.as_uri()}"]
     make_wheel(links, "app", requires=requires)
-    good(sandbox.run("build", "app", "--deps"))
+    check_success(sandbox.run("build", "app", "--deps"))
     assert wheels(sandbox) == ["app-1.0", "base-1.0", "lib-7.0", "other-3.0"]
 
 

@@ -1,4 +1,4 @@
-"""What ``wheelpool install`` puts into an environment, keeps, replaces, and refuses."""
+"""``wheelpool install`` adds, keeps, replaces and refuses packages of an environment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def put(sandbox: Sandbox, target: Target, *what: str | Path) -> CommandResult:
     return sandbox.run("install", *what, "--into", target.path, "--no-index", "--find-links", shelf)
 
 
-def good(sandbox: Sandbox, target: Target, *what: str | Path) -> pool.RunState:
+def install_successfully(sandbox: Sandbox, target: Target, *what: str | Path) -> pool.RunState:
     done = put(sandbox, target, *what)
     assert done.code == 0, done.err
     target.check()
@@ -68,7 +68,7 @@ def test_dependencies_are_installed_and_only_named_ones_are_marked_requested(
     make_wheel(shelf, "deep")
     make_sdist(shelf, "middle", requires=["deep"])
     make_wheel(shelf, "top", requires=["middle>=1"])
-    state = good(sandbox, target, "top")
+    state = install_successfully(sandbox, target, "top")
     assert target.versions() == {"top": "1.0", "middle": "1.0", "deep": "1.0"}
     assert target.run("import top, middle, deep; print('ok')") == "ok"
     assert [target.read_metadata(name, "REQUESTED") for name in ("top", "middle", "deep")] == [
@@ -85,9 +85,9 @@ def test_extras_add_their_requirements(sandbox: Sandbox, target: Target, shelf: 
     make_wheel(shelf, "quick")
     extra = ["Provides-Extra: fast"]
     make_wheel(shelf, "top", requires=['quick; extra == "fast"'], headers=extra)
-    good(sandbox, target, "top")
+    install_successfully(sandbox, target, "top")
     assert target.versions() == {"top": "1.0"}
-    good(sandbox, target, "top[fast]")
+    install_successfully(sandbox, target, "top[fast]")
     assert target.versions() == {"top": "1.0", "quick": "1.0"}
 
 
@@ -103,7 +103,7 @@ def test_commands_scripts_and_data_are_where_they_belong(
         f"{data}/purelib/extra_tools.py": "",
     }
     make_wheel(shelf, "tools", files=files)
-    good(sandbox, target, "tools")
+    install_successfully(sandbox, target, "tools")
     assert target.command("tools-run") == "from the launcher"
     script = target.path / "bin" / "tools-script"
     assert script.read_text().splitlines()[0] == f"#!{target.python}"
@@ -120,7 +120,7 @@ def test_direct_url_names_the_origin(
     copied = make_tree(tmp_path / "trees", "copied")
     archive = make_sdist(tmp_path / "files", "archive")
     wheel = make_wheel(tmp_path / "files", "whole")
-    good(sandbox, target, "listed", "-e", linked, copied, archive, wheel)
+    install_successfully(sandbox, target, "listed", "-e", linked, copied, archive, wheel)
     assert direct_url(target, "listed") is None
     assert direct_url(target, "linked") == {
         "url": linked.as_uri(),
@@ -144,7 +144,7 @@ def test_direct_url_names_the_commit(sandbox: Sandbox, target: Target, tmp_path:
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *words], check=True)
     head = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
-    good(sandbox, target, f"kept @ git+{tree.as_uri()}@{head}")
+    install_successfully(sandbox, target, f"kept @ git+{tree.as_uri()}@{head}")
     assert direct_url(target, "kept") == {
         "url": tree.as_uri(),
         "vcs_info": {"vcs": "git", "requested_revision": head, "commit_id": head},
@@ -159,14 +159,14 @@ def test_a_fitting_version_stays_until_an_upgrade_is_requested(
 ) -> None:
     make_wheel(shelf, "deep", "1.0", files={"deep.py": "v = 1\n", "deep_old.py": ""})
     make_wheel(shelf, "top", "1.0", requires=["deep"])
-    good(sandbox, target, "top")
+    install_successfully(sandbox, target, "top")
     make_wheel(shelf, "deep", "2.0", files={"deep.py": "v = 2\n"})
     make_wheel(shelf, "top", "2.0", requires=["deep"])
-    assert good(sandbox, target, "top").environment.changes == ()  # type: ignore[union-attr] # see good
+    assert install_successfully(sandbox, target, "top").environment.changes == ()  # type: ignore[union-attr] # see good
     assert target.versions() == {"top": "1.0", "deep": "1.0"}
-    good(sandbox, target, "-U", "top")
+    install_successfully(sandbox, target, "-U", "top")
     assert target.versions() == {"top": "2.0", "deep": "1.0"}, "only what is named"
-    good(sandbox, target, "-U", "deep")
+    install_successfully(sandbox, target, "-U", "deep")
     assert target.versions() == {"top": "2.0", "deep": "2.0"}
     assert target.run("import deep; print(deep.v)") == "2"
     assert not (target.site / "deep_old.py").exists()
@@ -180,7 +180,7 @@ def test_a_constraint_limits_the_selected_version(
         make_wheel(shelf, "deep", version)
         make_wheel(shelf, "top", version, requires=["deep"])
     (tmp_path / "limits.txt").write_text("deep<2\n")
-    good(sandbox, target, "top", "-c", tmp_path / "limits.txt")
+    install_successfully(sandbox, target, "top", "-c", tmp_path / "limits.txt")
     assert target.versions() == {"top": "2.0", "deep": "1.0"}
 
 
@@ -189,12 +189,12 @@ def test_an_editable_replaces_a_wheel_and_a_wheel_an_editable(
 ) -> None:
     tree = make_editable_tree(tmp_path / "trees", "part")
     wheel = make_wheel(shelf, "part", files={"part.py": "value = 'wheel'\n"})
-    good(sandbox, target, wheel)
-    good(sandbox, target, "-e", tree)
+    install_successfully(sandbox, target, wheel)
+    install_successfully(sandbox, target, "-e", tree)
     assert target.run("import part; print(part.value)") == "1"
     (tree / "part.py").write_text("value = 'changed'\n")
     assert target.run("import part; print(part.value)") == "changed"
-    good(sandbox, target, wheel)
+    install_successfully(sandbox, target, wheel)
     assert target.run("import part; print(part.value)") == "wheel"
 
 
@@ -208,7 +208,9 @@ def test_other_tools_can_uninstall_installed_packages(
     files = {"whole/__init__.py": "def main(): pass\n", **points}
     make_wheel(shelf, "whole", files=files | {"whole-1.0.data/data/share/whole.txt": ""})
     before = contents(target.path)
-    good(sandbox, target, "whole", "-e", make_editable_tree(tmp_path / "trees", "linked"))
+    install_successfully(
+        sandbox, target, "whole", "-e", make_editable_tree(tmp_path / "trees", "linked")
+    )
     assert (target.path / "bin" / "whole").exists()
     if tool == "uv":
         argv = [str(UV), "pip", "uninstall", "--python", str(target.python), "whole", "linked"]
@@ -230,7 +232,7 @@ def test_a_file_of_another_distribution_is_refused_by_name(
     make_wheel(shelf, "first", files={"shared.py": "whose = 'first'\n"})
     make_wheel(shelf, "second", files={"shared.py": "whose = 'second'\n", "second.py": ""})
     make_wheel(shelf, "third")
-    good(sandbox, target, "first")
+    install_successfully(sandbox, target, "first")
     before = contents(target.path)
     done = put(sandbox, target, "second", "third")
     assert done.code == 1
@@ -336,7 +338,7 @@ def test_a_direct_url_of_a_discarded_choice_is_not_recorded(
     make_wheel(shelf, "top", "1.0", requires=["foo"])
     make_wheel(shelf, "foo", "1.0")
     make_wheel(shelf, "helper", "1.0")
-    good(sandbox, target, "top")
+    install_successfully(sandbox, target, "top")
     assert target.versions() == {"top": "1.0", "foo": "1.0"}
 
 

@@ -336,10 +336,12 @@ def walk(terminal: Terminal, steps: Sequence[Step]) -> None:
     for step in steps:
         before = terminal.screen()
         if step.binding:
-            assert not (step.shows and re.search(step.shows, before, re.MULTILINE)), told(
+            assert not (step.shows and re.search(step.shows, before, re.MULTILINE)), describe_step(
                 step, before
             )
-            assert not step.gone or re.search(step.gone, before, re.MULTILINE), told(step, before)
+            assert not step.gone or re.search(step.gone, before, re.MULTILINE), describe_step(
+                step, before
+            )
         terminal.type(TMUX.get(step.key, step.key), *step.then)
         wait_until(partial(shown, step, terminal), partial(told_now, step, terminal))
 
@@ -351,7 +353,7 @@ def shown(step: Step, terminal: Terminal) -> bool:
 
 def told_now(step: Step, terminal: Terminal) -> str:
     """Say which step it is, and what is seen instead."""
-    return told(step, terminal.screen())
+    return describe_step(step, terminal.screen())
 
 
 def seen(step: Step, screen: str) -> bool:
@@ -359,7 +361,7 @@ def seen(step: Step, screen: str) -> bool:
     return bool(there) and not (step.gone and re.search(step.gone, screen, re.MULTILINE))
 
 
-def told(step: Step, screen: str) -> str:
+def describe_step(step: Step, screen: str) -> str:
     return f"{step}\n{screen}"
 
 

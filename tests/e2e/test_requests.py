@@ -57,7 +57,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def good(done: CommandResult) -> CommandResult:
+def check_success(done: CommandResult) -> CommandResult:
     assert done.code == 0, done.err
     return done
 
@@ -95,7 +95,7 @@ def test_nested_files_constraints_markers_comments_and_variables(
     )
     write(sandbox.root / "reqs" / "more" / "extra.txt", "beta == 1.0\n")
     write(sandbox.root / "reqs" / "limits.txt", "alpha < 2\ngamma == 0.1\n")
-    done = good(sandbox.run("build", "-r", "reqs/base.txt", LINKS=str(links)))
+    done = check_success(sandbox.run("build", "-r", "reqs/base.txt", LINKS=str(links)))
     assert wheels(sandbox) == ["alpha-1.5", "beta-1.0"]
     origins = {build.name: build.origin for build in done.state.builds.values()}
     assert origins == {"alpha": "reqs/base.txt:5", "beta": "reqs/more/extra.txt:1"}
@@ -141,7 +141,7 @@ def test_hashes_that_all_must_have(sandbox: Sandbox, links: Path) -> None:
     refused(sandbox, sandbox.run("build", "-r", "r.txt"), "r.txt:2", "gamma", "--hash")
     digest = sha256(links / "beta-1.0.tar.gz")
     write(sandbox.root / "r.txt", f"beta==1.0 --hash=sha256:{digest}\n")
-    good(sandbox.run("build", "-r", "r.txt", "--require-hashes"))
+    check_success(sandbox.run("build", "-r", "r.txt", "--require-hashes"))
 
 
 def test_direct_references_and_urls(sandbox: Sandbox, links: Path, server: IndexServer) -> None:
@@ -153,7 +153,7 @@ def test_direct_references_and_urls(sandbox: Sandbox, links: Path, server: Index
     )
     shutil.copy(packed, server.root / "files")
     url = f"{server.file_url(packed.name)}#subdirectory=./{tree.name}"
-    good(
+    check_success(
         sandbox.run(
             "build",
             f"alpha @ {(links / 'alpha-1.0.tar.gz').as_uri()}",
@@ -199,7 +199,7 @@ def test_git_at_a_commit_a_tag_and_a_branch(sandbox: Sandbox, repository: Path) 
     commit = said.stdout.strip()
     for number, reference in enumerate((f"@{commit}", "@one", "@dev", "")):
         sandbox.out = sandbox.root / f"out{number}"
-        good(sandbox.run("build", f"alpha @ {where}{reference}{below}", "--no-cache"))
+        check_success(sandbox.run("build", f"alpha @ {where}{reference}{below}", "--no-cache"))
         assert wheels(sandbox) == [["alpha-1.0", "alpha-1.0", "alpha-2.0", "alpha-3.0"][number]]
     for reference, word in (("@nothing", "nothing"), ("@" + "0" * 40, "0" * 40)):
         bad = failed(sandbox.run("build", f"alpha @ {where}{reference}{below}"))
@@ -212,7 +212,7 @@ def test_dependency_groups(sandbox: Sandbox, links: Path) -> None:
     groups = '[dependency-groups]\ntest = ["alpha<2", {include-group = "more"}]\nmore = ["beta"]\n'
     write(sandbox.root / "pyproject.toml", groups)
     write(sandbox.root / "sub" / "pyproject.toml", '[dependency-groups]\nown = ["gamma"]\n')
-    good(sandbox.run("build", "--group", "test", "--group", "sub/pyproject.toml:own"))
+    check_success(sandbox.run("build", "--group", "test", "--group", "sub/pyproject.toml:own"))
     assert wheels(sandbox) == ["alpha-1.5", "beta-1.0", "gamma-1.0"]
     shutil.rmtree(sandbox.out)
     refused(sandbox, sandbox.run("build", "--group", "tset"), "tset", "test")
@@ -225,7 +225,7 @@ def test_extras_of_a_tree_add_their_requirements(sandbox: Sandbox, links: Path) 
         '[project.optional-dependencies]\nfast = ["alpha<2"]\nslow = ["gamma"]\n'
     )
     tree = make_tree(sandbox.root / "src", "tree", files={"pyproject.toml": project})
-    good(sandbox.run("build", f"./src/{tree.name}[fast]", "--deps"))
+    check_success(sandbox.run("build", f"./src/{tree.name}[fast]", "--deps"))
     assert wheels(sandbox) == ["alpha-1.5", "beta-1.0", "tree-1.0"]
 
 
@@ -247,7 +247,7 @@ def test_wheels_and_sdists_as_flags_choose(sandbox: Sandbox, links: Path) -> Non
     make_sdist(links, "app", requires=["beta", "gamma"])
 
     def taken(*flags: str) -> dict[str, pool.Outcome | None]:
-        done = good(sandbox.run("build", *flags, "--no-cache"))
+        done = check_success(sandbox.run("build", *flags, "--no-cache"))
         builds = [build for build in done.state.builds.values() if build.purpose == "wheel"]
         return {build.name: build.outcome for build in builds}
 
@@ -265,23 +265,23 @@ def test_wheels_and_sdists_as_flags_choose(sandbox: Sandbox, links: Path) -> Non
 
 def test_pre_releases_count_when_they_are_wanted(sandbox: Sandbox, links: Path) -> None:
     make_sdist(links, "alpha", "3.0rc1")
-    good(sandbox.run("build", "alpha"))
+    check_success(sandbox.run("build", "alpha"))
     assert wheels(sandbox) == ["alpha-2.0"]
-    good(sandbox.run("build", "alpha", "--pre"))
+    check_success(sandbox.run("build", "alpha", "--pre"))
     assert wheels(sandbox) == ["alpha-2.0", "alpha-3.0rc1"]
 
 
 def test_pips_configuration_and_our_variables_count(sandbox: Sandbox, links: Path) -> None:
     write(sandbox.root / "c.txt", "alpha<2\n")
     write(sandbox.root / "r.txt", "alpha\n")
-    good(sandbox.run("build", "alpha", PIP_CONSTRAINT="c.txt"))
+    check_success(sandbox.run("build", "alpha", PIP_CONSTRAINT="c.txt"))
     assert wheels(sandbox) == ["alpha-1.5"]
-    good(sandbox.run("build", WHEELPOOL_REQUIREMENT="r.txt", WHEELPOOL_OUT_DIR="ignored"))
+    check_success(sandbox.run("build", WHEELPOOL_REQUIREMENT="r.txt", WHEELPOOL_OUT_DIR="ignored"))
     assert wheels(sandbox) == ["alpha-1.5", "alpha-2.0"]
     make_sdist(links, "alpha", "3.0rc1")
     make_wheel(links, "beta")
     config = write(sandbox.root / "pip.conf", "[global]\npre = true\nonly-binary = beta\n")
-    done = good(sandbox.run("build", "alpha", "beta", PIP_CONFIG_FILE=str(config)))
+    done = check_success(sandbox.run("build", "alpha", "beta", PIP_CONFIG_FILE=str(config)))
     assert done.outcome("beta") is pool.Outcome.FETCHED
     assert wheels(sandbox)[2:] == ["alpha-3.0rc1", "beta-1.0"]
 

@@ -1,4 +1,4 @@
-"""What builds cost, as the journal tells it, is what anybody can measure; replays have it too."""
+"""Costs of builds in the journal equal independent measurements; replays show them as well."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def changed(draw: st.DrawFn, line: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def told(folder: Path, *command: str) -> tuple[int, str]:
+def run_captured(folder: Path, *command: str) -> tuple[int, str]:
     """Run a command; return its exit code and what it says on the terminal."""
     said = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
     with redirect_stderr(said), redirect_stdout(said):
@@ -114,7 +114,7 @@ def test_any_journal_is_shown_or_refused(journal: bytes, command: tuple[str, ...
         folder = Path(name, "wheelpool", "runs", HEADER.run)
         folder.mkdir(parents=True)
         (folder / "events.jsonl").write_bytes(journal)
-        code, said = told(folder, *command)
+        code, said = run_captured(folder, *command)
     assert code in (0, 1, 2), said
     assert not set(said) & set("\x1b\x07\x9b\u202e"), said
     if code == 2:
@@ -139,7 +139,7 @@ def test_a_line_that_is_no_event_is_refused_by_its_number(tmp_path: Path, line: 
     journal = tmp_path / "events.jsonl"
     first = encode(events.Note(text="", seq=1))
     journal.write_bytes(b"\n".join([encode_header(HEADER), first, line, b""]))
-    code, said = told(tmp_path, "replay", "LOG", "--no-ui")
+    code, said = run_captured(tmp_path, "replay", "LOG", "--no-ui")
     assert code == 2
     assert f"{journal}:3: " in said
 
@@ -151,7 +151,7 @@ def test_a_header_that_no_run_has_is_refused(tmp_path: Path, field: str, value: 
     journal = tmp_path / "events.jsonl"
     header = json.loads(encode_header(HEADER)) | {field: value}
     journal.write_text(json.dumps(header) + "\n")
-    assert told(tmp_path, "replay", "LOG", "--no-ui")[0] == 2
+    assert run_captured(tmp_path, "replay", "LOG", "--no-ui")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_tries_of_each_other_are_refused(tmp_path: Path, announced: int, said: s
     again = msgspec.structs.replace(queued, retry_of=a)
     lines = [encode_header(HEADER), *map(encode, number_events([queued, again][-announced:]))]
     (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    code, told_so = told(tmp_path, "report", "LOG", "--junit", "j")
+    code, told_so = run_captured(tmp_path, "report", "LOG", "--junit", "j")
     assert code == 2
     assert said in told_so

@@ -25,7 +25,7 @@ def at(*happened: tuple[float, events.KnownEvent]) -> Timeline:
     return Timeline.of([msgspec.structs.replace(e, t=t) for t, e in [*whole, *happened]])
 
 
-def told(spans: list[Span]) -> list[tuple[str, float, float | None, int | None]]:
+def span_fields(spans: list[Span]) -> list[tuple[str, float, float | None, int | None]]:
     return [(span.kind, span.since, span.until, span.slot) for span in spans]
 
 
@@ -47,7 +47,7 @@ def test_a_build_waits_holds_a_slot_and_goes_through_its_phases() -> None:
         (5.0, events.BuildFinished(build=A, outcome=Outcome.BUILT)),
         (5.0, events.BuildStarted(build=B, slot=1)),
     )
-    assert told(timeline.builds[A]) == [
+    assert span_fields(timeline.builds[A]) == [
         (WaitFor.SLOT, 0.0, 1.0, None),
         ("work", 1.0, 1.5, 1),
         (Phase.ENVIRONMENT, 1.5, 2.0, 1),
@@ -56,7 +56,7 @@ def test_a_build_waits_holds_a_slot_and_goes_through_its_phases() -> None:
     ]
     assert span_detail(timeline.builds[A][3]) == "./a, held by pid 7"
     assert [span.build for span in timeline.slots[1]] == [A, A, A, B]
-    assert told(timeline.builds[B]) == [
+    assert span_fields(timeline.builds[B]) == [
         (WaitFor.SLOT, 0.0, 5.0, None),
         ("work", 5.0, None, 1),
     ]
@@ -67,7 +67,7 @@ def test_holder_of_a_lock_may_become_known_later() -> None:
         (1.0, events.BuildWaiting(build=A, for_=WaitFor.LOCK, on="./a")),
         (2.0, events.LockWaiting(build=A, lock="./a", holder=Holder(pid=7, command="make"))),
     )
-    assert told(timeline.builds[A])[-1] == (WaitFor.LOCK, 1.0, None, None)
+    assert span_fields(timeline.builds[A])[-1] == (WaitFor.LOCK, 1.0, None, None)
     assert span_detail(timeline.builds[A][-1]) == "./a, held by make (pid 7)"
 
 
@@ -78,7 +78,7 @@ def test_queued_build_is_paused_during_a_pause() -> None:
         (3.0, events.LimitChanged(limit=limit, old=0, new=1, why="resume")),
         (3.0, events.LimitChanged(limit=LimitName.MEMORY, old=1 << 30, new=0, why="user")),
     )
-    assert told(timeline.builds[A]) == [
+    assert span_fields(timeline.builds[A]) == [
         (WaitFor.SLOT, 0.0, 1.0, None),
         (WaitFor.PAUSED, 1.0, 3.0, None),
         (WaitFor.SLOT, 3.0, None, None),
@@ -120,7 +120,7 @@ def test_run_itself_has_spans() -> None:
         (5.0, events.LockReleased(lock="/env/.lock")),
         (6.0, events.EnvironmentFailed(environment="/env", reference="x", message="full")),
     )
-    assert told(timeline.run_spans) == [
+    assert span_fields(timeline.run_spans) == [
         ("resolve", 0.5, 2.0, None),
         (WaitFor.LOCK, 3.0, 4.0, None),
         ("install", 4.0, 5.0, None),

@@ -27,7 +27,7 @@ QUEUED_B = events.BuildQueued(build=B, name="libb", target="./b", log="b.log")
 BEGUN: list[events.KnownEvent] = [STARTED, QUEUED_A, QUEUED_B]
 
 
-def said(
+def printed_lines(
     *story: events.KnownEvent, verbosity: Verbosity = "normal", logs: Path | None = None
 ) -> list[str]:
     """Return what is said about a story, without what every story begins with."""
@@ -67,7 +67,7 @@ def test_start_of_a_run_has_targets_limits_and_logs() -> None:
 
 
 def test_a_good_build_is_two_lines() -> None:
-    assert said(events.BuildStarted(build=A, slot=1), built(A)) == [
+    assert printed_lines(events.BuildStarted(build=A, slot=1), built(A)) == [
         "building  liba 1.0",
         "built     liba 1.0  4.1 s  peak 412 MiB  wheelhouse/x.whl",
     ]
@@ -75,7 +75,7 @@ def test_a_good_build_is_two_lines() -> None:
 
 def test_wait_for_a_lock_names_its_holder_and_its_end_is_printed() -> None:
     holder = Holder(pid=4121, command="uv build --wheel")
-    assert said(
+    assert printed_lines(
         events.BuildStarted(build=A, slot=1),
         events.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/a"),
         events.LockWaiting(build=A, lock="/a", holder=holder),
@@ -96,20 +96,20 @@ def test_waiting_for_a_download_is_no_news() -> None:
         events.BuildWaiting(build=A, for_=WaitFor.SLOT),
         events.BuildStarted(build=A, slot=1),
     ]
-    assert said(*story) == ["building  liba 1.0"]
-    assert "fetching  liba 1.0  x.whl" in said(*story, verbosity="verbose")
+    assert printed_lines(*story) == ["building  liba 1.0"]
+    assert "fetching  liba 1.0  x.whl" in printed_lines(*story, verbosity="verbose")
 
 
 def test_memory_need_is_printed_once() -> None:
     needs = events.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="libb", builds=(B,))
-    assert said(needs, needs) == ["needs     liba 1.0  libb (queued)"]
+    assert printed_lines(needs, needs) == ["needs     liba 1.0  libb (queued)"]
 
 
 def test_nested_build_names_its_dependents() -> None:
     nested = events.BuildQueued(
         build=pool.BuildId("b3"), name="helper", target="helper>1", log="h.log", needed_by=(A, B)
     )
-    assert said(nested) == ["queued    helper    needed by liba 1.0, libb"]
+    assert printed_lines(nested) == ["queued    helper    needed by liba 1.0, libb"]
 
 
 @pytest.mark.parametrize(
@@ -122,32 +122,32 @@ def test_nested_build_names_its_dependents() -> None:
 )
 def test_limits_have_their_use(old: int, new: int, line: str) -> None:
     changed = events.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="user")
-    assert said(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
+    assert printed_lines(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
 
 
 def test_lowered_limit_counts_builds_to_finish_and_their_end() -> None:
     lowered = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
     both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
     left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
-    assert said(*both, lowered, left)[2:] == [
+    assert printed_lines(*both, lowered, left)[2:] == [
         "cap       builds 2 -> 1  user, 1 to finish first",
         "drained   builds 1/1",
     ]
     paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
     gone = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
-    assert said(both[0], paused, gone)[2:] == ["drained   builds paused"]
+    assert printed_lines(both[0], paused, gone)[2:] == ["drained   builds paused"]
 
 
 def test_wait_for_memory_has_the_words_of_the_screen() -> None:
     waits = events.BuildWaiting(
         build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
     )
-    assert said(waits, waits) == ["memory    liba 1.0  needs 4.0 GiB, 1.0 GiB free"]
+    assert printed_lines(waits, waits) == ["memory    liba 1.0  needs 4.0 GiB, 1.0 GiB free"]
 
 
 def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"one\n\x1b[31mtwo\x1b[0m\r\n\xff\n")
-    assert said(failed(A), logs=tmp_path) == [
+    assert printed_lines(failed(A), logs=tmp_path) == [
         "failed    liba 1.0  it broke",
         "          mend it",
         "┄┄┄┄ liba 1.0: the log ┄┄┄┄",
@@ -162,7 +162,7 @@ def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
 def test_relevant_lines_of_a_long_log_are_repeated(tmp_path: Path) -> None:
     lines = ["fine"] * 50 + ["a.c:1:1: error: bad", "    1 | code"] + ["noise"] * 50
     (tmp_path / "a.log").write_text("\n".join(lines))
-    told = said(failed(A), logs=tmp_path)
+    told = printed_lines(failed(A), logs=tmp_path)
     end = told.index("┄┄┄┄ liba 1.0: end of the log ┄┄┄┄")
     assert told[end + 1 : end + 4] == [
         "relevant lines:", "  a.c:1:1: error: bad", "      1 | code",
@@ -171,16 +171,18 @@ def test_relevant_lines_of_a_long_log_are_repeated(tmp_path: Path) -> None:
 
 def test_missing_log_is_reported() -> None:
     output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
-    assert "(no log: /nowhere/a.log: no such file or directory)" in said(output, failed(A))
+    assert "(no log: /nowhere/a.log: no such file or directory)" in printed_lines(output, failed(A))
 
 
 def test_a_failure_without_output_has_no_log_to_show() -> None:
-    assert not [line for line in said(failed(A)) if "log" in line]
+    assert not [line for line in printed_lines(failed(A)) if "log" in line]
 
 
 def test_quiet_prints_failures_and_the_summary() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=252.0)
-    lines = said(events.BuildStarted(build=A, slot=1), built(A), failed(B), end, verbosity="quiet")
+    lines = printed_lines(
+        events.BuildStarted(build=A, slot=1), built(A), failed(B), end, verbosity="quiet"
+    )
     assert [line.split("  ")[0] for line in lines if line.startswith(("failed", "built"))] == [
         "failed",
         "failed",
@@ -189,7 +191,7 @@ def test_quiet_prints_failures_and_the_summary() -> None:
 
 
 def test_verbose_prints_phases_requirements_and_locks() -> None:
-    lines = said(
+    lines = printed_lines(
         events.BuildPhase(build=A, phase=Phase.GET_REQUIRES),
         events.BuildRequirementsResolved(build=A, requirements=("setuptools 80", "wheel 1")),
         events.LockAcquired(build=A, lock="/a"),
@@ -206,7 +208,7 @@ def test_verbose_prints_phases_requirements_and_locks() -> None:
 
 def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=10.0, warning="the log is incomplete: full")
-    table = said(failed(A), built(B), end)[-5:]
+    table = printed_lines(failed(A), built(B), end)[-5:]
     assert table == [
         "",
         "built     libb      peak 412 MiB  wheelhouse/x.whl",
@@ -242,7 +244,9 @@ def test_the_peak_of_all_is_the_highest_sum_at_one_moment() -> None:
         return events.Sample(builds=tuple(builds), machine=machine)
 
     end = events.RunFinished(exit_code=0, totals={}, t=20.0)
-    last = said(sample(100, 300), sample(200, 250), sample(300, 10), built(A), built(B), end)[-1]
+    last = printed_lines(
+        sample(100, 300), sample(200, 250), sample(300, 10), built(A), built(B), end
+    )[-1]
     assert "peak 450 MiB" in last
 
 
@@ -251,12 +255,12 @@ def test_retry_replaces_the_attempt_before() -> None:
         build=pool.BuildId("b3"), name="liba", target="./a", log="a.2.log", retry_of=A
     )
     end = events.RunFinished(exit_code=0, totals={}, t=20.0)
-    last = said(failed(A), built(B), again, built(pool.BuildId("b3")), end)[-1]
+    last = printed_lines(failed(A), built(B), again, built(pool.BuildId("b3")), end)[-1]
     assert last.startswith("2 built in 6.0 s")
 
 
 def test_interrupt_counts_cancelled_builds() -> None:
-    assert said(built(A), events.RunStopping(why="interrupted")) == [
+    assert printed_lines(built(A), events.RunStopping(why="interrupted")) == [
         "built     liba 1.0  peak 412 MiB  wheelhouse/x.whl",
         "stopping  interrupted: cancelling 1 build",
     ]
@@ -264,18 +268,18 @@ def test_interrupt_counts_cancelled_builds() -> None:
 
 def test_a_second_interrupt_is_printed_and_a_second_failure_is_not() -> None:
     stopping = events.RunStopping(why="interrupted")
-    assert said(stopping, stopping) == [
+    assert printed_lines(stopping, stopping) == [
         "stopping  interrupted: cancelling 2 builds",
         "stopping  interrupted: killing 2 builds",
     ]
-    assert len(said(*[events.RunStopping(why="fail-fast")] * 3)) == 1
+    assert len(printed_lines(*[events.RunStopping(why="fail-fast")] * 3)) == 1
 
 
 def test_escapes_in_a_foreign_log_do_not_come_through() -> None:
     evil = events.BuildFinished(
         build=A, outcome=Outcome.SKIPPED, message="\x1b]0;title\x07\x1b[2Jgone\nnext"
     )
-    assert said(evil) == ["skipped   liba 1.0  gonenext"]
+    assert printed_lines(evil) == ["skipped   liba 1.0  gonenext"]
 
 
 def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
@@ -344,14 +348,14 @@ def test_the_start_of_an_install_names_the_environment() -> None:
 
 
 def test_resolving_is_two_lines() -> None:
-    assert said(RESOLVING, RESOLVED) == [
+    assert printed_lines(RESOLVING, RESOLVED) == [
         "resolving 2 requirements",
         "resolved  2 distributions: 1 wheel, 1 kept",
     ]
 
 
 def test_verbose_lists_requirers_and_passed_over_versions() -> None:
-    assert said(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
+    assert printed_lines(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
         "selected  rich 14.2.0  wheel   requirements.txt:3",
         "                               textual 6.1.0 needs rich>=14",
         "                               not 15.0: needs Python >=3.12",
@@ -364,7 +368,7 @@ def test_a_conflict_is_explained_a_line_each_even_to_the_quiet() -> None:
     why = "no set fits; you ask for a<2; b 1 needs \x1b[31ma>=2"
     failed = events.ResolveFailed(reference="conflict", message=why, hint="leave b out")
     end = events.RunFinished(exit_code=1, totals={}, t=4.0)
-    lines = said(INTO, RESOLVING, failed, end, verbosity="quiet")
+    lines = printed_lines(INTO, RESOLVING, failed, end, verbosity="quiet")
     assert lines[:4] == [
         "failed    no set fits",
         "          you ask for a<2",
@@ -376,20 +380,22 @@ def test_a_conflict_is_explained_a_line_each_even_to_the_quiet() -> None:
 
 def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
-    lines = said(INTO, RESOLVING, RESOLVED, CHANGED, end)
+    lines = printed_lines(INTO, RESOLVING, RESOLVED, CHANGED, end)
     assert lines[3:6] == [
         "installed rich 14.2.0 (was 13.9.4)",
         "installed core 1.0 (editable)",
         "removed   old-thing 0.3",
     ]
     assert lines[-1] == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
-    assert f"locked    {ENV} for 0.2 s" in said(INTO, CHANGED, verbosity="verbose")
+    assert f"locked    {ENV} for 0.2 s" in printed_lines(INTO, CHANGED, verbosity="verbose")
 
 
 def test_environment_without_changes_has_its_line() -> None:
     kept = events.ResolveFinished(picked=RESOLVED.picked[1:])
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
-    last = said(INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end)
+    last = printed_lines(
+        INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end
+    )
     assert last[-1] == "kept 1 in .venv, nothing to install"
 
 
@@ -398,7 +404,7 @@ def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
         environment=ENV, reference="x", message="bin/rich is of two; it stays", hint="uninstall one"
     )
     end = events.RunFinished(exit_code=1, totals={}, t=9.0, warning="the log is incomplete: full")
-    lines = said(INTO, failed, end)
+    lines = printed_lines(INTO, failed, end)
     assert lines[1:4] == [
         "failed    .venv: bin/rich is of two",
         "          it stays",
@@ -414,13 +420,13 @@ def test_wait_for_the_environments_lock_is_printed_once() -> None:
     waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
     got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
     line = "locked    .venv  held by uv pip install (pid 7)"
-    assert said(INTO, waiting, waiting)[1:] == [line]
-    assert said(INTO, waiting, got, left, waiting)[1:] == [line, line]
+    assert printed_lines(INTO, waiting, waiting)[1:] == [line]
+    assert printed_lines(INTO, waiting, got, left, waiting)[1:] == [line, line]
 
 
 def test_remarks_are_notes_and_come_again_in_short() -> None:
     about, of_all = events.Note(build=A, text="no sdist"), events.Note(text="pip is old")
-    assert said(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
+    assert printed_lines(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in number_events([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
         printer.apply(event)
@@ -435,7 +441,7 @@ def test_fetched_wheel_has_its_size_and_no_row_in_the_summary() -> None:
         build=B, outcome=Outcome.CACHED, wheel="/w/wheelhouse/b.whl", message="built before"
     )
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
-    assert said(fetched, cached, end) == [
+    assert printed_lines(fetched, cached, end) == [
         "fetched   liba 1.0  wheelhouse/a.whl  3 MiB",
         "cached    libb      wheelhouse/b.whl  built before",
         "",
@@ -452,6 +458,6 @@ def test_metadata_is_labelled_and_not_requested() -> None:
     begun = events.BuildStarted(build=third, slot=1)
     wrong = events.BuildFinished(build=third, outcome=Outcome.FAILED, message="no hook")
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
-    lines = said(queued, begun, wrong, built(A), built(B), end)
+    lines = printed_lines(queued, begun, wrong, built(A), built(B), end)
     assert lines[:2] == ["building  metadata of x 1", "failed    metadata of x 1  0.0 s  no hook"]
     assert lines[-1].startswith("2 built in")

@@ -63,7 +63,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     run.close()
 
 
-def said(run: Run, ask: Callable[[RemoteRun], Iterator[str]]) -> list[str]:
+def printed_lines(run: Run, ask: Callable[[RemoteRun], Iterator[str]]) -> list[str]:
     with RemoteRun(run.path) as remote:
         return list(ask(remote))
 
@@ -73,59 +73,66 @@ def changed(limit: pool.LimitName, old: int, new: int, why: str = "user") -> eve
 
 
 def test_limits_are_printed_with_their_use(run: Run) -> None:
-    assert said(run, lambda remote: remote.format_limits()) == ["builds 2/2", "jobs 0/2"]
-    assert said(run, lambda remote: remote.format_limits(BUILDS)) == ["builds 2/2"]
-    assert said(run, lambda remote: remote.format_limits(MEMORY)) == ["memory no budget"]
+    assert printed_lines(run, lambda remote: remote.format_limits()) == ["builds 2/2", "jobs 0/2"]
+    assert printed_lines(run, lambda remote: remote.format_limits(BUILDS)) == ["builds 2/2"]
+    assert printed_lines(run, lambda remote: remote.format_limits(MEMORY)) == ["memory no budget"]
     run.write(changed(MEMORY, 0, 8 << 30))
-    assert said(run, lambda remote: remote.format_limits())[-1].startswith("memory 0 B of 8.0 GiB")
+    assert printed_lines(run, lambda remote: remote.format_limits())[-1].startswith(
+        "memory 0 B of 8.0 GiB"
+    )
     assert run.asked == []
 
 
 def test_limit_is_set_and_every_change_printed(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 3), changed(JOBS, 2, 3)]
-    assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 2 -> 3", "jobs 2 -> 3"]
+    assert printed_lines(run, lambda remote: remote.resize(BUILDS, 3)) == [
+        "builds 2 -> 3",
+        "jobs 2 -> 3",
+    ]
     assert run.asked == [pool.Resize(limit=BUILDS, value=3)]
     run.does = []
-    assert said(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 3 already"]
+    assert printed_lines(run, lambda remote: remote.resize(BUILDS, 3)) == ["builds 3 already"]
 
 
 def test_lowered_limit_counts_running_builds(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 1)]
-    assert said(run, lambda remote: remote.resize(BUILDS, 1)) == ["builds 2 -> 1, 2 still running"]
+    assert printed_lines(run, lambda remote: remote.resize(BUILDS, 1)) == [
+        "builds 2 -> 1, 2 still running"
+    ]
 
 
 def test_a_cap_while_paused_is_that_of_later(run: Run) -> None:
     run.write(changed(BUILDS, 2, 0, "pause"))
     run.does = [changed(BUILDS, 4, 0, "pause")]
-    words = said(run, lambda remote: remote.resize(BUILDS, 4))
+    words = printed_lines(run, lambda remote: remote.resize(BUILDS, 4))
     assert words == ["builds 2 -> 4, once resumed"]
 
 
 def test_a_memory_budget_comes_and_goes(run: Run) -> None:
     run.does = [changed(MEMORY, 0, 8 << 30)]
-    words = said(run, lambda remote: remote.resize(MEMORY, 8 << 30))
+    words = printed_lines(run, lambda remote: remote.resize(MEMORY, 8 << 30))
     assert words == ["memory no budget -> 8.0 GiB"]
     run.does = [changed(MEMORY, 8 << 30, 0)]
-    words = said(run, lambda remote: remote.resize(MEMORY, 0))
+    words = printed_lines(run, lambda remote: remote.resize(MEMORY, 0))
     assert words == ["memory 8.0 GiB -> no budget"]
 
 
 def test_pausing_and_resuming_print_the_change(run: Run) -> None:
     run.does = [changed(BUILDS, 2, 0, "pause")]
-    (line,) = said(run, RemoteRun.pause)
+    (line,) = printed_lines(run, RemoteRun.pause)
     assert line == "paused: 2 builds finishing, no new ones start"
     run.does = []
-    assert said(run, RemoteRun.pause)[0].startswith("paused already: ")
+    assert printed_lines(run, RemoteRun.pause)[0].startswith("paused already: ")
     run.does = [changed(BUILDS, 0, 2, "resume")]
-    assert said(run, RemoteRun.resume) == ["resumed: builds 2"]
+    assert printed_lines(run, RemoteRun.resume) == ["resumed: builds 2"]
     run.does = []
-    assert said(run, RemoteRun.resume) == ["not paused: builds 2"]
+    assert printed_lines(run, RemoteRun.resume) == ["not paused: builds 2"]
 
 
 @pytest.mark.parametrize("name", ["b1", "six", "Six", "six 1.17.0", "six==1.17.0"])
 def test_a_build_is_named_as_people_name_it(run: Run, name: str) -> None:
     run.does = [events.BuildFinished(build=A, outcome=pool.Outcome.CANCELLED)]
-    words = said(run, lambda remote: remote.cancel(name, [None]))
+    words = printed_lines(run, lambda remote: remote.cancel(name, [None]))
     assert words == ["six 1.17.0: cancelled"]
     assert run.asked == [pool.Cancel(build=A)]
 
@@ -139,7 +146,9 @@ def test_cancel_waits_for_the_end_of_the_build(run: Run) -> None:
         yield
         raise AssertionError("it has ended by now")
 
-    assert said(run, lambda remote: remote.cancel("six", naps())) == ["six 1.17.0: cancelled"]
+    assert printed_lines(run, lambda remote: remote.cancel("six", naps())) == [
+        "six 1.17.0: cancelled"
+    ]
     with RemoteRun(run.path) as remote:
         slow = list(remote.cancel("./my-lib", [None, None]))
     assert slow == ["my_lib: cancelling"]
@@ -147,10 +156,10 @@ def test_cancel_waits_for_the_end_of_the_build(run: Run) -> None:
 
 def test_of_namesakes_the_one_that_fits_is_meant(run: Run) -> None:
     with pytest.raises(pool.RunError, match="2 builds have this name") as told:
-        said(run, lambda remote: remote.cancel("my-lib", []))
+        printed_lines(run, lambda remote: remote.cancel("my-lib", []))
     assert told.value.hint == "b2 is my_lib (./my-lib), b3 is my_lib (./other)"
     run.write(events.BuildFinished(build=B, outcome=pool.Outcome.FAILED))
-    said(run, lambda remote: remote.cancel("my-lib", []))
+    printed_lines(run, lambda remote: remote.cancel("my-lib", []))
     assert run.asked == [pool.Cancel(build=C)]
 
 
@@ -159,24 +168,26 @@ def test_retried_builds_are_printed(run: Run) -> None:
     again = events.BuildQueued(build=new, name="six", target="six", log="d", retry_of=A)
     run.write(events.BuildFinished(build=A, outcome=pool.Outcome.FAILED))
     run.does = [again]
-    assert said(run, lambda remote: remote.retry("six")) == ["six: retrying as b4"]
+    assert printed_lines(run, lambda remote: remote.retry("six")) == ["six: retrying as b4"]
     run.write(events.BuildFinished(build=new, outcome=pool.Outcome.FAILED))
     run.does = [events.BuildQueued(build=newer, name="six", target="six", log="e", retry_of=new)]
-    said(run, lambda remote: remote.retry("six"))
+    printed_lines(run, lambda remote: remote.retry("six"))
     assert run.asked[-1] == pool.Retry(build=new), "not what was tried again already"
 
 
 def test_the_end_is_announced(run: Run) -> None:
-    assert said(run, lambda remote: remote.stop(now=False)) == ["stopping: cancelling 3 builds"]
+    assert printed_lines(run, lambda remote: remote.stop(now=False)) == [
+        "stopping: cancelling 3 builds"
+    ]
     assert run.asked == [pool.Stop()]
 
 
 def test_a_refusal_and_an_unknown_build_are_errors(run: Run) -> None:
     run.refuses = "six has ended: built\x1b[2J"
     with pytest.raises(pool.RunError, match=r"^six has ended: built"):
-        said(run, lambda remote: remote.cancel("six", []))
+        printed_lines(run, lambda remote: remote.cancel("six", []))
     with pytest.raises(pool.RunError, match="no build named seven"):
-        said(run, lambda remote: remote.cancel("seven", []))
+        printed_lines(run, lambda remote: remote.cancel("seven", []))
     assert len(run.asked) == 1
 
 

@@ -79,7 +79,7 @@ class Run:
         return Side(header=HEADER, state=state, timeline=Timeline.of(self.events))
 
 
-def told(comparison: Comparison) -> list[tuple[str, str, str]]:
+def change_texts(comparison: Comparison) -> list[tuple[str, str, str]]:
     return [(pair.name, one.kind, one.text) for pair in comparison.pairs for one in pair.changes]
 
 
@@ -97,7 +97,7 @@ def test_a_run_and_itself_are_the_same() -> None:
     a.build("y", outcome=Outcome.FAILED)
     a.build("z", outcome=None)
     comparison = compared(a, a)
-    assert told(comparison) == []
+    assert change_texts(comparison) == []
     assert len(comparison.pairs) == 3
     assert not comparison.worse
     assert comparison.around == ()
@@ -129,7 +129,7 @@ def test_memory_growth_above_the_threshold_is_reported() -> None:
     for run, big, small in ((a, 100 * MIB, MIB), (b, 250 * MIB, 30 * MIB)):
         run.build("big", peak=big)
         run.build("small", peak=small)
-    assert told(compared(a, b)) == [("big", "memory", "100 MiB -> 250 MiB  +150 MiB, 2.5x")]
+    assert change_texts(compared(a, b)) == [("big", "memory", "100 MiB -> 250 MiB  +150 MiB, 2.5x")]
 
 
 def test_most_important_differences_come_first_and_equal_builds_last() -> None:
@@ -173,7 +173,7 @@ def test_names_are_matched_however_they_are_written_and_equal_ones_in_order() ->
     b.build("my.lib", 5.0)
     b.build("MY-LIB", 90.0)
     b.build("my-lib")
-    assert told(compared(a, b)) == [
+    assert change_texts(compared(a, b)) == [
         ("my-lib", "slower", "50.0 s -> 1 min 30 s  +40.0 s, 1.8x"),
         ("my-lib", "new", "built  5.0 s"),
     ]
@@ -184,7 +184,7 @@ def test_all_tries_of_a_build_count_together() -> None:
     a.build("x", 10.0, peak=90 * MIB)
     first = b.build("x", 10.0, Outcome.FAILED, peak=200 * MIB)
     b.build("x", 6.0, peak=80 * MIB, retry_of=first)
-    assert [(kind, text) for _, kind, text in told(compared(a, b))] == [
+    assert [(kind, text) for _, kind, text in change_texts(compared(a, b))] == [
         ("slower", "10.0 s -> 16.0 s  +6.0 s, 1.6x"),
         ("memory", "90 MiB -> 200 MiB  +110 MiB, 2.2x"),
         ("tries", "tried 2 times, was 1 time"),
@@ -203,7 +203,7 @@ def test_waits_for_locks_and_memory_are_separate(for_: WaitFor, words: str) -> N
     a.build("x")
     b.build("x", waits=(for_, 40.0))
     comparison = compared(a, b)
-    assert told(comparison) == [("x", "waited", words)]
+    assert change_texts(comparison) == [("x", "waited", words)]
     assert comparison.b.locks + comparison.b.memory == 40.0
     assert not comparison.worse
 

@@ -34,7 +34,7 @@ def pool_at(event: v.KnownEvent, t: float) -> v.KnownEvent:
     return msgspec.structs.replace(event, t=t)
 
 
-def said(
+def fact_texts(
     state: pool.RunState, build: BuildId, now: float, before: dict[Phase, float] | None = None
 ) -> dict[str, str]:
     found = build_facts(state.builds[build], state, now, SlotQueue(), before or {})
@@ -56,7 +56,7 @@ def test_details_of_a_running_build_have_the_previous_phases() -> None:
         (3.0, v.BuildPhase(build=A, phase=Phase.BUILD)),
         (3.0, v.BuildRequirementsResolved(build=A, requirements=("setuptools 80", "wheel 1"))),
     )
-    told = said(state, A, 5.0, {Phase.BUILD: 4.0})
+    told = fact_texts(state, A, 5.0, {Phase.BUILD: 4.0})
     assert told["phases"] == "environment 1.0 s   build 2.0 s so far (previously 4.0 s)"
     assert told["time"] == "3.0 s, queued 2.0 s, usually 9.0 s"
     assert told["memory"] == "512 MiB reserved   usual peak 1.0 GiB"
@@ -73,10 +73,10 @@ def test_details_of_a_failure_have_reason_fix_rerun_and_attempts() -> None:
         (1.0, v.BuildFinished(build=A, outcome=Outcome.FAILED, message="no", hint="do", rerun="x")),
         (1.0, msgspec.structs.replace(queued(B), retry_of=A)),
     )
-    told = said(state, A, 2.0)
+    told = fact_texts(state, A, 2.0)
     assert (told["why"], told["fix"], told["rerun"]) == ("no", "do", "x")
     assert told["attempts"] == "1. this one, retried  2. queued"
-    assert said(state, B, 2.0)["attempts"] == "1. retried (no)  2. this one, queued"
+    assert fact_texts(state, B, 2.0)["attempts"] == "1. retried (no)  2. this one, queued"
     assert [one.id for one in list_attempts(state.builds[B], state)] == [A, B]
 
 
@@ -86,9 +86,9 @@ def test_details_name_dependents_and_dependencies() -> None:
         (0.0, msgspec.structs.replace(queued(B), needed_by=(A,))),
         (1.0, v.BuildWaiting(build=A, for_=pool.WaitFor.DEPENDENCY, on="b2", builds=(B,))),
     )
-    assert said(state, A, 3.0)["waits for"] == "b2 (queued)"
-    assert said(state, B, 3.0)["needed by"] == "b1 (waiting)"
-    assert "waiting 0" not in said(state, B, 3.0).get("why", "")
+    assert fact_texts(state, A, 3.0)["waits for"] == "b2 (queued)"
+    assert fact_texts(state, B, 3.0)["needed by"] == "b1 (waiting)"
+    assert "waiting 0" not in fact_texts(state, B, 3.0).get("why", "")
 
 
 def sample(t: float, build: BuildId, *processes: tuple[int, int]) -> v.Sample:

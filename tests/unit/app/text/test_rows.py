@@ -23,7 +23,7 @@ def state(*events: v.KnownEvent) -> pool.RunState:
     return state
 
 
-def said(*events: v.KnownEvent, now: float = 0.0, in_line: str = "") -> str:
+def row_text(*events: v.KnownEvent, now: float = 0.0, in_line: str = "") -> str:
     run = state(*events)
     line = describe(run.builds[A], run, now, in_line)
     return f"{line.kind}: {line.word} {line.detail}".rstrip()
@@ -34,29 +34,29 @@ def test_every_status_has_its_words() -> None:
     lock = v.BuildWaiting(build=A, for_=WaitFor.LOCK, on="/t", holder=holder, t=10.0)
     nested = v.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="helper", builds=(C,))
     started = v.BuildStarted(build=A, slot=1)
-    assert said() == "queued: queued"
-    assert said(in_line="12th in queue") == "queued: queued 12th in queue"
+    assert row_text() == "queued: queued"
+    assert row_text(in_line="12th in queue") == "queued: queued 12th in queue"
     assert (
-        said(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
+        row_text(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
         == "queued: queued paused"
     )
-    assert said(lock, now=41.0) == "waiting: locked held by uv build (pid 4121) for 0:31"
-    assert said(nested) == "waiting: needs helper (queued)"
-    assert said(started) == "building: building starting"
-    assert said(started, v.BuildPhase(build=A, phase=Phase.BUILD)) == "building: building build"
+    assert row_text(lock, now=41.0) == "waiting: locked held by uv build (pid 4121) for 0:31"
+    assert row_text(nested) == "waiting: needs helper (queued)"
+    assert row_text(started) == "building: building starting"
+    assert row_text(started, v.BuildPhase(build=A, phase=Phase.BUILD)) == "building: building build"
     for outcome in (Outcome.BUILT, Outcome.CACHED, Outcome.CANCELLED, Outcome.SKIPPED):
-        assert said(v.BuildFinished(build=A, outcome=outcome)) == f"{outcome}: {outcome}"
+        assert row_text(v.BuildFinished(build=A, outcome=outcome)) == f"{outcome}: {outcome}"
     failed = v.BuildFinished(build=A, outcome=Outcome.FAILED, message="no compiler")
-    assert said(failed) == "failed: failed no compiler"
+    assert row_text(failed) == "failed: failed no compiler"
     again = v.BuildQueued(build=BuildId("b4"), name="core", target="core", log="x", retry_of=A)
-    assert said(failed, again) == "retried: retried failed: no compiler"
+    assert row_text(failed, again) == "retried: retried failed: no compiler"
 
 
 def test_download_has_its_percentage() -> None:
     waiting = v.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="core-1.tar.gz")
     begun = v.DownloadStarted(build=A, file="core-1.tar.gz", total=200)
     part = v.DownloadProgress(build=A, file="core-1.tar.gz", bytes=50, total=200)
-    assert said(waiting, begun, part) == "waiting: fetching 25 % of 200 B  core-1.tar.gz"
+    assert row_text(waiting, begun, part) == "waiting: fetching 25 % of 200 B  core-1.tar.gz"
 
 
 def test_counts_leave_out_zeros() -> None:
@@ -77,7 +77,7 @@ def test_row_has_the_purpose_of_a_build(
     again = v.BuildQueued(build=A, name="core", target="core", log="x", purpose=purpose)
     phase = v.BuildPhase(build=A, phase=Phase.GET_REQUIRES)
     events = (again, v.BuildStarted(build=A, slot=1), phase)
-    assert said(*events) == words
+    assert row_text(*events) == words
     assert build_title(state(*events).builds[A]) == name
 
 

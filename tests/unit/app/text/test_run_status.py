@@ -24,7 +24,7 @@ RESOLVED = v.ResolveFinished(
 )
 
 
-def told(*events: v.KnownEvent, now: float = 0.0) -> StatusMessage | None:
+def status_of(*events: v.KnownEvent, now: float = 0.0) -> StatusMessage | None:
     state = pool.RunState()
     pool.apply_all(state, [STARTED, *events])
     return story.current_status(state, now)
@@ -43,18 +43,18 @@ GONE = v.EnvironmentChange(name="f", old="1")
 
 
 def test_no_status_without_resolution_and_environment() -> None:
-    assert told() is None
+    assert status_of() is None
     assert story.current_status(pool.RunState(), 0.0) is None
 
 
 def test_resolving_shows_its_progress_and_then_its_result() -> None:
     pages = v.ResolveProgress(pages=34)
     asked = "resolving 2 requirements"
-    assert told(RESOLVING, now=5.0) == StatusMessage("working", (f"{asked} · 0:04",))
-    assert told(RESOLVING, pages, now=5.0) == StatusMessage(
+    assert status_of(RESOLVING, now=5.0) == StatusMessage("working", (f"{asked} · 0:04",))
+    assert status_of(RESOLVING, pages, now=5.0) == StatusMessage(
         "working", (f"{asked} · 34 pages · 0:04",)
     )
-    assert told(RESOLVING, RESOLVED) == StatusMessage(
+    assert status_of(RESOLVING, RESOLVED) == StatusMessage(
         "done", ("resolved 5 distributions: 2 from source, 2 wheels, 1 kept",)
     )
 
@@ -63,42 +63,44 @@ def test_a_conflict_has_a_line_for_each_sentence() -> None:
     failed = v.ResolveFailed(
         reference="conflict", message="no set fits; x.txt:1 asks for a<2\nb 1 needs a>=2", hint="go"
     )
-    assert told(RESOLVING, failed) == StatusMessage(
+    assert status_of(RESOLVING, failed) == StatusMessage(
         "failed", ("not resolved: no set fits", "x.txt:1 asks for a<2", "b 1 needs a>=2", "go")
     )
 
 
 def test_failure_before_resolution_has_its_line() -> None:
     failed = v.ResolveFailed(reference="x", message="core says nothing of itself")
-    assert told(failed) == StatusMessage("failed", ("not resolved: core says nothing of itself",))
+    assert status_of(failed) == StatusMessage(
+        "failed", ("not resolved: core says nothing of itself",)
+    )
 
 
 def test_an_environment_waits_is_written_and_done() -> None:
     waiting = v.LockWaiting(lock=ENV, holder=Holder(pid=4711, command="uv pip install"), t=8.0)
     words = "waiting 0:12 for .venv: held by uv pip install (pid 4711)"
-    assert told(RESOLVING, RESOLVED, waiting, now=20.0) == StatusMessage("waiting", (words,))
+    assert status_of(RESOLVING, RESOLVED, waiting, now=20.0) == StatusMessage("waiting", (words,))
     has, left = v.LockAcquired(lock=ENV), v.LockReleased(lock=ENV)
-    assert told(waiting, has) == StatusMessage("working", ("writing into .venv",))
-    assert told(waiting, has, changed(NEW), left) == StatusMessage(
+    assert status_of(waiting, has) == StatusMessage("working", ("writing into .venv",))
+    assert status_of(waiting, has, changed(NEW), left) == StatusMessage(
         "done", ("installed 1 into .venv",)
     )
 
 
 def test_a_failed_environment_is_shown_until_it_is_changed() -> None:
     failed = v.EnvironmentFailed(environment=ENV, reference="x", message="it is full", hint="clear")
-    assert told(failed) == StatusMessage(
+    assert status_of(failed) == StatusMessage(
         "failed", ("not installed into .venv: it is full", "clear")
     )
-    assert told(failed, changed(NEW)) == StatusMessage("done", ("installed 1 into .venv",))
+    assert status_of(failed, changed(NEW)) == StatusMessage("done", ("installed 1 into .venv",))
 
 
 def test_newest_note_follows_a_finished_status() -> None:
     remarks = v.Note(text="old"), v.Note(text="by the way")
-    assert told(*remarks) == StatusMessage("done", ("note: by the way",))
-    assert told(changed(NEW), *remarks) == StatusMessage(
+    assert status_of(*remarks) == StatusMessage("done", ("note: by the way",))
+    assert status_of(changed(NEW), *remarks) == StatusMessage(
         "done", ("installed 1 into .venv   note: by the way",)
     )
-    assert told(RESOLVING, *remarks, now=1.0) == StatusMessage(
+    assert status_of(RESOLVING, *remarks, now=1.0) == StatusMessage(
         "working", ("resolving 2 requirements · 0:00",)
     )
 
@@ -113,7 +115,7 @@ def test_newest_note_follows_a_finished_status() -> None:
     ],
 )
 def test_changes_are_summed_up(changes: tuple[v.EnvironmentChange, ...], words: str) -> None:
-    assert told(changed(*changes)) == StatusMessage("done", (words,))
+    assert status_of(changed(*changes)) == StatusMessage("done", (words,))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A lock for a build: whatever ends the wait, nobody is left with the lock."""
+"""A lock for a build: every end of the wait leaves the lock free."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ async def test_a_process_killed_in_the_middle_leaves_nothing_that_is_used(
         process.kill()
     (left,) = new_ones(tmp_path)
     assert store.get(sha256(wheel), python) is None
-    # Somebody else may be at work there; a day later nobody is.
+    # Another process may still write there; after a day the folder counts as abandoned.
     store.add(wheel, sha256(wheel), python)
     assert new_ones(tmp_path) == [left]
     os.utime(left, (0, 0))

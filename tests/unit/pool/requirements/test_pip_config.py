@@ -1,4 +1,4 @@
-"""Where packages come from: who overrides whom, and what is said of a broken file."""
+"""Index settings of pip: the order of precedence, and errors of an invalid file."""
 
 from __future__ import annotations
 

@@ -327,7 +327,7 @@ def test_all_invalid_lines_are_reported_together(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What can be compared of a requirement: the same in pip's words as in ours."""
+    """The comparable parts of a requirement, as pip and as wheelpool parse it."""
 
     what: str
     extras: frozenset[str]

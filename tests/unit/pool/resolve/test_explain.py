@@ -1,4 +1,4 @@
-"""What was chosen, told: by whom it was asked for, and what was passed over."""
+"""Explanations of choices: the requirements with their parents, and the rejected versions."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_a_project_with_only_an_sdist_is_requested_as_a_build(world: World) -> N
 
 
 def test_no_sdist_is_built_while_pages_are_missing(world: World) -> None:
-    """What was chosen first may yet be dropped; a build for nothing is dear."""
+    """The first choice may still be dropped; a needless build is expensive."""
     world.has("a-2.tar.gz")
     world.has("a-1.tar.gz")
     world.has(wheel("b", "1"), "c")
@@ -241,7 +241,7 @@ def constraint(text: str) -> Constraint:
     return Constraint(requirement=Requirement(text), origin="constraints.txt:1")
 
 
-def kept(name: str, version: str, *requires: str) -> dict[Any, InstalledDist]:
+def installed_dist(name: str, version: str, *requires: str) -> dict[Any, InstalledDist]:
     metadata = "\n".join(f"Requires-Dist: {text}" for text in requires)
     canonical = canonicalize_name(name)
     return {canonical: InstalledDist(name=canonical, version=version, metadata=metadata)}
@@ -282,10 +282,14 @@ def test_the_installed_version_is_preferred_where_it_fits(world: World) -> None:
     world.has(wheel("c", "2"), "e")
     world.has(wheel("d", "1"))
     world.has(wheel("e", "1"))
-    assert world.chosen("a", installed=kept("c", "1", "d")) == ["a 1", "c 1", "d 1"]
-    assert world.chosen("a", "c>=2", installed=kept("c", "1", "d")) == ["a 1", "c 2", "e 1"]
+    assert world.chosen("a", installed=installed_dist("c", "1", "d")) == ["a 1", "c 1", "d 1"]
+    assert world.chosen("a", "c>=2", installed=installed_dist("c", "1", "d")) == [
+        "a 1",
+        "c 2",
+        "e 1",
+    ]
     # The index is not asked about it: it may not have it.
-    _, asked = world.answer("a", installed=kept("c", "1"))
+    _, asked = world.answer("a", installed=installed_dist("c", "1"))
     assert all("c" not in missing.pages for missing in asked)
 
 

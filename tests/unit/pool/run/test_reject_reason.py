@@ -54,22 +54,22 @@ async def test_the_outcome_of_a_build_decides_which_controls_it_takes(tmp_path: 
 
     def listen(event: pool.events.KnownEvent) -> None:
         if isinstance(event, pool.events.BuildQueued):
-            answers[f"begun {event.name}"] = said(pool.Cancel(build=event.build))
-            answers[f"again {event.name}"] = said(pool.Retry(build=event.build))
+            answers[f"begun {event.name}"] = reason_of(pool.Cancel(build=event.build))
+            answers[f"again {event.name}"] = reason_of(pool.Retry(build=event.build))
         if isinstance(event, pool.events.BuildFinished):
             ended.append(event.build)
             if len(ended) == 2:
                 loop.call_soon(ask)
 
-    def said(control: pool.Control, *, stopping: bool = False) -> str:
+    def reason_of(control: pool.Control, *, stopping: bool = False) -> str:
         return reject_reason(control, run.state, stopping=stopping)
 
     def ask() -> None:
         one, other = BuildId("b1"), BuildId("b2")
-        answers["cancel good"] = said(pool.Cancel(build=one))
-        answers["retry good"] = said(pool.Retry(build=one))
-        answers["retry bad"] = said(pool.Retry(build=other))
-        answers["retry late"] = said(pool.Retry(build=other), stopping=True)
+        answers["cancel good"] = reason_of(pool.Cancel(build=one))
+        answers["retry good"] = reason_of(pool.Retry(build=one))
+        answers["retry bad"] = reason_of(pool.Retry(build=other))
+        answers["retry late"] = reason_of(pool.Retry(build=other), stopping=True)
         run.control(pool.Stop())
 
     loop = asyncio.get_running_loop()

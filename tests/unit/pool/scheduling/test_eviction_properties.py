@@ -1,4 +1,4 @@
-"""Whom to end for want of memory; and that all get built, whatever grows, waits and is changed."""
+"""Eviction for lack of memory; all builds succeed despite growth, waits and changed limits."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_longest_running_build_and_an_exclusive_build_continue(
 
 @dataclass(kw_only=True)
 class Build:
-    """What there is to know of a build before it begins, and how far it is."""
+    """A simulated build: its properties before the start, and its progress."""
 
     name: str
     peak: int
@@ -212,7 +212,7 @@ def test_all_are_built_despite_growth_deaths_and_changes(
     ]
     run = Run([Build(**one, name=f"b{n}") for n, one in enumerate(given_)], inner)
     wanted = {build.name for build in run.builds.values() if not build.nested}
-    # Somebody always works, and nobody begins more than four times.
+    # At least one build always works, and no build starts more than four times.
     longest = 4 * sum(build.seconds + len(build.needs) + 2 for build in run.builds.values())
     for now in range(61 + longest):
         for at, (what, value) in told:

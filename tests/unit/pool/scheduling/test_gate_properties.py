@@ -1,4 +1,4 @@
-"""Whatever is cancelled, released or resized in one turn of the loop, no slot is lost or doubled."""
+"""Cancelling, releasing and resizing in one turn of the loop neither lose nor double a slot."""
 
 from __future__ import annotations
 

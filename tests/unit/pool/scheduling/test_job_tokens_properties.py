@@ -25,7 +25,7 @@ class Builds(RuleBasedStateMachine):
         self.arrivals = 0
 
     def turn(self) -> None:
-        """What the broker does at every look."""
+        """Move tokens as the broker does in each poll."""
         waiting = self.jobs._waiting.copy()
         for who, count in self.jobs.find_surplus(
             {who: self.pipes[who] for who in self.inside}
@@ -64,7 +64,7 @@ class Builds(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs.reclaimable())
     @rule(data=st.data())
     def gives_back_and_is_caught(self, data: st.DataObject) -> None:
-        """What is written where it is needed elsewhere is taken before it can be read again."""
+        """A token that another build needs is taken from the pipe before its writer reads it again."""
         who = data.draw(st.sampled_from(sorted(self.jobs.reclaimable())))
         count, self.working[who] = self.pipes[who] + self.working[who], 0
         self.pipes[who] = 0

@@ -85,7 +85,7 @@ async def test_a_client_waits_until_a_job_is_free(tmp_path: Path) -> None:
 async def test_a_token_that_is_needed_elsewhere_is_taken_as_soon_as_it_is_written_back(
     tmp_path: Path,
 ) -> None:
-    # Nobody looks from time to time here: only being woken by the pipe takes it.
+    # No poll runs here: only a wake-up by the pipe takes the token.
     jobs: JobTokens[BuildId] = JobTokens(3)
     jobserver = Jobserver(jobs)
     async with jobserver.reserve(A, tmp_path, max_jobs=9, on_wait=pytest.fail) as granted:

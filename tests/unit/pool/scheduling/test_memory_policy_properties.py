@@ -36,7 +36,7 @@ class Admissions(RuleBasedStateMachine):
         self.number += 1
         self.ledger.add(self.number, size)
         self.passed[self.number] = set()
-        # Behind or before those who wait: who comes later with a better rank does not pass.
+        # The place is behind or before the waiters: a later waiter with a better rank does not overtake.
         line = [*self.limiter.waiting, self.number]
         let_in = self.limiter.request(self.number, (rank, self.number))
         assert let_in in ([], [self.number])

@@ -243,7 +243,7 @@ def test_a_wheel_is_stored_for_the_tree_with_its_by_products_too(tree: Path, nam
 
 
 def test_a_wheel_is_not_stored_for_a_file_it_may_not_contain(tree: Path) -> None:
-    """A generated module, or one that was written in the middle of the build: nobody knows."""
+    """The file is a generated module, or was written during the build: the two look the same."""
     before = content(tree)
     after = content(make(tree, {"src/pkg/_version.py": (b"", False)}))
     assert before.after_build(after) == (before.fingerprint,)

@@ -1,4 +1,4 @@
-"""A wheel that a backend made: whose it is, or why it is none."""
+"""Wheels of backends: the project and version, or the reason why the file is no wheel."""
 
 from __future__ import annotations
 

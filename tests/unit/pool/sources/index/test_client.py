@@ -179,7 +179,7 @@ async def test_passing_trouble_is_waited_out(
         sdist = (await index.files("thing"))[0]
         fetched = await index.fetch(sdist, ignore_progress)
     assert fetched.path.read_bytes() == (made / sdist.filename).read_bytes()
-    # What came before the break was wrong, so that all of it had to come again.
+    # The part before the break was wrong, so that the whole file was downloaded again.
     assert server.requested_ranges(file) == [None, None, "bytes=100-", "bytes=100-", None]
     assert client.pauses == [0.5, 1.0, 7.0, 0.5, 1.0, 2.0]
 

@@ -1,4 +1,4 @@
-"""Holders in words: whoever may read them, on whatever terminal."""
+"""Descriptions of holders are safe for any reader and any terminal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="holders are nam
 WAIT = "print('ready', flush=True); input()"
 
 
-def told(words: Sequence[str]) -> str:
-    """What is shown of a process with these arguments."""
+def describe_child(words: Sequence[str]) -> str:
+    """Return the description of a process with these arguments."""
     with child(WAIT, words) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
@@ -59,11 +59,11 @@ def test_a_process_that_ended_is_described_with_its_pid() -> None:
     ],
 )
 def test_a_command_is_safe_to_show(words: list[str], shown: str) -> None:
-    assert told(words) == shown
+    assert describe_child(words) == shown
 
 
 def test_a_long_command_is_cut() -> None:
-    assert len(told(["x" * 5000])) <= 200
+    assert len(describe_child(["x" * 5000])) <= 200
 
 
 def test_an_unlocked_file_has_no_holder(tmp_path: Path) -> None:

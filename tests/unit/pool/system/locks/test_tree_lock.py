@@ -52,7 +52,7 @@ def had(held: LockGuard | None) -> LockGuard:
 async def waiting(
     locks: LockQueue, tree: Path, on_wait: Callable[[Holder | None], None] = ignore
 ) -> asyncio.Task[LockGuard]:
-    """Somebody who stands in line."""
+    """Start a waiter of the lock."""
     task = asyncio.ensure_future(locks.acquire(tree, on_wait=on_wait))
     await asyncio.sleep(0)
     return task
@@ -326,7 +326,7 @@ async def test_a_tree_that_vanishes_while_waited_for_is_named(locks: LockQueue, 
 async def test_a_tree_that_was_replaced_while_waited_for_is_locked_itself(
     locks: LockQueue, tree: Path
 ) -> None:
-    """The other process has the old directory; nobody has the one that will be built."""
+    """The other process has locked the old directory; the one that will be built is free."""
     with another(tree):
         waiters = [await waiting(locks, tree) for _ in range(2)]
         shutil.move(tree, tree.with_name("old"))

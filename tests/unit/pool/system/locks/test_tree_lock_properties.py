@@ -1,4 +1,4 @@
-"""Whoever waits, gives up or lets go by whatever name: a tree has one builder, and a fair line."""
+"""Under waits, timeouts and releases by any path, a tree has one builder and a fair queue."""
 
 from __future__ import annotations
 
