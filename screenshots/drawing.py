@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-__all__ = ["drawn", "page", "words"]
+__all__ = ["draw_svg", "page", "render_lines"]
 
 _COLOURS = 96
 LACKED = str.maketrans({"▾": "▼", "▴": "▲", "⏹": "■", "⏸": "‖", "↵": "⏎"})
@@ -31,7 +31,7 @@ LACKED = str.maketrans({"▾": "▼", "▴": "▲", "⏹": "■", "⏸": "‖", 
 _RUN = re.compile(r'(<text [^>]*?)x="([\d.]+)"([^>]*?) textLength="([\d.]+)"([^>]*>)([^<]*)</text>')
 
 
-def _each_in_its_cell(run: re.Match[str]) -> str:
+def _place_in_cells(run: re.Match[str]) -> str:
     """Give each sign of a run of text its place: joined, ``->`` would be drawn as an arrow."""
     before, x, between, length, after, text = run.groups()
     signs = unescape(text)
@@ -42,21 +42,21 @@ def _each_in_its_cell(run: re.Match[str]) -> str:
     return f'{before}x="{places}"{between}{after}{escape(signs)}</text>'
 
 
-def drawn(svg: str) -> bytes:
+def draw_svg(svg: str) -> bytes:
     """Return an SVG of Rich or Textual as PNG."""
     fonts = Path(fontpkg_fira_code.__file__).parent
     files = [str(font) for font in (*fonts.rglob("*.ttf"), *fonts.rglob("*.otf"))]
     # The web fonts of the SVG cannot be fetched; the family is named and at hand.
     svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: arial", "font-family: Fira Code", svg)
-    svg = _RUN.sub(_each_in_its_cell, svg.translate(LACKED))
+    svg = _RUN.sub(_place_in_cells, svg.translate(LACKED))
     picture = resvg_py.svg_to_bytes(
         svg_string=svg, font_files=files, monospace_family="Fira Code", zoom=1
     )
-    return _few_colours(bytes(picture))
+    return _reduce_colours(bytes(picture))
 
 
-def words(lines: Iterable[Text], columns: int) -> str:
+def render_lines(lines: Iterable[Text], columns: int) -> str:
     """Return lines of a terminal as SVG."""
     console = Console(record=True, width=columns, file=io.StringIO(), color_system="truecolor")
     for line in lines:
@@ -80,14 +80,14 @@ def page(html: str, chromium: str, columns: int, rows: int) -> bytes:
                 f"--screenshot={picture}", frame.as_uri()]  # fmt: skip
         subprocess.run(argv, check=True, capture_output=True, timeout=120, env={"HOME": folder})
         shown = Image.open(picture).convert("RGB").crop((0, 0, columns, rows))
-    return _saved(shown)
+    return _encode_png(shown)
 
 
-def _few_colours(png: bytes) -> bytes:
-    return _saved(Image.open(io.BytesIO(png)))
+def _reduce_colours(png: bytes) -> bytes:
+    return _encode_png(Image.open(io.BytesIO(png)))
 
 
-def _saved(picture: Image.Image) -> bytes:
+def _encode_png(picture: Image.Image) -> bytes:
     """Return a picture with a palette; what is half transparent at the corners stays so."""
     method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else Image.Quantize.MEDIANCUT
     small = picture.quantize(_COLOURS, method=method, dither=Image.Dither.NONE)

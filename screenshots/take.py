@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drawing import drawn, page, words
+from drawing import draw_svg, page, render_lines
 from moments import Moment, at_its_fullest, end, when
 from rich.text import Text
 
@@ -41,7 +41,7 @@ EVE, DAY, INSTALL = (RECORDINGS / f"{name}.jsonl" for name in ("eve", "day", "in
 PHONE, DESK = (390, 844), (1200, 900)
 
 
-class Standing:
+class StoppedClock:
     """A clock that stands still: a picture has no time."""
 
     def monotonic(self) -> float:
@@ -75,22 +75,22 @@ def build(name: str, **how: object) -> Callable[[pool.RunState], bool]:
     return found
 
 
-def much(name: str, least: int) -> Callable[[pool.RunState], bool]:
+def uses_mib(name: str, least: int) -> Callable[[pool.RunState], bool]:
     """Return whether a build takes so many MiB."""
     return lambda state: any(
         one.rss > least << 20 for one in state.builds.values() if one.name == name
     )
 
 
-def short(name: str) -> Callable[[pool.RunState], bool]:
+def waits_for_memory(name: str) -> Callable[[pool.RunState], bool]:
     """Return whether a build waits for memory."""
     return build(name, waiting_for=pool.WaitFor.MEMORY)
 
 
-BUSY = at_its_fullest(much("fast-math", 100))
-WAITING = when(short("kiwisolver"), after=4.0)
+BUSY = at_its_fullest(uses_mib("fast-math", 100))
+WAITING = when(waits_for_memory("kiwisolver"), after=4.0)
 NESTED = when(build("build-helper", phase=pool.Phase.BUILD), after=1.0)
-COMPILING = when(much("fast-math", 400), after=4.0)
+COMPILING = when(uses_mib("fast-math", 400), after=4.0)
 HELD = when(
     lambda state: state.environment and state.environment.waiting_since is not None, after=3.0
 )
@@ -130,10 +130,12 @@ async def select(app: WheelpoolApp, pilot: Pilot[None], name: str) -> None:
     await pilot.pause()
 
 
-async def taken(picture: Picture) -> str:
+async def replay_screen(picture: Picture) -> str:
     """Replay to a moment and return the screen as SVG."""
-    source = ReplaySource(picture.recording, Standing())
-    app = WheelpoolApp(source, clock=Standing(), theme=picture.theme, ascii_only=picture.ascii_only)
+    source = ReplaySource(picture.recording, StoppedClock())
+    app = WheelpoolApp(
+        source, clock=StoppedClock(), theme=picture.theme, ascii_only=picture.ascii_only
+    )
     async with app.run_test(size=picture.size) as pilot:
         source.seek(picture.moment(picture.recording))
         await pilot.pause(0.5)
@@ -144,7 +146,7 @@ async def taken(picture: Picture) -> str:
         return app.export_screenshot(title="wheelpool")
 
 
-async def compared() -> str:
+async def compare_screen() -> str:
     """Return the screen that compares the two recorded days."""
     app = DiffApp(EVE, DAY, Threshold(), ascii_only=False)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -159,26 +161,26 @@ def headless() -> str:
         printer = Printer("normal", reader.header, pool.logs_path(DAY))
         for event in reader.read():
             lines += list(printer.print_event(event))
-    told, inside = [Text("$ wheelpool replay day.jsonl --no-ui", style="bold")], False
+    shown, inside = [Text("$ wheelpool replay day.jsonl --no-ui", style="bold")], False
     for line in lines:
         inside = line.word == "log" or (inside and line.word != "log.end")
         if not inside and line.word != "log.end":
-            told.append(Text(line.text))
-    return words([*told[:12], Text("..."), *told[-34:]], 120)
+            shown.append(Text(line.text))
+    return render_lines([*shown[:12], Text("..."), *shown[-34:]], 120)
 
 
 def screens() -> dict[str, Callable[[], Awaitable[str]]]:
     """Return what makes each picture of a terminal."""
 
     def one(picture: Picture) -> Callable[[], Awaitable[str]]:
-        return lambda: taken(picture)
+        return lambda: replay_screen(picture)
 
     async def headless_lines() -> str:
         return headless()
 
     return {
         **{k: one(p) for k, p in PICTURES.items()},
-        "diff": compared,
+        "diff": compare_screen,
         "headless": headless_lines,
     }
 
@@ -191,14 +193,14 @@ def main() -> None:
             svg = asyncio.run(make())
             if "--svg" in sys.argv:
                 (HERE / f"{name}.svg").write_text(svg)
-            written(name, drawn(svg))
+            write_picture(name, draw_svg(svg))
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     for name, size in (("report", DESK), ("report-phone", PHONE)):
         if chromium and (not named or name in named):
-            written(name, page(render_html(read_record(DAY)), chromium, *size))
+            write_picture(name, page(render_html(read_record(DAY)), chromium, *size))
 
 
-def written(name: str, png: bytes) -> None:
+def write_picture(name: str, png: bytes) -> None:
     """Write one picture and say how large it is."""
     (HERE / f"{name}.png").write_bytes(png)
     print(f"{name}.png {len(png) >> 10} KiB")
