@@ -1,0 +1,8 @@
+"""Bad and odd inputs, each with its expected answer: built, or refused with which words.
+
+A module has the cases of one kind of input in its list ``CASES``. To add a case, add one entry.
+"""
+
+from tests.corpus import archives
+
+CASES = [*archives.CASES]

@@ -1,0 +1,56 @@
+"""Each input of the corpus gets its expected answer, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.corpus import CASES
+from tests.support.sandbox import Sandbox
+from tests.support.template_process import TemplateProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.corpus.case import Case
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[TemplateProcess]:
+    with TemplateProcess() as process:
+        yield process
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.name}")
+def test_input_gets_the_expected_answer(
+    case: Case, tmp_path: Path, backends: Path, template: TemplateProcess
+) -> None:
+    folder, home, temporary = (tmp_path / name for name in ("work", "home", "tmp"))
+    for new in (folder, home, temporary):
+        new.mkdir()
+    sandbox = Sandbox(root=home, wheels=backends)
+    arguments = [str(word) for word in case.make(folder)]
+    if arguments[0] == "build":
+        arguments += ["--no-ui", "-o", "out"]
+    environ = {**sandbox.environ, "TMPDIR": str(temporary), **dict(case.environ)}
+    done = template.run(arguments, environ=environ, folder=folder, logs=tmp_path)
+    output = done.out + done.err
+    assert done.code == case.expected.code, output
+    assert "Traceback" not in output
+    for words in case.expected.words:
+        assert words in output
+    if case.expected.wheels is not None:
+        out = folder / "out"
+        names = sorted(path.name for path in out.iterdir()) if out.exists() else []
+        assert names == list(case.expected.wheels)
+    assert not list(temporary.iterdir())
+
+
+def test_names_of_cases_are_unique() -> None:
+    counts = Counter((case.kind, case.name) for case in CASES)
+    assert [name for name, count in counts.items() if count > 1] == []

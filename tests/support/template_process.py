@@ -1,0 +1,157 @@
+"""A process that has imported wheelpool and forks for each command: a start takes milliseconds.
+
+Commands run as they do from a shell: in a process of their own with their own environment, working
+directory, session and standard streams. Only the imports are shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Completed", "TemplateProcess"]
+
+SECONDS = 120
+PRELOADED = (
+    "app.cli.build",
+    "app.plain.run",
+    "app.source.live",
+    "pool.build.pipeline",
+    "pool.engine.pool",
+    "pool.run.installer",
+    "pool.run.request_runner",
+)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The end of a command."""
+
+    code: int
+    """Exit code; negative: the number of the signal."""
+    out: str
+    err: str
+
+
+class TemplateProcess:
+    """Runs commands of wheelpool, one at a time. Use as a context manager."""
+
+    def __init__(self) -> None:
+        root = Path(__file__).parents[2]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from tests.support import template_process as t; t.serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=root,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        folder: Path,
+        logs: Path,
+        interrupt_after: float | None = None,
+    ) -> Completed:
+        """Run one command in ``folder``; its streams go to files in ``logs``.
+
+        After ``interrupt_after`` seconds it gets one SIGINT; after `SECONDS`, SIGKILL.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        order = {
+            "arguments": list(arguments),
+            "environ": dict(environ),
+            "folder": str(folder),
+            "out": str(logs / "stdout"),
+            "err": str(logs / "stderr"),
+            "interrupt_after": interrupt_after,
+        }
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        out, err = (
+            (logs / name).read_bytes().decode(errors="surrogateescape")
+            for name in ("stdout", "stderr")
+        )
+        return Completed(code, out, err)
+
+
+def serve() -> None:
+    """Read orders from stdin, one JSON object a line, and answer each with an exit code."""
+    for name in PRELOADED:
+        import_module(name)
+
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if not child:
+            _run_child(order)
+        print(_wait(child, order["interrupt_after"]), flush=True)
+
+
+def _run_child(order: dict[str, object]) -> None:
+    from app.cli.main import main
+
+    try:
+        os.setsid()
+        os.chdir(str(order["folder"]))
+        os.environ.clear()
+        os.environ.update(order["environ"])  # type: ignore[call-overload]
+        for number, name in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+            os.dup2(os.open(str(name), flags, 0o600), number)
+        sys.argv = ["wheelpool", *order["arguments"]]  # type: ignore[misc]
+        # What Python takes from the environment when it starts.
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        main()
+    except SystemExit as end:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+    finally:
+        os._exit(99)
+
+
+def _wait(child: int, interrupt_after: float | None) -> int:
+    """Wait for a child; end it and its session if it takes too long."""
+    start = time.monotonic()
+    interrupted = False
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        passed = time.monotonic() - start
+        if interrupt_after is not None and passed > interrupt_after and not interrupted:
+            os.kill(child, signal.SIGINT)
+            interrupted = True
+        if passed > SECONDS:
+            os.killpg(child, signal.SIGKILL)
+        time.sleep(0.002 if passed < 0.5 else 0.01)
