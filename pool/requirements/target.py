@@ -172,8 +172,6 @@ def parse_target_and_extras(text: str, cwd: Path, *, bare_folders: bool = True) 
         return _parse_path(text, cwd, bare_folders=bare_folders) or _parse_requirement_target(
             text, cwd
         )
-    except RuntimeError as problem:
-        raise TargetError(f"{text}: there is no such user") from problem
     except OSError as problem:
         # A requirement may be longer than the longest file name.
         if _looks_like_path(text) or problem.errno != errno.ENAMETOOLONG:
@@ -258,8 +256,8 @@ def _check_filename(filename: str, text: str) -> None:
 def _parse_path(text: str, cwd: Path, *, bare_folders: bool) -> ParsedTarget | None:
     """Parse a path; None if the text is a requirement."""
     # Brackets and semicolons are allowed in file names: an existing path takes precedence.
-    if _is_path(text, cwd, bare_folders=bare_folders) and (cwd / _expand(text)).exists():
-        return ParsedTarget(target=local_target(text, cwd / _expand(text)))
+    if _is_path(text, cwd, bare_folders=bare_folders) and (cwd / expand_user(text)).exists():
+        return ParsedTarget(target=local_target(text, cwd / expand_user(text)))
     bare, _, marker = text.partition(";")
     bare, extras = _split_extras(bare.strip())
     if not _is_path(bare, cwd, bare_folders=bare_folders):
@@ -283,7 +281,11 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _expand(text: str) -> Path:
-    return expand_user(text)
+    path = expand_user(text)
+    if text.startswith("~") and str(path).startswith("~") and not path.exists():
+        user = text.partition("/")[0]
+        raise TargetError(f"{text}: no such user", hint=f"for a folder of that name: ./{user}")
+    return path
 
 
 def _split_extras(text: str) -> tuple[str, frozenset[NormalizedName]]:

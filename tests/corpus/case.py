@@ -14,7 +14,7 @@ __all__ = ["Case", "Expected", "built", "failed", "installed", "refused"]
 
 @dataclass(frozen=True)
 class Expected:
-    """What a command must answer."""
+    """The answer that a command must give."""
 
     code: int
     words: tuple[str, ...] = ()

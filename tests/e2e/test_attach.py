@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -256,13 +257,20 @@ def test_an_attached_screen_commands_detaches_and_is_killed(held: Held, terminal
     terminal.shows("detached  the run continues; reattach with wheelpool attach")
     assert held.process.poll() is None
     terminal.type("clear", "Enter")
-    terminal.run(command)
+    terminal.tmux("send-keys", "-t", "t", "-l", f"{shlex.join(command)}; code=$?")
+    terminal.type("Enter")
     terminal.shows("q detach")
     terminal.type("-")
     terminal.shows("builds 2 -> 1")
     pid = terminal.tmux("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
     subprocess.run(["pkill", "-KILL", "-P", pid], check=True)
-    terminal.shows("Killed")
+
+    # The watchdog may restore the screen after the shell has written "Killed", and drop input.
+    def shows_status() -> bool:
+        terminal.type("echo status $code", "Enter")
+        return "status 137" in terminal.screen()
+
+    wait_until(shows_status, terminal.screen)
     before = changes(held.log)
     time.sleep(0.3)
     held.go()

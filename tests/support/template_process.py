@@ -126,7 +126,7 @@ def _run_child(order: dict[str, object]) -> None:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
             os.dup2(os.open(str(name), flags, 0o600), number)
         sys.argv = ["wheelpool", *order["arguments"]]  # type: ignore[misc]
-        # What Python takes from the environment when it starts.
+        # Made by Python from the environment when it starts.
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115

@@ -196,7 +196,7 @@ def test_log_replaces_only_logs_that_the_older_journal_lists(tmp_path: Path) -> 
     assert read(path) == []
 
 
-def test_journal_of_a_live_run_is_refused_and_kept(tmp_path: Path) -> None:
+def test_journal_of_a_live_run_is_refused_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "build.jsonl"
     writer = JournalWriter(path, HEADER)
     writer.write(stopping(1))
