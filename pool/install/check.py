@@ -9,12 +9,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion
 
+from pool.common.errors import RequirementError
+from pool.common.pep508 import lenient_requirement
+from pool.common.text import clean_text
+from pool.requirements.markers import requirement_applies
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from packaging.requirements import Requirement
 
     from pool.install.installed import InstalledDistribution
 
@@ -66,13 +73,15 @@ def _format_unmet(
     name = canonicalize_name(match.group()) if match else NormalizedName("")
     if dist.name not in changed and name not in changed:
         return None
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return None  # Such metadata is rejected before it is installed.
-    if requirement.marker is not None and not requirement.marker.evaluate(dict(values)):
-        return None
     title = f"{dist.name} {dist.version}"
+    try:
+        requirement = lenient_requirement(text)
+        applies = requirement_applies(requirement, values)
+    except (InvalidRequirement, RequirementError):
+        # Such metadata is rejected before it is installed, except with --no-deps.
+        return f"{title} has a requirement that cannot be read: {clean_text(text)!r}"
+    if not applies:
+        return None
     if (other := after.get(name)) is None:
         return f"{title} needs {_format_requirement(requirement)}, which is not installed"
     if _is_satisfied(requirement, other.version):

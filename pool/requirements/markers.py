@@ -40,5 +40,5 @@ def marker_applies(
         return True
     try:
         return any(marker.evaluate({**environment, "extra": one}) for one in extras)
-    except (UndefinedComparison, UndefinedEnvironmentName) as problem:
+    except (UndefinedComparison, UndefinedEnvironmentName, ValueError) as problem:
         raise RequirementError(f"{label}: its marker has no meaning: {problem}") from problem

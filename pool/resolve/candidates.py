@@ -9,6 +9,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
+from pool.common.pep508 import lenient_specifiers
+from pool.common.text import clean_text
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -110,21 +112,26 @@ def _parse_wheel(filename: str) -> tuple[BuildTag, frozenset[Tag]] | None:
 
 
 def supports_python(file: IndexFile, python_version: str) -> bool:
-    """Return whether a file's Requires-Python allows an interpreter; an invalid one does."""
+    """Return whether a file's Requires-Python can be read and allows an interpreter."""
     return not file.requires_python or _allows(file.requires_python, python_version)
 
 
 @lru_cache(maxsize=1 << 12)
 def _allows(requires_python: str, python_version: str) -> bool:
     try:
-        specifier = SpecifierSet(requires_python)
+        specifier = lenient_specifiers(requires_python)
     except InvalidSpecifier:
-        return True
+        return False
     return specifier.contains(python_version, prereleases=True)
 
 
 def _explain_python(file: IndexFile, python_version: str) -> str:
-    return f"version {file.version} needs Python {file.requires_python}, this is {python_version}"
+    needs = clean_text(file.requires_python or "")
+    try:
+        lenient_specifiers(needs)
+    except InvalidSpecifier:
+        return f"version {file.version} has a Requires-Python that cannot be read: {needs!r}"
+    return f"version {file.version} needs Python {needs}, this is {python_version}"
 
 
 def _explain_no_version(specifier: SpecifierSet, files: Iterable[IndexFile]) -> str:

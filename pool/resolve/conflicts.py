@@ -28,16 +28,19 @@ def explain_conflict(
     """
     requirements = {str(cause): cause for cause in causes}
     for text, one in sorted(requirements.items()):
-        if not one.is_python and (reason := _explain_unsatisfiable(one, provider)):
+        if not one.is_impossible and (reason := _explain_unsatisfiable(one, provider)):
             return RequirementError(
                 f"{text}, but {reason}", hint=f"looked at {places}" if places else ""
             )
+    for text, one in sorted(requirements.items()):
+        if reason := _explain_unreadable(one, provider):
+            return RequirementError(reason if one.unreadable else f"{text}, but {reason}")
     for text, one in sorted(requirements.items()):
         if pairs := provider.ruled_out.get(one.name):
             return RequirementError(
                 f"requirements that exclude each other: {_explain_exclusion(text, pairs)}"
             )
-    names = {one.name for one in requirements.values() if not one.is_python}
+    names = {one.name for one in requirements.values() if not one.is_impossible}
     constraints = {str(one) for name in names for one in provider.constraints(name)}
     version = provider.target.python_version
     python = (
@@ -52,6 +55,18 @@ def _explain_exclusion(text: str, pairs: Sequence[tuple[RequirementInfo, Require
     requirement, conflicting = pairs[0]
     more = f" (and {len(pairs) - 1} more versions alike)" if len(pairs) > 1 else ""
     return f"{text}; {requirement}{more}; {conflicting}"
+
+
+def _explain_unreadable(info: RequirementInfo, provider: Provider) -> str:
+    """Return which versions have metadata that cannot be read; empty if none has."""
+    if info.unreadable:
+        return str(info)
+    reasons = [
+        f"{info.name} {version} {reason}"
+        for version, reason in provider.unreadable.get(info.name, {}).items()
+    ]
+    more = f"; {len(reasons) - 1} more versions alike" if len(reasons) > 1 else ""
+    return f"{reasons[0]}{more}" if reasons else ""
 
 
 def _explain_unsatisfiable(info: RequirementInfo, provider: Provider) -> str:

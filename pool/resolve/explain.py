@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pool.events.types import SelectedVersion
 from pool.resolve.candidates import best_file, parse_version, supports_python
-from pool.resolve.manifest import DirectDist, InstalledDist
+from pool.resolve.manifest import Candidate, DirectDist, InstalledDist
 from pool.resolve.provider import Provider
 from pool.sources.index.simple_api import IndexFile
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from pool.requirements.target_python import TargetPython
-    from pool.resolve.manifest import Candidate, Manifest, RequirementInfo
+    from pool.resolve.manifest import Manifest, RequirementInfo
     from pool.resolve.provider import MetadataStore
     from pool.resolve.resolver import Resolution
 
@@ -91,9 +91,17 @@ def _reason(
         return "a pre-release"
     if not any(supports_python(file, provider.target.python_version) for file in files):
         return f"needs Python {files[0].requires_python}"
+    return _file_reason(version, files, candidate, provider)
+
+
+def _file_reason(
+    version: Version, files: Sequence[IndexFile], candidate: Candidate, provider: Provider
+) -> str:
     ranks = {tag: rank for rank, tag in enumerate(provider.target.tags)}
     formats = provider.manifest.formats
     wheels, sdists = formats.allows_wheels(candidate.name), formats.allows_sdists(candidate.name)
-    if best_file(files, provider.target, ranks, wheels=wheels, sdists=sdists) is None:
+    file = best_file(files, provider.target, ranks, wheels=wheels, sdists=sdists)
+    if file is None:
         return "no file of it can be used here"
-    return "it does not go together with the others"
+    newer = Candidate(candidate.name, version, candidate.extras, file)
+    return provider.explain_unreadable(newer) or "it does not go together with the others"

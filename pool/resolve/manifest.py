@@ -34,15 +34,22 @@ class RequirementInfo:
     """The origin with its verb: ``rich 14.2.0 needs``, ``requirements.txt:3 asks for``."""
     is_python: bool = False
     """It is a Requires-Python that the interpreter does not satisfy, so nothing can."""
+    unreadable: str = ""
+    """Why the metadata that has it cannot be read, so nothing can satisfy it; empty if it can."""
 
     @property
     def name(self) -> NormalizedName:
         """The normalized name of the project."""
         return canonicalize_name(self.requirement.name)
 
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no version of any project satisfies it."""
+        return self.is_python or bool(self.unreadable)
+
     def __str__(self) -> str:
         text = f"Python{self.requirement.specifier}" if self.is_python else str(self.requirement)
-        return redact_urls(f"{self.required_by} {text}")
+        return redact_urls(f"{self.required_by} {self.unreadable or text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from packaging.version import Version
 from resolvelib import AbstractProvider
 
 from pool.common.errors import RequirementError
+from pool.common.pep508 import lenient_requirement, lenient_specifiers
+from pool.common.text import clean_text
 from pool.requirements.markers import requirement_applies
 from pool.resolve.candidates import best_file, group_by_version
 from pool.resolve.manifest import Candidate, DirectDist, InstalledDist, RequirementInfo
@@ -46,9 +48,17 @@ Match: TypeAlias = "tuple[Version, IndexFile | InstalledDist | DirectDist]"
 _MAX_PREFETCH = 16
 """The most files whose metadata is prefetched."""
 # Each round parses the same metadata again; without caches that took half of its time.
-parse_requirement_string = lru_cache(maxsize=1 << 13)(Requirement)
+parse_requirement_string = lru_cache(maxsize=1 << 13)(lenient_requirement)
 _parse_headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
 _parse_version = lru_cache(maxsize=1 << 12)(Version)
+
+
+class _UnreadableError(Exception):
+    """Metadata that cannot be read; the text has the reason, to follow the version."""
+
+
+def _unreadable(field: str, text: str) -> _UnreadableError:
+    return _UnreadableError(f"has a {field} that cannot be read: {clean_text(text)!r}")
 
 
 class MetadataStore(Protocol):
@@ -101,6 +111,8 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         for one in manifest.constraints:
             info = RequirementInfo(one.requirement, f"{one.origin} allows only")
             self._constraints.setdefault(info.name, []).append(info)
+        self.unreadable: dict[NormalizedName, dict[str, str]] = {}
+        """By name: the versions whose metadata cannot be read, each with the reason."""
         self.ruled_out: dict[NormalizedName, list[tuple[RequirementInfo, RequirementInfo]]] = {}
         """By name: requirements of versions that a fixed requirement excludes, with that one."""
         self._fixed: dict[NormalizedName, list[RequirementInfo]] = {}
@@ -119,7 +131,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         if isinstance(it, Candidate):
             return it.name, it.extras
         extras = frozenset(canonicalize_name(extra) for extra in it.requirement.extras)
-        return canonicalize_name(PYTHON) if it.is_python else it.name, extras
+        return canonicalize_name(PYTHON) if it.is_impossible else it.name, extras
 
     def get_preference(
         self,
@@ -168,7 +180,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         return iterate
 
     def _is_hopeless(self, candidate: Candidate) -> bool:
-        """Return whether a version requires something that a fixed requirement excludes.
+        """Return whether a version cannot be read, or requires what a fixed requirement excludes.
 
         Detecting it here costs one check. Backtracking would cost a search for each version of each
         candidate that was selected before.
@@ -176,6 +188,9 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         text = self._known_metadata(candidate)
         if text is None or not self.manifest.deps:
             return False
+        if problem := self.explain_unreadable(candidate):
+            self.unreadable.setdefault(candidate.name, {})[str(candidate.version)] = problem
+            return True
         for requirement in self._parse_requires(_parse_headers(text), candidate):
             info = RequirementInfo(requirement, f"{candidate} needs")
             if (excluding := self._excluded_by(info)) is not None:
@@ -302,19 +317,34 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         """Return the requirements of a candidate."""
         if (text := self._metadata(candidate)) is None:
             return []
-        metadata = _parse_headers(text)
-        if unmet := _unmet_python(metadata, self.target):
-            return [RequirementInfo(unmet, f"{candidate} needs", is_python=True)]
-        if not self.manifest.deps:
-            return []
-        infos = [
-            RequirementInfo(one, f"{candidate} needs")
-            for one in self._parse_requires(metadata, candidate)
-        ]
+        try:
+            infos = list(self._requirements(_parse_headers(text), candidate))
+        except _UnreadableError as problem:
+            return [RequirementInfo(Requirement(PYTHON), str(candidate), unreadable=str(problem))]
+        if not self.manifest.deps or any(info.is_python for info in infos):
+            return infos
         if candidate.extras:
             infos.append(RequirementInfo(without_extras(candidate), f"{candidate} is"))
         self.require_known(infos)
         return infos
+
+    def _requirements(self, metadata: Message, candidate: Candidate) -> Iterator[RequirementInfo]:
+        """Yield a Requires-Python that is not met, or else the requirements of a candidate."""
+        if unmet := _unmet_python(metadata, self.target):
+            yield RequirementInfo(unmet, f"{candidate} needs", is_python=True)
+        elif self.manifest.deps:
+            for requirement in self._parse_requires(metadata, candidate):
+                yield RequirementInfo(requirement, f"{candidate} needs")
+
+    def explain_unreadable(self, candidate: Candidate) -> str:
+        """Return why the metadata of a candidate cannot be read; empty if it can, or is unknown."""
+        if (text := self._known_metadata(candidate)) is None:
+            return ""
+        try:
+            list(self._requirements(_parse_headers(text), candidate))
+        except _UnreadableError as problem:
+            return str(problem)
+        return ""
 
     def _metadata(self, candidate: Candidate) -> str | None:
         """Return a candidate's metadata; None if it is unknown or not needed."""
@@ -329,15 +359,23 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
             return self.store.metadata.get(candidate.origin.filename)
         return candidate.origin.metadata
 
-    def _parse_requires(self, metadata: Message, candidate: Candidate) -> Iterator[Requirement]:
-        environment = self.target.environment
-        for text in metadata.get_all("Requires-Dist", []):
+    def _parse_requires(self, metadata: Message, candidate: Candidate) -> list[Requirement]:
+        """Return the requirements that apply.
+
+        Raises:
+            _UnreadableError: one cannot be read, so nothing is known about the version.
+        """
+        environment, extras = self.target.environment, candidate.extras or [""]
+        requirements = []
+        for text in _values(metadata, "Requires-Dist"):
             try:
                 requirement = parse_requirement_string(text)
-            except InvalidRequirement:
-                continue  # Old metadata has invalid lines; pip skips them, too.
-            if requirement_applies(requirement, environment, candidate.extras or [""]):
-                yield requirement
+                applies = requirement_applies(requirement, environment, extras)
+            except (InvalidRequirement, RequirementError) as problem:
+                raise _unreadable("requirement", text) from problem
+            if applies:
+                requirements.append(requirement)
+        return requirements
 
     def require_known(self, infos: Iterable[RequirementInfo]) -> None:
         """Check that the pages or distributions of all requirements are known.
@@ -405,15 +443,21 @@ def _may_match(file: IndexFile, hashes: frozenset[str]) -> bool:
     return bool(listed) or algorithms.isdisjoint(file.hashes)
 
 
+def _values(metadata: Message, field: str) -> list[str]:
+    """Return the values of a field; folded lines are joined, and bytes may not be UTF-8."""
+    return [" ".join(str(value).split()) for value in metadata.get_all(field, [])]
+
+
 def _unmet_python(metadata: Message, target: TargetPython) -> Requirement | None:
     """Return the Requires-Python of METADATA if the interpreter does not satisfy it.
 
     Folders and the pages of some mirrors do not have it.
     """
     specifier = Requirement(PYTHON)
+    text = "".join(_values(metadata, "Requires-Python")[:1])
     try:
-        specifier.specifier = SpecifierSet(metadata.get("Requires-Python", ""))
-    except InvalidSpecifier:
-        return None
+        specifier.specifier = lenient_specifiers(text)
+    except InvalidSpecifier as problem:
+        raise _unreadable("Requires-Python", text) from problem
     satisfied = specifier.specifier.contains(target.python_version, prereleases=True)
     return None if satisfied else specifier

@@ -15,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from pool.common.errors import RequirementError
+from pool.common.text import clean_text
 from pool.requirements.markers import requirement_applies
 from pool.resolve.candidates import group_by_version
 from pool.resolve.conflicts import explain_conflict
@@ -189,5 +190,5 @@ def _parse(text: str, target: TargetPython) -> Requirement | None:
         requirement = parse_requirement_string(text)
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0]
-        raise RequirementError(f"build requirement {text!r}: {reason}") from problem
+        raise RequirementError(f"build requirement {clean_text(text)!r}: {reason}") from problem
     return requirement if requirement_applies(requirement, target.environment) else None

@@ -39,7 +39,7 @@ def read_wheel(wheel: Path) -> WheelMetadata:
         raise BackendError(f"{wheel.name}: not a wheel: {problem}") from problem
     try:
         metadata = _read_metadata(wheel)
-    except (zipfile.BadZipFile, StopIteration, OSError, UnicodeDecodeError) as problem:
+    except (zipfile.BadZipFile, StopIteration, OSError) as problem:
         raise BackendError(f"{wheel.name}: not a wheel: its METADATA cannot be read") from problem
     headers = HeaderParser().parsestr(metadata)
     if canonicalize_name(str(headers["Name"])) != name or headers["Version"] is None:
@@ -54,7 +54,8 @@ def _read_metadata(wheel: Path) -> str:
             for name in archive.namelist()
             if name.count("/") == 1 and name.endswith(".dist-info/METADATA")
         )
-        return archive.read(member).decode("utf-8")
+        # Old wheels have authors in latin-1; names, versions and requirements are ASCII.
+        return archive.read(member).decode("utf-8", "replace")
 
 
 def hash_file(path: Path) -> str:

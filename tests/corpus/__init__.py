@@ -3,6 +3,6 @@
 A module has the cases of one kind of input in its list ``CASES``. To add a case, add one entry.
 """
 
-from tests.corpus import archives
+from tests.corpus import archives, metadata
 
-CASES = [*archives.CASES]
+CASES = [*archives.CASES, *metadata.CASES]

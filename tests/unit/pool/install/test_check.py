@@ -46,10 +46,14 @@ def test_installed_prereleases_and_unknown_versions_are_accepted(yard: Yard, ver
     assert unmet(yard, "x", "y") == []
 
 
-def test_invalid_metadata_is_ignored(yard: Yard) -> None:
-    yard.put(yard.wheel("x", requires=["y (broken"]), yard.wheel("y"))
-    assert unmet(yard, "x", "y") == []
+def test_unmet_requirements_unreadable_requirement_is_quoted(yard: Yard) -> None:
+    yard.put(yard.wheel("x", requires=["y (broken", "y (>dev)"]), yard.wheel("y"))
+    assert unmet(yard, "x", "y") == ["x 1.0 has a requirement that cannot be read: 'y (broken'"]
+
+
+def test_unmet_requirements_version_that_is_none_satisfies_nothing(yard: Yard) -> None:
+    yard.put(yard.wheel("x", requires=["y>=1"]), yard.wheel("y"))
     info = yard.site / "y-1.0.dist-info"
     info.rename(yard.site / "y-ancient_x.dist-info")
-    yard.put(yard.wheel("x", "2.0", requires=["y>=1", "'"]))
+    yard.put(yard.wheel("x", "2.0", requires=["y>=1"]))
     assert unmet(yard, "x") == ["x 2.0 needs y>=1, but y is ancient_x"]

@@ -89,8 +89,16 @@ def test_wheels_go_by_tag_then_build_number_then_the_sdist() -> None:
     assert order == [names[3], names[2], names[1], names[0]]
 
 
-def test_an_invalid_requires_python_is_ignored() -> None:
-    assert best("a", make_index_file("a-1.tar.gz", requires_python=">=3.x.y")) == "a-1.tar.gz"
+def test_best_file_old_spelling_of_requires_python_is_read() -> None:
+    assert best("a", make_index_file("a-1.tar.gz", requires_python=">=3.6.*'")) == "a-1.tar.gz"
+    newer = make_index_file("a-1.tar.gz", requires_python=">=3.12.*")
+    assert "version 1 needs Python >=3.12.*, this is 3.11.7" in refusal("a", newer)
+
+
+def test_explain_absence_unreadable_requires_python_is_quoted() -> None:
+    file = make_index_file("a-1.tar.gz", requires_python=">=3.x.y")
+    reason = "version 1 has a Requires-Python that cannot be read: '>=3.x.y'"
+    assert reason in refusal("a", file)
 
 
 def test_a_name_that_is_no_wheels_is_passed_over() -> None:

@@ -52,6 +52,18 @@ def test_of_many_newer_versions_the_newest_are_named() -> None:
     assert told.passed_over[-1] == "and 3 more"
 
 
+def test_explain_selection_unreadable_newer_version_has_its_reason() -> None:
+    old, new = make_index_file("a-1-py3-none-any.whl"), make_index_file("a-2-py3-none-any.whl")
+    metadata = {old.filename: "", new.filename: "Requires-Dist: b (>1\n"}
+    need = RequirementInfo(Requirement("a"), "you asked for")
+    manifest = Manifest(requirements=(need,))
+    store = KnownMetadata(pages={need.name: (old, new)}, metadata=metadata)
+    resolution = resolve(manifest, store, INTERPRETER)
+    assert isinstance(resolution, Resolution)
+    (only,) = explain_selection(resolution, manifest, store, INTERPRETER)
+    assert only.passed_over == ("2: has a requirement that cannot be read: 'b (>1'",)
+
+
 def test_formats_are_a_reason() -> None:
     files = [make_index_file("a-1.tar.gz"), make_index_file("a-2-py3-none-any.whl")]
     told = picked("a", *files, formats=FormatControl(no_binary=frozenset({ALL})))

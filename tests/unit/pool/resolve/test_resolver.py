@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -228,10 +229,29 @@ def test_a_dead_end_is_explained(world: World, requirement: str, message: str) -
     assert "\n" not in refused
 
 
-def test_an_unreadable_line_of_metadata_is_passed_over(world: World) -> None:
-    world.has(wheel("a", "1"), "b (>= 1", "c")
-    world.has(wheel("c", "1"))
-    assert world.resolved("a")[0] == [wheel("a", "1"), wheel("c", "1")]
+def test_resolve_old_spelling_of_a_requirement_is_read(world: World) -> None:
+    world.has(wheel("celery", "4.1.1"), "pytz (>dev)", python=">=2.7.*")
+    world.has(wheel("pytz", "1"))
+    assert world.chosen("celery") == ["celery 4.1.1", "pytz 1"]
+
+
+@pytest.mark.parametrize(
+    ("requires", "python", "reason"),
+    [
+        ("b (>= 1", "", "has a requirement that cannot be read: 'b (>= 1'"),
+        ("b; os_name ~= 'x'", "", "has a requirement that cannot be read: \"b; os_name ~= 'x'\""),
+        ("b", "new", "has a Requires-Python that cannot be read: 'new'"),
+    ],
+)
+def test_resolve_unreadable_metadata_makes_its_version_unfit(
+    world: World, requires: str, python: str, reason: str
+) -> None:
+    world.has(wheel("b", "1"))
+    world.has(wheel("a", "2"), requires, python=python)
+    with pytest.raises(RequirementError, match=re.escape(f"a 2 {reason}")):
+        world.resolved("a")
+    world.has(wheel("a", "1"))
+    assert world.resolved("a")[0] == [wheel("a", "1")]
 
 
 URL = "https://me:secret@x.test/c.tar.gz"
