@@ -1,54 +1,150 @@
-"""Redaction of secrets: credentials in URLs, and values whose name says that they are secret.
+"""Redaction of secrets: credentials in URLs and headers, and values whose name says that they are.
 
 Messages, journals, reports and screens get stars instead. Pure text: a secret that has neither such
-a name nor a place in a URL is not recognized.
+a name nor a place in a URL or a header is not recognized. In doubt more is hidden than needed.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["STARS", "redact_args", "redact_settings", "redact_urls"]
+__all__ = ["STARS", "is_secret_name", "redact_args", "redact_settings", "redact_urls"]
 
 STARS = "***"
-_NAME = r"(?:token|passw|passphrase|secret|credential|api.?key|signature)"
-# Greedy: a password may contain an unquoted "@".
-_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+
+_SECRET: Final = re.compile(
+    r"token|passw|passphrase|secret|credential|signature|(?:api|access|private).?key|authoriz"
+    r"|hdnea|hdnts|\.auth",
+    re.IGNORECASE,
+)
+"""Parts of the names of secrets; ``hdnea`` and ``hdnts`` are those of Akamai's signed URLs."""
+_WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
+_SECRET_WORDS: Final = frozenset({"auth", "bearer", "hmac", "jwt", "sig"})
+_SECRET_ENDS: Final = frozenset({"key", "otp", "pass", "pat", "pw", "pwd", "sas", "session", "sid"})
+
+_WORD_START = r"""(?<![^\s"'`=,;(<\[|/])(?<!//)"""
+_HOST_END = r"(?:\.[A-Za-z][\w-]*|\.\d+\.\d+\.\d+)(?::\d+)?"
+_URL: Final = re.compile(r"([A-Za-z][\w+.-]{0,40})?://")
+_DELIMITER: Final = re.compile(r"[/?#]")
+_PORT: Final = re.compile(r"""\d{0,5}[]\\"'`,.;:)>}]*""")
+_HOST_AND_PATH: Final = re.compile(rf"(?:[\w-]+(?:\.[\w-]+)*{_HOST_END}|localhost(?::\d+)?)/")
+_WITHOUT_SCHEME: Final = re.compile(
+    # The colon of "https:" is none of a password. A bare name is a host if a path follows.
+    rf"{_WORD_START}[^\s:/?#@\"'=]{{1,100}}:(?!//)[^\s\"'<>]{{1,500}}@"
+    rf"(?=[\w-]+(?:\.[\w-]+)*(?::\d+)?/|[\w.-]*{_HOST_END}(?![\w.]))"
+)
 # Names have an end, or a line of many question marks would take as many looks at its rest.
-_QUERY = re.compile(rf"(?i)([?&][\w.-]{{0,40}}{_NAME}[\w.-]{{0,40}}=)[^&#\s]+")
-_SECRET = re.compile(_NAME, re.IGNORECASE)
-_SETTING = re.compile(rf"(?is)([\w.-]*{_NAME}[\w.-]*=).+")
-_OPTION = re.compile(r"(?i)--?[\w-]*(?:password|passwd|token|secret|api-key)")
+_QUERY: Final = re.compile(r"([?&#;]([\w.%~-]{1,100})=)[^&#;\s]+")
+_HEADER: Final = re.compile(
+    r"""(?i)((?:authorization|x-[\w-]{0,40}(?:token|key))["']?[ ]?[:=][ ]?["']?"""
+    r"""(?:(?:basic|bearer|digest|negotiate|token)[ ]+)?)[^\s"',]+"""
+)
+_SETTING: Final = re.compile(
+    r"""(?<![\w.-])(?:-[CD])?([\w.-]+)["']?(?::[A-Z]+)?(?:[ ]?:[ ]?|(?<![=<>!~])=(?!=))["']?"""
+)
+"""A name before its value, also in JSON and with a type of CMake's; no comparison of versions.
+
+It begins at a boundary, or a long word would take as many looks as it has characters.
+"""
+_OPTION: Final = re.compile(r"(?:[\w.-]+=)?--?([\w-]+)")
+_OPTION_AND_VALUE: Final = re.compile(r"((?<![\w-])--?([\w-]+)\s+)(?!-)\S+")
+_CONFIG_SETTING: Final = frozenset({"-C", "--config-setting", "--config-settings"})
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether the value of this name is a secret: ``api_token``, ``X-Amz-Signature``."""
+    if _SECRET.search(name):
+        return True
+    words = [word.lower() for word in _WORD.findall(name)]
+    return bool(words) and (words[-1] in _SECRET_ENDS or not _SECRET_WORDS.isdisjoint(words))
 
 
 def redact_urls(text: str) -> str:
-    """Return the text with stars for userinfo and secret parameters of all URLs in it."""
-    if "://" not in text:
+    """Return the text with stars for userinfo and secret parameters of its URLs, and for headers.
+
+    Headers are those with ``Authorization``. A password may contain unquoted ``/``, ``?`` and
+    ``#``, and the URL may lack its scheme.
+    """
+    if "@" in text:
+        text = _redact_userinfo(text)
+        text = _WITHOUT_SCHEME.sub(f"{STARS}@", text)
+    if "=" in text:
+        text = _QUERY.sub(lambda found: _hide(found, found[2]), text)
+    return _HEADER.sub(rf"\1{STARS}", text)
+
+
+def _hide(found: re.Match[str], name: str) -> str:
+    return f"{found[1]}{STARS}" if is_secret_name(name) else found[0]
+
+
+def _redact_userinfo(text: str) -> str:
+    """Return the text with stars for what is before the host of each URL."""
+    starts = list(_URL.finditer(text))
+    if not starts:
         return text
-    return _QUERY.sub(rf"\1{STARS}", _USERINFO.sub(f"{STARS}@", text))
+    ends = [found.start() for found in starts[1:]] + [len(text)]
+    parts = [text[: starts[0].start()]]
+    for found, end in zip(starts, ends, strict=True):
+        url, blank, more = _split_blank(text[found.end() : end])
+        parts += [found[0], _hide_userinfo(found[1] or "", url), blank, more]
+    return "".join(parts)
+
+
+def _split_blank(text: str) -> tuple[str, str, str]:
+    blank = re.search(r"\s", text)
+    at = blank.start() if blank else len(text)
+    return text[:at], text[at : at + 1], text[at + 1 :]
+
+
+def _hide_userinfo(scheme: str, url: str) -> str:
+    """Return a URL, given without its scheme, with stars for its userinfo.
+
+    If what should be the port is none, a delimiter belongs to the password: the host follows the
+    last "@". If a host follows the last "@", it is the host. The path of ``git@host:path`` stays.
+    """
+    netloc = _DELIMITER.split(url, maxsplit=1)[0]
+    _, at, host = netloc.rpartition("@")
+    before, last, behind = url.rpartition("@")
+    if last and len(before) > len(netloc):
+        is_port = _PORT.fullmatch(host.rpartition("]")[2].partition(":")[2])
+        is_password = not is_port and not scheme.endswith("ssh")
+        if is_password or _HOST_AND_PATH.match(behind):
+            return f"{STARS}@{behind}"
+    return f"{STARS}@{host}{url[len(netloc) :]}" if at else url
 
 
 def redact_args(words: Sequence[str]) -> Iterator[str]:
     """Yield the words of a command line, with stars for the values of options that are secrets."""
     hide = False
     for word in words:
-        yield STARS if hide else redact_urls(_SETTING.sub(rf"\1{STARS}", word))
-        hide = _OPTION.fullmatch(word) is not None
+        if hide and word in _CONFIG_SETTING:
+            yield word
+            continue
+        yield STARS if hide else _redact_word(word)
+        option = _OPTION.fullmatch(word)
+        hide = option is not None and is_secret_name(option[1])
+
+
+def _redact_word(word: str) -> str:
+    for found in _SETTING.finditer(word):
+        if is_secret_name(found[1]) and found.end() < len(word):
+            return redact_urls(word[: found.end()]) + STARS
+    return redact_urls(_OPTION_AND_VALUE.sub(lambda found: _hide(found, found[2]), word))
 
 
 def redact_settings(
     settings: Mapping[str, str | list[str]],
 ) -> dict[str, str | list[str]]:
-    """Return settings with stars for the values that are secrets, by their names."""
+    """Return settings with stars for the values that are secrets, by their names or the options."""
 
-    def shown(key: str, value: str) -> str:
-        return STARS if _SECRET.search(key) else redact_urls(value)
+    def shown(key: str, values: list[str]) -> list[str]:
+        return [STARS for _ in values] if is_secret_name(key) else list(redact_args(values))
 
     return {
-        key: shown(key, said) if isinstance(said, str) else [shown(key, one) for one in said]
-        for key, said in settings.items()
+        key: shown(key, [value])[0] if isinstance(value, str) else shown(key, value)
+        for key, value in settings.items()
     }
