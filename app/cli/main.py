@@ -115,17 +115,9 @@ def _report_error(problem: Exception) -> int:
 
 def _write_traceback(problem: Exception) -> str:
     """Write the traceback to a file; return the message that names it."""
-    import tempfile
-    import traceback
+    from app.runs.crash_report import describe_error, write_traceback
 
-    import pool
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="wheelpool-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(pool.redact_urls("".join(traceback.format_exception(problem))))
-    error = pool.redact_urls(f"{type(problem).__name__}: {problem}")
-    return f"internal error: {error} (traceback: {file.name})"
+    return f"internal error: {describe_error(problem)} ({write_traceback(problem)})"
 
 
 def _print_errors(errors: Iterable[tuple[str, str]], code: int) -> int:

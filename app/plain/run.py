@@ -199,7 +199,7 @@ def _add_summary(journal: Path, to: Path) -> None:
     from app.runs.record import read_record  # noqa: PLC0415 - only here in a run
 
     try:
-        with to.open("a", encoding="utf-8") as file:
+        with to.open("a", encoding="utf-8", errors="replace") as file:
             file.write(render_markdown(read_record(journal)))
     except (OSError, pool.PoolError) as problem:
         print(f"wheelpool: no job summary: {problem}", file=sys.stderr)

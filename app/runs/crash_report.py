@@ -20,12 +20,15 @@ def describe_error(problem: BaseException) -> str:
     return pool.clean_line(pool.redact_urls(f"{type(first).__name__}: {first}"), longest=1000)
 
 
-def write_traceback(problem: BaseException, file: Path) -> str:
+def write_traceback(problem: BaseException, file: Path | None = None) -> str:
     """Write a traceback to a file, or to one in the temporary folder; return where it is."""
     text = pool.redact_urls("".join(traceback.format_exception(problem)))
     try:
         try:
-            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+            if file is None:
+                file = _write_temporary(text)
+            else:
+                file.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError:
             file = _write_temporary(text)
     except OSError as refused:

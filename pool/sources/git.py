@@ -129,7 +129,7 @@ class Git:
         """
         git = self._commands(url, into, build, log)
         _check_options(url, reference)
-        mirror = self._folder / hashlib.sha256(git.url.encode()).hexdigest()[:32]
+        mirror = self._folder / hashlib.sha256(os.fsencode(git.url)).hexdigest()[:32]
         mirror.mkdir(parents=True, exist_ok=True)
         into.parent.mkdir(parents=True, exist_ok=True)
         lock = await self._locks.acquire(mirror / "lock", on_wait=_ignore_holder)

@@ -47,7 +47,7 @@ def read_state(tree: Path) -> Iterator[bytes]:
     packed = _read_bytes(common / "packed-refs").splitlines()
     head = _read_text(git / "HEAD")
     commit = _resolve_head(head, (git, common), packed)
-    yield from (head.encode(), commit.encode(), _read_bytes(common / "shallow"))
+    yield from (os.fsencode(head), os.fsencode(commit), _read_bytes(common / "shallow"))
     yield from _read_tags(common, packed)
     yield from _read_index(_read_bytes(git / "index"), len(commit) // 2)
 

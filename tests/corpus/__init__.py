@@ -3,6 +3,6 @@
 A module has the cases of one kind of input in its list ``CASES``. To add a case, add one entry.
 """
 
-from tests.corpus import archives, metadata
+from tests.corpus import archives, metadata, undecodable_names
 
-CASES = [*archives.CASES, *metadata.CASES]
+CASES = [*archives.CASES, *metadata.CASES, *undecodable_names.CASES]

@@ -129,7 +129,7 @@ def _run_child(order: dict[str, object]) -> None:
         # Made by Python from the environment when it starts.
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         main()
     except SystemExit as end:
         with contextlib.suppress(OSError, ValueError):

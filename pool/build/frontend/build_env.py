@@ -102,11 +102,12 @@ def create(
     site = path / interpreter.site
     env.bin.mkdir(parents=True)
     site.mkdir(parents=True)
-    (path / "pyvenv.cfg").write_text(
+    config = (
         f"home = {interpreter.executable.parent}\n"
         "include-system-site-packages = false\n"
         f"version = {interpreter.version}\n"
     )
+    (path / "pyvenv.cfg").write_bytes(os.fsencode(config))
     if not (path / "lib64").exists():
         (path / "lib64").symlink_to("lib")
     env.python.symlink_to(interpreter.executable)

@@ -389,6 +389,6 @@ def _write_warnings_to_log(result: Path, log: Path) -> None:
         return
     if warnings := output.pop("warnings", None):
         result.write_text(json.dumps(output))
-        with log.open("a", encoding="utf-8") as file:
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             for warning in warnings:
                 file.write(f"{warning['filename']}:{warning['lineno']}: {warning['message']}\n")

@@ -189,12 +189,12 @@ class ToolShims:
 
     def _write_shim(self, name: str, script: str) -> Path | None:
         """Write a shim into a folder of its own; return the folder."""
-        folder = self._folder / hashlib.sha256(script.encode()).hexdigest()[:16]
+        folder = self._folder / hashlib.sha256(os.fsencode(script)).hexdigest()[:16]
         shim = folder / name
         if os.pathsep in str(folder):
             return None
         if not shim.exists():
-            atomic_write(shim, script.encode(), mode=0o755)
+            atomic_write(shim, os.fsencode(script), mode=0o755)
         return folder
 
 

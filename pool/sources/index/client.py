@@ -142,7 +142,7 @@ class IndexClient:
 
     async def _files_from_page(self, url: str, project: NormalizedName) -> Sequence[IndexFile]:
         """Return the files of a page; the server is asked if the cached page is too old."""
-        path = self._page_dir / hashlib.sha256(f"{project} {url}".encode()).hexdigest()
+        path = self._page_dir / hashlib.sha256(os.fsencode(f"{project} {url}")).hexdigest()
         cached = await in_thread(self._executor, _read_page, path)
         now = self._clock.now().timestamp()
         is_fresh = cached is not None and 0 <= now - cached.fetched_at < MAX_PAGE_AGE

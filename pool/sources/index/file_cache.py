@@ -181,7 +181,7 @@ class FileCache:
         if expected.sha256 is not None and expected.filename.endswith(_FILE_SUFFIXES):
             return await self.fetch(url, expected, on_progress)
         self._prepare()
-        record_path = self._folder / f"{hashlib.sha256(url.encode()).hexdigest()}{_URL}"
+        record_path = self._folder / f"{hashlib.sha256(os.fsencode(url)).hexdigest()}{_URL}"
         record = self._read_record(record_path)
         with self._temporary_file() as (temporary, fd):
             download = Download(fd, expected, on_progress, etag=record.etag)

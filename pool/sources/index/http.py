@@ -136,7 +136,9 @@ class HttpClient:
         try:
             httpx.URL(split_login(url)[0])
         except (httpx.InvalidURL, ValueError) as problem:
-            raise PackageIndexError(f"{redact_urls(url)}: not a URL: {problem}") from problem
+            is_text = not isinstance(problem, UnicodeEncodeError)
+            reason = problem if is_text else "it is not valid UTF-8"
+            raise PackageIndexError(f"{redact_urls(url)}: not a URL: {reason}") from problem
         left, pause = ATTEMPTS, _FIRST_PAUSE
         while True:
             try:
