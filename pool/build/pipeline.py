@@ -143,7 +143,9 @@ async def _open_tree(
     context.bus.emit(BuildPhase(build=job.id, phase=Phase.UNPACK))
     match source.kind:
         case "archive":
-            root = await context.in_thread(archive.unpack, source.path, build_dir.source)
+            root = await context.in_thread(
+                archive.unpack, source.path, build_dir.source, source.subdirectory
+            )
         case "tree":
             root = await context.in_thread(
                 _copy_tree, source.path, build_dir.source, context.own_folders

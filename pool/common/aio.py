@@ -7,8 +7,11 @@ would silently cap the pool.
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from pool.common.cancellation import observe_flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -26,21 +29,32 @@ async def in_thread(
     """Run blocking work in a thread of the executor.
 
     A cancelled caller waits for the thread, however often it is cancelled: a thread cannot be
-    interrupted, and the caller may hold a lock or own a folder that the thread still uses.
+    interrupted, and the caller may hold a lock or own a folder that the thread still uses. Work
+    that calls `pool.common.cancellation.check_cancelled` ends soon; other work, such as removing
+    files, is done to its end.
     """
     loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(executor, partial(work, *args, **kwargs))
+    cancel_flag = threading.Event()
+    future = loop.run_in_executor(
+        executor, _run_cancellable, cancel_flag, partial(work, *args, **kwargs)
+    )
     cancelled: asyncio.CancelledError | None = None
     while not future.done():
         try:
             await asyncio.wait([future])
         except asyncio.CancelledError as problem:
             cancelled = problem
+            cancel_flag.set()
     if cancelled is not None:
         # Retrieve the exception, so asyncio does not log "exception was never retrieved".
         future.exception()
         raise cancelled
     return future.result()
+
+
+def _run_cancellable(flag: threading.Event, work: Callable[[], T]) -> T:
+    with observe_flag(flag):
+        return work()
 
 
 async def gather_first_error(*coroutines: Coroutine[None, None, T]) -> list[T]:

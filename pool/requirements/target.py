@@ -320,7 +320,7 @@ def local_target(
     if path.suffix == ".whl":
         _check_filename(path.name, text)
         return WheelTarget(path=path.resolve(), name=name, label=label)
-    if not path.name.endswith(SUFFIXES):
+    if not path.name.lower().endswith(SUFFIXES):
         raise TargetError(f"{label}: not a source archive (.tar.gz or .zip)")
     return SdistTarget(path=path.resolve(), name=name, label=label)
 

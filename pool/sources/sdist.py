@@ -7,9 +7,7 @@ needed. No code of the project is run, and nothing is written.
 
 from __future__ import annotations
 
-import tarfile
 import tomllib
-import zipfile
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +17,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pool.sources.archive import open_decompressed, reraise_damage
+from pool.sources.archive import is_named_after, open_members
+from pool.sources.archive_member import MemberKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message
     from pathlib import Path
-    from typing import BinaryIO
+
+    from pool.sources.archive_member import Reader
 
 __all__ = ["MAX_BYTES", "MAX_METADATA", "read_static_metadata", "read_static_tree_metadata"]
 
@@ -48,8 +48,7 @@ def read_static_metadata(sdist: Path) -> str | None:
         ArchiveError: the sdist is damaged.
         OSError: the sdist cannot be read.
     """
-    with reraise_damage(sdist), sdist.open("rb") as file:
-        content = _read_from_zip(file) if sdist.name.endswith(".zip") else _read_from_tar(file)
+    content = _read_pkg_info(sdist)
     try:
         text = (content or b"").decode("utf-8")
     except UnicodeDecodeError:
@@ -67,68 +66,37 @@ def _is_static(headers: Message) -> bool:
     return complete and since >= _STATIC_SINCE and not dynamic & _RELEVANT_FIELDS
 
 
-def _is_pkg_info(name: str) -> bool:
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    return len(parts) == 2 and parts[1] == "PKG-INFO"
-
-
-def _read_from_zip(file: BinaryIO) -> bytes | None:
-    with zipfile.ZipFile(file) as zipped:
-        for member in zipped.infolist():
-            if _is_pkg_info(member.filename):
-                small = member.file_size <= MAX_METADATA
-                return zipped.read(member) if small else None
+def _read_pkg_info(sdist: Path) -> bytes | None:
+    """Return PKG-INFO in the folder that is named like the sdist; None if it is not found."""
+    searched = 0
+    with open_members(sdist) as (members, limits):
+        for member, content in members:
+            limits.count_entry()
+            searched += member.size
+            if _is_pkg_info(member.name, sdist):
+                small = member.kind is MemberKind.FILE and member.size <= MAX_METADATA
+                return _read_all(content, member.size) if small else None
+            if searched > MAX_BYTES:
+                return None
     return None
 
 
-def _read_from_tar(file: BinaryIO) -> bytes | None:
-    with open_decompressed(file) as source:
-        try:
-            return _read_member(_LimitedStream(source))
-        except _LimitError:
-            return None
+def _is_pkg_info(name: str, sdist: Path) -> bool:
+    match [part for part in name.split("/") if part not in ("", ".")]:
+        case [folder, "PKG-INFO"]:
+            return is_named_after(folder, sdist.name)
+        case _:
+            return False
 
 
-def _read_member(stream: _LimitedStream) -> bytes | None:
-    with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload] # it needs no more than these three methods
-        for member in tar:
-            if _is_pkg_info(member.name):
-                small = member.isreg() and member.size <= MAX_METADATA
-                stream.seek(member.offset_data)
-                return stream.read_exactly(member.size) if small else None
-    return None
-
-
-class _LimitError(Exception):
-    """The content that is searched for is not within the limit."""
-
-
-class _LimitedStream:
-    """The start of the decompressed content, read once from front to back."""
-
-    def __init__(self, source: Any) -> None:  # noqa: ANN401 - one of four file classes
-        self._source = source
-        self._position = 0
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        # Checked before reading: a header can claim any size.
-        if self._position + size > MAX_BYTES:
-            raise _LimitError
-        data: bytes = self._source.read(size)
-        self._position += len(data)
-        return data
-
-    def read_exactly(self, size: int) -> bytes:
-        if len(data := self.read(size)) < size:
-            raise EOFError("it is truncated")
-        return data
-
-    def seek(self, position: int) -> None:
-        while self._position < position and self.read(min(position - self._position, 1 << 20)):
-            pass
+def _read_all(content: Reader, size: int) -> bytes:
+    chunks = []
+    while size and (chunk := content.read(size)):
+        chunks.append(chunk)
+        size -= len(chunk)
+    if size:
+        raise EOFError("it is truncated")
+    return b"".join(chunks)
 
 
 # Trees

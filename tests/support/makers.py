@@ -41,6 +41,17 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 
+_TAR_MODES = {
+    ".tar": "",
+    ".tar.gz": "gz",
+    ".tgz": "gz",
+    ".tar.bz2": "bz2",
+    ".tbz": "bz2",
+    ".tar.xz": "xz",
+    ".txz": "xz",
+}
+
+
 def make_tree(
     folder: Path,
     name: str,
@@ -104,8 +115,7 @@ def make_sdist(
             for path in sorted(tree.rglob("*")):
                 zipped.write(path, path.relative_to(scratch))
     else:
-        mode = {".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.bz2": "w:bz2", ".tar.xz": "w:xz"}[suffix]
-        with tarfile.open(sdist, mode) as tar:  # type: ignore[call-overload] # the mode is computed
+        with tarfile.open(sdist, f"w:{_TAR_MODES[suffix]}") as tar:  # type: ignore[call-overload] # the mode is computed
             tar.add(tree, tree.name)
     shutil.rmtree(scratch)
     return sdist

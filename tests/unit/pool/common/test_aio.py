@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pool.common.aio import gather_first_error, in_thread, run_until_first
+from pool.common.cancellation import check_cancelled
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -86,3 +87,27 @@ async def test_run_until_first_cancels_the_rest_and_raises_the_error_of_the_firs
     assert cancelled.is_set()
     with pytest.raises(KeyError):
         await run_until_first(wait(), fail())
+
+
+async def test_in_thread_cancelled_ends_work_that_checks() -> None:
+    started, checks = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        while True:
+            check_cancelled()
+
+    def clean_up() -> None:
+        checks.set()
+
+    with ThreadPoolExecutor(1) as executor:
+        task = asyncio.create_task(in_thread(executor, work))
+        await asyncio.sleep(0)
+        started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # The flag is that of one call.
+        await in_thread(executor, clean_up)
+    assert checks.is_set()
+    check_cancelled()

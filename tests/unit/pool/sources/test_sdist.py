@@ -66,6 +66,8 @@ def test_only_the_one_at_the_root_counts(tmp_path: Path) -> None:
     for name in ("PKG-INFO", "thing-1.0/thing.egg-info/PKG-INFO", "thing-1.0/NOT-PKG-INFO"):
         assert read_static_metadata(write_tar(path, (member(name), text))) is None
     assert read_static_metadata(write_tar(path, (member("./thing-1.0//PKG-INFO"), text))) == STATIC
+    rubbish = (member("__MACOSX/PKG-INFO"), b"x"), (member("THING-1_0/PKG-INFO"), text)
+    assert read_static_metadata(write_tar(path, *rubbish)) == STATIC
 
 
 def test_a_link_a_huge_one_and_one_that_is_no_text_are_passed_over(
@@ -84,7 +86,7 @@ def test_only_the_beginning_is_looked_through(
 ) -> None:
     large = (member("thing-1.0/data"), bytes(3 << 20))
     path = write_tar(
-        tmp_path / "a-1.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode())
+        tmp_path / "thing-1.0.tar.gz", large, (member("thing-1.0/PKG-INFO"), STATIC.encode())
     )
     assert read_static_metadata(path) == STATIC
     monkeypatch.setattr(sdistfile, "MAX_BYTES", 1 << 20)
