@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import shutil
+import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,13 +23,16 @@ import psutil
 from pool.cache.prune import walk_stats
 from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
+from pool.common.model import LimitName
 from pool.common.units import format_size
 from pool.requirements.pip_config import existing_config_files, read_index_settings
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
+from pool.system.folder_access import describe_foreign_access, lock_obstacle
 from pool.system.interpreter import probe
 from pool.system.memory import read_available
+from pool.system.process_limits import current_limits, lower_caps
 from pool.system.processors import count_processors
 from pool.system.programs import PROGRAMS, probe_program, uv_has_same_lock
 
@@ -79,6 +83,7 @@ class Doctor:
             ("cache", lambda: self._check_folder(self.cache_dir, "XDG_CACHE_HOME")),
             ("cache content", self._measure_cache),
             ("state", lambda: self._check_folder(self.state_dir, "XDG_STATE_HOME")),
+            ("locks", self._check_locks),
             ("history", self._summarize_history),
             *((name, self._program_check(name)) for name in PROGRAMS),
             ("uv's tree lock", self._check_uv_lock),
@@ -88,6 +93,7 @@ class Doctor:
             ("cgroup", self._check_cgroup),
             ("pressure", self._check_pressure),
             ("open files", self._check_open_files),
+            ("processes", self._check_processes),
             ("address space", self._check_address_space),
             ("indexes", self._describe_indexes),
         ]
@@ -119,13 +125,25 @@ class Doctor:
         return ("ok", ", ".join(ordered)) if ordered else ("note", "none on PATH but our own")
 
     def _check_folder(self, folder: Path, variable: str) -> tuple[State, str]:
-        existing = folder
-        while not existing.exists():
-            existing = existing.parent
+        existing = _existing_folder(folder)
         if not os.access(existing, os.W_OK):
             return "missing", f"{folder}  cannot be written: choose another with {variable}"
         free = shutil.disk_usage(existing).free
-        return "ok" if free >= _MIN_FREE_BYTES else "note", f"{folder}  {format_size(free)} free"
+        text = f"{folder}  {format_size(free)} free"
+        if existing == folder:
+            text += f"  mode {stat.S_IMODE(folder.stat().st_mode):04o}"
+            if access := describe_foreign_access(folder):
+                return "note", f"{text}: {access}"
+        return "ok" if free >= _MIN_FREE_BYTES else "note", text
+
+    def _check_locks(self) -> tuple[State, str]:
+        for folder, use in ((self.cache_dir, "no builds"), (self.state_dir, "no check of --log")):
+            if obstacle := lock_obstacle(_existing_folder(folder)):
+                return "missing" if folder == self.cache_dir else "note", (
+                    f"{folder}  cannot be locked ({obstacle}), which means {use}:"
+                    " choose a folder of a local file system"
+                )
+        return "ok", "cache and state can be locked"
 
     def _measure_cache(self) -> tuple[State, str]:
         deadline = self.clock.monotonic() + _CACHE_SECONDS
@@ -220,10 +238,25 @@ class Doctor:
     def _check_open_files(self) -> tuple[State, str]:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         is_low = hard != resource.RLIM_INFINITY and hard < _MIN_OPEN_FILES
-        return (
-            "note" if is_low else "ok",
-            f"{_format_limit(soft)}, may be raised to {_format_limit(hard)}",
-        )
+        text = f"{_format_limit(soft)}, may be raised to {_format_limit(hard)}"
+        raised = None if hard == resource.RLIM_INFINITY else hard
+        return "note" if is_low else "ok", text + self._describe_caps(files=raised)
+
+    def _check_processes(self) -> tuple[State, str]:
+        _, left = current_limits()
+        if left is None:
+            return "ok", "no limit for this user"
+        text = f"{left} more for this user (ulimit -u)"
+        caps = self._describe_caps(processes=left)
+        return "note" if caps else "ok", text + caps
+
+    def _describe_caps(self, *, files: int | None = None, processes: int | None = None) -> str:
+        """Return the caps that a limit lowers, by default, as the end of a finding."""
+        usable = count_processors(self.root).usable
+        wanted = {LimitName.BUILDS: usable, LimitName.JOBS: usable}
+        caps, _ = lower_caps(wanted, files=files, processes=processes)
+        lowered = [f"--{name} {cap}" for name, cap in caps.items() if cap < wanted[name]]
+        return f": not more than {', '.join(lowered)}" if lowered else ""
 
     def _check_address_space(self) -> tuple[State, str]:
         soft, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -238,6 +271,12 @@ class Doctor:
             return "note", problem.message
         files = ", ".join(map(str, existing_config_files(self.environ)))
         return "ok", f"{places}  (pip's configuration: {files or 'no files'})"
+
+
+def _existing_folder(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
 
 
 def _format_limit(number: int) -> str:

@@ -30,6 +30,7 @@ from pool.scheduling.history import BuildHistory
 from pool.scheduling.jobserver import OuterJobserver
 from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS
+from pool.system.folder_access import describe_foreign_access
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 from pool.system.process_limits import current_limits, lower_caps, raise_open_file_limit
@@ -159,6 +160,8 @@ def _open_resources(
     router = EventRouter()
     raise_open_file_limit()
     limits, notes = _create_limits(settings, router, clock)
+    if access := describe_foreign_access(settings.cache_dir):
+        notes.append(f"cache {settings.cache_dir}: {access}, and so change what is built from it")
     guard = MemoryGuard(limits)
     sampler = Sampler(clock)
     hooks = HookRunner(
@@ -180,6 +183,9 @@ def _open_resources(
         "removal of old build folders",
         lambda: in_thread(executors.files, sweep_workspaces, settings.cache_dir),
     )
+    history = BuildHistory.load(settings.state_dir / "history.sqlite")
+    if history.notice:
+        notes.append(history.notice)
     resources = PoolResources(
         cache_dir=settings.cache_dir,
         state_dir=settings.state_dir,
@@ -188,7 +194,7 @@ def _open_resources(
         router=router,
         limits=limits,
         notes=notes,
-        history=BuildHistory.load(settings.state_dir / "history.sqlite"),
+        history=history,
         hooks=hooks,
         monitor=monitor,
         unpacked_wheels=UnpackedWheels(CacheLayout(settings.cache_dir).unpacked_wheels),

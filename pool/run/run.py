@@ -279,7 +279,10 @@ class Run:
         if self._resources.history.trouble:
             self._bus.emit(Note(text=self._resources.history.trouble))
         code, problem = self._exit_code(), self._bus.journal_error
-        warning = f"the log is incomplete: {os_error_text(problem)}" if problem else ""
+        warning = ""
+        if problem is not None:
+            reason = f"{self.journal.parent}: {os_error_text(problem)}"
+            warning = f"the log is incomplete: {reason}"
         totals = count_outcomes(self.state)
         self._bus.emit(RunFinished(exit_code=code, totals=totals, warning=warning))
         return code

@@ -2,7 +2,7 @@
 
 One SQLite file in the user's state directory, shared by all processes. The history is optional: if
 the file cannot be read or written, `BuildHistory.trouble` has the reason, and builds run in the
-order given.
+order given. A damaged file is set aside, and a new one is begun.
 
 `BuildHistory.load` and `BuildHistory.record` block, up to 5 s while other processes write: call
 them in a thread. `BuildHistory.estimate` reads only memory, so the event loop can call it.
@@ -39,6 +39,7 @@ _VERSION = 1
 """The version of the schema in ``PRAGMA user_version``; 0 means that the file has none yet."""
 _LOCK_SECONDS = 5.0
 """How long to wait while another process writes."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _RECENT = 5
 """How many of the newest builds count, so that old machines and versions fade out."""
 _RECENT_ROWS = """
@@ -88,15 +89,34 @@ class BuildHistory:
         """By normalized name, the newest last."""
         self.trouble = ""
         """Why the file is not used any more: waiting once for a locked file is enough."""
+        self.notice = ""
+        """A damaged file was set aside."""
+        self._damaged = False
 
     @classmethod
     def load(cls, path: Path) -> BuildHistory:
         """Return a history with the recent builds of all names."""
         history = cls(path)
         rows = history._transact(lambda db: db.execute(_RECENT_ROWS, (_RECENT,)).fetchall())
+        if history._damaged:
+            history = cls(path)
+            history._set_damaged_file_aside()
         for name, *row in rows or ():
             history._remember(name, _Row(*row))
         return history
+
+    def _set_damaged_file_aside(self) -> None:
+        """Rename the file: the next record makes a new one."""
+        aside = self._path.with_suffix(".damaged")
+        try:
+            # What was not merged belongs to the damaged file.
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._path.replace(aside)
+        except OSError as problem:
+            self.trouble = f"the build history is not used: {self._path}: {os_error_text(problem)}"
+        else:
+            self.notice = f"the build history was damaged and begins anew; the old one is {aside}"
 
     def estimate(self, builds: Sequence[tuple[str, str | None]]) -> list[Estimate]:
         """Return what builds, given by name and version, are expected to need.
@@ -141,6 +161,7 @@ class BuildHistory:
         except (sqlite3.Error, OSError) as problem:
             reason = os_error_text(problem) if isinstance(problem, OSError) else problem
             self.trouble = f"the build history is not used: {self._path}: {reason}"
+            self._damaged = getattr(problem, "sqlite_errorcode", None) in _DAMAGED
             return None
 
 

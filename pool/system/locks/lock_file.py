@@ -43,7 +43,10 @@ class LockFile(FileLock):
 
     def _on_lock_error(self, problem: OSError) -> None:
         self.close()
-        raise LockError(f"{self._path}: {lock_error_text(problem, 'files')}") from problem
+        raise LockError(
+            f"{self._path}: {lock_error_text(problem, 'files')}",
+            hint="use a folder of a local file system: XDG_CACHE_HOME sets that of the cache",
+        ) from problem
 
 
 def open_lock_file(path: Path) -> int:

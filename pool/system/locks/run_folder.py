@@ -12,6 +12,9 @@ import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
+from pool.common.errors import LockError
+from pool.system.locks.base import lock_error_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -37,7 +40,8 @@ class RunFolderLock:
         parent is created.
 
         Raises:
-            OSError: no space, no permission, or the file system has no locks.
+            LockError: the file system has no locks.
+            OSError: no space, no permission.
         """
         for _ in range(_ATTEMPTS):
             with suppress(FileNotFoundError):
@@ -53,7 +57,7 @@ class RunFolderLock:
         unnamed.mkdir(mode)
         fd = _open(unnamed)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            _lock(fd, folder)
             unnamed.rename(folder)
         except BaseException:
             os.close(fd)
@@ -123,13 +127,27 @@ def locked_folder(folder: Path) -> Iterator[None]:
     """Hold the lock of an existing folder for a short critical section; waits for it.
 
     Threads of one process exclude each other, too: each has an open file description of its own.
+
+    Raises:
+        LockError: the file system has no locks.
+        OSError: the folder cannot be opened.
     """
     fd = _open(folder)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, folder)
         yield
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, folder: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except OSError as problem:
+        raise LockError(
+            f"{folder}: {lock_error_text(problem, 'directories')}",
+            hint="use a folder of a local file system: XDG_CACHE_HOME sets that of the cache",
+        ) from problem
 
 
 def _open(folder: Path) -> int:

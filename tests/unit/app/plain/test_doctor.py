@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from app.cli.main import run
 from app.plain.doctor import to_json, to_lines
 from pool.engine.doctor import Doctor, Finding
 from pool.scheduling.history import BuildHistory
+from pool.system import process_limits
+from pool.system.processors import count_processors
 from tests.support.fakes import ManualClock
 
 
@@ -49,6 +54,37 @@ def test_unreadable_history_is_reported(tmp_path: Path) -> None:
     found = looked(tmp_path)["history"]
     assert found.state == "note"
     assert found.text.endswith("history.sqlite: file is not a database")
+
+
+def test_folders_are_described_with_modes_and_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    assert looked(tmp_path)["cache"].text.endswith("mode 0777: every user may write to it")
+    assert looked(tmp_path)["locks"].state == "ok"
+
+    def refuse(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    found = looked(tmp_path)["locks"]
+    assert found.state == "missing"
+    assert "cache  cannot be locked (no locks available)" in found.text
+
+
+def test_low_limits_are_described_with_their_caps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (40, 40))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(process_limits, "processes_of_user", lambda: 20)
+    found = looked(tmp_path)
+    assert found["open files"].state == found["processes"].state == "note"
+    assert found["processes"].text.startswith("20 more for this user (ulimit -u)")
+    usable = count_processors(tmp_path).usable
+    caps = ": not more than --builds 1, --jobs 1" if usable > 1 else ""
+    assert found["processes"].text.endswith(caps)
 
 
 def test_pressure_is_a_percentage(tmp_path: Path) -> None:

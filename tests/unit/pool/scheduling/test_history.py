@@ -9,6 +9,8 @@ from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
 from pool.scheduling.history import BuildHistory, Estimate
 
 MIB = 1 << 20
@@ -46,6 +48,22 @@ def test_an_unreadable_file_gives_no_estimates_and_raises_nothing(tmp_path: Path
     history.record("a", "1", seconds=1.0, peak=1)
     assert history.estimate([("a", "1"), ("b", "1")]) == [Estimate(), Estimate()]
     assert history.trouble.endswith("history.sqlite: file is not a database")
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database, but long" * 99, b"SQLite format 3\0" + b"\xff" * 9000]
+)
+def test_damaged_file_is_set_aside_and_begins_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "history.sqlite"
+    path.write_bytes(content)
+    path.with_name("history.sqlite-wal").write_bytes(b"old")
+    history = BuildHistory.load(path)
+    assert "was damaged and begins anew" in history.notice
+    history.record("a", "1", seconds=1.0, peak=1)
+    assert not history.trouble
+    assert BuildHistory.load(path).estimate([("a", "1")]) == [Estimate(seconds=1.0, peak=1)]
+    assert BuildHistory.load(path).notice == ""
+    assert (tmp_path / "history.damaged").read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_created_raises_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pool.common.errors import LockError
 from pool.system.locks.run_folder import (
     RunFolderLock,
     abandoned_folders,
@@ -99,15 +101,20 @@ def test_a_folder_that_a_sweep_removes_before_it_is_locked_is_created_again(
     assert [path.name for path in (tmp_path / "parent").iterdir()] == ["run"]
 
 
-def test_a_file_system_without_locks_is_an_error_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_file_system_without_locks_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def refuse(fd: int, operation: int) -> None:
-        raise OSError(95, "Operation not supported")
+        raise OSError(code, "no locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(OSError, match="not supported"):
-        RunFolderLock.create(tmp_path / "run")
+    folder = tmp_path / "run"
+    with pytest.raises(LockError, match=f"{folder}: its file system has no locks") as caught:
+        RunFolderLock.create(folder)
+    assert "XDG_CACHE_HOME" in caught.value.hint
+    with pytest.raises(LockError, match=f"{tmp_path}: its"), locked_folder(tmp_path):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 
