@@ -29,8 +29,8 @@ from pool.requirements.pip_config import existing_config_files, read_index_setti
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.system.cgroup import own_cgroup
-from pool.system.folder_access import describe_foreign_access, lock_obstacle
 from pool.system.interpreter import probe
+from pool.system.locks.folder_access import describe_foreign_access, lock_obstacle
 from pool.system.memory import read_available
 from pool.system.process_limits import current_limits, lower_caps
 from pool.system.processors import count_processors

@@ -30,7 +30,7 @@ from pool.scheduling.history import BuildHistory
 from pool.scheduling.jobserver import OuterJobserver
 from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS
-from pool.system.folder_access import describe_foreign_access
+from pool.system.locks.folder_access import describe_foreign_access
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 from pool.system.process_limits import current_limits, lower_caps, raise_open_file_limit

@@ -109,7 +109,7 @@ class BuildHistory:
         """Rename the file: the next record makes a new one."""
         aside = self._path.with_suffix(".damaged")
         try:
-            # What was not merged belongs to the damaged file.
+            # Changes that were not merged belong to the damaged file.
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             self._path.replace(aside)

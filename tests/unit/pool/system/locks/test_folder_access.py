@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.system.folder_access import describe_foreign_access, lock_obstacle
+from pool.system.locks.folder_access import describe_foreign_access, lock_obstacle
 
 if TYPE_CHECKING:
     from pathlib import Path
