@@ -19,6 +19,7 @@ from pool.build.backend import Backend
 from pool.build.cache_lookup import CacheLookup
 from pool.build.frontend import build_env
 from pool.build.frontend.hooks import MissingHookError
+from pool.build.frontend.read_recording import ReadRecording
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
 from pool.cache.wheel_cache import CachedWheel, DamagedWheel
@@ -29,6 +30,7 @@ from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
 from pool.resolve.resolver import filter_applicable
 from pool.sources import wheel as wheelfile
+from pool.sources.git_state import find_refused_repository
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -162,7 +164,11 @@ class WheelBuilder:
         self._emit_resolved(wheels)
         self._emit_phase(Phase.ENVIRONMENT)
         env = await self.context.in_thread(
-            build_env.create, self.build_dir.environment, self.context.env.interpreter, wheels
+            build_env.create,
+            self.build_dir.environment,
+            self.context.env.interpreter,
+            wheels,
+            self._recording,
         )
         if not (extra := await self._extra_requires(env, requires)):
             return _PreparedEnv(env=env, wheels=wheels)
@@ -254,6 +260,7 @@ class WheelBuilder:
                 return lookup.store(
                     wheel,
                     facts,
+                    recording=self._recording,
                     wheels=prepared.wheels,
                     extra=prepared.extra,
                     seconds=self.slot.active_seconds,
@@ -262,6 +269,14 @@ class WheelBuilder:
             return await self._run_backend(prepared, store)
 
     # The backend
+
+    @property
+    def _recording(self) -> ReadRecording:
+        return ReadRecording(
+            log=self.build_dir.reads,
+            tree=self.tree.path,
+            skipped=(self.build_dir.root, *self.context.cache_folders),
+        )
 
     @property
     def _backend(self) -> Backend:
@@ -302,7 +317,9 @@ class WheelBuilder:
         facts = wheelfile.read_wheel(wheel)
         self._check_wheel(facts)
         sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
-        note = store(wheel, facts) if store else ""
+        note = self._repository_problem()
+        if store and not note:
+            note = store(wheel, facts)
         result = BuildResult(
             name=facts.name,
             version=facts.version,
@@ -313,6 +330,18 @@ class WheelBuilder:
             direct_url=self.source.direct_url,
         )
         return result, note
+
+    def _repository_problem(self) -> str:
+        """Return why what git says of the source is not to be relied on; empty if it is."""
+        if not self._recording.log.exists() or "git" not in self._recording.read().programs:
+            return ""
+        refused = find_refused_repository(self.tree.path, self.context.settings.environ)
+        if refused is None:
+            return ""
+        return (
+            f"not kept in the cache, and its version may be wrong: git refuses {refused}, which"
+            f" belongs to another user; run git config --global --add safe.directory {refused}"
+        )
 
     def _check_wheel(self, facts: WheelMetadata) -> None:
         if expected := self._expected_instead_of(facts.name):

@@ -6,9 +6,12 @@ commit is identified by its digest.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from pool.build.read_inputs import InputFinder
+from pool.cache.build_inputs import UnknownInputError
 from pool.cache.key import CacheKey
 from pool.common.errors import os_error_text
 from pool.sources import fingerprint
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.build.context import BuildContext
+    from pool.build.frontend.read_recording import ReadRecording
     from pool.build.job import BuildJob
     from pool.build.source import Source
     from pool.cache.unpacked_wheels import UnpackedWheel
@@ -41,6 +45,8 @@ class CacheLookup:
     tree: Path
     ignored: tuple[Path, ...]
     """The pool's own folders, which may lie in the tree."""
+    inputs: InputFinder
+    """For what the build will have read outside of the tree."""
 
     @classmethod
     def create(
@@ -82,6 +88,13 @@ class CacheLookup:
             content_before=content if tree == source.path else None,
             tree=tree,
             ignored=context.own_folders,
+            inputs=InputFinder(
+                tree=tree,
+                python=context.env.interpreter.executable,
+                excluded=context.cache_folders,
+                environ=settings.environ,
+                since=time.time_ns(),
+            ),
         )
 
     def extra_requires(self) -> tuple[str, ...] | None:
@@ -90,11 +103,14 @@ class CacheLookup:
 
     def find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
         """Return the wheel that was built in an environment of exactly these wheels."""
-        return None if self.refresh else self.cache.find(self.key.final_digest(wheels))
+        return None if self.refresh else self._find(wheels)
 
     def find_after_wait(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
         """Return the wheel that another process stored during the wait, even with --refresh."""
-        return self.cache.find(self.key.final_digest(wheels))
+        return self._find(wheels)
+
+    def _find(self, wheels: Sequence[UnpackedWheel]) -> CachedWheel | DamagedWheel | None:
+        return self.cache.find(self.key.final_digest(wheels), self.inputs.environ)
 
     def lock_path(self) -> Path:
         """Return the lock file of the processes that build this wheel."""
@@ -105,6 +121,7 @@ class CacheLookup:
         wheel: Path,
         facts: WheelMetadata,
         *,
+        recording: ReadRecording,
         wheels: Sequence[UnpackedWheel],
         extra: Sequence[str],
         seconds: float,
@@ -118,15 +135,19 @@ class CacheLookup:
         if not keys:
             return "not kept in the cache: its source changed while it was built"
         try:
+            inputs = self.inputs.find(recording.read())
             self.cache.store(
                 wheel,
                 keys,
+                inputs=inputs,
                 hook_requires=extra,
                 wheels=wheels,
                 name=facts.name,
                 version=facts.version,
                 seconds=seconds,
             )
+        except UnknownInputError as problem:
+            return f"not kept in the cache: {problem}"
         except OSError as problem:
             return f"not kept in the cache: {os_error_text(problem)}"
         return ""

@@ -90,6 +90,8 @@ class BuildContext:
     settings: RunSettings
     own_folders: tuple[Path, ...]
     """Folders of the pool and the run: never part of a source, though they may lie in a tree."""
+    cache_folders: tuple[Path, ...]
+    """Those of them that no build reads sources from: the cache and the state of the pool."""
     bus: EventBus
     executor: Executor
     """For file work."""

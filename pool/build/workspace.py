@@ -53,6 +53,11 @@ class BuildDir:
         """The folder to which the backend writes its wheel."""
         return self.root / "out"
 
+    @property
+    def reads(self) -> Path:
+        """The record of what the build reads."""
+        return self.root / "reads"
+
     def make(self) -> None:
         """Create the folder, and the empty one for the wheel."""
         self.wheels.mkdir(parents=True)

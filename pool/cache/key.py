@@ -4,8 +4,10 @@ A `CacheKey` has the inputs that are known before the first hook runs. The final
 covers the requirements that ``get_requires_for_build_wheel`` returns. Environment variables count
 if compilers or build tools are known to read them.
 
-Deliberately left out, because they cannot be seen: the versions of compilers and of libraries
-outside of Python, and what a build downloads itself. ``--refresh`` is for those.
+Inputs that only a build shows are stored with its wheel: the files outside of the tree that it
+has read, the variables that its build files name, and its compilers (`pool.cache.build_inputs`).
+Deliberately left out, because they cannot be seen: libraries of the system, and what a build
+downloads itself. ``--refresh`` is for those.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.system.interpreter import Interpreter
 
-__all__ = ["CacheKey", "select_build_variables"]
+__all__ = ["CacheKey", "is_ignored_variable", "select_build_variables"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised when wheelpool would build the same inputs in another way than before."""
 
 _BUILD_VARIABLES = re.compile(
@@ -174,5 +176,10 @@ def select_build_variables(environ: Mapping[str, str], name: str) -> dict[str, s
         variable: value
         for variable, value in environ.items()
         if (_BUILD_VARIABLES.fullmatch(variable) or (prefix and variable.startswith(prefix)))
-        and not _IGNORED_VARIABLES.fullmatch(variable)
+        and not is_ignored_variable(variable)
     }
+
+
+def is_ignored_variable(name: str) -> bool:
+    """Tell whether an environment variable never changes a wheel: numbers of jobs, credentials."""
+    return _IGNORED_VARIABLES.fullmatch(name) is not None

@@ -4,6 +4,9 @@ A wheel is stored once, in a folder named by its digest, however many keys lead 
 changed, so a caller may use it until the end of the run. Keys and wheels are written atomically. A
 damaged wheel is noticed when it is found, and its key is removed.
 
+A key may lead to several wheels, which were built with different inputs (`BuildInputs`): the one
+whose inputs are those of now is found.
+
 The cache deliberately takes no locks. The caller locks `WheelCache.lock_path` before a build, so
 that two processes do not build the same wheel; without that lock only the work is done twice.
 """
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pool.cache.build_inputs import BuildInputs
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
@@ -25,7 +29,7 @@ from pool.sources.pyproject import Project
 from pool.sources.wheel import hash_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pool.cache.key import CacheKey
@@ -60,7 +64,7 @@ class DamagedWheel:
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a key's file; its field names are the format on disk."""
+    """One wheel in a key's file; its field names are the format on disk."""
 
     file: str
     name: str
@@ -69,10 +73,24 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     made: float
     seconds: float
+    inputs: BuildInputs = BuildInputs()
 
     def at(self, path: Path) -> CachedWheel:
-        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "file"}
-        return CachedWheel(path=path, **fields)
+        return CachedWheel(
+            path=path,
+            name=self.name,
+            version=self.version,
+            sha256=self.sha256,
+            bytes=self.bytes,
+            made=self.made,
+            seconds=self.seconds,
+        )
+
+
+_Entries = tuple[_Entry, ...]
+"""The content of a key's file, the newest wheel first."""
+_MAX_ENTRIES = 4
+"""The most wheels of one key; the oldest is dropped."""
 
 
 class WheelCache:
@@ -130,11 +148,20 @@ class WheelCache:
     def _project_path(self, fingerprint: str) -> Path:
         return self._layout.projects / hashlib.sha256(fingerprint.encode()).hexdigest()
 
-    def find(self, final_digest: str) -> CachedWheel | DamagedWheel | None:
-        """Return the wheel of a `CacheKey.final_digest`, its content verified; None if unknown."""
+    def find(
+        self, final_digest: str, environ: Mapping[str, str]
+    ) -> CachedWheel | DamagedWheel | None:
+        """Return the wheel of a `CacheKey.final_digest`, its content verified; None if unknown.
+
+        Args:
+            final_digest: of the key and the build environment.
+            environ: the environment that hooks inherit; the wheel's other inputs are read anew.
+        """
         path = self._layout.wheel_keys / final_digest
         try:
-            entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
+            entry = self._find_entry(path, environ)
+            if entry is None:
+                return None
             folder = self._layout.built_wheels / entry.sha256
             if not folder.is_dir():
                 return None  # The wheel was pruned before its key.
@@ -150,6 +177,11 @@ class WheelCache:
             path.unlink()
         return DamagedWheel(reason=reason)
 
+    def _find_entry(self, path: Path, environ: Mapping[str, str]) -> _Entry | None:
+        """Return the newest entry of a key's file whose inputs are those of now."""
+        entries = msgspec.json.decode(path.read_bytes(), type=_Entries)
+        return next((entry for entry in entries if entry.inputs.are_unchanged(environ)), None)
+
     def store(
         self,
         wheel: Path,
@@ -160,6 +192,7 @@ class WheelCache:
         name: str,
         version: str,
         seconds: float,
+        inputs: BuildInputs = BuildInputs(),  # noqa: B008 - immutable
     ) -> CachedWheel:
         """Store a copy of a wheel that was just built.
 
@@ -171,6 +204,7 @@ class WheelCache:
             name: of the distribution.
             version: of the distribution.
             seconds: how long the build took.
+            inputs: what it used beside the inputs in its key.
 
         Raises:
             OSError: no space, no permission; older entries are unchanged.
@@ -186,11 +220,12 @@ class WheelCache:
             bytes=path.stat().st_size,
             made=self._clock.now().timestamp(),
             seconds=seconds,
+            inputs=inputs,
         )
         requires = msgspec.json.encode(list(hook_requires))
         for key in keys:
             final = self._layout.wheel_keys / key.final_digest(wheels)
-            atomic_write(final, msgspec.json.encode(entry))
+            atomic_write(final, msgspec.json.encode(_with_entry(final, entry)))
             atomic_write(self._layout.hook_requires / key.digest, requires)
         return entry.at(path)
 
@@ -199,11 +234,21 @@ class WheelCache:
         seen = set[str]()
         for key_file in self._layout.wheel_keys.glob("[!.]*"):
             with suppress(OSError, msgspec.DecodeError):
-                entry = msgspec.json.decode(key_file.read_bytes(), type=_Entry)
-                path = self._layout.built_wheels / entry.sha256 / entry.file
-                if entry.sha256 not in seen and path.exists():
-                    seen.add(entry.sha256)
-                    yield entry.at(path)
+                for entry in msgspec.json.decode(key_file.read_bytes(), type=_Entries):
+                    path = self._layout.built_wheels / entry.sha256 / entry.file
+                    if entry.sha256 not in seen and path.exists():
+                        seen.add(entry.sha256)
+                        yield entry.at(path)
+
+
+def _with_entry(path: Path, entry: _Entry) -> _Entries:
+    """Return the content of a key's file with a new entry; one with the same inputs is replaced."""
+    try:
+        before = msgspec.json.decode(path.read_bytes(), type=_Entries)
+    except (OSError, ValueError, msgspec.DecodeError):
+        before = ()
+    others = [one for one in before if one.inputs != entry.inputs]
+    return (entry, *others[: _MAX_ENTRIES - 1])
 
 
 def _find_damage(entry: _Entry, path: Path) -> str | None:

@@ -170,6 +170,7 @@ def create_context(
     return BuildContext(
         settings=settings,
         own_folders=tuple(folder for folder in folders if folder is not None),
+        cache_folders=(resources.cache_dir, resources.state_dir),
         bus=bus,
         executor=resources.executors.files,
         fetch=FetchContext(

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 from typing import TYPE_CHECKING
 
+from pool.system.process import capture_output
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["read_state"]
+__all__ = ["find_refused_repository", "read_state"]
 
 _IGNORE_FILES = (".gitignore", ".gitattributes")
 _EXTENDED = 0x4000
 _MAX_REFS = 10
+_TIMEOUT_SECONDS = 10.0
 
 
 def read_state(tree: Path) -> Iterator[bytes]:
@@ -50,6 +54,35 @@ def read_state(tree: Path) -> Iterator[bytes]:
     yield from (os.fsencode(head), os.fsencode(commit), _read_bytes(common / "shallow"))
     yield from _read_tags(common, packed)
     yield from _read_index(_read_bytes(git / "index"), len(commit) // 2)
+
+
+def find_refused_repository(tree: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the repository around a tree if git refuses it because of its owner; it blocks.
+
+    git reads no repository of another user unless ``safe.directory`` has it. Plugins that compute
+    a version from git take the refusal for a missing repository, and use a default version.
+
+    Args:
+        tree: a folder of the repository.
+        environ: of the builds: decides which git is found, and on its configuration.
+    """
+    folders = [tree.resolve(), *tree.resolve().parents]
+    root = next((folder for folder in folders if os.path.lexists(folder / ".git")), None)
+    if root is None or all(_is_ours(path) for path in (root, root / ".git")):
+        return None
+    try:
+        capture_output(
+            ["git", "-C", str(tree), "rev-parse", "--git-dir"],
+            environ=environ,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return root
+    return None
+
+
+def _is_ours(path: Path) -> bool:
+    return path.lstat().st_uid == os.geteuid()
 
 
 def _find_git_dir(git: Path) -> Path:

@@ -10,20 +10,12 @@ import pytest
 
 from tests.corpus import CASES
 from tests.support.sandbox import Sandbox
-from tests.support.template_process import TemplateProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.corpus.case import Case
+    from tests.support.template_process import TemplateProcess
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def template() -> Iterator[TemplateProcess]:
-    with TemplateProcess() as process:
-        yield process
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.name}")

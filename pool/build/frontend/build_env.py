@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pool.build.frontend.read_recording import ReadRecording
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.system.interpreter import Interpreter
 
@@ -51,6 +52,8 @@ class BuildEnvironment:
 
     path: Path
     interpreter: Interpreter
+    recording: ReadRecording | None = None
+    """Records what the processes in it read; None if that is not needed."""
 
     @property
     def bin(self) -> Path:
@@ -68,8 +71,10 @@ class BuildEnvironment:
         Credentials for indexes are removed; the variables of compilers and make are kept.
         """
         inherited = {name: value for name, value in base.items() if _is_inherited(name, value)}
+        recorded = self.recording.environ(inherited) if self.recording else {}
         return {
             **inherited,
+            **recorded,
             "PATH": os.pathsep.join([str(self.bin), base.get("PATH", os.defpath)]),
             "VIRTUAL_ENV": str(self.path),
             "PYTHONNOUSERSITE": "1",
@@ -81,7 +86,7 @@ class BuildEnvironment:
     def replace(self, wheels: Iterable[UnpackedWheel]) -> None:
         """Recreate the environment with other wheels."""
         remove_tree(self.path)
-        create(self.path, self.interpreter, wheels)
+        create(self.path, self.interpreter, wheels, self.recording)
 
 
 def _is_inherited(name: str, value: str) -> bool:
@@ -91,14 +96,23 @@ def _is_inherited(name: str, value: str) -> bool:
 
 
 def create(
-    path: Path, interpreter: Interpreter, wheels: Iterable[UnpackedWheel]
+    path: Path,
+    interpreter: Interpreter,
+    wheels: Iterable[UnpackedWheel],
+    recording: ReadRecording | None = None,
 ) -> BuildEnvironment:
     """Create an environment with exactly these wheels; ``path`` must not exist.
+
+    Args:
+        path: its folder.
+        interpreter: the one that it runs.
+        wheels: its content.
+        recording: records what its processes read.
 
     Raises:
         OSError: no space, no permission.
     """
-    env = BuildEnvironment(path=path, interpreter=interpreter)
+    env = BuildEnvironment(path=path, interpreter=interpreter, recording=recording)
     site = path / interpreter.site
     env.bin.mkdir(parents=True)
     site.mkdir(parents=True)
@@ -116,6 +130,8 @@ def create(
         (env.bin / name).symlink_to("python")
     for wheel in wheels:
         _install(wheel, env, site)
+    if recording is not None:
+        recording.install(site)
     return env
 
 

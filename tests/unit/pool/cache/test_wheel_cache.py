@@ -73,7 +73,7 @@ def store(cache: WheelCache, wheel: Path, *recipes: CacheKey) -> CachedWheel:
 
 
 def found(cache: WheelCache, wanted: CacheKey | None = None) -> CachedWheel:
-    answer = cache.find((wanted or make_cache_key()).final_digest([]))
+    answer = cache.find((wanted or make_cache_key()).final_digest([]), {})
     assert isinstance(answer, CachedWheel)
     return answer
 
@@ -163,7 +163,7 @@ def test_job_counts_credentials_and_the_rest_do_not_count(name: str) -> None:
 
 def test_a_stored_wheel_is_found(cache: WheelCache, wheel: Path) -> None:
     assert cache.read_hook_requires(make_cache_key()) is None
-    assert cache.find(make_cache_key().final_digest([])) is None
+    assert cache.find(make_cache_key().final_digest([]), {}) is None
     stored = store(cache, wheel)
     assert found(cache) == stored
     assert stored.path.read_bytes() == wheel.read_bytes()
@@ -242,10 +242,10 @@ def test_a_damaged_entry_is_reported_once_and_can_be_stored_again(
             key.write_text('{"file": "some')
         case _:
             key.write_bytes(b"")
-    answer = cache.find(make_cache_key().final_digest([]))
+    answer = cache.find(make_cache_key().final_digest([]), {})
     assert isinstance(answer, DamagedWheel)
     assert ("some-1.0-py3-none-any.whl" in answer.reason) or ("cannot be read" in answer.reason)
-    assert cache.find(make_cache_key().final_digest([])) is None
+    assert cache.find(make_cache_key().final_digest([]), {}) is None
     store(cache, wheel)
     found(cache)
 
@@ -254,7 +254,7 @@ def test_a_wheel_that_was_pruned_is_no_damage(cache: WheelCache, wheel: Path) ->
     path = store(cache, wheel).path
     path.unlink()
     path.parent.rmdir()
-    assert cache.find(make_cache_key().final_digest([])) is None
+    assert cache.find(make_cache_key().final_digest([]), {}) is None
 
 
 def test_a_damaged_note_of_the_request_is_none(
@@ -292,7 +292,7 @@ def test_processes_that_store_one_key_never_show_half_a_wheel(tmp_path: Path, wh
     cache = WheelCache(tmp_path / "cache", Then())
     key = make_cache_key().final_digest([])
     while any(process.is_alive() for process, _ in with_process):
-        assert not isinstance(cache.find(key), DamagedWheel)
+        assert not isinstance(cache.find(key, {}), DamagedWheel)
     for process, ours in with_process:
         process.join()
         ours.close()

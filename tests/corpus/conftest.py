@@ -1,0 +1,18 @@
+"""One template process for all commands of the corpus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.template_process import TemplateProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[TemplateProcess]:
+    with TemplateProcess() as process:
+        yield process
