@@ -93,6 +93,8 @@ class RunSettings:
     """Automatic retries of a build that runs out of memory, each with fewer jobs; 0 to 2."""
     lock_timeout: float | None = None
     """Seconds to wait for a lock; None for no limit."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user at the start, such as settings that have no effect."""
 
     def isolates(self, name: str) -> bool:
         """Return whether a project is built in an environment of its own."""

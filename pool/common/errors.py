@@ -115,9 +115,19 @@ class RequirementError(PoolError):
 
 
 class PackageIndexError(PoolError):
-    """An index that does not answer, or whose answer cannot be read."""
+    """An index that does not answer, or whose answer cannot be read.
+
+    Args:
+        message: as for all errors.
+        hint: as for all errors.
+        unreachable: whether other requests to the same server would fail alike.
+    """
 
     reference = "index"
+
+    def __init__(self, message: str, *, hint: str = "", unreachable: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.unreachable = unreachable
 
 
 class GitError(PoolError):

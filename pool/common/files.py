@@ -30,6 +30,7 @@ __all__ = [
     "expand_user",
     "move_into",
     "open_output",
+    "open_regular",
     "remove_tree",
 ]
 
@@ -45,6 +46,24 @@ def expand_user(text: str) -> Path:
 def append_private(path: Path) -> IO[bytes]:
     """Open a file that only its user can read, to append to it; create it if it is missing."""
     return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file to read it, unless it is a pipe or a device, which could block or never end.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        OSError: it is neither, or cannot be opened.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for a writer.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(fd, "rb")
+    os.close(fd)
+    kind = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    reason = os.strerror(kind) if stat.S_ISDIR(mode) else "Not a regular file"
+    raise OSError(kind, reason, str(path))
 
 
 @contextmanager

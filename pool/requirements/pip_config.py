@@ -7,6 +7,7 @@ indexes and find-links of all sources are combined, as in pip.
 from __future__ import annotations
 
 import configparser
+import math
 import os
 import re
 import sys
@@ -18,10 +19,13 @@ import platformdirs
 
 from pool.common.errors import SettingsError
 from pool.common.files import expand_user
-from pool.sources.index.settings import DEFAULT_TIMEOUT, IndexSettings
+from pool.sources.index.proxies import read_proxies
+from pool.sources.index.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, IndexSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from pool.sources.index.keyring import KeyringProvider
 
 __all__ = [
     "IndexOverrides",
@@ -35,6 +39,8 @@ _SECTIONS = ("global", "download", "install", "wheel")
 """The sections of pip's files that are read; later ones override earlier ones."""
 
 
+_MAX_DIGITS = 3
+"""Digits of a number of attempts."""
 # In uv an index may have a name: internal=https://host/simple
 _UV_NAME = re.compile(r"^[\w.-]+=")
 
@@ -65,6 +71,9 @@ def read_index_settings(
     links = [*values.get("find-links", "").split(), *_read_uv_links(environ)]
     links += environ.get("WHEELPOOL_FIND_LINKS", "").split()
     no_index = flags.no_index or _no_index(environ, values)
+    proxies = read_proxies(environ, values.get("proxy"))
+    if not no_index:
+        proxies.check_usable()
     index = environ.get("WHEELPOOL_INDEX_URL") or uv_index or values.get("index-url")
     return IndexSettings(
         index_url="" if no_index else flags.index_url or index or _pip_default_index(),
@@ -82,7 +91,11 @@ def read_index_settings(
         or None,
         client_cert=values.get("client-cert") or None,
         netrc=environ.get("NETRC") or str(_home(environ) / ".netrc"),
-        proxy=values.get("proxy") or None,
+        keyring=_parse_keyring(
+            environ.get("UV_KEYRING_PROVIDER") or values.get("keyring-provider")
+        ),
+        proxies=proxies,
+        retries=_parse_retries(values.get("retries")),
         timeout=_parse_timeout(values.get("timeout") or values.get("default-timeout")),
     )
 
@@ -221,11 +234,31 @@ def _parse_bool(value: str) -> bool:
     return value.strip().lower() in ("1", "true", "yes", "on", "t", "y")
 
 
+def _parse_keyring(value: str | None) -> KeyringProvider:
+    match (value or "disabled").strip().lower():
+        case "disabled" | "subprocess" | "import" | "auto" as provider:
+            return provider
+        case _:
+            raise SettingsError(
+                f"the keyring provider {value!r} is not known",
+                hint="pip's keyring-provider and UV_KEYRING_PROVIDER are disabled, subprocess,"
+                " import or auto",
+            )
+
+
+def _parse_retries(value: str | None) -> int:
+    if not value:
+        return DEFAULT_RETRIES
+    if not value.isdecimal() or len(value) > _MAX_DIGITS:
+        raise SettingsError(f"pip's retries is {value!r}, not a number")
+    return int(value)
+
+
 def _parse_timeout(value: str | None) -> float:
     try:
         seconds = float(value) if value else DEFAULT_TIMEOUT
     except ValueError:
         seconds = 0.0
-    if not seconds > 0:
+    if not 0 < seconds < math.inf:
         raise SettingsError(f"pip's timeout is {value!r}, not a number of seconds")
     return seconds

@@ -9,7 +9,7 @@ are resolved by the same code.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
@@ -46,6 +46,13 @@ __all__ = [
 _MAX_ROUNDS = 20_000
 
 
+class _Group(NamedTuple):
+    """The files of a page by version."""
+
+    page: tuple[IndexFile, ...]
+    files: dict[Version, list[IndexFile]]
+
+
 @dataclass(slots=True)
 class KnownMetadata:
     """The metadata fetched so far; grows during a run."""
@@ -56,18 +63,18 @@ class KnownMetadata:
     """The text of METADATA by file name; for an sdist, that of its wheel."""
     directs: dict[str, DirectDist] = field(default_factory=dict)
     """Distributions by the URL in requirements."""
-    _groups: dict[tuple[str, str, bool], dict[Version, list[IndexFile]]] = field(
-        default_factory=dict
-    )
+    _groups: dict[tuple[str, str, bool], _Group] = field(default_factory=dict)
 
     def group(
         self, name: str, wanted: SpecifierSet, *, pre: bool
     ) -> dict[Version, list[IndexFile]]:
         """Return the files of a page by version, as `group_by_version` does; computed once."""
-        key = (name, str(wanted), pre)
-        if key not in self._groups:
-            self._groups[key] = group_by_version(wanted, self.pages[name], pre=pre)
-        return self._groups[key]
+        key, page = (name, str(wanted), pre), self.pages[name]
+        group = self._groups.get(key)
+        if group is None or group.page is not page:  # The page may have been read again.
+            group = _Group(page, group_by_version(wanted, page, pre=pre))
+            self._groups[key] = group
+        return group.files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pool.common.aio import gather_first_error
+from pool.common.errors import RequirementError
 from pool.common.once_map import OnceMap
 from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, resolve
 
@@ -43,11 +44,15 @@ class Pages:
     Args:
         index: the client that fetches them.
         on_page: called with the number of pages after each new one.
+        fresh: whether servers are asked even if there is a recent page in the cache.
     """
 
-    def __init__(self, index: IndexClient, on_page: Callable[[int], None]) -> None:
+    def __init__(
+        self, index: IndexClient, on_page: Callable[[int], None], *, fresh: bool = False
+    ) -> None:
         self._index = index
         self._on_page = on_page
+        self._fresh = fresh
         self._reads: OnceMap[str, None] = OnceMap()
         self.files: dict[str, tuple[IndexFile, ...]] = {}
 
@@ -60,10 +65,21 @@ class Pages:
         """Read a project's page unless it was read before."""
 
         async def fetch() -> None:
-            self.files[project] = await self._index.files(project)
+            self.files[project] = await self._index.files(project, fresh=self._fresh)
             self._on_page(len(self.files))
 
         await self._reads.get(project, fetch)
+
+    async def reread_stale(self) -> bool:
+        """Ask the servers for the pages that came from the cache; return whether one changed."""
+        stale = sorted(self._index.stale_projects & self.files.keys())
+        self._index.stale_projects.difference_update(stale)
+        pages = await gather_first_error(*(self._index.files(one, fresh=True) for one in stale))
+        changed = {
+            name: page for name, page in zip(stale, pages, strict=True) if page != self.files[name]
+        }
+        self.files |= changed
+        return bool(changed)
 
 
 class ResolverService:
@@ -88,12 +104,17 @@ class ResolverService:
         Raises:
             PoolError: the requirements conflict, or metadata cannot be fetched.
         """
-        places = self._pages.description
-        while isinstance(
-            result := resolve(manifest, self.store, self._interpreter, places), MissingMetadata
-        ):
+        while True:
+            try:
+                result = resolve(manifest, self.store, self._interpreter, self._pages.description)
+            except RequirementError:
+                # A version may have been published since a cached page was read.
+                if not await self._pages.reread_stale():
+                    raise
+                continue
+            if not isinstance(result, MissingMetadata):
+                return result
             await self._fetch_missing(result, source)
-        return result
 
     async def _fetch_missing(self, missing: MissingMetadata, source: MetadataSource) -> None:
         await gather_first_error(

@@ -90,6 +90,7 @@ class IndexClients:
                 cache_dir=self._cache_dir,
                 clock=self._clock,
                 refreshes=settings.refreshes,
+                environ=settings.environ,
             )
         return client
 

@@ -15,6 +15,7 @@ from pool.common.aio import in_thread
 from pool.common.controls import Cancel, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.errors import os_error_text
 from pool.common.model import BuildKey
+from pool.common.redaction import redact_urls
 from pool.events.bus import EventBus
 from pool.events.journal import logs_path, open_run_journal
 from pool.events.queries import count_outcomes, find_retryable
@@ -98,6 +99,8 @@ class Run:
         selection = Selection(target.request.named)
         installer = self._create_installer()
         progress = ResolveProgressEvents(bus)
+        self._index = resources.index_clients.get(settings)
+        self._index.add_listener(self._emit_note)
         self._context = create_context(
             self.id,
             settings,
@@ -105,7 +108,7 @@ class Run:
             resources=resources,
             bus=bus,
             workspace=workspace.root,
-            pages=Pages(resources.index_clients.get(settings), progress.on_page),
+            pages=Pages(self._index, progress.on_page, fresh=settings.upgrade),
             selection=selection,
             installer=installer,
         )
@@ -207,6 +210,9 @@ class Run:
         apply(self.state, event)
         self._listener(event)
 
+    def _emit_note(self, text: str) -> None:
+        self._bus.emit(Note(text=redact_urls(text)))
+
     def _create_installer(self) -> Installer | None:
         if self._target.environment is None:
             return None
@@ -223,8 +229,8 @@ class Run:
         try:
             async with AsyncExitStack() as stack:
                 self._emit_start()
-                for note in self._resources.notes:
-                    self._bus.emit(Note(text=note))
+                for note in (*self._resources.notes, *self._settings.notes):
+                    self._emit_note(note)
                 self._context.hooks.jobs.emit_user_limits(self._bus)
                 async with self._tasks:
                     if not self._stop.is_set():
@@ -243,6 +249,7 @@ class Run:
         """Close the journal and leave the pool; `run` does so at its end."""
         if not self._closed:
             self._closed = True
+            self._index.remove_listener(self._emit_note)
             self._resources.router.remove(self.id)
             self._resources.monitor.remove_run(self.id)
             self._resources.limits.remove_run(self.id)

@@ -1,17 +1,20 @@
 """The index client: which files a project has, and the files themselves, over HTTP or from folders.
 
-All configured indexes and find-links are queried and their files merged, as pip does. Pages are
-cached for some minutes; files (see `file_cache`) and METADATA beside a wheel are cached for good.
-Credentials in URLs are used for requests and redacted in messages.
+All configured indexes and find-links are queried and their files merged, as pip does. An index in
+trouble is left out while another place has the project. Pages are cached for some minutes, except
+that a project is not there; files (see `file_cache`) and METADATA beside a wheel are cached for
+good. Credentials in URLs are used for requests and redacted in messages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
@@ -24,22 +27,28 @@ from packaging.utils import canonicalize_name
 
 from pool.common.aio import gather_first_error, in_thread
 from pool.common.cache_layout import CacheLayout
-from pool.common.errors import HashMismatchError, PackageIndexError
-from pool.common.files import atomic_write
+from pool.common.errors import HashMismatchError, PackageIndexError, os_error_text
+from pool.common.files import atomic_write, open_regular
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
-from pool.sources.index.simple_api import HTML, JSON, IndexFile, parse_filename, parse_page
+from pool.sources.index.simple_api import (
+    HTML,
+    JSON,
+    MAX_PAGE,
+    IndexFile,
+    parse_filename,
+    parse_page,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from concurrent.futures import Executor
 
-    import httpx
     from packaging.utils import NormalizedName
 
     from pool.common.clock import Clock
     from pool.sources.index.download import Progress
-    from pool.sources.index.http import HttpClient
+    from pool.sources.index.http import HttpClient, Page
     from pool.sources.index.settings import IndexSettings
 
 __all__ = ["CachedFile", "IndexClient", "IndexFile"]
@@ -48,6 +57,11 @@ _THREADS = 2
 """Threads for cached pages, the parsing of pages, and hashes: mostly one at a time."""
 MAX_PAGE_AGE = 600.0
 """Seconds for which a cached page is used without a request."""
+_TROUBLE_SECONDS = 60.0
+"""Seconds for which a place that cannot be reached is not tried again."""
+_MAX_METADATA = 16 << 20
+"""Bytes of a METADATA file in a folder."""
+_NOT_MODIFIED = 304
 _ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, {HTML};q=0.1"
 
 
@@ -61,6 +75,15 @@ class _Page(msgspec.Struct, kw_only=True):
     """Parsed files: the HTML of a project with thousands of files takes 0.2 s to parse."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listing:
+    """The files of one place."""
+
+    files: Sequence[IndexFile] = ()
+    error: PackageIndexError | None = None
+    """Why it could not be used; then it has no files."""
+
+
 class IndexClient:
     """All indexes and find-links; call `aclose` at the end.
 
@@ -70,6 +93,7 @@ class IndexClient:
         clock: the time for the age of pages.
         refreshes: returns whether cached pages of a project are ignored.
         sleep: waits between attempts.
+        environ: the environment of the keyring command.
     """
 
     def __init__(
@@ -80,8 +104,17 @@ class IndexClient:
         clock: Clock,
         refreshes: Callable[[str], bool] = lambda _: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = settings
+        self._environ = environ or {}
+        self._listeners: list[Callable[[str], None]] = []
+        self._left_out: set[str] = set()
+        """The places that listeners know to be left out."""
+        self._unreachable: dict[str, tuple[float, PackageIndexError]] = {}
+        """By place: since when it cannot be reached, and why."""
+        self.stale_projects: set[str] = set()
+        """The projects of which a cached page was used without a request."""
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
         cache = CacheLayout(cache_dir)
         # Its name has a number, which changes with the format of `_Page`.
@@ -107,53 +140,105 @@ class IndexClient:
             await self._http.aclose()
         self._executor.shutdown()
 
-    async def files(self, project: str) -> tuple[IndexFile, ...]:
+    async def files(self, project: str, *, fresh: bool = False) -> tuple[IndexFile, ...]:
         """Return the files of a project from all places; empty if there are none.
 
         Of files with the same name the first one is used: from find-links, then from the indexes
         in their order. As in pip, all versions compete, wherever they are.
 
+        Args:
+            project: any spelling of its name.
+            fresh: whether servers are asked even if a cached page is recent.
+
         Raises:
-            PackageIndexError: an index cannot be reached, or its page cannot be parsed.
+            PackageIndexError: no place has the project, and one of them cannot be reached, refuses,
+                or has a page that cannot be parsed.
         """
         name = canonicalize_name(project)
-        places = [self._files_from_link(link, name) for link in self._settings.find_links]
-        places += [self._files_from_index(index, name) for index in self._settings.indexes]
+        links, indexes = self._settings.find_links, self._settings.indexes
+        listings = await gather_first_error(
+            *(self._list(link, self._files_from_link(link, name, fresh=fresh)) for link in links),
+            *(
+                self._list(index, self._files_from_index(index, name, fresh=fresh))
+                for index in indexes
+            ),
+        )
         merged: dict[str, IndexFile] = {}
-        for listed in await gather_first_error(*places):
-            for file in listed:
-                merged.setdefault(file.filename, file)
+        for file in (file for listing in listings for file in listing.files):
+            merged.setdefault(file.filename, file)
+        errors = [listing.error for listing in listings if listing.error is not None]
+        if errors and not merged:
+            raise errors[0]
+        for place, listing in zip((*links, *indexes), listings, strict=True):
+            if listing.error is not None and place not in self._left_out:
+                self._left_out.add(place)
+                self._notify(f"{listing.error}; it is left out where another index has the project")
         return tuple(merged.values())
 
-    async def _files_from_link(self, link: str, project: NormalizedName) -> Sequence[IndexFile]:
+    def add_listener(self, listener: Callable[[str], None]) -> None:
+        """Call a function with sentences for the user: an index is left out, or is waited for."""
+        self._listeners.append(listener)
+        self._left_out.clear()
+
+    def remove_listener(self, listener: Callable[[str], None]) -> None:
+        """Do not call a function any more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def _notify(self, text: str) -> None:
+        for listener in self._listeners:
+            listener(text)
+
+    async def _list(
+        self, place: str, listing: Coroutine[None, None, Sequence[IndexFile]]
+    ) -> _Listing:
+        """Return the files of one place, or the reason why it cannot be used."""
+        now = self._clock.monotonic()
+        since, known = self._unreachable.get(place, (now, None))
+        if known is not None and now - since < _TROUBLE_SECONDS:
+            listing.close()
+            return _Listing(error=known)
+        try:
+            return _Listing(files=await listing)
+        except PackageIndexError as problem:
+            if problem.unreachable:
+                self._unreachable[place] = now, problem
+            return _Listing(error=problem)
+
+    async def _files_from_link(
+        self, link: str, project: NormalizedName, *, fresh: bool
+    ) -> Sequence[IndexFile]:
         if (path := _local_path(link)) is None:
-            return await self._files_from_page(link, project)
-        return _files_in_folder(path, project) if path.is_dir() else _files_in_html(path, project)
+            return await self._files_from_page(link, project, fresh=fresh)
+        return await in_thread(self._executor, _files_at_path, path, project)
 
-    async def _files_from_index(self, index: str, project: NormalizedName) -> Sequence[IndexFile]:
+    async def _files_from_index(
+        self, index: str, project: NormalizedName, *, fresh: bool
+    ) -> Sequence[IndexFile]:
         if (path := _local_path(index)) is None:
-            return await self._files_from_page(f"{index}/{project}/", project)
-        page = path / project / "index.html"
-        return (
-            _files_in_html(page, project)
-            if page.is_file()
-            else _files_in_folder(page.parent, project)
-        )
+            return await self._files_from_page(f"{index}/{project}/", project, fresh=fresh)
+        return await in_thread(self._executor, _files_in_local_index, path, project)
 
-    async def _files_from_page(self, url: str, project: NormalizedName) -> Sequence[IndexFile]:
+    async def _files_from_page(
+        self, url: str, project: NormalizedName, *, fresh: bool
+    ) -> Sequence[IndexFile]:
         """Return the files of a page; the server is asked if the cached page is too old."""
         path = self._page_dir / hashlib.sha256(os.fsencode(f"{project} {url}")).hexdigest()
         cached = await in_thread(self._executor, _read_page, path)
         now = self._clock.now().timestamp()
         is_fresh = cached is not None and 0 <= now - cached.fetched_at < MAX_PAGE_AGE
-        if cached is not None and is_fresh and not self._refreshes(project):
+        if cached is not None and is_fresh and not fresh and not self._refreshes(project):
+            self.stale_projects.add(project)
             return cached.files
         headers = {"Accept": _ACCEPT}
         if cached is not None and cached.etag:
             headers["If-None-Match"] = cached.etag
         response = await self._http.get(url, headers)
-        if response.status_code == 304 and cached is not None:
+        if response.status == _NOT_MODIFIED and cached is not None:
             page = msgspec.structs.replace(cached, fetched_at=now)
+        elif not response.is_success:
+            await in_thread(self._executor, _remove, path)
+            return []
         else:
             files = await in_thread(self._executor, _parse_response, response, project)
             page = _Page(fetched_at=now, etag=response.headers.get("etag", ""), files=files)
@@ -229,18 +314,24 @@ class IndexClient:
         parts = urlsplit(file.url)
         url = urlunsplit(parts._replace(path=f"{parts.path}.metadata"))
         if (path := _local_path(url)) is not None:
-            return _read(path)
+            return await in_thread(self._executor, _read_regular, path, _MAX_METADATA)
         try:
             response = await self._http.get(url, {})
+            return response.read() if response.is_success else b""
         except PackageIndexError:
             return b""  # If the server has a problem, the request for the wheel reports it.
-        return response.content if response.is_success else b""
 
     @cached_property
     def _http(self) -> HttpClient:
         from pool.sources.index.http import HttpClient  # noqa: PLC0415 - 70 ms, only needed online
 
-        return HttpClient(self._settings, clock=self._clock, sleep=self._sleep)
+        return HttpClient(
+            self._settings,
+            clock=self._clock,
+            sleep=self._sleep,
+            on_wait=self._notify,
+            environ=self._environ,
+        )
 
 
 def _expected_hashes(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:
@@ -256,6 +347,8 @@ async def _verify_local(
         return await in_thread(executor, verify_file, path, expected)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as problem:
         raise PackageIndexError(f"{path}: {missing}") from problem
+    except OSError as problem:
+        raise PackageIndexError(f"{path}: {os_error_text(problem)}") from problem
 
 
 def _parse_metadata(body: bytes, file: IndexFile) -> str | None:
@@ -275,7 +368,7 @@ def _parse_metadata(body: bytes, file: IndexFile) -> str | None:
 
 def _local_path(place: str) -> Path | None:
     """Return the path for a path or a file URL; None for a URL on the network."""
-    if place.startswith("file:"):
+    if place[:5].lower() == "file:":
         return Path(url2pathname(urlsplit(place).path))
     return None if "://" in place else Path(place).absolute()
 
@@ -283,26 +376,60 @@ def _local_path(place: str) -> Path | None:
 def _files_in_folder(folder: Path, project: NormalizedName) -> list[IndexFile]:
     """Return a project's files in a folder: find-links, or an index without pages."""
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - a tenth of the time in a large wheelhouse
+        with os.scandir(folder) as entries:
+            listed = [
+                file
+                for entry in entries
+                # A pipe or a device is no file that can be fetched.
+                if (file := parse_filename(entry.name, project)) is not None and entry.is_file()
+            ]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    files = [file for name in names if (file := parse_filename(name, project)) is not None]
-    return [msgspec.structs.replace(file, url=(folder / file.filename).as_uri()) for file in files]
+    except OSError as problem:
+        raise PackageIndexError(f"{folder}: {os_error_text(problem)}") from problem
+    return [
+        msgspec.structs.replace(file, url=(folder / file.filename).as_uri())
+        for file in sorted(listed, key=lambda file: file.filename)
+    ]
+
+
+def _files_at_path(path: Path, project: NormalizedName) -> list[IndexFile]:
+    """Return a project's files in a folder or on a page: find-links."""
+    return _files_in_folder(path, project) if path.is_dir() else _files_in_html(path, project)
+
+
+def _files_in_local_index(path: Path, project: NormalizedName) -> list[IndexFile]:
+    page = path / project / "index.html"
+    if page.exists():
+        return _files_in_html(page, project)
+    return _files_in_folder(page.parent, project)
 
 
 def _files_in_html(page: Path, project: NormalizedName) -> list[IndexFile]:
     try:
-        return parse_page(page.read_bytes(), HTML, page.as_uri(), project)
-    except FileNotFoundError as problem:
-        raise PackageIndexError(f"{page}: no such file or directory") from problem
+        content = _read_bounded(page, MAX_PAGE)
+    except OSError as problem:
+        raise PackageIndexError(f"{page}: {os_error_text(problem)}") from problem
+    return parse_page(content, HTML, page.as_uri(), project)
 
 
-def _parse_response(response: httpx.Response, project: NormalizedName) -> list[IndexFile]:
-    """Return the files of a page; none if the index does not have it, which is cached as well."""
-    if not response.is_success:
-        return []
+def _parse_response(response: Page, project: NormalizedName) -> list[IndexFile]:
+    """Return the files of a page that the server has sent."""
     content_type = response.headers.get("content-type", HTML)
-    return parse_page(response.content, content_type, str(response.url), project)
+    return parse_page(response.read(), content_type, response.url, project)
+
+
+def _read_bounded(path: Path, most: int) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: it is not a regular file, larger than that, or cannot be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most >> 20} MB", str(path))
+    return content
 
 
 def _read_page(path: Path) -> _Page | None:
@@ -317,6 +444,18 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def _read_regular(path: Path, most: int) -> bytes:
+    try:
+        return _read_bounded(path, most)
+    except OSError:
+        return b""
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _write_page(path: Path, page: _Page) -> None:

@@ -7,6 +7,8 @@ logs, caches or the arguments of git.
 from __future__ import annotations
 
 import netrc
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Credentials", "Login", "split_login"]
+
+_MAX_NETRC = 1 << 20
+"""Bytes of a netrc file; its parser reads one character at a time."""
 
 
 class Login(NamedTuple):
@@ -49,9 +54,9 @@ class Credentials:
     """
 
     def __init__(self, urls: Iterable[str], netrc_file: str | None) -> None:
-        self._logins = [
-            (bare, login) for bare, login in map(_split_or_keep, urls) if login and "://" in bare
-        ]
+        pairs = [pair for pair in map(_split_or_keep, urls) if "://" in pair[0]]
+        self._urls = [bare for bare, _ in pairs]
+        self._logins = [(bare, login) for bare, login in pairs if login]
         self._netrc = _read_netrc(netrc_file)
 
     def find(self, url: str) -> Login | None:
@@ -65,6 +70,11 @@ class Credentials:
         entry = self._netrc and self._netrc.authenticators(urlsplit(bare).hostname or "")
         return Login(entry[0], entry[2]) if entry else None
 
+    def services(self, url: str) -> tuple[str, ...]:
+        """Return the URLs under which a keyring may have a password: of the index, or the file."""
+        urls = [index for index in self._urls if url.startswith(index)]
+        return (max(urls, key=len),) if urls else (url,)
+
 
 def _split_or_keep(url: str) -> tuple[str, Login | None]:
     try:
@@ -77,6 +87,9 @@ def _read_netrc(path: str | None) -> netrc.netrc | None:
     if path is None:
         return None
     try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_NETRC:
+            return None
         return netrc.netrc(path)
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+    except (OSError, ValueError, netrc.NetrcParseError):
         return None

@@ -1,8 +1,9 @@
 """HTTP for package indexes: logins, certificates, proxies and retries.
 
 Knows nothing of packages. The only module that imports httpx (70 ms), so it is imported when the
-first request is made. Proxies come from the settings, or from the environment as httpx reads it.
-httpx ignores the environment if it is given a transport, so it is given none.
+first request is made. httpx is not left to read the environment, nor to follow redirects: each host
+gets the login, the proxy and the certificates that are meant for it. All that it raises becomes a
+`PackageIndexError`. Pages are bounded as they are sent and as they are decompressed.
 """
 
 from __future__ import annotations
@@ -10,20 +11,28 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from contextlib import suppress
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import certifi
 
+from pool.common.aio import in_thread
 from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
+from pool.common.once_map import OnceMap
 from pool.common.redaction import redact_urls
 from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Response, ResponseMismatchError
+from pool.sources.index.keyring import Keyring
+from pool.sources.index.simple_api import MAX_PAGE
 
 # httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command needs.
 # It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
@@ -35,34 +44,72 @@ if not _had_main:
     del sys.modules["httpx._main"]
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from pool.common.clock import Clock
+    from pool.sources.index.credentials import Login
     from pool.sources.index.download import Receiver
     from pool.sources.index.settings import IndexSettings
 
-__all__ = ["ABSENT", "ATTEMPTS", "HttpClient", "fetch_text"]
+__all__ = ["ABSENT", "HttpClient", "Page", "decode_text", "fetch_text"]
 
-ATTEMPTS = 5
+_TOO_LARGE = f"the page has more than {MAX_PAGE >> 20} MB"
 ABSENT = frozenset((404, 410))
 """Status codes with which a server says that it does not have the page."""
 _TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
 _FOR_RECEIVERS = frozenset((304, 416))
 """Status codes that are not success, but that a receiver's own request headers can lead to."""
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_MAX_REDIRECTS = 20
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 30.0
+_REPORTED_PAUSE = 2.0
+"""Seconds; a longer wait for a server is reported."""
 _MAX_CONNECTIONS = 512
 """Above every cap, for gates decide how many downloads run."""
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page as the server sent it; decompressed on access, which may take a second."""
+
+    status: int
+    url: str
+    """The URL after redirects."""
+    headers: Mapping[str, str]
+    """Case-insensitive."""
+    sent: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the server has the page, and has sent it."""
+        return 200 <= self.status < 300
+
+    def read(self) -> bytes:
+        """Return the content.
+
+        Raises:
+            PackageIndexError: it is damaged, or larger than `MAX_PAGE`.
+        """
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        try:
+            return _decompress(self.sent, encoding)
+        except (zlib.error, ValueError) as problem:
+            raise PackageIndexError(
+                f"{redact_urls(self.url)}: the page cannot be decompressed: {problem}"
+            ) from problem
+
+
 class HttpClient:
     """The connections to all servers; call `aclose` at the end.
 
     Args:
-        settings: certificates, proxy, timeout, and URLs that may hold logins.
+        settings: certificates, proxies, timeout, and URLs that may hold logins.
         clock: the time to which dates in Retry-After are compared.
         sleep: waits between attempts.
+        on_wait: called with a sentence about a server before a wait of two seconds or more.
+        environ: the environment of the keyring command.
     """
 
     def __init__(
@@ -71,32 +118,45 @@ class HttpClient:
         *,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
+        on_wait: Callable[[str], None] = lambda _: None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._sleep = sleep
+        self._on_wait = on_wait
         self._trusted_hosts = {host.lower() for host in settings.trusted_hosts}
-        self._auth = _Auth(Credentials([*settings.indexes, *settings.find_links], settings.netrc))
-        self._clients: dict[bool, httpx.AsyncClient] = {}
+        urls = [*settings.indexes, *settings.find_links]
+        self._credentials = Credentials(urls, settings.netrc)
+        self._keyring = Keyring(settings.keyring, environ or {})
+        self._passwords: OnceMap[tuple[str, str], Login | None] = OnceMap()
+        self._reported_until: dict[str, float] = {}
+        self._clients: dict[tuple[bool, str | None], httpx.AsyncClient] = {}
 
     async def aclose(self) -> None:
         """Close the connections."""
         for client in self._clients.values():
             await client.aclose()
+        if "_keyring_thread" in self.__dict__:
+            self._keyring_thread.shutdown()
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    async def get(self, url: str, headers: Mapping[str, str]) -> Page:
         """Get a page; the response is a success, not modified (304), or one of `ABSENT`.
 
         Raises:
-            PackageIndexError: the server cannot be reached, or refuses.
+            PackageIndexError: the server cannot be reached, refuses, or sends too much.
         """
 
-        async def attempt() -> httpx.Response:
-            response = await self._client(url).get(split_login(url)[0], headers=headers)
-            status = response.status_code
-            if status not in ABSENT and status != httpx.codes.NOT_MODIFIED:
-                response.raise_for_status()
-            return response
+        async def attempt() -> Page:
+            accepted = {"Accept-Encoding": "gzip", **headers}
+            async with self._stream(url, accepted) as response:
+                status = response.status_code
+                if status not in ABSENT and status != httpx.codes.NOT_MODIFIED:
+                    response.raise_for_status()
+                sent = await _read_bounded(response, url)
+                return Page(
+                    status=status, url=str(response.url), headers=response.headers, sent=sent
+                )
 
         return await self._retry(url, attempt)
 
@@ -108,10 +168,9 @@ class HttpClient:
         """
 
         async def attempt() -> T:
-            client = self._client(url)
             # Compression in transit would change length and digest.
             headers = {"Accept-Encoding": "identity", **receiver.headers()}
-            async with client.stream("GET", split_login(url)[0], headers=headers) as response:
+            async with self._stream(url, headers) as response:
                 if response.status_code not in _FOR_RECEIVERS:
                     response.raise_for_status()
                 return await receiver.receive(
@@ -126,6 +185,64 @@ class HttpClient:
 
         return await self._retry(url, attempt, receiver.has_progressed)
 
+    @asynccontextmanager
+    async def _stream(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """Send a request, follow redirects, and yield the response.
+
+        Each host gets its own login, certificates and proxy; a login never goes to another host.
+        """
+        target, login = split_login(url)[0], await self._login(url)
+        for _ in range(_MAX_REDIRECTS):
+            async with self._send(target, headers, login) as response:
+                if response.status_code == httpx.codes.UNAUTHORIZED and login is None:
+                    login = await self._password(target, "")
+                    following = target if login else None
+                else:
+                    following = _redirect_target(response)
+                if following is None:
+                    yield response
+                    return
+            if following != target:
+                found = await self._login(following)
+                following = split_login(following)[0]
+                login = found or (login if _same_origin(target, following) else None)
+                target = following
+        raise PackageIndexError(f"{redact_urls(url)}: the server redirects again and again")
+
+    @asynccontextmanager
+    async def _send(
+        self, url: str, headers: Mapping[str, str], login: Login | None
+    ) -> AsyncIterator[httpx.Response]:
+        client = self._client(url)
+        request = client.build_request("GET", url, headers=headers)
+        auth = httpx.BasicAuth(*login) if login else None
+        response = await client.send(request, auth=auth, stream=True, follow_redirects=False)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _login(self, url: str) -> Login | None:
+        """Return the login for a URL; a password that is missing is looked up in the keyring."""
+        login = self._credentials.find(url)
+        if login is None or login.password:
+            return login
+        return await self._password(url, login.user) or login
+
+    async def _password(self, url: str, user: str) -> Login | None:
+        if not self._keyring.enabled:
+            return None
+        bare = split_login(url)[0]
+        urls = self._credentials.services(bare)
+        return await self._passwords.get(
+            (urls[0], user),
+            lambda: in_thread(self._keyring_thread, self._keyring.find, urls, user),
+        )
+
+    @cached_property
+    def _keyring_thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix="keyring")
+
     async def _retry(
         self,
         url: str,
@@ -133,52 +250,76 @@ class HttpClient:
         has_progressed: Callable[[], bool] = lambda: False,
     ) -> T:
         """Attempt until a result, an error that is not temporary, or no attempt left."""
-        try:
-            httpx.URL(split_login(url)[0])
-        except (httpx.InvalidURL, ValueError) as problem:
-            is_text = not isinstance(problem, UnicodeEncodeError)
-            reason = problem if is_text else "it is not valid UTF-8"
-            raise PackageIndexError(f"{redact_urls(url)}: not a URL: {reason}") from problem
-        left, pause = ATTEMPTS, _FIRST_PAUSE
+        attempts = self._settings.retries + 1
+        left, pause = attempts, _FIRST_PAUSE
         while True:
             try:
                 return await attempt()
             except (httpx.HTTPStatusError, httpx.RequestError, ResponseMismatchError) as problem:
                 if has_progressed():
-                    left, pause = ATTEMPTS, _FIRST_PAUSE
+                    left, pause = attempts, _FIRST_PAUSE
                 left -= 1
-                if not left or not _is_temporary(problem):
-                    raise _as_index_error(url, problem) from problem
+                proxy = self._proxy(_failed_url(problem, url))
+                if left <= 0 or not _is_temporary(problem, proxy):
+                    raise _as_index_error(url, problem, proxy) from problem
                 requested = self._requested_pause(problem)
-            await self._sleep(min(max(pause, requested), _MAX_PAUSE))
+                reason = str(_as_index_error(url, problem, proxy))
+            except (httpx.InvalidURL, ValueError, OverflowError, ImportError) as problem:
+                # The client raises these for hosts, ports and redirects that are not valid.
+                is_text = not isinstance(problem, UnicodeEncodeError)
+                reason = str(problem) if is_text else "it is not valid UTF-8"
+                raise PackageIndexError(f"{redact_urls(url)}: not a URL: {reason}") from problem
+            await self._pause(url, min(max(pause, requested), _MAX_PAUSE), reason)
             pause *= 2
+
+    async def _pause(self, url: str, seconds: float, reason: str) -> None:
+        """Wait before the next attempt; of several waits for a server one is reported."""
+        now, host = self._clock.monotonic(), urlsplit(url).netloc
+        if seconds >= _REPORTED_PAUSE and self._reported_until.get(host, now) <= now:
+            self._reported_until[host] = now + seconds
+            self._on_wait(f"{reason}; the next attempt is in {seconds:.0f} s")
+        await self._sleep(seconds)
 
     def _requested_pause(self, problem: Exception) -> float:
         """Return the seconds in Retry-After: a number, or a date (RFC 9110, section 10.2.3)."""
         if not isinstance(problem, httpx.HTTPStatusError):
             return 0.0
         text = problem.response.headers.get("retry-after", "")
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, OverflowError):
             if text.isdecimal():
                 return float(text)
             return (parsedate_to_datetime(text) - self._clock.now()).total_seconds()
         return 0.0
 
+    def _proxy(self, url: str) -> str | None:
+        with suppress(ValueError):
+            return self._settings.proxies.find(url)
+        return None
+
     def _client(self, url: str) -> httpx.AsyncClient:
         """Return the client for a URL; certificates of trusted hosts are not verified."""
-        parts = urlsplit(split_login(url)[0])
+        parts = urlsplit(url)
         trusted = not self._trusted_hosts.isdisjoint((parts.netloc.lower(), parts.hostname or ""))
-        if trusted not in self._clients:
-            self._clients[trusted] = httpx.AsyncClient(
+        key = trusted, self._settings.proxies.find(url)
+        if key not in self._clients:
+            self._clients[key] = self._create_client(trusted=trusted, proxy=key[1])
+        return self._clients[key]
+
+    def _create_client(self, *, trusted: bool, proxy: str | None) -> httpx.AsyncClient:
+        try:
+            return httpx.AsyncClient(
                 verify=False if trusted else self._ssl_context,
-                proxy=self._settings.proxy,
+                proxy=proxy,
+                trust_env=False,
                 # No timeout for a free connection: the downloads cap is the limit.
                 timeout=httpx.Timeout(self._settings.timeout, pool=None),
-                follow_redirects=True,
-                auth=self._auth,
                 limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=64),
             )
-        return self._clients[trusted]
+        except (ImportError, ValueError, httpx.InvalidURL) as problem:
+            raise SettingsError(
+                f"the proxy {redact_urls(proxy or '')} cannot be used: {problem}",
+                hint="set another proxy in HTTPS_PROXY or ALL_PROXY, or install socksio for SOCKS",
+            ) from problem
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
@@ -215,58 +356,159 @@ async def _fetch_text(url: str, settings: IndexSettings) -> str:
         response = await client.get(url, {"Accept": "text/plain, */*;q=0.5"})
     finally:
         await client.aclose()
-    if response.status_code in ABSENT:
+    if response.status in ABSENT:
         raise PackageIndexError(f"{redact_urls(url)}: there is no such file on the server")
-    return str(response.text)
+    return decode_text(response.read(), response.headers.get("content-type", ""), url)
 
 
-class _Auth(httpx.Auth):
-    """Adds the login to a request; httpx drops the header on a redirect to another host."""
+def decode_text(content: bytes, content_type: str, url: str) -> str:
+    """Decode a text file by the charset of its Content-Type, or as UTF-8.
 
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
+    Raises:
+        PackageIndexError: it cannot be decoded.
+    """
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = message.get_content_charset("utf-8")
+    try:
+        return content.decode(charset)
+    except (LookupError, UnicodeDecodeError) as problem:
+        raise PackageIndexError(f"{redact_urls(url)}: not readable as text: {problem}") from problem
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with its login, if there is one."""
-        login = self._credentials.find(str(request.url))
-        if login is None:
-            yield request
-        else:
-            yield from httpx.BasicAuth(*login).auth_flow(request)
+
+async def _read_bounded(response: httpx.Response, url: str) -> bytes:
+    """Return the bytes of a page as they were sent.
+
+    Raises:
+        PackageIndexError: there are more than `MAX_PAGE`.
+    """
+    sent = bytearray()
+    async for chunk in response.aiter_raw():
+        sent += chunk
+        if len(sent) > MAX_PAGE:
+            raise PackageIndexError(f"{redact_urls(url)}: {_TOO_LARGE}")
+    return bytes(sent)
 
 
-def _is_temporary(problem: Exception) -> bool:
+def _decompress(sent: bytes, encoding: str) -> bytes:
+    """Return the content of a page.
+
+    Raises:
+        ValueError: it is larger than `MAX_PAGE`, ends too early, or has an unknown encoding.
+        zlib.error: it is damaged.
+    """
+    if encoding in ("", "identity"):
+        return sent
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"the encoding {encoding[:20]!r} was not asked for")
+    # 32 + 15: gzip and zlib by their header; servers send deflate without one, too.
+    bare = encoding == "deflate" and sent[:1] != b"\x78"
+    decompressor = zlib.decompressobj(-15 if bare else 47)
+    content = decompressor.decompress(sent, MAX_PAGE + 1)
+    if len(content) > MAX_PAGE:
+        raise ValueError(_TOO_LARGE)
+    if not decompressor.eof:
+        raise ValueError("it is truncated")
+    return content
+
+
+def _redirect_target(response: httpx.Response) -> str | None:
+    """Return the URL that a response redirects to; None for any other response.
+
+    Raises:
+        PackageIndexError: the URL is not one of a server.
+        ValueError: not a URL.
+    """
+    if response.status_code not in _REDIRECTS or "location" not in response.headers:
+        return None
+    target = urljoin(str(response.url), response.headers["location"])
+    if urlsplit(target).scheme not in ("http", "https"):
+        raise PackageIndexError(
+            f"{redact_urls(str(response.url))}: the server redirects to {redact_urls(target)}"
+        )
+    return target
+
+
+def _same_origin(first: str, second: str) -> bool:
+    return urlsplit(first)[:2] == urlsplit(second)[:2]
+
+
+def _failed_url(problem: Exception, url: str) -> str:
+    """Return the URL of the request that failed, which may be one that a server redirected to."""
+    if isinstance(problem, httpx.HTTPStatusError | httpx.RequestError):
+        with suppress(RuntimeError):  # It has no request.
+            return str(problem.request.url)
+    return url
+
+
+def _is_temporary(problem: Exception, proxy: str | None) -> bool:
     """Return whether another attempt may succeed."""
-    if isinstance(problem, httpx.HTTPStatusError):
-        return problem.response.status_code in _TEMPORARY
-    permanent = isinstance(problem, httpx.UnsupportedProtocol | httpx.TooManyRedirects)
-    return not permanent and "CERTIFICATE_VERIFY_FAILED" not in str(problem)
-
-
-def _as_index_error(url: str, problem: Exception) -> PackageIndexError:
     match problem:
         case httpx.HTTPStatusError(response=response):
+            return response.status_code in _TEMPORARY
+        case httpx.ProxyError():
+            return str(problem)[:3] in map(str, _TEMPORARY)
+        case httpx.ConnectError() if proxy is not None:
+            return False  # The proxy of a network is not restarted within seconds.
+        case httpx.UnsupportedProtocol() | httpx.TooManyRedirects():
+            return False
+        case _:
+            return "CERTIFICATE_VERIFY_FAILED" not in str(problem)
+
+
+def _as_index_error(url: str, problem: Exception, proxy: str | None) -> PackageIndexError:
+    match problem:
+        case httpx.HTTPStatusError(response=response):
+            if response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED and proxy:
+                return _proxy_error(url, proxy, "it answered 407 Proxy Authentication Required")
             return _status_error(url, response)
         case ResponseMismatchError():
             return PackageIndexError(
                 f"{redact_urls(url)}: the server's responses do not fit: {problem}"
             )
+        case httpx.ProxyError() if proxy:
+            return _proxy_error(url, proxy, f"it answered {_reason(problem)}")
+        case httpx.ConnectError() if proxy and "CERTIFICATE_VERIFY" not in str(problem):
+            return _proxy_error(url, proxy, f"it cannot be reached: {_reason(problem)}")
         case _:
-            return _connection_error(url, problem)
+            return _connection_error(url, problem, proxy)
+
+
+def _reason(problem: Exception) -> str:
+    return redact_urls(" ".join(str(problem).split())) or type(problem).__name__
+
+
+def _proxy_error(url: str, proxy: str, reason: str) -> PackageIndexError:
+    hint = "check HTTPS_PROXY, ALL_PROXY and pip's proxy; NO_PROXY names hosts that need no proxy"
+    if "407" in reason:
+        hint = "put a user and a password into the URL of the proxy: http://user:password@host:port"
+    return PackageIndexError(
+        f"{redact_urls(url)}: through the proxy {redact_urls(proxy)}: {reason}",
+        hint=hint,
+        unreachable=True,
+    )
 
 
 def _status_error(url: str, response: httpx.Response) -> PackageIndexError:
     hint = {
-        401: "put a user and a password into the URL, or into ~/.netrc",
+        401: "put a user and a password into the URL, or into ~/.netrc; with a user in the URL,"
+        " UV_KEYRING_PROVIDER=subprocess gets the password from keyring",
         403: "the credentials do not allow access to this file",
     }.get(response.status_code, "")
     reason = f"{response.status_code} {response.reason_phrase}".strip()
-    return PackageIndexError(f"{redact_urls(url)}: the server answered {reason}", hint=hint)
+    return PackageIndexError(
+        f"{redact_urls(url)}: the server answered {reason}",
+        hint=hint,
+        unreachable=response.status_code in _TEMPORARY,
+    )
 
 
-def _connection_error(url: str, problem: Exception) -> PackageIndexError:
-    reason = redact_urls(" ".join(str(problem).split())) or type(problem).__name__
+def _connection_error(url: str, problem: Exception, proxy: str | None) -> PackageIndexError:
+    reason = _reason(problem)
     hint = "check the network and --index-url; --no-index with --find-links works offline"
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         hint = "PIP_CERT or SSL_CERT_FILE can name a file with the certificates to trust"
-    return PackageIndexError(f"{redact_urls(url)}: cannot be reached: {reason}", hint=hint)
+    through = f" through the proxy {redact_urls(proxy)}" if proxy else ""
+    return PackageIndexError(
+        f"{redact_urls(url)}: cannot be reached{through}: {reason}", hint=hint, unreachable=True
+    )

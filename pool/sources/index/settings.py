@@ -5,10 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from pool.common.redaction import redact_urls
+from pool.sources.index.keyring import KeyringProvider
+from pool.sources.index.proxies import Proxies
 
-__all__ = ["DEFAULT_TIMEOUT", "IndexSettings"]
+__all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "IndexSettings"]
 
 DEFAULT_TIMEOUT = 15.0
+DEFAULT_RETRIES = 4
 
 
 class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +30,11 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A file with the client's certificate and its key."""
     netrc: str | None = None
     """A netrc file with logins by host; it may be missing."""
-    proxy: str | None = None
+    keyring: KeyringProvider = "disabled"
+    """How passwords are looked up that neither URLs nor the netrc file have."""
+    proxies: Proxies = Proxies()
+    retries: int = DEFAULT_RETRIES
+    """Further attempts after a failure that may pass."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds without a byte before a request fails."""
 

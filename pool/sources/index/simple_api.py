@@ -1,27 +1,44 @@
-"""The Simple API: index pages as lists of files, PEP 503 HTML and PEP 691 JSON. Pure."""
+"""The Simple API: index pages as lists of files, PEP 503 HTML and PEP 691 JSON. Pure.
+
+Pages are other people's: an entry that is not valid is left out, and only what is no page at all is
+an error. A link leads to a server, or, from a page on this machine, to a file.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from html.parser import HTMLParser
-from typing import Literal, TypeAlias
-from urllib.parse import unquote, urljoin
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
-from packaging.utils import (
-    NormalizedName,
-    canonicalize_name,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion
 
 from pool.common.errors import PackageIndexError
+from pool.common.pep508 import strict_version
+from pool.common.text import clean_text
 from pool.sources.archive import SUFFIXES
+from pool.sources.index.html_tags import iterate_tags
 
-__all__ = ["HTML", "JSON", "IndexFile", "parse_filename", "parse_page"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["HTML", "JSON", "MAX_PAGE", "IndexFile", "parse_filename", "parse_page"]
+
+MAX_PAGE = 64 << 20
+"""Bytes of a page, compressed and decompressed; the largest of public indexes have some 20 MB."""
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
+_MAX_TAGS = 1_000_000
+"""Tags of an HTML page; the largest projects have some ten thousand files."""
+_MAX_COMMAS = 4_000_000
+"""Commas in a JSON page: they bound the number of its values before it is parsed."""
+_MAX_FILENAME = 255
+"""Bytes, as in all common file systems."""
+_MAX_SIZE = 1 << 50
+"""Bytes of a file; a larger number is not a size."""
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b")
 
 
@@ -67,17 +84,29 @@ def parse_page(
         project: the normalized name.
 
     Raises:
-        PackageIndexError: the page cannot be parsed.
+        PackageIndexError: the page cannot be parsed, or is of a later version of the API.
     """
     try:
-        entries = _from_json(body) if "json" in content_type else _from_html(body)
-    except (msgspec.DecodeError, AssertionError) as problem:
+        page = _from_json(body) if "json" in content_type else _from_html(body)
+    except (msgspec.DecodeError, RecursionError, OverflowError) as problem:
         raise PackageIndexError(
             f"the index page of {project} cannot be read: {problem}"
         ) from problem
-    base = urljoin(url, entries.base)
-    files = (_to_index_file(entry, base, project) for entry in entries.entries)
+    if page.version.strip().partition(".")[0] not in ("", "1"):
+        raise PackageIndexError(
+            f"the index page of {project} has version {clean_text(page.version, 20)} of the"
+            " Simple API, of which only 1 is known (PEP 629)"
+        )
+    base = _base_url(url, page.base)
+    files = (_to_index_file(entry, base, url, project) for entry in page.entries)
     return [file for file in files if file is not None]
+
+
+def _base_url(url: str, base: str) -> str:
+    try:
+        return urljoin(url, base)
+    except ValueError:
+        return url
 
 
 class _Entry(msgspec.Struct, kw_only=True):
@@ -93,43 +122,58 @@ class _Entry(msgspec.Struct, kw_only=True):
 class _Page(msgspec.Struct):
     entries: list[_Entry]
     base: str = ""
-
-
-_CoreMetadata: TypeAlias = bool | str | dict[str, str] | None
-"""The ``core-metadata`` value of a wheel: whether METADATA is served, and its hashes."""
+    version: str = ""
+    """The version of the API; empty if the page does not have it."""
 
 
 class _JsonFile(msgspec.Struct, rename="kebab"):
-    """PEP 691, PEP 700, PEP 714."""
+    """PEP 691, PEP 700, PEP 714. Values that are not needed to use a file may have any type."""
 
     url: str
     filename: str
     hashes: dict[str, str] = {}
     requires_python: str | None = None
-    yanked: bool | str = False
-    size: int | None = None
-    core_metadata: _CoreMetadata = None
-    dist_info_metadata: _CoreMetadata = None
+    yanked: Any = False
+    size: Any = None
+    core_metadata: Any = None
+    dist_info_metadata: Any = None
 
 
 class _JsonPage(msgspec.Struct):
-    files: list[_JsonFile]
+    files: list[msgspec.Raw]
+    meta: Any = None
+
+
+_decode_file = msgspec.json.Decoder(_JsonFile).decode
 
 
 def _from_json(body: bytes) -> _Page:
+    if body.count(b",") > _MAX_COMMAS:
+        raise OverflowError("it has too many values")
     page = msgspec.json.decode(body, type=_JsonPage)
-    return _Page([_json_entry(file) for file in page.files])
+    version = page.meta.get("api-version") if isinstance(page.meta, dict) else None
+    entries = (_json_entry(row) for row in page.files)
+    return _Page(
+        [entry for entry in entries if entry is not None],
+        version=version if isinstance(version, str) else "",
+    )
 
 
-def _json_entry(file: _JsonFile) -> _Entry:
+def _json_entry(row: msgspec.Raw) -> _Entry | None:
+    """Return an entry of a page; None if it is not valid."""
+    try:
+        file = _decode_file(row)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    size = file.size
     return _Entry(
         url=file.url,
         filename=file.filename,
         hashes=_lowercase(file.hashes),
         requires_python=file.requires_python,
         # PEP 592: the reason may be an empty string; only false means not yanked.
-        yanked=file.yanked is not False,
-        size=file.size,
+        yanked=file.yanked is not False and file.yanked is not None,
+        size=size if type(size) is int and 0 <= size <= _MAX_SIZE else None,
         metadata_hashes=_metadata_hashes(file.core_metadata, file.dist_info_metadata),
     )
 
@@ -138,11 +182,13 @@ def _lowercase(hashes: dict[str, str]) -> dict[str, str]:
     return {name.lower(): digest.lower() for name, digest in hashes.items()}
 
 
-def _metadata_hashes(value: _CoreMetadata, older: _CoreMetadata) -> dict[str, str] | None:
+def _metadata_hashes(value: object, older: object) -> dict[str, str] | None:
     """Return the hashes of METADATA; the older key is used if the newer one is missing."""
     match older if value is None else value:
         case dict(hashes):
-            return _lowercase(hashes)
+            # A digest that is no string makes the METADATA useless, not the wheel.
+            strings = all(isinstance(digest, str) for digest in hashes.values())
+            return _lowercase(hashes) if strings else None
         case str(text) if text.lower() != "false":
             return _parse_hashes(text)
         case True:
@@ -158,28 +204,21 @@ def _parse_hashes(text: str) -> dict[str, str]:
 
 
 def _from_html(body: bytes) -> _Page:
-    parser = _LinkParser()
-    parser.feed(body.decode("utf-8", "replace"))
-    parser.close()
-    return _Page(parser.entries, parser.base)
+    page = _Page([])
+    for number, tag in enumerate(iterate_tags(body.decode("utf-8", "replace"))):
+        if number >= _MAX_TAGS:
+            raise OverflowError("it has too many tags")
+        href = (tag.attributes.get("href") or "").strip()
+        if tag.name == "a" and href:
+            page.entries.append(_html_entry(href, tag.attributes))
+        elif tag.name == "base" and href and not page.base:
+            page.base = href
+        elif tag.name == "meta" and tag.attributes.get("name") == "pypi:repository-version":
+            page.version = tag.attributes.get("content") or ""
+    return page
 
 
-class _LinkParser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.base = ""
-        self.entries: list[_Entry] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        href = (attributes.get("href") or "").strip()
-        if tag == "base" and href and not self.base:
-            self.base = href
-        elif tag == "a" and href:
-            self.entries.append(_html_entry(href, attributes))
-
-
-def _html_entry(href: str, attributes: dict[str, str | None]) -> _Entry:
+def _html_entry(href: str, attributes: Mapping[str, str | None]) -> _Entry:
     url, _, fragment = href.partition("#")
     return _Entry(
         url=url,
@@ -193,13 +232,18 @@ def _html_entry(href: str, attributes: dict[str, str | None]) -> _Entry:
     )
 
 
-def _to_index_file(entry: _Entry, base: str, project: NormalizedName) -> IndexFile | None:
+def _to_index_file(
+    entry: _Entry, base: str, page_url: str, project: NormalizedName
+) -> IndexFile | None:
     parsed = parse_filename(entry.filename, project)
-    if parsed is None:
+    if parsed is None or not entry.url.isprintable():
         return None
     try:
         url = _join_url(base, entry.url)
+        usable = url.startswith(("https://", "http://")) or _may_lead_to(url, page_url)
     except ValueError:
+        return None
+    if not usable:
         return None
     return msgspec.structs.replace(
         parsed,
@@ -210,6 +254,12 @@ def _to_index_file(entry: _Entry, base: str, project: NormalizedName) -> IndexFi
         size=entry.size,
         metadata_hashes=entry.metadata_hashes if parsed.kind == "wheel" else None,
     )
+
+
+def _may_lead_to(url: str, page_url: str) -> bool:
+    """Return whether a page may have a link: one on a server never leads to a local file."""
+    scheme = urlsplit(url).scheme
+    return scheme in ("http", "https") or (scheme == "file" and page_url.startswith("file:"))
 
 
 def _join_url(base: str, link: str) -> str:
@@ -233,7 +283,13 @@ def _join_prefix(base: str, climb: str) -> str:
 
 
 def parse_filename(filename: str, project: NormalizedName) -> IndexFile | None:
-    """Parse the name of a wheel or sdist of a project; None for anything else."""
+    """Parse the name of a wheel or sdist of a project; None for anything else.
+
+    A name with control characters or a slash, or one that is too long for a file, is nothing else.
+    """
+    printable = "/" not in filename and filename.isprintable()
+    if not printable or len(filename.encode()) > _MAX_FILENAME:
+        return None
     if filename.endswith(".whl"):
         return _parse_wheel_filename(filename, project)
     suffix = next((suffix for suffix in SUFFIXES if filename.endswith(suffix)), None)
@@ -255,7 +311,7 @@ def _parse_wheel_filename(filename: str, project: NormalizedName) -> IndexFile |
     `packaging` would parse the tags as well, which is slow for pages with thousands of files.
     """
     name, *parts = filename.removesuffix(".whl").split("-")
-    if len(parts) not in (4, 5) or "/" in filename or _canonicalize(name) != project:
+    if len(parts) not in (4, 5) or _canonicalize(name) != project:
         return None
     if len(parts) == 5 and not parts[1][:1].isdigit():
         return None
@@ -270,6 +326,6 @@ _canonicalize = lru_cache(maxsize=1 << 10)(canonicalize_name)
 @lru_cache(maxsize=1 << 14)
 def _normalize_version(text: str) -> str | None:
     try:
-        return str(Version(text))
+        return str(strict_version(text))
     except InvalidVersion:
         return None

@@ -75,11 +75,11 @@ def test_a_file_that_is_named_replaces_the_users(home: Home) -> None:
     home.write(".config/pip/pip.conf", "[global]\nproxy = http://user.test\ntimeout = 3\n")
     named = home.write("named.conf", "[global]\ntimeout = 4\n")
     settings = home.settings(PIP_CONFIG_FILE=str(named))
-    assert (settings.proxy, settings.timeout) == (None, 4.0)
+    assert (settings.proxies.https, settings.timeout) == (None, 4.0)
     settings = home.settings(PIP_CONFIG_FILE=os.devnull)
-    assert (settings.proxy, settings.timeout) == (None, 15.0)
+    assert (settings.proxies.https, settings.timeout) == (None, 15.0)
     settings = home.settings(PIP_CONFIG_FILE=str(home.root / "missing.conf"))
-    assert settings.proxy == "http://user.test"
+    assert settings.proxies.https == "http://user.test"
 
 
 def test_lists_add_up_over_the_tools(home: Home) -> None:
@@ -117,7 +117,7 @@ def test_how_to_reach_them_is_read_too(home: Home) -> None:
     )
     assert settings.trusted_hosts == ("a.test", "b.test:8080", "c.test")
     assert (settings.cert, settings.client_cert) == ("/certs.pem", "/own.pem")
-    assert (settings.proxy, settings.timeout) == ("http://proxy.test:3128", 2.5)
+    assert (settings.proxies.http, settings.timeout) == ("http://proxy.test:3128", 2.5)
     assert settings.netrc == "/logins"
     assert home.settings(SSL_CERT_FILE="/other.pem", PIP_CERT="").cert
 

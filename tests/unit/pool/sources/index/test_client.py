@@ -10,7 +10,7 @@ import pytest
 
 from pool.common.errors import HashMismatchError, PackageIndexError, SettingsError
 from pool.sources.index.client import MAX_PAGE_AGE
-from pool.sources.index.http import ATTEMPTS
+from pool.sources.index.settings import DEFAULT_RETRIES
 from tests.support.index_server import Client, Response, Server
 from tests.support.makers import make_index, make_sdist, make_wheel
 
@@ -92,13 +92,51 @@ async def test_all_places_are_merged_and_the_first_of_a_name_counts(
     assert files["thing-1.0.tar.gz"].startswith("file:")
 
 
-async def test_no_such_project_is_no_error_and_is_remembered(
+async def test_files_unknown_project_is_empty_and_requested_again(
     server: Server, client: Client
 ) -> None:
     async with client.open(f"{server.url}/simple/") as index:
         assert await index.files("missing") == ()
         assert await index.files("missing") == ()
-    assert server.count_requests("/simple/missing/") == 1
+    assert server.count_requests("/simple/missing/") == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_files_index_in_trouble_is_left_out_with_a_note(
+    server: Server, client: Client, made: Path, status: int
+) -> None:
+    server.queued["/other/thing/"] += [Response(status=status)] * (DEFAULT_RETRIES + 1)
+    urls = (f"{server.url}/simple",)
+    notes: list[str] = []
+    async with client.open(f"{server.url}/other", extra_index_urls=urls) as index:
+        index.add_listener(notes.append)
+        assert len(await index.files("thing")) == 2
+    assert any(f"/other/thing/: the server answered {status}" in note for note in notes)
+
+
+async def test_files_unreachable_index_is_tried_once_a_minute(
+    server: Server, client: Client, made: Path
+) -> None:
+    async with client.open("http://127.0.0.1:1/simple", find_links=(str(made),)) as index:
+        assert len(await index.files("thing")) == 2
+        pauses = len(client.pauses)
+        assert len(await index.files("thing")) == 2
+        with pytest.raises(PackageIndexError, match="1/simple/thing/: cannot be reached"):
+            await index.files("nothing")
+        assert len(client.pauses) == pauses
+        client.clock.forward(61)
+        await index.files("thing")
+    assert len(client.pauses) > pauses
+
+
+async def test_files_unknown_elsewhere_names_the_index_in_trouble(
+    server: Server, client: Client
+) -> None:
+    server.queued["/other/thing/"] += [Response(status=403)]
+    urls = (f"{server.url}/simple",)
+    async with client.open(f"{server.url}/other", extra_index_urls=urls) as index:
+        with pytest.raises(PackageIndexError, match="/other/thing/: the server answered 403"):
+            await index.files("thing")
 
 
 async def test_an_old_page_is_revalidated(server: Server, client: Client, made: Path) -> None:
@@ -193,11 +231,11 @@ async def test_a_date_to_wait_for_is_understood(server: Server, client: Client, 
 
 
 async def test_lasting_trouble_names_the_place(server: Server, client: Client) -> None:
-    server.queued["/simple/thing/"] += [Response(status=503)] * ATTEMPTS
+    server.queued["/simple/thing/"] += [Response(status=503)] * (DEFAULT_RETRIES + 1)
     async with client.open(f"{server.url}/simple") as index:
         with pytest.raises(PackageIndexError, match=r"127\.0\.0\.1.*answered 503"):
             await index.files("thing")
-    assert len(client.pauses) == ATTEMPTS - 1
+    assert len(client.pauses) == DEFAULT_RETRIES
 
 
 async def test_a_refusal_is_not_repeated(server: Server, client: Client) -> None:
@@ -228,7 +266,7 @@ async def test_an_invalid_url_is_reported_at_once(client: Client, url: str) -> N
 
 async def test_an_invalid_page_is_reported(server: Server, client: Client) -> None:
     json = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
-    server.queued["/simple/thing/"] += [Response(body=b'{"files": [{"url": 3}]}', headers=json)]
+    server.queued["/simple/thing/"] += [Response(body=b'{"files": {"url": 3}}', headers=json)]
     async with client.open(f"{server.url}/simple") as index:
         with pytest.raises(PackageIndexError, match="page of thing cannot be read"):
             await index.files("thing")

@@ -17,7 +17,7 @@ import pytest
 
 from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.sources.index.file_cache import MAX_PARTIAL_AGE
-from pool.sources.index.http import ATTEMPTS
+from pool.sources.index.settings import DEFAULT_RETRIES
 from pool.sources.index.simple_api import IndexFile
 from pool.system.locks.lock_file import LockFile
 from tests.support.hook_backend import wait_until
@@ -97,7 +97,7 @@ async def test_an_interrupted_download_resumes_at_its_offset(
 async def test_any_number_of_breaks_is_fine_as_long_as_each_gets_further(
     server: Server, client: Client, file: IndexFile
 ) -> None:
-    server.cut = len(BODY) // (3 * ATTEMPTS)
+    server.cut = len(BODY) // (3 * (DEFAULT_RETRIES + 1))
     await fetched(client, file)
 
 
@@ -106,7 +106,7 @@ async def test_a_later_run_goes_on_where_an_earlier_one_gave_up(
 ) -> None:
     server.queued[PATH] += [
         Response(body=BODY, cut=700_000),
-        *[Response(status=503)] * (ATTEMPTS - 1),
+        *[Response(status=503)] * DEFAULT_RETRIES,
     ]
     with pytest.raises(PackageIndexError, match="503"):
         await fetched(client, file)
@@ -133,7 +133,7 @@ async def test_a_server_that_always_breaks_off_at_one_place_is_given_up(
     server.ranges, server.cut = False, 1000
     with pytest.raises(PackageIndexError, match="cannot be reached: peer closed"):
         await fetched(client, file)
-    assert len(client.pauses) == ATTEMPTS - 1
+    assert len(client.pauses) == DEFAULT_RETRIES
 
 
 async def test_the_rest_is_requested_only_of_the_same_file(

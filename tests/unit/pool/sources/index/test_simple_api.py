@@ -99,7 +99,7 @@ def test_a_json_page_is_read() -> None:
     assert file.yanked  # PEP 592: the reason may be empty
 
 
-@pytest.mark.parametrize("page", ["", "[]", "{}", '{"files": [{"filename": 1}]}', "<html>"])
+@pytest.mark.parametrize("page", ["", "[]", "{}", '{"files": {"filename": 1}}', "<html>"])
 def test_json_that_is_no_page_is_refused_in_one_line(page: str) -> None:
     with pytest.raises(PackageIndexError, match="page of foo-bar cannot be read") as caught:
         read(page, JSON)
