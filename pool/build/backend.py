@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pool.build.context import HookContext
     from pool.build.frontend.build_env import BuildEnvironment
-    from pool.build.frontend.hooks import Hook
+    from pool.build.frontend.hook_result import Hook
     from pool.build.job import BuildJob
     from pool.build.source import SourceTree
     from pool.build.workspace import BuildDir

@@ -18,11 +18,12 @@ from pool.build.job import BuildRequest
 from pool.cache.unpacked_wheels import unpack
 from pool.common.aio import in_thread
 from pool.common.once_map import OnceMap
-from pool.events.types import InstallFinished, InstallStarted
+from pool.events.types import InstallFinished, InstallStarted, Note
 from pool.requirements.request import parse_requirement
 from pool.resolve.manifest import DirectDist, Manifest
 from pool.resolve.provider import without_extras
 from pool.resolve.resolver import parse_build_requirements
+from pool.sources.identity import chosen_file
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -123,27 +124,37 @@ class BuildRequirements:
 
     async def _fetch_and_unpack(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         if file.sha256 and (cached := self._find_unpacked(file.sha256)) is not None:
-            return cached
-        fetched = await self._fetcher.fetch(file, job.id)
-        return await self.unpack(fetched.path, fetched.sha256, job)
+            unpacked = cached
+        else:
+            fetched = await self._fetcher.fetch(file, job.id)
+            unpacked = await self.unpack(fetched.path, fetched.sha256, job)
+        chosen_file(file).check(unpacked.name, unpacked.version)
+        return unpacked
 
     def _find_unpacked(self, sha256: str) -> UnpackedWheel | None:
         return self._unpacked_wheels.get(sha256, self._interpreter)
 
     async def unpack(self, wheel: Path, sha256: str, job: BuildJob) -> UnpackedWheel:
         """Unpack, check and compile one wheel into the cache, under the installs limit."""
-        if (cached := self._find_unpacked(sha256)) is not None:
-            return cached
-        return await self._unpack_in_thread(
-            wheel, job, partial(self._unpacked_wheels.add, wheel, sha256, self._interpreter)
-        )
+        if (unpacked := self._find_unpacked(sha256)) is None:
+            unpacked = await self._unpack_in_thread(
+                wheel, job, partial(self._unpacked_wheels.add, wheel, sha256, self._interpreter)
+            )
+        self._emit_note(unpacked, job)
+        return unpacked
 
     async def unpack_for_run(self, wheel: Path, job: BuildJob) -> UnpackedWheel:
         """Unpack a wheel that no later run uses; it is removed with the run's folder."""
         into = self._run_dir / job.id
-        return await self._unpack_in_thread(
+        unpacked = await self._unpack_in_thread(
             wheel, job, partial(unpack, wheel, into, self._interpreter)
         )
+        self._emit_note(unpacked, job)
+        return unpacked
+
+    def _emit_note(self, unpacked: UnpackedWheel, job: BuildJob) -> None:
+        if unpacked.note:
+            self._fetcher.bus.emit(Note(build=job.id, text=unpacked.note))
 
     async def _unpack_in_thread(
         self, wheel: Path, job: BuildJob, unpack: Callable[[], UnpackedWheel]

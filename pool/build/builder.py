@@ -7,13 +7,13 @@ the others wait. Deliberately without opening the source: `pool.build.pipeline` 
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pool.build.backend import Backend
 from pool.build.cache_lookup import CacheLookup
@@ -23,15 +23,16 @@ from pool.build.frontend.read_recording import ReadRecording
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
 from pool.cache.wheel_cache import CachedWheel, DamagedWheel
-from pool.common.errors import BackendError, ProjectError
-from pool.common.files import copy_into, move_into
+from pool.common.errors import ArchiveError, BackendError, ProjectError, os_error_text
+from pool.common.files import copy_into, move_into, open_regular
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
 from pool.resolve.resolver import filter_applicable
-from pool.sources import wheel as wheelfile
 from pool.sources.git_state import find_refused_repository
-from pool.sources.index.simple_api import IndexFile
+from pool.sources.identity import ChosenDist, chosen_file
+from pool.sources.wheels import reader as wheelfile
+from pool.sources.wheels.record import verify_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +48,11 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
-    from pool.sources.wheel import WheelMetadata
+    from pool.sources.wheels.reader import WheelMetadata
 
 __all__ = ["WheelBuilder"]
+
+_MAX_METADATA = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +118,18 @@ class WheelBuilder:
         Raises:
             ProjectError: the tree is the source of another project.
         """
-        if self.project.name and (expected := self._expected_instead_of(self.project.name)):
-            raise ProjectError(f"it is the source of {self.project.name}, not of {expected}")
+        expected, name = self.job.expected_name, self.project.name
+        if expected and name and canonicalize_name(expected) != canonicalize_name(name):
+            raise ProjectError(f"it is the source of {name}, not of {expected}")
         return filter_applicable(self.project.requires, self.context.env.interpreter)
 
-    def _expected_instead_of(self, name: str) -> str | None:
-        """Return the project name that is expected; None if ``name`` is right."""
-        for expected in (self.job.expected_name, self.project.name):
-            if expected and canonicalize_name(expected) != canonicalize_name(name):
-                return expected
-        return None
+    @property
+    def _chosen(self) -> ChosenDist:
+        """The name and version that the wheel or the metadata must have."""
+        if self.source.file is not None:
+            return chosen_file(self.source.file)
+        name = self.job.expected_name or self.project.name
+        return ChosenDist(label=self.job.title, name=name)
 
     # The build environment
 
@@ -221,18 +226,23 @@ class WheelBuilder:
             self.context.bus.emit(Note(build=self.job.id, text=text))
         if not isinstance(found, CachedWheel):
             return None
-        if expected := self._expected_instead_of(found.name):
-            raise BackendError(f"it makes a wheel of {found.name}, not of {expected}")
-        return await self.context.in_thread(self._cached_result, found)
+        self._chosen.check(found.name, found.version)
+        try:
+            return await self.context.in_thread(self._cached_result, found)
+        except ArchiveError as problem:
+            text = f"the cached wheel cannot be used, so it is built again: {problem}"
+            self.context.bus.emit(Note(build=self.job.id, text=text))
+            return None
 
     def _cached_result(self, cached: CachedWheel) -> BuildResult:
         """Publish a cached wheel; blocks."""
-        out_dir = self._out_dir
+        facts, out_dir = wheelfile.read_wheel(cached.path), self._out_dir
+        self._chosen.check(facts.name, facts.version)
         wheel = copy_into(cached.path, out_dir) if out_dir else cached.path
         return BuildResult(
             name=cached.name,
             version=cached.version,
-            metadata=wheelfile.read_wheel(cached.path).metadata,
+            metadata=facts.metadata,
             wheel=None if self.job.purpose == "metadata" else wheel,
             sha256=cached.sha256,
             bytes=cached.bytes,
@@ -295,7 +305,7 @@ class WheelBuilder:
         if self.job.purpose == "metadata":
             with suppress(MissingHookError):
                 info = await self._backend.prepare_metadata(prepared.env)
-                return _read_metadata(info, self.source)
+                return await self.context.in_thread(self._read_metadata, info)
         wheel = await self._backend.build(prepared.env)
         self._emit_phase(Phase.CHECK)
         result, note = await self.context.in_thread(self._finish_wheel, wheel, store)
@@ -312,14 +322,15 @@ class WheelBuilder:
             The result, and the reason if the wheel could not be stored.
 
         Raises:
-            BackendError: the file is no wheel, or one of another project or version.
+            PoolError: the file is no wheel, or one of another project or version.
         """
-        facts = wheelfile.read_wheel(wheel)
-        self._check_wheel(facts)
+        # A wheel that is unpacked next is compared with its RECORD then.
+        facts, record_note = _check_built_wheel(wheel, compare_record=bool(self._out_dir))
+        self._chosen.check(facts.name, facts.version)
         sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
-        note = self._repository_problem()
-        if store and not note:
-            note = store(wheel, facts)
+        cache_note = self._repository_problem()
+        if store and not cache_note:
+            cache_note = store(wheel, facts)
         result = BuildResult(
             name=facts.name,
             version=facts.version,
@@ -329,7 +340,7 @@ class WheelBuilder:
             bytes=size,
             direct_url=self.source.direct_url,
         )
-        return result, note
+        return result, "; ".join(filter(None, (record_note, cache_note)))
 
     def _repository_problem(self) -> str:
         """Return why what git says of the source is not to be relied on; empty if it is."""
@@ -343,22 +354,31 @@ class WheelBuilder:
             f" belongs to another user; run git config --global --add safe.directory {refused}"
         )
 
-    def _check_wheel(self, facts: WheelMetadata) -> None:
-        if expected := self._expected_instead_of(facts.name):
-            raise BackendError(f"the backend built a wheel of {facts.name}, not of {expected}")
-        source = self.job.source
-        if isinstance(source, IndexFile) and Version(facts.version) != Version(source.version):
-            raise BackendError(
-                f"the backend built version {facts.version}, not {source.version} as its sdist says"
-            )
+    def _read_metadata(self, info: Path) -> BuildResult:
+        """Return the METADATA that prepare_metadata_for_build_wheel wrote as a result; blocks."""
+        try:
+            with open_regular(info / "METADATA") as file:
+                text = file.read(_MAX_METADATA).decode("utf-8")
+            headers = wheelfile.parse_headers(text)
+            name, version = str(headers["Name"]).strip(), Version(str(headers["Version"]))
+            wheelfile.check_info_dir(info.name, canonicalize_name(name), version)
+        except (OSError, ValueError, ArchiveError) as problem:
+            reason = os_error_text(problem) if isinstance(problem, OSError) else problem
+            raise BackendError(f"the backend's METADATA cannot be used: {reason}") from problem
+        self._chosen.check(name, str(version))
+        return BuildResult(
+            name=name, version=str(version), metadata=text, direct_url=self.source.direct_url
+        )
 
 
-def _read_metadata(info: Path, source: Source) -> BuildResult:
-    """Return the METADATA that prepare_metadata_for_build_wheel wrote as a result."""
-    try:
-        text = (info / "METADATA").read_text(encoding="utf-8")
-        headers = HeaderParser().parsestr(text)
-        name, version = str(headers["Name"]), str(Version(headers["Version"]))
-    except (OSError, UnicodeDecodeError, InvalidVersion, TypeError) as problem:
-        raise BackendError(f"the backend's METADATA cannot be read: {problem}") from problem
-    return BuildResult(name=name, version=version, metadata=text, direct_url=source.direct_url)
+def _check_built_wheel(wheel: Path, *, compare_record: bool) -> tuple[WheelMetadata, str]:
+    """Return the metadata of a new wheel, and what is wrong with its RECORD.
+
+    Raises:
+        ArchiveError: it is no wheel.
+    """
+    with wheelfile.open_wheel(wheel) as archive:
+        number = str(archive.facts.metadata_version or "").strip()
+        if not re.fullmatch(r"\d{1,9}\.\d{1,9}", number):
+            raise ArchiveError(f"METADATA has no valid Metadata-Version: {number!a:.40}")
+        return archive.facts, verify_record(archive) if compare_record else ""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.cache.wheel_cache import CachedWheel, DamagedWheel, WheelCache
     from pool.sources.fingerprint import TreeContent
-    from pool.sources.wheel import WheelMetadata
+    from pool.sources.wheels.reader import WheelMetadata
 
 __all__ = ["CacheLookup"]
 

@@ -26,8 +26,9 @@ from pool.common.model import Outcome, Phase, WaitFor
 from pool.events.types import BuildPhase, BuildWaiting
 from pool.requirements.target import RequirementTarget
 from pool.sources import archive
-from pool.sources import wheel as wheelfile
+from pool.sources.identity import chosen_file
 from pool.sources.pyproject import read_project
+from pool.sources.wheels import reader as wheelfile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -104,6 +105,8 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
+    if source.file is not None:
+        chosen_file(source.file).check(facts.name, facts.version)
     tags = parse_wheel_filename(source.path.name)[3]
     if tags.isdisjoint(context.env.interpreter.tags):
         python = context.env.interpreter.version

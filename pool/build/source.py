@@ -6,7 +6,7 @@ No build slot is held meanwhile. A download or a clone holds a slot of the downl
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
     from pool.resolve.manifest import DirectDist
-    from pool.sources.index.client import CachedFile
 
 __all__ = ["Source", "SourceTree", "fetch_source"]
 
@@ -54,6 +53,8 @@ class Source:
     subdirectory: str = ""
     direct_url: Mapping[str, object] | None = None
     """The contents of direct_url.json (PEP 610); None for a source from an index."""
+    file: IndexFile | None = None
+    """The file that was chosen on an index; None for a direct source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +83,9 @@ async def fetch_source(job: BuildJob, build_dir: BuildDir, context: FetchContext
         case SdistTarget(path=path) | WheelTarget(path=path):
             return await _verify_local_file(path, job, context)
         case IndexFile() as file:
-            fetched = await _fetch_index_file(file, job, context)
-            return _file_source(fetched.path, fetched.sha256)
+            return await _fetch_index_file(file, job, context)
         case RequirementTarget():
-            fetched = await _fetch_index_file(await _select_file(job, context), job, context)
-            return _file_source(fetched.path, fetched.sha256)
+            return await _fetch_index_file(await _select_file(job, context), job, context)
         case UrlTarget() as target:
             return await _download(target, job, context)
         case GitTarget() as target:
@@ -160,9 +159,10 @@ class _NoMetadata:
         raise TargetError(f"{requirement}: a constraint with a URL needs --deps")
 
 
-async def _fetch_index_file(file: IndexFile, job: BuildJob, context: FetchContext) -> CachedFile:
+async def _fetch_index_file(file: IndexFile, job: BuildJob, context: FetchContext) -> Source:
     _emit_fetch(job, context, file.filename)
-    return await context.fetcher.fetch(file, job.id, job.request.hashes)
+    fetched = await context.fetcher.fetch(file, job.id, job.request.hashes)
+    return replace(_file_source(fetched.path, fetched.sha256), file=file)
 
 
 def _emit_fetch(job: BuildJob, context: FetchContext, on: str) -> None:

@@ -9,65 +9,39 @@ load the old bytecode.
 
 from __future__ import annotations
 
-import configparser
-import lzma
 import os
-import shutil
+import stat
 import subprocess
 import tempfile
 import threading
 import time
-import zipfile
-import zlib
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
-from installer.exceptions import InstallerError
-from installer.sources import WheelFile
-from installer.utils import parse_entrypoints
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from pool.common.errors import ArchiveError
 from pool.common.files import remove_tree
+from pool.sources.wheels.entry_points import EntryPoint, parse_entry_points
+from pool.sources.wheels.reader import open_wheel
+from pool.sources.wheels.record import RecordVerifier
 from pool.system.locks.run_folder import locked_folder
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
+    from zipfile import ZipInfo
+
+    from pool.sources.wheels.reader import WheelArchive
     from pool.system.interpreter import Interpreter
 
-__all__ = ["EntryPoint", "UnpackedWheel", "UnpackedWheels", "unpack"]
-
-MAX_BYTES = 16 << 30
-"""A wheel that unpacks to more is rejected; the largest ones have a few gigabytes."""
+__all__ = ["UnpackedWheel", "UnpackedWheels", "unpack"]
 
 _MARKER = "wheel.json"
 _NEW = ".new-"
 _ABANDONED_SECONDS = 24 * 3600.0
 _COMPILE_SECONDS = 600.0
-_SCHEMES = ("purelib", "platlib", "scripts", "data", "headers")
-_DAMAGED = (
-    InstallerError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    LookupError,
-    RuntimeError,  # encrypted, or compressed in an unknown way
-    ValueError,  # malformed names or metadata
-    FileExistsError,  # a file and a folder have one name
-    IsADirectoryError,
-    NotADirectoryError,
-)
-
-
-class EntryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A console script of a wheel."""
-
-    name: str
-    module: str
-    attribute: str
 
 
 class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +56,8 @@ class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
     """Relative to ``path``, parents first; the first part is the scheme (``purelib/pkg``)."""
     files: dict[str, tuple[int, int]]
     """Relative to ``path``: size in bytes, modification time in nanoseconds."""
+    note: str = ""
+    """A sentence for the user about the wheel; empty if there is none."""
     path: Path
 
 
@@ -94,6 +70,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     entry_points: tuple[EntryPoint, ...]
     folders: tuple[str, ...] = ()
     files: dict[str, tuple[int, int]] = {}
+    note: str = ""
 
     def at(self, path: Path) -> UnpackedWheel:
         return UnpackedWheel(
@@ -129,7 +106,7 @@ class UnpackedWheels:
         """Unpack a wheel whose digest was verified.
 
         Raises:
-            ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
+            ArchiveError: it is damaged, or it would write elsewhere.
             OSError: no space, no permission.
         """
         final = self._folder(sha256, interpreter)
@@ -175,7 +152,7 @@ def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> UnpackedWheel:
         interpreter: compiles it.
 
     Raises:
-        ArchiveError: it is damaged, its RECORD is wrong, or it would write elsewhere.
+        ArchiveError: it is damaged, or it would write elsewhere.
         OSError: no space, no permission, or ``into`` exists.
     """
     into.mkdir(parents=True)
@@ -190,72 +167,46 @@ def _fill(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
 
 
 def _unpack_archive(wheel: Path, into: Path) -> _Entry:
-    try:
-        name, version, _, _ = parse_wheel_filename(wheel.name)
-        with zipfile.ZipFile(wheel) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
-                raise ArchiveError(f"{wheel.name}: unpacks to more than {MAX_BYTES >> 30} GiB")
-            source = WheelFile(archive)
-            source.validate_record(validate_contents=True)
-            _extract(source, into, wheel)
-            return _Entry(
-                name=name,
-                version=str(version),
-                metadata=source.read_dist_info("METADATA"),
-                entry_points=_entry_points(source),
-            )
-    except _DAMAGED as problem:
-        reason = _reason(problem).replace(f"In {wheel}, ", "")
-        raise ArchiveError(f"{wheel.name}: not a valid wheel: {reason}") from problem
-
-
-def _reason(problem: Exception) -> str:
-    issues = getattr(problem, "issues", None) or [problem]
-    return " ".join(str(issues[0]).split())[:300] or type(problem).__name__
-
-
-def _extract(source: WheelFile, into: Path, wheel: Path) -> None:
-    headers = source.read_dist_info("WHEEL").lower().split("\n")
-    root = "purelib" if "root-is-purelib: true" in map(str.strip, headers) else "platlib"
-    # As spelled in the archive; the file's name may be spelled otherwise.
-    data_dir = source.dist_info_dir.removesuffix(".dist-info") + ".data"
-    for (path, _, _), stream, executable in source.get_contents():
-        target = into / _target_path(path, data_dir, root, wheel)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            shutil.copyfileobj(stream, file)
-        if executable:
-            target.chmod(0o755)
-
-
-def _target_path(path: str, data_dir: str, root: str, wheel: Path) -> PurePosixPath:
-    """Return the path of a member in the entry: its scheme, then its path in the scheme."""
-    place = PurePosixPath(path)
-    if place.is_absolute() or ".." in place.parts or "\\" in path:
-        raise ArchiveError(f"{wheel.name}: {path!r} would be written outside of the environment")
-    if place.parts[0] != data_dir:
-        return root / place
-    if len(place.parts) < 3 or place.parts[1] not in _SCHEMES:
-        raise ArchiveError(f"{wheel.name}: {path!r} is in an unknown scheme")
-    return PurePosixPath(*place.parts[1:])
-
-
-def _entry_points(source: WheelFile) -> tuple[EntryPoint, ...]:
-    if "entry_points.txt" not in source.dist_info_filenames:
-        return ()
-    try:
-        points = tuple(
-            EntryPoint(name=name, module=module, attribute=attribute)
-            for name, module, attribute, _ in parse_entrypoints(
-                source.read_dist_info("entry_points.txt")
-            )
+    with open_wheel(wheel) as archive:
+        verifier = RecordVerifier(archive)
+        points = parse_entry_points(
+            archive.read_info("entry_points.txt") if archive.has_info("entry_points.txt") else ""
         )
-    except (AssertionError, configparser.Error) as problem:
-        raise ValueError(f"entry_points.txt: {problem}") from problem
-    for point in points:
-        if "/" in point.name or point.name in (".", ".."):
-            raise ValueError(f"entry_points.txt: {point.name!r} is not a valid command name")
-    return points
+        for path, member in archive.members.items():
+            _extract(archive, path, member, into, verifier)
+        if note := verifier.note():
+            record = into / _target_path(f"{archive.info_dir}/RECORD", archive)
+            record.write_text(verifier.corrected(), encoding="utf-8", newline="")
+        return _Entry(
+            name=canonicalize_name(archive.facts.name),
+            version=archive.facts.version,
+            metadata=archive.facts.metadata,
+            entry_points=points,
+            note=note and f"{wheel.name}: {note}",
+        )
+
+
+def _extract(
+    archive: WheelArchive, path: str, member: ZipInfo, into: Path, verifier: RecordVerifier
+) -> None:
+    target = into / _target_path(path, archive)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.zip.open(member) as stream, target.open("xb") as file:
+            verifier.copy(path, stream, file)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as problem:
+        raise ArchiveError(f"two of its files would be {path}") from problem
+    mode = member.external_attr >> 16
+    if stat.S_ISREG(mode) and mode & 0o111:
+        target.chmod(0o755)
+
+
+def _target_path(path: str, archive: WheelArchive) -> PurePosixPath:
+    """Return the path of a member in the entry: its scheme, then its path in the scheme."""
+    root, _, rest = path.partition("/")
+    if root == archive.data_dir:
+        return PurePosixPath(rest)
+    return PurePosixPath("purelib" if archive.root_is_purelib else "platlib", path)
 
 
 def _compile(folder: Path, interpreter: Interpreter) -> None:

@@ -26,7 +26,7 @@ from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
 from pool.sources.pyproject import Project
-from pool.sources.wheel import hash_file
+from pool.sources.wheels.reader import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -20,6 +20,7 @@ from pool.common.errors import OutputError, os_error_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 __all__ = [
     "NEW_PREFIX",
@@ -48,7 +49,7 @@ def append_private(path: Path) -> IO[bytes]:
     return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file to read it, unless it is a pipe or a device, which could block or never end.
 
     Raises:

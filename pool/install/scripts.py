@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pool.cache.unpacked_wheels import EntryPoint
+    from pool.sources.wheels.entry_points import EntryPoint
 
 __all__ = ["format_launcher", "is_legacy_launcher", "launcher_names", "rewrite_shebang"]
 

@@ -19,7 +19,8 @@ from pool.requirements.request import parse_requirement
 from pool.requirements.target import SdistTarget, TreeTarget, WheelTarget
 from pool.resolve.manifest import DirectDist
 from pool.sources import sdist as sdistfile
-from pool.sources import wheel as wheelfile
+from pool.sources.identity import chosen_file
+from pool.sources.wheels import reader as wheelfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +78,12 @@ class MetadataFetcher:
     async def metadata(self, file: IndexFile) -> str:
         """Return the METADATA of a file on an index."""
         if file.kind == "wheel":
-            return await self._wheel_metadata(file)
-        return await self._sdist_metadata(file)
+            text = await self._wheel_metadata(file)
+        else:
+            text = await self._sdist_metadata(file)
+        if text != _UNKNOWN:
+            chosen_file(file).check_metadata(text)
+        return text
 
     async def _wheel_metadata(self, file: IndexFile) -> str:
         if (text := await self._fetcher.index.metadata(file)) is not None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pool.sources import git_state
-from pool.sources.wheel import hash_file
+from pool.sources.wheels.reader import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -3,6 +3,12 @@
 A module has the cases of one kind of input in its list ``CASES``. To add a case, add one entry.
 """
 
-from tests.corpus import archives, metadata, undecodable_names
+from tests.corpus import archives, backends, metadata, undecodable_names, wheels
 
-CASES = [*archives.CASES, *metadata.CASES, *undecodable_names.CASES]
+CASES = [
+    *archives.CASES,
+    *backends.CASES,
+    *metadata.CASES,
+    *undecodable_names.CASES,
+    *wheels.CASES,
+]

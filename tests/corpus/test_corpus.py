@@ -33,7 +33,8 @@ def test_input_gets_the_expected_answer(
     done = template.run(arguments, environ=environ, folder=folder, logs=tmp_path)
     output = done.out + done.err
     assert done.code == case.expected.code, output
-    assert "Traceback" not in output
+    # The log of a failed build may end with a traceback of its backend.
+    assert "an error of wheelpool's own" not in output
     for words in case.expected.words:
         assert words in output
     if case.expected.wheels is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pool.build.frontend.hooks import Hook
+    from pool.build.frontend.hook_result import Hook
 
 PROJECT = '[project]\nname = "thing"\nversion = "1.0"\ndescription = "a thing"\n'
 BACKENDS = {

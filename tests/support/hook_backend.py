@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from pool.build.frontend.hooks import Hook, HookCall
+from pool.build.frontend.hook_result import Hook
+from pool.build.frontend.hooks import HookCall
 from tests.support.build_keys import build_key
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
 from pool.build.diagnosis.log_diagnosis import diagnose
 from pool.build.diagnosis.system_packages import hint_for_module
+from pool.build.frontend.hook_result import check_result, read_output, unserializable_type
 from pool.build.frontend.log_tail import last_lines
 from pool.common.errors import BackendError, ProjectError
 from pool.system.process import Command, Process, ProcessSupervisor, no_owner
@@ -28,24 +29,16 @@ from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pool.build.frontend.hook_result import Hook
     from pool.common.model import BuildKey, RunId
 
 __all__ = [
-    "Hook",
     "HookCall",
     "HookEnd",
     "HookFailedError",
     "HookResult",
     "HookRunner",
     "MissingHookError",
-]
-
-Hook = Literal[
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_wheel",
-    "build_wheel",
-    "get_requires_for_build_editable",
-    "build_editable",
 ]
 
 
@@ -266,7 +259,7 @@ class _HookExecution:
                 hint="it calls sys.exit or os._exit; see the log",
             ) from problem
         return HookResult(
-            value=_check_value(value, call),
+            value=check_result(value, call.hook, call.output),
             peak=self.running.process.peak if self.running.process else 0,
         )
 
@@ -304,14 +297,19 @@ class _HookExecution:
         )
         if code := self.running.run(command):
             raise self._failure(code)
-        _write_warnings_to_log(Path(cmd[-1]) / "output.json", self.call.log)
+        result = Path(cmd[-1]) / "output.json"
+        if (output := read_output(result, self.call.hook)) and "warnings" in output:
+            _move_warnings_to_log(output, result, self.call.log)
 
     def _failure(self, code: int) -> HookFailedError:
         hook, tail, running = self.call.hook, last_lines(self.call.log), self.running
         diagnosis = diagnose(last_lines(self.call.log, _DIAGNOSED_BYTES))
         hint = _KILLED_HINT if code == -signal.SIGKILL else ""
         # The cause comes first: long lines are cut at their end.
-        if code < 0:
+        if kind := unserializable_type(tail):
+            message = f"{hook} returned a {kind}, which is no valid result (PEP 517)"
+            hint = ""
+        elif code < 0:
             message = f"{hook} was killed by {_signal_name(-code)}"
         elif diagnosis is not None:
             message, hint = f"{diagnosis.cause} ({hook}, exit code {code})", diagnosis.hint
@@ -359,36 +357,15 @@ def _unavailable_error(problem: BackendUnavailable, call: HookCall) -> BackendEr
     )
 
 
-def _check_value(value: object, call: HookCall) -> str | Sequence[str]:
-    """Return the result of a hook if PEP 517 allows it.
-
-    Raises:
-        BackendError: it has another type, or the file does not exist.
-    """
-    if not call.hook.startswith("get_requires"):
-        kind = "a folder" if call.hook.startswith("prepare") else "a wheel"
-        if not isinstance(value, str) or "/" in value:
-            raise BackendError(f"{call.hook} returned {value!r}, not the name of {kind}")
-        if not (call.output / value).exists():
-            raise BackendError(f"{call.hook} returned {value!r}, but there is no such file")
-        return value
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise BackendError(f"{call.hook} returned {value!r}, not a list of requirements")
-    return value
-
-
-def _write_warnings_to_log(result: Path, log: Path) -> None:
+def _move_warnings_to_log(output: dict[str, object], result: Path, log: Path) -> None:
     """Move the backend's warnings from its result to its log.
 
     pyproject_hooks would issue them in this process, in a thread, where they cannot be caught
     safely.
     """
-    try:
-        output = json.loads(result.read_bytes())
-    except (OSError, ValueError):
-        return
-    if warnings := output.pop("warnings", None):
-        result.write_text(json.dumps(output))
-        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            for warning in warnings:
+    warnings = output.pop("warnings")
+    result.write_text(json.dumps(output))
+    with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        for warning in warnings if isinstance(warnings, list) else ():
+            with suppress(TypeError, LookupError):
                 file.write(f"{warning['filename']}:{warning['lineno']}: {warning['message']}\n")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.cache import unpacked_wheels as wheelstore
-from pool.cache.unpacked_wheels import EntryPoint, UnpackedWheels
+from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.common.errors import ArchiveError
+from pool.sources.wheels import zip_limits
+from pool.sources.wheels.entry_points import EntryPoint
 from pool.system.interpreter import Interpreter, probe
 from tests.support.hook_backend import wait_until
 from tests.support.wheels import INFO, METADATA, record_row, sha256, tiny_wheel
@@ -139,8 +140,8 @@ def test_members_that_have_no_place_are_refused(
         "[console_scripts]\n.. = tiny:main\n",
         "[console_scripts]\ntiny = tiny\n",
         "[console_scripts]\ntiny = :\n",
-        "[console_scripts]\na = b:c\na = b:c\n",
-        "no section\n",
+        "[console_scripts]\ntiny = tiny:import\nno value\n",
+        "[gui_scripts]\na\tb = tiny:main\n",
     ],
 )
 def test_commands_that_are_none_are_refused(
@@ -151,13 +152,24 @@ def test_commands_that_are_none_are_refused(
         store.add(wheel, sha256(wheel), python)
 
 
-def test_files_missing_from_record_are_refused(
-    store: UnpackedWheels, tmp_path: Path, python: Interpreter
+@pytest.mark.parametrize(
+    ("record", "note"),
+    [
+        ("", f"it does not list {INFO}/METADATA (and 2 more)"),
+        (record_row("tiny.py", b"other"), f"it does not list {INFO}/METADATA (and 2 more)"),
+        ("\0", "it lists  , which is missing (and 3 more)"),
+        ("tiny.py,md5=x,1\n", f"it does not list {INFO}/METADATA (and 2 more)"),
+    ],
+)
+def test_add_wheel_with_wrong_record_corrects_it_and_notes_it(
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter, record: str, note: str
 ) -> None:
-    for record in ["", record_row("tiny.py", b"other"), "\0", "tiny.py,md5=x,1\n"]:
-        wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"}, record=record)
-        with pytest.raises(ArchiveError, match="not a valid wheel"):
-            store.add(wheel, sha256(wheel), python)
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"}, record=record)
+    stored = store.add(wheel, sha256(wheel), python)
+    assert note in stored.note
+    assert store.get(sha256(wheel), python) == stored
+    corrected = (stored.path / f"purelib/{INFO}/RECORD").read_text()
+    assert record_row("tiny.py", b"\n") in corrected
 
 
 def test_a_file_that_is_no_wheel_is_refused(
@@ -179,9 +191,9 @@ def test_a_file_that_is_no_wheel_is_refused(
 def test_a_bomb_is_refused(
     store: UnpackedWheels, tmp_path: Path, python: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wheelstore, "MAX_BYTES", 1000)
+    monkeypatch.setattr(zip_limits, "MAX_BYTES", 1000)
     wheel = tiny_wheel(tmp_path, {"tiny.py": "x" * 2000})
-    with pytest.raises(ArchiveError, match="more than"):
+    with pytest.raises(ArchiveError, match="unpacks to more than"):
         store.add(wheel, sha256(wheel), python)
 
 

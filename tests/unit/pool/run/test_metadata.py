@@ -30,7 +30,7 @@ class FakeService:
 
     async def build_metadata(self, order: BuildRequest) -> str:
         self.requests.append(order)
-        return "Name: foo"
+        return "Name: foo\nVersion: 1.0"
 
     def submit(self, orders: list[BuildRequest]) -> list[None]:
         self.requests += orders

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pool.common.errors import BackendError
-from pool.sources import wheel as wheelfile
+from pool.common.errors import ArchiveError
+from pool.sources.wheels import reader as wheelfile
 from tests.support.makers import make_wheel
 
 if TYPE_CHECKING:
@@ -26,13 +26,16 @@ def test_name_version_and_digest_are_read(tmp_path: Path) -> None:
 def test_a_file_that_is_no_wheel_is_reported(tmp_path: Path, size: int) -> None:
     wheel = make_wheel(tmp_path, "a")
     wheel.write_bytes(wheel.read_bytes()[:size])
-    with pytest.raises(BackendError, match="not a wheel: its METADATA cannot be read"):
+    with pytest.raises(ArchiveError, match="not a valid wheel: "):
         wheelfile.read_wheel(wheel)
 
 
 def test_a_wheel_of_another_name_is_reported(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "a")
-    for name, reason in (("b-1.0-py3-none-any.whl", "is that of a"), ("a.whl", "not a wheel")):
-        with pytest.raises(BackendError, match=reason):
+    for name, reason in (
+        ("b-1.0-py3-none-any.whl", "has the name a, not b"),
+        ("a.whl", "not a valid wheel"),
+    ):
+        with pytest.raises(ArchiveError, match=reason):
             wheelfile.read_wheel(wheel.rename(tmp_path / name))
         wheel = make_wheel(tmp_path, "a")

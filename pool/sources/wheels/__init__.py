@@ -1,0 +1,1 @@
+"""Wheel files: structure, metadata, RECORD, entry points; limits for zips of others."""
