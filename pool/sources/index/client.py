@@ -124,6 +124,7 @@ class IndexClient:
             connect=lambda: self._http,
             clock=clock,
             executor=self._executor,
+            on_damage=self._notify,
         )
         self._clock = clock
         self._refreshes = refreshes
@@ -247,11 +248,12 @@ class IndexClient:
 
     # Files
 
-    def find_cached(
+    async def find_cached(
         self, file: IndexFile, required_hashes: frozenset[str] = frozenset()
     ) -> CachedFile | None:
         """Return a cached file with the right hashes; None if it must be fetched."""
-        return self._files.find(_expected_hashes(file, required_hashes))
+        expected = _expected_hashes(file, required_hashes)
+        return await self._files.find(expected, recheck=self._refreshes(file.project))
 
     async def fetch(
         self,
@@ -290,7 +292,8 @@ class IndexClient:
         expected = ExpectedHashes(filename=filename_in(url), required=required_hashes)
         if (path := _local_path(url)) is not None:
             return await _verify_local(self._executor, path, expected, "no such file")
-        return await self._files.fetch_url(url, expected, on_progress)
+        refresh = self._refreshes(_project_in(expected.filename))
+        return await self._files.fetch_url(url, expected, on_progress, refresh=refresh)
 
     async def metadata(self, file: IndexFile) -> str | None:
         """Return a wheel's METADATA if the index serves it beside the wheel (PEP 658, PEP 714).
@@ -332,6 +335,12 @@ class IndexClient:
             on_wait=self._notify,
             environ=self._environ,
         )
+
+
+def _project_in(filename: str) -> str:
+    """Return what is probably the project of a file."""
+    name, _, rest = filename.partition("-")
+    return name if filename.endswith(".whl") or not rest else filename.rpartition("-")[0]
 
 
 def _expected_hashes(file: IndexFile, demanded: frozenset[str]) -> ExpectedHashes:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
 
-from pool.common.errors import HashMismatchError
+from pool.common.errors import HashMismatchError, PackageIndexError
 from pool.sources.index.hashes import HashVerifier
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ T_co = TypeVar("T_co", covariant=True)
 _PARTIAL, _NOT_MODIFIED, _NOT_SATISFIABLE = 206, 304, 416
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 _READ_SIZE = 1 << 20
+_MAX_BYTES = 64 << 30
+"""The most bytes of a file whose size the index does not list."""
+_SLACK = 1 << 20
+"""Bytes that a file may have beyond twice the listed size; some mirrors list wrong ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +173,34 @@ class Download:
         self._verifier, self._resumed, self.received = HashVerifier(self._expected), False, 0
 
     async def _write_chunks(self, response: Response, total: int | None) -> None:
+        most = self._most_bytes
+        if total is not None and total > most:
+            self._refuse(most)
         total = total or self._expected.size
         async for chunk in response.chunks:
+            if self.received + len(chunk) > most:
+                self._refuse(most)
             self._verifier.update(chunk)
             _write(self._fd, chunk, self.received)
             self.received += len(chunk)
             self._on_progress(self.received, total)
+
+    @property
+    def _most_bytes(self) -> int:
+        size = self._expected.size
+        return _MAX_BYTES if size is None else 2 * size + _SLACK
+
+    def _refuse(self, most: int) -> NoReturn:
+        """Drop a file that is too large.
+
+        Raises:
+            PackageIndexError: always.
+        """
+        self._reset()
+        listed = f"the index lists {self._expected.size:,} bytes" if self._expected.size else ""
+        raise PackageIndexError(
+            f"{self._expected.filename}: the server sends more than {most:,} bytes", hint=listed
+        )
 
     def _verify(self) -> str:
         try:

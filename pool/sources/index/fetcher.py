@@ -48,7 +48,7 @@ class Fetcher:
             PoolError: the file cannot be downloaded, or does not have the promised or required
                 hashes.
         """
-        if (cached := self.index.find_cached(file, required_hashes)) is not None:
+        if (cached := await self.index.find_cached(file, required_hashes)) is not None:
             return cached
         async with self._download(file.filename, file.size, build) as progress:
             return await self.index.fetch(file, progress, required_hashes=required_hashes)

@@ -3,7 +3,8 @@
 A download is written beside the cached files, named after its expected sha256, and is locked while
 a process writes to it. Another process that wants the same file waits and then finds it, or resumes
 where the first one stopped. Without an expected hash each attempt starts anew. Files enter the
-cache by renaming.
+cache by renaming. Before a cached file is used, its digest is compared, or it is the same file with
+the same size and time as when that was done; a damaged file is removed and fetched again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ import msgspec
 
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
-from pool.common.files import atomic_write
+from pool.common.files import atomic_write, open_regular
 from pool.sources.archive import SUFFIXES
 from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
@@ -45,6 +47,8 @@ __all__ = ["CachedFile", "FileCache", "filename_in", "verify_file"]
 MAX_PARTIAL_AGE = 7 * 86400.0
 """Seconds after which an unfinished download is removed."""
 _PARTIAL, _VALIDATOR, _NEW, _URL = ".part", ".from", ".new-", ".url"
+_CHECKED = ".checked"
+"""Beside a cached file: its status when its digest was compared."""
 _FILE_SUFFIXES = (*SUFFIXES, ".whl")
 
 
@@ -54,6 +58,16 @@ class CachedFile:
 
     path: Path
     sha256: str
+
+
+class _Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The status of a file whose digest was compared."""
+
+    filename: str
+    inode: int
+    size: int
+    mtime: int
+    """Nanoseconds."""
 
 
 class _UrlRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +86,7 @@ class FileCache:
         connect: returns the HTTP client, creating it if needed.
         clock: the time for the age of unfinished downloads.
         executor: the threads that hash files.
+        on_damage: called with a sentence about a cached file that is removed.
     """
 
     def __init__(
@@ -81,7 +96,9 @@ class FileCache:
         connect: Callable[[], HttpClient],
         clock: Clock,
         executor: Executor,
+        on_damage: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._on_damage = on_damage
         self._folder = folder
         self._connect = connect
         self._clock = clock
@@ -89,16 +106,40 @@ class FileCache:
         self._locks = LockQueue(LockFile)
         self._swept = False
 
-    def find(self, expected: ExpectedHashes) -> CachedFile | None:
-        """Return a cached file that has the expected hashes; None if it must be fetched."""
+    async def find(self, expected: ExpectedHashes, *, recheck: bool = False) -> CachedFile | None:
+        """Return a cached file that has the expected hashes; None if it must be fetched.
+
+        Args:
+            expected: the expected hashes.
+            recheck: whether the digest is compared even if the file has not changed since.
+        """
         for sha256 in expected.acceptable_sha256:
             path = self._path(sha256, expected.filename)
             if not path.exists() and not expected.filename.endswith(_FILE_SUFFIXES):
                 # The URL has no file name: the file is cached under the name that the server sent.
-                path = next(path.parent.glob("*"), path)
-            if path.exists():
+                path = next(path.parent.glob("[!.]*"), path)
+            if await self._is_intact(path, sha256, recheck=recheck):
                 return CachedFile(path=path, sha256=sha256)
         return None
+
+    async def _is_intact(self, path: Path, sha256: str, *, recheck: bool = False) -> bool:
+        """Return whether a cached file is there with its digest; a damaged one is removed."""
+        status = _read_status(path)
+        record = path.with_name(_CHECKED)
+        if status is None:
+            return False
+        if not recheck and status == _read_record(record):
+            return True
+        try:
+            found = await self._verify(path, ExpectedHashes(filename=path.name))
+        except OSError:
+            return False
+        if found.sha256 != sha256:
+            self._on_damage(f"{path}: the cached file is damaged; it is removed and fetched again")
+            _remove(path, record)
+            return False
+        _write_record(record, status)
+        return True
 
     def _path(self, sha256: str, filename: str) -> Path:
         return self._folder / sha256 / filename
@@ -150,9 +191,10 @@ class FileCache:
         download = Download(lock.fds[0], expected, on_progress, validator_path=validator)
         try:
             path = self._path(sha256, expected.filename)
-            if path.exists():  # Downloaded while this waited, or other hashes are required.
+            # Downloaded while this waited, or other hashes are required.
+            if await self._is_intact(path, sha256):
                 _remove(partial, validator)
-                return self.find(expected) or await self._verify(path, expected)
+                return await self.find(expected) or await self._verify(path, expected)
             await in_thread(self._executor, download.hash_existing)
             await self._connect().download(url, download)
             validator.unlink(missing_ok=True)
@@ -170,19 +212,30 @@ class FileCache:
             return self._store(temporary, sha256, expected.filename)
 
     async def fetch_url(
-        self, url: str, expected: ExpectedHashes, on_progress: Progress
+        self,
+        url: str,
+        expected: ExpectedHashes,
+        on_progress: Progress,
+        *,
+        refresh: bool = False,
     ) -> CachedFile:
         """Download the file at a URL; a cached one is revalidated by its ETag.
 
         The file name is that of the URL, or the server's. Raises what `fetch` does.
+
+        Args:
+            url: any.
+            expected: the expected hashes.
+            on_progress: as for `fetch`.
+            refresh: whether a cached file is ignored unless its digest is expected.
         """
-        if (found := self.find(expected)) is not None:
+        if (found := await self.find(expected, recheck=refresh)) is not None:
             return found
         if expected.sha256 is not None and expected.filename.endswith(_FILE_SUFFIXES):
             return await self.fetch(url, expected, on_progress)
         self._prepare()
         record_path = self._folder / f"{hashlib.sha256(os.fsencode(url)).hexdigest()}{_URL}"
-        record = self._read_record(record_path)
+        record = _UrlRecord() if refresh else await self._read_url_record(record_path)
         with self._temporary_file() as (temporary, fd):
             download = Download(fd, expected, on_progress, etag=record.etag)
             if not (sha256 := await self._connect().download(url, download)):
@@ -198,10 +251,12 @@ class FileCache:
     async def _verify(self, path: Path, expected: ExpectedHashes) -> CachedFile:
         return await in_thread(self._executor, verify_file, path, expected)
 
-    def _read_record(self, path: Path) -> _UrlRecord:
+    async def _read_url_record(self, path: Path) -> _UrlRecord:
         with suppress(OSError, msgspec.DecodeError):
-            record = msgspec.msgpack.decode(path.read_bytes(), type=_UrlRecord)
-            if self._path(record.sha256, record.filename).exists():
+            content = await in_thread(self._executor, path.read_bytes)
+            record = msgspec.msgpack.decode(content, type=_UrlRecord)
+            file = self._path(record.sha256, record.filename)
+            if await self._is_intact(file, record.sha256):
                 return record
         return _UrlRecord()
 
@@ -218,6 +273,8 @@ class FileCache:
         final = self._path(sha256, filename)
         final.parent.mkdir(exist_ok=True)
         temporary.replace(final)
+        if (status := _read_status(final)) is not None:
+            _write_record(final.with_name(_CHECKED), status)
         return CachedFile(path=final, sha256=sha256)
 
     def _prepare(self) -> None:
@@ -232,6 +289,33 @@ class FileCache:
             with suppress(OSError):
                 if unfinished and path.stat().st_mtime < oldest:
                     _remove_unlocked(path)
+
+
+def _read_status(path: Path) -> _Status | None:
+    """Return the status of a regular file; None for anything else."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _Status(
+        filename=path.name,
+        inode=status.st_ino,
+        size=status.st_size,
+        mtime=status.st_mtime_ns,
+    )
+
+
+def _read_record(path: Path) -> _Status | None:
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.msgpack.decode(path.read_bytes(), type=_Status)
+    return None
+
+
+def _write_record(path: Path, status: _Status) -> None:
+    with suppress(OSError):  # The digest is compared again then.
+        atomic_write(path, msgspec.msgpack.encode(status))
 
 
 def _writable(fd: int) -> bool:
@@ -261,7 +345,7 @@ def verify_file(path: Path, expected: ExpectedHashes) -> CachedFile:
         FileNotFoundError: there is no such file.
     """
     verifier = HashVerifier(expected)
-    with path.open("rb") as source:
+    with open_regular(path) as source:
         while chunk := source.read(1 << 20):
             verifier.update(chunk)
     return CachedFile(path=path, sha256=verifier.verify())

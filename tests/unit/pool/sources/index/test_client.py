@@ -170,9 +170,9 @@ async def test_a_file_is_fetched_once_and_is_right(
     told: list[tuple[int, int | None]] = []
     async with client.open(f"{server.url}/simple") as index:
         sdist = (await index.files("thing"))[0]
-        assert index.find_cached(sdist) is None
+        assert await index.find_cached(sdist) is None
         fetched = await index.fetch(sdist, lambda done, total: told.append((done, total)))
-        assert index.find_cached(sdist) == fetched
+        assert await index.find_cached(sdist) == fetched
     whole = (made / sdist.filename).read_bytes()
     assert fetched.path.read_bytes() == whole
     assert fetched.sha256 == sdist.sha256

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pool.common.errors import HashMismatchError, PackageIndexError
@@ -219,7 +220,7 @@ async def test_a_promise_that_is_no_digest_leads_nowhere(
 ) -> None:
     odd = listed(server, sha256="../../../elsewhere")
     async with client.open() as index:
-        assert index.find_cached(odd) is None
+        assert await index.find_cached(odd) is None
         with pytest.raises(HashMismatchError):
             await index.fetch(odd, ignore_progress)
     assert list(client.cache.rglob("*elsewhere*")) == []
@@ -255,8 +256,8 @@ async def test_a_promise_that_rules_the_demand_out_costs_no_download(
     assert server.requests == []
     await fetched(client, file)
     async with client.open() as index:
-        assert index.find_cached(file) is not None
-        assert index.find_cached(file, demanded) is None
+        assert await index.find_cached(file) is not None
+        assert await index.find_cached(file, demanded) is None
 
 
 async def test_a_required_digest_names_a_file_without_a_published_one(
@@ -269,7 +270,7 @@ async def test_a_required_digest_names_a_file_without_a_published_one(
     )
     assert server.requested_ranges(PATH) == ["bytes=1000-"]
     async with client.open() as index:
-        assert index.find_cached(listed(server, md5="x"), demanded) is not None
+        assert await index.find_cached(listed(server, md5="x"), demanded) is not None
 
 
 # Two at once
@@ -540,3 +541,73 @@ async def test_a_part_of_another_user_is_left_alone(
     assert partial(client).read_bytes() == BODY[:1000]
     with suppress(FileNotFoundError):
         partial(client).unlink()
+
+
+def cached(client: Client) -> Path:
+    return client.cache / "files" / SHA256 / NAME
+
+
+@pytest.mark.parametrize("damaged", [BODY[:-1] + b"x", BODY[:1000], b""])
+async def test_find_cached_damaged_file_is_removed_and_fetched_again(
+    server: Server, client: Client, file: IndexFile, damaged: bytes
+) -> None:
+    await fetched(client, file)
+    cached(client).write_bytes(damaged)
+    notes: list[str] = []
+    async with client.open() as index:
+        index.add_listener(notes.append)
+        assert await index.find_cached(file) is None
+    await fetched(client, file)
+    assert server.count_requests(PATH) == 2
+    assert notes == [
+        f"{cached(client)}: the cached file is damaged; it is removed and fetched again"
+    ]
+
+
+async def test_find_cached_unchanged_file_is_not_hashed_again(
+    server: Server, client: Client, file: IndexFile
+) -> None:
+    await fetched(client, file)
+    before = cached(client).stat()
+    with cached(client).open("r+b") as damaged:
+        damaged.write(b"other")
+    os.utime(cached(client), ns=(before.st_atime_ns, before.st_mtime_ns))
+    async with client.open() as index:
+        assert await index.find_cached(file) is not None
+    (client.cache / "files" / SHA256 / ".checked").unlink()
+    async with client.open() as index:
+        assert await index.find_cached(file) is None
+
+
+async def test_find_cached_pipe_is_not_opened(
+    server: Server, client: Client, file: IndexFile
+) -> None:
+    cached(client).parent.mkdir(parents=True)
+    os.mkfifo(cached(client))
+    async with client.open() as index:
+        assert await index.find_cached(file) is None
+
+
+async def test_fetch_url_damaged_file_is_fetched_again(
+    server: Server, client: Client, file: IndexFile, ignore_progress: Progress
+) -> None:
+    server.etags[PATH] = '"1"'
+    for content in (BODY, BODY[:100]):
+        async with client.open() as index:
+            found = await index.fetch_url(server.url + PATH, on_progress=ignore_progress)
+        assert found.path.read_bytes() == BODY
+        found.path.write_bytes(content)
+    async with client.open() as index:
+        found = await index.fetch_url(server.url + PATH, on_progress=ignore_progress)
+    assert found.path.read_bytes() == BODY
+
+
+async def test_fetch_more_than_the_listed_size_is_refused(
+    server: Server, client: Client, file: IndexFile
+) -> None:
+    server.queued[PATH] += [Response(body=b"x" * (3 << 20))]
+    small = msgspec.structs.replace(file, size=1000)
+    async with client.open() as index:
+        with pytest.raises(PackageIndexError, match="sends more than 1,050,576 bytes"):
+            await index.fetch(small, lambda done, total: None)
+    assert leftovers(client) == []
