@@ -118,12 +118,19 @@ def prune_cache(
 
     Raises:
         LockError: the cache cannot be locked.
+        PoolError: something could not be removed; raised after the lines.
     """
     if not cache_dir.is_dir():
         yield "nothing to remove"
         return
-    removed = pool.prune_cache(cache_dir, choose, lambda runs: on_wait(_users(runs)))
-    yield from _removal_lines(removed, "removed")
+    result = pool.prune_cache(cache_dir, choose, lambda runs: on_wait(_users(runs)))
+    yield from _removal_lines(result.removed, "removed")
+    if result.left:
+        more = f" and {len(result.left) - 1} more" if len(result.left) > 1 else ""
+        raise pool.PoolError(
+            f"{pool.clean_line(str(result.left[0]))}{more}: cannot be removed",
+            hint="if it belongs to another user, remove it as that user",
+        )
 
 
 def preview_prune(

@@ -8,10 +8,9 @@ and cancellation included, leaves no process, no lock and no partial file.
 
 from __future__ import annotations
 
-import shutil
+import os
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -23,15 +22,18 @@ from pool.build.source import SourceTree, fetch_source
 from pool.common.errors import ProjectError
 from pool.common.files import copy_into
 from pool.common.model import Outcome, Phase, WaitFor
-from pool.events.types import BuildPhase, BuildWaiting
+from pool.common.text import clean_line
+from pool.events.types import BuildPhase, BuildWaiting, Note
 from pool.requirements.target import RequirementTarget
 from pool.sources import archive
 from pool.sources.identity import chosen_file
 from pool.sources.pyproject import read_project
+from pool.sources.tree_copy import copy_tree
 from pool.sources.wheels import reader as wheelfile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from pool.build.context import BuildContext
     from pool.build.interfaces import BuildService
@@ -89,7 +91,7 @@ async def run_build(
         if result is not None:
             return result
     async with _open_tree(source, job, build_dir, context, locks) as tree:
-        project = read_project(tree.path)
+        project = await context.in_thread(read_project, tree.path)
         if context.cache.wheels and source.fingerprint and cached_project is None:
             context.cache.wheels.store_project(source.fingerprint, project)
         return await builder(tree=tree, project=project).build()
@@ -150,9 +152,10 @@ async def _open_tree(
                 archive.unpack, source.path, build_dir.source, source.subdirectory
             )
         case "tree":
-            root = await context.in_thread(
-                _copy_tree, source.path, build_dir.source, context.own_folders
-            )
+            root = build_dir.source
+            skipped = await context.in_thread(copy_tree, source.path, root, context.own_folders)
+            if skipped:
+                context.bus.emit(Note(build=job.id, text=_skipped_text(skipped)))
         case _:
             root = source.path
     yield SourceTree(path=_subdirectory(root, source.subdirectory))
@@ -165,13 +168,8 @@ def _subdirectory(root: Path, subdirectory: str) -> Path:
     return tree
 
 
-def _copy_tree(tree: Path, into: Path, own_folders: Iterable[Path]) -> Path:
-    """Copy a source tree without the pool's own folders, which may lie inside it."""
-    excluded = {folder.resolve() for folder in own_folders}
-
-    def ignored(folder: str, names: list[str]) -> list[str]:
-        parent = Path(folder).resolve()
-        return [name for name in names if parent / name in excluded]
-
-    shutil.copytree(tree, into, symlinks=True, ignore=ignored)
-    return into
+def _skipped_text(skipped: Sequence[str]) -> str:
+    """Return the note about what is no part of a copied tree."""
+    more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    listed = ", ".join(clean_line(os.fsencode(name)) for name in skipped[:3])
+    return f"not copied, as pipes, sockets and devices are no sources: {listed}{more}"

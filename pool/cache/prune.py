@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CacheEntry",
+    "PruneResult",
     "list_entries",
     "list_live_runs",
     "prune_cache",
@@ -55,6 +56,14 @@ class CacheEntry:
     """Size of its files; a file that is hardlinked into several entries counts for the first."""
     last_used: float
     """Seconds since the epoch, as far as the times of its files show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneResult:
+    """The entries that are gone, and the paths that could not be removed."""
+
+    removed: list[CacheEntry]
+    left: list[Path]
 
 
 @contextmanager
@@ -212,8 +221,8 @@ def prune_cache(
     cache_dir: Path,
     select: Callable[[Sequence[CacheEntry]], Sequence[CacheEntry]],
     on_wait: Callable[[Sequence[str]], None],
-) -> list[CacheEntry]:
-    """Remove the selected entries as soon as no run uses the cache; return what was removed.
+) -> PruneResult:
+    """Remove the selected entries as soon as no run uses the cache.
 
     Args:
         cache_dir: the cache.
@@ -223,24 +232,35 @@ def prune_cache(
     Raises:
         LockError: the cache cannot be locked.
     """
+    result = PruneResult(removed=[], left=[])
     with _exclusive_cache_lock(cache_dir, on_wait):
-        hidden = list(_hide(select(list_entries(cache_dir))))
-    return [entry for entry, path in hidden if _remove(entry, path)]
+        hidden = list(_hide(select(list_entries(cache_dir)), result))
+    for entry, path in hidden:
+        if left := _remove(entry, path):
+            result.left.extend(left)
+        else:
+            result.removed.append(entry)
+    return result
 
 
-def _hide(entries: Iterable[CacheEntry]) -> Iterator[tuple[CacheEntry, Path]]:
+def _hide(entries: Iterable[CacheEntry], result: PruneResult) -> Iterator[tuple[CacheEntry, Path]]:
     """Rename entries, so that no run finds them; yield each with its new path."""
     for entry in entries:
         path = entry.path.with_name(f"{_REMOVED_PREFIX}{secrets.token_hex(8)}")
-        with suppress(OSError):  # The entry stays and is not reported as removed.
+        try:
             entry.path.rename(path)
-            yield entry, path
+        except FileNotFoundError:
+            continue  # Its run removed it.
+        except OSError:
+            result.left.append(entry.path)
+            continue
+        yield entry, path
 
 
-def _remove(entry: CacheEntry, path: Path) -> bool:
-    """Delete a hidden entry; return whether nothing of it is left."""
+def _remove(entry: CacheEntry, path: Path) -> list[Path]:
+    """Delete a hidden entry; return the paths that could not be removed."""
     left = remove_tree(path)
     if entry.kind == _BUILDS:
         with suppress(OSError):  # The run's folder, if that was its last build.
             path.parent.rmdir()
-    return not left
+    return left

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -29,6 +30,7 @@ __all__ = [
     "atomic_write",
     "copy_into",
     "expand_user",
+    "list_files",
     "move_into",
     "open_output",
     "open_regular",
@@ -157,59 +159,153 @@ def _copy(file: Path, final: Path) -> None:
         shutil.copyfile(file, temporary)
 
 
+def list_files(folder: Path) -> Iterator[Path]:
+    """Yield the regular files in a folder of any depth; links to folders are not followed.
+
+    A missing folder has no files. `Path.rglob` and `os.walk` recurse once a level in Python 3.11.
+    """
+    folders = [os.fspath(folder)]
+    while folders:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    yield Path(entry.path)
+
+
 def remove_tree(path: Path) -> list[Path]:
     """Remove a file, or a folder with its content; return the paths that could not be removed.
 
     A build may leave folders without write or search permission, such as Go's module cache with
-    mode 0555. Their owner gets the permission back where the removal needs it. Symbolic links are
-    removed, never followed. A missing path is no error.
+    mode 0555: their owner gets the permission back. Symbolic links are removed, never followed. A
+    missing path is no error. Folders that stay because of what stays in them are not returned.
+
+    Trees may be deeper than the longest path and than Python's recursion: the walk is a loop that
+    has one folder open, and returns to the folder above by ``..`` after comparing its identity.
     """
-    if not _is_folder(path):
-        with suppress(OSError):
+    removal = _Removal(path)
+    try:
+        if _is_folder(path):
+            removal.remove_content()
+            path.rmdir()
+        else:
             path.unlink()
-    elif not _rmtree(path):
-        _restore_folder_modes(path)
-        _rmtree(path)
-    return list(_walk(path))
+    except FileNotFoundError:
+        pass
+    except OSError:
+        removal.left = removal.left or [path]
+    return sorted(removal.left)
 
 
-def _rmtree(folder: Path) -> bool:
-    """Remove a folder; return whether all of it is gone."""
-    with suppress(RecursionError):  # Python 3.11 and 3.12 recurse once a level.
-        shutil.rmtree(folder, ignore_errors=True)
-    return not _is_folder(folder)
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _restore_folder_modes(folder: Path) -> None:
-    with suppress(OSError):
-        folder.chmod(stat.S_IRWXU)
-    with suppress(RecursionError):
-        # Names are looked up relative to an open folder, so that no link is followed.
-        for _, names, _, fd in os.fwalk(folder):
-            for name in names:
-                with suppress(OSError):
-                    if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-                        os.chmod(name, stat.S_IRWXU, dir_fd=fd)
+@dataclass(slots=True)
+class _Level:
+    """A folder between the root and the one that is open."""
+
+    name: str
+    identity: tuple[int, int]
+    """Device and inode, to notice that the folder was moved meanwhile."""
+    folders: list[str]
+    """Those in it that are still to be removed."""
 
 
-def _walk(path: Path) -> Iterator[Path]:
-    """Yield what exists of a path and below it; links are not followed."""
-    if _is_folder(path):
-        for folder, _, files in os.walk(path):
-            yield (here := path.joinpath(folder))
-            yield from (here / name for name in files)
-    elif _exists(path):
-        yield path
+class _Removal:
+    """The removal of one tree."""
+
+    def __init__(self, root: Path) -> None:
+        self.left: list[Path] = []
+        """Paths that could not be removed, without the folders that have them."""
+        self._root = root
+        self._levels: list[_Level] = []
+        self._fd: int | None = None
+        """The folder of the last level."""
+
+    def remove_content(self) -> None:
+        """Remove the content of the root.
+
+        Raises:
+            OSError: a folder was moved meanwhile.
+        """
+        try:
+            self._enter(os.fspath(self._root))
+            while self._levels:
+                if self._levels[-1].folders:
+                    self._enter(self._levels[-1].folders.pop())
+                else:
+                    self._leave()
+        finally:
+            self._switch_to(None)
+
+    def _switch_to(self, fd: int | None) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = fd
+
+    def _enter(self, name: str) -> None:
+        """Open a folder, remove its files, and add it to the levels with its folders."""
+        try:
+            fd = _open_own_folder(name, self._fd)
+        except OSError as problem:
+            self._note(name, problem)
+            return
+        self._switch_to(fd)
+        status = os.fstat(fd)
+        level = _Level(
+            name=name if self._levels else "", identity=(status.st_dev, status.st_ino), folders=[]
+        )
+        self._levels.append(level)
+        try:
+            with os.scandir(fd) as entries:
+                kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError as problem:
+            self._note("", problem)
+            return
+        level.folders.extend(name for name, is_folder in kinds if is_folder)
+        for file in (name for name, is_folder in kinds if not is_folder):
+            try:
+                os.unlink(file, dir_fd=fd)
+            except OSError as problem:
+                self._note(file, problem)
+
+    def _leave(self) -> None:
+        """Return to the folder above, and remove the one that was left."""
+        emptied = self._levels.pop()
+        if not self._levels:
+            return
+        above = os.open("..", _FOLDER_FLAGS, dir_fd=self._fd)
+        self._switch_to(above)
+        status = os.fstat(above)
+        if (status.st_dev, status.st_ino) != self._levels[-1].identity:
+            raise OSError(errno.ESTALE, "a folder was moved")
+        try:
+            os.rmdir(emptied.name, dir_fd=above)
+        except OSError as problem:
+            self._note(emptied.name, problem)
+
+    def _note(self, name: str, problem: OSError) -> None:
+        """Record a path that stays, unless the reason is what is in it."""
+        if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            self.left.append(self._root.joinpath(*(level.name for level in self._levels), name))
+
+
+def _open_own_folder(name: str, parent: int | None) -> int:
+    """Open a folder by its name in an open one, and give its owner all rights."""
+    try:
+        fd = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+    except PermissionError:
+        # This would follow a link, but the caller has seen a folder.
+        os.chmod(name, stat.S_IRWXU, dir_fd=parent)
+        fd = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+    if os.fstat(fd).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        with suppress(OSError):
+            os.fchmod(fd, stat.S_IRWXU)
+    return fd
 
 
 def _is_folder(path: Path) -> bool:
     with suppress(OSError):
         return stat.S_ISDIR(path.lstat().st_mode)
-    return False
-
-
-def _exists(path: Path) -> bool:
-    with suppress(OSError):
-        path.lstat()
-        return True
     return False

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from pool.common.errors import ArchiveError
-from pool.common.files import remove_tree
+from pool.common.files import open_regular, remove_tree
 from pool.sources.compression import TarStream
 from pool.sources.tar import read_tar
 from pool.sources.tree_writer import TreeWriter
@@ -85,7 +85,7 @@ def open_members(archive: Path) -> Iterator[tuple[Members, UnpackLimits]]:
         ArchiveError: the archive is damaged, also if that is found while the block reads it.
         OSError: the archive cannot be read.
     """
-    with _reraise_damage(archive), archive.open("rb") as file:
+    with _reraise_damage(archive), open_regular(archive) as file:
         limits = UnpackLimits(archive.name, archive.stat().st_size)
         if archive.name.lower().endswith(".zip") or is_zip(file):
             members = read_zip(file, limits)

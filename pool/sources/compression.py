@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
+    from typing import IO
 
     from pool.sources.unpack_limits import UnpackLimits
 
@@ -79,7 +79,7 @@ def _create_decompressor(start: bytes) -> _Decompressor | None:
 class TarStream:
     """The decompressed content of a file, read once from front to back; its size is checked."""
 
-    def __init__(self, file: BinaryIO, limits: UnpackLimits) -> None:
+    def __init__(self, file: IO[bytes], limits: UnpackLimits) -> None:
         self._file = file
         self._limits = limits
         self._packed = 0

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pool.common.cancellation import check_cancelled
 from pool.sources import git_state
 from pool.sources.wheels.reader import hash_file
 
@@ -86,7 +87,7 @@ def read_tree(tree: Path, ignore: Collection[Path] = ()) -> TreeContent | None:
     root = os.path.realpath(tree)
     walk = _TreeWalk(root, frozenset(map(os.path.realpath, ignore)))
     try:
-        walk.scan("")
+        walk.scan()
         parts = {name: kind + walk.hash_entry(name, kind) for name, kind in walk.kinds.items()}
         git_parts = [hashlib.sha256(part).digest() for part in git_state.read_state(Path(root))]
     except (_NoFingerprint, OSError, ValueError, struct.error):
@@ -146,13 +147,15 @@ class _TreeWalk:
     kinds: dict[str, bytes] = field(default_factory=dict)
     """Included entries by their path from the root: ``d`` folder, ``f`` file, ``l`` link."""
 
-    def scan(self, name: str) -> None:
-        """Collect the included entries below a folder."""
-        with os.scandir(f"{self.root}/{name}") as entries:
-            included = (entry for entry in entries if entry.name not in _EXCLUDED_NAMES)
-            folders = [inner for entry in included for inner in self._add_entry(entry, name)]
-        for inner in folders:
-            self.scan(inner)
+    def scan(self) -> None:
+        """Collect the included entries of the tree; a loop, since trees can be of any depth."""
+        folders = [""]
+        while folders:
+            check_cancelled()
+            name = folders.pop()
+            with os.scandir(f"{self.root}/{name}") as entries:
+                included = (entry for entry in entries if entry.name not in _EXCLUDED_NAMES)
+                folders += [inner for entry in included for inner in self._add_entry(entry, name)]
 
     def _add_entry(self, entry: os.DirEntry[str], parent: str) -> Iterator[str]:
         """Record one entry; yield its name if it is a folder to scan."""
@@ -216,4 +219,5 @@ def _hash_content(path: str) -> bytes:
 def _read_chunks(fd: int, size: int) -> Iterable[bytes]:
     """Yield the content of a file; for most files one read is enough."""
     while chunk := os.read(fd, min(size + 1, _CHUNK_BYTES)):
+        check_cancelled()
         yield chunk

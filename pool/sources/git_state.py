@@ -12,6 +12,7 @@ import struct
 import subprocess
 from typing import TYPE_CHECKING
 
+from pool.common.files import list_files, open_regular
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _find_git_dir(git: Path) -> Path:
 def _read_bytes(path: Path) -> bytes:
     """Return the content of a file; empty if there is none."""
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return b""
 
@@ -124,9 +126,8 @@ def _read_tags(common: Path, packed: list[bytes]) -> Iterator[bytes]:
     """Yield the tags with their objects, from loose and packed refs."""
     lines = (line.partition(b" ") for line in packed)
     tags = {name: target for target, _, name in lines if name.startswith(b"refs/tags/")}
-    for path in (common / "refs" / "tags").rglob("*"):
-        if path.is_file():
-            tags[bytes(path.relative_to(common))] = _read_bytes(path).strip()
+    for path in list_files(common / "refs" / "tags"):
+        tags[bytes(path.relative_to(common))] = _read_bytes(path).strip()
     yield from (name + b" " + target for name, target in sorted(tags.items()))
     # The reftable format: the list names tables, which are never changed.
     yield _read_bytes(common / "reftable" / "tables.list")

@@ -10,11 +10,14 @@ import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from pool.common.errors import ProjectError, os_error_text
+from pool.common.files import open_regular
 
-__all__ = ["LEGACY_BACKEND", "Project", "read_project"]
+__all__ = ["LEGACY_BACKEND", "Project", "read_project", "read_toml"]
 
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
 LEGACY_REQUIRES = ("setuptools>=40.8.0",)
+MAX_TOML_BYTES = 4 << 20
+"""A longer pyproject.toml is refused; the longest have some 100 kB."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +38,28 @@ def read_project(tree: Path) -> Project:
     """
     path = tree / "pyproject.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except FileNotFoundError:
         return _legacy_project(tree)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise ProjectError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:
         raise ProjectError(f"{path}: {os_error_text(problem)}") from problem
     return _parse_project(table, path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file of others.
+
+    Raises:
+        ValueError, RecursionError: it is not valid, or has more than `MAX_TOML_BYTES`.
+        OSError: it cannot be read, or is no regular file.
+    """
+    with open_regular(path) as file:
+        data = file.read(MAX_TOML_BYTES + 1)
+    if len(data) > MAX_TOML_BYTES:
+        raise ValueError(f"it has more than {MAX_TOML_BYTES:,} bytes")
+    return tomllib.loads(data.decode("utf-8"))
 
 
 def _legacy_project(tree: Path) -> Project:

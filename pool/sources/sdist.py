@@ -7,18 +7,18 @@ needed. No code of the project is run, and nothing is written.
 
 from __future__ import annotations
 
-import tomllib
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pool.sources.archive import is_named_after, open_members
 from pool.sources.archive_member import MemberKind
+from pool.sources.pyproject import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +109,7 @@ def read_static_tree_metadata(tree: Path) -> str | None:
         OSError: pyproject.toml exists but cannot be read.
     """
     try:
-        table = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
+        table = read_toml(tree / "pyproject.toml")
         lines = list(_metadata_lines(table))
     except (FileNotFoundError, _NotStaticError, *_INVALID_ERRORS):
         return None  # If it is invalid, the build reports why.
@@ -118,14 +118,11 @@ def read_static_tree_metadata(tree: Path) -> str | None:
 
 _INVALID_ERRORS = (
     # Values may have any type.
-    tomllib.TOMLDecodeError,
-    UnicodeDecodeError,
+    ValueError,
+    RecursionError,
     AttributeError,
     KeyError,
     TypeError,
-    InvalidRequirement,
-    InvalidSpecifier,
-    InvalidVersion,
 )
 
 

@@ -16,7 +16,7 @@ from pool.sources.archive_member import ArchiveMember, MemberKind, Reader
 from pool.sources.unpack_limits import MAX_ENTRIES, MAX_PATH_BYTES
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
     from pool.sources.archive_member import Members
     from pool.sources.unpack_limits import UnpackLimits
@@ -42,14 +42,14 @@ _KINDS = {
 }
 
 
-def is_zip(file: BinaryIO) -> bool:
+def is_zip(file: IO[bytes]) -> bool:
     """Return whether a file begins as zip files do; it is rewound."""
     start = file.read(4)
     file.seek(0)
     return start.startswith(_START_MAGIC)
 
 
-def read_zip(file: BinaryIO, limits: UnpackLimits) -> Members:
+def read_zip(file: IO[bytes], limits: UnpackLimits) -> Members:
     """Yield each member with its content, which must be read before the next member.
 
     Raises:
@@ -75,7 +75,7 @@ def read_zip(file: BinaryIO, limits: UnpackLimits) -> Members:
 class _BoundedFile(io.BufferedReader):
     """A file for `zipfile`, which reads the central directory in one piece."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         super().__init__(io.FileIO(file.fileno(), closefd=False))
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -173,9 +173,14 @@ _HINTS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
     (re.compile(r"No CMAKE_CXX_COMPILER could be found"), lambda _: hint_for_program("g++")),
     (re.compile(r"Program '?([\w.+-]+)'? not found"), hint_for_program),
     (re.compile(r"setuptools[-_]scm was unable to detect"), lambda _: _SCM),
+    (re.compile(r"ZIP does not support timestamps before 1980"), lambda _: _TOO_OLD),
     (re.compile(r"\bKilled\b|SIGKILL"), lambda _: _KILLED),
 )
 _SCM = "set SETUPTOOLS_SCM_PRETEND_VERSION to its version, or build it from its sdist"
+_TOO_OLD = (
+    "a file of the source, or SOURCE_DATE_EPOCH, is older than 1980: touch the files or change the "
+    "variable; --copy builds a copy with newer times"
+)
 _KILLED = "a process was killed; if memory was short, use fewer jobs at once (--jobs)"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import threading
@@ -56,6 +57,7 @@ class HookFailedError(BackendError):
 
 T = TypeVar("T")
 
+_WRITE_ERROR = re.compile(r"[Pp]ermission denied|[Rr]ead-only file ?system|not permitted")
 _DIAGNOSED_BYTES = 1 << 20
 """The last bytes of a log that are diagnosed after a failure."""
 GRACE_SECONDS = 2.0
@@ -312,7 +314,8 @@ class _HookExecution:
         elif code < 0:
             message = f"{hook} was killed by {_signal_name(-code)}"
         elif diagnosis is not None:
-            message, hint = f"{diagnosis.cause} ({hook}, exit code {code})", diagnosis.hint
+            message = f"{diagnosis.cause} ({hook}, exit code {code})"
+            hint = diagnosis.hint or _read_only_hint(self.call, diagnosis.cause)
         else:
             message = f"{hook} failed with exit code {code}"
         peak = running.process.peak if running.process else 0
@@ -321,6 +324,14 @@ class _HookExecution:
             hint=hint,
             ended=HookEnd(code=code, tail=tail, peak=peak, ended_by_us=running.ended),
         )
+
+
+def _read_only_hint(call: HookCall, cause: str) -> str:
+    """Return a hint if the hook could not write to the user's tree; else the empty string."""
+    is_copy = call.tree.is_relative_to(call.output.parent)
+    if is_copy or not _WRITE_ERROR.search(cause) or os.access(call.tree, os.W_OK):
+        return ""
+    return "the source tree is read-only: build a copy of it with --copy"
 
 
 def _create_caller(call: HookCall, runner: Callable[..., None]) -> BuildBackendHookCaller:

@@ -105,6 +105,15 @@ def test_a_dry_run_removes_nothing(full: Path, capsys: pytest.CaptureFixture[str
     assert downloads(full) == ["0", "1", "2"]
 
 
+def test_paths_that_could_not_be_removed_are_an_error(
+    full: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pool.cache.prune.remove_tree", lambda path: [path / "x", path / "y"])
+    code, lines, err = run(capsys, "prune", "--all")
+    assert (code, lines) == (2, ["nothing to remove"])
+    assert "x and 11 more: cannot be removed" in err[0]
+
+
 def test_all_goes(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines, _ = run(capsys, "prune", "--all")
     assert code == 0

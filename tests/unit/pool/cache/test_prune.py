@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -94,10 +95,25 @@ def test_a_link_into_an_environment_is_a_use(cache: Path, tmp_path: Path) -> Non
 
 
 def test_everything_goes_but_the_lock(cache: Path) -> None:
-    gone = prune_cache(cache, list, nobody)
+    gone = prune_cache(cache, list, nobody).removed
     assert {item.kind for item in gone} == set(FILES.values())
     assert files(cache) == {".lock"}
     assert not list((cache / "builds").iterdir())
+
+
+def test_prune_returns_paths_that_it_could_not_remove(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_for_gg(name: str, *, dir_fd: int | None = None) -> None:
+        if name == "gg":
+            raise PermissionError(errno.EPERM, "not permitted")
+        unlink(name, dir_fd=dir_fd)
+
+    unlink = os.unlink
+    monkeypatch.setattr(os, "unlink", fail_for_gg)
+    result = prune_cache(cache, list, nobody)
+    assert {item.kind for item in result.removed} == set(FILES.values()) - {"other"}
+    assert [path.name for path in result.left] == ["gg"]
 
 
 def test_entries_that_are_not_selected_stay_unchanged(cache: Path) -> None:
@@ -176,7 +192,7 @@ def test_no_run_can_begin_while_pruning_decides(cache: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return found
 
-    assert len(prune_cache(cache, choose, nobody)) == len(FILES)
+    assert len(prune_cache(cache, choose, nobody).removed) == len(FILES)
 
 
 def test_live_runs_are_those_with_locked_folders(cache: Path) -> None:

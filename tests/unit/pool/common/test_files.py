@@ -180,8 +180,52 @@ def test_remove_tree_returns_paths_it_could_not_remove(
     tree = tmp_path / "tree"
     (tree / "a").mkdir(parents=True)
     (tree / "a" / "x").touch()
-    monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
-    assert remove_tree(tree) == [tree, tree / "a", tree / "a" / "x"]
+    monkeypatch.setattr(os, "unlink", fail_with(errno.EPERM))
+    assert remove_tree(tree) == [tree / "a" / "x"]
+    monkeypatch.undo()
+    assert remove_tree(tree) == []
+
+
+def make_deep_tree(root: Path, depth: int) -> None:
+    """Make a tree that is deeper than any path: each folder by its name in the one above."""
+    root.mkdir()
+    fd = os.open(root, os.O_RDONLY)
+    for _ in range(depth):
+        for name in ("f", "g"):
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+        for name in ("folder", "other"):
+            os.mkdir(name, dir_fd=fd)
+        inner = os.open("folder", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+
+
+def test_remove_tree_removes_a_tree_that_is_deeper_than_any_path(tmp_path: Path) -> None:
+    make_deep_tree(tmp_path / "tree", 3000)
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    assert remove_tree(tmp_path / "tree") == []
+    assert names(tmp_path) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+def test_remove_tree_stops_at_a_folder_that_is_moved_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "tree" / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "x").touch()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "b").mkdir()
+    unlink = os.unlink
+
+    def move_first(name: str, *, dir_fd: int) -> None:
+        unlink(name, dir_fd=dir_fd)
+        inner.rename(tmp_path / "outside" / "moved")
+
+    monkeypatch.setattr(os, "unlink", move_first)
+    assert remove_tree(tmp_path / "tree") == [tmp_path / "tree"]
+    assert names(tmp_path / "outside") == ["b", "moved"]
 
 
 @pytest.fixture
@@ -230,4 +274,4 @@ def test_remove_tree_names_paths_protected_by_another_user(plain_user: Path) -> 
     (tree / "theirs" / "x").touch()
     os.seteuid(NOBODY)
     (tree / "mine").touch()
-    assert remove_tree(tree) == [tree, tree / "theirs", tree / "theirs" / "x"]
+    assert remove_tree(tree) == [tree / "theirs" / "x"]

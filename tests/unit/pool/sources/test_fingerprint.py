@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pool.common.files import remove_tree
 from pool.sources.fingerprint import TreeContent, fingerprint_file, fingerprint_tree, read_tree
 
 NAMES = st.sampled_from(["a", "b", "b.py", "sub", "x y", "ü", "build", "z.egg-info"])
@@ -400,3 +401,16 @@ def test_a_broken_index_leaves_no_fingerprint_or_counts_whole(repository: Path) 
     assert fingerprint_tree(repository) is None
     index.write_bytes(b"nonsense")
     assert fingerprint_tree(repository) is not None
+
+
+def test_tree_deeper_than_the_recursion_of_python_has_a_fingerprint(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        fd, above = os.open("d", os.O_RDONLY, dir_fd=fd), fd
+        os.close(above)
+    os.close(fd)
+    try:
+        assert fingerprint_tree(tmp_path)
+    finally:
+        assert remove_tree(tmp_path / "d") == []

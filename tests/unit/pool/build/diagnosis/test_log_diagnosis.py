@@ -84,6 +84,10 @@ def test_logs_of_real_failures_give_cause_and_hint(
         ("CMake Error: No CMAKE_CXX_COMPILER could be found.", "gcc-c++"),
         ("gcc: fatal error: Killed signal terminated program cc1plus", "--jobs"),
         (
+            f"{TRACEBACK}ValueError: ZIP does not support timestamps before 1980",
+            "SOURCE_DATE_EPOCH",
+        ),
+        (
             f"{TRACEBACK}ModuleNotFoundError: No module named 'distutils'",
             "add setuptools to",
         ),

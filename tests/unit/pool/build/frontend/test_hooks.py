@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -143,6 +144,24 @@ async def test_a_broken_hook_has_an_error_message(
 ) -> None:
     with pytest.raises(BackendError, match=message):
         await run(hooks, hook_call(make_backend_tree(tmp_path, DEFINE + body)))
+
+
+async def test_hook_that_cannot_write_to_a_read_only_tree_has_the_hint_to_copy_it(
+    hooks: HookRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = DEFINE + "raise PermissionError(13, 'Permission denied', 'build')"
+    output = tmp_path / "build" / "out"
+    output.mkdir(parents=True)
+    call = replace(hook_call(make_backend_tree(tmp_path, body)), output=output)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != call.tree)
+    with pytest.raises(BackendError) as caught:
+        await run(hooks, call)
+    assert "Permission denied: 'build'" in caught.value.message
+    assert "--copy" in caught.value.hint
+    monkeypatch.undo()
+    with pytest.raises(BackendError) as caught:
+        await run(hooks, call)
+    assert caught.value.hint == ""
 
 
 @pytest.mark.parametrize("value", ["None", "'setuptools'", "['a', 1]", "{'a': 'b'}"])
