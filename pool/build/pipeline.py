@@ -25,7 +25,7 @@ from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.text import clean_line
 from pool.events.types import BuildPhase, BuildWaiting, Note
 from pool.requirements.target import RequirementTarget
-from pool.sources import archive
+from pool.sources.archives import archive
 from pool.sources.identity import chosen_file
 from pool.sources.pyproject import read_project
 from pool.sources.tree_copy import copy_tree

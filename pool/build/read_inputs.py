@@ -23,6 +23,7 @@ from pool.build.frontend.job_flags import JOB_VARIABLES
 from pool.build.frontend.read_recording import read_dependency_file
 from pool.cache.build_inputs import BuildInputs, FileInput, InputKind, UnknownInputError
 from pool.cache.key import is_ignored_variable
+from pool.common.files import walk_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -255,7 +256,7 @@ class InputFinder:
 
     def _scan_tree(self) -> _TreeScan:
         scan = _TreeScan()
-        for folder, folders, names in os.walk(self.tree):
+        for folder, folders, names in walk_folders(str(self.tree)):
             folders[:] = [name for name in folders if name not in _EXCLUDED_FOLDERS]
             scan.folders.append(folder)
             scan.files.update(names)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from pool.common.files import walk_folders
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -174,6 +176,6 @@ def _digest_tree(path: str) -> str:
 
 
 def _walk_files(path: str) -> Iterator[str]:
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in walk_folders(path):
         folders[:] = sorted(set(folders) - _IGNORED_NAMES)
         yield from (os.path.join(folder, name) for name in sorted(names))

@@ -30,11 +30,11 @@ __all__ = [
     "atomic_write",
     "copy_into",
     "expand_user",
-    "list_files",
     "move_into",
     "open_output",
     "open_regular",
     "remove_tree",
+    "walk_folders",
 ]
 
 NEW_PREFIX = ".new-"
@@ -159,19 +159,23 @@ def _copy(file: Path, final: Path) -> None:
         shutil.copyfile(file, temporary)
 
 
-def list_files(folder: Path) -> Iterator[Path]:
-    """Yield the regular files in a folder of any depth; links to folders are not followed.
+def walk_folders(root: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each folder with the names of the folders and of the other entries in it.
 
-    A missing folder has no files. `Path.rglob` and `os.walk` recurse once a level in Python 3.11.
+    As `os.walk`: links are not followed, folders that cannot be read are left out, and names that
+    are removed from the first list are not entered. Unlike that of Python 3.11 it is a loop: trees
+    can be deeper than Python's recursion.
     """
-    folders = [os.fspath(folder)]
-    while folders:
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        folders, others = list[str](), list[str]()
+        with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.is_file():
-                    yield Path(entry.path)
+                is_folder = entry.is_dir(follow_symlinks=False)
+                (folders if is_folder else others).append(entry.name)
+        yield folder, folders, others
+        waiting += [f"{folder}/{name}" for name in reversed(folders)]
 
 
 def remove_tree(path: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pool.common.errors import InstallError
+from pool.common.files import walk_folders
 from pool.install.installed import scan_distributions
 from pool.install.staging import is_bytecode
 
@@ -90,7 +91,7 @@ class Ownership:
             )
         yield from recorded
         # Every file in the metadata folder belongs to it, recorded or not.
-        for folder, _, names in os.walk(dist.info_dir):
+        for folder, _, names in walk_folders(str(dist.info_dir)):
             for name in names:
                 if path := self._paths.normalize(os.path.join(folder, name)):
                     yield path

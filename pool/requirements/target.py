@@ -20,7 +20,7 @@ from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_url
-from pool.sources.archive import SUFFIXES
+from pool.sources.archives.archive import SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path

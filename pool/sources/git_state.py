@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pool.common.files import list_files, open_regular
+from pool.common.files import open_regular, walk_folders
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 __all__ = ["find_refused_repository", "read_state"]
 
@@ -126,8 +126,9 @@ def _read_tags(common: Path, packed: list[bytes]) -> Iterator[bytes]:
     """Yield the tags with their objects, from loose and packed refs."""
     lines = (line.partition(b" ") for line in packed)
     tags = {name: target for target, _, name in lines if name.startswith(b"refs/tags/")}
-    for path in list_files(common / "refs" / "tags"):
-        tags[bytes(path.relative_to(common))] = _read_bytes(path).strip()
+    for folder, _, names in walk_folders(str(common / "refs" / "tags")):
+        for path in (Path(folder, name) for name in names):
+            tags[bytes(path.relative_to(common))] = _read_bytes(path).strip()
     yield from (name + b" " + target for name, target in sorted(tags.items()))
     # The reftable format: the list names tables, which are never changed.
     yield _read_bytes(common / "reftable" / "tables.list")

@@ -16,8 +16,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pool.sources.archive import is_named_after, open_members
-from pool.sources.archive_member import MemberKind
+from pool.sources.archives.archive import is_named_after, open_members
+from pool.sources.archives.member import MemberKind
 from pool.sources.pyproject import read_toml
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
-    from pool.sources.archive_member import Reader
+    from pool.sources.archives.member import Reader
 
 __all__ = ["MAX_BYTES", "MAX_METADATA", "read_static_metadata", "read_static_tree_metadata"]
 

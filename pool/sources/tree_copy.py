@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pool.common.cancellation import check_cancelled
 from pool.common.errors import ProjectError, os_error_text
-from pool.sources.tree_writer import clamp_time
+from pool.sources.archives.tree_writer import clamp_time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -26,7 +26,7 @@ import msgspec
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
 from pool.common.files import atomic_write, open_regular
-from pool.sources.archive import SUFFIXES
+from pool.sources.archives.archive import SUFFIXES
 from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.system.locks.lock_file import LockFile

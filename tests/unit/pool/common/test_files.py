@@ -19,6 +19,7 @@ from pool.common.files import (
     move_into,
     open_output,
     remove_tree,
+    walk_folders,
 )
 
 NOBODY = 65534
@@ -193,9 +194,9 @@ def make_deep_tree(root: Path, depth: int) -> None:
     for _ in range(depth):
         for name in ("f", "g"):
             os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=fd))
-        for name in ("folder", "other"):
+        for name in ("d", "other"):
             os.mkdir(name, dir_fd=fd)
-        inner = os.open("folder", os.O_RDONLY, dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
         os.close(fd)
         fd = inner
     os.close(fd)
@@ -275,3 +276,22 @@ def test_remove_tree_names_paths_protected_by_another_user(plain_user: Path) -> 
     os.seteuid(NOBODY)
     (tree / "mine").touch()
     assert remove_tree(tree) == [tree / "theirs" / "x"]
+
+
+def test_walk_folders_yields_each_folder_once_and_follows_no_link(tmp_path: Path) -> None:
+    make_deep_tree(tmp_path / "deep", 1200)
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "b" / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch()
+    found = {}
+    for folder, folders, others in walk_folders(str(tmp_path)):
+        if "deep" in folders:
+            folders.remove("deep")
+        found[folder] = (sorted(folders), sorted(others))
+    assert found == {
+        str(tmp_path): (["b"], ["file"]),
+        f"{tmp_path}/b": (["c"], ["link"]),
+        f"{tmp_path}/b/c": ([], []),
+    }
+    assert sum(1 for _ in walk_folders(str(tmp_path / "deep"))) > 1000
+    assert remove_tree(tmp_path / "deep") == []

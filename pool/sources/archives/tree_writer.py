@@ -18,15 +18,15 @@ import os
 from posixpath import dirname, normpath
 from typing import TYPE_CHECKING, assert_never
 
-from pool.sources.archive_member import MemberKind
-from pool.sources.unpack_limits import MAX_DEPTH, MAX_PATH_BYTES
+from pool.sources.archives.limits import MAX_DEPTH, MAX_PATH_BYTES
+from pool.sources.archives.member import MemberKind
 
 if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-    from pool.sources.archive_member import ArchiveMember, Reader
-    from pool.sources.unpack_limits import UnpackLimits
+    from pool.sources.archives.limits import UnpackLimits
+    from pool.sources.archives.member import ArchiveMember, Reader
 
 __all__ = ["TreeWriter", "clamp_time"]
 

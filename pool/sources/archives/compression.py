@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
 
-    from pool.sources.unpack_limits import UnpackLimits
+    from pool.sources.archives.limits import UnpackLimits
 
 __all__ = ["TarStream"]
 

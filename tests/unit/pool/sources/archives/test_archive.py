@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pool.common.errors import ArchiveError
-from pool.sources import unpack_limits
-from pool.sources.archive import SUFFIXES, unpack
+from pool.sources.archives import limits
+from pool.sources.archives.archive import SUFFIXES, unpack
 from tests.support.makers import make_sdist, write_tar
 
 
@@ -223,8 +223,8 @@ def test_a_flipped_bit_is_noticed_by_the_checksum(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
 def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack_limits, "FREE_BYTES", 1 << 20)
-    monkeypatch.setattr(unpack_limits, "MAX_RATIO", 100)
+    monkeypatch.setattr(limits, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "MAX_RATIO", 100)
     sdist = make_sdist(tmp_path, "bomb", files={"zeros": "0" * (8 << 20)}, suffix=suffix)
     assert "unpacks to more than is allowed" in refusal(sdist, tmp_path)
 
@@ -232,8 +232,8 @@ def test_a_bomb_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.Monk
 def test_a_bomb_behind_the_end_of_the_tar_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpack_limits, "FREE_BYTES", 1 << 20)
-    monkeypatch.setattr(unpack_limits, "MAX_RATIO", 1)
+    monkeypatch.setattr(limits, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "MAX_RATIO", 1)
     sdist = make_sdist(tmp_path, "bomb")
     sdist.write_bytes(gzip.compress(gzip.decompress(sdist.read_bytes()) + bytes(4 << 20)))
     assert "unpacks to more than is allowed" in refusal(sdist, tmp_path)

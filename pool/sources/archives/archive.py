@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 
 from pool.common.errors import ArchiveError
 from pool.common.files import open_regular, remove_tree
-from pool.sources.compression import TarStream
-from pool.sources.tar import read_tar
-from pool.sources.tree_writer import TreeWriter
-from pool.sources.unpack_limits import UnpackLimits
-from pool.sources.zip import is_zip, read_zip
+from pool.sources.archives.compression import TarStream
+from pool.sources.archives.limits import UnpackLimits
+from pool.sources.archives.tar import read_tar
+from pool.sources.archives.tree_writer import TreeWriter
+from pool.sources.archives.zip import is_zip, read_zip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pool.sources.archive_member import Members
+    from pool.sources.archives.member import Members
 
 __all__ = ["SUFFIXES", "is_named_after", "open_members", "unpack"]
 

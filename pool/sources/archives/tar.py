@@ -15,14 +15,14 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pool.sources.archive_member import ArchiveMember, MemberKind, Reader
-from pool.sources.unpack_limits import MAX_HEADER_BYTES
+from pool.sources.archives.limits import MAX_HEADER_BYTES
+from pool.sources.archives.member import ArchiveMember, MemberKind, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pool.sources.archive_member import Members
-    from pool.sources.compression import TarStream
+    from pool.sources.archives.compression import TarStream
+    from pool.sources.archives.member import Members
 
 __all__ = ["read_tar"]
 

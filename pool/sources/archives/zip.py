@@ -12,14 +12,14 @@ import zipfile
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pool.sources.archive_member import ArchiveMember, MemberKind, Reader
-from pool.sources.unpack_limits import MAX_ENTRIES, MAX_PATH_BYTES
+from pool.sources.archives.limits import MAX_ENTRIES, MAX_PATH_BYTES
+from pool.sources.archives.member import ArchiveMember, MemberKind, Reader
 
 if TYPE_CHECKING:
     from typing import IO
 
-    from pool.sources.archive_member import Members
-    from pool.sources.unpack_limits import UnpackLimits
+    from pool.sources.archives.limits import UnpackLimits
+    from pool.sources.archives.member import Members
 
 __all__ = ["is_zip", "read_zip"]
 
