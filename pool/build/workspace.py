@@ -9,6 +9,7 @@ Later runs remove the folders of killed runs.
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,14 +21,17 @@ from pool.common.files import remove_tree
 from pool.system.locks.run_folder import RunFolderLock, abandoned_folders
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pool.common.model import BuildId, RunId
 
-__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "sweep_workspaces"]
+__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "find_full_folders", "sweep_workspaces"]
 
 _KEEP_MARKER = ".kept"
 """A file in the folder of a failed build; its time is the end of the build."""
+_FULL_BYTES = 64 << 10
+"""A file system with less free space is called full: the rest can be smaller than a block."""
 KEEP_SECONDS = 7 * 24 * 3600.0
 """How long the folders of failed builds are kept."""
 
@@ -59,8 +63,8 @@ class BuildDir:
         return self.root / "reads"
 
     def make(self) -> None:
-        """Create the folder, and the empty one for the wheel."""
-        self.wheels.mkdir(parents=True)
+        """Create the folder, and the empty one for the wheel, unless they exist."""
+        self.wheels.mkdir(parents=True, exist_ok=True)
 
     def discard(self) -> None:
         """Remove the folder and its contents."""
@@ -110,6 +114,21 @@ def _remove_if_empty(folder: Path) -> None:
     except OSError as problem:
         if problem.errno not in (errno.ENOTEMPTY, errno.ENOENT, errno.EEXIST):
             raise
+
+
+def find_full_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return those of the folders that have no space left, each once."""
+    return [folder for folder in dict.fromkeys(folders) if _is_full(folder)]
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return False
+    # Some file systems have no fixed number of inodes.
+    has_no_inodes = status.f_files > 0 and status.f_favail == 0
+    return has_no_inodes or status.f_bavail * status.f_frsize < _FULL_BYTES
 
 
 def check_out_dir(out_dir: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 
 __all__ = [
+    "FULL_HINT",
     "ArchiveError",
     "BackendError",
     "BuildEnvironmentError",
@@ -205,6 +206,13 @@ class SystemTroubleError(PoolError):
     reference = "system"
 
 
+FULL_HINT = (
+    "free some space, or choose other folders with"
+    " --out-dir, TMPDIR, XDG_CACHE_HOME and XDG_STATE_HOME"
+)
+"""The hint for a full disk."""
+
+
 def os_error_text(error: OSError, *, path: bool = False) -> str:
     """Return the reason of an error as messages show it, in lower case: ``permission denied``.
 
@@ -213,7 +221,9 @@ def os_error_text(error: OSError, *, path: bool = False) -> str:
         path: append the file that the error names, if it names one.
     """
     text = (error.strerror or str(error)).lower()
-    return f"{text}: {error.filename}" if path and error.filename else text
+    # Of a rename or a copy, the second file is the one that was to be written.
+    name = error.filename2 or error.filename
+    return f"{text}: {name}" if path and name else text
 
 
 def system_error(error: OSError) -> SystemTroubleError:
@@ -221,8 +231,6 @@ def system_error(error: OSError) -> SystemTroubleError:
     text = os_error_text(error, path=True)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return SystemTroubleError(text)
-    full = SystemTroubleError(
-        text, hint="free some space, or choose other folders with --out-dir and XDG_CACHE_HOME"
-    )
+    full = SystemTroubleError(text, hint=FULL_HINT)
     full.reference = "disk-full"
     return full

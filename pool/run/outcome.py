@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import traceback
 from dataclasses import dataclass
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pool.common.errors import BackendError, PoolError, SkippedError, system_error
+from pool.common.errors import FULL_HINT, BackendError, PoolError, SkippedError, system_error
 from pool.common.model import Outcome
 from pool.common.redaction import redact_urls
 from pool.common.text import clean_line
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from pool.build.job import BuildJob, BuildResult
     from pool.events.types import BuildFinished
 
@@ -27,6 +31,7 @@ __all__ = [
     "failure_from",
     "skip_reason",
     "succeeded",
+    "with_full_folders",
     "with_retry",
 ]
 
@@ -71,6 +76,18 @@ def failure_from(problem: BaseException, job: BuildJob) -> Failure:
             return failure_from(system_error(problem), job)
         case _:
             return _internal_failure(problem)
+
+
+def with_full_folders(failure: Failure, folders: Sequence[Path]) -> Failure:
+    """Add which folders have no space left: a build's own output rarely says it."""
+    if failure.outcome is not Outcome.FAILED or not folders:
+        return failure
+    names = ", ".join(map(str, folders))
+    return dataclasses.replace(
+        failure,
+        message=f"no space left in {names}: {failure.message}",
+        hint=failure.hint or FULL_HINT,
+    )
 
 
 def _build_command(job: BuildJob) -> str:

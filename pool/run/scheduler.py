@@ -8,13 +8,16 @@ to one event loop.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from pool.build.job import infer_identity, source_label
 from pool.build.pipeline import run_build
+from pool.build.workspace import find_full_folders
 from pool.common.aio import in_thread
 from pool.common.errors import RequirementError, SkippedError, os_error_text
 from pool.common.files import append_private
@@ -30,7 +33,6 @@ from pool.system.process_limits import is_shortage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from pool.build.context import BuildContext
     from pool.build.job import BuildJob, BuildRequest, BuildResult, RetryAttempt
@@ -186,6 +188,7 @@ class Scheduler:
             raise
         except Exception as problem:  # noqa: BLE001 - every exception is the outcome of this build
             failure = outcome.failure_from(problem, job)
+            failure = outcome.with_full_folders(failure, await self._full_folders(job))
             self._finish(job, self._failure(job, failure, slot))
             self._fail_result(job, f": {failure.message}")
         finally:
@@ -213,6 +216,14 @@ class Scheduler:
                 await self._context.in_thread(build_dir.discard)
         build_dir.make()
         return await run_build(job, slot, build_dir, self._context, self)
+
+    async def _full_folders(self, job: BuildJob) -> list[Path]:
+        """Return the folders of a failed build that have no space left."""
+        temporary = self._settings.environ.get("TMPDIR") or tempfile.gettempdir()
+        folders = [self._workspace.root, job.log.parent, Path(temporary)]
+        if self._settings.out_dir is not None:
+            folders.append(self._settings.out_dir)
+        return await self._context.in_thread(find_full_folders, folders)
 
     def _fail_result(self, job: BuildJob, reason: str = "") -> None:
         """Fail the dependents of a successful build whose wheel could not be unpacked."""

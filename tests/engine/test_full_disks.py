@@ -1,0 +1,107 @@
+"""Full file systems during a run: what needs them fails by their name, the rest is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import pool
+from tests.support.makers import make_tree
+from tests.support.pool_runs import make_settings, run_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILLS = """
+import os
+real = build_wheel
+
+def build_wheel(*arguments):
+    with open(os.path.join(FULL, "fill"), "wb", 0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                pass
+    print("output " * 10_000)
+    return real(*arguments)
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small file system")
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine refuses to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def _run(
+    small: Path, tmp_path: Path, **places: Path
+) -> tuple[dict[str, pool.BuildState], pool.RunState]:
+    """Build a tree that fills the small file system, then one that does not."""
+    fills = make_tree(tmp_path, "fills", backend=f"FULL = {str(small)!r}\n" + FILLS)
+    good = make_tree(tmp_path, "good")
+    changed: dict[str, Any] = dict(places)
+    settings = dataclasses.replace(make_settings(tmp_path, builds=1), **changed)
+    code, state = await run_pool(settings, fills, good)
+    assert code in (0, 1)
+    return {build.name: build for build in state.builds.values()}, state
+
+
+async def test_full_cache_is_named_by_the_builds_that_need_it(small: Path, tmp_path: Path) -> None:
+    builds, _ = await _run(small, tmp_path, cache_dir=small / "cache")
+    for build in builds.values():
+        assert build.outcome is pool.Outcome.FAILED
+        assert build.message.startswith(f"no space left in {small}/cache")
+        assert "XDG_CACHE_HOME" in build.hint
+
+
+async def test_full_folder_of_wheels_is_named(small: Path, tmp_path: Path) -> None:
+    builds, _ = await _run(small, tmp_path, out_dir=small)
+    assert {build.outcome for build in builds.values()} == {pool.Outcome.FAILED}
+    assert all(f"no space left in {small}" in build.message for build in builds.values())
+
+
+async def test_full_folder_of_logs_leaves_a_journal_that_can_be_read(
+    small: Path, tmp_path: Path
+) -> None:
+    journal = small / "run.jsonl"
+    builds, state = await _run(small, tmp_path, journal=journal)
+    assert builds["good"].outcome is pool.Outcome.BUILT
+    assert builds["fills"].outcome is pool.Outcome.FAILED
+    assert builds["fills"].message.startswith(f"no space left in {small}/run.logs")
+    assert state.warning == f"the log is incomplete: {small}: no space left on device"
+    with pool.JournalReader(journal) as reader:
+        assert len(list(reader.read())) >= 3
+
+
+async def test_cache_removed_in_the_middle_fails_only_builds_that_need_it(tmp_path: Path) -> None:
+    removes = f"""
+import shutil
+real = build_wheel
+def build_wheel(*arguments):
+    shutil.rmtree({str(tmp_path / "cache")!r})
+    return real(*arguments)
+"""
+    trees = [make_tree(tmp_path, "removes", backend=removes), make_tree(tmp_path, "good")]
+    code, state = await run_pool(make_settings(tmp_path, builds=1), *trees)
+    removed, good = state.builds.values()
+    assert code == 1
+    assert removed.outcome is pool.Outcome.FAILED
+    assert good.outcome is pool.Outcome.BUILT
+    with pool.JournalReader(tmp_path / "run.jsonl") as reader:
+        assert list(reader.read())[-1].seq == state.seq
