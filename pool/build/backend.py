@@ -87,7 +87,9 @@ class Backend:
     async def _run_hook(self, env: BuildEnvironment, hook: Hook) -> str | Sequence[str]:
         """Run one hook with a job of its own."""
         on_wait = partial(self._emit_phase, Phase.AWAIT_JOB)
-        reservation = self.context.jobs.reserve(self.job, env, self.build_dir, on_wait=on_wait)
+        reservation = self.context.jobs.reserve(
+            self.job, env, self.build_dir, self.tree.path, on_wait=on_wait
+        )
         async with reservation as environ:
             self._emit_phase(_PHASES[hook])
             return await self._run_monitored(self._hook_call(env, hook, environ))

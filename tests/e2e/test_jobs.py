@@ -22,6 +22,8 @@ from tests.support.compilers import (
 from tests.support.terminal import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.compilers import Compilers
     from tests.support.sandbox import Sandbox
 
@@ -102,15 +104,66 @@ def test_tokens_of_a_killed_build_come_back(sandbox: Sandbox, compilers: Compile
     assert running_by_starts(compilers, killed) > 2.4, "three at once again"
 
 
-@needs_make
-def test_a_make_with_its_own_number_is_marked(sandbox: Sandbox, compilers: Compilers) -> None:
-    tree = native_tree(sandbox, "own", "make", files=4)
+def replace_make(tree: Path, command: str) -> None:
+    """Let the setup.py of a native tree start make in another way."""
     setup = (tree / "setup.py").read_text()
-    (tree / "setup.py").write_text(setup.replace("['make',", "['make', '-j4',"))
+    assert "['make'," in setup
+    (tree / "setup.py").write_text(setup.replace("['make',", command))
+
+
+@needs_make
+@pytest.mark.parametrize("command", ["['make', '-j4',", "['make', '--jobs', '4',"])
+def test_a_make_with_its_own_number_is_held_and_marked(
+    sandbox: Sandbox, compilers: Compilers, command: str
+) -> None:
+    tree = native_tree(sandbox, "own", "make", files=6)
+    replace_make(tree, command)
     done = sandbox.run("build", tree, "--jobs", "2", **compiler_environ(compilers))
     assert done.code == 0, done.err
+    assert compilers.peak() == 2
     (build,) = done.state.builds.values()
     assert any("-j of its own" in remark for remark in build.notes)
+
+
+@needs_make
+def test_a_make_called_by_its_path_builds(sandbox: Sandbox, compilers: Compilers) -> None:
+    """make before 4.4 stops at a FIFO in MAKEFLAGS; it gets one job instead."""
+    tree = native_tree(sandbox, "path", "make", files=3)
+    replace_make(tree, f"[{shutil.which('make')!r},")
+    done = sandbox.run("build", tree, "--jobs", "2", **compiler_environ(compilers))
+    assert done.code == 0, done.err
+    assert 1 <= compilers.peak() <= 2
+
+
+@needs_cmake
+@pytest.mark.parametrize("generator", ["Unix Makefiles", "Ninja"])
+def test_a_cmake_tree_names_no_shim_and_shares_jobs_again(
+    sandbox: Sandbox, compilers: Compilers, generator: str
+) -> None:
+    if generator == "Ninja" and not shutil.which("ninja"):
+        pytest.skip("there is no ninja here")
+    tree = native_tree(sandbox, "c", "cmake", files=6)
+    setup = (tree / "setup.py").read_text()
+    (tree / "setup.py").write_text(setup.replace("Unix Makefiles", generator))
+    environ = compiler_environ(compilers) | {"CMAKE_GENERATOR": generator}
+    cache = tree / "native dir" / "build" / "CMakeCache.txt"
+    shims = os.fsencode(sandbox.root / "cache" / "wheelpool" / "shims")
+    for number in range(2):
+        for source in (tree / "native dir").glob("*.c"):
+            source.write_text(f"int other{number};\n")
+        done = sandbox.run("build", tree, "--jobs", "3", **environ)
+        assert done.code == 0, done.err
+        assert cache.is_file()
+        files = [path for path in tree.rglob("*") if path.is_file()]
+        assert [path for path in files if shims in path.read_bytes()] == []
+        peak = compilers.peak()
+        assert peak == 3
+        shutil.rmtree(sandbox.root / "cache" / "wheelpool" / "shims")
+    shutil.rmtree(sandbox.root / "cache")
+    built = subprocess.run(
+        ["cmake", "--build", cache.parent], env={**sandbox.environ, **environ}, check=False
+    )
+    assert built.returncode == 0
 
 
 @needs_make

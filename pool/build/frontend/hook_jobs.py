@@ -9,6 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from pool.build.frontend.cmake_trees import name_programs, name_shims
 from pool.build.frontend.job_flags import job_flags, user_job_limits
 from pool.common.aio import in_thread
 from pool.events.types import Note
@@ -16,6 +17,7 @@ from pool.events.types import Note
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.tool_shims import ToolShims
@@ -71,6 +73,7 @@ class HookJobs:
         job: BuildJob,
         env: BuildEnvironment,
         build_dir: BuildDir,
+        tree: Path,
         *,
         on_wait: Callable[[], None],
     ) -> AsyncIterator[dict[str, str]]:
@@ -80,6 +83,7 @@ class HookJobs:
             job: the build of the hook.
             env: the build environment in which it runs.
             build_dir: the folder for its FIFO.
+            tree: its source; no path of a shim is left in it.
             on_wait: called if no job is free at once.
         """
         tools = await in_thread(self._executor, self._shims.find_tools, env)
@@ -88,13 +92,31 @@ class HookJobs:
         most = min([sys.maxsize, *limits])
         # A lease cannot grow and shrink as tokens do: it is a fair share, rounded up.
         share = -(-cap // max(1, self._running_builds())) if tools.needs_lease else 1
-        async with self._jobserver.reserve(
-            job.key, build_dir.root, max_jobs=most, lease=share - 1, on_wait=on_wait
-        ) as granted:
+        async with (
+            self._jobserver.reserve(
+                job.key, build_dir.root, max_jobs=most, lease=share - 1, on_wait=on_wait
+            ) as granted,
+            self._shims_in_tree(tree, tools.programs()),
+        ):
             yield job_flags(
                 tools.environ(env.environ(self._environ), granted.fixed),
                 fifo=granted.fifo,
                 max_jobs=min(cap, most),
                 lease=granted.fixed if tools.needs_lease else None,
-                called_by_path=tools.ninja is not None and tools.ninja.parent == env.bin,
+                called_by_path=tools.leased_ninja
+                and tools.ninja is not None
+                and tools.ninja.parent == env.bin,
+                hides_fifo=tools.hides_fifo,
             )
+
+    @asynccontextmanager
+    async def _shims_in_tree(self, tree: Path, shims: Mapping[str, str]) -> AsyncIterator[None]:
+        """Let the cmake builds in a tree use shims for the length of a block, and not after it."""
+        if not shims:
+            yield
+            return
+        await in_thread(self._executor, name_shims, tree, shims)
+        try:
+            yield
+        finally:
+            await in_thread(self._executor, name_programs, tree, self._shims.folder)

@@ -4,8 +4,9 @@ Deliberately pure. A tool either speaks the jobserver protocol of GNU make or ge
 
 ==============================  =============================================================
 make, gmake >= 4.4              reads the FIFO by itself
-make, gmake < 4.4               through a shim first on PATH (`pool.build.frontend.tool_shims`)
-ninja >= 1.13                   by itself; also when cmake or meson calls it
+make, gmake < 4.4               through a shim first on PATH (`pool.build.frontend.tool_shims`);
+                                by its path: one job
+ninja >= 1.13                   by itself; a shim leaves out a ``-jN``, which would disable it
 cargo, rustc                    by themselves; cargo reads CARGO_MAKEFLAGS first
 gcc -flto                       by itself; before gcc 13 through the make shim
 ninja < 1.13                    no jobserver: a lease of k jobs, ``-jk`` by a shim
@@ -117,6 +118,7 @@ def job_flags(
     max_jobs: int,
     lease: int | None,
     called_by_path: bool = False,
+    hides_fifo: bool = False,
 ) -> dict[str, str]:
     """Return an environment with the jobserver's variables and without those that disable it.
 
@@ -126,9 +128,12 @@ def job_flags(
         max_jobs: the most jobs that it may ever have at once.
         lease: jobs for tools without the jobserver protocol; None if the build has none.
         called_by_path: whether cmake may call such a tool by its path.
+        hides_fifo: whether a make may be called that stops at a FIFO. It ignores words that follow
+            ``--`` and define no variable; ninja and gcc look for the jobserver in all words.
     """
     inherited = {name: value for name, value in environ.items() if name not in JOB_VARIABLES}
     flags = f"-j{max_jobs} --jobserver-auth=fifo:{fifo}"
+    make_flags = f"-- --jobserver-auth=fifo:{fifo}" if hides_fifo else flags
     names = [
         name for name in JOB_VARIABLES if called_by_path or name != "CMAKE_BUILD_PARALLEL_LEVEL"
     ]
@@ -136,7 +141,7 @@ def job_flags(
     return {
         **inherited,
         **counts,
-        "MAKEFLAGS": _merge_makeflags(environ.get("MAKEFLAGS", ""), flags),
+        "MAKEFLAGS": _merge_makeflags(environ.get("MAKEFLAGS", ""), make_flags),
         "CARGO_MAKEFLAGS": flags,
         "WHEELPOOL_JOBSERVER": str(fifo),
     }
@@ -150,4 +155,6 @@ def _merge_makeflags(makeflags: str, jobserver: str) -> str:
     """
     flags, dashes, variables = f"{makeflags} ".partition(" -- ")
     flags = _JOB_OPTIONS.sub("", flags).rstrip()
+    if jobserver.startswith("-- "):
+        dashes = " " if dashes else ""
     return f"{flags} {jobserver}{dashes}{variables}".rstrip()

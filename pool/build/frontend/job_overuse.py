@@ -24,12 +24,13 @@ lto1 changes its name to one of two more, by its task.
 """
 
 _MESSAGES = (
+    (b"is held to the jobs of this build", "a tool was given a -j of its own"),
     (b"jobserver unavailable", "make found no jobserver and continues with one job"),
     (b"resetting jobserver mode", "a make was given a -j of its own"),
     (b"disabling jobserver mode", "a make was given a -j of its own"),
     (b"also configured with an external jobserver", "cargo was given a -j, and ignores it"),
 )
-"""Messages of GNU make and cargo, and the note for each."""
+"""Messages of shims, GNU make and cargo, and the note for each."""
 _NINJAS = frozenset(("ninja", "ninja-build", "samu"))
 """Programs that use a given ``-j`` without a message; make prints one."""
 _JOBS_OPTION = re.compile(r"\s-j\s*(\d+)(?=\s|$)")

@@ -1,10 +1,17 @@
-"""Shims for make and ninja versions that cannot read a jobserver's FIFO; first on a hook's PATH.
+"""Shims for make and ninja, first on a hook's PATH: they keep the tools to the jobs of the build.
 
 make before 4.4 takes a jobserver only as two open descriptors, which Python does not pass on to
 child processes; its shim opens the FIFO as descriptors and then executes the real make. ninja
-before 1.13 has no jobserver; its shim passes the number of leased jobs. CMake stores the paths of
-programs in its build trees, so a shim must have the same path in every run: it is in the cache, by
-the program that it wraps. Outside of a run, a shim only executes that program.
+before 1.13 has no jobserver; its shim passes the number of leased jobs. A ``-jN`` of the caller
+would disable the jobserver: shims leave it out, and say so in the log; ``-j1`` stays, as a build
+may depend on it.
+
+A make before 4.4 that is called by its path stops at a FIFO in MAKEFLAGS. If there is one, the FIFO
+stands behind ``--``, where only other tools look for it, and such a make runs one job.
+
+CMake stores the paths of programs in its build trees, so a shim must have the same path in every
+run: it is in the cache, by the program that it wraps. Outside of a run, a shim only executes that
+program. `pool.build.frontend.cmake_trees` removes its path from a user's tree after the build.
 """
 
 from __future__ import annotations
@@ -31,11 +38,11 @@ from pool.common.files import atomic_write
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pool.build.frontend.build_env import BuildEnvironment
 
-__all__ = ["ToolShims", "Tools", "query_version"]
+__all__ = ["ToolShims", "Tools", "query_version", "wrapped_program"]
 
 MAKE_FIFO_VERSION = (4, 4)
 """The first version of make that opens a FIFO."""
@@ -43,42 +50,77 @@ _MAKE_AUTH_VERSION = (4, 2)
 _VERSION = re.compile(r"\b(\d+)\.(\d+)")
 _VERSION_TIMEOUT = 10.0
 
+_STANDARD_FOLDERS = ("/usr/bin", "/usr/local/bin", "/bin")
+"""Where programs look for make without PATH."""
+
+_HOLD = """\
+    # Leave out a -jN above the jobs of this build; the number may be a word of its own.
+    held= number_follows=
+    for word; do
+        shift
+        if [ -n "$number_follows" ]; then
+            number_follows=
+            case "$word" in
+            [0-9]*) word="-j$word" ;;
+            *) held=-j ;;
+            esac
+        fi
+        case "$word" in
+        -j | --jobs) number_follows=yes; continue ;;
+        -j[0-9]* | --jobs=[0-9]*) number=${word##*[!0-9]} ;;
+        *) set -- "$@" "$word"; continue ;;
+        esac
+        if [ "$number" != 0 ] && [ "$number" -le "$most" ] 2>/dev/null; then
+            set -- "$@" "-j$number"
+        else
+            held="-j$number"
+        fi
+    done
+    [ -z "$number_follows" ] || held=-j
+    [ -z "$held" ] || echo "wheelpool: PROGRAM $held is held to the jobs of this build" >&2
+"""
 _MAKE_SHIM = """\
 #!/bin/sh
-# {program} {version} reads a jobserver from two descriptors only: these are 8 and 9.
+# PROGRAM VERSION reads a jobserver from AUTH.
 # gcc before 13 knows no FIFO: with -flto=auto it empties MAKEFLAGS and runs make with a job for
 # each processor, so this adds the jobserver to that call.
-case "${{MAKEFLAGS-}}:$# $*" in
+case "${MAKEFLAGS-}:$# $*" in
 ":4 -f "*/cc*".mk -j"*" all")
-    if [ -p "${{WHEELPOOL_JOBSERVER-}}" ]; then
+    if [ -p "${WHEELPOOL_JOBSERVER-}" ]; then
         MAKEFLAGS=" --jobserver-auth=fifo:$WHEELPOOL_JOBSERVER"
         set -- -f "$2" all
     fi
     ;;
 esac
-case "${{MAKEFLAGS-}}" in
-*"--jobserver-auth=fifo:${{WHEELPOOL_JOBSERVER-none}}"*) ours=yes ;;
-*"{option}=8,9"*) ours=yes ;;
+case "${MAKEFLAGS-}" in
+*"--jobserver-auth=fifo:${WHEELPOOL_JOBSERVER-none}"*) ours=yes ;;
+*"OPTION=8,9"*) ours=yes ;;
 *) ours= ;;
 esac
-if [ -n "$ours" ] && [ -p "${{WHEELPOOL_JOBSERVER-}}" ]; then
-    exec 8<>"$WHEELPOOL_JOBSERVER" 9<>"$WHEELPOOL_JOBSERVER"
-    before=${{MAKEFLAGS%%--jobserver-*}}
-    after=${{MAKEFLAGS##*--jobserver-}}
+if [ -n "$ours" ] && [ -p "${WHEELPOOL_JOBSERVER-}" ]; then
+    most=1
+HOLD    OPEN
+    before=${MAKEFLAGS%%--jobserver-*}
+    after=${MAKEFLAGS##*--jobserver-}
     case "$after" in
-    *" "*) after=" ${{after#* }}" ;;
+    *" "*) after=" ${after#* }" ;;
     *) after= ;;
     esac
-    MAKEFLAGS="$before{option}=8,9$after"
+    case "$before" in
+    *" -- ") before="${before% -- } "; after="${after:+ --}$after" ;;
+    esac
+    MAKEFLAGS="${before}OPTION=AUTH$after"
     export MAKEFLAGS
 fi
-exec {quoted} "$@"
+exec QUOTED "$@"
 """
+_OPEN_DESCRIPTORS = 'exec 8<>"$WHEELPOOL_JOBSERVER" 9<>"$WHEELPOOL_JOBSERVER"'
 _NINJA_SHIM = """\
 #!/bin/sh
-# This ninja has no jobserver support: pass the number of leased jobs.
-if [ -n "${WHEELPOOL_LEASE-}" ]; then
-    exec "$WHEELPOOL_NINJA" "-j$WHEELPOOL_LEASE" "$@"
+# A ninja without jobserver support gets the number of leased jobs.
+if [ -n "${WHEELPOOL_NINJA-}" ]; then
+    most=${WHEELPOOL_LEASE:-1}
+HOLD    exec "$WHEELPOOL_NINJA" ${WHEELPOOL_LEASE:+"-j$WHEELPOOL_LEASE"} "$@"
 fi
 exec QUOTED "$@"
 """
@@ -93,15 +135,26 @@ class Tools:
     needs_lease: bool = False
     """Whether it may use a tool without the jobserver protocol."""
     ninja: Path | None = None
-    """The ninja that needs a lease."""
+    """The ninja that it would call."""
+    leased_ninja: bool = False
+    """Whether that ninja needs a lease."""
+    hides_fifo: bool = False
+    """Whether it may call a make by its path that stops at a FIFO."""
 
     def environ(self, environ: Mapping[str, str], lease: int) -> dict[str, str]:
         """Return an environment with the shims on PATH and ``lease`` jobs for ninja."""
         path = os.pathsep.join([*map(str, self.shim_dirs), environ.get("PATH", os.defpath)])
         variables = {**environ, "PATH": path}
         if self.ninja is not None:
-            variables |= {"WHEELPOOL_NINJA": str(self.ninja), "WHEELPOOL_LEASE": str(lease)}
+            variables["WHEELPOOL_NINJA"] = str(self.ninja)
+            if self.needs_lease:
+                variables["WHEELPOOL_LEASE"] = str(lease)
         return variables
+
+    def programs(self) -> dict[str, str]:
+        """Return the shims by the paths of the programs that they wrap."""
+        shims = [shim for folder in self.shim_dirs for shim in folder.iterdir()]
+        return {wrapped: str(shim) for shim in shims if (wrapped := wrapped_program(shim))}
 
 
 class ToolShims:
@@ -110,11 +163,19 @@ class ToolShims:
     Args:
         environ: the user's environment, with PATH.
         folder: the folder for shims; there are none if its path cannot be on PATH.
+        standard_folders: where programs look for make without PATH.
     """
 
-    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        folder: Path,
+        standard_folders: Sequence[str] = _STANDARD_FOLDERS,
+    ) -> None:
+        self._standard_folders = standard_folders
         self._environ = environ
-        self._folder = folder
+        self.folder = folder
+        """The folder of all shims."""
         self._versions: dict[Path, tuple[int, int] | None] = {}
         self._make_folders: tuple[tuple[str, Path], ...] | None = None
 
@@ -123,8 +184,8 @@ class ToolShims:
         if self._make_folders is None:
             self._make_folders = tuple(self._make_shims())
         versions = dict(_installed_versions(env))
-        any_ninja = self._find_ninja(env) if uses_ninja(versions, self._environ) else None
-        ninja = any_ninja if any_ninja and self._needs_lease(any_ninja, env, versions) else None
+        ninja = self._find_ninja(env) if uses_ninja(versions, self._environ) else None
+        leased_ninja = ninja is not None and self._needs_lease(ninja, env, versions)
         # A make of the build requirements comes before the user's on PATH, so it gets no shim.
         folders = tuple(
             folder for name, folder in self._make_folders if not (env.bin / name).exists()
@@ -132,31 +193,49 @@ class ToolShims:
         if ninja is not None and (shim := self._write_ninja_shim(ninja)) is not None:
             folders = (*folders, shim)
         leased = (
-            ninja is not None
-            or (any_ninja is not None and uses_max_jobs(versions))
+            leased_ninja
+            or (ninja is not None and uses_max_jobs(versions))
             or uses_numpy_distutils(versions, env.interpreter.version)
         )
-        return Tools(shim_dirs=folders, needs_lease=leased, ninja=ninja)
+        return Tools(
+            shim_dirs=folders,
+            needs_lease=leased,
+            ninja=ninja,
+            leased_ninja=leased_ninja,
+            hides_fifo=self._has_old_make() and not (env.bin / "make").exists(),
+        )
+
+    def _has_old_make(self) -> bool:
+        """Tell whether a make of this machine stops at a FIFO in MAKEFLAGS."""
+        return any(
+            version is not None and version < MAKE_FIFO_VERSION
+            for version in map(self._version_of, self._list_makes())
+        )
+
+    def _list_makes(self) -> Iterator[Path]:
+        """Yield the makes that a build may call, by name or by a path."""
+        named = self._environ.get("MAKE", "")
+        names = ("make", "gmake", *([named] if Path(named).is_absolute() else []))
+        yield from filter(None, map(self._find_program, ("make", "gmake")))
+        paths = {Path(folder, name) for folder in self._standard_folders for name in names}
+        yield from sorted(path for path in paths if path.exists())
 
     def _make_shims(self) -> Iterator[tuple[str, Path]]:
         """Yield the names and folders of shims for make and gmake, if they need them."""
+        any_old = self._has_old_make()
         for name in ("make", "gmake"):
             program = self._find_program(name)
             version = self._version_of(program) if program else None
-            if program is not None and version is not None and version < MAKE_FIFO_VERSION:
-                option = "auth" if version >= _MAKE_AUTH_VERSION else "fds"
-                script = _MAKE_SHIM.format(
-                    program=name,
-                    version=".".join(map(str, version)),
-                    option=f"--jobserver-{option}",
-                    quoted=shlex.quote(str(program)),
-                )
-                if (folder := self._write_shim(name, script)) is not None:
-                    yield name, folder
+            if program is None or version is None or not any_old:
+                continue
+            script = _make_shim(name, program, version)
+            if (folder := self._write_shim(name, script)) is not None:
+                yield name, folder
 
     def _write_ninja_shim(self, program: Path) -> Path | None:
-        found = self._find_program("ninja") or program
-        return self._write_shim("ninja", _NINJA_SHIM.replace("QUOTED", shlex.quote(str(found))))
+        found = shlex.quote(str(self._find_program("ninja") or program))
+        script = _NINJA_SHIM.replace("HOLD", _HOLD.replace("PROGRAM", "ninja"))
+        return self._write_shim("ninja", script.replace("QUOTED", found))
 
     def _find_ninja(self, env: BuildEnvironment) -> Path | None:
         """Return the ninja that a build would find; None if there is none."""
@@ -175,9 +254,7 @@ class ToolShims:
     def _find_program(self, name: str) -> Path | None:
         """Return the real program: searches PATH without the shims."""
         folders = self._environ.get("PATH", os.defpath).split(os.pathsep)
-        searched = [
-            path for path in folders if path and not Path(path).is_relative_to(self._folder)
-        ]
+        searched = [path for path in folders if path and not Path(path).is_relative_to(self.folder)]
         found = shutil.which(name, path=os.pathsep.join(searched))
         return Path(found).absolute() if found else None
 
@@ -189,13 +266,40 @@ class ToolShims:
 
     def _write_shim(self, name: str, script: str) -> Path | None:
         """Write a shim into a folder of its own; return the folder."""
-        folder = self._folder / hashlib.sha256(os.fsencode(script)).hexdigest()[:16]
+        folder = self.folder / hashlib.sha256(os.fsencode(script)).hexdigest()[:16]
         shim = folder / name
         if os.pathsep in str(folder):
             return None
         if not shim.exists():
             atomic_write(shim, os.fsencode(script), mode=0o755)
         return folder
+
+
+def _make_shim(name: str, program: Path, version: tuple[int, int]) -> str:
+    reads_fifo = version >= MAKE_FIFO_VERSION
+    values = {
+        "HOLD": _HOLD,
+        "OPEN": ":" if reads_fifo else _OPEN_DESCRIPTORS,
+        "OPTION": f"--jobserver-{'auth' if version >= _MAKE_AUTH_VERSION else 'fds'}",
+        "AUTH": "fifo:$WHEELPOOL_JOBSERVER" if reads_fifo else "8,9",
+        "PROGRAM": name,
+        "VERSION": ".".join(map(str, version)),
+        "QUOTED": shlex.quote(str(program)),
+    }
+    script = _MAKE_SHIM
+    for word, value in values.items():
+        script = script.replace(word, value)
+    return script
+
+
+def wrapped_program(shim: Path) -> str | None:
+    """Return the path of the program that a shim executes; None if it is no shim."""
+    try:
+        last = shim.read_bytes().rstrip().rpartition(b"\n")[2]
+        words = shlex.split(os.fsdecode(last))
+    except (OSError, ValueError):
+        return None
+    return words[1] if len(words) == 3 and words[0] == "exec" else None
 
 
 def query_version(program: Path, environ: Mapping[str, str]) -> tuple[int, int] | None:

@@ -38,6 +38,19 @@ def test_makeflags_of_the_user_are_preserved_without_job_options(users: str, our
     assert "MAX_JOBS" not in environ
 
 
+@pytest.mark.parametrize(
+    ("users", "ours"),
+    [
+        ("", " -- --jobserver-auth=fifo:/cache/b1/jobs"),
+        ("k -j8 -- V=1 W=2", "k -- --jobserver-auth=fifo:/cache/b1/jobs V=1 W=2"),
+    ],
+)
+def test_hidden_fifo_follows_the_flags(users: str, ours: str) -> None:
+    environ = job_flags({"MAKEFLAGS": users}, fifo=FIFO, max_jobs=4, lease=None, hides_fifo=True)
+    assert environ["MAKEFLAGS"] == ours
+    assert find_auth(ours) == f"fifo:{FIFO}"
+
+
 def test_the_first_word_of_makeflags_is_never_one_of_our_flags() -> None:
     environ = job_flags({}, fifo=FIFO, max_jobs=4, lease=None)
     assert environ["MAKEFLAGS"].startswith(" ")
