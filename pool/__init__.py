@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pool.common.files import expand_user, open_output
     from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
+    from pool.common.record import MutableRecord, Record
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
     from pool.common.units import parse_size
@@ -92,6 +93,7 @@ __all__ = [
     "JournalError",
     "JournalReader",
     "LimitName",
+    "MutableRecord",
     "Outcome",
     "OutputError",
     "Pause",
@@ -101,6 +103,7 @@ __all__ = [
     "PoolError",
     "PoolSettings",
     "ProcessSample",
+    "Record",
     "Request",
     "RequirementSpec",
     "RequirementsFile",
@@ -198,6 +201,7 @@ _EXPORTS = {
         "ProcessSample",
         "WaitFor",
     ),
+    "pool.common.record": ("MutableRecord", "Record"),
     "pool.common.redaction": ("redact_args", "redact_urls"),
     "pool.common.text": ("clean_line", "replace_controls"),
     "pool.common.units": ("parse_size",),

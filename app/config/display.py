@@ -6,9 +6,10 @@ whether there is a terminal at all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,7 @@ _WITHOUT_TITLE = ("dumb", "unknown", "linux", "cons", "vt", "ansi", "eterm")
 """Prefixes of the names of terminals without a title; some would print the escape sequence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplayOptions:
+class DisplayOptions(Record, frozen=True, kw_only=True):
     """How to display a run."""
 
     no_ui: bool

@@ -7,11 +7,11 @@ targets are parsed in `pool`; this module only decides which ones, and in which 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import pool
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,7 @@ _MOST_NAMES = 5
 """How many requirements one message names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedRequest:
+class ParsedRequest(Record, frozen=True, kw_only=True):
     """A request, and the index options of its requirements files."""
 
     request: pool.Request

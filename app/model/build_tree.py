@@ -7,8 +7,9 @@ build only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -21,8 +22,7 @@ BRANCHES_TO_ASCII = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-
 """Replaces box-drawing characters for terminals that show ASCII only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeRow:
+class TreeRow(Record, frozen=True, kw_only=True):
     """One line of the tree."""
 
     build: pool.BuildId

@@ -6,10 +6,10 @@ groups together are always the whole list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from app.model.sorting import Section
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -21,8 +21,7 @@ SHOWN_FAILURES = 3
 _UNFINISHED = (Section.RUNNING, Section.WAITING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Record, frozen=True, kw_only=True):
     """One row that stands for several."""
 
     section: Section
@@ -31,8 +30,7 @@ class Group:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayoutOptions:
+class LayoutOptions(Record, frozen=True, kw_only=True):
     """The options of a layout."""
 
     expanded: Collection[Section] = ()
@@ -42,8 +40,7 @@ class LayoutOptions:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
+class _Rows(Record, frozen=True, kw_only=True):
     """A slice of the sorted list."""
 
     start: int

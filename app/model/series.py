@@ -7,8 +7,11 @@ they are.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import field
+
+from pool import MutableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +34,7 @@ _POINTS = 8192
 """The maximum number of points of a series: two hours of memory, sampled once a second."""
 
 
-@dataclass(slots=True)
-class Series:
+class Series(MutableRecord):
     """A value over time; each value holds from its time to the time of the next one."""
 
     times: list[float] = field(default_factory=list)

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pool
 from app.model.series import Series
-from pool import LimitName, Outcome, Phase, Status, WaitFor, events
+from pool import LimitName, MutableRecord, Outcome, Phase, Record, Status, WaitFor, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,8 +41,7 @@ SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
 ``install``, which belong to the run and to no build."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Record, frozen=True, kw_only=True):
     """The lock, build or file that a span waits for or works on, as in events."""
 
     waiting_for: WaitFor | None = None
@@ -60,8 +58,7 @@ class Cause:
 _NO_CAUSE = Cause()
 
 
-@dataclass(slots=True, kw_only=True)
-class Span:
+class Span(MutableRecord, kw_only=True):
     """A length of time in which a build did one thing; only `Timeline` changes it."""
 
     build: pool.BuildId | None
@@ -90,8 +87,7 @@ class Span:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landmark:
+class Landmark(Record, frozen=True, kw_only=True):
     """A failure or a changed limit: a moment to jump to."""
 
     t: float

@@ -8,10 +8,11 @@ succeed get one line, builds that fail their whole log.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import singledispatchmethod
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 import pool
 from app.format import format_count, format_duration, format_size

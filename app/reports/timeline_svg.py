@@ -6,14 +6,13 @@ page's style sheet has the colours, by class; names and tooltips explain the bar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.format import format_clock, format_duration, format_size
 from app.reports.markup import element
 from app.text.rows import build_title
 from app.text.spans import SPAN_NAMES, landmark_text, span_detail
-from pool import Phase, WaitFor
+from pool import Phase, Record, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,14 +64,12 @@ _TICKS = (
 _MOST_TICKS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Record, frozen=True):
     label: str
     spans: Sequence[Span]
 
 
-@dataclass(frozen=True, slots=True)
-class _Graph:
+class _Graph(Record, frozen=True):
     name: str
     measure: Measure
     cap: Measure
@@ -82,8 +79,7 @@ class _Graph:
     notes: tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
+class _Scale(Record, frozen=True):
     """The scale of the time axis."""
 
     length: float

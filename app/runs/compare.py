@@ -2,22 +2,22 @@
 
 Pure. Builds are matched by name, and by order if several have one name; the attempts of one build
 count together. Small differences are ignored: a build never takes the same time twice. Field names
-of the dataclasses are the keys of ``wheelpool diff --json``.
+of the records are the keys of ``wheelpool diff --json``.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, get_args
 
+from msgspec import field
 from packaging.utils import canonicalize_name
 
 from app.format import format_count, format_duration, format_size
 from app.model.outcomes import requested_builds
 from app.text.rows import build_title, status_word
-from pool import LimitName, Outcome, WaitFor
+from pool import LimitName, Outcome, Record, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +49,7 @@ _NO_TIME = 0.05
 _RANKS: dict[ChangeKind, int] = {kind: rank for rank, kind in enumerate(get_args(ChangeKind))}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
+class Threshold(Record, frozen=True, kw_only=True):
     """The smallest difference that is reported; both the share and the amount must be reached."""
 
     share: float = 0.2
@@ -67,8 +66,7 @@ class Threshold:
         return after - before >= max(self.bytes, self.share * before)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Side(Record, frozen=True, kw_only=True):
     """One of the two runs."""
 
     header: pool.events.Header
@@ -77,8 +75,7 @@ class Side:
     timeline: Timeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildFacts:
+class BuildFacts(Record, frozen=True, kw_only=True):
     """The values of a build that are compared, over all of its attempts."""
 
     build: pool.BuildId
@@ -101,8 +98,7 @@ class BuildFacts:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Record, frozen=True, kw_only=True):
     """One difference."""
 
     kind: ChangeKind
@@ -111,8 +107,7 @@ class Change:
     """Seconds or bytes; it sorts changes of one kind, the largest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(Record, frozen=True, kw_only=True):
     """A build in both runs, or in one of them."""
 
     name: str
@@ -128,8 +123,7 @@ class Pair:
         return facts.title if facts is not None else self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Record, frozen=True, kw_only=True):
     """The totals of a run."""
 
     wall: float
@@ -147,8 +141,7 @@ class Totals:
     finished: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Record, frozen=True, kw_only=True):
     """The differences of run B from run A."""
 
     pairs: tuple[Pair, ...]

@@ -6,7 +6,6 @@ on demand, only their ends, cleaned and with credentials redacted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import pool
 from app.format import format_count
 from app.model.outcomes import requested_builds
 from app.model.timeline import Timeline
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,7 @@ _NAMED = 3
 """The number of missing logs that are named."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(Record, frozen=True, kw_only=True):
     """One run, from its first event to its last."""
 
     header: events.Header

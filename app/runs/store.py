@@ -7,15 +7,16 @@ broken journal is no error; it is listed as broken.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import psutil
+from msgspec import field
 
 import pool
 from app.format import format_duration
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,8 +40,7 @@ _NAMED = 3
 """The number of targets that the listing names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedRun:
+class SavedRun(Record, frozen=True, kw_only=True):
     """One run in the listing."""
 
     id: str

@@ -8,13 +8,16 @@ Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
+
+from msgspec import field
+from msgspec.structs import replace
 
 import pool
 from app.model.memory_history import MemoryHistory
 from app.model.timeline import Timeline
+from pool import MutableRecord
 
 if TYPE_CHECKING:
     from pool import events
@@ -27,8 +30,7 @@ _MAX_SNAPSHOTS = 32
 """With more of them, every second one is dropped and the interval doubles."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(MutableRecord, kw_only=True):
     """The state of a run after its first ``count`` events."""
 
     count: int = 0

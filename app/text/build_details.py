@@ -6,13 +6,12 @@ lines add durations, memory, dependencies, attempts and the wheel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.format import format_count, format_duration, format_size
 from app.text.rows import build_title, describe
 from app.text.wait_reasons import wait_reason
-from pool import Status
+from pool import Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Fact", "build_facts", "format_command", "list_attempts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Record, frozen=True):
     """One detail of a build."""
 
     label: str

@@ -6,12 +6,11 @@ the budget, or 100 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.format import format_size
 from app.text.limits import memory_use
-from pool import LimitName
+from pool import LimitName, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +25,7 @@ GAUGE_SECONDS = 180.0
 """The length of time that a graph shows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
+class Gauge(Record, frozen=True, kw_only=True):
     """One graph."""
 
     name: str

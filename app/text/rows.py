@@ -7,13 +7,14 @@ either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from app.format import format_clock, format_count, format_duration, format_size
 from app.model.status import kind_of, slowdown
 from app.text.holder import format_holder
-from pool import BuildState, LimitName, Outcome, Phase, RunState, Status, WaitFor
+from pool import BuildState, LimitName, Outcome, Phase, Record, RunState, Status, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,8 +59,7 @@ _WAIT_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RowText:
+class RowText(Record, frozen=True):
     """The status of a build in words."""
 
     kind: BuildKind
@@ -69,8 +69,7 @@ class RowText:
     """The rest of the sentence; may be empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record, frozen=True):
     """The cells of one build in the table; equal rows look the same."""
 
     kind: BuildKind

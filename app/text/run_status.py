@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from app.format import format_clock, format_count
 from app.text.holder import format_holder
+from pool import Record
 
 if TYPE_CHECKING:
     import pool
@@ -36,8 +36,7 @@ __all__ = [
 ChangeKind = Literal["installed", "upgraded", "downgraded", "reinstalled", "removed"]
 
 
-@dataclass(frozen=True, slots=True)
-class StatusMessage:
+class StatusMessage(Record, frozen=True):
     """The status to show now."""
 
     kind: Literal["working", "waiting", "done", "failed"]

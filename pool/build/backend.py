@@ -7,7 +7,6 @@ that runs the hook again. Deliberately without the environment: it is passed to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from pool.build.frontend.hooks import HookCall, HookFailedError
 from pool.build.frontend.rerun import rerun_command
 from pool.common.errors import BackendError
 from pool.common.model import Phase
+from pool.common.record import Record
 from pool.events.types import BuildPhase
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ _PHASES: dict[Hook, Phase] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class Backend(Record, frozen=True, kw_only=True):
     """The backend that ``[build-system]`` of one source tree names."""
 
     job: BuildJob

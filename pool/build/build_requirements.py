@@ -7,7 +7,6 @@ however many builds require it. No build slot is held meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from pool.build.job import BuildRequest
 from pool.cache.unpacked_wheels import unpack
 from pool.common.aio import in_thread
 from pool.common.once_map import OnceMap
+from pool.common.record import Record
 from pool.events.types import InstallFinished, InstallStarted, Note
 from pool.requirements.request import parse_requirement
 from pool.resolve.manifest import DirectDist, Manifest
@@ -173,8 +173,7 @@ class BuildRequirements:
         return unpacked
 
 
-@dataclass(frozen=True, slots=True)
-class _WheelMetadata:
+class _WheelMetadata(Record, frozen=True):
     """The metadata source of one build: reads wheels, as the build needs the whole wheel anyway."""
 
     requirements: BuildRequirements

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -26,6 +25,7 @@ from pool.cache.wheel_cache import CachedWheel, DamagedWheel
 from pool.common.errors import ArchiveError, BackendError, ProjectError, os_error_text
 from pool.common.files import copy_into, move_into, open_regular
 from pool.common.model import Outcome, Phase, WaitFor
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
 from pool.resolve.resolver import filter_applicable
@@ -55,8 +55,7 @@ __all__ = ["WheelBuilder"]
 _MAX_METADATA = 16 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PreparedEnv:
+class _PreparedEnv(Record, frozen=True, kw_only=True):
     """A build environment that has all build requirements."""
 
     env: BuildEnvironment
@@ -66,8 +65,7 @@ class _PreparedEnv:
     """The requirements of get_requires_for_build_* that are not static ones."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelBuilder:
+class WheelBuilder(Record, frozen=True, kw_only=True):
     """Builds one tree; the slot is held except where a method waits."""
 
     job: BuildJob

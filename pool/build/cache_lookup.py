@@ -7,13 +7,13 @@ commit is identified by its digest.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pool.build.read_inputs import InputFinder
 from pool.cache.build_inputs import UnknownInputError
 from pool.cache.key import CacheKey
 from pool.common.errors import os_error_text
+from pool.common.record import Record
 from pool.sources import fingerprint
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CacheLookup"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheLookup:
+class CacheLookup(Record, frozen=True, kw_only=True):
     """The cache key of one build, and the state of its source before the build."""
 
     cache: WheelCache

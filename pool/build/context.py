@@ -6,10 +6,10 @@ to each call, because the scheduler needs the context and builds need the schedu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pool.common.aio import in_thread
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,8 +42,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchContext:
+class FetchContext(Record, frozen=True, kw_only=True):
     """For `pool.build.source`: fetches sources."""
 
     bus: EventBus
@@ -53,8 +52,7 @@ class FetchContext:
     git: Git
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookContext:
+class HookContext(Record, frozen=True, kw_only=True):
     """For `pool.build.backend`: runs hooks."""
 
     bus: EventBus
@@ -63,8 +61,7 @@ class HookContext:
     monitor: BuildMonitor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheContext:
+class CacheContext(Record, frozen=True, kw_only=True):
     """For the cache of built wheels, and for the locks on trees and on cache entries."""
 
     wheels: WheelCache | None
@@ -74,8 +71,7 @@ class CacheContext:
     """Locks on lock files: of cached wheels, and of environments."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvContext:
+class EnvContext(Record, frozen=True, kw_only=True):
     """For build environments."""
 
     interpreter: Interpreter
@@ -83,8 +79,7 @@ class EnvContext:
     shared: SharedEnv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildContext:
+class BuildContext(Record, frozen=True, kw_only=True):
     """The parts of one run that each of its builds uses."""
 
     settings: RunSettings

@@ -6,9 +6,9 @@ Deliberately without behaviour: scheduling is `pool.run.scheduler`'s, the decisi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from msgspec import field
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion
 
 from pool.common.errors import ProjectError
 from pool.common.model import BuildKey, Outcome
+from pool.common.record import MutableRecord, Record
 from pool.common.redaction import redact_settings
 from pool.common.text import clean_line
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
@@ -57,8 +58,7 @@ Purpose: TypeAlias = Literal["wheel", "editable", "metadata"]
 """The product of a build; ``metadata`` only runs prepare_metadata_for_build_wheel if it can."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildResult:
+class BuildResult(Record, frozen=True, kw_only=True):
     """The result of a successful build."""
 
     name: str
@@ -84,8 +84,7 @@ class BuildResult:
         return isinstance(dir_info, dict) and bool(dir_info.get("editable"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
+class BuildRequest(Record, frozen=True, kw_only=True):
     """A build before it is registered; a `BuildJob` adds the id."""
 
     source: SourceSpec
@@ -108,8 +107,7 @@ class BuildRequest:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAttempt:
+class RetryAttempt(Record, frozen=True, kw_only=True):
     """An automatic retry of a build, as `pool.run.retry` decided it."""
 
     jobs: int
@@ -124,8 +122,7 @@ class RetryAttempt:
     """The error reference with which the previous attempt ended."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class BuildJob:
+class BuildJob(MutableRecord, kw_only=True, eq=False):
     """One registered build. Only the scheduler changes it."""
 
     id: BuildId

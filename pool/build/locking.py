@@ -6,10 +6,10 @@ Deliberately without the locks themselves: those are `pool.system.locks`.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.model import WaitFor
+from pool.common.record import Record
 from pool.events.types import BuildWaiting, LockAcquired, LockReleased, LockWaiting
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildLocks", "LockTarget"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockTarget:
+class LockTarget(Record, frozen=True, kw_only=True):
     """A path, and the queue in which it is locked."""
 
     locks: LockQueue
@@ -35,8 +34,7 @@ class LockTarget:
     """The name in events and messages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildLocks:
+class BuildLocks(Record, frozen=True, kw_only=True):
     """Acquires locks for one build."""
 
     job: BuildJob

@@ -9,13 +9,13 @@ if a log cannot be read or a sample fails, a note says so once, and the builds g
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.build.frontend.job_overuse import JobOveruseDetector
 from pool.build.frontend.log_tail import LogTail
 from pool.common.aio import in_thread
 from pool.common.errors import os_error_text
+from pool.common.record import MutableRecord
 from pool.events.process_delta import diff
 from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
 from pool.system.memory import read_pressure
@@ -36,8 +36,7 @@ _TICK_SECONDS = 0.2
 _TICKS_PER_SAMPLE = 5
 
 
-@dataclass(slots=True, kw_only=True)
-class _MonitoredBuild:
+class _MonitoredBuild(MutableRecord, kw_only=True):
     """A build that has started at least one hook."""
 
     tail: LogTail

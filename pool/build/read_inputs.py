@@ -16,14 +16,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from pool.build.frontend.job_flags import JOB_VARIABLES
 from pool.build.frontend.read_recording import read_dependency_file
 from pool.cache.build_inputs import BuildInputs, FileInput, InputKind, UnknownInputError
 from pool.cache.key import is_ignored_variable
 from pool.common.files import walk_folders
+from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -109,8 +111,7 @@ _HOOK_PROTOCOL = re.compile(r".*/tmp\w{8}/(?:in|out)put\.json|.*/pyproject_hooks
 _EXCLUDED_FOLDERS = frozenset((".git", ".hg", ".svn", ".tox", ".nox", "node_modules"))
 
 
-@dataclass(slots=True)
-class _TreeScan:
+class _TreeScan(MutableRecord):
     """The names of files and the content of build files in a tree."""
 
     names: set[str] = field(default_factory=set)
@@ -123,8 +124,7 @@ class _TreeScan:
     dependencies: list[Dependency] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFinder:
+class InputFinder(Record, frozen=True, kw_only=True):
     """Finds the inputs of one build; all methods block on files."""
 
     tree: Path

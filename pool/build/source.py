@@ -6,14 +6,15 @@ No build slot is held meanwhile. A download or a clone holds a slot of the downl
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from msgspec.structs import replace
 from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
 
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, TargetError
 from pool.common.model import Phase, WaitFor
+from pool.common.record import Record
 from pool.events.types import BuildPhase, BuildWaiting
 from pool.requirements.target import (
     GitTarget,
@@ -41,8 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "SourceTree", "fetch_source"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Record, frozen=True, kw_only=True):
     """A fetched source that is not opened yet."""
 
     kind: Literal["tree", "checkout", "archive", "wheel"]
@@ -57,8 +57,7 @@ class Source:
     """The file that was chosen on an index; None for a direct source."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTree:
+class SourceTree(Record, frozen=True, kw_only=True):
     """An opened source tree; no other build uses it at the same time."""
 
     path: Path

@@ -12,12 +12,12 @@ import errno
 import os
 import tempfile
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import OutputError, os_error_text
 from pool.common.files import remove_tree
+from pool.common.record import Record
 from pool.system.locks.run_folder import RunFolderLock, abandoned_folders
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ KEEP_SECONDS = 7 * 24 * 3600.0
 """How long the folders of failed builds are kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildDir:
+class BuildDir(Record, frozen=True, kw_only=True):
     """The folder of one build."""
 
     root: Path

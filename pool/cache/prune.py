@@ -15,12 +15,12 @@ import os
 import secrets
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import LockError, os_error_text
 from pool.common.files import remove_tree
+from pool.common.record import Record
 from pool.system.locks.base import lock_error_text
 from pool.system.locks.lock_file import open_lock_file
 from pool.system.locks.run_folder import is_owned
@@ -46,8 +46,7 @@ _OTHER = "other"
 _REMOVED_PREFIX = ".removed-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheEntry:
+class CacheEntry(Record, frozen=True, kw_only=True):
     """A file or folder that is removed as a whole."""
 
     kind: str
@@ -58,8 +57,7 @@ class CacheEntry:
     """Seconds since the epoch, as far as the times of its files show."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneResult:
+class PruneResult(Record, frozen=True, kw_only=True):
     """The entries that are gone, and the paths that could not be removed."""
 
     removed: list[CacheEntry]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +24,7 @@ from pool.cache.build_inputs import BuildInputs
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
+from pool.common.record import Record
 from pool.sources.pyproject import Project
 from pool.sources.wheels.reader import hash_file
 
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["CachedWheel", "DamagedWheel", "WheelCache"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachedWheel:
+class CachedWheel(Record, frozen=True, kw_only=True):
     """A wheel of an earlier build."""
 
     path: Path
@@ -55,8 +54,7 @@ class CachedWheel:
     """How long the build took."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedWheel:
+class DamagedWheel(Record, frozen=True, kw_only=True):
     """A wheel of an earlier build that cannot be used; its key is removed already."""
 
     reason: str

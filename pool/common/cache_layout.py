@@ -7,8 +7,9 @@ of wheelpool then use the same cache without reading each other's files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CacheLayout"]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheLayout:
+class CacheLayout(Record, frozen=True):
     """The paths in one cache; none of them need exist."""
 
     root: Path

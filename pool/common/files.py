@@ -13,11 +13,11 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pool.common.errors import OutputError, os_error_text
+from pool.common.record import MutableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,8 +205,7 @@ def remove_tree(path: Path) -> list[Path]:
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(MutableRecord):
     """A folder between the root and the one that is open."""
 
     name: str

@@ -13,17 +13,18 @@ import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 import psutil
+from msgspec import field
 
 from pool.cache.prune import walk_stats
 from pool.common.clock import Clock, SystemClock
 from pool.common.errors import PoolError
 from pool.common.model import LimitName
+from pool.common.record import Record
 from pool.common.units import format_size
 from pool.requirements.pip_config import existing_config_files, read_index_settings
 from pool.scheduling.history import BuildHistory
@@ -61,8 +62,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doctor:
+class Doctor(Record, frozen=True, kw_only=True):
     """The checks of one machine.
 
     The figures are formatted: a run's journal has the numbers.

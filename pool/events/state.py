@@ -5,10 +5,11 @@ Times are seconds since the start of the run. All classes here are copied with `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from math import exp
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from pool.events.state_record import StateRecord
 
@@ -41,8 +42,7 @@ class Status(StrEnum):
     DONE = "done"
 
 
-@dataclass(slots=True, kw_only=True)
-class Limit(StateRecord):
+class Limit(StateRecord, kw_only=True):
     """One of the limits of a run."""
 
     value: int
@@ -60,8 +60,7 @@ class Limit(StateRecord):
         return 0 if self.paused else self.value
 
 
-@dataclass(slots=True, kw_only=True)
-class Download(StateRecord):
+class Download(StateRecord, kw_only=True):
     """A running download."""
 
     build: BuildId | None
@@ -70,8 +69,7 @@ class Download(StateRecord):
     total: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Traffic(StateRecord):
+class Traffic(StateRecord, kw_only=True):
     """The sum of all downloads and their present rate."""
 
     bytes: int = 0
@@ -93,8 +91,7 @@ class Traffic(StateRecord):
         return self.recent * exp(-max(now - self.updated_at, 0.0) / RATE_SECONDS)
 
 
-@dataclass(slots=True, kw_only=True)
-class Resolve(StateRecord):
+class Resolve(StateRecord, kw_only=True):
     """The resolution of versions."""
 
     requirements: tuple[str, ...]
@@ -108,8 +105,7 @@ class Resolve(StateRecord):
     hint: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class EnvironmentState(StateRecord):
+class EnvironmentState(StateRecord, kw_only=True):
     """The environment that a run installs into."""
 
     path: str
@@ -127,8 +123,7 @@ class EnvironmentState(StateRecord):
     hint: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
-class BuildState(StateRecord):
+class BuildState(StateRecord, kw_only=True):
     """The state of one build."""
 
     id: BuildId
@@ -221,8 +216,7 @@ class BuildState(StateRecord):
         return f"{self.name} {self.version}" if self.version else self.name
 
 
-@dataclass(slots=True, kw_only=True)
-class RunState(StateRecord):
+class RunState(StateRecord, kw_only=True):
     """The state of a whole run."""
 
     header: Header | None = None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from copy import copy
+from typing import Self
+
+from pool.common.record import MutableRecord
 
 __all__ = ["StateRecord"]
 
 
-class StateRecord:
-    """The base of dataclasses that the reducer changes in place.
+class StateRecord(MutableRecord):
+    """The base of the classes that the reducer changes in place.
 
     `copy` goes through the fields of the class, so a field that is added later is copied as well.
     """
-
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def copy(self) -> Self:
         """Return a copy that shares only immutable values with the original."""
@@ -22,15 +22,16 @@ class StateRecord:
 
     def _copy_except(self, replaced: dict[str, object]) -> Self:
         """Return a copy; fields in ``replaced`` get the value from there, uncopied."""
-        twin = object.__new__(type(self))
-        for name in self.__dataclass_fields__:
-            value = replaced[name] if name in replaced else _copy_value(getattr(self, name))
-            setattr(twin, name, value)
+        twin = copy(self)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            # Nearly all values are of these types: this test is the fastest one.
+            if type(value) not in _IMMUTABLE:
+                setattr(twin, name, replaced[name] if name in replaced else _copy_value(value))
         return twin
 
 
 def _copy_value(value: object) -> object:
-    # Nearly all values are of these types: this test is the fastest one.
     if type(value) in _IMMUTABLE:
         return value
     if isinstance(value, StateRecord):

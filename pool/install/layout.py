@@ -13,7 +13,6 @@ import io
 import json
 import os
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ import msgspec
 
 from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
+from pool.common.record import Record
 from pool.install.scripts import (
     format_launcher,
     is_legacy_launcher,
@@ -121,8 +121,7 @@ class WheelToInstall(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of direct_url.json (PEP 610); None for a wheel from an index."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayoutFile:
+class LayoutFile(Record, frozen=True, kw_only=True):
     """One file to create: a copy or link of ``source``, or ``content``."""
 
     source: str = ""
@@ -133,8 +132,7 @@ class LayoutFile:
     """Digest and size as in RECORD."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelLayout:
+class WheelLayout(Record, frozen=True, kw_only=True):
     """The files of an installed wheel, by their path in `EnvPaths`."""
 
     info_dir: str

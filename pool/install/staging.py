@@ -13,14 +13,15 @@ import os
 import secrets
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import field
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
+from pool.common.record import Record
 from pool.install.layout import EnvPaths, lay_out
 from pool.install.records import Records
 from pool.system.locks.run_folder import RunFolderLock
@@ -40,8 +41,7 @@ PLAN_FILE = "plan.json"
 """The file in such a folder that has the plan of a transaction that must be finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedDist:
+class StagedDist(Record, frozen=True, kw_only=True):
     """One distribution of a set, to be installed or only removed."""
 
     name: NormalizedName
@@ -51,8 +51,7 @@ class StagedDist:
     """The path of its metadata folder; empty if it is only removed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedSet:
+class StagedSet(Record, frozen=True, kw_only=True):
     """A set that is ready to commit; call `discard` after the commit or instead of it."""
 
     env: TargetEnvironment

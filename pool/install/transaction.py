@@ -15,13 +15,13 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
+from pool.common.record import Record
 from pool.install.filesystem import Filesystem, ignore_change
 from pool.install.layout import EnvPaths
 from pool.install.ownership import Ownership
@@ -42,8 +42,7 @@ _DONE_FILE = "done.json"
 """The plan's name after its last step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitResult:
+class CommitResult(Record, frozen=True, kw_only=True):
     """The result of a transaction."""
 
     changes: tuple[Change, ...]

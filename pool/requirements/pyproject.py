@@ -6,7 +6,6 @@ Reads only static values; ``dynamic`` ones, which the backend computes, are unkn
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import RequirementsFileError, TargetError, os_error_text
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec, parse_requirement
 
@@ -85,8 +85,7 @@ def _leaves(problem: ExceptionGroup) -> Iterable[Exception]:
         yield from _leaves(one) if isinstance(one, ExceptionGroup) else (one,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependencies:
+class Dependencies(Record, frozen=True, kw_only=True):
     """The static dependencies of a project."""
 
     required: tuple[RequirementSpec, ...] | None

@@ -6,12 +6,13 @@ Plain data. Command line, requirements files, lock files and dependency groups a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import TargetError
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.target import GitTarget, Target, TreeTarget, parse_target_and_extras
 
@@ -30,8 +31,7 @@ ALL, NONE = ":all:", ":none:"
 """All names and no name, as in pip."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementSpec:
+class RequirementSpec(Record, frozen=True, kw_only=True):
     """One requirement of the user, with its options."""
 
     target: Target
@@ -47,15 +47,19 @@ class RequirementSpec:
     The algorithm is any that pip supports (sha256, sha384, sha512; in fragments of URLs also md5,
     sha1 and sha224).
     """
-    files: tuple[IndexFile, ...] = field(default=(), hash=False)
+    files: tuple[IndexFile, ...] = ()
     """The files that a lock file names; empty if files come from the index."""
     editable: bool = False
-    config_settings: Mapping[str, str | list[str]] = field(default_factory=dict, hash=False)
+    config_settings: Mapping[str, str | list[str]] = {}
     """For its build backend; they override those of the run."""
 
+    def __hash__(self) -> int:
+        return hash(
+            (self.target, self.origin, self.extras, self.marker, self.hashes, self.editable)
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
+
+class Constraint(Record, frozen=True, kw_only=True):
     """A constraint on the version of a project that something else requires (pip's ``-c``)."""
 
     requirement: Requirement
@@ -65,8 +69,7 @@ class Constraint:
     """As of `RequirementSpec`: a file of that project must have one of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormatControl:
+class FormatControl(Record, frozen=True, kw_only=True):
     """Which projects may use wheels, and which may be built: ``--no-binary``, ``--only-binary``."""
 
     no_binary: frozenset[str] = frozenset()
@@ -103,8 +106,7 @@ class FormatControl:
         return name not in excluded and (ALL not in excluded or name in included)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Record, frozen=True, kw_only=True):
     """The requirements of a run, and the rules for resolving them."""
 
     requirements: tuple[RequirementSpec, ...]

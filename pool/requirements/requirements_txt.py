@@ -8,15 +8,17 @@ which a part would be ignored is an error, and all errors are reported together.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from msgspec import field
+from msgspec.structs import replace
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import PoolError, RequirementsFileError, os_error_text
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.config_settings import parse_config_settings
 from pool.requirements.request import Constraint, FormatControl, RequirementSpec, parse_requirement
@@ -47,8 +49,7 @@ _UNSUPPORTED = {
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementsFile:
+class RequirementsFile(Record, frozen=True, kw_only=True):
     """The content of a requirements file and of the files that it includes."""
 
     requirements: tuple[RequirementSpec, ...] = ()
@@ -102,8 +103,7 @@ def read_requirements(
     return replace(reader.result, require_hashes=reader.require_hashes)
 
 
-@dataclass(frozen=True, slots=True)
-class _FileLocation:
+class _FileLocation(Record, frozen=True):
     """The path or URL of a requirements file."""
 
     name: str

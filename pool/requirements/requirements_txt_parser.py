@@ -9,8 +9,9 @@ import codecs
 import optparse
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,8 +88,7 @@ class Option(NamedTuple):
     """Empty if the option takes none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Record, frozen=True, kw_only=True):
     """A parsed logical line."""
 
     words: str

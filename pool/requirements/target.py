@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec.structs import replace
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
+from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_url
 from pool.sources.archives.archive import SUFFIXES
@@ -43,29 +44,34 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeTarget:
+class TreeTarget(KeyedRecord, frozen=True, eq=False, kw_only=True):
     """A directory with a project in it."""
 
     path: Path
     """Absolute, without symbolic links."""
-    name: str | None = field(default=None, compare=False)
+    name: str | None = None
     """The name in ``name @ file://...``; the built wheel must have it."""
-    label: str = field(default="", compare=False)
+    label: str = ""
     """The text that the user gave, without credentials."""
 
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the label, and not the name."""
+        return (self.path,)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SdistTarget:
+
+class SdistTarget(KeyedRecord, frozen=True, eq=False, kw_only=True):
     """A local sdist."""
 
     path: Path
-    name: str | None = field(default=None, compare=False)
-    label: str = field(default="", compare=False)
+    name: str | None = None
+    label: str = ""
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the label, and not the name."""
+        return (self.path,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementTarget:
+class RequirementTarget(Record, frozen=True, kw_only=True):
     """A name, with or without versions, that is resolved on an index."""
 
     parsed: Requirement
@@ -76,17 +82,19 @@ class RequirementTarget:
         return str(self.parsed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelTarget:
+class WheelTarget(KeyedRecord, frozen=True, eq=False, kw_only=True):
     """A local wheel."""
 
     path: Path
-    name: str | None = field(default=None, compare=False)
-    label: str = field(default="", compare=False)
+    name: str | None = None
+    label: str = ""
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the label, and not the name."""
+        return (self.path,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrlTarget:
+class UrlTarget(KeyedRecord, frozen=True, eq=False, kw_only=True):
     """An sdist or a wheel at a URL (PEP 508 direct reference, or the bare URL)."""
 
     url: str
@@ -95,12 +103,15 @@ class UrlTarget:
     """The name in ``name @ url`` or ``#egg=name``."""
     subdirectory: str = ""
     """The folder of the project in the archive (``#subdirectory=``)."""
-    label: str = field(default="", compare=False)
+    label: str = ""
     """Without credentials."""
 
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the label."""
+        return (self.url, self.name, self.subdirectory)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitTarget:
+
+class GitTarget(KeyedRecord, frozen=True, eq=False, kw_only=True):
     """A commit of a git repository (``git+https://host/repo@ref#subdirectory=sub``)."""
 
     url: str
@@ -109,8 +120,12 @@ class GitTarget:
     """A commit, tag or branch; empty for the default branch."""
     name: str | None = None
     subdirectory: str = ""
-    label: str = field(default="", compare=False)
+    label: str = ""
     """Without credentials."""
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the label."""
+        return (self.url, self.reference, self.name, self.subdirectory)
 
 
 Target: TypeAlias = (
@@ -118,8 +133,7 @@ Target: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedTarget:
+class ParsedTarget(Record, frozen=True, kw_only=True):
     """A target with the extras, marker and hashes that were given with it."""
 
     target: Target

@@ -7,7 +7,6 @@ Text only, no lookups. The parts are pip's conventions (``#subdirectory=``, ``#e
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -16,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import TargetError
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ _OTHER_VCS = ("hg", "svn", "bzr")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedUrl:
+class ParsedUrl(Record, frozen=True, kw_only=True):
     """A URL with its parts."""
 
     scheme: str

@@ -5,11 +5,12 @@ Plain data between the resolver and its callers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import field
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
 from pool.requirements.request import FormatControl
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "DirectDist", "InstalledDist", "Manifest", "Origin", "RequirementInfo"]
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementInfo:
+class RequirementInfo(Record, frozen=True):
     """A requirement, and what requires it."""
 
     requirement: Requirement
@@ -52,8 +52,7 @@ class RequirementInfo:
         return redact_urls(f"{self.required_by} {self.unreadable or text}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectDist:
+class DirectDist(Record, frozen=True, kw_only=True):
     """The distribution behind a URL or a path: one version, without a choice."""
 
     url: str
@@ -68,8 +67,7 @@ class DirectDist:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledDist:
+class InstalledDist(Record, frozen=True, kw_only=True):
     """A distribution that is installed in the environment already."""
 
     name: NormalizedName
@@ -81,21 +79,23 @@ Origin: TypeAlias = "IndexFile | DirectDist | InstalledDist"
 """The source of a candidate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(KeyedRecord, frozen=True, eq=False):
     """One version of one project."""
 
     name: NormalizedName
     version: Version
     extras: frozenset[NormalizedName]
-    origin: Origin = field(compare=False)
+    origin: Origin
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is compared: not the origin."""
+        return (self.name, self.version, self.extras)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Record, frozen=True, kw_only=True):
     """The input of one resolution, beside the known metadata."""
 
     requirements: tuple[RequirementInfo, ...]

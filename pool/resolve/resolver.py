@@ -8,13 +8,14 @@ are resolved by the same code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import field
 from packaging.requirements import InvalidRequirement, Requirement
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from pool.common.errors import RequirementError
+from pool.common.record import MutableRecord, Record
 from pool.common.text import clean_text
 from pool.requirements.markers import requirement_applies
 from pool.resolve.candidates import group_by_version
@@ -53,8 +54,7 @@ class _Group(NamedTuple):
     files: dict[Version, list[IndexFile]]
 
 
-@dataclass(slots=True)
-class KnownMetadata:
+class KnownMetadata(MutableRecord):
     """The metadata fetched so far; grows during a run."""
 
     pages: dict[str, tuple[IndexFile, ...]] = field(default_factory=dict)
@@ -77,8 +77,7 @@ class KnownMetadata:
         return group.files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Record, frozen=True, kw_only=True):
     """Versions that satisfy all requirements together."""
 
     candidates: tuple[Candidate, ...]
@@ -105,8 +104,7 @@ class Resolution:
         return frozenset(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingMetadata:
+class MissingMetadata(Record, frozen=True, kw_only=True):
     """The metadata that the resolution needs before it can go on."""
 
     pages: tuple[str, ...] = ()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pool.common.aio import in_thread
+from pool.common.record import MutableRecord, Record
 from pool.events.types import (
     EnvironmentChange,
     EnvironmentChanged,
@@ -54,8 +54,7 @@ class StaleError(Exception):
     """A distribution on which the resolution relies was changed or removed meanwhile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistToInstall:
+class DistToInstall(Record, frozen=True, kw_only=True):
     """One distribution to install."""
 
     result: BuildResult
@@ -213,8 +212,7 @@ class Installer:
             self._bus.emit(Note(text=text))
 
 
-@dataclass(slots=True)
-class _HeldLock:
+class _HeldLock(MutableRecord):
     """How long the lock was held; set when it is released."""
 
     seconds: float = 0.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from pool.common.errors import FULL_HINT, BackendError, PoolError, SkippedError, system_error
 from pool.common.model import Outcome
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.common.text import clean_line
 from pool.sources.index.simple_api import IndexFile
@@ -39,8 +39,7 @@ EVICTED = "made-room"
 """The reference of a build that was ended to free memory for others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Record, frozen=True, kw_only=True):
     """Why a build has no wheel."""
 
     outcome: Outcome

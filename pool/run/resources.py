@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.build.build_requirements import BuildRequirements
@@ -15,6 +14,7 @@ from pool.build.frontend.hook_jobs import HookJobs
 from pool.build.frontend.tool_shims import ToolShims
 from pool.cache.wheel_cache import WheelCache
 from pool.common.cache_layout import CacheLayout
+from pool.common.record import Record
 from pool.resolve.service import ResolverService
 from pool.run.shared_env import SharedBuildEnv
 from pool.sources.git import Git
@@ -114,8 +114,7 @@ class TreeLockQueues:
         return self._queues[key]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolResources:
+class PoolResources(Record, frozen=True, kw_only=True):
     """The resources that all runs of a pool share."""
 
     cache_dir: Path

@@ -9,7 +9,7 @@ lets dependents wait for the next attempt.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pool.build.job import RetryAttempt
 from pool.common.errors import OutOfMemoryError

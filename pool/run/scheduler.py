@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from pool.build.job import infer_identity, source_label
 from pool.build.pipeline import run_build

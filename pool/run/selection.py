@@ -7,10 +7,10 @@ without decisions.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.errors import SkippedError
+from pool.common.record import Record
 from pool.resolve.manifest import InstalledDist
 from pool.resolve.resolver import Resolution
 from pool.run.installer import DistToInstall
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Provider", "Selection"]
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Record, frozen=True):
     """The build that provides a candidate."""
 
     origin: str

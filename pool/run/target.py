@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from pool.build.frontend.build_env import BuildEnvironment
 from pool.build.workspace import check_out_dir
+from pool.common.record import Record
 from pool.install.environment import find_environment
 from pool.requirements.pylock import read_lock
 from pool.run.effective_request import EffectiveRequest
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["RunTarget", "read_target"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTarget:
+class RunTarget(Record, frozen=True, kw_only=True):
     """A request, checked and narrowed to one interpreter."""
 
     request: EffectiveRequest

@@ -8,8 +8,9 @@ build waits for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -22,8 +23,7 @@ _LOW_SHARE = 0.5
 """A candidate that uses less than this part of the candidates' average is not evicted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvictionCandidate(Generic[K]):
+class EvictionCandidate(Record, Generic[K], frozen=True, kw_only=True):
     """A build whose processes run."""
 
     key: K

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pool.common.record import MutableRecord
 from pool.scheduling.limiter import Admission, Limiter, Priority
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ class AdmissionPolicy(Admission[Hashable], Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
+class _Waiter(MutableRecord, eq=False):
     """One entry whose task waits for a slot."""
 
     future: asyncio.Future[None]

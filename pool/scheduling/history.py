@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import os_error_text
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,8 +51,7 @@ SELECT name, version, seconds, peak FROM (
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(Record, frozen=True, kw_only=True):
     """The expected seconds and peak of a build."""
 
     seconds: float | None = None
@@ -61,8 +60,7 @@ class Estimate:
     """Bytes: the highest peak of the newest builds; None without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistorySummary:
+class HistorySummary(Record, frozen=True, kw_only=True):
     """Figures about the whole history."""
 
     names: int

@@ -16,8 +16,9 @@ such a build writes back is read at once, which succeeds about every other time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -33,8 +34,7 @@ COOLDOWN_LOOKS = 8
 _MAX_DOUBLINGS = 4
 
 
-@dataclass(slots=True, kw_only=True)
-class _Share:
+class _Share(MutableRecord, kw_only=True):
     """The tokens of one build beside its own job."""
 
     max_jobs: int
@@ -62,8 +62,7 @@ class _Share:
         return self.jobs < self.max_jobs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class _Request(Record, frozen=True, kw_only=True):
     max_jobs: int
     lease: int
 

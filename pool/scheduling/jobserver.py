@@ -19,12 +19,12 @@ import struct
 import tempfile
 import termios
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISFIFO
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pool.common.files import remove_tree
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Hashable, Mapping
@@ -43,8 +43,7 @@ _PLAIN_PATH = re.compile(r"[\w./+@=,-]+", re.ASCII)
 _AUTH = re.compile(r"(?:^|\s)--jobserver-(?:auth|fds)=(\S+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobGrant:
+class JobGrant(Record, frozen=True, kw_only=True):
     """The jobs that one hook may use."""
 
     fifo: Path

@@ -25,9 +25,12 @@ nothing behind it is admitted until it is. `LOOK_AHEAD` bounds the cost of one d
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from msgspec import field
+
+from pool.common.record import MutableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -58,8 +61,7 @@ class Admission(Protocol[K_contra]):
         ...
 
 
-@dataclass(slots=True)
-class _Group(Generic[K]):
+class _Group(MutableRecord, Generic[K]):
     """The entries of one group, and its turn."""
 
     turn: int
@@ -98,8 +100,7 @@ class _Group(Generic[K]):
             heapq.heapify(self.heap)
 
 
-@dataclass(slots=True)
-class _Refused(Generic[K]):
+class _Refused(MutableRecord, Generic[K]):
     """An entry that did not fit, taken off its heap for the length of one decision."""
 
     group: _Group[K]

@@ -16,8 +16,9 @@ which is halved with each such build that succeeds.
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pool.common.record import MutableRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
@@ -32,8 +33,7 @@ _MIN_GUESS = 32 << 20
 """Bytes of an interpreter with a build backend; the guess is never less."""
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(MutableRecord):
     earlier_peak: int | None
     """The peak in earlier runs; None if there is none."""
     reserved: int = 0

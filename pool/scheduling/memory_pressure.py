@@ -10,7 +10,7 @@ Then there is a pause for the effect to show. `pool.scheduling.eviction` chooses
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pool.common.record import MutableRecord, Record
 
 __all__ = ["Pressure", "PressureReading"]
 
@@ -31,8 +31,7 @@ SETTLE_SECONDS = 3.0
 """After an eviction: two for a hook to end when it is asked to, one until the next sample."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PressureReading:
+class PressureReading(Record, frozen=True, kw_only=True):
     """The memory pressure at one moment."""
 
     load: float
@@ -50,8 +49,7 @@ class PressureReading:
         return self.overuse > 1 or self.scarce or self.stall >= CRITICAL_STALL
 
 
-@dataclass(slots=True)
-class Pressure:
+class Pressure(MutableRecord):
     """The state between samples: when the cap last moved, and since when memory is calm or not."""
 
     _moved_at: float = float("-inf")

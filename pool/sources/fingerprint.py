@@ -22,11 +22,13 @@ import hashlib
 import os
 import stat
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from pool.common.cancellation import check_cancelled
+from pool.common.record import Record
 from pool.sources import git_state
 from pool.sources.wheels.reader import hash_file
 
@@ -95,8 +97,7 @@ def read_tree(tree: Path, ignore: Collection[Path] = ()) -> TreeContent | None:
     return TreeContent(parts={**parts, _GIT_PART: b"".join(git_parts)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeContent:
+class TreeContent(Record, frozen=True, kw_only=True):
     """The content of a tree at one moment, as far as it matters for wheels."""
 
     parts: Mapping[str, bytes]
@@ -138,8 +139,7 @@ class TreeContent:
         return any(part.endswith(".egg-info") for part in (top, *inner))
 
 
-@dataclass(frozen=True, slots=True)
-class _TreeWalk:
+class _TreeWalk(Record, frozen=True):
     """A walk through a tree; with strings, because a Path for each file takes longer."""
 
     root: str

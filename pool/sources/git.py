@@ -15,11 +15,11 @@ import os
 import re
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from pool.common.errors import GitError
+from pool.common.record import Record
 from pool.common.text import clean_line, clean_text
 from pool.sources.index.credentials import Login, split_login
 from pool.system.locks.lock_file import LockFile
@@ -84,8 +84,7 @@ _CREDENTIAL_HELPER = """!f() { test "$1" = get &&
 printf 'username=%s\\npassword=%s\\n' "$WHEELPOOL_GIT_USER" "$WHEELPOOL_GIT_PASSWORD"; }; f"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
+class Checkout(Record, frozen=True, kw_only=True):
     """A working tree with a repository of its own."""
 
     path: Path
@@ -167,8 +166,7 @@ class Git:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _GitCommands:
+class _GitCommands(Record, frozen=True, kw_only=True):
     """Git commands for one checkout."""
 
     run: Run

@@ -9,9 +9,10 @@ seen.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,7 @@ _RECLAIMABLE = {
 """Memory that the kernel reclaims before it kills a process, by its names in memory.stat."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitedLevel:
+class LimitedLevel(Record, frozen=True, kw_only=True):
     """A cgroup or a parent of it that has a limit; bytes."""
 
     limit: int
@@ -36,8 +36,7 @@ class LimitedLevel:
     """Without the reclaimable memory, such as cached files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cgroup:
+class Cgroup(Record, frozen=True, kw_only=True):
     """A memory cgroup: a folder of files."""
 
     version: Literal[1, 2]
@@ -145,8 +144,7 @@ def _find_cgroup(version: Literal[1, 2], top: Path, path: str, file: str) -> Cgr
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillCount:
+class KillCount(Record, frozen=True, kw_only=True):
     """The number of processes that the OOM killer has killed; None if the kernel does not tell."""
 
     machine: int | None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from pool.common.errors import SettingsError
+from pool.common.record import Record
 from pool.common.units import parse_size
 from pool.system.cgroup import own_cgroup
 
@@ -63,8 +63,7 @@ def parse_budget(text: str, root: Path = _ROOT) -> int | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AvailableMemory:
+class AvailableMemory(Record, frozen=True, kw_only=True):
     """The memory that builds can use at one moment."""
 
     free: int

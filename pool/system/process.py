@@ -22,13 +22,13 @@ import termios
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 from pool.common.files import append_private
+from pool.common.record import Record
 from pool.system.shared_servers import has_clients, is_known_server
 from pool.system.suspension import register_suspendable
 
@@ -57,8 +57,7 @@ _own_children: set[int] = set()
 _own_children_lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Record, frozen=True, kw_only=True):
     """A process to start for a build."""
 
     build: BuildKey

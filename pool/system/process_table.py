@@ -11,13 +11,13 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
 from pool.common.clock import Clock, SystemClock
+from pool.common.record import MutableRecord
 from pool.common.text import clean_text, format_command
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 cannot be read."""
 
 
-@dataclass(slots=True)
-class ProcessEntry:
+class ProcessEntry(MutableRecord):
     """One process at one moment."""
 
     pid: int
@@ -67,8 +66,7 @@ class ProcessEntry:
         return (self.pid, self.started, self.name)
 
 
-@dataclass(slots=True)
-class ProcessDetails:
+class ProcessDetails(MutableRecord):
     """Facts that are read only in the first samples of a process."""
 
     command: str

@@ -10,16 +10,15 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
+from pool.common.record import Record
 from pool.system.cgroup import controller_folders
 
 __all__ = ["Processors", "count_processors"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Processors:
+class Processors(Record, frozen=True, kw_only=True):
     """The processors of the machine, and what of them this process may use."""
 
     machine: int

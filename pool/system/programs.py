@@ -9,10 +9,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pool.common.record import Record
 from pool.system.locks.uv_lock import lock_path
 from pool.system.process import capture_output
 
@@ -55,8 +55,7 @@ PROGRAMS: Mapping[str, Callable[[tuple[int, ...]], str] | None] = {
 """The programs to look for, each with the function that describes a version of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(Record, frozen=True, kw_only=True):
     """One program on PATH."""
 
     path: Path | None

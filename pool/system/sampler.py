@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 
 from pool.common.clock import Clock, SystemClock
 from pool.common.model import BuildKey, ProcessSample
+from pool.common.record import Record
 from pool.system.process_table import system_process_table
 from pool.system.pss import PssSampler
 
@@ -33,8 +33,7 @@ _MIN_AGE_SECONDS = 0.1
 """Of a process, for its CPU percentage: over a shorter time that means nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeUsage:
+class TreeUsage(Record, frozen=True, kw_only=True):
     """One build's process tree at one moment."""
 
     processes: tuple[ProcessSample, ...]
@@ -45,8 +44,7 @@ class TreeUsage:
     """Bytes, shared pages counted once; None if it was not measured in this sample."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Record, frozen=True, kw_only=True):
     """The usage of all builds, and the memory of the machine in bytes, at one moment."""
 
     builds: dict[BuildKey, TreeUsage]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ from rich.cells import set_cell_size
 
 from app.model.sorting import Section
 from app.text.rows import GLYPHS, TO_ASCII, Row
+from pool import Record
 
 if TYPE_CHECKING:
     from app.model.grouping import Group
@@ -35,8 +35,7 @@ _GROUPS: dict[Section, tuple[BuildKind, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Record, frozen=True):
     """A column and its width in cells."""
 
     name: Name

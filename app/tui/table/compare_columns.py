@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -10,6 +9,7 @@ from rich.cells import set_cell_size
 
 from app.format import format_duration, format_size
 from app.text.rows import TO_ASCII
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,7 @@ _MARKS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(Record, frozen=True):
     title: str
     width: int
     right: bool = False

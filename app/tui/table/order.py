@@ -7,12 +7,12 @@ and which are collapsed into groups is decided by `app.model.grouping`.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from app.model.grouping import Group, Layout, LayoutOptions
 from app.model.sorting import Order, Section, SortKey, assign_numbers, sort_key
 from app.text.search import matches_filter
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,7 @@ __all__ = ["RowOrder", "TableQuery"]
 _Row: TypeAlias = "tuple[SortKey, int, BuildId]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableQuery:
+class TableQuery(Record, frozen=True, kw_only=True):
     """The filter, sort order and expanded groups that the user has chosen."""
 
     needle: str = ""

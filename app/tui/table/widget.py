@@ -6,10 +6,10 @@ thousand events a second.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from msgspec.structs import replace
 from rich.segment import Segment
 from textual.binding import Binding
 from textual.message import Message

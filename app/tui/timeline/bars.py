@@ -6,7 +6,6 @@ waits are initial letters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import cell_len, set_cell_size
 
 from app.model.timeline import spans_between
-from pool import Phase, WaitFor
+from pool import Phase, Record, WaitFor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,8 +83,7 @@ _NAMED = 4
 """Minimum width in cells of a bar that shows its build's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Record, frozen=True):
     """Adjacent cells with the same look."""
 
     text: str

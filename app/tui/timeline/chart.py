@@ -5,7 +5,6 @@ Only visible lines are rendered, and only changed ones are redrawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import set_cell_size
@@ -16,6 +15,7 @@ from app.model.status import kind_of
 from app.text.rows import GLYPHS, TO_ASCII, build_title
 from app.tui.timeline.bars import Piece, bars, build_pieces, slot_pieces
 from app.tui.widgets.list_view import LineList
+from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,7 @@ _SHADES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record, frozen=True):
     """One line: of a slot, of a build, or, if neither is set, of the run itself."""
 
     spans: Sequence[Span]
@@ -44,8 +43,7 @@ class Row:
     build: pool.BuildId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _LineKey:
+class _LineKey(Record, frozen=True):
     """The inputs from which a line was drawn; equal inputs give equal lines."""
 
     row: tuple[int | None, pool.BuildId | None]

@@ -5,7 +5,6 @@ The scale of a graph is fixed: the budget or the machine's memory; the highest l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +15,7 @@ from textual.widget import Widget
 from app.format import format_clock, format_size
 from app.text.sparkline import sparkline
 from app.tui.timeline.viewport import ticks
+from pool import Record
 
 if TYPE_CHECKING:
     from app.model.series import Measure
@@ -32,8 +32,7 @@ _MACHINE = 1 << 30
 """The scale of memory in bytes if neither the budget nor the machine's memory is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Graph:
+class _Graph(Record, frozen=True, kw_only=True):
     name: str
     measure: Measure
     scale: float

@@ -6,10 +6,12 @@ while the run continues and move by whole cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import ceil, floor
 
+from msgspec.structs import replace
+
 from app.format import format_clock
+from pool import Record
 
 __all__ = ["TimeRange", "Viewport", "ticks"]
 
@@ -22,8 +24,7 @@ _BETWEEN_LABELS = 10
 """Minimum number of cells between labels of the axis."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(Record, frozen=True):
     """A time range divided into cells."""
 
     first: int
@@ -47,8 +48,7 @@ class TimeRange:
         return (self.first + cell) * self.step
 
 
-@dataclass(frozen=True, slots=True)
-class Viewport:
+class Viewport(Record, frozen=True):
     """The time range the user has chosen; the whole run by default."""
 
     step: float | None = None

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from pool.build.diagnosis.system_packages import (
     hint_for_header,
@@ -21,6 +22,7 @@ from pool.build.diagnosis.system_packages import (
     hint_for_pkgconfig,
     hint_for_program,
 )
+from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnosis", "diagnose"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Record, frozen=True, kw_only=True):
     """The cause of a failed build, according to its log."""
 
     cause: str
@@ -51,8 +52,7 @@ class _Rank(IntEnum):
     """Reports that a step failed, but not why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(Record, frozen=True):
     """The first line of one kind of error, and the lines around it that belong to it."""
 
     regex: re.Pattern[str]
@@ -65,8 +65,7 @@ class _Pattern:
     """The most lines after it."""
 
 
-@dataclass(slots=True)
-class _ErrorBlock:
+class _ErrorBlock(MutableRecord):
     """An error in the log; it grows while lines follow that belong to it."""
 
     rank: _Rank

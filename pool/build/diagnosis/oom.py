@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from pool.common.record import Record
 from pool.common.units import format_size
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ _QUOTED_SOURCE = re.compile(
 """Lines that quote source code or report configure checks; they are no cause of a failure."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OomEvidence:
+class OomEvidence(Record, frozen=True, kw_only=True):
     """The facts about a failed hook; sizes in bytes, 0 if unknown."""
 
     hook: str
@@ -89,8 +88,7 @@ class OomEvidence:
     """Whether wheelpool sent the signal: cancellation, shutdown or eviction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OomVerdict:
+class OomVerdict(Record, frozen=True, kw_only=True):
     """Whether the hook ran out of memory, and the reasons for that conclusion."""
 
     certainty: Certainty

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pool.common.files import remove_tree
+from pool.common.record import Record
 from pool.install.scripts import format_launcher, rewrite_shebang
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ _SECRET = re.compile(r"(PASSWORD|TOKEN|USERNAME)$")
 _USERINFO = re.compile(r"://[^/\s]+@")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildEnvironment:
+class BuildEnvironment(Record, frozen=True, kw_only=True):
     """An environment that one build uses."""
 
     path: Path

@@ -14,10 +14,10 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import field
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
 from pool.build.diagnosis.log_diagnosis import diagnose
@@ -25,6 +25,7 @@ from pool.build.diagnosis.system_packages import hint_for_module
 from pool.build.frontend.hook_result import check_result, read_output, unserializable_type
 from pool.build.frontend.log_tail import last_lines
 from pool.common.errors import BackendError, ProjectError
+from pool.common.record import MutableRecord, Record
 from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ _KILLED_HINT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookCall:
+class HookCall(Record, frozen=True, kw_only=True):
     """One call of one hook, with everything that it needs to run."""
 
     build: BuildKey
@@ -87,8 +87,7 @@ class HookCall:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookResult:
+class HookResult(Record, frozen=True, kw_only=True):
     """The result of a hook."""
 
     value: str | Sequence[str]
@@ -97,8 +96,7 @@ class HookResult:
     """The largest resident size of any one of its processes, in bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookEnd:
+class HookEnd(Record, frozen=True, kw_only=True):
     """How the process of a failed hook ended."""
 
     code: int
@@ -210,8 +208,7 @@ class HookRunner:
         self._processes.close()
 
 
-@dataclass(slots=True, eq=False)
-class _RunningProcess:
+class _RunningProcess(MutableRecord, eq=False):
     """A process that one thread waits for and another thread may end."""
 
     build: BuildKey
@@ -237,8 +234,7 @@ class _RunningProcess:
         return self.process.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class _HookExecution:
+class _HookExecution(Record, frozen=True):
     """The execution of one hook, on the thread that waits for its process."""
 
     call: HookCall

@@ -6,9 +6,9 @@ Log files keep every byte of the output. A line that is shown is cleaned by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pool.common.record import Record
 from pool.common.text import clean_line
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def last_lines(log: Path, most: int = _LAST_BYTES) -> list[str]:
         return []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tail:
+class Tail(Record, frozen=True, kw_only=True):
     """The totals of a log so far."""
 
     lines: int

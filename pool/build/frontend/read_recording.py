@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from pool.build.frontend import read_recorder
+from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,8 +29,7 @@ _NINJA_HEADER_BYTES = 16
 """``# ninjadeps``, a newline, and the version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(Record, frozen=True):
     """A file that a compiler read."""
 
     path: str
@@ -39,8 +40,7 @@ class Dependency:
     """The first input, relative to the same folder."""
 
 
-@dataclass(slots=True)
-class ReadRecord:
+class ReadRecord(MutableRecord):
     """The recorded paths and programs; all paths are absolute."""
 
     complete: bool = False
@@ -70,8 +70,7 @@ class ReadRecord:
                 lists[kind].append(path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRecording:
+class ReadRecording(Record, frozen=True, kw_only=True):
     """The recording of one build, over all of its hooks.
 
     Attributes:

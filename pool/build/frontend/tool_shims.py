@@ -22,7 +22,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from pool.build.frontend.job_flags import (
     uses_numpy_distutils,
 )
 from pool.common.files import atomic_write
+from pool.common.record import Record
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ exec QUOTED "$@"
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class Tools(Record, frozen=True, kw_only=True):
     """The tools that one build would find, and the shims and leases that they need."""
 
     shim_dirs: tuple[Path, ...] = ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
+
+from pool.common.record import Record
 
 __all__ = ["ArchiveMember", "MemberKind", "Members", "Reader"]
 
@@ -28,8 +29,7 @@ class MemberKind(StrEnum):
     """A device, a pipe, or a kind that is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveMember:
+class ArchiveMember(Record, frozen=True, kw_only=True):
     """One member, as the archive describes it: nothing of it is checked."""
 
     name: str

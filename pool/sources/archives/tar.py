@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pool.common.record import MutableRecord
+from pool.sources.archive_member import ArchiveMember, MemberKind, Reader
 from pool.sources.archives.limits import MAX_HEADER_BYTES
 from pool.sources.archives.member import ArchiveMember, MemberKind, Reader
+from pool.sources.unpack_limits import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,8 +68,7 @@ def read_tar(stream: TarStream) -> Members:
         pass
 
 
-@dataclass(slots=True)
-class _Header:
+class _Header(MutableRecord):
     """The fields of one header block, and those of the extension headers before it."""
 
     name: str

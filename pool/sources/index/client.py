@@ -14,7 +14,6 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,7 @@ from pool.common.aio import gather_first_error, in_thread
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import HashMismatchError, PackageIndexError, os_error_text
 from pool.common.files import atomic_write, open_regular
+from pool.common.record import Record
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import (
@@ -75,8 +75,7 @@ class _Page(msgspec.Struct, kw_only=True):
     """Parsed files: the HTML of a project with thousands of files takes 0.2 s to parse."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
+class _Listing(Record, frozen=True, kw_only=True):
     """The files of one place."""
 
     files: Sequence[IndexFile] = ()

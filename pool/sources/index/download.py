@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, TypeVar
 
 from pool.common.errors import HashMismatchError, PackageIndexError
+from pool.common.record import Record
 from pool.sources.index.hashes import HashVerifier
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ _SLACK = 1 << 20
 """Bytes that a file may have beyond twice the listed size; some mirrors list wrong ones."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Record, frozen=True, kw_only=True):
     """A response: success, not modified (304), or range not satisfiable (416)."""
 
     status: int

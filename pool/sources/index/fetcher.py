@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
+from pool.common.record import MutableRecord, Record
 from pool.events.types import DownloadFinished, DownloadProgress, DownloadStarted
 from pool.sources.index.file_cache import filename_in
 
@@ -22,8 +24,7 @@ __all__ = ["Fetcher"]
 _PROGRESS_SECONDS = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetcher:
+class Fetcher(Record, frozen=True, kw_only=True):
     """The index client behind the downloads gate, for one run."""
 
     run: RunId
@@ -78,8 +79,7 @@ class Fetcher:
                 self.bus.emit(DownloadFinished(build=build, file=name, bytes=progress.bytes, ok=ok))
 
 
-@dataclass(slots=True)
-class _ProgressEvents:
+class _ProgressEvents(MutableRecord):
     """Emits the progress of one download, at most four times a second (a `Progress`)."""
 
     bus: EventBus

@@ -15,7 +15,6 @@ import os
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,8 @@ import msgspec
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
 from pool.common.files import atomic_write, open_regular
+from pool.common.record import Record
+from pool.sources.archive import SUFFIXES
 from pool.sources.archives.archive import SUFFIXES
 from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
@@ -52,8 +53,7 @@ _CHECKED = ".checked"
 _FILE_SUFFIXES = (*SUFFIXES, ".whl")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachedFile:
+class CachedFile(Record, frozen=True, kw_only=True):
     """A local file whose hashes were compared with the expected ones."""
 
     path: Path

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
 from pool.common.errors import HashMismatchError
+from pool.common.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,8 +25,7 @@ _MAX_NAMED = 3
 """The most required hashes that a message names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedHashes:
+class ExpectedHashes(Record, frozen=True, kw_only=True):
     """The hashes and the size that a file must have."""
 
     filename: str

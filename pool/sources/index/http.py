@@ -14,7 +14,6 @@ import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -28,6 +27,7 @@ from pool.common.aio import in_thread
 from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.once_map import OnceMap
+from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Response, ResponseMismatchError
@@ -70,8 +70,7 @@ _MAX_CONNECTIONS = 512
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Record, frozen=True, kw_only=True):
     """A page as the server sent it; decompressed on access, which may take a second."""
 
     status: int

@@ -15,7 +15,6 @@ import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from packaging.version import Version
 
 from pool.common.errors import ArchiveError, os_error_text
 from pool.common.files import open_regular
+from pool.common.record import Record
 from pool.common.text import clean_text
 from pool.sources.wheels.zip_limits import check_content, check_directory
 
@@ -79,8 +79,7 @@ class WheelMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """Metadata-Version; None if it is missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelArchive:
+class WheelArchive(Record, frozen=True, kw_only=True):
     """An open wheel whose structure was checked."""
 
     zip: zipfile.ZipFile

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import field
+
 from pool.common.errors import LockTimeoutError, PoolError
+from pool.common.record import MutableRecord
 from pool.system.locks.holder import describe_process
 
 if TYPE_CHECKING:
@@ -37,8 +39,7 @@ HOLDER_BUDGET_SECONDS = 0.005
 """Time for holders in one sweep: to find an orphan, all descriptors of the machine are read."""
 
 
-@dataclass(slots=True)
-class LockGuard:
+class LockGuard(MutableRecord):
     """A lock that is held until `release`."""
 
     _locks: LockQueue
@@ -56,8 +57,7 @@ class LockGuard:
             self._locks._on_release(self._open.key)  # noqa: SLF001 - the other half of this class
 
 
-@dataclass(slots=True, eq=False)
-class _Waiter:
+class _Waiter(MutableRecord, eq=False):
     path: Path
     on_wait: Callable[[Holder | None], None]
     result: asyncio.Future[LockGuard] = field(
@@ -71,8 +71,7 @@ class _Waiter:
         self.on_wait(holder)
 
 
-@dataclass(slots=True, eq=False)
-class _WaitQueue:
+class _WaitQueue(MutableRecord, eq=False):
     """The waiters for one lock, in order; they share its open descriptors."""
 
     lock: FileLock | None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import NODEFAULT
 
 from pool.events.reducer import apply, apply_all
 from pool.events.state import RunState
@@ -22,7 +22,7 @@ RECORDS: list[type[Any]] = StateRecord.__subclasses__()
 def containers(value: object) -> list[object]:
     """Return all mutable containers and records that a value has, itself included."""
     if isinstance(value, StateRecord):
-        inner = [getattr(value, field.name) for field in fields(value)]
+        inner = [getattr(value, name) for name in value.__struct_fields__]
     elif isinstance(value, dict):
         inner = [*value.keys(), *value.values()]
     elif isinstance(value, list | set | tuple):
@@ -35,16 +35,18 @@ def containers(value: object) -> list[object]:
 
 def filled(record: type[Any]) -> Any:
     """Make a record with a value in each container that it creates by default."""
-    required = [field for field in fields(record) if _is_required(field)]
-    made = record(**dict.fromkeys((field.name for field in required), 1))
-    for field in fields(record):
-        if isinstance(value := getattr(made, field.name), dict):
+    made = record(**dict.fromkeys(_required_fields(record), 1))
+    for name in record.__struct_fields__:
+        if isinstance(value := getattr(made, name), dict):
             value["key"] = filled(next(one for one in RECORDS if one is not RunState))
     return made
 
 
-def _is_required(field: Any) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
+def _required_fields(record: type[Any]) -> list[str]:
+    defaults = dict(
+        zip(reversed(record.__struct_fields__), reversed(record.__struct_defaults__), strict=False)
+    )
+    return [name for name in record.__struct_fields__ if defaults.get(name, NODEFAULT) is NODEFAULT]
 
 
 @given(journals(), st.data())
@@ -73,16 +75,16 @@ def test_every_mutable_field_of_every_record_is_copied(record: type[Any]) -> Non
     made = filled(record)
     twin = made.copy()
     assert twin == made
-    for field in fields(record):
-        mine, its = getattr(made, field.name), getattr(twin, field.name)
+    for name in record.__struct_fields__:
+        mine, its = getattr(made, name), getattr(twin, name)
         shared = {*map(id, containers(mine))} & {*map(id, containers(its))}
-        assert not shared, f"{record.__name__}.{field.name} is shared"
+        assert not shared, f"{record.__name__}.{name} is shared"
 
 
 @pytest.mark.parametrize("record", RECORDS)
 def test_every_field_of_a_record_has_a_type_that_copy_knows(record: type[Any]) -> None:
-    for field in fields(record):
-        assert not any(word in field.type for word in ("set[", "defaultdict", "deque", "Counter"))
+    for annotation in record.__annotations__.values():
+        assert not any(word in annotation for word in ("set[", "defaultdict", "deque", "Counter"))
 
 
 def test_copy_with_builds_takes_the_builds_as_they_are() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -39,7 +39,7 @@ def settings(**more: Any) -> pool.Settings:
 
 
 def spec(text: str, origin: str = "", **more: Any) -> RequirementSpec:
-    return dataclasses.replace(pool.parse_requirement(text, CWD, origin=origin), **more)
+    return replace(pool.parse_requirement(text, CWD, origin=origin), **more)
 
 
 def effective(

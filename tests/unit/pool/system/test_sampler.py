@@ -6,12 +6,13 @@ import errno
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from pool.common.model import BuildKey, ProcessSample
 from pool.common.text import format_command

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DRIVER = """
-import asyncio, dataclasses, sys
+import asyncio, sys
+from msgspec.structs import replace
 from pathlib import Path
 from pool.build.frontend.hooks import HookRunner
 from tests.support.hook_backend import hook_call
@@ -37,7 +38,7 @@ async def main():
     hooks = HookRunner("driven-run", workers=4)
     async with asyncio.TaskGroup() as group:
         for number, tree in enumerate(sys.argv[1:]):
-            call = dataclasses.replace(hook_call(Path(tree)), build=f"b{number}")
+            call = replace(hook_call(Path(tree)), build=f"b{number}")
             group.create_task(hooks.call(call, on_start=lambda pid: None))
     hooks.close()
 

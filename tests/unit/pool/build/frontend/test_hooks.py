@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from pool.build.frontend.hooks import HookCall, HookResult, HookRunner
 from pool.build.frontend.log_tail import LogTail
@@ -358,12 +359,7 @@ async def test_the_end_of_one_build_does_not_end_processes_of_another(
     task = asyncio.ensure_future(run(hooks, hook_call(stubborn)))
     await wait_until((stubborn / "ready").exists, "the hook runs")
     call = hook_call(make_backend_tree(tmp_path / "two", BUILDS_WHEEL))
-    await run(
-        hooks,
-        HookCall(
-            **{name: getattr(call, name) for name in call.__slots__} | {"build": build_key("b2")}
-        ),
-    )
+    await run(hooks, replace(call, build=build_key("b2")))
     stray = int((stubborn / "stray").read_text())
     assert psutil.Process(stray).status() != psutil.STATUS_ZOMBIE
     hooks.kill_all(build_key().run)
