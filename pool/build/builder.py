@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from pool.build.backend import Backend
 from pool.build.cache_lookup import CacheLookup
-from pool.build.frontend import build_env
-from pool.build.frontend.hooks import MissingHookError
 from pool.build.frontend.read_recording import ReadRecording
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
@@ -28,7 +25,6 @@ from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
-from pool.resolve.resolver import filter_applicable
 from pool.sources.git_state import find_refused_repository
 from pool.sources.identity import ChosenDist, chosen_file
 from pool.sources.wheels import reader as wheelfile
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pool.build.backend import Backend
     from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.interfaces import BuildService
@@ -119,7 +116,15 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         expected, name = self.job.expected_name, self.project.name
         if expected and name and canonicalize_name(expected) != canonicalize_name(name):
             raise ProjectError(f"it is the source of {name}, not of {expected}")
-        return filter_applicable(self.project.requires, self.context.env.interpreter)
+        return self._applicable(self.project.requires)
+
+    def _applicable(self, requires: Sequence[str]) -> Sequence[str]:
+        """Return requirements without what markers exclude."""
+        if not requires:
+            return ()
+        from pool.resolve.resolver import filter_applicable
+
+        return filter_applicable(requires, self.context.env.interpreter)
 
     @property
     def _chosen(self) -> ChosenDist:
@@ -164,6 +169,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]
     ) -> _PreparedEnv:
         """Create an isolated environment with the static and the backend's own requirements."""
+        from pool.build.frontend import build_env
+
         self._emit_resolved(wheels)
         self._emit_phase(Phase.ENVIRONMENT)
         env = await self.context.in_thread(
@@ -191,9 +198,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         self, env: BuildEnvironment, requires: Sequence[str]
     ) -> tuple[str, ...]:
         """Return the requirements that the backend adds to the static ones."""
-        wanted = filter_applicable(
-            await self._backend.get_requires(env), self.context.env.interpreter
-        )
+        wanted = self._applicable(await self._backend.get_requires(env))
         return tuple(text for text in wanted if text not in requires)
 
     # The cache
@@ -288,6 +293,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
     @property
     def _backend(self) -> Backend:
+        from pool.build.backend import Backend
+
         return Backend(
             job=self.job,
             build_dir=self.build_dir,
@@ -301,6 +308,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
     ) -> BuildResult:
         """Let the backend make the wheel, or only the metadata if that is the job's purpose."""
         if self.job.purpose == "metadata":
+            from pool.build.frontend.hooks import MissingHookError
+
             with suppress(MissingHookError):
                 info = await self._backend.prepare_metadata(prepared.env)
                 return await self.context.in_thread(self._read_metadata, info)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pool.build.interfaces import SharedEnv
     from pool.build.monitor import BuildMonitor
     from pool.cache.wheel_cache import WheelCache
+    from pool.common.once_map import Lazy
     from pool.events.bus import EventBus
     from pool.resolve.service import ResolverService
     from pool.settings import RunSettings
@@ -47,18 +48,43 @@ class FetchContext(Record, frozen=True, kw_only=True):
 
     bus: EventBus
     executor: Executor
-    fetcher: Fetcher
-    resolver: ResolverService
-    git: Git
+    lazy_fetcher: Lazy[Fetcher]
+    lazy_resolver: Lazy[ResolverService]
+    lazy_git: Lazy[Git]
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Downloads files."""
+        return self.lazy_fetcher.get()
+
+    @property
+    def resolver(self) -> ResolverService:
+        """Selects versions."""
+        return self.lazy_resolver.get()
+
+    @property
+    def git(self) -> Git:
+        """Clones repositories."""
+        return self.lazy_git.get()
 
 
 class HookContext(Record, frozen=True, kw_only=True):
     """For `pool.build.backend`: runs hooks."""
 
     bus: EventBus
-    runner: HookRunner
-    jobs: HookJobs
+    lazy_runner: Lazy[HookRunner]
+    lazy_jobs: Lazy[HookJobs]
     monitor: BuildMonitor
+
+    @property
+    def runner(self) -> HookRunner:
+        """Starts and ends the processes of hooks."""
+        return self.lazy_runner.get()
+
+    @property
+    def jobs(self) -> HookJobs:
+        """Reserves jobs for hooks."""
+        return self.lazy_jobs.get()
 
 
 class CacheContext(Record, frozen=True, kw_only=True):
@@ -75,8 +101,18 @@ class EnvContext(Record, frozen=True, kw_only=True):
     """For build environments."""
 
     interpreter: Interpreter
-    requirements: BuildRequirements
-    shared: SharedEnv
+    lazy_requirements: Lazy[BuildRequirements]
+    lazy_shared: Lazy[SharedEnv]
+
+    @property
+    def requirements(self) -> BuildRequirements:
+        """The wheels of isolated environments."""
+        return self.lazy_requirements.get()
+
+    @property
+    def shared(self) -> SharedEnv:
+        """The environment of builds without isolation."""
+        return self.lazy_shared.get()
 
 
 class BuildContext(Record, frozen=True, kw_only=True):

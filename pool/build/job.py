@@ -25,7 +25,6 @@ from pool.common.record import MutableRecord, Record
 from pool.common.redaction import redact_settings
 from pool.common.text import clean_line
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
-from pool.sources.index.file_cache import filename_in
 from pool.sources.index.simple_api import IndexFile
 from pool.sources.pyproject import read_project
 
@@ -230,6 +229,8 @@ def infer_identity(source: SourceSpec) -> tuple[str, str | None]:
             pins = [pin.version for pin in parsed.specifier if pin.operator in ("==", "===")]
             return parsed.name, pins[0] if len(pins) == 1 and "*" not in pins[0] else None
         case UrlTarget(url=url, name=name):
+            from pool.sources.index.file_cache import filename_in
+
             inferred, found = _identity_of_file(filename_in(url))
             return name or inferred, found
         case GitTarget(url=url, name=name):

@@ -11,23 +11,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pool.build.frontend.job_overuse import JobOveruseDetector
-from pool.build.frontend.log_tail import LogTail
 from pool.common.aio import in_thread
 from pool.common.errors import os_error_text
 from pool.common.record import MutableRecord
-from pool.events.process_delta import diff
 from pool.events.types import BuildOutput, BuildSample, MachineMemory, Note, Sample
-from pool.system.memory import read_pressure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from pool.build.frontend.job_overuse import JobOveruseDetector
+    from pool.build.frontend.log_tail import LogTail
     from pool.common.model import BuildKey, ProcessSample, RunId
+    from pool.common.once_map import Lazy
     from pool.events.router import EventRouter
-    from pool.scheduling.jobserver import Jobserver
+    from pool.scheduling.job_tokens import JobTokens
     from pool.system.sampler import Sampler, TreeUsage
 
 __all__ = ["BuildMonitor"]
@@ -56,24 +55,24 @@ class BuildMonitor:
 
     Args:
         router: gets the events.
-        sampler: measures process trees.
+        sampler: measures process trees; used with the first hook.
         executor: runs the sampler; its own, so that file work never delays a sample.
-        jobserver: has the number of jobs of each build.
+        tokens: has the number of jobs of each build.
         on_sample: called after each sample with the bytes of each build, also with none.
     """
 
     def __init__(
         self,
         router: EventRouter,
-        sampler: Sampler,
+        sampler: Lazy[Sampler],
         executor: Executor,
-        jobserver: Jobserver[BuildKey],
+        tokens: JobTokens[BuildKey],
         on_sample: Callable[[Mapping[BuildKey, int]], None],
     ) -> None:
         self._router = router
         self._sampler = sampler
         self._executor = executor
-        self._jobserver = jobserver
+        self._tokens = tokens
         self._on_sample = on_sample
         self._builds: dict[BuildKey, _MonitoredBuild] = {}
         self._watched: dict[RunId, BuildKey] = {}
@@ -91,6 +90,9 @@ class BuildMonitor:
         monitored.emitted = ()
 
     def _add_build(self, build: BuildKey, log: Path) -> _MonitoredBuild:
+        from pool.build.frontend.job_overuse import JobOveruseDetector
+        from pool.build.frontend.log_tail import LogTail
+
         overuse = JobOveruseDetector()
 
         def on_bytes(chunk: bytes) -> None:
@@ -192,8 +194,10 @@ class BuildMonitor:
         if not roots:
             self._on_sample({})
             return
+        from pool.system.memory import read_pressure
+
         watched = frozenset(self._watched.values())
-        sample = await in_thread(self._executor, self._sampler.sample, roots, watched)
+        sample = await in_thread(self._executor, self._sampler.get().sample, roots, watched)
         builds: dict[RunId, list[BuildSample]] = {build.run: [] for build in roots}
         measured = {}
         for build, usage in sample.builds.items():
@@ -210,6 +214,8 @@ class BuildMonitor:
 
     def _update(self, build: BuildKey, monitored: _MonitoredBuild, usage: TreeUsage) -> BuildSample:
         """Add a measurement to a build; return its part of the event."""
+        from pool.events.process_delta import diff
+
         monitored.sampled = True
         monitored.peak = max(monitored.peak, usage.rss)
         sample = BuildSample(
@@ -218,10 +224,10 @@ class BuildMonitor:
             rss=usage.rss,
             peak=monitored.peak,
             pss=usage.pss,
-            tokens=self._jobserver.held(build),
+            tokens=self._tokens.held(build),
         )
         monitored.emitted = usage.processes
-        allowed = self._jobserver.allowed(build)
+        allowed = self._tokens.allowed(build)
         self._emit_notes(build, monitored.overuse.on_sample(usage.processes, allowed))
         return sample
 

@@ -9,7 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from msgspec.structs import replace
-from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
+from packaging.direct_url import ArchiveInfo, DirectUrl, VcsInfo
 
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, TargetError
@@ -24,14 +24,13 @@ from pool.requirements.target import (
     UrlTarget,
     WheelTarget,
 )
-from pool.sources.index.file_cache import verify_file
-from pool.sources.index.hashes import ExpectedHashes
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from packaging.direct_url import ArchiveInfo, VcsInfo
     from packaging.requirements import Requirement
 
     from pool.build.context import FetchContext
@@ -75,10 +74,9 @@ async def fetch_source(job: BuildJob, build_dir: BuildDir, context: FetchContext
         raise HashMismatchError(f"{job.source.label}: a hash is demanded, but it is no file")
     match job.source:
         case TreeTarget(path=path):
-            info = DirInfo(editable=job.purpose == "editable")
-            return Source(
-                kind="tree", path=path, direct_url=_direct_url(path.as_uri(), dir_info=info)
-            )
+            info = {"editable": job.purpose == "editable"}
+            direct_url = {"url": path.as_uri(), "dir_info": info}
+            return Source(kind="tree", path=path, direct_url=direct_url)
         case SdistTarget(path=path) | WheelTarget(path=path):
             return await _verify_local_file(path, job, context)
         case IndexFile() as file:
@@ -100,30 +98,37 @@ def _file_source(
     url: str = "",
     subdirectory: str = "",
 ) -> Source:
-    direct = None
-    if url:
-        info = ArchiveInfo(hashes={"sha256": sha256})
-        direct = _direct_url(url, archive_info=info, subdirectory=subdirectory or None)
     return Source(
         kind="wheel" if path.suffix == ".whl" else "archive",
         path=path,
         fingerprint=f"sha256:{sha256}:{subdirectory}",
         subdirectory=subdirectory,
-        direct_url=direct,
+        direct_url=_archive_direct_url(url, sha256, subdirectory) if url else None,
+    )
+
+
+def _archive_direct_url(url: str, sha256: str, subdirectory: str) -> Mapping[str, object]:
+    if url.startswith("file:") and not subdirectory:
+        # `packaging.direct_url` takes longer to import than a cached build takes.
+        info = {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}
+        return {"url": url, "archive_info": info}
+    from packaging.direct_url import ArchiveInfo
+
+    return _direct_url(
+        url, archive_info=ArchiveInfo(hashes={"sha256": sha256}), subdirectory=subdirectory or None
     )
 
 
 def _direct_url(
     url: str,
     *,
-    dir_info: DirInfo | None = None,
     archive_info: ArchiveInfo | None = None,
     vcs_info: VcsInfo | None = None,
     subdirectory: str | None = None,
 ) -> Mapping[str, object]:
+
     direct = DirectUrl(
         url=url,
-        dir_info=dir_info,
         archive_info=archive_info,
         vcs_info=vcs_info,
         subdirectory=subdirectory,
@@ -133,6 +138,9 @@ def _direct_url(
 
 
 async def _verify_local_file(path: Path, job: BuildJob, context: FetchContext) -> Source:
+    from pool.sources.index.file_cache import verify_file
+    from pool.sources.index.hashes import ExpectedHashes
+
     expected = ExpectedHashes(filename=path.name, required=job.request.hashes)
     file = await in_thread(context.executor, verify_file, path, expected)
     return _file_source(path, file.sha256, url=path.as_uri())
@@ -185,6 +193,8 @@ async def _clone(
         checkout = await context.git.checkout(
             target.url, target.reference, build_dir.source, build=job.key, log=job.log
         )
+    from packaging.direct_url import VcsInfo
+
     info = VcsInfo(
         vcs="git", commit_id=checkout.commit, requested_revision=target.reference or None
     )

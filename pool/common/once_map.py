@@ -1,7 +1,8 @@
-"""A map whose values are computed once, even if several builds request a key at the same time.
+"""Values that are computed once: one at its first use, or many by key.
 
-The first request computes the value; the others wait for it. If the first is cancelled, the next
-one computes it. A failure is raised for all waiting requests and not stored.
+Of a map, several builds may request a key at the same time: the first request computes the value;
+the others wait for it. If the first is cancelled, the next one computes it. A failure is raised for
+all waiting requests and not stored.
 """
 
 from __future__ import annotations
@@ -12,10 +13,34 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-__all__ = ["OnceMap"]
+__all__ = ["Lazy", "OnceMap"]
 
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
+
+
+class Lazy(Generic[V]):
+    """A value that is made when it is first used; belongs to one thread.
+
+    Most parts of a pool serve builds that really run. A build whose wheel is cached uses none of
+    them, so they are neither made nor imported: that would take several times as long.
+
+    Args:
+        make: makes the value; if it raises, the next use calls it again.
+    """
+
+    __slots__ = ("_make", "existing")
+
+    def __init__(self, make: Callable[[], V]) -> None:
+        self._make = make
+        self.existing: V | None = None
+        """None until the value is used."""
+
+    def get(self) -> V:
+        """Return the value, made now if it was not used before."""
+        if self.existing is None:
+            self.existing = self._make()
+        return self.existing
 
 
 class OnceMap(Generic[K, V]):

@@ -11,41 +11,43 @@ from contextlib import AsyncExitStack
 from itertools import count
 from typing import TYPE_CHECKING
 
-from pool.build.frontend.hooks import HookRunner
 from pool.build.monitor import BuildMonitor
 from pool.build.workspace import sweep_workspaces
 from pool.cache.prune import shared_cache_lock
-from pool.cache.unpacked_wheels import UnpackedWheels
 from pool.common.aio import in_thread
 from pool.common.cache_layout import CacheLayout
 from pool.common.clock import SystemClock
 from pool.common.errors import system_error
 from pool.common.model import LimitName
+from pool.common.once_map import Lazy
 from pool.engine.housekeeping import Housekeeping
 from pool.engine.memory_guard import MemoryGuard
 from pool.events.router import EventRouter
 from pool.run.resources import Executors, IndexClients, PoolResources, TreeLockQueues
 from pool.run.run import Run
 from pool.scheduling.history import BuildHistory
-from pool.scheduling.jobserver import OuterJobserver
 from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS
 from pool.system.locks.folder_access import describe_foreign_access
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
 from pool.system.process_limits import current_limits, lower_caps, raise_open_file_limit
-from pool.system.sampler import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
+    from pool.build.frontend.hooks import HookRunner
+    from pool.cache.unpacked_wheels import UnpackedWheels
     from pool.common.clock import Clock
-    from pool.common.model import RunId
+    from pool.common.model import BuildKey, RunId
     from pool.events.types import KnownEvent
     from pool.requirements.request import Request
+    from pool.scheduling.job_tokens import JobTokens
+    from pool.scheduling.jobserver import Jobserver
     from pool.settings import PoolSettings, RunSettings
+    from pool.system.sampler import Sampler
 
 __all__ = ["Pool"]
 
@@ -73,7 +75,7 @@ class Pool:
 
     @classmethod
     async def create(cls, settings: PoolSettings, *, clock: Clock | None = None) -> Self:
-        """Open the caches, and start the background tasks and the watchdog.
+        """Open the caches, and start the background tasks.
 
         Args:
             settings: the settings of the pool.
@@ -159,26 +161,20 @@ def _open_resources(
     stack.callback(executors.shutdown)
     router = EventRouter()
     raise_open_file_limit()
-    limits, notes = _create_limits(settings, router, clock)
+    housekeeping = Housekeeping(router)
+    limits, notes = _create_limits(settings, router, clock, housekeeping)
     if access := describe_foreign_access(settings.cache_dir):
         notes.append(f"cache {settings.cache_dir}: {access}, and so change what is built from it")
     guard = MemoryGuard(limits)
-    sampler = Sampler(clock)
-    hooks = HookRunner(
-        _supervisor_id(clock),
-        workers=MAX_BUILDS,
-        owner_of=sampler.owner_of,
-        owns_process=settings.owns_process,
-    )
-    stack.callback(hooks.close)
-    monitor = BuildMonitor(router, sampler, executors.sampler, limits.jobs, guard.on_sample)
+    sampler = Lazy(lambda: _create_sampler(clock))
+    hooks = Lazy(lambda: _create_hooks(settings, clock, sampler.get()))
+    stack.callback(_close_hooks, hooks)
+    monitor = BuildMonitor(router, sampler, executors.sampler, limits.job_tokens, guard.on_sample)
     index_clients = IndexClients(settings.cache_dir, clock)
     stack.push_async_callback(index_clients.aclose)
-    stack.callback(limits.jobs.close)
-    housekeeping = Housekeeping(router)
+    stack.callback(_close_jobserver, limits)
     stack.push_async_callback(housekeeping.aclose)
     housekeeping.start("monitoring of builds", monitor.run)
-    housekeeping.start("granting of job tokens", limits.jobs.run)
     housekeeping.start(
         "removal of old build folders",
         lambda: in_thread(executors.files, sweep_workspaces, settings.cache_dir),
@@ -197,7 +193,7 @@ def _open_resources(
         history=history,
         hooks=hooks,
         monitor=monitor,
-        unpacked_wheels=UnpackedWheels(CacheLayout(settings.cache_dir).unpacked_wheels),
+        unpacked_wheels=Lazy(lambda: _create_unpacked_wheels(settings)),
         file_locks=LockQueue(LockFile),
         tree_locks=TreeLockQueues(),
         index_clients=index_clients,
@@ -205,8 +201,42 @@ def _open_resources(
     return resources, guard
 
 
+def _create_sampler(clock: Clock) -> Sampler:
+    from pool.system.sampler import Sampler
+
+    return Sampler(clock)
+
+
+def _create_hooks(settings: PoolSettings, clock: Clock, sampler: Sampler) -> HookRunner:
+    """Start the watchdog, and return the runner of hooks."""
+    from pool.build.frontend.hooks import HookRunner
+
+    return HookRunner(
+        _supervisor_id(clock),
+        workers=MAX_BUILDS,
+        owner_of=sampler.owner_of,
+        owns_process=settings.owns_process,
+    )
+
+
+def _close_hooks(hooks: Lazy[HookRunner]) -> None:
+    if hooks.existing is not None:
+        hooks.existing.close()
+
+
+def _create_unpacked_wheels(settings: PoolSettings) -> UnpackedWheels:
+    from pool.cache.unpacked_wheels import UnpackedWheels
+
+    return UnpackedWheels(CacheLayout(settings.cache_dir).unpacked_wheels)
+
+
+def _close_jobserver(limits: Limits) -> None:
+    if limits.jobs.existing is not None:
+        limits.jobs.existing.close()
+
+
 def _create_limits(
-    settings: PoolSettings, router: EventRouter, clock: Clock
+    settings: PoolSettings, router: EventRouter, clock: Clock, housekeeping: Housekeeping
 ) -> tuple[Limits, list[str]]:
     """Create the limits; return them with notes about caps that the process limits lower."""
     files, processes = current_limits()
@@ -219,6 +249,14 @@ def _create_limits(
     caps, notes = lower_caps(wanted, files=files, processes=processes)
     # The caps can be raised during the run, up to what the process limits allow.
     highest, _ = lower_caps(dict.fromkeys(wanted, MAX_BUILDS), files=files, processes=processes)
+
+    def create_jobserver(tokens: JobTokens[BuildKey]) -> Jobserver[BuildKey]:
+        from pool.scheduling.jobserver import Jobserver, OuterJobserver
+
+        jobserver = Jobserver(tokens, OuterJobserver.join(settings.environ))
+        housekeeping.start("granting of job tokens", jobserver.run)
+        return jobserver
+
     limits = Limits(
         router=router,
         clock=clock,
@@ -229,7 +267,7 @@ def _create_limits(
         jobs_follow=settings.jobs_follow,
         memory=settings.memory,
         max_cap=MAX_BUILDS,
-        outer_jobserver=OuterJobserver.join(settings.environ),
+        create_jobserver=create_jobserver,
         maxima=highest,
     )
     return limits, notes

@@ -109,9 +109,9 @@ def _make_header(
     argv: tuple[str, ...], clock: Clock, python: str, other_runs: Collection[RunId]
 ) -> Header:
     # Replays and `--help` import this module and need neither.
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import version
 
-    import psutil  # noqa: PLC0415
+    import psutil
 
     started = clock.now()
     return Header(

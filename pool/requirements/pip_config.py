@@ -225,7 +225,7 @@ def _pip_default_index() -> str:
     """Return the index that pip uses without any configuration."""
     # The URL is read from pip, so that no index is named here and the default is always pip's.
     # This is the only use of the dependency; it is imported only if no index is configured.
-    from pip._internal.models.index import PyPI  # noqa: PLC0415
+    from pip._internal.models.index import PyPI
 
     return str(PyPI.simple_url)
 

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.build.job import BuildRequest
 from pool.common.errors import RequirementError
-from pool.requirements.markers import marker_applies, requirement_applies
 from pool.requirements.target import GitTarget, RequirementTarget, UrlTarget
-from pool.resolve.manifest import Manifest, RequirementInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from packaging.requirements import Requirement
     from packaging.version import Version
 
     from pool.requirements.request import Request, RequirementSpec
     from pool.requirements.target import Target
-    from pool.resolve.manifest import DirectDist, InstalledDist
+    from pool.resolve.manifest import DirectDist, InstalledDist, Manifest, RequirementInfo
     from pool.settings import RunSettings
     from pool.system.interpreter import Interpreter
 
@@ -49,7 +47,7 @@ class EffectiveRequest:
         specs = dict.fromkeys(request.requirements)
         self._specs = [spec for spec in specs if _applies(spec, environment)]
         self._constraints = tuple(
-            one for one in request.constraints if requirement_applies(one.requirement, environment)
+            one for one in request.constraints if _requirement_applies(one.requirement, environment)
         )
         self.direct = tuple(
             spec for spec in self._specs if not isinstance(spec.target, RequirementTarget)
@@ -128,6 +126,8 @@ class EffectiveRequest:
         )
 
     def _named_requirements(self) -> list[RequirementInfo]:
+        from pool.resolve.manifest import RequirementInfo
+
         return [
             RequirementInfo(spec.target.parsed, _required_by(spec))
             for spec in self._specs
@@ -142,6 +142,8 @@ class EffectiveRequest:
         installed: Mapping[NormalizedName, InstalledDist] | None = None,
         preferred: Mapping[NormalizedName, Version] | None = None,
     ) -> Manifest:
+        from pool.resolve.manifest import Manifest
+
         return Manifest(
             requirements=tuple(requirements),
             deps=deps,
@@ -213,11 +215,21 @@ def url_of(target: Target) -> str:
 
 def _applies(spec: RequirementSpec, environment: Mapping[str, str]) -> bool:
     """Return whether the markers of a requirement are true."""
-    if isinstance(spec.target, RequirementTarget) and not requirement_applies(
+    if isinstance(spec.target, RequirementTarget) and not _requirement_applies(
         spec.target.parsed, environment
     ):
         return False
+    if spec.marker is None:
+        return True
+    from pool.requirements.markers import marker_applies
+
     return marker_applies(spec.marker, environment, [""], spec.origin)
+
+
+def _requirement_applies(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+    from pool.requirements.markers import requirement_applies
+
+    return requirement_applies(requirement, environment)
 
 
 def _required_by(spec: RequirementSpec) -> str:
@@ -225,6 +237,10 @@ def _required_by(spec: RequirementSpec) -> str:
 
 
 def _direct_requirement(spec: RequirementSpec, dist: DirectDist) -> RequirementInfo:
+    from packaging.requirements import Requirement
+
+    from pool.resolve.manifest import RequirementInfo
+
     extras = f"[{','.join(sorted(spec.extras))}]" if spec.extras else ""
     requirement = Requirement(f"{dist.name}{extras} @ {dist.url}")
     return RequirementInfo(requirement, _required_by(spec))

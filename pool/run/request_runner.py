@@ -1,9 +1,10 @@
 """Runs one request: from requirements to wheels, or to an environment with all of them installed.
 
-Without dependencies, each requirement is one build. With dependencies, direct targets are built at
-once, versions of everything else are resolved together, and the selected versions are fetched or
-built. Into an environment they are installed as one transaction, or not at all. The build
-requirements of non-isolated builds are installed before that (`pool.run.shared_env`).
+Direct targets are built at once, versions of everything else are resolved together, and the
+selected versions are fetched or built. Into an environment they are installed as one transaction,
+or not at all. The build requirements of non-isolated builds are installed before that
+(`pool.run.shared_env`). Deliberately without requests that need neither dependencies nor an
+environment: `pool.run.plain_request` has them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from pool.common.errors import InstallError, PoolError, system_error
 from pool.common.redaction import redact_urls
 from pool.events.types import (
     EnvironmentFailed,
-    ResolveFailed,
     ResolveFinished,
-    ResolveProgress,
     ResolveStarted,
 )
 from pool.resolve.explain import explain_selection
@@ -28,6 +27,7 @@ from pool.resolve.manifest import DirectDist
 from pool.run.effective_request import url_of
 from pool.run.installer import StaleError
 from pool.run.metadata import direct_dist, static_metadata
+from pool.run.plain_request import resolve_failed
 from pool.run.selection import Provider
 from pool.sources.index.simple_api import IndexFile
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pool.events.bus import EventBus
     from pool.requirements.request import RequirementSpec
     from pool.resolve.manifest import Candidate
+    from pool.resolve.progress import ResolveProgressEvents
     from pool.resolve.service import ResolverService
     from pool.run.effective_request import EffectiveRequest
     from pool.run.installer import Installer
@@ -49,27 +50,10 @@ if TYPE_CHECKING:
     from pool.settings import RunSettings
     from pool.system.interpreter import Interpreter
 
-__all__ = ["RequestRunner", "ResolveProgressEvents"]
+__all__ = ["RequestRunner"]
 
-_PROGRESS_SECONDS = 0.25
 _MAX_RESOLUTIONS = 5
 """Resolutions of one request, if other processes change the environment meanwhile."""
-
-
-class ResolveProgressEvents:
-    """Emits the number of index pages that are read during a resolution, a few times a second."""
-
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
-        self._emitted_at = 0.0
-        self.active = False
-        """Whether the versions of the request are being resolved, not build requirements alone."""
-
-    def on_page(self, pages: int) -> None:
-        """Take the number of pages after each page that is read."""
-        if self.active and (now := self._bus.elapsed) >= self._emitted_at + _PROGRESS_SECONDS:
-            self._emitted_at = now
-            self._bus.emit(ResolveProgress(pages=pages))
 
 
 class RequestRunner:
@@ -139,24 +123,20 @@ class RequestRunner:
 
     def _emit_failure(self, problem: PoolError) -> None:
         """Emit that versions cannot be resolved, or that the environment is unchanged."""
-        message, hint = redact_urls(str(problem)), redact_urls(problem.hint)
         if self._installer is None or not self._selection.rounds:
-            self._bus.emit(ResolveFailed(reference=problem.reference, message=message, hint=hint))
+            self._bus.emit(resolve_failed(problem))
         else:
             failed = EnvironmentFailed(
                 environment=str(self._installer.path),
                 reference=problem.reference,
-                message=message,
-                hint=hint,
+                message=redact_urls(str(problem)),
+                hint=redact_urls(problem.hint),
             )
             self._bus.emit(failed)
 
     async def _run_request(self) -> None:
         if self._installer is not None:
             await self._installer.recover()
-        elif not self._settings.deps:
-            self._service.submit(self._request.build_requests())
-            return
         await self._submit_direct_targets()
         for _ in range(_MAX_RESOLUTIONS):
             await self._resolve_all()

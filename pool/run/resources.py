@@ -8,18 +8,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pool.build.build_requirements import BuildRequirements
 from pool.build.context import BuildContext, CacheContext, EnvContext, FetchContext, HookContext
-from pool.build.frontend.hook_jobs import HookJobs
-from pool.build.frontend.tool_shims import ToolShims
 from pool.cache.wheel_cache import WheelCache
 from pool.common.cache_layout import CacheLayout
+from pool.common.once_map import Lazy
 from pool.common.record import Record
-from pool.resolve.service import ResolverService
-from pool.run.shared_env import SharedBuildEnv
-from pool.sources.git import Git
-from pool.sources.index.client import IndexClient
-from pool.sources.index.fetcher import Fetcher
 from pool.system.locks.tree_lock import tree_lock_queue
 
 if TYPE_CHECKING:
@@ -27,6 +20,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from pathlib import Path
 
+    from pool.build.build_requirements import BuildRequirements
+    from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
     from pool.build.monitor import BuildMonitor
     from pool.cache.unpacked_wheels import UnpackedWheels
@@ -34,13 +29,17 @@ if TYPE_CHECKING:
     from pool.common.model import RunId
     from pool.events.bus import EventBus
     from pool.events.router import EventRouter
-    from pool.resolve.service import Pages
+    from pool.resolve.service import Pages, ResolverService
     from pool.run.installer import Installer
     from pool.run.selection import Selection
+    from pool.run.shared_env import SharedBuildEnv
     from pool.run.target import RunTarget
     from pool.scheduling.history import BuildHistory
     from pool.scheduling.limits import Limits
     from pool.settings import RunSettings
+    from pool.sources.git import Git
+    from pool.sources.index.client import IndexClient
+    from pool.sources.index.fetcher import Fetcher
     from pool.sources.index.settings import IndexSettings
     from pool.system.locks.queue import LockQueue
 
@@ -83,6 +82,8 @@ class IndexClients:
 
     def get(self, settings: RunSettings) -> IndexClient:
         """Return the client for the indexes of a run."""
+        from pool.sources.index.client import IndexClient
+
         key = (settings.index, settings.refresh)
         if (client := self._clients.get(key)) is None:
             client = self._clients[key] = IndexClient(
@@ -126,9 +127,10 @@ class PoolResources(Record, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
     """Notes for each run, about caps that the process limits lower."""
     history: BuildHistory
-    hooks: HookRunner
+    hooks: Lazy[HookRunner]
+    """Starts the watchdog, so it is made with the first process."""
     monitor: BuildMonitor
-    unpacked_wheels: UnpackedWheels
+    unpacked_wheels: Lazy[UnpackedWheels]
     file_locks: LockQueue
     """Queues for the locks on cached wheels and on environments."""
     tree_locks: TreeLockQueues
@@ -143,8 +145,9 @@ def create_context(
     resources: PoolResources,
     bus: EventBus,
     workspace: Path,
-    pages: Pages,
-    selection: Selection,
+    index: Lazy[IndexClient],
+    pages: Lazy[Pages],
+    selection: Lazy[Selection],
     installer: Installer | None,
 ) -> BuildContext:
     """Return the context of the builds of a run.
@@ -156,15 +159,19 @@ def create_context(
         resources: what the run shares with other runs of the pool.
         bus: the bus of the run.
         workspace: the folder of the run.
+        index: the client of its indexes.
         pages: the index pages of the run.
         selection: the versions that are selected for the request.
         installer: installs into the environment; None if wheels are requested.
     """
-    fetcher = Fetcher(
+    parts = _Parts(
         run=run,
-        index=resources.index_clients.get(settings),
-        gate=resources.limits.downloads,
+        settings=settings,
+        target=target,
+        resources=resources,
         bus=bus,
+        index=index,
+        pages=pages,
     )
     folders = (settings.out_dir, resources.cache_dir, resources.state_dir)
     return BuildContext(
@@ -176,39 +183,111 @@ def create_context(
         fetch=FetchContext(
             bus=bus,
             executor=resources.executors.files,
-            fetcher=fetcher,
-            resolver=ResolverService(pages, target.interpreter),
-            git=Git(CacheLayout(resources.cache_dir).git, resources.hooks.run, settings.environ),
+            lazy_fetcher=parts.fetcher,
+            lazy_resolver=Lazy(parts.create_resolver),
+            lazy_git=Lazy(parts.create_git),
         ),
-        hooks=_hook_context(settings, resources, bus),
+        hooks=HookContext(
+            bus=bus,
+            lazy_runner=resources.hooks,
+            lazy_jobs=Lazy(parts.create_jobs),
+            monitor=resources.monitor,
+        ),
         cache=_cache_context(settings, resources),
         env=EnvContext(
             interpreter=target.interpreter,
-            # Not the resolver of the request, whose metadata may be unknown for a while.
-            requirements=BuildRequirements(
-                resolver=ResolverService(pages, target.interpreter),
-                fetcher=fetcher,
-                installs=resources.limits.installs,
-                unpacked_wheels=resources.unpacked_wheels,
-                run_dir=workspace / "unpacked",
-                interpreter=target.interpreter,
-                executor=resources.executors.files,
-            ),
-            shared=SharedBuildEnv(target.shared_env, settings.isolates, selection, installer),
+            lazy_requirements=Lazy(lambda: parts.create_requirements(workspace / "unpacked")),
+            lazy_shared=Lazy(lambda: parts.create_shared_env(selection.get(), installer)),
         ),
     )
 
 
-def _hook_context(settings: RunSettings, resources: PoolResources, bus: EventBus) -> HookContext:
-    limits = resources.limits
-    jobs = HookJobs(
-        limits.jobs,
-        ToolShims(settings.environ, CacheLayout(resources.cache_dir).shims),
-        settings.environ,
-        resources.executors.probes,
-        running_builds=lambda: limits.builds_at_work,
-    )
-    return HookContext(bus=bus, runner=resources.hooks, jobs=jobs, monitor=resources.monitor)
+class _Parts:
+    """Makes the parts of a run's context when a build uses them; a cached one uses none."""
+
+    def __init__(
+        self,
+        *,
+        run: RunId,
+        settings: RunSettings,
+        target: RunTarget,
+        resources: PoolResources,
+        bus: EventBus,
+        index: Lazy[IndexClient],
+        pages: Lazy[Pages],
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._target = target
+        self._resources = resources
+        self._bus = bus
+        self._index = index
+        self._pages = pages
+        self.fetcher = Lazy(self._create_fetcher)
+
+    def _create_fetcher(self) -> Fetcher:
+        from pool.sources.index.fetcher import Fetcher
+
+        return Fetcher(
+            run=self._run,
+            index=self._index.get(),
+            gate=self._resources.limits.downloads,
+            bus=self._bus,
+        )
+
+    def create_resolver(self) -> ResolverService:
+        """Return a resolver with metadata of its own."""
+        from pool.resolve.service import ResolverService
+
+        return ResolverService(self._pages.get(), self._target.interpreter)
+
+    def create_git(self) -> Git:
+        """Return the clones of repositories."""
+        from pool.sources.git import Git
+
+        folder = CacheLayout(self._resources.cache_dir).git
+        return Git(folder, self._resources.hooks.get().run, self._settings.environ)
+
+    def create_jobs(self) -> HookJobs:
+        """Return the jobs of hooks."""
+        from pool.build.frontend.hook_jobs import HookJobs
+        from pool.build.frontend.tool_shims import ToolShims
+
+        limits, environ = self._resources.limits, self._settings.environ
+        return HookJobs(
+            limits.jobs.get(),
+            ToolShims(environ, CacheLayout(self._resources.cache_dir).shims),
+            environ,
+            self._resources.executors.probes,
+            running_builds=lambda: limits.builds_at_work,
+        )
+
+    def create_requirements(self, run_dir: Path) -> BuildRequirements:
+        """Return the wheels of build requirements; ``run_dir`` is for those of this run alone."""
+        from pool.build.build_requirements import BuildRequirements
+
+        return BuildRequirements(
+            # Not the resolver of the request, whose metadata may be unknown for a while.
+            resolver=self.create_resolver(),
+            fetcher=self.fetcher.get(),
+            installs=self._resources.limits.installs,
+            unpacked_wheels=self._resources.unpacked_wheels.get(),
+            run_dir=run_dir,
+            interpreter=self._target.interpreter,
+            executor=self._resources.executors.files,
+        )
+
+    def create_shared_env(
+        self, selection: Selection, installer: Installer | None
+    ) -> SharedBuildEnv:
+        """Return the environment of builds without isolation."""
+        from pool.build.frontend.build_env import BuildEnvironment
+        from pool.run.shared_env import SharedBuildEnv
+
+        environment = BuildEnvironment(
+            path=self._target.shared_env, interpreter=self._target.interpreter
+        )
+        return SharedBuildEnv(environment, self._settings.isolates, selection, installer)
 
 
 def _cache_context(settings: RunSettings, resources: PoolResources) -> CacheContext:

@@ -10,11 +10,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, assert_never
 
+from pool.build.frontend.job_flags import user_job_limits
 from pool.build.workspace import RunWorkspace
 from pool.common.aio import in_thread
 from pool.common.controls import Cancel, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.errors import os_error_text
 from pool.common.model import BuildKey
+from pool.common.once_map import Lazy
 from pool.common.redaction import redact_urls
 from pool.events.bus import EventBus
 from pool.events.journal import logs_path, open_run_journal
@@ -22,15 +24,12 @@ from pool.events.queries import count_outcomes, find_retryable
 from pool.events.reducer import apply
 from pool.events.state import RunState
 from pool.events.types import Note, RunFinished, RunStarted, RunStopping
-from pool.resolve.service import Pages
+from pool.resolve.progress import ResolveProgressEvents
 from pool.run.control_server import ControlServer, reject_reason
-from pool.run.installer import Installer
-from pool.run.metadata import MetadataFetcher
+from pool.run.plain_request import submit_requirements
 from pool.run.registry import JobRegistry
-from pool.run.request_runner import RequestRunner, ResolveProgressEvents
 from pool.run.resources import create_context
 from pool.run.scheduler import Scheduler
-from pool.run.selection import Selection
 from pool.run.target import read_target
 
 if TYPE_CHECKING:
@@ -43,10 +42,15 @@ if TYPE_CHECKING:
     from pool.events.journal import JournalWriter
     from pool.events.types import Header, KnownEvent
     from pool.requirements.request import Request
+    from pool.resolve.service import Pages
+    from pool.run.installer import Installer
+    from pool.run.request_runner import RequestRunner
     from pool.run.resources import PoolResources
+    from pool.run.selection import Selection
     from pool.run.target import RunTarget
     from pool.scheduling.eviction import EvictionCandidate
     from pool.settings import RunSettings
+    from pool.sources.index.client import IndexClient
 
 __all__ = ["Run"]
 
@@ -96,11 +100,10 @@ class Run:
         self._limits = resources.limits.add_run(self.id, bus, settings.run_builds)
         resources.router.add(self.id, bus)
         self._registry = JobRegistry(self.id, logs_path(writer.path), bus)
-        selection = Selection(target.request.named)
-        installer = self._create_installer()
-        progress = ResolveProgressEvents(bus)
-        self._index = resources.index_clients.get(settings)
-        self._index.add_listener(self._emit_note)
+        self._selection = Lazy(self._create_selection)
+        self._installer = self._create_installer()
+        self._progress = ResolveProgressEvents(bus)
+        self._index = Lazy(self._create_index)
         self._context = create_context(
             self.id,
             settings,
@@ -108,9 +111,10 @@ class Run:
             resources=resources,
             bus=bus,
             workspace=workspace.root,
-            pages=Pages(self._index, progress.on_page, fresh=settings.upgrade),
-            selection=selection,
-            installer=installer,
+            index=self._index,
+            pages=Lazy(self._create_pages),
+            selection=self._selection,
+            installer=self._installer,
         )
         self._tasks = asyncio.TaskGroup()
         self._scheduler = Scheduler(
@@ -123,27 +127,6 @@ class Run:
             group=self._tasks,
             linger=linger,
             on_failure=self._on_failure,
-        )
-        metadata = MetadataFetcher(
-            fetcher=self._context.fetch.fetcher,
-            executor=resources.executors.files,
-            service=self._scheduler,
-            request=target.request,
-            selection=selection,
-            isolates=settings.isolates,
-        )
-        self._runner = RequestRunner(
-            target.request,
-            settings=settings,
-            interpreter=target.interpreter,
-            bus=bus,
-            executor=resources.executors.files,
-            selection=selection,
-            resolver=self._context.fetch.resolver,
-            progress=progress,
-            service=self._scheduler,
-            metadata=metadata,
-            installer=installer,
         )
         self._request_task: asyncio.Task[bool] | None = None
         self._stop = asyncio.Event()
@@ -213,9 +196,59 @@ class Run:
     def _emit_note(self, text: str) -> None:
         self._bus.emit(Note(text=redact_urls(text)))
 
+    def _create_index(self) -> IndexClient:
+        index = self._resources.index_clients.get(self._settings)
+        index.add_listener(self._emit_note)
+        return index
+
+    def _create_selection(self) -> Selection:
+        from pool.run.selection import Selection
+
+        return Selection(self._target.request.named)
+
+    def _create_pages(self) -> Pages:
+        from pool.resolve.service import Pages
+
+        return Pages(self._index.get(), self._progress.on_page, fresh=self._settings.upgrade)
+
+    async def _run_request(self) -> bool:
+        """Run the request; return whether it succeeded, apart from builds that failed."""
+        if self._installer is None and not self._settings.deps:
+            return submit_requirements(self._target.request, self._scheduler, self._bus)
+        return await self._create_request_runner().run()
+
+    def _create_request_runner(self) -> RequestRunner:
+        from pool.run.metadata import MetadataFetcher
+        from pool.run.request_runner import RequestRunner
+
+        request, executor = self._target.request, self._resources.executors.files
+        metadata = MetadataFetcher(
+            fetcher=self._context.fetch.fetcher,
+            executor=executor,
+            service=self._scheduler,
+            request=request,
+            selection=self._selection.get(),
+            isolates=self._settings.isolates,
+        )
+        return RequestRunner(
+            request,
+            settings=self._settings,
+            interpreter=self._target.interpreter,
+            bus=self._bus,
+            executor=executor,
+            selection=self._selection.get(),
+            resolver=self._context.fetch.resolver,
+            progress=self._progress,
+            service=self._scheduler,
+            metadata=metadata,
+            installer=self._installer,
+        )
+
     def _create_installer(self) -> Installer | None:
         if self._target.environment is None:
             return None
+        from pool.run.installer import Installer
+
         return Installer(
             self._target.environment,
             bus=self._bus,
@@ -231,10 +264,10 @@ class Run:
                 self._emit_start()
                 for note in (*self._resources.notes, *self._settings.notes):
                     self._emit_note(note)
-                self._context.hooks.jobs.emit_user_limits(self._bus)
+                self._emit_user_limits()
                 async with self._tasks:
                     if not self._stop.is_set():
-                        self._request_task = self._tasks.create_task(self._runner.run())
+                        self._request_task = self._tasks.create_task(self._run_request())
                         self._request_task.add_done_callback(self._on_request_end)
                     await self._open_control_server(stack)
                     if self._linger:
@@ -249,7 +282,8 @@ class Run:
         """Close the journal and leave the pool; `run` does so at its end."""
         if not self._closed:
             self._closed = True
-            self._index.remove_listener(self._emit_note)
+            if self._index.existing is not None:
+                self._index.existing.remove_listener(self._emit_note)
             self._resources.router.remove(self.id)
             self._resources.monitor.remove_run(self.id)
             self._resources.limits.remove_run(self.id)
@@ -279,6 +313,10 @@ class Run:
             environment="" if environment is None else str(environment.prefix),
         )
         self._bus.emit(started)
+
+    def _emit_user_limits(self) -> None:
+        if user_job_limits(self._settings.environ):
+            self._context.hooks.jobs.emit_user_limits(self._bus)
 
     def _emit_end(self) -> int:
         # Samples and changes of limits are no part of this run any more.
@@ -353,8 +391,8 @@ class Run:
 
     def _end(self, *, why: str, now: bool = False) -> None:
         """Cancel all builds that have not ended, and let the run finish."""
-        if now:
-            self._resources.hooks.kill_all(self.id)
+        if now and (hooks := self._resources.hooks.existing) is not None:
+            hooks.kill_all(self.id)
         running = self._registry.running()
         requesting = self._request_task is not None and not self._request_task.done()
         if running or requesting:

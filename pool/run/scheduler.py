@@ -108,7 +108,7 @@ class Scheduler:
         """Register builds and start them, the longest expected first."""
         estimates = self._estimate(requests)
         known = [one.seconds for one in estimates if one.seconds is not None]
-        typical = median(known or [0.0])
+        typical = _median(known) if known else 0.0
         jobs = []
         for request, estimate in zip(requests, estimates, strict=True):
             seconds = typical if estimate.seconds is None else estimate.seconds
@@ -273,7 +273,7 @@ class Scheduler:
         if job.id in self._registry.outcomes:
             return
         attempt = next_retry(
-            event.reference, job.attempt, self._limits.jobs.cap, self._settings.retries
+            event.reference, job.attempt, self._limits.job_tokens.cap, self._settings.retries
         )
         # The retry is registered first: a reader of the terminal event can tell that there is one.
         retry = self._register_retry(job, attempt, event.peak) if attempt else None
@@ -494,3 +494,8 @@ class Scheduler:
             for key, job in self._nested.items()
             if (ended := outcomes.get(job.id)) is None or ended.outcome.is_success
         }
+
+
+def _median(numbers: list[float]) -> float:
+
+    return median(numbers)

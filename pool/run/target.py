@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pool.build.frontend.build_env import BuildEnvironment
 from pool.build.workspace import check_out_dir
 from pool.common.record import Record
-from pool.install.environment import find_environment
-from pool.requirements.pylock import read_lock
 from pool.run.effective_request import EffectiveRequest
 from pool.system.interpreter import probe
 
@@ -32,7 +29,7 @@ class RunTarget(Record, frozen=True, kw_only=True):
     interpreter: Interpreter
     environment: TargetEnvironment | None
     """None if the run installs nothing."""
-    shared_env: BuildEnvironment
+    shared_env: Path
     """The environment of builds without isolation."""
 
 
@@ -47,9 +44,7 @@ def read_target(settings: RunSettings, request: Request) -> RunTarget:
         interpreter = probe(settings.python, settings.environ)
     else:
         interpreter = environment.interpreter
-    locked = [spec for path in request.locks for spec in read_lock(path, interpreter)]
-    request = replace(request, requirements=(*request.requirements, *locked))
-    effective = EffectiveRequest(request, settings, interpreter)
+    effective = EffectiveRequest(_add_locked(request, interpreter), settings, interpreter)
     if settings.out_dir is not None:
         check_out_dir(settings.out_dir)
     prefix = _active_environment(settings) if environment is None else environment.prefix
@@ -57,14 +52,26 @@ def read_target(settings: RunSettings, request: Request) -> RunTarget:
         request=effective,
         interpreter=interpreter,
         environment=environment,
-        shared_env=BuildEnvironment(path=prefix, interpreter=interpreter),
+        shared_env=prefix,
     )
 
 
+def _add_locked(request: Request, interpreter: Interpreter) -> Request:
+    """Add the requirements of the lock files."""
+    if not request.locks:
+        return request
+    from pool.requirements.pylock import read_lock
+
+    locked = [spec for path in request.locks for spec in read_lock(path, interpreter)]
+    return replace(request, requirements=(*request.requirements, *locked))
+
+
 def _find_environment(settings: RunSettings) -> TargetEnvironment | None:
+    if settings.installs_into is None:
+        return None
+    from pool.install.environment import find_environment
+
     match settings.installs_into:
-        case None:
-            return None
         case "active":
             return find_environment(None, settings.environ)
         case path:

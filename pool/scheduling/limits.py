@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pool.common.controls import Resize
 from pool.common.model import LimitName
+from pool.common.once_map import Lazy
 from pool.events.types import LimitChanged
 from pool.scheduling.gate import Gate
 from pool.scheduling.job_tokens import JobTokens
-from pool.scheduling.jobserver import Jobserver
 from pool.scheduling.memory_policy import MemoryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pool.common.clock import Clock
     from pool.common.model import BuildKey, RunId
     from pool.events.bus import EventBus
     from pool.events.router import EventRouter
-    from pool.scheduling.jobserver import OuterJobserver
+    from pool.scheduling.jobserver import Jobserver
 
 __all__ = ["Limits", "RunLimits"]
 
@@ -35,6 +35,23 @@ class _BuildsCap(NamedTuple):
 
     cap: int
     paused: bool
+
+
+class _JobsCap(NamedTuple):
+    """The cap of jobs, which is changed through the jobserver once there is one."""
+
+    tokens: JobTokens[BuildKey]
+    jobserver: Lazy[Jobserver[BuildKey]]
+
+    @property
+    def cap(self) -> int:
+        return self.tokens.cap
+
+    def resize(self, cap: int) -> None:
+        if self.jobserver.existing is None:
+            self.tokens.cap = cap
+        else:
+            self.jobserver.existing.resize(cap)
 
 
 class Limits:
@@ -51,7 +68,7 @@ class Limits:
         memory: bytes for all builds together; None for no limit.
         max_cap: the highest value that a cap can be set to.
         maxima: lower highest values of single caps, for what the process limits allow.
-        outer_jobserver: the jobserver of the make that runs this process.
+        create_jobserver: makes the jobserver, with the first hook.
     """
 
     def __init__(
@@ -66,7 +83,7 @@ class Limits:
         jobs_follow: bool,
         memory: int | None,
         max_cap: int,
-        outer_jobserver: OuterJobserver | None,
+        create_jobserver: Callable[[JobTokens[BuildKey]], Jobserver[BuildKey]],
         maxima: Mapping[LimitName, int] | None = None,
     ) -> None:
         self._router = router
@@ -79,16 +96,17 @@ class Limits:
         self.downloads = Gate(downloads)
         self.installs = Gate(installs)
         self._jobs_follow = jobs_follow
-        self.jobs: Jobserver[BuildKey] = Jobserver(JobTokens(jobs), outer_jobserver)
+        self.job_tokens: JobTokens[BuildKey] = JobTokens(jobs)
+        self.jobs = Lazy(lambda: create_jobserver(self.job_tokens))
         self._runs: dict[RunId, RunLimits] = {}
 
     @property
-    def _gates(self) -> dict[LimitName, Gate | Jobserver[BuildKey]]:
+    def _gates(self) -> dict[LimitName, Gate | _JobsCap]:
         return {
             LimitName.BUILDS: self.builds,
             LimitName.DOWNLOADS: self.downloads,
             LimitName.INSTALLS: self.installs,
-            LimitName.JOBS: self.jobs,
+            LimitName.JOBS: _JobsCap(self.job_tokens, self.jobs),
         }
 
     def add_run(self, run: RunId, bus: EventBus, builds: int | None) -> RunLimits:
@@ -137,7 +155,7 @@ class Limits:
             changed = LimitChanged(limit=control.limit, old=old, new=new, why="user")
             self._router.broadcast(changed)
         gate.resize(new)
-        if gate is self.builds and self._jobs_follow and new > self.jobs.cap:
+        if gate is self.builds and self._jobs_follow and new > self.job_tokens.cap:
             self.resize(Resize(limit=LimitName.JOBS, value=new))
 
     def clamp(self, control: Resize, cap: int) -> int:

@@ -17,6 +17,7 @@ from pool.common.model import BuildId, BuildKey, RunId
 from pool.events import types as v
 from pool.events.bus import EventBus
 from pool.events.router import EventRouter
+from pool.scheduling.jobserver import Jobserver
 from pool.scheduling.limits import Limits, RunLimits
 from pool.scheduling.slot import RANK_NEW, Slot
 from tests.support.makers import make_tree
@@ -50,7 +51,7 @@ class Service:
         router.add(RUN, self.bus)
         self.limits = Limits(
             router=router, clock=SystemClock(), builds=builds, downloads=1, installs=1, jobs=1,
-            jobs_follow=False, memory=None, max_cap=64, outer_jobserver=None,
+            jobs_follow=False, memory=None, max_cap=64, create_jobserver=Jobserver,
         )  # fmt: skip
         self.run: RunLimits = self.limits.add_run(RUN, self.bus, own_cap)
 

@@ -143,7 +143,7 @@ class _Recorder:
 
     def _add_program(self, command: object, cwd: object) -> None:
         """Record a program, its working directory, and the paths in its arguments."""
-        import re  # noqa: PLC0415 - most interpreters of a build start no program
+        import re
 
         one = isinstance(command, (str, bytes, os.PathLike))
         words = [os.fsdecode(word) for word in ([command] if one else command)]  # type: ignore[attr-defined]

@@ -15,10 +15,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from pool.common.record import MutableRecord
-from pool.sources.archive_member import ArchiveMember, MemberKind, Reader
 from pool.sources.archives.limits import MAX_HEADER_BYTES
 from pool.sources.archives.member import ArchiveMember, MemberKind, Reader
-from pool.sources.unpack_limits import MAX_HEADER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -325,7 +325,7 @@ class IndexClient:
 
     @cached_property
     def _http(self) -> HttpClient:
-        from pool.sources.index.http import HttpClient  # noqa: PLC0415 - 70 ms, only needed online
+        from pool.sources.index.http import HttpClient
 
         return HttpClient(
             self._settings,

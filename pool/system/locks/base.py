@@ -8,10 +8,9 @@ as every process locks the files in the same order.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from typing import TYPE_CHECKING
-
-from filelock import lock_descriptor
 
 from pool.common.errors import os_error_text
 from pool.system.locks.holder import find_holder
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from pool.common.model import Holder
 
-__all__ = ["FileLock", "LockKey", "lock_error_text"]
+__all__ = ["FileLock", "LockKey", "lock_error_text", "try_lock"]
 
 LockKey = tuple[int, int]
 """Device and inode: all names of a file lead to the same lock."""
@@ -71,7 +70,7 @@ class FileLock:
         """
         while self._locked < len(self.fds):
             try:
-                if not lock_descriptor(self.fds[self._locked], blocking=False):
+                if not try_lock(self.fds[self._locked]):
                     return False
                 self._locked += 1
             except OSError as problem:
@@ -90,6 +89,15 @@ class FileLock:
         """Close the descriptors; the lock lives on in child processes that inherited them."""
         while self.fds:
             os.close(self.fds.pop())
+
+
+def try_lock(fd: int) -> bool:
+    """Lock a descriptor; return False if another process has locked its file."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def lock_error_text(problem: OSError, what: str) -> str:

@@ -19,10 +19,12 @@ from tests.support.event_strategies import journals
 
 sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
 manners = st.builds(
-    LayoutOptions, expanded=st.frozensets(st.sampled_from(Section)), ungrouped=st.booleans(), reverse=st.booleans()
+    lambda **fields: LayoutOptions(**fields),  # noqa: PLW0108 - hypothesis would read its annotations
+    expanded=st.frozensets(st.sampled_from(Section)), ungrouped=st.booleans(), reverse=st.booleans()
 )  # fmt: skip
 wants = st.builds(
-    TableQuery, needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
+    lambda **fields: TableQuery(**fields),  # noqa: PLW0108 - hypothesis would read its annotations
+    needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
     reverse=st.booleans(), expanded=st.frozensets(st.sampled_from(Section)),
 )  # fmt: skip
 

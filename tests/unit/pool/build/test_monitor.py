@@ -13,6 +13,7 @@ import pytest
 from pool.build import monitor as monitor_module
 from pool.build.monitor import BuildMonitor
 from pool.common.model import BuildKey
+from pool.common.once_map import Lazy
 from pool.events import types as v
 from pool.events.bus import EventBus
 from pool.events.router import EventRouter
@@ -69,7 +70,7 @@ def create(
     jobserver: Any = FakeJobserver()
     router = EventRouter()
     router.add(B1.run, EventBus(ManualClock(), None, events.append))
-    return BuildMonitor(router, sampler, executor, jobserver, on_sample), events
+    return BuildMonitor(router, Lazy(lambda: sampler), executor, jobserver, on_sample), events
 
 
 async def run_until(monitor: BuildMonitor, condition: Callable[[], bool]) -> None:

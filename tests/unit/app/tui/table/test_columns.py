@@ -10,7 +10,8 @@ from app.text.rows import Row
 from app.tui.table.columns import columns, texts, titles
 
 rows = st.builds(
-    Row, kind=st.sampled_from(["building", "failed"]), name=st.text(), word=st.text(), detail=st.text(),
+    lambda **fields: Row(**fields),  # noqa: PLW0108 - hypothesis would read its annotations
+    kind=st.sampled_from(["building", "failed"]), name=st.text(), word=st.text(), detail=st.text(),
     time=st.text(max_size=9), memory=st.text(max_size=8), peak=st.text(max_size=8), jobs=st.text(),
     last=st.text(),
 )  # fmt: skip

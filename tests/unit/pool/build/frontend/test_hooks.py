@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import os
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil

@@ -107,10 +107,10 @@ async def test_a_file_that_cannot_be_opened_is_reported(
 async def test_a_file_system_without_locks_is_reported(
     locks: LockQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(fd: int, *, blocking: bool) -> bool:
+    def refuse(fd: int) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(openlock, "lock_descriptor", refuse)
+    monkeypatch.setattr(openlock, "try_lock", refuse)
     with pytest.raises(LockError, match="its file system has no locks for files"):
         locks.try_acquire(tmp_path / ".lock")
 

@@ -11,11 +11,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from filelock import lock_descriptor
 
 from pool.common.errors import LockTimeoutError, ProjectError
 from pool.system.locks import base as openlock
 from pool.system.locks import queue as waiting_lines
+from pool.system.locks.base import try_lock
 from pool.system.locks.queue import LockGuard, LockQueue
 from pool.system.locks.tree_lock import tree_lock_queue
 from pool.system.locks.uv_lock import lock_path, open_lock
@@ -342,15 +342,15 @@ async def test_a_tree_replaced_while_it_is_being_locked_is_not_acquired(
 ) -> None:
     names = iter(("old", "older"))
 
-    def replace(fd: int, *, blocking: bool) -> bool:
-        monkeypatch.setattr(openlock, "lock_descriptor", lock_descriptor)
+    def replace(fd: int) -> bool:
+        monkeypatch.setattr(openlock, "try_lock", try_lock)
         shutil.move(tree, tree.with_name(next(names)))
         tree.mkdir()
-        return lock_descriptor(fd, blocking=blocking)
+        return try_lock(fd)
 
-    monkeypatch.setattr(openlock, "lock_descriptor", replace)
+    monkeypatch.setattr(openlock, "try_lock", replace)
     assert locks.try_acquire(tree) is None
-    monkeypatch.setattr(openlock, "lock_descriptor", replace)
+    monkeypatch.setattr(openlock, "try_lock", replace)
     held = await locks.acquire(tree, on_wait=ignore)
     assert os.path.samestat(os.fstat(held.fds[0]), os.stat(tree))  # noqa: PTH116
     held.release()
@@ -382,10 +382,10 @@ async def test_without_a_place_for_uvs_lock_the_tree_is_locked_all_the_same(tree
 async def test_a_file_system_without_locks_is_reported_with_a_fix(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def refuse(fd: int, *, blocking: bool) -> bool:
+    def refuse(fd: int) -> bool:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(openlock, "lock_descriptor", refuse)
+    monkeypatch.setattr(openlock, "try_lock", refuse)
     for _ in range(2):
         with pytest.raises(ProjectError, match=r"tree: (its file system|cannot be lock)") as caught:
             locks.try_acquire(tree)
@@ -397,12 +397,12 @@ async def test_a_file_system_without_locks_is_reported_with_a_fix(
 async def test_where_uvs_file_cannot_be_locked_the_tree_is_locked_all_the_same(
     locks: LockQueue, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse_files(fd: int, *, blocking: bool) -> bool:
+    def refuse_files(fd: int) -> bool:
         if not os.path.samestat(os.fstat(fd), os.stat(tree)):  # noqa: PTH116
             raise OSError(errno.ENOLCK, "no locks")
-        return lock_descriptor(fd, blocking=blocking)
+        return try_lock(fd)
 
-    monkeypatch.setattr(openlock, "lock_descriptor", refuse_files)
+    monkeypatch.setattr(openlock, "try_lock", refuse_files)
     held = had(locks.try_acquire(tree))
     assert len(held.fds) == 1
     held.release()

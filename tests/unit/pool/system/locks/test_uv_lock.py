@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from filelock import lock_descriptor
 
+from pool.system.locks.base import try_lock
 from pool.system.locks.uv_lock import lock_path, open_lock
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_can_only_be_read_is_opened_all_the_same(
     # Permissions alone stop no superuser.
     monkeypatch.setattr(os, "open", refuse_writing)
     fd = open_lock(path)
-    assert lock_descriptor(fd, blocking=False)
+    assert try_lock(fd)
     os.close(fd)
 
 
