@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pool.events.state import BuildState, EnvironmentState, Resolve, RunState, Status
     from pool.install.uninstall import uninstall
     from pool.requirements.config_settings import parse_config_settings
+    from pool.requirements.ignored_settings import describe_ignored_settings
     from pool.requirements.pip_config import (
         IndexOverrides,
         PipRequestOptions,
@@ -130,6 +131,7 @@ __all__ = [
     "clean_line",
     "count_processors",
     "decode",
+    "describe_ignored_settings",
     "diagnose",
     "encode",
     "encode_header",
@@ -215,6 +217,7 @@ _EXPORTS = {
     "pool.events.state": ("BuildState", "EnvironmentState", "Resolve", "RunState", "Status"),
     "pool.install.uninstall": ("uninstall",),
     "pool.requirements.config_settings": ("parse_config_settings",),
+    "pool.requirements.ignored_settings": ("describe_ignored_settings",),
     "pool.requirements.pip_config": (
         "IndexOverrides",
         "PipRequestOptions",

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 import pool
 from pool import Record
 
@@ -74,6 +76,10 @@ class _RequestParser:
 
     def parse(self, targets: Sequence[str]) -> None:
         sources, cwd = self._sources, self._cwd
+        # As in pip, constraints come first: requirements files may need the hashes in them.
+        for name in self._constraint_files:
+            with self._collect_errors():
+                self._read_file(name, constraint=True)
         for text in targets:
             with self._collect_errors():
                 self.specs.append(pool.parse_requirement(text, cwd))
@@ -83,9 +89,6 @@ class _RequestParser:
         for name in sources.strings("requirement"):
             with self._collect_errors():
                 self._read_file(name, constraint=False)
-        for name in self._constraint_files:
-            with self._collect_errors():
-                self._read_file(name, constraint=True)
         for text in sources.strings("group"):
             with self._collect_errors():
                 group = pool.parse_group(text)
@@ -113,6 +116,7 @@ class _RequestParser:
             fetch=lambda url: pool.fetch_text(url, pool.read_index_settings(environ)),
             constraint=constraint,
             formats=self._formats,
+            hashed=self._hashed_names(),
         )
         self._formats = file.formats
         self._pre = self._pre or file.pre
@@ -123,13 +127,21 @@ class _RequestParser:
         """Check that every requirement has a hash if one file or flag demands it."""
         if not self._needs_hashes:
             return
-        without = [spec for spec in self.specs if not spec.hashes]
+        hashed = self._hashed_names()
+        without = [spec for spec in self.specs if not spec.hashes and spec.hash_name not in hashed]
         if without:
             names = ", ".join(spec.target.label for spec in without[:_MOST_NAMES])
             raise pool.RequirementsFileError(
                 f"hashes are required for all requirements, but missing for {names}",
                 hint="add --hash=sha256:... to each of them in a requirements file",
             )
+
+    def _hashed_names(self) -> frozenset[str]:
+        """Return the names that have hashes in a constraints file."""
+        constraints = (one for file in self._files for one in file.constraints)
+        return frozenset(
+            canonicalize_name(one.requirement.name) for one in constraints if one.hashes
+        )
 
     @property
     def _needs_hashes(self) -> bool:

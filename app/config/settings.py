@@ -74,6 +74,7 @@ def derive_settings(
         memory=sources.memory_budget(),
         retries=sources.integer("retries"),
         lock_timeout=sources.seconds("lock_timeout"),
+        notes=pool.describe_ignored_settings(sources.environ),
     )
 
 

@@ -26,6 +26,7 @@ from pool.common.errors import PoolError
 from pool.common.model import LimitName
 from pool.common.record import Record
 from pool.common.units import format_size
+from pool.requirements.ignored_settings import describe_ignored_settings
 from pool.requirements.pip_config import existing_config_files, read_index_settings
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.memory_budget import MemoryBudget
@@ -96,6 +97,9 @@ class Doctor(Record, frozen=True, kw_only=True):
             ("processes", self._check_processes),
             ("address space", self._check_address_space),
             ("indexes", self._describe_indexes),
+            ("proxies", self._describe_proxies),
+            ("keyring", self._describe_keyring),
+            ("pip and uv", self._describe_ignored_settings),
         ]
         with ThreadPoolExecutor(len(checks), thread_name_prefix="doctor") as executor:
             running = [(what, executor.submit(check)) for what, check in checks]
@@ -263,6 +267,30 @@ class Doctor(Record, frozen=True, kw_only=True):
         if soft == resource.RLIM_INFINITY:
             return "ok", "no limit"
         return "note", f"each process may have {format_size(soft)} (ulimit -v)"
+
+    def _describe_proxies(self) -> tuple[State, str]:
+        try:
+            proxies = read_index_settings(self.environ).proxies
+        except PoolError as problem:
+            return "note", problem.message
+        return "ok", proxies.description or "none"
+
+    def _describe_keyring(self) -> tuple[State, str]:
+        try:
+            provider = read_index_settings(self.environ).keyring
+        except PoolError as problem:
+            return "note", problem.message
+        missing = shutil.which("keyring", path=self.environ.get("PATH")) is None
+        if provider == "subprocess" and missing:
+            return "missing", "subprocess, but there is no program keyring on PATH"
+        return "ok", provider
+
+    def _describe_ignored_settings(self) -> tuple[State, str]:
+        try:
+            ignored = describe_ignored_settings(self.environ)
+        except PoolError as problem:
+            return "note", problem.message
+        return ("note", ignored[0]) if ignored else ("ok", "all settings have their effect")
 
     def _describe_indexes(self) -> tuple[State, str]:
         try:

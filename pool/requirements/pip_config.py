@@ -32,7 +32,9 @@ __all__ = [
     "PipRequestOptions",
     "existing_config_files",
     "read_index_settings",
+    "read_pip_files",
     "read_pip_request_options",
+    "read_pip_variables",
 ]
 
 _SECTIONS = ("global", "download", "install", "wheel")
@@ -64,7 +66,7 @@ def read_index_settings(
         SettingsError: a configuration file cannot be read, or a value is invalid; it is named.
     """
     flags = overrides or IndexOverrides()
-    values = _read_files(environ) | _read_pip_variables(environ)
+    values = read_pip_files(environ) | read_pip_variables(environ)
     uv_index, uv_extra = _read_uv_indexes(environ)
     extra = [*values.get("extra-index-url", "").split(), *uv_extra]
     extra += environ.get("WHEELPOOL_EXTRA_INDEX_URL", "").split()
@@ -91,6 +93,7 @@ def read_index_settings(
         or None,
         client_cert=values.get("client-cert") or None,
         netrc=environ.get("NETRC") or str(_home(environ) / ".netrc"),
+        arguments=tuple(_arguments(flags)),
         keyring=_parse_keyring(
             environ.get("UV_KEYRING_PROVIDER") or values.get("keyring-provider")
         ),
@@ -98,6 +101,18 @@ def read_index_settings(
         retries=_parse_retries(values.get("retries")),
         timeout=_parse_timeout(values.get("timeout") or values.get("default-timeout")),
     )
+
+
+def _arguments(flags: IndexOverrides) -> Iterator[str]:
+    """Yield the options of the command line that give the same overrides."""
+    if flags.index_url:
+        yield from ("--index-url", flags.index_url)
+    for url in flags.extra_index_urls:
+        yield from ("--extra-index-url", url)
+    for link in flags.find_links:
+        yield from ("--find-links", link)
+    if flags.no_index:
+        yield "--no-index"
 
 
 class PipRequestOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +133,7 @@ def read_pip_request_options(environ: Mapping[str, str]) -> PipRequestOptions:
     Raises:
         SettingsError: a configuration file cannot be read.
     """
-    values = _read_files(environ) | _read_pip_variables(environ)
+    values = read_pip_files(environ) | read_pip_variables(environ)
     return PipRequestOptions(
         constraints=tuple(values.get("constraint", "").split()),
         no_binary=tuple(values.get("no-binary", "").split()),
@@ -135,7 +150,7 @@ def _no_index(environ: Mapping[str, str], values: Mapping[str, str]) -> bool:
     )
 
 
-def _read_files(environ: Mapping[str, str]) -> dict[str, str]:
+def read_pip_files(environ: Mapping[str, str]) -> dict[str, str]:
     """Read pip's files: later files override earlier ones, later sections override all files.
 
     An empty value removes the value of an earlier file in that section, as in pip.
@@ -197,7 +212,8 @@ def _site_folders(environ: Mapping[str, str]) -> list[str]:
     return (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
 
 
-def _read_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
+def read_pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the options in ``PIP_`` variables, by the names that they have in pip's files."""
     return {
         name.removeprefix("PIP_").lower().replace("_", "-"): value
         for name, value in environ.items()

@@ -14,7 +14,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 from pool.common.errors import TargetError
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
-from pool.requirements.target import GitTarget, Target, TreeTarget, parse_target_and_extras
+from pool.requirements.target import (
+    GitTarget,
+    RequirementTarget,
+    Target,
+    TreeTarget,
+    parse_target_and_extras,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +63,15 @@ class RequirementSpec(Record, frozen=True, kw_only=True):
         return hash(
             (self.target, self.origin, self.extras, self.marker, self.hashes, self.editable)
         )
+
+    @property
+    def hash_name(self) -> NormalizedName | None:
+        """The name by which a constraint can give it hashes; None for folders and repositories."""
+        target = self.target
+        if isinstance(target, TreeTarget | GitTarget):
+            return None
+        name = target.parsed.name if isinstance(target, RequirementTarget) else target.name
+        return canonicalize_name(name) if name else None
 
 
 class Constraint(Record, frozen=True, kw_only=True):

@@ -14,10 +14,11 @@ from urllib.parse import urljoin
 
 from msgspec import field
 from msgspec.structs import replace
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import PoolError, RequirementsFileError, os_error_text
+from pool.common.pep508 import strict_requirement
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.config_settings import parse_config_settings
@@ -29,11 +30,11 @@ from pool.requirements.requirements_txt_parser import (
     logical_lines,
     parse_line,
 )
-from pool.requirements.target import GitTarget, RequirementTarget, TreeTarget
-from pool.requirements.url import parse_url
+from pool.requirements.target import GitTarget, TreeTarget
+from pool.requirements.url import normalize_file_url, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["RequirementsFile", "read_requirements"]
 
@@ -76,6 +77,7 @@ def read_requirements(
     fetch: Callable[[str], str] | None = None,
     constraint: bool = False,
     formats: FormatControl | None = None,
+    hashed: Collection[str] = (),
 ) -> RequirementsFile:
     """Read a requirements or constraints file, and the files that it includes.
 
@@ -87,6 +89,7 @@ def read_requirements(
             are refused.
         constraint: whether its lines are constraints.
         formats: the format options before the file: their order matters.
+        hashed: the normalized names that have hashes elsewhere: in a constraints file.
 
     Raises:
         RequirementsFileError: the file cannot be read, or a line is invalid; file and line are
@@ -95,7 +98,7 @@ def read_requirements(
     """
     reader = _Reader(cwd, environ, fetch, formats or FormatControl())
     reader.read_first(path_or_url, constraint=constraint)
-    errors = reader.errors or reader.missing_hashes()
+    errors = reader.errors or reader.missing_hashes(hashed)
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -261,7 +264,7 @@ class _Reader:
 
     def _add_constraint(self, text: str, options: tuple[Option, ...], origin: str) -> None:
         try:
-            requirement = Requirement(text)
+            requirement = strict_requirement(text)
         except InvalidRequirement as problem:
             raise ValueError(
                 f"{redact_urls(text)!r}: a constraint is a name with versions, or name @ URL"
@@ -271,6 +274,7 @@ class _Reader:
         hashes = self._parse_hashes(options)
         if requirement.url:
             hashes |= parse_requirement(text, self._cwd, bare_folders=False).hashes
+            requirement.url = normalize_file_url(requirement.url)
         constraint = Constraint(requirement=requirement, origin=origin, hashes=hashes)
         self.result = replace(self.result, constraints=(*self.result.constraints, constraint))
 
@@ -281,7 +285,7 @@ class _Reader:
         self._has_hash |= bool(hashes)
         return hashes
 
-    def missing_hashes(self) -> list[RequirementsFileError]:
+    def missing_hashes(self, hashed: Collection[str]) -> list[RequirementsFileError]:
         """Return an error for each requirement that lacks a required hash."""
         if not self.require_hashes:
             return []
@@ -294,7 +298,7 @@ class _Reader:
                 hint="with --require-hashes, or one --hash, all requirements need hashes",
             )
             for spec in self.result.requirements
-            if not spec.hashes and _name(spec) not in constrained
+            if not spec.hashes and spec.hash_name not in (*constrained, *hashed)
         ]
 
 
@@ -362,9 +366,3 @@ def _parse_hash(value: str) -> str:
     if not re.fullmatch(rf"[0-9a-fA-F]{{{_DIGEST_LENGTHS[kind]}}}", digest):
         raise ValueError(f"--hash={value}: not {_DIGEST_LENGTHS[kind]} hexadecimal digits")
     return f"{kind}:{digest.lower()}"
-
-
-def _name(spec: RequirementSpec) -> str | None:
-    target = spec.target
-    name = target.parsed.name if isinstance(target, RequirementTarget) else target.name
-    return canonicalize_name(name) if name else None

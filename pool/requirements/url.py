@@ -21,7 +21,7 @@ from pool.common.redaction import redact_urls
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-__all__ = ["ParsedUrl", "parse_url"]
+__all__ = ["ParsedUrl", "normalize_file_url", "parse_url"]
 
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _GIT = ("http", "https", "ssh", "git", "file")
@@ -61,6 +61,22 @@ class ParsedUrl(Record, frozen=True, kw_only=True):
     def local_path(self, cwd: Path) -> Path:
         """Return the path of a ``file:`` URL; a relative one is relative to ``cwd``."""
         return cwd / self.path
+
+
+def normalize_file_url(url: str) -> str:
+    """Return a ``file:`` URL as that of the file it leads to, without ``..`` and links.
+
+    Other URLs, and the URLs of folders in archives, are returned unchanged.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    path = unquote(parts.path)
+    local = parts.scheme == "file" and parts.netloc in ("", "localhost") and path.startswith("/")
+    if not local or "\0" in path or "subdirectory=" in parts.fragment:
+        return url
+    return Path(path).resolve().as_uri()
 
 
 def parse_url(text: str) -> ParsedUrl:

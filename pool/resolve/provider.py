@@ -17,6 +17,7 @@ from pool.common.errors import RequirementError
 from pool.common.pep508 import lenient_requirement, lenient_specifiers
 from pool.common.text import clean_text
 from pool.requirements.markers import requirement_applies
+from pool.requirements.url import normalize_file_url
 from pool.resolve.candidates import best_file, group_by_version
 from pool.resolve.manifest import Candidate, DirectDist, InstalledDist, RequirementInfo
 from pool.sources.index.simple_api import IndexFile
@@ -47,6 +48,17 @@ Match: TypeAlias = "tuple[Version, IndexFile | InstalledDist | DirectDist]"
 """A version and its source."""
 _MAX_PREFETCH = 16
 """The most files whose metadata is prefetched."""
+
+
+@lru_cache(maxsize=1 << 13)
+def _parse_dependency(text: str) -> Requirement:
+    """Parse a Requires-Dist; the URL of a local file is compared with those of targets."""
+    requirement = lenient_requirement(text)
+    if requirement.url:
+        requirement.url = normalize_file_url(requirement.url)
+    return requirement
+
+
 # Each round parses the same metadata again; without caches that took half of its time.
 parse_requirement_string = lru_cache(maxsize=1 << 13)(lenient_requirement)
 _parse_headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
@@ -369,7 +381,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         requirements = []
         for text in _values(metadata, "Requires-Dist"):
             try:
-                requirement = parse_requirement_string(text)
+                requirement = _parse_dependency(text)
                 applies = requirement_applies(requirement, environment, extras)
             except (InvalidRequirement, RequirementError) as problem:
                 raise _unreadable("requirement", text) from problem

@@ -98,9 +98,18 @@ class EffectiveRequest:
             source=spec.target,
             purpose="editable" if editable else "wheel",
             origin=spec.origin,
-            hashes=spec.hashes,
+            hashes=self._direct_hashes(spec),
             config_settings={**self._settings.config_settings, **spec.config_settings},
         )
+
+    def _direct_hashes(self, spec: RequirementSpec) -> frozenset[str]:
+        """Return the hashes of a direct target; a constraint can give them as well."""
+        constrained = self.hashes.get(spec.hash_name) if spec.hash_name else None
+        if not spec.hashes or not constrained:
+            return spec.hashes or constrained or frozenset()
+        if not spec.hashes & constrained:
+            raise _contradiction(spec.hash_name or "")
+        return spec.hashes & constrained
 
     def manifest(
         self,
@@ -170,10 +179,7 @@ class EffectiveRequest:
             allowed[name] = allowed.get(name, hashes) & hashes
             if not allowed[name]:
                 # An empty set would allow any file.
-                raise RequirementError(
-                    f"{name}: the required hashes contradict each other",
-                    hint="every requirement and constraint with hashes must allow the file",
-                )
+                raise _contradiction(name)
         return allowed
 
     def _required_hashes(self) -> Iterator[tuple[NormalizedName, frozenset[str]]]:
@@ -198,6 +204,13 @@ class EffectiveRequest:
     def origin(self, name: NormalizedName) -> str:
         """Return the file and line that require a name; empty for dependencies."""
         return next((spec.origin for spec in self._by_name.get(name, ())), "")
+
+
+def _contradiction(name: str) -> RequirementError:
+    return RequirementError(
+        f"{name}: the required hashes contradict each other",
+        hint="every requirement and constraint with hashes must allow the file",
+    )
 
 
 def url_of(target: Target) -> str:

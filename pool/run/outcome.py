@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import traceback
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from pool.common.errors import FULL_HINT, BackendError, PoolError, SkippedError,
 from pool.common.model import Outcome
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
-from pool.common.text import clean_line
+from pool.common.text import clean_line, format_command
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from pool.build.job import BuildJob, BuildResult
     from pool.events.types import BuildFinished
+    from pool.sources.index.settings import IndexSettings
 
 __all__ = [
     "EVICTED",
@@ -35,6 +35,7 @@ __all__ = [
     "with_retry",
 ]
 
+_LONGEST_COMMAND = 2000
 EVICTED = "made-room"
 """The reference of a build that was ended to free memory for others."""
 
@@ -52,11 +53,17 @@ class Failure(Record, frozen=True, kw_only=True):
     """For the log of the build: only an error of wheelpool's own has one."""
 
 
-def failure_from(problem: BaseException, job: BuildJob) -> Failure:
-    """Return the outcome, the message and the hint for an exception of a build."""
+def failure_from(problem: BaseException, job: BuildJob, index: IndexSettings) -> Failure:
+    """Return the outcome, the message and the hint for an exception of a build.
+
+    Args:
+        problem: the exception.
+        job: the build.
+        index: the settings of the index client; a command that repeats the build needs the same.
+    """
     match problem:
         case BaseExceptionGroup(exceptions=[first, *_]):
-            return failure_from(first, job)
+            return failure_from(first, job, index)
         case SkippedError():
             return Failure(
                 outcome=Outcome.SKIPPED,
@@ -69,10 +76,11 @@ def failure_from(problem: BaseException, job: BuildJob) -> Failure:
                 reference=problem.reference,
                 message=redact_urls(str(problem)),
                 hint=redact_urls(problem.hint),
-                rerun=(isinstance(problem, BackendError) and problem.rerun) or _build_command(job),
+                rerun=(isinstance(problem, BackendError) and problem.rerun)
+                or _build_command(job, index.arguments),
             )
         case OSError(errno=int()):
-            return failure_from(system_error(problem), job)
+            return failure_from(system_error(problem), job, index)
         case _:
             return _internal_failure(problem)
 
@@ -89,11 +97,14 @@ def with_full_folders(failure: Failure, folders: Sequence[Path]) -> Failure:
     )
 
 
-def _build_command(job: BuildJob) -> str:
+def _build_command(job: BuildJob, arguments: Sequence[str]) -> str:
+    """Return a command that builds the source again, from the same indexes."""
     source = job.source
     if isinstance(source, IndexFile):
-        return shlex.join(["wheelpool", "build", f"{source.project}=={source.version}"])
-    return shlex.join(["wheelpool", "build", source.label])
+        target = f"{source.project}=={source.version}"
+    else:
+        target = source.label
+    return format_command(["wheelpool", "build", target, *arguments], longest=_LONGEST_COMMAND)
 
 
 def _internal_failure(problem: BaseException) -> Failure:

@@ -188,7 +188,7 @@ class Scheduler:
             self._finish(job, outcome.evicted(ended, reason) if reason else ended)
             raise
         except Exception as problem:  # noqa: BLE001 - every exception is the outcome of this build
-            failure = outcome.failure_from(problem, job)
+            failure = outcome.failure_from(problem, job, self._settings.index)
             failure = outcome.with_full_folders(failure, await self._full_folders(job))
             self._finish(job, self._failure(job, failure, slot))
             self._fail_result(job, f": {failure.message}")

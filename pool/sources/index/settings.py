@@ -38,6 +38,9 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = DEFAULT_TIMEOUT
     """Seconds without a byte before a request fails."""
 
+    arguments: tuple[str, ...] = ()
+    """The options of the command line and of requirements files, to repeat a command with them."""
+
     @property
     def indexes(self) -> tuple[str, ...]:
         """All indexes, each once, without a slash at the end."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import SettingsError
+from pool.requirements.ignored_settings import describe_ignored_settings
 from pool.requirements.pip_config import IndexOverrides, read_index_settings
 from pool.sources.index.settings import IndexSettings
 
@@ -142,3 +143,51 @@ def test_a_broken_file_is_named_with_the_line(home: Home, text: str) -> None:
 def test_a_timeout_that_is_none_is_refused(home: Home, value: str) -> None:
     with pytest.raises(SettingsError, match="timeout"):
         home.settings(PIP_TIMEOUT=value)
+
+
+def test_read_index_settings_keyring_and_retries_are_read(home: Home) -> None:
+    home.write(".config/pip/pip.conf", "[global]\nkeyring-provider = import\nretries = 7\n")
+    settings = read_index_settings(home.environ)
+    assert (settings.keyring, settings.retries) == ("import", 7)
+    environ = {**home.environ, "UV_KEYRING_PROVIDER": "subprocess", "PIP_RETRIES": "0"}
+    settings = read_index_settings(environ)
+    assert (settings.keyring, settings.retries) == ("subprocess", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PIP_RETRIES", "many"),
+        ("PIP_RETRIES", "9" * 5000),
+        ("PIP_KEYRING_PROVIDER", "pass"),
+        ("PIP_TIMEOUT", "inf"),
+        ("ALL_PROXY", "http://"),
+        ("ALL_PROXY", "socks5h://127.0.0.1:9050"),
+    ],
+)
+def test_read_index_settings_invalid_value_is_refused(home: Home, name: str, value: str) -> None:
+    with pytest.raises(SettingsError):
+        read_index_settings({**home.environ, name: value})
+
+
+def test_read_index_settings_no_proxy_with_brackets_is_accepted(home: Home) -> None:
+    environ = {**home.environ, "NO_PROXY": "[::1]", "ALL_PROXY": "http://p:1"}
+    assert read_index_settings(environ).proxies.find("https://[::1]/") is None
+
+
+def test_read_index_settings_arguments_repeat_the_flags(home: Home) -> None:
+    flags = IndexOverrides(index_url="https://me:pw@h/simple", find_links=("a",), no_index=False)
+    assert read_index_settings(home.environ, flags).arguments == (
+        *("--index-url", "https://me:pw@h/simple", "--find-links", "a"),
+    )
+
+
+def test_describe_ignored_settings_of_pip_and_uv_are_named(home: Home) -> None:
+    home.write(".config/pip/pip.conf", "[install]\nno-deps = true\nuser = false\nquiet = 1\n")
+    environ = {**home.environ, "PIP_BUILD_CONSTRAINT": "c.txt", "UV_BUILD_CONSTRAINT": "c.txt"}
+    (note,) = describe_ignored_settings(environ)
+    assert note == (
+        "these settings of pip and uv have no effect: PIP_BUILD_CONSTRAINT, UV_BUILD_CONSTRAINT,"
+        " no-deps (pip's configuration)"
+    )
+    assert describe_ignored_settings({**home.environ, "PIP_CONFIG_FILE": "/dev/null"}) == ()

@@ -449,3 +449,23 @@ def test_pip_takes_a_file_for_the_same(
     assert said.formats.no_binary == finder.format_control.no_binary
     assert said.formats.only_binary == finder.format_control.only_binary
     assert said.pre == bool(finder.release_control and finder.release_control.all_releases)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file://{}/a/../core", "file://localhost{}/core", "file://{}/./core/", "file://{}/c%6Fre"],
+)
+def test_read_requirements_file_url_of_a_constraint_is_normalized(tmp_path: Path, url: str) -> None:
+    for folder in ("a", "core"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "core" / "setup.py").touch()
+    (tmp_path / "c.txt").write_text(f"core @ {url.format(tmp_path)}\n")
+    file = read_requirements("c.txt", tmp_path, environ={}, constraint=True)
+    assert file.constraints[0].requirement.url == (tmp_path / "core").as_uri()
+
+
+def test_read_requirements_hash_of_a_constraint_elsewhere_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("--require-hashes\nFoo_Bar\n")
+    with pytest.raises(RequirementsFileError, match="has no --hash"):
+        read_requirements("r.txt", tmp_path, environ={})
+    assert read_requirements("r.txt", tmp_path, environ={}, hashed={"foo-bar"}).require_hashes

@@ -135,3 +135,13 @@ def test_config_settings_apply_to_named_projects_only() -> None:
     assert request.config_settings(B) == {}
     pointed = effective(spec("https://h.test/x-1.0.tar.gz"), config_settings={"k": "v"})
     assert pointed.build_requests()[0].config_settings == {"k": "v"}
+
+
+def test_build_requests_hashes_of_a_constraint_hold_for_a_direct_target() -> None:
+    bound = Constraint(requirement=Requirement("a"), origin="c:1", hashes=frozenset({"sha256:1"}))
+    url = spec("a @ https://h.test/a-1.tar.gz")
+    (build,) = effective(url, constraints=(bound,)).build_requests()
+    assert build.hashes == {"sha256:1"}
+    other = replace(url, hashes=frozenset({"sha256:2"}))
+    with pytest.raises(pool.PoolError, match="a: the required hashes contradict each other"):
+        effective(other, constraints=(bound,)).build_requests()
