@@ -103,7 +103,9 @@ def _add_build_system(project: Project, table: dict[str, Any], path: Path) -> Pr
 
 
 def _backend_path(system: dict[str, Any], path: Path) -> list[str]:
-    folders = _string_list(system, "backend-path", path)
+    # A string is no list (PEP 517), but pip builds sdists of the past that have one: `"."`.
+    value = system.get("backend-path")
+    folders = [value] if isinstance(value, str) else _string_list(system, "backend-path", path)
     tree = path.parent.resolve()
     for folder in folders:
         if Path(folder).is_absolute() or not (tree / folder).resolve().is_relative_to(tree):

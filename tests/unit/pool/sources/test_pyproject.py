@@ -41,6 +41,12 @@ def test_without_build_system_it_is_setuptools(tmp_path: Path, text: str) -> Non
     assert (read.requires, read.backend, read.version) == (LEGACY_REQUIRES, LEGACY_BACKEND, None)
 
 
+def test_backend_path_that_is_a_string_is_one_folder(tmp_path: Path) -> None:
+    """flit_core 2.3.0 has it, and pip builds that."""
+    (tmp_path / "pyproject.toml").write_text('[build-system]\nrequires = []\nbackend-path = "."\n')
+    assert read_project(tmp_path).backend_path == (".",)
+
+
 def test_without_pyproject_it_is_setuptools_if_there_is_a_setup_py(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"no pyproject\.toml and no setup\.py"):
         read_project(tmp_path)
