@@ -106,8 +106,10 @@ _HOME_CONFIGURATION = {
 """Files in the home directory that a tool reads, by the file in the tree that shows its use."""
 _CARGO_PARENTS = ("Cargo.toml", "Cargo.lock", ".cargo/config.toml", ".cargo/config")
 """Files that cargo looks for in the folders above a package."""
-_HOOK_PROTOCOL = re.compile(r".*/tmp\w{8}/(?:in|out)put\.json|.*/pyproject_hooks/_in_process/.*")
-"""Files by which the frontend calls a hook (pyproject_hooks)."""
+_OF_THE_FRONTEND = re.compile(
+    r".*/tmp\w{8}/(?:in|out)put\.json|.*/pyproject_hooks/_in_process/.*|.*/wheelpool-\w{8}/.*"
+)
+"""Files by which a hook is called (pyproject_hooks), and links to folders of temporary files."""
 _EXCLUDED_FOLDERS = frozenset((".git", ".hg", ".svn", ".tox", ".nox", "node_modules"))
 
 
@@ -219,7 +221,7 @@ class InputFinder(Record, frozen=True, kw_only=True):
         raise UnknownInputError(f"its compiler read {one.path}, from an unknown folder")
 
     def _is_excluded(self, path: str) -> bool:
-        if _HOOK_PROTOCOL.fullmatch(path):
+        if _OF_THE_FRONTEND.fullmatch(path):
             return True
         real = os.path.realpath(path)
         if real.startswith(_SYSTEM_SOURCES):

@@ -57,6 +57,11 @@ class BuildDir(Record, frozen=True, kw_only=True):
         return self.root / "out"
 
     @property
+    def temporary(self) -> Path:
+        """The folder for temporary files of its hooks."""
+        return self.root / "tmp"
+
+    @property
     def reads(self) -> Path:
         """The record of what the build reads."""
         return self.root / "reads"

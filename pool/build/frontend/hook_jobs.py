@@ -9,6 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from pool.build.frontend import temporary_folder
 from pool.build.frontend.cmake_trees import name_programs, name_shims
 from pool.build.frontend.job_flags import job_flags, user_job_limits
 from pool.common.aio import in_thread
@@ -97,9 +98,11 @@ class HookJobs:
                 job.key, build_dir.root, max_jobs=most, lease=share - 1, on_wait=on_wait
             ) as granted,
             self._shims_in_tree(tree, tools.programs()),
+            self._temporary_folder(build_dir) as temporary,
         ):
+            environ = {**env.environ(self._environ), "TMPDIR": str(temporary)}
             yield job_flags(
-                tools.environ(env.environ(self._environ), granted.fixed),
+                tools.environ(environ, granted.fixed),
                 fifo=granted.fifo,
                 max_jobs=min(cap, most),
                 lease=granted.fixed if tools.needs_lease else None,
@@ -108,6 +111,16 @@ class HookJobs:
                 and tools.ninja.parent == env.bin,
                 hides_fifo=tools.hides_fifo,
             )
+
+    @asynccontextmanager
+    async def _temporary_folder(self, build_dir: BuildDir) -> AsyncIterator[Path]:
+        """Yield the TMPDIR of a hook."""
+        folder = build_dir.temporary
+        temporary = await in_thread(self._executor, temporary_folder.create, folder, self._environ)
+        try:
+            yield temporary
+        finally:
+            await in_thread(self._executor, temporary_folder.release, temporary, folder)
 
     @asynccontextmanager
     async def _shims_in_tree(self, tree: Path, shims: Mapping[str, str]) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["lock_path", "open_lock"]
+__all__ = ["list_locks", "lock_path", "open_lock"]
 
 _MASK = (1 << 64) - 1
 _PRIME = 0x6EED0E9DA4D94A4F
@@ -30,6 +30,12 @@ def lock_path(tree: Path, environ: Mapping[str, str]) -> str:
     digits = _hash_path(os.fsencode(tree)).to_bytes(8, "little").hex()
     # Not a Path: it would normalize the string, which uv does not do.
     return os.path.join(environ.get("TMPDIR", "/tmp"), f"uv-setuptools-{digits}.lock")  # noqa: PTH118, S108 - uv's own choice
+
+
+def list_locks(environ: Mapping[str, str]) -> list[Path]:
+    """Return uv's lock files of all trees; none if TMPDIR is no absolute path."""
+    folder = Path(environ.get("TMPDIR", "/tmp"))  # noqa: S108 - uv's own choice
+    return sorted(folder.glob("uv-setuptools-*.lock")) if folder.is_absolute() else []
 
 
 def open_lock(path: str) -> int:
