@@ -3,13 +3,22 @@
 A module has the cases of one kind of input in its list ``CASES``. To add a case, add one entry.
 """
 
-from tests.corpus import archives, backends, journals, metadata, undecodable_names, wheels
+from tests.corpus import (
+    archives,
+    backends,
+    journals,
+    metadata,
+    surroundings,
+    undecodable_names,
+    wheels,
+)
 
 CASES = [
     *archives.CASES,
     *backends.CASES,
     *journals.CASES,
     *metadata.CASES,
+    *surroundings.CASES,
     *undecodable_names.CASES,
     *wheels.CASES,
 ]

@@ -118,6 +118,8 @@ _ERROR_PATTERNS = (
     ),
     _Pattern(re.compile(r"pg_config executable not found|mysql_config not found"), _Rank.SUSPECT),
     _Pattern(re.compile(r"\bKilled$|SIGKILL\b"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"detected dubious ownership in repository"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"python[\d.]*: No module named \S+$"), _Rank.SUSPECT),
     _Pattern(
         re.compile(
             r"^collect2: |^error: could not compile|^make(?:\[\d+\])?: \*\*\*|^ninja: build"
@@ -134,7 +136,7 @@ _ERROR_PATTERNS = (
 )  # fmt: skip
 _CANDIDATE = re.compile(
     r"rror\b|rror\[|ERROR: |not found|annot find|nable to find|ndefined |ultiple def"
-    r"|No package|Killed|SIGKILL|Traceback|fatal: |\*\*\*|collect2|ninja: "
+    r"|No package|Killed|SIGKILL|Traceback|fatal: |No module named|\*\*\*|collect2|ninja: "
 )
 """Matches every line that any pattern may match: most lines are tested with this alone."""
 _PROBE = re.compile(r"_configtest|conftest\.|CMakeScratch|CMakeTmp|TryCompile")
@@ -152,7 +154,11 @@ _HINTS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
         hint_for_header,
     ),
     (re.compile(r"(?:cannot find|unable to find library) -l([\w.+-]+)"), hint_for_library),
+    (re.compile(r"No module named '?pip\b"), lambda _: _NO_PIP),
     (re.compile(r"No module named '?([\w.]+)"), hint_for_module),
+    (re.compile(r"dubious ownership"), lambda _: _OTHER_OWNER),
+    (re.compile(r"Invalid cross-device link"), lambda _: _OTHER_DEVICE),
+    (re.compile(r"\[Errno 13\] Permission denied"), lambda _: _NO_PERMISSION),
     (re.compile(r"No package '([^']+)' found"), hint_for_pkgconfig),
     (re.compile(r"Package '?([\w.+-]+?)'?(?:,| was| not|\s*$)"), hint_for_pkgconfig),
     (re.compile(r"Dependency \"([^\"]+)\" not found"), hint_for_pkgconfig),
@@ -180,6 +186,19 @@ _TOO_OLD = (
     "a file of the source, or SOURCE_DATE_EPOCH, is older than 1980: touch the files or change the "
     "variable; --copy builds a copy with newer times"
 )
+_NO_PIP = (
+    "a build environment has no pip: build it with --no-build-isolation in an environment that "
+    "has pip and its build requirements"
+)
+_OTHER_OWNER = (
+    "git refuses the repository of another user: run git config --global --add safe.directory with "
+    "its path, or build a copy with --copy"
+)
+_OTHER_DEVICE = (
+    "it renames a file to another file system: keep the source tree, its settings and the cache "
+    "(XDG_CACHE_HOME) on one, or use --copy"
+)
+_NO_PERMISSION = "check the owner and the mode of that file; --copy builds in a copy of the tree"
 _KILLED = "a process was killed; if memory was short, use fewer jobs at once (--jobs)"
 
 
@@ -283,10 +302,16 @@ class _LogScan:
             error.lines[:0] = [line for line in missing.lines if line[0] not in numbers]
             error.cause = missing.cause.removeprefix("--").strip()
 
+    def _select_best(self) -> _ErrorBlock:
+        """Return the error of the lowest rank; exceptions follow from a repository git refuses."""
+        best = self._best[min(self._best)]
+        refused = [one for one in self._suspects if "dubious ownership" in one.cause]
+        return refused[0] if refused and best.rank is not _Rank.CAUSE else best
+
     def result(self) -> Diagnosis | None:
         """Return the error of the lowest rank, or the last line."""
         if self._best:
-            best = self._best[min(self._best)]
+            best = self._select_best()
             return Diagnosis(
                 cause=_format_cause(best), hint=_find_hint(best), lines=_strip_blank_end(best.lines)
             )

@@ -11,6 +11,7 @@ hook runs waits for the builds of other processes. All functions block on files.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["create", "release"]
 
 _MAX_PATH_BYTES = 107 - len("/pymp-01234567/listener-01234567")
-"""What the longest name of a socket by Python's multiprocessing leaves."""
+"""The room that the longest name of a socket by multiprocessing leaves."""
 
 
 def create(folder: Path, environ: Mapping[str, str]) -> Path:
@@ -43,7 +44,10 @@ def create(folder: Path, environ: Mapping[str, str]) -> Path:
             (folder / lock.name).symlink_to(lock)
     if len(os.fsencode(folder)) <= _MAX_PATH_BYTES:
         return folder
-    link = Path(tempfile.mktemp(prefix="wheelpool-"))  # noqa: S306 - a link is made or refused
+    name = f"wheelpool-{secrets.token_hex(4)}"
+    parents = (tempfile.gettempdir(), "/tmp")  # noqa: S108 - a link of an unknown name is made there
+    short = (len(os.fsencode(parent)) + 1 + len(name) <= _MAX_PATH_BYTES for parent in parents)
+    link = Path(parents[not next(short)], name)
     try:
         link.symlink_to(folder)
     except OSError:

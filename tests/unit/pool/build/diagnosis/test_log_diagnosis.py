@@ -26,6 +26,40 @@ def of(text: str | bytes) -> Diagnosis:
     return found
 
 
+DUBIOUS = "fatal: detected dubious ownership in repository at '/t'\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "cause", "hint"),
+    [
+        (DUBIOUS + TRACEBACK + "LookupError: no version", "dubious ownership", "safe.directory"),
+        (DUBIOUS + "x.c:1:1: error: no", "x.c:1:1: error: no", ""),
+        (
+            "/e/bin/python3.11: No module named pip\n"
+            + TRACEBACK
+            + "subprocess.CalledProcessError: Command 'x' returned non-zero exit status 1.",
+            "No module named pip",
+            "--no-build-isolation in an environment that has pip",
+        ),
+        (
+            TRACEBACK + "OSError: [Errno 18] Invalid cross-device link: 'a' -> 'b'",
+            "Invalid cross-device link",
+            "on one, or use --copy",
+        ),
+        (
+            TRACEBACK + "PermissionError: [Errno 13] Permission denied: 'x'",
+            "Permission denied: 'x'",
+            "--copy builds in a copy",
+        ),
+    ],
+)
+def test_problems_of_the_surroundings_give_a_fix(log: str, cause: str, hint: str) -> None:
+    found = of(log)
+    assert cause in found.cause
+    assert hint in found.hint
+    assert bool(hint) == bool(found.hint)
+
+
 @pytest.mark.parametrize(
     ("log", "cause", "hint", "at"),
     [
