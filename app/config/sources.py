@@ -62,7 +62,7 @@ def read_file(path: Path | None) -> dict[str, object]:
     except msgspec.ValidationError as problem:
         hint = "the keys are " + ", ".join(option.key for option in keys.values())
         raise pool.SettingsError(f"{path}: {_key_and_reason(problem)}", hint=hint) from problem
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise pool.SettingsError(f"{path}: {problem}") from problem
     values = ((name, getattr(parsed, name)) for name in keys)
     return {name: value for name, value in values if value is not None}

@@ -96,13 +96,15 @@ def _read(path: Path) -> Pylock:
     except OSError as problem:
         reason = os_error_text(problem)
         raise LockFileError(f"{path}: {reason}") from problem
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise LockFileError(f"{path}: not valid TOML: {problem}") from problem
     except PylockUnsupportedVersionError as problem:
         raise LockFileError(
             f"{path}: {problem}", hint="only lock-version 1 is supported (PEP 751)"
         ) from problem
     except PylockValidationError as problem:
+        raise LockFileError(f"{path}: not a lock file (PEP 751): {_reason(problem)}") from problem
+    except (ValueError, RecursionError) as problem:  # Also numbers of thousands of digits.
+        raise LockFileError(f"{path}: not valid TOML: {_reason(problem)}") from problem
+    except (TypeError, KeyError, AttributeError) as problem:
         raise LockFileError(f"{path}: not a lock file (PEP 751): {_reason(problem)}") from problem
 
 

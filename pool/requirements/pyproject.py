@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.dependency_groups import DependencyGroupResolver
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import RequirementsFileError, TargetError, os_error_text
+from pool.common.pep508 import strict_requirement
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec, parse_requirement
@@ -126,7 +127,7 @@ def _parse(text: str, origin: str, path: Path) -> RequirementSpec:
     try:
         # Parsed as a requirement first: a path is not allowed here.
         return parse_requirement(
-            str(Requirement(text)), path.absolute().parent, origin=origin, bare_folders=False
+            str(strict_requirement(text)), path.absolute().parent, origin=origin, bare_folders=False
         )
     except (InvalidRequirement, TargetError) as problem:
         reason = str(problem).splitlines()[0]
@@ -138,7 +139,7 @@ def _parse(text: str, origin: str, path: Path) -> RequirementSpec:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise RequirementsFileError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:
         reason = os_error_text(problem)

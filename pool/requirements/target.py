@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
+from pool.common.pep508 import strict_marker, strict_requirement
 from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_url
@@ -203,7 +204,7 @@ def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
     if not marker or not marker[0].strip():
         return body.strip(), None
     try:
-        return body.strip(), Marker(marker[0].strip())
+        return body.strip(), strict_marker(marker[0].strip())
     except InvalidMarker as problem:
         reason = str(problem).splitlines()[0].lower()
         raise TargetError(f"{redact_urls(text)!r}: its marker is not valid: {reason}") from problem
@@ -351,7 +352,7 @@ def _parse_requirement_target(text: str, cwd: Path) -> ParsedTarget:
 
 def _parse_requirement(text: str) -> Requirement:
     try:
-        return Requirement(text)
+        return strict_requirement(text)
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0].lower()
         raise TargetError(

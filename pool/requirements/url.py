@@ -11,10 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import TargetError
+from pool.common.pep508 import strict_requirement
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 
@@ -168,7 +169,7 @@ def _parse_egg(text: str, whole: str) -> tuple[str | None, frozenset[NormalizedN
     if not text:
         return None, frozenset()
     try:
-        parsed = Requirement(unquote(text))
+        parsed = strict_requirement(unquote(text))
     except InvalidRequirement as problem:
         raise TargetError(f"{redact_urls(whole)}: {text!r} is not a name") from problem
     return parsed.name, frozenset(map(canonicalize_name, parsed.extras))

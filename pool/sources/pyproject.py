@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from pool.common.errors import ProjectError, os_error_text
 from pool.common.files import open_regular
+from pool.common.pep508 import strict_requirement
 
 __all__ = ["LEGACY_BACKEND", "Project", "read_project", "read_toml"]
 
@@ -87,7 +88,7 @@ def _add_build_system(project: Project, table: dict[str, Any], path: Path) -> Pr
     requires = _string_list(system, "requires", path)
     for text in requires:
         try:
-            Requirement(text)
+            strict_requirement(text)
         except InvalidRequirement as problem:
             reason = str(problem).splitlines()[0]
             raise ProjectError(f"{path}: build requirement {text!r}: {reason}") from problem

@@ -11,11 +11,11 @@ from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from pool.common.pep508 import strict_requirement
 from pool.sources.archives.archive import is_named_after, open_members
 from pool.sources.archives.member import MemberKind
 from pool.sources.pyproject import read_toml
@@ -143,7 +143,7 @@ def _metadata_lines(table: dict[str, Any]) -> Iterator[str]:
     if python := project.get("requires-python"):
         yield f"Requires-Python: {SpecifierSet(python)}"
     for text in _check_list(project.get("dependencies", [])):
-        yield f"Requires-Dist: {Requirement(text)}"
+        yield f"Requires-Dist: {strict_requirement(text)}"
     for extra, texts in project.get("optional-dependencies", {}).items():
         yield from _extra_lines(canonicalize_name(extra), _check_list(texts))
 
@@ -151,7 +151,7 @@ def _metadata_lines(table: dict[str, Any]) -> Iterator[str]:
 def _extra_lines(extra: str, texts: list[str]) -> Iterator[str]:
     yield f"Provides-Extra: {extra}"
     for text in texts:
-        requirement = Requirement(text)
+        requirement = strict_requirement(text)
         condition = f'extra == "{extra}"'
         if requirement.marker is not None:
             condition = f"({requirement.marker}) and {condition}"
@@ -161,7 +161,7 @@ def _extra_lines(extra: str, texts: list[str]) -> Iterator[str]:
 
 def _check_name(name: str) -> str:
     """Return a valid name: a line break in it would add fields."""
-    return Requirement(name).name
+    return strict_requirement(name).name
 
 
 def _check_list(texts: object) -> list[str]:
