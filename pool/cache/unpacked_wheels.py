@@ -98,7 +98,7 @@ class UnpackedWheels:
                 status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each takes longer
                 if (status.st_size, status.st_mtime_ns) != (size, changed):
                     return None
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         return entry.at(folder)
 

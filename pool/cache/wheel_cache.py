@@ -117,7 +117,7 @@ class WheelCache:
         path = self._layout.hook_requires / key.digest
         try:
             requires = msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         _touch(path)
         return requires
@@ -127,7 +127,7 @@ class WheelCache:
         path = self._project_path(fingerprint)
         try:
             project = msgspec.json.decode(path.read_bytes(), type=Project)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         _touch(path)
         return project

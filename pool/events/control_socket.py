@@ -82,7 +82,7 @@ def send_control(journal: Path, control: Control) -> ControlReply:
         raise RunError(f"{journal}: no answer: the run was killed") from problem
     except TimeoutError as problem:
         raise RunError(f"{journal}: the run does not answer: it is stopped, or busy") from problem
-    except (msgspec.DecodeError, ConnectionError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, ConnectionError) as problem:
         raise RunError(
             f"{journal}: the run closed the connection: it ended, or has too many connections"
         ) from problem

@@ -57,7 +57,7 @@ class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True
         """The contents of direct_url.json (PEP 610); None if there is none."""
         try:
             content = msgspec.json.decode((self.info_dir / "direct_url.json").read_bytes())
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         return content if isinstance(content, dict) else None
 

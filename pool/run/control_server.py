@@ -161,7 +161,7 @@ class ControlServer:
         """Apply the control of a line, or reject it."""
         try:
             control = control_decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             reason = f"not a control: {problem}"
         else:
             reason = self._apply(control)

@@ -443,7 +443,7 @@ def _read_bounded(path: Path, most: int) -> bytes:
 def _read_page(path: Path) -> _Page | None:
     try:
         return msgspec.msgpack.decode(_read(path), type=_Page)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

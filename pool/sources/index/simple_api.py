@@ -88,7 +88,7 @@ def parse_page(
     """
     try:
         page = _from_json(body) if "json" in content_type else _from_html(body)
-    except (msgspec.DecodeError, RecursionError, OverflowError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as problem:
         raise PackageIndexError(
             f"the index page of {project} cannot be read: {problem}"
         ) from problem
@@ -163,7 +163,7 @@ def _json_entry(row: msgspec.Raw) -> _Entry | None:
     """Return an entry of a page; None if it is not valid."""
     try:
         file = _decode_file(row)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     size = file.size
     return _Entry(

@@ -119,6 +119,7 @@ async def test_a_socket_of_another_user_gets_no_control(
         b"\n",
         b"hello\n",
         b"\xff\xfe\x00\n",
+        b'{"control":"pau\x81se"}\n',
         b"[" * 4000 + b"\n",
         b'{"control":"resize"}\n',
         b'{"control":"resize","limit":"patience","value":3}\n',
