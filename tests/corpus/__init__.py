@@ -11,6 +11,7 @@ from tests.corpus import (
     pages,
     requirement_files,
     surroundings,
+    trees,
     undecodable_names,
     wheels,
 )
@@ -23,6 +24,7 @@ CASES = [
     *pages.CASES,
     *requirement_files.CASES,
     *surroundings.CASES,
+    *trees.CASES,
     *undecodable_names.CASES,
     *wheels.CASES,
 ]

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_ENTRIES",
+    "MAX_FOLDERS",
     "MAX_HEADER_BYTES",
     "MAX_PATH_BYTES",
     "MAX_RATIO",
@@ -25,7 +26,9 @@ MAX_BYTES = 8 << 30
 MAX_RATIO, FREE_BYTES = 200, 256 << 20
 """A higher compression ratio is refused, unless the content has at most this many bytes."""
 MAX_ENTRIES = 200_000
-"""Files, links and folders, also those that only appear in paths; PyTorch has some 30,000."""
+"""Members of an archive; PyTorch has some 30,000."""
+MAX_FOLDERS = 30_000
+"""Linux has some 6,000; a path of a few hundred bytes can ask for a hundred."""
 MAX_DEPTH = 100
 """The most folders above a file."""
 MAX_PATH_BYTES = 2000
@@ -50,18 +53,32 @@ class UnpackLimits:
         self.archive = archive
         self._packed = packed
         self._entries = 0
+        self._folders = 0
+        self._file_bytes = 0
 
     def refusal(self, name: str, reason: str) -> ArchiveError:
         """Return the error for a member."""
         short = name if len(name) <= 200 else f"{name[:100]}...{name[-50:]}"
         return ArchiveError(f"{self.archive}: refused: {short!r} {reason}")
 
-    def count_entry(self) -> None:
-        """Count a member, or a folder that is created for one."""
-        check_cancelled()
+    def count_entry(self, size: int = 0) -> None:
+        """Count a member, before it is written, by the bytes that it announces.
+
+        Raises:
+            ArchiveError: there are too many members or bytes.
+        """
         self._entries += 1
+        self._file_bytes += size
+        self.check_size(self._file_bytes)
         if self._entries > MAX_ENTRIES:
-            raise ArchiveError(f"{self.archive}: has more than {MAX_ENTRIES:,} files and folders")
+            raise ArchiveError(f"{self.archive}: has more than {MAX_ENTRIES:,} files")
+
+    def count_folder(self) -> None:
+        """Count a folder that is created, for itself or for a file in it."""
+        check_cancelled()
+        self._folders += 1
+        if self._folders > MAX_FOLDERS:
+            raise ArchiveError(f"{self.archive}: has more than {MAX_FOLDERS:,} folders")
 
     def check_size(self, unpacked: int, packed: int | None = None) -> None:
         """Check the number of unpacked bytes, written or announced.

@@ -61,7 +61,7 @@ class TreeWriter:
             ArchiveError: it is refused; the message names it.
             OSError: no space, no permission.
         """
-        self._limits.count_entry()
+        self._limits.count_entry(member.size)
         try:
             self._add(member, content)
         except OSError as problem:
@@ -153,7 +153,7 @@ class TreeWriter:
         if folder in self._folders:
             return
         self._make_folder(dirname(folder), name)
-        self._limits.count_entry()
+        self._limits.count_folder()
         path = f"{self._root}/{folder}"
         try:
             os.mkdir(path)

@@ -8,6 +8,7 @@ import os
 import random
 import stat
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pool.common.cancellation import WorkCancelledError, observe_flag
 from pool.common.errors import ArchiveError
 from pool.sources.archives import limits
 from pool.sources.archives.archive import SUFFIXES, unpack
@@ -323,3 +325,25 @@ def test_no_member_of_an_archive_leaves_the_folder(
             assert Path(os.path.realpath(path)).is_relative_to(os.path.realpath(src))
     assert {path.name for path in here.iterdir()} <= {"a-1.tar.gz", "down"}
     assert {path.name for path in (here / "down").iterdir()} <= {"src"}
+
+
+def test_numbers_of_members_and_of_folders_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [(member(f"a-1/{number}"), b"") for number in range(9)]
+    monkeypatch.setattr(limits, "MAX_ENTRIES", 9)
+    unpack(write_tar(tmp_path / "a-1.tar.gz", *files), tmp_path / "unpacked")
+    files.append((member("a-1/more"), b""))
+    assert "more than 9 files" in refusal(write_tar(tmp_path / "b-1.tar.gz", *files), tmp_path)
+    monkeypatch.setattr(limits, "MAX_FOLDERS", 9)
+    deep = write_tar(tmp_path / "c-1.tar.gz", (member("a-1/" + "d/" * 9 + "x"), b""))
+    assert "more than 9 folders" in refusal(deep, tmp_path)
+
+
+def test_unpack_in_a_cancelled_thread_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path, "thing")
+    flag = threading.Event()
+    flag.set()
+    with observe_flag(flag), pytest.raises(WorkCancelledError):
+        unpack(sdist, tmp_path / "src")
+    assert not (tmp_path / "src").exists()
