@@ -7,6 +7,7 @@ checked first. Links are members like those of a tar.
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 from datetime import datetime
@@ -86,6 +87,11 @@ class _BoundedFile(io.BufferedReader):
         if data.count(_ENTRY_MAGIC) > MAX_ENTRIES:
             raise ValueError(f"it has more than {MAX_ENTRIES:,} files")
         return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_SET and offset < 0:
+            raise ValueError("it has an invalid offset")
+        return super().seek(offset, whence)
 
 
 def _kind(info: zipfile.ZipInfo) -> MemberKind:

@@ -10,6 +10,7 @@ import stat
 import tarfile
 import threading
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -347,3 +348,50 @@ def test_unpack_in_a_cancelled_thread_ends_and_leaves_nothing(tmp_path: Path) ->
     with observe_flag(flag), pytest.raises(WorkCancelledError):
         unpack(sdist, tmp_path / "src")
     assert not (tmp_path / "src").exists()
+
+
+def test_zip_with_an_offset_before_its_start_is_damaged(tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path, "thing", suffix=".zip")
+    data = bytearray(sdist.read_bytes())
+    at = data.rindex(b"PK\5\6") + 16
+    # The directory is said to begin later than it does, so all offsets count from before the file.
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + 100).to_bytes(4, "little")
+    sdist.write_bytes(data)
+    assert "damaged" in refusal(sdist, tmp_path)
+
+
+STRESS = int(os.environ.get("WHEELPOOL_STRESS", "1"))
+EDIT = st.tuples(
+    st.integers(0, 9999),
+    st.integers(0, 24),
+    st.one_of(st.binary(max_size=12), st.sampled_from([b"../", b"\xff" * 12, b"77777777777"])),
+)
+
+
+def restore_checksums(tar: bytes) -> bytes:
+    """Make changed headers valid, so that changes reach what is behind the checksum."""
+    data = bytearray(tar)
+    for at in range(0, len(data) - 511, 512):
+        if data[at + 257 : at + 262] == b"ustar":
+            data[at + 148 : at + 156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)
+
+
+@pytest.mark.stress
+@settings(max_examples=60 * STRESS * STRESS, deadline=None)
+@given(edits=st.lists(EDIT, max_size=6), suffix=st.sampled_from([".tar", ".zip"]))
+def test_edited_archive_is_unpacked_inside_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]], suffix: str
+) -> None:
+    here = tmp_path_factory.mktemp("edited")
+    sdist = make_sdist(here, "thing", suffix=suffix)
+    data = bytearray(sdist.read_bytes())
+    for position, removed, added in edits:
+        at = position % len(data)
+        data[at : at + removed] = added
+    sdist.write_bytes(restore_checksums(bytes(data)) if suffix == ".tar" else data)
+    with suppress(ArchiveError):
+        unpack(sdist, here / "down" / "src")
+    assert {path.name for path in here.iterdir()} <= {sdist.name, "down"}
+    assert {path.name for path in (here / "down").iterdir()} <= {"src"}
