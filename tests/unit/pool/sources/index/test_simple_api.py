@@ -99,6 +99,11 @@ def test_a_json_page_is_read() -> None:
     assert file.yanked  # PEP 592: the reason may be empty
 
 
+def test_json_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(PackageIndexError, match="page of foo cannot be read"):
+        parse_page(b'{"name": "fo\x81o"}', JSON, "https://h.test/", canonicalize_name("foo"))
+
+
 @pytest.mark.parametrize("page", ["", "[]", "{}", '{"files": {"filename": 1}}', "<html>"])
 def test_json_that_is_no_page_is_refused_in_one_line(page: str) -> None:
     with pytest.raises(PackageIndexError, match="page of foo-bar cannot be read") as caught:
