@@ -4,7 +4,7 @@
 change a run in progress. The engine knows no screen.
 
 Each name is imported when it is first used: `Settings`, errors and formatting must not load
-asyncio, psutil or msgspec, and ``--help`` and replays must not load the engine.
+asyncio or psutil, and ``--help`` and replays must not load the engine.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 import pool
 from app.plain import early_signals
 from app.plain.printer import Printer, unfinished_line
-from app.reports.github import WorkflowCommands, error_annotations
 from app.runs.crash_report import describe_error, write_traceback
 from app.text import terminal_title as title
 from app.text.lines import Line, word_line
@@ -85,6 +84,8 @@ class _GithubOutlet:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
+        from app.reports.github import WorkflowCommands  # noqa: PLC0415 - only on GitHub
+
         self._commands = WorkflowCommands(secrets.token_hex(16))
 
     def write(self, line: Line) -> None:
@@ -189,6 +190,8 @@ def _print_event(
     for line in printer.print_event(event):
         outlet.write(line)
     if manner.github:
+        from app.reports.github import error_annotations  # noqa: PLC0415 - only on GitHub
+
         for line in error_annotations(event, printer.state):
             outlet.write(line)
 

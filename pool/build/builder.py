@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from pool.build.cache_lookup import CacheLookup
-from pool.build.frontend.read_recording import ReadRecording
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
 from pool.cache.wheel_cache import CachedWheel, DamagedWheel
@@ -25,10 +24,8 @@ from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
-from pool.sources.git_state import find_refused_repository
 from pool.sources.identity import ChosenDist, chosen_file
 from pool.sources.wheels import reader as wheelfile
-from pool.sources.wheels.record import verify_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from pool.build.backend import Backend
     from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.frontend.read_recording import ReadRecording
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.build.locking import BuildLocks
@@ -155,6 +153,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
     async def _fetch_wheels(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...]:
         """Return the wheels of the build requirements; release the slot to get missing ones."""
+        if not requires:
+            return ()
         wheels = self.context.env.requirements.cached_wheels(requires)
         if wheels is None:
             on = redact_urls("build requirements: " + ", ".join(requires))
@@ -285,6 +285,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
     @property
     def _recording(self) -> ReadRecording:
+        from pool.build.frontend.read_recording import ReadRecording
+
         return ReadRecording(
             log=self.build_dir.reads,
             tree=self.tree.path,
@@ -353,6 +355,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         """Return why what git says of the source is not to be relied on; empty if it is."""
         if not self._recording.log.exists() or "git" not in self._recording.read().programs:
             return ""
+        from pool.sources.git_state import find_refused_repository
+
         refused = find_refused_repository(self.tree.path, self.context.settings.environ)
         if refused is None:
             return ""
@@ -384,6 +388,8 @@ def _check_built_wheel(wheel: Path, *, compare_record: bool) -> tuple[WheelMetad
     Raises:
         ArchiveError: it is no wheel.
     """
+    from pool.sources.wheels.record import verify_record
+
     with wheelfile.open_wheel(wheel) as archive:
         number = str(archive.facts.metadata_version or "").strip()
         if not re.fullmatch(r"\d{1,9}\.\d{1,9}", number):

@@ -25,10 +25,8 @@ from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.text import clean_line
 from pool.events.types import BuildPhase, BuildWaiting, Note
 from pool.requirements.target import RequirementTarget
-from pool.sources.archives import archive
 from pool.sources.identity import chosen_file
 from pool.sources.pyproject import read_project
-from pool.sources.tree_copy import copy_tree
 from pool.sources.wheels import reader as wheelfile
 
 if TYPE_CHECKING:
@@ -150,11 +148,15 @@ async def _open_tree(
     context.bus.emit(BuildPhase(build=job.id, phase=Phase.UNPACK))
     match source.kind:
         case "archive":
+            from pool.sources.archives import archive
+
             root = await context.in_thread(
                 archive.unpack, source.path, build_dir.source, source.subdirectory
             )
         case "tree":
             root = build_dir.source
+            from pool.sources.tree_copy import copy_tree
+
             skipped = await context.in_thread(copy_tree, source.path, root, context.own_folders)
             if skipped:
                 context.bus.emit(Note(build=job.id, text=_skipped_text(skipped)))

@@ -9,7 +9,6 @@ import hashlib
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from msgspec.structs import replace
-from packaging.direct_url import ArchiveInfo, DirectUrl, VcsInfo
 
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, TargetError
@@ -126,6 +125,8 @@ def _direct_url(
     vcs_info: VcsInfo | None = None,
     subdirectory: str | None = None,
 ) -> Mapping[str, object]:
+
+    from packaging.direct_url import DirectUrl
 
     direct = DirectUrl(
         url=url,

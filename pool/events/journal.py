@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from pool.common.errors import JournalError, OutputError, os_error_text
 from pool.common.model import RunId
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
-from pool.events.types import SCHEMA, BuildQueued, Header, Host
+from pool.events.types import SCHEMA, VERSION, BuildQueued, Header, Host
 from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
@@ -108,20 +108,18 @@ def _describe_writer(path: Path) -> str:
 def _make_header(
     argv: tuple[str, ...], clock: Clock, python: str, other_runs: Collection[RunId]
 ) -> Header:
-    # Replays and `--help` import this module and need neither.
-    from importlib.metadata import version
-
-    import psutil
+    # Replays and `--help` import this module and do not need it.
+    from pool.system.memory import machine_memory
 
     started = clock.now()
     return Header(
-        wheelpool=version("wheelpool"),
+        wheelpool=VERSION,
         schema=SCHEMA,
         run=_make_run_id(started, other_runs),
         started=started.isoformat(timespec="milliseconds"),
         argv=argv,
         python=python,
-        host=Host(cpus=os.cpu_count() or 1, memory=psutil.virtual_memory().total),
+        host=Host(cpus=os.cpu_count() or 1, memory=machine_memory()),
     )
 
 

@@ -6,7 +6,6 @@ indexes and find-links of all sources are combined, as in pip.
 
 from __future__ import annotations
 
-import configparser
 import math
 import os
 import re
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import platformdirs
 
 from pool.common.errors import SettingsError
 from pool.common.files import expand_user
@@ -23,6 +21,7 @@ from pool.sources.index.proxies import read_proxies
 from pool.sources.index.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, IndexSettings
 
 if TYPE_CHECKING:
+    import configparser
     from collections.abc import Iterator, Mapping
 
     from pool.sources.index.keyring import KeyringProvider
@@ -165,6 +164,8 @@ def read_pip_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse_file(path: Path) -> configparser.RawConfigParser:
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")
@@ -208,6 +209,8 @@ def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _site_folders(environ: Mapping[str, str]) -> list[str]:
     if sys.platform == "darwin":
+        import platformdirs
+
         return [str(Path(platformdirs.site_config_dir()))]
     return (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
 

@@ -22,7 +22,7 @@ from pool.common.pep508 import strict_marker, strict_requirement
 from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
 from pool.requirements.url import ParsedUrl, parse_url
-from pool.sources.archives.archive import SUFFIXES
+from pool.sources.archives import SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path

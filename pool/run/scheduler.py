@@ -11,7 +11,6 @@ import asyncio
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import outcome
 from pool.run.retry import describe_retry, next_retry, retry_conditions
 from pool.scheduling.eviction import EvictionCandidate
-from pool.scheduling.history import Estimate
+from pool.scheduling.history import Estimate, median
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
 from pool.system.process_limits import is_shortage
 
@@ -108,7 +107,7 @@ class Scheduler:
         """Register builds and start them, the longest expected first."""
         estimates = self._estimate(requests)
         known = [one.seconds for one in estimates if one.seconds is not None]
-        typical = _median(known) if known else 0.0
+        typical = median(known) if known else 0.0
         jobs = []
         for request, estimate in zip(requests, estimates, strict=True):
             seconds = typical if estimate.seconds is None else estimate.seconds
@@ -189,8 +188,11 @@ class Scheduler:
             raise
         except Exception as problem:  # noqa: BLE001 - every exception is the outcome of this build
             failure = outcome.failure_from(problem, job, self._settings.index)
-            failure = outcome.with_full_folders(failure, await self._full_folders(job))
-            self._finish(job, self._failure(job, failure, slot))
+            try:
+                failure = outcome.with_full_folders(failure, await self._full_folders(job))
+            finally:
+                # If the build is cancelled now, it ends before its slot is released all the same.
+                self._finish(job, self._failure(job, failure, slot))
             self._fail_result(job, f": {failure.message}")
         finally:
             slot.release()
@@ -494,8 +496,3 @@ class Scheduler:
             for key, job in self._nested.items()
             if (ended := outcomes.get(job.id)) is None or ended.outcome.is_success
         }
-
-
-def _median(numbers: list[float]) -> float:
-
-    return median(numbers)

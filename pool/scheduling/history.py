@@ -10,21 +10,22 @@ them in a thread. `BuildHistory.estimate` reads only memory, so the event loop c
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing, suppress
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import os_error_text
+from pool.common.files import atomic_write
 from pool.common.record import Record
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["BuildHistory", "Estimate", "HistorySummary"]
+__all__ = ["BuildHistory", "Estimate", "HistorySummary", "median"]
 
 T = TypeVar("T")
 
@@ -39,7 +40,6 @@ _VERSION = 1
 """The version of the schema in ``PRAGMA user_version``; 0 means that the file has none yet."""
 _LOCK_SECONDS = 5.0
 """How long to wait while another process writes."""
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _RECENT = 5
 """How many of the newest builds count, so that old machines and versions fade out."""
 _RECENT_ROWS = """
@@ -95,12 +95,18 @@ class BuildHistory:
     def load(cls, path: Path) -> BuildHistory:
         """Return a history with the recent builds of all names."""
         history = cls(path)
+        if (known := _read_recent(path)) is not None:
+            history._rows = known
+            return history
+        before = _identify(path)
         rows = history._transact(lambda db: db.execute(_RECENT_ROWS, (_RECENT,)).fetchall())
         if history._damaged:
             history = cls(path)
             history._set_damaged_file_aside()
         for name, *row in rows or ():
             history._remember(name, _Row(*row))
+        if before is not None and not history.trouble and before == _identify(path):
+            _write_recent(path, _Recent(identity=before, rows=history._rows))
         return history
 
     def _set_damaged_file_aside(self) -> None:
@@ -129,7 +135,7 @@ class BuildHistory:
         if not recent:
             return Estimate()
         return Estimate(
-            seconds=median(row.seconds for row in recent),
+            seconds=median([row.seconds for row in recent]),
             peak=max(row.peak for row in recent) or None,
         )
 
@@ -151,6 +157,8 @@ class BuildHistory:
         """Do work in one transaction; return None if the file cannot be used."""
         if self.trouble:
             return None
+        import sqlite3
+
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as db, db:
@@ -159,11 +167,63 @@ class BuildHistory:
         except (sqlite3.Error, OSError) as problem:
             reason = os_error_text(problem) if isinstance(problem, OSError) else problem
             self.trouble = f"the build history is not used: {self._path}: {reason}"
-            self._damaged = getattr(problem, "sqlite_errorcode", None) in _DAMAGED
+            self._damaged = getattr(problem, "sqlite_errorcode", None) in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            )
             return None
 
 
+def median(numbers: Sequence[float]) -> float:
+    """Return the median; the module `statistics` takes longer to load than a cached build."""
+    ordered, half = sorted(numbers), len(numbers) // 2
+    return ordered[half] if len(numbers) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+class _Recent(msgspec.Struct, frozen=True, kw_only=True):
+    """The recent rows of a file, beside it: SQLite takes longer to load than a cached build."""
+
+    identity: tuple[int, int, int]
+    """Of the file that they were read from; a file that was written since has another one."""
+    rows: dict[str, list[_Row]]
+
+
+def _identify(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a state of the file from any other; None while it is written."""
+    try:
+        status = path.stat()
+        # The last process that closes the file merges its changes.
+        if path.with_name(path.name + "-wal").exists():
+            return None
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _recent_path(path: Path) -> Path:
+    return path.with_suffix(".recent")
+
+
+def _read_recent(path: Path) -> dict[str, list[_Row]] | None:
+    """Return the recent rows without SQLite; None if only SQLite can tell."""
+    if (identity := _identify(path)) is None:
+        return None
+    try:
+        recent = msgspec.msgpack.decode(_recent_path(path).read_bytes(), type=_Recent)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return recent.rows if recent.identity == identity else None
+
+
+def _write_recent(path: Path, recent: _Recent) -> None:
+    """Store the rows for later runs; without the file they read the history itself."""
+    with suppress(OSError):
+        atomic_write(_recent_path(path), msgspec.msgpack.encode(recent))
+
+
 def _prepare(db: sqlite3.Connection) -> None:
+    import sqlite3
+
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise sqlite3.NotSupportedError("written by a newer wheelpool")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pool.common.files import open_regular, walk_folders
-from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,6 +70,8 @@ def find_refused_repository(tree: Path, environ: Mapping[str, str]) -> Path | No
     root = next((folder for folder in folders if os.path.lexists(folder / ".git")), None)
     if root is None or all(_is_ours(path) for path in (root, root / ".git")):
         return None
+    from pool.system.process import capture_output
+
     try:
         capture_output(
             ["git", "-C", str(tree), "rev-parse", "--git-dir"],

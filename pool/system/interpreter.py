@@ -19,7 +19,6 @@ import packaging
 from packaging.tags import Tag
 
 from pool.common.errors import BuildEnvironmentError, os_error_text
-from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +177,8 @@ def _query_self(script: str) -> dict[str, Any]:
 
 
 def _query(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    from pool.system.process import capture_output
+
     argv = [str(python), "-I", "-S", "-c", script + _PRINT_ANSWER]
     try:
         answer: Any = json.loads(capture_output(argv, environ=environ, timeout=_TIMEOUT_SECONDS))

@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from pool.common.errors import SettingsError
 from pool.common.record import Record
 from pool.common.units import parse_size
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from pool.system.cgroup import LimitedLevel
 
-__all__ = ["AvailableMemory", "parse_budget", "read_available", "read_pressure"]
+__all__ = ["AvailableMemory", "machine_memory", "parse_budget", "read_available", "read_pressure"]
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SCARCE = 0.05
@@ -91,6 +89,11 @@ def read_available(root: Path = _ROOT) -> AvailableMemory:
     return AvailableMemory(free=min(free), scarce=scarce, stall=read_pressure(root) or 0.0)
 
 
+def machine_memory() -> int:
+    """Return the bytes of memory that the machine has."""
+    return _meminfo(_ROOT)["MemTotal"]
+
+
 def _total(root: Path) -> int:
     return min([_meminfo(root)["MemTotal"], *(level.limit for level in _levels(root))])
 
@@ -107,6 +110,8 @@ def _meminfo(root: Path) -> dict[str, int]:
         numbers = {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if len(words) > 1}
         if {"MemTotal", "MemAvailable"} <= numbers.keys():
             return numbers
+    import psutil
+
     memory = psutil.virtual_memory()  # Other systems, and Linux before 3.14.
     return {"MemTotal": int(memory.total), "MemAvailable": int(memory.available)}
 

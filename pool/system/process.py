@@ -25,8 +25,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from pool.common.files import append_private
 from pool.common.record import Record
 from pool.system.shared_servers import has_clients, is_known_server
@@ -455,6 +453,8 @@ def _list_children() -> Iterator[int]:
     if sys.platform != "linux":
         return
     if not Path("/proc/thread-self/children").exists():  # CONFIG_PROC_CHILDREN
+        import psutil
+
         with suppress(OSError, psutil.Error):
             yield from (child.pid for child in psutil.Process().children())
     # With too many open files the list is empty: then a stray lives until it ends by itself, or the

@@ -8,6 +8,8 @@ import msgspec
 
 from pool.common.model import RunId
 
+VERSION = "0.1.0"
+"""The version of pyproject.toml, repeated: reading the metadata of the installation is slow."""
 SCHEMA = 2
 """The schema that is written. It is raised when an older reader would misread a new journal."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pool.common.errors import ArchiveError
 from pool.common.files import open_regular, remove_tree
+from pool.sources.archives import SUFFIXES
 from pool.sources.archives.compression import TarStream
 from pool.sources.archives.limits import UnpackLimits
 from pool.sources.archives.tar import read_tar
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 
     from pool.sources.archives.member import Members
 
-__all__ = ["SUFFIXES", "is_named_after", "open_members", "unpack"]
-
-SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".zip")
-"""Those of pip, but for the old lzma format."""
+__all__ = ["is_named_after", "open_members", "unpack"]
 
 _DAMAGE_ERRORS = (
     zipfile.BadZipFile,

@@ -26,7 +26,7 @@ from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
 from pool.common.files import atomic_write, open_regular
 from pool.common.record import Record
-from pool.sources.archives.archive import SUFFIXES
+from pool.sources.archives import SUFFIXES
 from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.system.locks.lock_file import LockFile

@@ -7,7 +7,6 @@ character is looked at a bounded number of times, and a tag that is never closed
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,6 +87,8 @@ def _value(match: re.Match[str]) -> str | None:
         return None
     if len(value) > _MAX_VALUE:
         raise ValueError("too long")
+    import html
+
     return html.unescape(value)  # Raises ValueError for a number of thousands of digits.
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pool.sources.index.credentials import Login
-from pool.system.process import capture_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +68,8 @@ class Keyring:
         if command is None:
             return None
         try:
+            from pool.system.process import capture_output
+
             output = capture_output(
                 [command, "get", service, user], environ=self._environ, timeout=_TIMEOUT_SECONDS
             )

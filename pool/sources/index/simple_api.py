@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion
 from pool.common.errors import PackageIndexError
 from pool.common.pep508 import strict_version
 from pool.common.text import clean_text
-from pool.sources.archives.archive import SUFFIXES
+from pool.sources.archives import SUFFIXES
 from pool.sources.index.html_tags import iterate_tags
 
 if TYPE_CHECKING:

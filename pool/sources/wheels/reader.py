@@ -15,7 +15,6 @@ import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -278,6 +277,8 @@ def _read_root(wheel: str) -> bool:
 
 def parse_headers(text: str) -> Message:
     """Return the fields of METADATA or WHEEL; the body is not parsed."""
+    from email.parser import HeaderParser
+
     return HeaderParser().parsestr(text)
 
 

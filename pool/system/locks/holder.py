@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from pool.common.model import Holder
 from pool.common.text import format_command
 
@@ -27,6 +25,8 @@ def find_holder(fd: int) -> Holder | None:
     """Return the other process that holds the flock on an open file; None if it is unknown."""
     status = os.fstat(fd)
     for pid in _list_lockers(status.st_dev, status.st_ino):
+        import psutil
+
         if pid not in (0, os.getpid()) and psutil.pid_exists(pid):
             return describe_process(pid)
     # The process that took the lock is gone; one that inherited the descriptor holds it now. The
@@ -37,6 +37,8 @@ def find_holder(fd: int) -> Holder | None:
 
 def describe_process(pid: int) -> Holder:
     """Return a process as a `Holder`, its command line redacted and without control characters."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         command = format_command(process.cmdline() or [process.name()])

@@ -12,7 +12,7 @@ import pytest
 
 import pool
 
-COSTLY = ("asyncio", "httpx", "msgspec", "psutil", "sqlite3", "ssl")
+COSTLY = ("asyncio", "httpx", "psutil", "sqlite3", "ssl")
 TREE = ast.parse(Path(pool.__file__).read_text(encoding="utf-8"))
 
 

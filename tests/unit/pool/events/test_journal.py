@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from pool.events.journal import (
     open_run_journal,
     pid_of_run,
 )
-from pool.events.types import BuildQueued, Event, Header, Host, RunStopping, Unknown
+from pool.events.types import VERSION, BuildQueued, Event, Header, Host, RunStopping, Unknown
 
 HEADER = Header(
     wheelpool="1.0",
@@ -239,3 +240,7 @@ def test_bytes_that_are_not_utf8_are_escaped(tmp_path: Path) -> None:
     assert isinstance(event, RunStopping)
     assert event.why == "b\\udce9d\x9b1m\x7f"
     assert "\x9b" not in (tmp_path / "run.jsonl").read_text()
+
+
+def test_the_version_in_the_header_is_the_installed_one() -> None:
+    assert version("wheelpool") == VERSION

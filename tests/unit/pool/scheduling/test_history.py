@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -152,3 +153,21 @@ def test_threads_record_at_the_same_time(tmp_path: Path) -> None:
         [(f"p{n}", "1") for n in range(40)]
     )
     assert [past.peak for past in known] == list(range(1, 41))
+
+
+def test_a_history_that_was_read_before_is_known_without_sqlite(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    BuildHistory(path).record("a", "1", seconds=7.0, peak=1)
+    BuildHistory.load(path)
+    with patch("sqlite3.connect", side_effect=AssertionError):
+        history = BuildHistory.load(path)
+    assert history.estimate([("a", "1")]) == [Estimate(seconds=7.0, peak=1)]
+
+
+def test_a_history_that_was_written_since_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    BuildHistory(path).record("a", "1", seconds=7.0, peak=1)
+    BuildHistory.load(path)
+    BuildHistory(path).record("a", "1", seconds=9.0, peak=3)
+    (estimate,) = BuildHistory.load(path).estimate([("a", "1")])
+    assert estimate == Estimate(seconds=8.0, peak=3)

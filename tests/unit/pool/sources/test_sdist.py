@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pool.common.errors import ArchiveError
 from pool.sources import sdist as sdistfile
-from pool.sources.archives.archive import SUFFIXES
+from pool.sources.archives import SUFFIXES
 from pool.sources.sdist import read_static_metadata, read_static_tree_metadata
 from tests.support.makers import make_sdist, write_tar
 

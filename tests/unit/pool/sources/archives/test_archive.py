@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from pool.common.cancellation import WorkCancelledError, observe_flag
 from pool.common.errors import ArchiveError
-from pool.sources.archives import limits
-from pool.sources.archives.archive import SUFFIXES, unpack
+from pool.sources.archives import SUFFIXES, limits
+from pool.sources.archives.archive import unpack
 from tests.support.makers import make_sdist, write_tar
 
 
