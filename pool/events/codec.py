@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Any, Union
 
 import msgspec
@@ -17,8 +18,13 @@ from pool.events.types import EVENT_TYPES, SCHEMA, Event, Header, KnownEvent, Un
 
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
 
-_header_decoder = msgspec.json.Decoder(Header)
-_event_decoder = msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
+
+@cache
+def _event_decoder() -> msgspec.json.Decoder[Any]:
+    # Made when a journal is read: a run only writes one, and this takes 8 ms.
+    return msgspec.json.Decoder(Union[EVENT_TYPES])  # noqa: UP007 - made from a tuple
+
+
 _known_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
 
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -40,9 +46,6 @@ class _Envelope(msgspec.Struct):
     t: float
 
 
-_envelope_decoder = msgspec.json.Decoder(_Envelope)
-
-
 def encode(event: Event) -> bytes:
     """Return the event as one line without its newline."""
     if isinstance(event, Unknown):
@@ -58,7 +61,7 @@ def decode(line: bytes) -> Event:
             type lacks a required field.
     """
     try:
-        event: KnownEvent = _event_decoder.decode(line)
+        event: KnownEvent = _event_decoder().decode(line)
     except _DECODE_ERRORS as problem:
         return _decode_unknown(line, problem)
     return event
@@ -66,7 +69,7 @@ def decode(line: bytes) -> Event:
 
 def _decode_unknown(line: bytes, problem: Exception) -> Unknown:
     try:
-        envelope = _envelope_decoder.decode(line)
+        envelope = msgspec.json.decode(line, type=_Envelope)
         data: dict[str, Any] = msgspec.json.decode(line)
     except _DECODE_ERRORS:
         raise CodecError(str(problem)) from problem
@@ -87,7 +90,7 @@ def decode_header(line: bytes) -> Header:
         CodecError: the line is no header, or has a schema that this version cannot read.
     """
     try:
-        header: Header = _header_decoder.decode(line)
+        header: Header = msgspec.json.decode(line, type=Header)
         datetime.fromisoformat(header.started).timestamp()
     except (*_DECODE_ERRORS, ValueError, OverflowError) as problem:
         raise CodecError(f"no header of a wheelpool log: {problem}") from problem
