@@ -241,7 +241,7 @@ def build_wheel(*arguments):
         (waiting,) = [event for event in reader.read() if isinstance(event, v.LockWaiting)]
     assert waiting.holder
     assert waiting.holder.pid == first.pid
-    assert waiting.lock.startswith("app 1.0")
+    assert waiting.lock == "the cache entry of app 1.0"
     hold.unlink()
     assert check_success(sandbox.finish(first, log)).outcome("app") is BUILT
     assert check_success(sandbox.finish(second)).outcome("app") is CACHED
