@@ -89,6 +89,8 @@ class RunSettings:
     """Build each tree in its own copy, without a lock."""
     fail_fast: bool = False
     """Cancel the run when a build fails."""
+    warm: bool = True
+    """Whether hooks may be forks of template processes that have imported the backend."""
     retries: int = 2
     """Automatic retries of a build that runs out of memory, each with fewer jobs; 0 to 2."""
     lock_timeout: float | None = None

@@ -70,6 +70,7 @@ def derive_settings(
         refresh=_parse_names(sources.strings("refresh")),
         config_settings=_parse_config_settings(sources),
         copy=sources.boolean("copy"),
+        warm=sources.boolean("warm", default=True),
         fail_fast=sources.boolean("fail_fast"),
         memory=sources.memory_budget(),
         retries=sources.integer("retries"),

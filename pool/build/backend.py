@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from pool.build.diagnosis.oom_evidence import OomEvidenceCollector
 from pool.build.frontend.hooks import HookCall, HookFailedError
 from pool.build.frontend.rerun import rerun_command
+from pool.build.frontend.warm.plan import plan_warm_hook
 from pool.common.errors import BackendError
 from pool.common.model import Phase
 from pool.common.record import Record
-from pool.events.types import BuildPhase
+from pool.events.types import BuildPhase, Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pool.build.context import HookContext
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hook_result import Hook
+    from pool.build.frontend.warm.plan import WarmPlan
     from pool.build.job import BuildJob
     from pool.build.source import SourceTree
     from pool.build.workspace import BuildDir
@@ -106,7 +108,26 @@ class Backend(Record, frozen=True, kw_only=True):
             log=self.job.log,
             fds=self.tree.fds,
             environ=environ,
+            warm=self._plan_warm_hook(env),
         )
+
+    def _plan_warm_hook(self, env: BuildEnvironment) -> WarmPlan | None:
+        if not self.context.warm:
+            return None
+        return plan_warm_hook(env, self.project.backend, self.project.backend_path)
+
+    def prepare(self, env: BuildEnvironment, environ: Mapping[str, str]) -> None:
+        """Let a template process import the backend while the environment is made.
+
+        Args:
+            env: the environment that will be made.
+            environ: the user's environment.
+        """
+        if (plan := self._plan_warm_hook(env)) is not None:
+            self.context.runner.prepare(plan, env.environ(environ))
+
+    def _emit_note(self, text: str) -> None:
+        self.context.bus.emit(Note(build=self.job.id, text=text))
 
     async def _run_monitored(self, call: HookCall) -> str | Sequence[str]:
         """Run one hook while the monitor reads its log and samples its processes."""
@@ -114,7 +135,9 @@ class Backend(Record, frozen=True, kw_only=True):
         evidence = OomEvidenceCollector(call.hook)
         on_start = partial(monitor.hook_started, job.key, job.log)
         try:
-            result = await self.context.runner.call(call, on_start=on_start)
+            result = await self.context.runner.call(
+                call, on_start=on_start, on_note=self._emit_note
+            )
         except BackendError as problem:
             if isinstance(problem, HookFailedError):
                 monitor.note_peak(job.key, problem.ended.peak)

@@ -173,12 +173,13 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
         self._emit_resolved(wheels)
         self._emit_phase(Phase.ENVIRONMENT)
+        path, interpreter = self.build_dir.environment, self.context.env.interpreter
+        planned = build_env.BuildEnvironment(
+            path=path, interpreter=interpreter, wheels=wheels, recording=self._recording
+        )
+        self._backend.prepare(planned, self.context.settings.environ)
         env = await self.context.in_thread(
-            build_env.create,
-            self.build_dir.environment,
-            self.context.env.interpreter,
-            wheels,
-            self._recording,
+            build_env.create, path, interpreter, wheels, self._recording
         )
         if not (extra := await self._extra_requires(env, requires)):
             return _PreparedEnv(env=env, wheels=wheels)
@@ -187,7 +188,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         if all_wheels != wheels:
             self._emit_resolved(all_wheels)
             self._emit_phase(Phase.ENVIRONMENT)
-            await self.context.in_thread(env.replace, all_wheels)
+            env = await self.context.in_thread(env.replace, all_wheels)
         return _PreparedEnv(env=env, wheels=all_wheels, extra=extra)
 
     def _emit_resolved(self, wheels: Sequence[UnpackedWheel]) -> None:

@@ -75,6 +75,8 @@ class HookContext(Record, frozen=True, kw_only=True):
     lazy_runner: Lazy[HookRunner]
     lazy_jobs: Lazy[HookJobs]
     monitor: BuildMonitor
+    warm: bool
+    """Whether hooks may be forks of template processes."""
 
     @property
     def runner(self) -> HookRunner:

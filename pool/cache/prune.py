@@ -154,6 +154,7 @@ def _entry_folders(cache: CacheLayout) -> tuple[tuple[str, Path, str], ...]:
         ("index pages", cache.index_pages, "*"),
         ("git repositories", cache.git, "*"),
         ("shims", cache.shims, "*"),
+        ("template environments", cache.templates, "*"),
         (_BUILDS, cache.builds, "*/*"),
     )
 

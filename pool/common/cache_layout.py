@@ -82,6 +82,11 @@ class CacheLayout(Record, frozen=True):
         return self.root / "shims"
 
     @property
+    def templates(self) -> Path:
+        """By interpreter: virtual environments without packages, for template processes."""
+        return self.root / "templates"
+
+    @property
     def builds(self) -> Path:
         """By run: the folders of its builds."""
         return self.root / "builds"

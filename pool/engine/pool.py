@@ -216,6 +216,7 @@ def _create_hooks(settings: PoolSettings, clock: Clock, sampler: Sampler) -> Hoo
         workers=MAX_BUILDS,
         owner_of=sampler.owner_of,
         owns_process=settings.owns_process,
+        template_dir=CacheLayout(settings.cache_dir).templates,
     )
 
 

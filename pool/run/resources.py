@@ -192,6 +192,7 @@ def create_context(
             lazy_runner=resources.hooks,
             lazy_jobs=Lazy(parts.create_jobs),
             monitor=resources.monitor,
+            warm=settings.warm,
         ),
         cache=_cache_context(settings, resources),
         env=EnvContext(

@@ -1,12 +1,13 @@
 """Start and end all processes of a pool. No other module starts processes.
 
-A hook leads a session and a process group of its own, has no stdin, and writes to the log of its
-build. When it ends, its group is killed, and so are the processes that left the group (strays): on
-Linux the pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so strays become its children. A
-stray belongs to a build by its session, by a marker in its environment, because a sample has seen
-it below the hook, or because no other build had a hook since it started. All are reaped. A stray
-that no build is known for ends with the pool, if the process belongs to the pool. If the pool
-itself is killed, a watchdog process does the same, by the marker alone.
+A hook is executed, or it is a fork of a template process (`pool.build.frontend.warm`). It leads a
+session and a process group of its own, has no stdin, and writes to the log of its build. When it
+ends, its group is killed, and so are the processes that left the group (strays): on Linux the
+pool's process adopts orphans (PR_SET_CHILD_SUBREAPER), so strays become its children. A stray
+belongs to a build by its session, by a marker in its environment, because a sample has seen it
+below the hook, or because no other build had a hook since it started. All are reaped. A stray that
+no build is known for ends with the pool, if the process belongs to the pool. If the pool itself is
+killed, a watchdog process does the same, by the marker alone.
 """
 
 from __future__ import annotations
@@ -31,15 +32,18 @@ from pool.system.shared_servers import has_clients, is_known_server
 from pool.system.suspension import register_suspendable
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import TypeAlias
+    from typing import IO, TypeAlias
 
     from pool.common.model import BuildKey
 
     OwnerLookup: TypeAlias = Callable[[int, float], BuildKey | None]
+    Fork: TypeAlias = Callable[["Command", Mapping[str, str], IO[bytes]], "ForkedProcess"]
 
 __all__ = [
     "Command",
+    "ForkedProcess",
     "Process",
     "ProcessSupervisor",
     "capture_output",
@@ -66,6 +70,19 @@ class Command(Record, frozen=True, kw_only=True):
     """Standard output and error are appended to it."""
     fds: tuple[int, ...] = ()
     """Descriptors that it inherits."""
+
+
+class ForkedProcess(Record, frozen=True):
+    """A hook that a template process has forked: a child of this process, by the subreaper."""
+
+    pid: int
+    connection: socket.socket
+    """The hook runs once it is released, and ends if this closes before."""
+
+    def release(self) -> None:
+        """Let it run; the supervisor knows it now."""
+        with self.connection, suppress(OSError):
+            self.connection.send(b"g")
 
 
 def marker_variables(supervisor_id: str, build: BuildKey | None = None) -> dict[str, str]:
@@ -102,7 +119,7 @@ class ProcessSupervisor:
         self._owns_process = owns_process
         self._lock = threading.Lock()
         self._leaders: set[int] = set()
-        """Children that are no strays: running hooks and the watchdog."""
+        """Children that are no strays: running hooks, templates and the watchdog."""
         self._builds: dict[int, BuildKey] = {}
         """The builds of the running hooks, by pid."""
         self._sole_build: BuildKey | None = None
@@ -113,13 +130,19 @@ class ProcessSupervisor:
         self._closing = False
         """Clock ticks since the boot."""
         self._earlier_children = frozenset(_list_children())
-        _adopt_orphans()
+        self.adopts_orphans = _adopt_orphans()
+        """Whether this process is the parent of all descendants whose own parent has ended."""
         self._watchdog, self._pipe = _start_watchdog(supervisor_id)
         self._leaders.add(self._watchdog.pid)
         register_suspendable(self)
 
-    def start(self, command: Command) -> Process:
+    def start(self, command: Command, fork: Fork | None = None) -> Process:
         """Start a hook.
+
+        Args:
+            command: the hook.
+            fork: starts it in another way than by executing the command: gets the command, its
+                complete environment, and its log.
 
         Raises:
             OSError: it cannot be started, or its log cannot be opened.
@@ -127,20 +150,61 @@ class ProcessSupervisor:
         environ = {**command.environ, **marker_variables(self._id, command.build)}
         with append_private(command.log) as log, self._lock:
             self._update_sole_build(command.build)
+            if fork is None:
+                pid = _execute(command, environ, log)
+                self._add_leader(pid, command.build)
+            else:
+                forked = fork(command, environ, log)
+                pid = forked.pid
+                self._add_leader(pid, command.build)
+                forked.release()
+        self._send_to_watchdog(f"+{pid}")
+        # A child starts with its parent's peak (getrusage(2)): a lower value means nothing. A
+        # template is small.
+        inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if fork is None else 0
+        return Process(self, pid, command.build, inherited)
+
+    def _add_leader(self, pid: int, build: BuildKey) -> None:
+        self._leaders.add(pid)
+        self._builds[pid] = build
+
+    def start_template(self, argv: Sequence[str], environ: Mapping[str, str], control: int) -> int:
+        """Start a process that forks hooks; return its pid.
+
+        Args:
+            argv: its command line.
+            environ: its environment.
+            control: a descriptor that it inherits; it must end when the other end is closed.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with self._lock:
             popen = subprocess.Popen(
-                list(command.argv),
-                cwd=command.cwd,
-                env=environ,
+                list(argv),
+                env={**environ, **marker_variables(self._id)},
+                cwd="/",
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=command.fds,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(control,),
                 start_new_session=True,
             )
+            popen.returncode = 0  # `end_template` reaps it.
             self._leaders.add(popen.pid)
-            self._builds[popen.pid] = command.build
         self._send_to_watchdog(f"+{popen.pid}")
-        return Process(self, popen, command.build)
+        return popen.pid
+
+    def end_template(self, pid: int) -> None:
+        """Kill and reap a process that forked hooks, with forks that never became hooks."""
+        with self._lock:
+            _kill_and_reap(pid)
+            self._leaders.discard(pid)
+            # A fork leaves the session of its template just before it becomes a hook.
+            while forks := [child for child in _list_children() if _session_of(child) == pid]:
+                for fork in forks:
+                    _kill_and_reap(fork)
+        self._send_to_watchdog(f"-{pid}")
 
     def _update_sole_build(self, build: BuildKey) -> None:
         """Record that a build starts a hook: it may no longer be the only one."""
@@ -303,40 +367,71 @@ class Process:
     """The process of one hook, until all its processes are gone."""
 
     def __init__(
-        self, supervisor: ProcessSupervisor, popen: subprocess.Popen[bytes], build: BuildKey
+        self, supervisor: ProcessSupervisor, pid: int, build: BuildKey, inherited_peak: int
     ) -> None:
         self._supervisor = supervisor
-        self._popen = popen
         self._build = build
-        # A child starts with its parent's peak (getrusage(2)): a lower value means nothing.
-        self._inherited_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.pid = popen.pid
+        self._inherited_peak = inherited_peak
+        self.pid = pid
         self.peak = 0
         """Bytes: the largest resident size of any one process in its tree; 0 if it stayed small."""
 
     def wait(self) -> int:
         """Wait for its end and end its strays; return the exit code, negative for a signal."""
         status, peak = self._supervisor.reap(self.pid)
-        # Popen must not wait for the pid: another process may have it by now.
-        self._popen.returncode = os.waitstatus_to_exitcode(status)
         unit = 1024 if sys.platform == "linux" else 1
         self.peak = peak * unit if peak > self._inherited_peak else 0
         self._supervisor.end_strays(self.pid, self._build)
-        return self._popen.returncode
+        return os.waitstatus_to_exitcode(status)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group, unless the hook was reaped."""
         self._supervisor.signal(self.pid, number)
 
 
-def _adopt_orphans() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def _execute(command: Command, environ: Mapping[str, str], log: IO[bytes]) -> int:
+    """Start a command in a session of its own; return its pid, which the caller reaps."""
+    popen = subprocess.Popen(
+        list(command.argv),
+        cwd=command.cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=command.fds,
+        start_new_session=True,
+    )
+    # Popen must not wait for the pid: another process may have it by then.
+    popen.returncode = 0
+    return popen.pid
+
+
+def _adopt_orphans() -> bool:
+    """Become the parent of orphans below this process; return whether the system can do that."""
+    if sys.platform != "linux":
+        return False
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def _wait_for_end(pid: int) -> None:
     """Wait for a child without reaping it."""
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def _kill_and_reap(child: int) -> None:
+    with suppress(OSError):
+        os.kill(child, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(child, 0)
+
+
+def _session_of(pid: int) -> int:
+    """Return the session of a process, also of one that has ended and is not reaped; 0 if gone."""
+    try:
+        # After the command in parentheses: state, ppid, pgrp, session (proc_pid_stat(5)).
+        return int(Path("/proc", str(pid), "stat").read_bytes().rpartition(b")")[2].split()[3])
+    except OSError:
+        return 0
 
 
 def _kill_group(leader: int) -> None:

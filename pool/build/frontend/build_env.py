@@ -51,6 +51,8 @@ class BuildEnvironment(Record, frozen=True, kw_only=True):
 
     path: Path
     interpreter: Interpreter
+    wheels: tuple[UnpackedWheel, ...] = ()
+    """Its content; empty if that is unknown."""
     recording: ReadRecording | None = None
     """Records what the processes in it read; None if that is not needed."""
 
@@ -82,10 +84,10 @@ class BuildEnvironment(Record, frozen=True, kw_only=True):
             "GIT_OPTIONAL_LOCKS": "0",
         }
 
-    def replace(self, wheels: Iterable[UnpackedWheel]) -> None:
-        """Recreate the environment with other wheels."""
+    def replace(self, wheels: Iterable[UnpackedWheel]) -> BuildEnvironment:
+        """Recreate the environment with other wheels, at the same path."""
         remove_tree(self.path)
-        create(self.path, self.interpreter, wheels, self.recording)
+        return create(self.path, self.interpreter, wheels, self.recording)
 
 
 def _is_inherited(name: str, value: str) -> bool:
@@ -111,7 +113,8 @@ def create(
     Raises:
         OSError: no space, no permission.
     """
-    env = BuildEnvironment(path=path, interpreter=interpreter, recording=recording)
+    wheels = tuple(wheels)
+    env = BuildEnvironment(path=path, interpreter=interpreter, wheels=wheels, recording=recording)
     site = path / interpreter.site
     env.bin.mkdir(parents=True)
     site.mkdir(parents=True)

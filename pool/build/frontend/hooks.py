@@ -24,6 +24,7 @@ from pool.build.diagnosis.log_diagnosis import diagnose
 from pool.build.diagnosis.system_packages import hint_for_module
 from pool.build.frontend.hook_result import check_result, read_output, unserializable_type
 from pool.build.frontend.log_tail import last_lines
+from pool.build.frontend.warm.registry import TemplateError, TemplateRegistry
 from pool.common.errors import BackendError, ProjectError
 from pool.common.record import MutableRecord, Record
 from pool.system.process import Command, Process, ProcessSupervisor, no_owner
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pool.build.frontend.hook_result import Hook
+    from pool.build.frontend.warm.plan import WarmPlan
     from pool.common.model import BuildKey, RunId
 
 __all__ = [
@@ -85,6 +87,8 @@ class HookCall(Record, frozen=True, kw_only=True):
     fds: tuple[int, ...]
     """The descriptors that hold the lock of the tree, for the hook to inherit."""
     environ: Mapping[str, str]
+    warm: WarmPlan | None = None
+    """How it starts as a fork of a template process; None to start it cold."""
 
 
 class HookResult(Record, frozen=True, kw_only=True):
@@ -117,6 +121,8 @@ class HookRunner:
         workers: the most hooks that may ever run at once.
         owner_of: see `ProcessSupervisor`.
         owns_process: see `ProcessSupervisor`.
+        template_dir: the folder for template processes; None for none, as on systems where this
+            process cannot adopt their forks.
     """
 
     def __init__(
@@ -126,15 +132,30 @@ class HookRunner:
         owner_of: Callable[[int, float], BuildKey | None] = no_owner,
         *,
         owns_process: bool = False,
+        template_dir: Path | None = None,
     ) -> None:
         self._processes = ProcessSupervisor(supervisor_id, owner_of, owns_process=owns_process)
+        self._templates: TemplateRegistry | None = None
+        if template_dir is not None and self._processes.adopts_orphans:
+            self._templates = TemplateRegistry(self._processes, template_dir)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="hook")
         self._running: set[_RunningProcess] = set()
         self._grace = GRACE_SECONDS
         self._killed: set[RunId] = set()
         """Runs whose hooks get no grace."""
 
-    async def call(self, call: HookCall, *, on_start: Callable[[int], None]) -> HookResult:
+    def prepare(self, plan: WarmPlan, environ: Mapping[str, str]) -> None:
+        """Start the template process of hooks that follow; returns at once."""
+        if self._templates is not None:
+            self._executor.submit(self._templates.prepare, plan, environ)
+
+    async def call(
+        self,
+        call: HookCall,
+        *,
+        on_start: Callable[[int], None],
+        on_note: Callable[[str], None] = lambda _: None,
+    ) -> HookResult:
         """Run a hook and return its result.
 
         If the caller is cancelled, CancelledError is raised only after the hook and all of its
@@ -143,13 +164,21 @@ class HookRunner:
         Args:
             call: the hook.
             on_start: called with the pid, on the loop's thread.
+            on_note: called with a text for the user, on the loop's thread.
 
         Raises:
             BackendError: the hook failed, or its result violates PEP 517.
             ProjectError: ``backend-path`` is outside of the tree.
         """
+        loop = asyncio.get_running_loop()
+
+        def note(text: str) -> None:
+            loop.call_soon_threadsafe(on_note, text)
+
         return await self._run_in_thread(
-            call.build, lambda running: _HookExecution(call, running).run(), on_start
+            call.build,
+            lambda running: _HookExecution(call, running, self._templates, note).run(),
+            on_start,
         )
 
     async def run(self, command: Command) -> int:
@@ -203,8 +232,10 @@ class HookRunner:
                 running.end(signal.SIGKILL)
 
     def close(self) -> None:
-        """Stop the threads and the watchdog; no hook may be running."""
+        """Stop the threads, the templates and the watchdog; no hook may be running."""
         self._executor.shutdown()
+        if self._templates is not None:
+            self._templates.close()
         self._processes.close()
 
 
@@ -224,12 +255,17 @@ class _RunningProcess(MutableRecord, eq=False):
             if self.process is not None:
                 self.process.signal(number)
 
-    def run(self, command: Command) -> int:
-        """Start the process and wait for its end; blocks."""
+    def run(self, command: Command, start: Callable[[Command], Process] | None = None) -> int:
+        """Start the process and wait for its end; blocks.
+
+        Args:
+            command: what runs.
+            start: starts it; by default it is executed.
+        """
         with self.lock:
             if self.ended:
                 raise BackendError("cancelled before its process started")
-            self.process = self.processes.start(command)
+            self.process = (start or self.processes.start)(command)
         self.on_start(self.process.pid)
         return self.process.wait()
 
@@ -239,6 +275,8 @@ class _HookExecution(Record, frozen=True):
 
     call: HookCall
     running: _RunningProcess
+    templates: TemplateRegistry | None
+    on_note: Callable[[str], None]
 
     def run(self) -> HookResult:
         """Call the hook through pyproject_hooks; blocks."""
@@ -293,11 +331,25 @@ class _HookExecution(Record, frozen=True):
             log=self.call.log,
             fds=self.call.fds,
         )
-        if code := self.running.run(command):
+        if code := self._run_command(command):
             raise self._failure(code)
         result = Path(cmd[-1]) / "output.json"
         if (output := read_output(result, self.call.hook)) and "warnings" in output:
             _move_warnings_to_log(output, result, self.call.log)
+
+    def _run_command(self, command: Command) -> int:
+        """Run the hook as a fork of its template if it has one, and else as a new process."""
+        plan, templates = self.call.warm, self.templates
+        if plan is None or templates is None:
+            return self.running.run(command)
+        if not templates.await_template(plan, command.environ, self.on_note):
+            return self.running.run(command)
+        try:
+            return self.running.run(
+                command, lambda command: templates.start(plan, command, self.on_note)
+            )
+        except TemplateError:
+            return self.running.run(command)
 
     def _failure(self, code: int) -> HookFailedError:
         hook, tail, running = self.call.hook, last_lines(self.call.log), self.running

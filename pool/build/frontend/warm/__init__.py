@@ -1,0 +1,1 @@
+"""Warm hooks: forks of template processes that have imported the build backend."""
