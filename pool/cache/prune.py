@@ -94,12 +94,14 @@ def _exclusive_cache_lock(
 
 
 def _lock_exclusively(fd: int, cache_dir: Path, on_wait: Callable[[Sequence[str]], None]) -> None:
+    from filelock import (
+        lock_descriptor,
+    )  # Every run imports this module, and none locks exclusively.
+
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(fd, blocking=False):
             on_wait(list_live_runs(cache_dir))
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            lock_descriptor(fd)
     except OSError as problem:
         path = CacheLayout(cache_dir).lock_file
         raise LockError(f"{path}: {lock_error_text(problem, 'files')}") from problem

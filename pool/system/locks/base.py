@@ -92,7 +92,10 @@ class FileLock:
 
 
 def try_lock(fd: int) -> bool:
-    """Lock a descriptor; return False if another process has locked its file."""
+    """Lock a descriptor; return False if another process has locked its file.
+
+    The same as ``lock_descriptor`` of filelock, whose import every build would wait for.
+    """
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
