@@ -77,6 +77,8 @@ class RunSettings:
     """The environment to install into; None for wheels alone."""
     upgrade: bool = False
     """Install newer versions of named projects, even if the environment has one that fits."""
+    overwriting: frozenset[str] = frozenset()
+    """Names of projects that may replace files of other distributions, or `ALL`."""
     not_isolated: frozenset[str] = frozenset()
     """Names of projects that are built in the environment as it is, or `ALL`."""
     cache: bool = True
@@ -101,6 +103,10 @@ class RunSettings:
     def isolates(self, name: str) -> bool:
         """Return whether a project is built in an environment of its own."""
         return ALL not in self.not_isolated and canonicalize_name(name) not in self.not_isolated
+
+    def may_overwrite(self, name: str) -> bool:
+        """Return whether a project may replace files of other distributions."""
+        return ALL in self.overwriting or canonicalize_name(name) in self.overwriting
 
     def refreshes(self, name: str) -> bool:
         """Return whether the cache entries of a project are ignored."""

@@ -65,6 +65,7 @@ def derive_settings(
         deps=sources.boolean("deps", default=install),
         installs_into=(sources.path("into", cwd) or "active") if install else None,
         upgrade=sources.boolean("upgrade"),
+        overwriting=_parse_names(sources.strings("allow_overwrite")),
         not_isolated=_parse_no_isolation(sources),
         cache=not sources.boolean("no_cache"),
         refresh=_parse_names(sources.strings("refresh")),

@@ -46,11 +46,30 @@ class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True
                 return text
         return ""
 
+    @property
+    def record_file(self) -> Path:
+        """The file that lists its files; an ``.egg-link`` has no files beside itself."""
+        names = {"dist-info": "RECORD", "egg-info": "installed-files.txt", "egg-link": ""}
+        return self.info_dir / names[self.kind]
+
     @cached_property
     def record(self) -> tuple[str, ...] | None:
-        """The paths of RECORD as written there; None if there is no RECORD."""
-        text = _read_text(self.info_dir / "RECORD") if self.kind == "dist-info" else None
-        return None if text is None else tuple(record_paths(text))
+        """Its files, relative to the folder that has its metadata; None if they are unknown."""
+        if (text := _read_text(self.record_file)) is None:
+            return None
+        match self.kind:
+            case "dist-info":
+                return tuple(record_paths(text))
+            case "egg-info":  # setuptools and pip before 10 wrote the list.
+                return tuple(f"{self.info_dir.name}/{line}" for line in text.splitlines() if line)
+            case "egg-link":
+                return (self.info_dir.name,)
+
+    @property
+    def linked_tree(self) -> str:
+        """The tree of an ``.egg-link``: its line in easy-install.pth; empty for other kinds."""
+        text = _read_text(self.info_dir) if self.kind == "egg-link" else None
+        return (text or "").partition("\n")[0].strip()
 
     @cached_property
     def direct_url(self) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ import msgspec
 from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
 from pool.common.record import Record
+from pool.install.environment_files import is_environment_file
 from pool.install.scripts import (
     format_launcher,
     is_legacy_launcher,
@@ -119,6 +120,8 @@ class WheelToInstall(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the user named it (REQUESTED, PEP 376)."""
     direct_url: dict[str, Any] | None = None
     """The contents of direct_url.json (PEP 610); None for a wheel from an index."""
+    overwrites: bool = False
+    """Whether it may replace files of other distributions (--allow-overwrite)."""
 
 
 class LayoutFile(Record, frozen=True, kw_only=True):
@@ -157,6 +160,11 @@ def lay_out(item: WheelToInstall, env: TargetEnvironment, paths: EnvPaths) -> Wh
         if (target := paths.normalize(path)) is None:
             raise InstallError(
                 f"{wheel.name} {wheel.version}: {path} would be written outside of the environment"
+            )
+        if is_environment_file(target, paths.schemes["scripts"]):
+            raise InstallError(
+                f"{wheel.name} {wheel.version} would replace {target}, a file of the environment",
+                hint="leave it out; no distribution may bring such a file",
             )
         files[target] = file
     for name, content in _metadata_files(item):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pool.common.errors import InstallError
 from pool.common.files import walk_folders
+from pool.install.environment_files import is_environment_file
 from pool.install.installed import scan_distributions
 from pool.install.staging import is_bytecode
 
@@ -58,8 +59,11 @@ class Ownership:
         """The names that old versions have in each folder."""
         for index, dist in self.replaced:
             for path in self._files_of(dist):
-                if path not in self.other_owners:
+                if path not in self.other_owners and not self._is_protected(path):
                     self._add_file(path, index)
+
+    def _is_protected(self, path: str) -> bool:
+        return is_environment_file(path, self._paths.schemes["scripts"])
 
     def is_old(self, path: str) -> bool:
         """Tell whether a file belongs to an old version, or is bytecode of such a file."""

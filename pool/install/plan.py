@@ -26,7 +26,7 @@ import msgspec
 
 from pool.common.errors import InstallError
 from pool.install.ownership import bytecode_source
-from pool.install.staging import is_bytecode
+from pool.install.staging import format_paths, is_bytecode
 
 if TYPE_CHECKING:
     from pool.install.layout import EnvPaths
@@ -180,15 +180,20 @@ class _Planner:
                 self._add_step("trash", path, current)
 
     def raise_conflict(self) -> None:
-        """Raise an error for the first conflict, if there is one."""
+        """Raise an error with all conflicts of the first distribution that has one."""
         if not self._conflicts:
             return
-        path, index, owner = self._conflicts[0]
-        dist, more = self._staged.dists[index], len(self._conflicts) - 1
+        _, index, _ = self._conflicts[0]
+        dist = self._staged.dists[index]
+        found: dict[str, list[str]] = {}
+        for path, owner_index, owner in self._conflicts:
+            if owner_index == index:
+                found.setdefault(owner, []).append(path)
+        parts = [f"{format_paths(paths)} of {owner}" for owner, paths in found.items()]
+        first = next(iter(found)).partition(" ")[0]
         raise InstallError(
-            f"{dist.name} {dist.version} contains {path}, which belongs to {owner}"
-            + (f" (and {more} more of its files)" if more else ""),
-            hint=f"they cannot be installed together; remove {owner.partition(' ')[0]} first",
+            f"{dist.name} {dist.version} would replace {'; '.join(parts)}",
+            hint=f"remove {first} first, or let it: --allow-overwrite {dist.name}",
         )
 
     def _plan_new_folder(self, path: str, current: Identity) -> None:
@@ -224,6 +229,8 @@ class _Planner:
         if owner is None:
             return True  # Files without an owner are overwritten, as pip does.
         staged = f"{self._staged.folder}/new/{path}"
+        if self._staged.dists[self._staged.owners[path]].overwrites:
+            return True
         if source == path and not filecmp.cmp(self._paths.absolute(path), staged, shallow=False):
             self._conflicts.append((path, self._staged.owners[path], owner))
         return False

@@ -35,9 +35,9 @@ class Records:
         self._cache: dict[InstalledDistribution, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
 
     def files_of(self, dist: InstalledDistribution) -> tuple[str, ...] | None:
-        """Return the files of a distribution that are in the environment; None without RECORD."""
+        """Return the files of a distribution that are in the environment; None if unknown."""
         try:
-            status = os.stat(f"{dist.info_dir}/RECORD")
+            status = os.stat(dist.record_file)
         except OSError:
             return None
         version = status.st_ino, status.st_mtime_ns, status.st_size

@@ -22,7 +22,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from pool.common.errors import InstallError, os_error_text
 from pool.common.files import remove_tree
 from pool.common.record import Record
-from pool.install.layout import EnvPaths, lay_out
+from pool.install.layout import EnvPaths, LayoutFile, lay_out
 from pool.install.records import Records
 from pool.system.locks.run_folder import RunFolderLock
 
@@ -30,15 +30,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pool.install.environment import TargetEnvironment
-    from pool.install.layout import LayoutFile, WheelLayout, WheelToInstall
+    from pool.install.layout import WheelLayout, WheelToInstall
 
-__all__ = ["PLAN_FILE", "STAGING_DIR", "StagedDist", "StagedSet", "discard", "is_bytecode", "stage"]
+__all__ = [
+    "PLAN_FILE",
+    "STAGING_DIR",
+    "UNREADABLE_PLAN_FILE",
+    "StagedDist",
+    "StagedSet",
+    "discard",
+    "format_paths",
+    "has_plan",
+    "is_bytecode",
+    "stage",
+    "stage_text",
+]
 
 STAGING_DIR = ".wheelpool"
 """The folder in an environment that has a folder for each installation."""
 
+
 PLAN_FILE = "plan.json"
 """The file in such a folder that has the plan of a transaction that must be finished."""
+UNREADABLE_PLAN_FILE = "unreadable-plan.json"
+"""A plan that was set aside."""
+_MAX_NAMED = 10
+"""The most files that a message names."""
 
 
 class StagedDist(Record, frozen=True, kw_only=True):
@@ -49,6 +66,8 @@ class StagedDist(Record, frozen=True, kw_only=True):
     """The new version; None if the distribution is only removed."""
     info_dir: str = ""
     """The path of its metadata folder; empty if it is only removed."""
+    overwrites: bool = False
+    """Whether it may replace files of other distributions."""
 
 
 class StagedSet(Record, frozen=True, kw_only=True):
@@ -98,11 +117,31 @@ def discard(staged: StagedSet) -> None:
 
     A transaction that could neither be finished nor rolled back stays, for `recover`.
     """
-    if not (staged.folder / PLAN_FILE).exists():
+    if not has_plan(staged.folder):
         remove_tree(staged.folder)
     staged.lock.release()
     with suppress(OSError):  # Other installations use it.
         staged.folder.parent.rmdir()
+
+
+def has_plan(folder: Path) -> bool:
+    """Return whether a folder has a plan, or one that was set aside: its files are needed."""
+    return any(os.path.lexists(folder / name) for name in (PLAN_FILE, UNREADABLE_PLAN_FILE))
+
+
+def stage_text(staged: StagedSet, path: str, text: str, index: int) -> None:
+    """Stage one more file, in place of one that another distribution changes, too.
+
+    Args:
+        staged: the set.
+        path: the file, relative to the environment.
+        text: its new content.
+        index: the distribution with which it is changed.
+    """
+    if path not in staged.owners:
+        mode = os.stat(f"{staged.env.prefix}/{path}").st_mode & 0o777
+        file = LayoutFile(content=text.encode("utf-8", "surrogateescape"), mode=mode)
+        _StagingWriter(staged, copy=False).write_file(path, file, index)
 
 
 def is_bytecode(path: str) -> bool:
@@ -127,6 +166,8 @@ def _stage(
         env=env, folder=lock.folder, lock=lock, dists=tuple(dists), records=Records(paths)
     )
     try:
+        os.mkdir(staged.folder / "new")
+        os.mkdir(staged.folder / "old")
         staged.records.preload(env.layout, {dist.name for dist in dists})
         _StagingWriter(staged, copy=copy).add(layouts)
     except BaseException:
@@ -140,6 +181,7 @@ def _staged_dist(item: WheelToInstall, layout: WheelLayout) -> StagedDist:
         name=canonicalize_name(item.wheel.name),
         version=item.wheel.version,
         info_dir=layout.info_dir,
+        overwrites=item.overwrites,
     )
 
 
@@ -150,27 +192,45 @@ class _StagingWriter:
         self._staged = staged
         self._copy = copy
         self._new_dir = f"{staged.folder}/new"
-        os.mkdir(self._new_dir)
-        os.mkdir(f"{staged.folder}/old")
+        self._conflicts: list[tuple[str, int, int]] = []
+        """Paths with different content, each with the indexes of its two distributions."""
 
     def add(self, layouts: Iterable[WheelLayout]) -> None:
         for index, layout in enumerate(layouts):
             for path, file in layout.files.items():
                 if not self._is_duplicate(path, file, index):
-                    self._write_file(path, file, index)
+                    self.write_file(path, file, index)
+        if self._conflicts:
+            raise self._conflict(*self._conflicts[0])
 
     def _is_duplicate(self, path: str, file: LayoutFile, index: int) -> bool:
-        """Tell whether an earlier wheel has the same file with the same content.
+        """Tell whether an earlier wheel has a file that stays.
+
+        Of two with different content, the one stays that may replace files of others; if both may,
+        the later one.
 
         Raises:
-            InstallError: the content differs.
+            InstallError: a file of one wheel is a folder of the other.
         """
         other = self._staged.owners.get(path)
         if other is None:
             return False
-        if path in self._staged.children or not self._has_same_content(path, file):
+        if path in self._staged.children:
             raise self._conflict(path, other, index)
+        if self._has_same_content(path, file):
+            return True
+        if self._staged.dists[index].overwrites:
+            self._remove_file(path)
+            return False
+        if not self._staged.dists[other].overwrites:
+            self._conflicts.append((path, other, index))
         return True
+
+    def _remove_file(self, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        os.unlink(f"{self._new_dir}/{path}")
+        self._staged.children[folder].remove(name)
+        del self._staged.owners[path]
 
     def _has_same_content(self, path: str, file: LayoutFile) -> bool:
         if is_bytecode(path):
@@ -180,7 +240,7 @@ class _StagingWriter:
             return staged.read_bytes() == file.content
         return filecmp.cmp(staged, file.source, shallow=False)
 
-    def _write_file(self, path: str, file: LayoutFile, index: int) -> None:
+    def write_file(self, path: str, file: LayoutFile, index: int) -> None:
         folder, _, name = path.rpartition("/")
         self._make_folder(folder, path, index)
         self._staged.children[folder].append(name)
@@ -208,10 +268,18 @@ class _StagingWriter:
 
     def _conflict(self, path: str, other: int, index: int) -> InstallError:
         one, two = (self._staged.dists[at] for at in (other, index))
+        also = [each for each, *pair in self._conflicts if pair == [other, index] and each != path]
         return InstallError(
-            f"{one.name} {one.version} and {two.name} {two.version} both contain {path}",
-            hint="they cannot be installed together; leave one of them out",
+            f"{one.name} {one.version} and {two.name} {two.version} both contain "
+            + format_paths([path, *also]),
+            hint=f"leave one of them out, or let one win: --allow-overwrite {two.name}",
         )
+
+
+def format_paths(paths: Sequence[str]) -> str:
+    """Return paths as a message names them: all of a few, else the first ones."""
+    named, more = paths[:_MAX_NAMED], len(paths) - _MAX_NAMED
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def _link_or_copy(source: str, target: str, *, copy: bool) -> None:

@@ -26,7 +26,8 @@ from pool.install.filesystem import Filesystem, ignore_change
 from pool.install.layout import EnvPaths
 from pool.install.ownership import Ownership
 from pool.install.plan import Change, Plan, Step, make_plan, read_identity
-from pool.install.staging import PLAN_FILE, STAGING_DIR, is_bytecode
+from pool.install.plan_file import InvalidPlanError, read_plan, set_aside
+from pool.install.staging import PLAN_FILE, STAGING_DIR, has_plan, is_bytecode, stage_text
 from pool.system.locks.run_folder import abandoned_folders
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def commit(
     paths = EnvPaths(staged.env.layout)
     try:
         ownership = Ownership(staged.env, paths, staged.records, staged.dists)
+        _unlink_trees(staged, paths, ownership)
         plan = make_plan(staged, paths, ownership, whole_folders=True)
         try:
             skipped = _execute(plan, staged.folder, filesystem)
@@ -84,6 +86,24 @@ def commit(
     except OSError as problem:
         raise _install_error(problem, staged.folder) from problem
     return CommitResult(changes=plan.changes, notes=(*notes, *_skipped_notes(skipped)))
+
+
+def _unlink_trees(staged: StagedSet, paths: EnvPaths, ownership: Ownership) -> None:
+    """Stage easy-install.pth without the trees of replaced ``.egg-link`` distributions."""
+    removed: dict[Path, dict[str, int]] = {}
+    for index, dist in ownership.replaced:
+        if dist.linked_tree:
+            removed.setdefault(dist.info_dir.parent, {})[os.path.realpath(dist.linked_tree)] = index
+    for folder, trees in removed.items():
+        with suppress(FileNotFoundError):
+            pth = folder / "easy-install.pth"
+            lines = pth.read_text("utf-8", "surrogateescape").splitlines(keepends=True)
+            remaining = [
+                one for one in lines if os.path.realpath(folder / one.strip()) not in trees
+            ]
+            if remaining != lines:
+                path = f"{paths.relative(folder)}/{pth.name}"
+                stage_text(staged, path, "".join(remaining), min(trees.values()))
 
 
 def recover(
@@ -107,7 +127,7 @@ def remove_leftovers(env: TargetEnvironment) -> None:
     staging_dir = env.prefix / STAGING_DIR
     for lock in abandoned_folders(staging_dir):
         with lock:
-            if not (lock.folder / PLAN_FILE).exists():
+            if not has_plan(lock.folder):
                 remove_tree(lock.folder)
     with suppress(OSError):  # It does not exist, or another process uses it.
         staging_dir.rmdir()
@@ -117,9 +137,20 @@ def _recover_all(env: TargetEnvironment, filesystem: Filesystem) -> tuple[str, .
     notes: list[str] = []
     for lock in abandoned_folders(env.prefix / STAGING_DIR):
         with lock, suppress(FileNotFoundError):
-            plan = msgspec.json.decode((lock.folder / PLAN_FILE).read_bytes(), type=Plan)
-            notes += _recover_plan(plan, lock.folder, filesystem)
+            try:
+                plan = read_plan(lock.folder)
+            except InvalidPlanError as problem:
+                notes.append(_set_aside(lock.folder, problem))
+            else:
+                notes += _recover_plan(plan, lock.folder, filesystem)
     return tuple(notes)
+
+
+def _set_aside(folder: Path, problem: InvalidPlanError) -> str:
+    path = folder / PLAN_FILE
+    with suppress(OSError):
+        path = set_aside(folder)
+    return f"the plan of an interrupted installation is not carried out, {problem}: {path}"
 
 
 def _recover_plan(plan: Plan, folder: Path, filesystem: Filesystem) -> Iterator[str]:

@@ -73,6 +73,8 @@ class InstalledDist(Record, frozen=True, kw_only=True):
     name: NormalizedName
     version: str
     metadata: str
+    from_index: bool = True
+    """Whether it came from an index, rather than from a tree, a file or a URL."""
 
 
 Origin: TypeAlias = "IndexFile | DirectDist | InstalledDist"

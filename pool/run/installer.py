@@ -32,7 +32,7 @@ from pool.install.transaction import commit, recover, remove_leftovers
 from pool.resolve.manifest import InstalledDist
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -72,6 +72,7 @@ class Installer:
         locks: queues for the lock of the environment.
         executor: for file work.
         lock_timeout: seconds to wait for the lock; None for no limit.
+        may_overwrite: returns whether a project may replace files of other distributions.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Installer:
         locks: LockQueue,
         executor: Executor,
         lock_timeout: float | None,
+        may_overwrite: Callable[[str], bool],
     ) -> None:
         self._environment = environment
         self._bus = bus
         self._locks = locks
         self._executor = executor
         self._lock_timeout = lock_timeout
+        self._may_overwrite = may_overwrite
         self._one_set = asyncio.Lock()
         self.installed: dict[NormalizedName, str] = {}
         """The versions that this run has installed."""
@@ -103,7 +106,12 @@ class Installer:
 
     def _read_installed(self) -> dict[NormalizedName, InstalledDist]:
         return {
-            name: InstalledDist(name=name, version=one.version, metadata=one.metadata)
+            name: InstalledDist(
+                name=name,
+                version=one.version,
+                metadata=one.metadata,
+                from_index=one.direct_url is None and not one.editable,
+            )
             for name, one in installed_distributions(self._environment).items()
             if _is_valid(one.version)
         }
@@ -123,7 +131,7 @@ class Installer:
             OSError: no space, no permission.
         """
         env = self._environment
-        items = [_wheel_to_install(dist) for dist in dists]
+        items = [self._wheel_to_install(dist) for dist in dists]
         staged: list[StagedSet] = []
         committed: list[CommitResult] = []
         async with self._one_set:
@@ -172,6 +180,18 @@ class Installer:
             lock.seconds = round(bus.elapsed - since, 4)
             bus.emit(LockReleased(lock=label))
 
+    def _wheel_to_install(self, dist: DistToInstall) -> WheelToInstall:
+        result = dist.result
+        if result.unpacked is None:
+            raise AssertionError(f"{result.name} is not unpacked")
+        direct = None if result.direct_url is None else dict(result.direct_url)
+        return WheelToInstall(
+            wheel=result.unpacked,
+            requested=dist.requested,
+            direct_url=direct,
+            overwrites=self._may_overwrite(result.name),
+        )
+
     async def _check_unchanged(self, relied_on: Mapping[NormalizedName, str]) -> None:
         """Raise StaleError unless the environment still has these versions."""
         present = await in_thread(self._executor, installed_distributions, self._environment)
@@ -216,14 +236,6 @@ class _HeldLock(MutableRecord):
     """How long the lock was held; set when it is released."""
 
     seconds: float = 0.0
-
-
-def _wheel_to_install(dist: DistToInstall) -> WheelToInstall:
-    result = dist.result
-    if result.unpacked is None:
-        raise AssertionError(f"{result.name} is not unpacked")
-    direct = None if result.direct_url is None else dict(result.direct_url)
-    return WheelToInstall(wheel=result.unpacked, requested=dist.requested, direct_url=direct)
 
 
 def _is_valid(version: str) -> bool:

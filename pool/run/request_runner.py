@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from packaging.version import Version
 
 from pool.build.job import BuildRequest
 from pool.common.aio import gather_first_error, in_thread, run_until_first
@@ -32,6 +35,7 @@ from pool.run.selection import Provider
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Executor
 
     from packaging.utils import NormalizedName
@@ -40,8 +44,9 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob
     from pool.events.bus import EventBus
     from pool.requirements.request import RequirementSpec
-    from pool.resolve.manifest import Candidate
+    from pool.resolve.manifest import Candidate, InstalledDist
     from pool.resolve.progress import ResolveProgressEvents
+    from pool.resolve.resolver import Resolution
     from pool.resolve.service import ResolverService
     from pool.run.effective_request import EffectiveRequest
     from pool.run.installer import Installer
@@ -199,6 +204,7 @@ class RequestRunner:
             selection.resolution = await self._resolver.resolve(manifest, self._metadata)
         finally:
             self._progress.active = False
+        selection.resolution = _keep_installed(selection.resolution, kept)
         picked = explain_selection(
             selection.resolution, manifest, self._resolver.store, self._interpreter
         )
@@ -267,6 +273,22 @@ class RequestRunner:
         final = selection.rounds and not selection.unresolved
         missing = selection.not_installed(selection.to_install, installer.installed)
         return bool(final and not missing)
+
+
+def _keep_installed(
+    resolution: Resolution, installed: Mapping[NormalizedName, InstalledDist]
+) -> Resolution:
+    """Keep installed distributions of the very versions that were selected on an index (-U)."""
+    candidates = [
+        replace(choice, origin=one)
+        if (one := installed.get(choice.name)) is not None
+        and one.from_index
+        and isinstance(choice.origin, IndexFile)
+        and Version(one.version) == choice.version
+        else choice
+        for choice in resolution.candidates
+    ]
+    return replace(resolution, candidates=tuple(candidates))
 
 
 def _origin(choice: Candidate) -> str:

@@ -255,6 +255,7 @@ class Run:
             locks=self._resources.file_locks,
             executor=self._resources.executors.files,
             lock_timeout=self._settings.lock_timeout,
+            may_overwrite=self._settings.may_overwrite,
         )
 
     async def run(self) -> int:

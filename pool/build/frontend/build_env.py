@@ -11,8 +11,10 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from pool.common.errors import BuildEnvironmentError
 from pool.common.files import remove_tree
 from pool.common.record import Record
+from pool.install.environment_files import is_environment_file
 from pool.install.scripts import format_launcher, rewrite_shebang
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ def create(
         recording: records what its processes read.
 
     Raises:
+        BuildEnvironmentError: a wheel would replace files of the environment itself.
         OSError: no space, no permission.
     """
     wheels = tuple(wheels)
@@ -143,6 +146,7 @@ def _install(wheel: UnpackedWheel, env: BuildEnvironment, site: Path) -> None:
     Uses plain strings, and the file list of the cache instead of a walk: to create a Path for each
     of a backend's thousand files takes longer than to link them.
     """
+    _check_files(wheel)
     roots = {
         "purelib": str(site),
         "platlib": str(site),
@@ -161,6 +165,21 @@ def _install(wheel: UnpackedWheel, env: BuildEnvironment, site: Path) -> None:
             _write_script(wheel.path / file, env)
     for point in wheel.entry_points:
         _write_executable(env.bin / point.name, format_launcher(point, env.python))
+
+
+def _check_files(wheel: UnpackedWheel) -> None:
+    """Refuse a wheel that would replace files of the environment itself."""
+    data = (name.partition("/") for name in wheel.files)
+    paths = [
+        f"bin/{rest}" if scheme == "scripts" else rest
+        for scheme, _, rest in data
+        if scheme in ("scripts", "data")
+    ]
+    for path in (*paths, *(f"bin/{point.name}" for point in wheel.entry_points)):
+        if is_environment_file(path):
+            raise BuildEnvironmentError(
+                f"{wheel.name} {wheel.version} would replace {path}, a file of the environment"
+            )
 
 
 def _link(source: str, target: str) -> None:

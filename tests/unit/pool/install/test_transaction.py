@@ -6,19 +6,23 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import InstallError
 from pool.install.filesystem import Filesystem
 from pool.install.installed import installed_distributions
-from pool.install.plan import Change
-from pool.install.staging import discard
+from pool.install.layout import WheelToInstall
+from pool.install.plan import Change, Plan, Step, read_identity
+from pool.install.staging import discard, stage
 from pool.install.transaction import commit, recover, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pool.cache.unpacked_wheels import UnpackedWheel
 
 X = canonicalize_name("x")
 OLD = {
@@ -153,10 +157,128 @@ def test_a_file_of_another_distribution_is_refused(yard: Yard) -> None:
     yard.put(yard.wheel("owner", files={"both/__init__.py": "1", "both/b.py": "1"}))
     wheels = yard.wheel("fine"), yard.wheel("x", files={"both/__init__.py": "2", "both/b.py": "2"})
     problem = refused(
-        yard, *wheels, match=r"^x 1\.0 contains .*both/__init__\.py, which belongs to owner 1\.0"
+        yard,
+        *wheels,
+        match=r"^x 1\.0 would replace .*both/__init__\.py, .*both/b\.py of owner 1\.0$",
     )
-    assert "(and 1 more of its files)" in problem.message
-    assert "owner" in problem.hint
+    assert problem.hint == "remove owner first, or let it: --allow-overwrite x"
+
+
+def test_commit_overwriting_distribution_replaces_files_of_others(yard: Yard) -> None:
+    yard.put(yard.wheel("owner", files={"both.py": "v = 1"}))
+    staged = stage(yard.env, [overwriting(yard.wheel("x", files={"both.py": "v = 2"}))])
+    commit(staged)
+    discard(staged)
+    assert run(yard.env, "import both; print(both.v)") == "2"
+    yard.put(remove=[X])
+    assert (yard.site / "both.py").exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_stage_overwriting_distribution_wins(yard: Yard, first: bool) -> None:
+    one, other = yard.wheel("a", files={"both.py": "1"}), yard.wheel("b", files={"both.py": "2"})
+    items = [overwriting(one), WheelToInstall(wheel=other)]
+    if not first:
+        items = [WheelToInstall(wheel=one), overwriting(other)]
+    staged = stage(yard.env, items)
+    commit(staged)
+    discard(staged)
+    assert (yard.site / "both.py").read_text() == ("1" if first else "2")
+
+
+def overwriting(wheel: UnpackedWheel) -> WheelToInstall:
+    return WheelToInstall(wheel=wheel, overwrites=True)
+
+
+def test_commit_egg_link_is_replaced(yard: Yard, tmp_path: Path) -> None:
+    (yard.site / "x.egg-link").write_text(f"{tmp_path}/src\n.")
+    (yard.site / "easy-install.pth").write_text(f"/other\n{tmp_path}/src\n")
+    yard.put(yard.wheel("x"))
+    assert not (yard.site / "x.egg-link").exists()
+    assert (yard.site / "easy-install.pth").read_text() == "/other\n"
+
+
+def test_commit_egg_link_is_removed(yard: Yard, tmp_path: Path) -> None:
+    (yard.site / "x.egg-link").write_text(f"{tmp_path}\n.")
+    (yard.site / "easy-install.pth").write_text(f"{tmp_path}\n")
+    yard.put(remove=[X])
+    assert not (yard.site / "x.egg-link").exists()
+    assert (yard.site / "easy-install.pth").read_text() == ""
+
+
+def test_commit_distribution_with_installed_files_is_replaced(yard: Yard) -> None:
+    info = yard.site / "x-1.0-py3.11.egg-info"
+    info.mkdir()
+    (info / "PKG-INFO").write_text("Name: x\nVersion: 1.0\n")
+    (info / "installed-files.txt").write_text("../x/__init__.py\n../x/gone.py\nPKG-INFO\n")
+    (yard.site / "x").mkdir()
+    for name in ("__init__.py", "gone.py"):
+        (yard.site / "x" / name).write_text("v = 1\n")
+    result = yard.put(yard.wheel("x", "2.0", NEW))
+    assert result.changes == (Change(name="x", old="1.0", new="2.0"),)
+    assert not info.exists()
+    assert not (yard.site / "x/gone.py").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"DATA/scripts/python": "x"},
+        {"DATA/scripts/python3": "x"},
+        {"DATA/scripts/activate": "x"},
+        {"DATA/data/bin/python": "x"},
+        {"DATA/data/pyvenv.cfg": "x"},
+        {"DATA/data/.lock": "x"},
+        {"DATA/data/.wheelpool/0123456789abcdef/plan.json": "{}"},
+        {"INFO/entry_points.txt": "[console_scripts]\npython3 = x:main\n"},
+    ],
+)
+def test_stage_file_of_the_environment_is_refused(yard: Yard, files: dict[str, str]) -> None:
+    refused(
+        yard, yard.wheel("x", files=files), match=r"would replace .*, a file of the environment"
+    )
+
+
+def test_commit_removal_leaves_files_of_the_environment(yard: Yard) -> None:
+    yard.put(yard.wheel("x"))
+    with (yard.site / "x-1.0.dist-info/RECORD").open("a") as file:
+        file.write("../../../bin/python,,\r\n../../../pyvenv.cfg,,\r\n")
+    yard.put(remove=[X])
+    assert (yard.bin / "python").exists()
+    assert (yard.env.prefix / "pyvenv.cfg").exists()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_recover_plan_of_no_installation_changes_nothing(
+    yard: Yard, tmp_path: Path, mode: int
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("x")
+    folder = yard.env.prefix / ".wheelpool/0123456789abcdef"
+    (folder / "new").mkdir(parents=True)
+    (folder / "old").mkdir()
+    folder.chmod(mode)
+    outside = os.path.relpath(victim, yard.env.prefix)
+    step = Step(kind="trash", path=outside, old=read_identity(str(victim)))
+    plan = Plan(changes=(), steps=(step,))
+    (folder / "plan.json").write_bytes(msgspec.json.encode(plan))
+    (note,) = recover(yard.env)
+    assert "is not carried out" in note
+    assert victim.exists()
+    assert recover(yard.env) == ()
+    remove_leftovers(yard.env)
+    assert (folder / "unreadable-plan.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[", "[" * 100_000, '{"changes": [], "steps": 7}'])
+def test_recover_unreadable_plan_is_set_aside(yard: Yard, text: str) -> None:
+    folder = yard.env.prefix / ".wheelpool/0123456789abcdef"
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    (folder / "plan.json").write_text(text)
+    (note,) = recover(yard.env)
+    assert "it cannot be read" in note
+    assert yard.put(yard.wheel("x")).notes == ()
 
 
 def test_two_wheels_with_one_different_file_are_refused(yard: Yard) -> None:
@@ -181,7 +303,7 @@ def test_files_without_an_owner_are_overwritten(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["x-1.0-py3.11.egg-info", "x.egg-link", "x-1.0.dist-info/METADATA"]
+    "name", ["x-1.0-py3.11.egg-info", "x-1.0.egg-info/PKG-INFO", "x-1.0.dist-info/METADATA"]
 )
 def test_a_distribution_without_record_cannot_be_replaced(yard: Yard, name: str) -> None:
     path = yard.site / name
