@@ -7,7 +7,6 @@ the others wait. Deliberately without opening the source: `pool.build.pipeline` 
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
 from pool.cache.wheel_cache import CachedWheel, DamagedWheel
 from pool.common.errors import ArchiveError, BackendError, ProjectError, os_error_text
-from pool.common.files import copy_into, move_into, open_regular
+from pool.common.files import open_regular
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
@@ -242,7 +241,10 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         """Publish a cached wheel; blocks."""
         facts, out_dir = wheelfile.read_wheel(cached.path), self._out_dir
         self._chosen.check(facts.name, facts.version)
-        wheel = copy_into(cached.path, out_dir) if out_dir else cached.path
+        wheel, note = cached.path, ""
+        if out_dir:
+            published = self.context.published
+            wheel, note = published.copy(cached.path, out_dir, self.job, cached.sha256)
         return BuildResult(
             name=cached.name,
             version=cached.version,
@@ -251,6 +253,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             sha256=cached.sha256,
             bytes=cached.bytes,
             outcome=Outcome.CACHED,
+            note=note,
             direct_url=self.source.direct_url,
         )
 
@@ -334,23 +337,43 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         Raises:
             PoolError: the file is no wheel, or one of another project or version.
         """
+        from pool.sources.wheels.built import check_built_wheel
+
         # A wheel that is unpacked next is compared with its RECORD then.
-        facts, record_note = _check_built_wheel(wheel, compare_record=bool(self._out_dir))
+        facts, record_note = check_built_wheel(wheel, compare_record=bool(self._out_dir))
         self._chosen.check(facts.name, facts.version)
         sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
         cache_note = self._repository_problem()
         if store and not cache_note:
             cache_note = store(wheel, facts)
+        notes = [record_note, cache_note, self._editable_problem(wheel)]
+        if self._out_dir:
+            wheel, note = self.context.published.move(wheel, self._out_dir, self.job, sha256)
+            notes.append(note)
         result = BuildResult(
             name=facts.name,
             version=facts.version,
             metadata=facts.metadata,
-            wheel=move_into(wheel, self._out_dir) if self._out_dir else wheel,
+            wheel=wheel,
             sha256=sha256,
             bytes=size,
             direct_url=self.source.direct_url,
         )
-        return result, "; ".join(filter(None, (record_note, cache_note)))
+        return result, "; ".join(filter(None, notes))
+
+    def _editable_problem(self, wheel: Path) -> str:
+        """Return why an editable wheel will not work; empty if nothing is known."""
+        if self.job.purpose != "editable":
+            return ""
+        from pool.sources.wheels.built import find_path
+
+        if not (member := find_path(wheel, self.build_dir.root)):
+            return ""
+        return (
+            f"its file {member} names the build environment, which is removed, so its import may"
+            " fail; install its build requirements, then use --no-build-isolation-package"
+            f" {self.job.name}"
+        )
 
     def _repository_problem(self) -> str:
         """Return why what git says of the source is not to be relied on; empty if it is."""
@@ -381,18 +404,3 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         return BuildResult(
             name=name, version=str(version), metadata=text, direct_url=self.source.direct_url
         )
-
-
-def _check_built_wheel(wheel: Path, *, compare_record: bool) -> tuple[WheelMetadata, str]:
-    """Return the metadata of a new wheel, and what is wrong with its RECORD.
-
-    Raises:
-        ArchiveError: it is no wheel.
-    """
-    from pool.sources.wheels.record import verify_record
-
-    with wheelfile.open_wheel(wheel) as archive:
-        number = str(archive.facts.metadata_version or "").strip()
-        if not re.fullmatch(r"\d{1,9}\.\d{1,9}", number):
-            raise ArchiveError(f"METADATA has no valid Metadata-Version: {number!a:.40}")
-        return archive.facts, verify_record(archive) if compare_record else ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookRunner
     from pool.build.interfaces import SharedEnv
     from pool.build.monitor import BuildMonitor
+    from pool.build.workspace import PublishedWheels
     from pool.cache.wheel_cache import WheelCache
     from pool.common.once_map import Lazy
     from pool.events.bus import EventBus
@@ -132,6 +133,7 @@ class BuildContext(Record, frozen=True, kw_only=True):
     hooks: HookContext
     cache: CacheContext
     env: EnvContext
+    published: PublishedWheels
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking file work in a thread (`pool.common.aio.in_thread`)."""

@@ -20,7 +20,6 @@ from pool.build.job import BuildResult
 from pool.build.locking import BuildLocks, LockTarget
 from pool.build.source import SourceTree, fetch_source
 from pool.common.errors import ProjectError
-from pool.common.files import copy_into
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.text import clean_line
 from pool.events.types import BuildPhase, BuildWaiting, Note
@@ -113,16 +112,20 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
     if tags.isdisjoint(context.env.interpreter.tags):
         python = context.env.interpreter.version
         raise ProjectError(f"{source.path.name} is not for this platform and Python {python}")
-    out_dir = context.settings.out_dir if job.published else None
+    notes = ["there is no sdist"] if isinstance(job.source, RequirementTarget) else []
+    wheel, sha256 = source.path, source.fingerprint.split(":")[1]
+    if context.settings.out_dir and job.published:
+        wheel, note = context.published.copy(wheel, context.settings.out_dir, job, sha256)
+        notes.append(note)
     return BuildResult(
         name=facts.name,
         version=facts.version,
         metadata=facts.metadata,
-        wheel=copy_into(source.path, out_dir) if out_dir else source.path,
-        sha256=source.fingerprint.split(":")[1],
+        wheel=wheel,
+        sha256=sha256,
         bytes=source.path.stat().st_size,
         outcome=Outcome.FETCHED,
-        note="there is no sdist" if isinstance(job.source, RequirementTarget) else "",
+        note="; ".join(filter(None, notes)),
         direct_url=source.direct_url,
     )
 

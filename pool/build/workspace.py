@@ -11,12 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from pool.common.cache_layout import CacheLayout
-from pool.common.errors import OutputError, os_error_text
-from pool.common.files import remove_tree
+from pool.common.errors import OutputError, ProjectError, os_error_text
+from pool.common.files import copy_into, move_into, remove_tree
 from pool.common.record import Record
 from pool.system.locks.run_folder import RunFolderLock, abandoned_folders
 
@@ -24,9 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from pool.build.job import BuildJob, BuildRequest
     from pool.common.model import BuildId, RunId
 
-__all__ = ["BuildDir", "RunWorkspace", "check_out_dir", "find_full_folders", "sweep_workspaces"]
+__all__ = [
+    "BuildDir",
+    "PublishedWheels",
+    "RunWorkspace",
+    "check_out_dir",
+    "find_full_folders",
+    "sweep_workspaces",
+]
 
 _KEEP_MARKER = ".kept"
 """A file in the folder of a failed build; its time is the end of the build."""
@@ -94,6 +103,52 @@ class RunWorkspace:
         """Unlock the run's folder; remove it unless a failed build is kept in it."""
         _remove_if_empty(self.root)
         self._lock.release()
+
+
+class PublishedWheels:
+    """The published wheels of one run; its methods block and may be called from any thread.
+
+    Two builds of one run can make wheels of one name. If their content differs, one of them would
+    be lost, so the second build fails.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: dict[str, tuple[BuildRequest, str, str]] = {}
+        """By file name: the request, the title of the build, the digest."""
+
+    def move(self, wheel: Path, folder: Path, job: BuildJob, sha256: str) -> tuple[Path, str]:
+        """Move a wheel into the output folder.
+
+        Returns:
+            Its new path, and a note for the user; empty if there is none.
+
+        Raises:
+            ProjectError: another build has published a different wheel of this name.
+            OSError: no space, no permission.
+        """
+        note = self._claim(wheel.name, job, sha256)
+        return move_into(wheel, folder), note
+
+    def copy(self, wheel: Path, folder: Path, job: BuildJob, sha256: str) -> tuple[Path, str]:
+        """Copy a wheel into the output folder, as `move` does."""
+        note = self._claim(wheel.name, job, sha256)
+        return copy_into(wheel, folder), note
+
+    def _claim(self, filename: str, job: BuildJob, sha256: str) -> str:
+        """Take a file name for a request; its retries may take it again."""
+        with self._lock:
+            claim = self._claims.setdefault(filename, (job.request, job.title, sha256))
+            request, title, digest = claim
+            if request is job.request:
+                self._claims[filename] = (request, title, sha256)
+                return ""
+        if digest == sha256:
+            return f"{title} has made the same {filename}"
+        raise ProjectError(
+            f"{title} has made another {filename} in this run",
+            hint="build them in runs of their own, with different folders (--out-dir)",
+        )
 
 
 def sweep_workspaces(cache_dir: Path) -> None:

@@ -9,6 +9,7 @@ load the old bytecode.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import subprocess
@@ -23,7 +24,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import ArchiveError
-from pool.common.files import remove_tree
+from pool.common.files import executable_mode, read_umask, remove_tree
 from pool.sources.wheels.entry_points import EntryPoint, parse_entry_points
 from pool.sources.wheels.reader import open_wheel
 from pool.sources.wheels.record import RecordVerifier
@@ -31,6 +32,7 @@ from pool.system.locks.run_folder import locked_folder
 from pool.system.process import capture_output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zipfile import ZipInfo
 
     from pool.sources.wheels.reader import WheelArchive
@@ -42,6 +44,9 @@ _MARKER = "wheel.json"
 _NEW = ".new-"
 _ABANDONED_SECONDS = 24 * 3600.0
 _COMPILE_SECONDS = 600.0
+_USUAL_UMASK = 0o022
+_MAX_HASHED = 64 << 20
+"""Larger wheels are compared by sizes, times and modes alone."""
 
 
 class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,12 +75,13 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     entry_points: tuple[EntryPoint, ...]
     folders: tuple[str, ...] = ()
     files: dict[str, tuple[int, int]] = {}
+    digest: str = ""
+    """Of all files together; empty if they are too large."""
     note: str = ""
 
     def at(self, path: Path) -> UnpackedWheel:
-        return UnpackedWheel(
-            path=path, **{name: getattr(self, name) for name in self.__struct_fields__}
-        )
+        names = (name for name in self.__struct_fields__ if name != "digest")
+        return UnpackedWheel(path=path, **{name: getattr(self, name) for name in names})
 
 
 class UnpackedWheels:
@@ -88,19 +94,31 @@ class UnpackedWheels:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._swept = threading.Lock()
+        self._compared: set[Path] = set()
+        """Entries whose content this process has compared."""
 
     def get(self, sha256: str, interpreter: Interpreter) -> UnpackedWheel | None:
         """Return the entry of a wheel file's digest; None if it is absent or was changed."""
         folder = self._folder(sha256, interpreter)
         try:
             entry = msgspec.json.decode((folder / _MARKER).read_bytes(), type=_Entry)
-            for name, (size, changed) in entry.files.items():
-                status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each takes longer
-                if (status.st_size, status.st_mtime_ns) != (size, changed):
-                    return None
+            if not (_is_unchanged(folder, entry) and self._has_same_content(folder, entry)):
+                return None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
         return entry.at(folder)
+
+    def _has_same_content(self, folder: Path, entry: _Entry) -> bool:
+        """Compare the digest of an entry's files, once in a process, unless they are large.
+
+        A build can change a file through its link in an environment, and restore its time.
+        """
+        if folder in self._compared or sum(size for size, _ in entry.files.values()) > _MAX_HASHED:
+            return True
+        if _hash_files(folder, entry.files) != entry.digest:
+            return False
+        self._compared.add(folder)
+        return True
 
     def add(self, wheel: Path, sha256: str, interpreter: Interpreter) -> UnpackedWheel:
         """Unpack a wheel whose digest was verified.
@@ -130,7 +148,10 @@ class UnpackedWheels:
         return entry.at(final)
 
     def _folder(self, sha256: str, interpreter: Interpreter) -> Path:
-        return self._root / f"{interpreter.cache_tag}-{interpreter.magic}" / sha256
+        # Environments link the files, so these have the modes that the command's umask gives.
+        umask = read_umask()
+        suffix = "" if umask == _USUAL_UMASK else f"-{umask:03o}"
+        return self._root / f"{interpreter.cache_tag}-{interpreter.magic}{suffix}" / sha256
 
     def _sweep(self) -> None:
         """Remove old temporary folders of killed processes; once in a process."""
@@ -163,7 +184,32 @@ def _fill(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
     entry = _unpack_archive(wheel, into)
     _compile(into, interpreter)
     folders, files = _list_content(into)
-    return msgspec.structs.replace(entry, folders=folders, files=files)
+    digest = (
+        _hash_files(into, files) if sum(size for size, _ in files.values()) <= _MAX_HASHED else ""
+    )
+    return msgspec.structs.replace(entry, folders=folders, files=files, digest=digest)
+
+
+def _is_unchanged(folder: Path, entry: _Entry) -> bool:
+    """Compare sizes, times and modes; the umask of the entry's folder is that of this process."""
+    forbidden = read_umask()
+    readable = 0o444 & ~forbidden
+    for name, (size, changed) in entry.files.items():
+        status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each takes longer
+        if (status.st_size, status.st_mtime_ns) != (size, changed):
+            return False
+        if status.st_mode & forbidden & 0o666 or status.st_mode & readable != readable:
+            return False
+    return True
+
+
+def _hash_files(folder: Path, names: Iterable[str]) -> str:
+    """Return one digest of the names and contents of files."""
+    total = hashlib.sha256()
+    for name in sorted(names):
+        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123 - a Path for each takes longer
+            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
 
 
 def _unpack_archive(wheel: Path, into: Path) -> _Entry:
@@ -198,7 +244,7 @@ def _extract(
         raise ArchiveError(f"two of its files would be {path}") from problem
     mode = member.external_attr >> 16
     if stat.S_ISREG(mode) and mode & 0o111:
-        target.chmod(0o755)
+        target.chmod(executable_mode())
 
 
 def _target_path(path: str, archive: WheelArchive) -> PurePosixPath:

@@ -29,10 +29,12 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "copy_into",
+    "executable_mode",
     "expand_user",
     "move_into",
     "open_output",
     "open_regular",
+    "read_umask",
     "remove_tree",
     "walk_folders",
 ]
@@ -176,6 +178,21 @@ def walk_folders(root: str) -> Iterator[tuple[str, list[str], list[str]]]:
                 (folders if is_folder else others).append(entry.name)
         yield folder, folders, others
         waiting += [f"{folder}/{name}" for name in reversed(folders)]
+
+
+def read_umask() -> int:
+    """Return the umask of this process, without changing it for an instant where that is known."""
+    with suppress(OSError, ValueError, IndexError):
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+        return int(status.partition("\nUmask:")[2].split()[0], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def executable_mode() -> int:
+    """Return the mode of a new executable: that of the umask, and executable by all, as pip's."""
+    return 0o777 & ~read_umask() | 0o111
 
 
 def remove_tree(path: Path) -> list[Path]:

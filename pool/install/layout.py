@@ -20,6 +20,7 @@ import msgspec
 
 from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
+from pool.common.files import executable_mode
 from pool.common.record import Record
 from pool.install.environment_files import is_environment_file
 from pool.install.scripts import (
@@ -230,7 +231,7 @@ def _launcher_files(
 ) -> Iterator[tuple[str, LayoutFile]]:
     for name, point in launcher_names(wheel.entry_points, env.interpreter.version):
         content = format_launcher(point, env.python)
-        yield f"{paths.schemes['scripts']}/{name}", _generated_file(content, mode=0o755)
+        yield f"{paths.schemes['scripts']}/{name}", _generated_file(content, mode=executable_mode())
 
 
 def _metadata_files(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:

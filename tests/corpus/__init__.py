@@ -6,6 +6,7 @@ A module has the cases of one kind of input in its list ``CASES``. To add a case
 from tests.corpus import (
     archives,
     backends,
+    installs,
     journals,
     metadata,
     pages,
@@ -19,6 +20,7 @@ from tests.corpus import (
 CASES = [
     *archives.CASES,
     *backends.CASES,
+    *installs.CASES,
     *journals.CASES,
     *metadata.CASES,
     *pages.CASES,

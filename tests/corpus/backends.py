@@ -249,6 +249,10 @@ def _cases() -> Iterator[Case]:
     yield Case(
         "sdist-of-an-equal-version", "A1", chosen("t-2.tar.gz", EQUAL, "t==2"), built(EQUAL.name)
     )
+    both = failed(f"has made another {NAME} in this run", wheels=(NAME,))
+    yield Case("two-trees-with-one-wheel", "A4", same_name("other\n"), both)
+    equal = built(NAME, words=(f"has made the same {NAME}",))
+    yield Case("two-trees-with-equal-wheels", "A4", same_name("value = 1\n"), equal)
     yield Case("direct-sdist-of-another-version", "A1", direct, built(THREE.name))
 
 

@@ -269,7 +269,7 @@ class ToolShims:
         shim = folder / name
         if os.pathsep in str(folder):
             return None
-        if not shim.exists():
+        if not _is_intact(shim, os.fsencode(script)):
             atomic_write(shim, os.fsencode(script), mode=0o755)
         return folder
 
@@ -299,6 +299,14 @@ def wrapped_program(shim: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return words[1] if len(words) == 3 and words[0] == "exec" else None
+
+
+def _is_intact(shim: Path, script: bytes) -> bool:
+    """Tell whether a shim has its content and can be executed: one may have been damaged."""
+    try:
+        return os.access(shim, os.X_OK) and shim.read_bytes() == script
+    except OSError:
+        return False
 
 
 def query_version(program: Path, environ: Mapping[str, str]) -> tuple[int, int] | None:

@@ -245,3 +245,42 @@ def test_a_damaged_entry_is_not_used_but_made_anew(
     assert store.add(wheel, sha256(wheel), python).path == stored.path
     assert module.read_text() == "value = 1\n"
     assert store.get(sha256(wheel), python)
+
+
+def test_get_entry_changed_with_its_time_restored_is_unpacked_again(
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "value = 1\n"})
+    module = store.add(wheel, sha256(wheel), python).path / "purelib/tiny.py"
+    status = module.stat()
+    module.write_text("value = 2\n")
+    os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns))
+    later = UnpackedWheels(tmp_path / "store")
+    assert later.get(sha256(wheel), python) is None
+    later.add(wheel, sha256(wheel), python)
+    assert module.read_text() == "value = 1\n"
+
+
+def test_add_modes_are_those_of_the_umask(
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "\n", "tool": "#!/bin/sh\n"}, executable="tool")
+    modes = {}
+    before = os.umask(0o077)
+    try:
+        for umask in (0o077, 0o022, 0o002):
+            os.umask(umask)
+            path = store.add(wheel, sha256(wheel), python).path / "purelib"
+            modes[umask] = [(path / name).stat().st_mode & 0o777 for name in ("tiny.py", "tool")]
+    finally:
+        os.umask(before)
+    assert modes == {0o077: [0o600, 0o711], 0o022: [0o644, 0o755], 0o002: [0o664, 0o775]}
+
+
+def test_get_entry_of_other_modes_is_unpacked_again(
+    store: UnpackedWheels, tmp_path: Path, python: Interpreter
+) -> None:
+    wheel = tiny_wheel(tmp_path, {"tiny.py": "\n"})
+    module = store.add(wheel, sha256(wheel), python).path / "purelib/tiny.py"
+    module.chmod(0o600)
+    assert store.get(sha256(wheel), python) is None
