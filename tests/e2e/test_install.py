@@ -238,7 +238,7 @@ def test_a_file_of_another_distribution_is_refused_by_name(
     assert done.code == 1
     assert done.state.environment
     assert "second 1.0 would replace" in done.state.environment.message
-    assert "shared.py, which belongs to first 1.0" in done.state.environment.message
+    assert "shared.py of first 1.0" in done.state.environment.message
     assert done.state.environment.message in done.err
     assert contents(target.path) == before
 

@@ -138,11 +138,12 @@ def test_make_before_4_4_hides_the_fifo(tmp_path: Path, env: BuildEnvironment) -
 def test_find_tools_damaged_shim_is_written_again(tmp_path: Path, env: BuildEnvironment) -> None:
     program(tmp_path / "tools", "make", "GNU Make 4.3")
     environ = {"PATH": f"{tmp_path}/tools:{os.defpath}"}
-    (folder,) = ToolShims(environ, tmp_path / "cache").find_tools(env).shim_dirs
-    script = (folder / "make").read_text()
-    (folder / "make").write_text("damaged")
+    folders = ToolShims(environ, tmp_path / "cache").find_tools(env).shim_dirs
+    shim = next(folder / "make" for folder in folders if (folder / "make").exists())
+    script = shim.read_text()
+    shim.write_text("damaged")
     ToolShims(environ, tmp_path / "cache").find_tools(env)
-    assert (folder / "make").read_text() == script
+    assert shim.read_text() == script
 
 
 def test_the_make_of_an_old_gccs_link_uses_the_jobserver(
