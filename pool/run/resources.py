@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pool.build.context import BuildContext, CacheContext, EnvContext, FetchContext, HookContext
+from pool.build.workspace import PublishedWheels
 from pool.cache.wheel_cache import WheelCache
 from pool.common.cache_layout import CacheLayout
 from pool.common.once_map import Lazy
@@ -195,6 +196,7 @@ def create_context(
             warm=settings.warm,
         ),
         cache=_cache_context(settings, resources),
+        published=PublishedWheels(),
         env=EnvContext(
             interpreter=target.interpreter,
             lazy_requirements=Lazy(lambda: parts.create_requirements(workspace / "unpacked")),
