@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import traceback
 from typing import TYPE_CHECKING
 
@@ -90,7 +89,7 @@ def with_full_folders(failure: Failure, folders: Sequence[Path]) -> Failure:
     if failure.outcome is not Outcome.FAILED or not folders:
         return failure
     names = ", ".join(map(str, folders))
-    return dataclasses.replace(
+    return replace(
         failure,
         message=f"no space left in {names}: {failure.message}",
         hint=failure.hint or FULL_HINT,

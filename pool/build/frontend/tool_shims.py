@@ -180,7 +180,8 @@ class ToolShims:
 
     def find_tools(self, env: BuildEnvironment) -> Tools:
         """Return the tools that a build would find."""
-        if self._make_folders is None:
+        # The cache may have been removed meanwhile.
+        if self._make_folders is None or not all(one.is_dir() for _, one in self._make_folders):
             self._make_folders = tuple(self._make_shims())
         versions = dict(_installed_versions(env))
         ninja = self._find_ninja(env) if uses_ninja(versions, self._environ) else None
