@@ -363,7 +363,7 @@ class _HookExecution(Record, frozen=True):
             message = f"{hook} was killed by {_signal_name(-code)}"
         elif diagnosis is not None:
             message = f"{diagnosis.cause} ({hook}, exit code {code})"
-            hint = diagnosis.hint or _read_only_hint(self.call, diagnosis.cause)
+            hint = _read_only_hint(self.call, diagnosis.cause) or diagnosis.hint
         else:
             message = f"{hook} failed with exit code {code}"
         peak = running.process.peak if running.process else 0
