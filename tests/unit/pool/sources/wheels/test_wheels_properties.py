@@ -97,7 +97,7 @@ def test_read_wheel_any_members_stay_inside(names: list[str]) -> None:
     with TemporaryDirectory() as folder:
         try:
             path = write(folder, {**members(), **dict.fromkeys(names, "x")})
-        except (ValueError, UnicodeEncodeError):
+        except (ValueError, IndexError):
             return  # zipfile cannot write such a name
         try:
             with open_wheel(path) as archive:
