@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         TargetError,
         os_error_text,
     )
-    from pool.common.files import expand_user, open_output
+    from pool.common.files import expand_user, open_output, open_regular
     from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
     from pool.common.record import MutableRecord, Record
@@ -145,6 +145,7 @@ __all__ = [
     "list_entries",
     "logs_path",
     "open_output",
+    "open_regular",
     "os_error_text",
     "parse_budget",
     "parse_config_settings",
@@ -192,7 +193,7 @@ _EXPORTS = {
         "TargetError",
         "os_error_text",
     ),
-    "pool.common.files": ("expand_user", "open_output"),
+    "pool.common.files": ("expand_user", "open_output", "open_regular"),
     "pool.common.json": ("encode_json", "escape_controls"),
     "pool.common.model": (
         "BuildId",

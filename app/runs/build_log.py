@@ -25,7 +25,7 @@ _LONGEST_LINE = 4000 * 16
 def read_log_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a log, cleaned; of a very long one the start and the end."""
     try:
-        file = path.open("rb")
+        file = pool.open_regular(path)
     except OSError as problem:
         yield f"(no log: {path}: {pool.os_error_text(problem)})"
         return

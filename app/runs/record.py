@@ -135,7 +135,7 @@ def _log_path(logs: Path, build: pool.BuildState) -> Path:
 def _read_backwards(log: Path) -> Iterator[str]:
     """Yield the last lines that are not blank, the last one first."""
     try:
-        with log.open("rb") as file:
+        with pool.open_regular(log) as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             text = file.read()
     except (OSError, ValueError):  # ValueError: a name that no file can have.

@@ -150,7 +150,7 @@ def _last_lines(path: Path | None, count: int, until: int | None) -> Iterable[st
     if path is None:
         return
     try:
-        with path.open("rb") as file:
+        with pool.open_regular(path) as file:
             end = file.seek(0, 2) if until is None else until
             start = max(0, end - _TAIL_BYTES)
             file.seek(start)

@@ -45,7 +45,7 @@ class LogFile:
         """
         if self._file is None:
             try:
-                self._file = self._path.open("rb")
+                self._file = pool.open_regular(self._path)
             except OSError:
                 return False
         if until is not None and until < self.end:
