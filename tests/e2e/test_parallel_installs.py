@@ -12,6 +12,7 @@ import pytest
 
 import pool
 from pool.events import types as v
+from tests.support.lock_holders import OPEN
 from tests.support.sandbox import BIN, Sandbox, make_editable_tree, make_setuptools_tree
 from tests.support.target import Target
 from tests.support.terminal import wait_until
@@ -199,21 +200,23 @@ def test_uv_is_named_while_it_installs(sandbox: Sandbox) -> None:
 
 def test_another_wheelpool_is_named(sandbox: Sandbox) -> None:
     target = Target(sandbox.root / "env")
-    trees = [make_editable_tree(sandbox.root / "trees", name) for name in ("first", "second")]
-    # It reads what a killed one began, under the lock, for as long as we like.
-    plan = target.path / ".wheelpool" / "dead" / "plan.json"
-    plan.parent.mkdir(parents=True)
-    os.mkfifo(plan)
-    first = sandbox.start("install", "-e", trees[0], "--into", target.path)
-    first_log = sandbox.log
-    with plan.open("w") as pipe:
-        late = sandbox.run(
-            "install", "-e", trees[1], "--into", target.path, "--lock-timeout", "0.2"
-        )
-        pipe.write('{"changes": [], "steps": []}')
+    tree = make_editable_tree(sandbox.root / "trees", "late")
+    # A script of that name holds the lock for as long as we like.
+    script = sandbox.root / "wheelpool"
+    script.write_text(
+        OPEN.replace("sys.argv[1]", "sys.argv[2]").replace('sys.argv[2] == "lock"', "True")
+    )
+    lock = target.path / ".lock"
+    lock.touch()
+    with subprocess.Popen(
+        [sys.executable, str(script), "install", str(lock)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout
+        assert holder.stdout.readline() == "ready\n"
+        late = sandbox.run("install", "-e", tree, "--into", target.path, "--lock-timeout", "0.2")
+        holder.kill()
     assert late.code == 1
-    assert f"still locked by pid {first.pid}" in late.err
+    assert f"still locked by pid {holder.pid}" in late.err
     assert "wheelpool install" in late.err
-    done = sandbox.finish(first, first_log)
-    assert done.code == 0, done.err
-    assert target.versions() == {"first": "1.0"}
+    assert target.versions() == {}
