@@ -183,17 +183,29 @@ class InputFinder(Record, frozen=True, kw_only=True):
             if (path := self._resolve(one, scan.folders)) is not None:
                 yield path, "file", False
         yield from ((path, "tree", False) for path in self._used_arguments(record))
-        yield from ((path, "names", False) for path in record.listed)
+        yield from ((path, "names", False) for path in self._listed_folders(record))
         yield from ((path, "file", True) for path in self._configuration(scan))
         yield from ((path, "tree", True) for path in sorted(scan.parent_paths))
 
+    def _listed_folders(self, record: ReadRecord) -> Iterator[str]:
+        """Yield the folders whose names were read.
+
+        Above a tree that was unpacked into the cache, setuptools-scm looks for a repository: what
+        else lies in the user's folders is no input then.
+        """
+        tree = os.path.realpath(self.tree)
+        is_ours = any(_is_inside(tree, os.path.realpath(folder)) for folder in self.excluded)
+        yield from (path for path in record.listed if not (is_ours and self._is_above(path)))
+
     def _used_arguments(self, record: ReadRecord) -> Iterator[str]:
         """Yield arguments of programs that exist; the folders above the tree say nothing."""
-        root = os.path.realpath(self.tree)
         for path in record.arguments:
-            above = os.path.commonpath([os.path.realpath(path), root]) == os.path.realpath(path)
-            if os.path.exists(path) and not above:
+            if os.path.exists(path) and not self._is_above(path):
                 yield path
+
+    def _is_above(self, path: str) -> bool:
+        """Tell whether a folder is the tree or one above it."""
+        return _is_inside(os.path.realpath(self.tree), os.path.realpath(path))
 
     def _configuration(self, scan: _TreeScan) -> Iterator[str]:
         home = self.environ.get("HOME", "")
