@@ -23,7 +23,7 @@ import pyproject_hooks
 
 from pool.build.frontend import build_env
 from pool.build.frontend.job_flags import JOB_VARIABLES
-from pool.common.files import NEW_PREFIX, remove_tree
+from pool.common.files import NEW_PREFIX, read_umask, remove_tree
 from pool.system.process import ForkedProcess
 
 if TYPE_CHECKING:
@@ -357,12 +357,6 @@ def _key(plan: WarmPlan, variables: Mapping[str, str]) -> str:
         tuple(plan.roots),
         sorted(variables.items()),
         limits,
-        _read_umask(),
+        read_umask(),
     )
     return hashlib.sha256(repr(identity).encode()).hexdigest()
-
-
-def _read_umask() -> str:
-    """Return the file mode mask; there is no call that reads it without changing it."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-        return next((line for line in file if line.startswith("Umask:")), "")
