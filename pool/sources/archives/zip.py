@@ -1,22 +1,18 @@
-"""Reads the members of a zip file, with bounds that `zipfile` does not have.
-
-`zipfile` parses the whole central directory at once: its size and the number of its entries are
-checked first. Links are members like those of a tar.
-"""
+"""Reads the members of a zip file; links are members like those of a tar."""
 
 from __future__ import annotations
 
 import io
-import os
 import stat
-import zipfile
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pool.sources.archives.limits import MAX_ENTRIES, MAX_PATH_BYTES
 from pool.sources.archives.member import ArchiveMember, MemberKind, Reader
+from pool.sources.bounded_zip import open_zip
 
 if TYPE_CHECKING:
+    import zipfile
     from typing import IO
 
     from pool.sources.archives.limits import UnpackLimits
@@ -27,8 +23,6 @@ __all__ = ["is_zip", "read_zip"]
 MAX_DIRECTORY_BYTES = 64 << 20
 """Bytes of the central directory; 100,000 members have some 13 MB."""
 
-_ENTRY_MAGIC = b"PK\1\2"
-"""Begins each entry of the central directory."""
 _START_MAGIC = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")
 """Begins a zip file: its first member, the end of an empty one, a part of a split one."""
 _ENCRYPTED = 0x1
@@ -57,7 +51,7 @@ def read_zip(file: IO[bytes], limits: UnpackLimits) -> Members:
         ArchiveError: a member cannot be read, or there are too many.
         ValueError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError: it is damaged.
     """
-    with zipfile.ZipFile(_BoundedFile(file)) as zipped:
+    with open_zip(file, max_directory_bytes=MAX_DIRECTORY_BYTES, max_members=MAX_ENTRIES) as zipped:
         members = zipped.infolist()
         limits.check_size(sum(member.file_size for member in members))
         for info in members:
@@ -71,27 +65,6 @@ def read_zip(file: IO[bytes], limits: UnpackLimits) -> Members:
                 yield _open_member(info, kind, content), content
                 # Reading past the end verifies the checksum.
                 content.read(1)
-
-
-class _BoundedFile(io.BufferedReader):
-    """A file for `zipfile`, which reads the central directory in one piece."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(io.FileIO(file.fileno(), closefd=False))
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        most = MAX_DIRECTORY_BYTES + 1
-        data = super().read(most if size is None or size < 0 else min(size, most))
-        if len(data) == most:
-            raise ValueError("its directory has more bytes than is allowed")
-        if data.count(_ENTRY_MAGIC) > MAX_ENTRIES:
-            raise ValueError(f"it has more than {MAX_ENTRIES:,} files")
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        if whence == os.SEEK_SET and offset < 0:
-            raise ValueError("it has an invalid offset")
-        return super().seek(offset, whence)
 
 
 def _kind(info: zipfile.ZipInfo) -> MemberKind:

@@ -25,7 +25,8 @@ from pool.common.errors import ArchiveError, os_error_text
 from pool.common.files import open_regular
 from pool.common.record import Record
 from pool.common.text import clean_text
-from pool.sources.wheels.zip_limits import check_content, check_directory
+from pool.sources.bounded_zip import open_zip
+from pool.sources.wheels.zip_limits import MAX_DIRECTORY_BYTES, MAX_MEMBERS, check_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,11 +125,14 @@ def open_wheel(wheel: Path) -> Iterator[WheelArchive]:
     label = clean_text(wheel.name)
     try:
         name, version = _parse_filename(wheel.name)
-        with open_regular(wheel) as file:
-            check_directory(file)
-            with zipfile.ZipFile(file) as archive:
-                check_content(archive, wheel.stat().st_size)
-                yield _check_structure(archive, name, version)
+        with (
+            open_regular(wheel) as file,
+            open_zip(
+                file, max_directory_bytes=MAX_DIRECTORY_BYTES, max_members=MAX_MEMBERS
+            ) as archive,
+        ):
+            check_content(archive, wheel.stat().st_size)
+            yield _check_structure(archive, name, version)
     except ArchiveError as problem:
         raise ArchiveError(f"{label}: not a valid wheel: {problem}") from problem
     except _DAMAGE_ERRORS as problem:

@@ -1,22 +1,15 @@
-"""Limits for zip archives of others, checked before `zipfile` reads them into memory.
-
-The directory at the end of a zip is read as a whole, and each of its members becomes an object; the
-content is read in pieces, but may be far larger than the file.
-"""
+"""Limits for the content of wheels, which is read in pieces but may be far larger than the file."""
 
 from __future__ import annotations
 
-import os
-import struct
 from typing import TYPE_CHECKING
 
 from pool.common.errors import ArchiveError
 
 if TYPE_CHECKING:
     import zipfile
-    from typing import BinaryIO
 
-__all__ = ["MAX_BYTES", "check_content", "check_directory"]
+__all__ = ["MAX_BYTES", "MAX_DIRECTORY_BYTES", "MAX_MEMBERS", "check_content"]
 
 MAX_BYTES = 16 << 30
 """A zip that unpacks to more is refused; the largest wheels have a few gigabytes."""
@@ -25,35 +18,6 @@ MAX_MEMBERS = 200_000
 MAX_DIRECTORY_BYTES = 32 << 20
 MAX_RATIO, FREE_BYTES = 200, 1 << 30
 """A higher compression ratio is refused, unless the content has at most this many bytes."""
-
-_END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
-_TAIL_BYTES = (1 << 16) + 128
-"""The end record has a comment of up to 64 KiB."""
-
-
-def check_directory(file: BinaryIO) -> None:
-    """Refuse a zip whose directory is too large to read.
-
-    Raises:
-        ArchiveError: it is; an archive without a directory is left to `zipfile`.
-    """
-    if (size := _directory_size(file)) > MAX_DIRECTORY_BYTES:
-        raise ArchiveError(f"its list of files is too long: {size:,} bytes")
-
-
-def _directory_size(file: BinaryIO) -> int:
-    """Return what the end record says; 0 if there is none."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - _TAIL_BYTES))
-    tail = file.read()
-    start = tail.rfind(_END)
-    if start < 0 or len(tail) < start + 22:
-        return 0
-    (size,) = struct.unpack_from("<L", tail, start + 12)
-    # The record of zip64 lies before its locator of 20 bytes.
-    if start >= 76 and tail[start - 76 : start - 72] == _END64:
-        (size,) = struct.unpack_from("<Q", tail, start - 76 + 40)
-    return int(size)
 
 
 def check_content(archive: zipfile.ZipFile, packed: int) -> None:
