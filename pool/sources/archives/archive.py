@@ -7,7 +7,6 @@ is detected from the content. A failed unpacking leaves nothing.
 
 from __future__ import annotations
 
-import gzip
 import lzma
 import re
 import zipfile
@@ -34,7 +33,6 @@ __all__ = ["is_named_after", "open_members", "unpack"]
 
 _DAMAGE_ERRORS = (
     zipfile.BadZipFile,
-    gzip.BadGzipFile,
     zlib.error,
     lzma.LZMAError,
     EOFError,
@@ -42,7 +40,6 @@ _DAMAGE_ERRORS = (
     # zipfile raises these for invalid fields and for formats that it does not support.
     ValueError,
     OverflowError,
-    NotImplementedError,
     RuntimeError,
 )
 _BUILD_FILES = ("pyproject.toml", "setup.py")
