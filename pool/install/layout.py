@@ -6,7 +6,6 @@ reads the wheel's RECORD and scripts, and resolves the environment's links.
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
@@ -29,6 +28,7 @@ from pool.install.scripts import (
     launcher_names,
     rewrite_shebang,
 )
+from pool.sources.wheels.record import format_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,10 +243,8 @@ def _metadata_files(item: WheelToInstall) -> Iterator[tuple[str, bytes]]:
 
 
 def _generated_file(content: bytes, mode: int = 0) -> LayoutFile:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return LayoutFile(
-        content=content, mode=mode, record_row=(f"sha256={digest}", str(len(content)))
-    )
+    digest = format_digest("sha256", hashlib.sha256(content).digest())
+    return LayoutFile(content=content, mode=mode, record_row=(digest, str(len(content))))
 
 
 def _format_record(files: dict[str, LayoutFile], library: str) -> bytes:

@@ -19,7 +19,7 @@ from pool.common.text import clean_text
 if TYPE_CHECKING:
     from pool.sources.wheels.reader import WheelArchive
 
-__all__ = ["RecordVerifier", "parse_record", "verify_record"]
+__all__ = ["RecordVerifier", "format_digest", "parse_record", "verify_record"]
 
 _CHUNK = 1 << 20
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -87,7 +87,7 @@ class RecordVerifier:
                 hasher.update(chunk)
             if into is not None:
                 into.write(chunk)
-        found = {name: _format_digest(name, one.digest()) for name, one in hashers.items()}
+        found = {name: format_digest(name, one.digest()) for name, one in hashers.items()}
         self._actual[path] = found["sha256"], str(count)
         if not self._is_unlisted(path) and (digest, size) != (found.get(algorithm), str(count)):
             self._issues.append(self._describe(path, size, count))
@@ -120,5 +120,6 @@ class RecordVerifier:
         return text.getvalue()
 
 
-def _format_digest(name: str, digest: bytes) -> str:
+def format_digest(name: str, digest: bytes) -> str:
+    """Return a digest as RECORD has it, without the padding of base64: ``sha256=...``."""
     return f"{name}={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
