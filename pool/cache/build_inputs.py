@@ -30,7 +30,6 @@ _ABSENT = "absent"
 _MAX_FILES = 2000
 _MAX_BYTES = 64 << 20
 _IGNORED_NAMES = frozenset(("__pycache__", ".git", ".hg", ".svn", ".mypy_cache", ".ruff_cache"))
-_CHUNK_BYTES = 1 << 20
 
 
 class UnknownInputError(Exception):
@@ -151,11 +150,8 @@ def _digest(path: str, kind: InputKind) -> str:
 
 
 def _digest_file(path: str) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_names(path: str) -> str:
