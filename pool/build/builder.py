@@ -29,11 +29,12 @@ from pool.sources.wheels import reader as wheelfile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from pool.build.backend import Backend
     from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
-    from pool.build.frontend.read_recording import ReadRecording
+    from pool.build.frontend.read_recording import ReadRecord, ReadRecording
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.build.locking import BuildLocks
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
     from pool.sources.wheels.reader import WheelMetadata
+
+    _Store: TypeAlias = Callable[[Path, WheelMetadata, ReadRecord], str]
+    """Stores a wheel in the cache; returns the reason if it could not be stored."""
 
 __all__ = ["WheelBuilder"]
 
@@ -273,11 +277,11 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
                 if (cached := await self._use_cached(found)) is not None:
                     return cached
 
-            def store(wheel: Path, facts: WheelMetadata) -> str:
+            def store(wheel: Path, facts: WheelMetadata, record: ReadRecord) -> str:
                 return lookup.store(
                     wheel,
                     facts,
-                    recording=self._recording,
+                    record=record,
                     wheels=prepared.wheels,
                     extra=prepared.extra,
                     seconds=self.slot.active_seconds,
@@ -310,7 +314,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         )
 
     async def _run_backend(
-        self, prepared: _PreparedEnv, store: Callable[[Path, WheelMetadata], str] | None = None
+        self, prepared: _PreparedEnv, store: _Store | None = None
     ) -> BuildResult:
         """Let the backend make the wheel, or only the metadata if that is the job's purpose."""
         if self.job.purpose == "metadata":
@@ -326,9 +330,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             self.context.bus.emit(Note(build=self.job.id, text=note))
         return result
 
-    def _finish_wheel(
-        self, wheel: Path, store: Callable[[Path, WheelMetadata], str] | None
-    ) -> tuple[BuildResult, str]:
+    def _finish_wheel(self, wheel: Path, store: _Store | None) -> tuple[BuildResult, str]:
         """Check the backend's wheel, store it in the cache and publish it; blocks.
 
         Returns:
@@ -343,9 +345,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         facts, record_note = check_built_wheel(wheel, compare_record=bool(self._out_dir))
         self._chosen.check(facts.name, facts.version)
         sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
-        cache_note = self._repository_problem()
-        if store and not cache_note:
-            cache_note = store(wheel, facts)
+        cache_note = self._keep_wheel(wheel, facts, store)
         notes = [record_note, cache_note, self._editable_problem(wheel)]
         if self._out_dir:
             wheel, note = self.context.published.move(wheel, self._out_dir, self.job, sha256)
@@ -375,9 +375,19 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             f" {self.job.name}"
         )
 
-    def _repository_problem(self) -> str:
+    def _keep_wheel(self, wheel: Path, facts: WheelMetadata, store: _Store | None) -> str:
+        """Store a wheel in the cache; return why it is not stored, or what is wrong with it."""
+        try:
+            record = self._recording.read()
+        except OSError as problem:
+            return f"not kept in the cache: {os_error_text(problem)}"
+        if note := self._repository_problem(record):
+            return note
+        return store(wheel, facts, record) if store else ""
+
+    def _repository_problem(self, record: ReadRecord) -> str:
         """Return why what git says of the source is not to be relied on; empty if it is."""
-        if not self._recording.log.exists() or "git" not in self._recording.read().programs:
+        if "git" not in record.programs:
             return ""
         from pool.sources.git_state import find_refused_repository
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.build.context import BuildContext
-    from pool.build.frontend.read_recording import ReadRecording
+    from pool.build.frontend.read_recording import ReadRecord
     from pool.build.job import BuildJob
     from pool.build.source import Source
     from pool.cache.unpacked_wheels import UnpackedWheel
@@ -120,7 +120,7 @@ class CacheLookup(Record, frozen=True, kw_only=True):
         wheel: Path,
         facts: WheelMetadata,
         *,
-        recording: ReadRecording,
+        record: ReadRecord,
         wheels: Sequence[UnpackedWheel],
         extra: Sequence[str],
         seconds: float,
@@ -134,7 +134,7 @@ class CacheLookup(Record, frozen=True, kw_only=True):
         if not keys:
             return "not kept in the cache: its source changed while it was built"
         try:
-            inputs = self.inputs.find(recording.read())
+            inputs = self.inputs.find(record)
             self.cache.store(
                 wheel,
                 keys,

@@ -160,9 +160,9 @@ class InputFinder(Record, frozen=True, kw_only=True):
 
     def _observe(self, record: ReadRecord, scan: _TreeScan) -> Iterator[FileInput]:
         """Yield each input once; the more exact kind first."""
-        seen = set[str]()
+        seen, ours = set[str](), self._own_folders()
         for path, kind, optional in self._candidates(record, scan):
-            if path in seen or path in record.written or self._is_excluded(path):
+            if path in seen or path in record.written or _is_excluded(path, ours):
                 continue
             seen.add(path)
             try:
@@ -232,18 +232,11 @@ class InputFinder(Record, frozen=True, kw_only=True):
                 return path
         raise UnknownInputError(f"its compiler read {one.path}, from an unknown folder")
 
-    def _is_excluded(self, path: str) -> bool:
-        if _OF_THE_FRONTEND.fullmatch(path):
-            return True
-        real = os.path.realpath(path)
-        if real.startswith(_SYSTEM_SOURCES):
-            return any(_is_inside(real, str(folder)) for folder in (self.tree, *self.excluded))
+    def _own_folders(self) -> tuple[str, ...]:
+        """Return the folders of the build, of wheelpool and of the target Python, without links."""
         prefix = os.path.dirname(os.path.dirname(os.path.realpath(self.python)))
         pythons = (os.path.join(prefix, name) for name in _PYTHON_FOLDERS)
-        ours = map(os.path.realpath, (self.tree, *self.excluded))
-        return real == "/" or any(
-            _is_inside(real, folder) for folder in (*_SYSTEM, *pythons, *ours)
-        )
+        return (*pythons, *map(os.path.realpath, (self.tree, *self.excluded)))
 
     def _check_unchanged(self, path: str) -> None:
         try:
@@ -301,6 +294,15 @@ def _program_words(command: str) -> list[str]:
         return [word for word in shlex.split(command) if not word.startswith("-")][:2]
     except ValueError:
         return []
+
+
+def _is_excluded(path: str, ours: tuple[str, ...]) -> bool:
+    """Tell whether a path is no input: it belongs to these folders, or to the system."""
+    if _OF_THE_FRONTEND.fullmatch(path):
+        return True
+    real = os.path.realpath(path)
+    folders = ours if real.startswith(_SYSTEM_SOURCES) else (*_SYSTEM, *ours)
+    return real == "/" or any(_is_inside(real, folder) for folder in folders)
 
 
 def _is_inside(path: str, folder: str) -> bool:
