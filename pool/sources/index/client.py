@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from pool.common.clock import Clock
     from pool.sources.index.download import Progress
-    from pool.sources.index.http import HttpClient, Page
+    from pool.sources.index.http import HttpClient
+    from pool.sources.index.page import Page
     from pool.sources.index.settings import IndexSettings
 
 __all__ = ["CachedFile", "IndexClient", "IndexFile"]

@@ -3,7 +3,7 @@
 Knows nothing of packages. The only module that imports httpx (70 ms), so it is imported when the
 first request is made. httpx is not left to read the environment, nor to follow redirects: each host
 gets the login, the proxy and the certificates that are meant for it. All that it raises becomes a
-`PackageIndexError`. Pages are bounded as they are sent and as they are decompressed.
+`PackageIndexError`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,12 +25,11 @@ from pool.common.aio import in_thread
 from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.once_map import OnceMap
-from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Response, ResponseMismatchError
 from pool.sources.index.keyring import Keyring
-from pool.sources.index.simple_api import MAX_PAGE
+from pool.sources.index.page import Page, decode_text, read_bounded
 
 # httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command needs.
 # It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
@@ -51,9 +48,8 @@ if TYPE_CHECKING:
     from pool.sources.index.download import Receiver
     from pool.sources.index.settings import IndexSettings
 
-__all__ = ["ABSENT", "HttpClient", "Page", "decode_text", "fetch_text"]
+__all__ = ["ABSENT", "HttpClient", "fetch_text"]
 
-_TOO_LARGE = f"the page has more than {MAX_PAGE >> 20} MB"
 ABSENT = frozenset((404, 410))
 """Status codes with which a server says that it does not have the page."""
 _TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -68,36 +64,6 @@ _MAX_CONNECTIONS = 512
 """Above every cap, for gates decide how many downloads run."""
 
 T = TypeVar("T")
-
-
-class Page(Record, frozen=True, kw_only=True):
-    """A page as the server sent it; decompressed on access, which may take a second."""
-
-    status: int
-    url: str
-    """The URL after redirects."""
-    headers: Mapping[str, str]
-    """Case-insensitive."""
-    sent: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the server has the page, and has sent it."""
-        return 200 <= self.status < 300
-
-    def read(self) -> bytes:
-        """Return the content.
-
-        Raises:
-            PackageIndexError: it is damaged, or larger than `MAX_PAGE`.
-        """
-        encoding = self.headers.get("content-encoding", "").strip().lower()
-        try:
-            return _decompress(self.sent, encoding)
-        except (zlib.error, ValueError) as problem:
-            raise PackageIndexError(
-                f"{redact_urls(self.url)}: the page cannot be decompressed: {problem}"
-            ) from problem
 
 
 class HttpClient:
@@ -152,7 +118,7 @@ class HttpClient:
                 status = response.status_code
                 if status not in ABSENT and status != httpx.codes.NOT_MODIFIED:
                     response.raise_for_status()
-                sent = await _read_bounded(response, url)
+                sent = await read_bounded(response.aiter_raw(), url)
                 return Page(
                     status=status, url=str(response.url), headers=response.headers, sent=sent
                 )
@@ -358,57 +324,6 @@ async def _fetch_text(url: str, settings: IndexSettings) -> str:
     if response.status in ABSENT:
         raise PackageIndexError(f"{redact_urls(url)}: there is no such file on the server")
     return decode_text(response.read(), response.headers.get("content-type", ""), url)
-
-
-def decode_text(content: bytes, content_type: str, url: str) -> str:
-    """Decode a text file by the charset of its Content-Type, or as UTF-8.
-
-    Raises:
-        PackageIndexError: it cannot be decoded.
-    """
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = message.get_content_charset("utf-8")
-    try:
-        return content.decode(charset)
-    except (LookupError, UnicodeDecodeError) as problem:
-        raise PackageIndexError(f"{redact_urls(url)}: not readable as text: {problem}") from problem
-
-
-async def _read_bounded(response: httpx.Response, url: str) -> bytes:
-    """Return the bytes of a page as they were sent.
-
-    Raises:
-        PackageIndexError: there are more than `MAX_PAGE`.
-    """
-    sent = bytearray()
-    async for chunk in response.aiter_raw():
-        sent += chunk
-        if len(sent) > MAX_PAGE:
-            raise PackageIndexError(f"{redact_urls(url)}: {_TOO_LARGE}")
-    return bytes(sent)
-
-
-def _decompress(sent: bytes, encoding: str) -> bytes:
-    """Return the content of a page.
-
-    Raises:
-        ValueError: it is larger than `MAX_PAGE`, ends too early, or has an unknown encoding.
-        zlib.error: it is damaged.
-    """
-    if encoding in ("", "identity"):
-        return sent
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"the encoding {encoding[:20]!r} was not asked for")
-    # 32 + 15: gzip and zlib by their header; servers send deflate without one, too.
-    bare = encoding == "deflate" and sent[:1] != b"\x78"
-    decompressor = zlib.decompressobj(-15 if bare else 47)
-    content = decompressor.decompress(sent, MAX_PAGE + 1)
-    if len(content) > MAX_PAGE:
-        raise ValueError(_TOO_LARGE)
-    if not decompressor.eof:
-        raise ValueError("it is truncated")
-    return content
 
 
 def _redirect_target(response: httpx.Response) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pool.common.errors import PackageIndexError
-from pool.sources.index import http
+from pool.sources.index import page as page_module
 from pool.sources.index.http import HttpClient
 from pool.sources.index.proxies import Proxies
 from pool.sources.index.settings import IndexSettings
@@ -159,7 +159,7 @@ async def test_read_damaged_page_is_refused(server: Server, encoding: str, body:
 async def test_get_large_page_is_refused_before_it_is_complete(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "MAX_PAGE", 1000)
+    monkeypatch.setattr(page_module, "MAX_PAGE", 1000)
     server.queued["/a"] += [Response(body=b"x" * 5000)]
     bomb = gzip.compress(b"x" * 100_000)
     server.queued["/b"] += [Response(body=bomb, headers={"Content-Encoding": "gzip"})]

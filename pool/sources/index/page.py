@@ -1,0 +1,100 @@
+"""A page of a server: bounded as it is sent and as it is decompressed, and decoded to text."""
+
+from __future__ import annotations
+
+import zlib
+from email.message import Message
+from typing import TYPE_CHECKING
+
+from pool.common.errors import PackageIndexError
+from pool.common.record import Record
+from pool.common.redaction import redact_urls
+from pool.sources.index.simple_api import MAX_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Mapping
+
+__all__ = ["Page", "decode_text", "read_bounded"]
+
+_TOO_LARGE = f"the page has more than {MAX_PAGE >> 20} MB"
+
+
+class Page(Record, frozen=True, kw_only=True):
+    """A page as the server sent it; decompressed on access, which may take a second."""
+
+    status: int
+    url: str
+    """The URL after redirects."""
+    headers: Mapping[str, str]
+    """Case-insensitive."""
+    sent: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the server has the page, and has sent it."""
+        return 200 <= self.status < 300
+
+    def read(self) -> bytes:
+        """Return the content.
+
+        Raises:
+            PackageIndexError: it is damaged, or larger than `MAX_PAGE`.
+        """
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        try:
+            return _decompress(self.sent, encoding)
+        except (zlib.error, ValueError) as problem:
+            raise PackageIndexError(
+                f"{redact_urls(self.url)}: the page cannot be decompressed: {problem}"
+            ) from problem
+
+
+async def read_bounded(chunks: AsyncIterable[bytes], url: str) -> bytes:
+    """Return the bytes of a page as they are sent.
+
+    Raises:
+        PackageIndexError: there are more than `MAX_PAGE`.
+    """
+    sent = bytearray()
+    async for chunk in chunks:
+        sent += chunk
+        if len(sent) > MAX_PAGE:
+            raise PackageIndexError(f"{redact_urls(url)}: {_TOO_LARGE}")
+    return bytes(sent)
+
+
+def decode_text(content: bytes, content_type: str, url: str) -> str:
+    """Decode a text file by the charset of its Content-Type, or as UTF-8.
+
+    Raises:
+        PackageIndexError: it cannot be decoded.
+    """
+    message = Message()
+    message["Content-Type"] = content_type
+    charset = message.get_content_charset("utf-8")
+    try:
+        return content.decode(charset)
+    except (LookupError, UnicodeDecodeError) as problem:
+        raise PackageIndexError(f"{redact_urls(url)}: not readable as text: {problem}") from problem
+
+
+def _decompress(sent: bytes, encoding: str) -> bytes:
+    """Return the content of a page.
+
+    Raises:
+        ValueError: it is larger than `MAX_PAGE`, ends too early, or has an unknown encoding.
+        zlib.error: it is damaged.
+    """
+    if encoding in ("", "identity"):
+        return sent
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"the encoding {encoding[:20]!r} was not asked for")
+    # 32 + 15: gzip and zlib by their header; servers send deflate without one, too.
+    bare = encoding == "deflate" and sent[:1] != b"\x78"
+    decompressor = zlib.decompressobj(-15 if bare else 47)
+    content = decompressor.decompress(sent, MAX_PAGE + 1)
+    if len(content) > MAX_PAGE:
+        raise ValueError(_TOO_LARGE)
+    if not decompressor.eof:
+        raise ValueError("it is truncated")
+    return content
