@@ -109,20 +109,32 @@ async def test_slots_under_random_controls_never_start_above_the_cap(seed: int) 
     assert not service.limits.builds.waiting
 
 
-async def send_from_client(run: pool.Run, dice: random.Random) -> None:
-    """Send controls through the control socket of a run, as ``wheelpool resize`` does."""
+def draw_control(state: pool.RunState, dice: random.Random) -> pool.Control:
+    """Return any control that lets the run end; cancelled builds are started again."""
     builds = pool.LimitName.BUILDS
-    while True:
-        controls: list[pool.Control] = [
-            pool.Resize(limit=builds, value=dice.randrange(1, 6)),
-            pool.Resize(limit=builds, by=-1),
-            pool.Pause(),
-            pool.Resume(),
-        ]  # fmt: skip
+    controls: list[pool.Control] = [
+        pool.Resize(limit=builds, value=dice.randrange(1, 6)),
+        pool.Resize(limit=builds, by=dice.choice([-1, 1])),
+        pool.Pause(),
+        pool.Resume(),
+    ]
+    if state.builds:
+        build = dice.choice(list(state.builds))
+        controls += [pool.Cancel(build=build), pool.Retry(build=build)]
+    return dice.choice(controls)
+
+
+async def send_from_client(run: pool.Run, dice: random.Random) -> int:
+    """Send controls as ``wheelpool resize`` does, until the run ends; return their number."""
+    sent = 0
+    while run.state.exit_code is None:
         try:
-            await asyncio.to_thread(pool.send_control, run.journal, dice.choice(controls))
+            await asyncio.to_thread(pool.send_control, run.journal, draw_control(run.state, dice))
+            sent += 1
         except pool.PoolError:
-            await asyncio.sleep(0.01)  # The run has not opened its socket, or has ended.
+            pass  # The run has not opened its socket, or has ended.
+        await asyncio.sleep(dice.random() / 100)
+    return sent
 
 
 # asyncio 3.11 leaves a connection open that it accepts in the turn in which the server closes.
@@ -144,15 +156,20 @@ async def test_run_under_controls_of_several_clients_never_starts_above_the_cap(
             # Random controls may leave the run paused.
             await asyncio.wait([code], timeout=2)
             run.control(pool.Resume())
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        sent = await asyncio.gather(*clients)
         # asyncio hands over a connection that it has accepted in the next turns of the loop.
         await asyncio.sleep(0.1)
     # Such a connection would be reported in a later test.
     gc.collect()
-    assert code.result() == 0
+    assert code.result() in (0, 1)
     assert starts_above_cap(events) == []
     with pool.JournalReader(run.journal) as reader:
-        assert starts_above_cap(reader.read()) == []
+        journal = list(reader.read())
+    assert starts_above_cap(journal) == []
+    starts, changes = (
+        sum(isinstance(event, kind) for event in journal)
+        for kind in (v.BuildStarted, v.LimitChanged)
+    )
+    # Shown with -s.
+    print(f"run {seed}: {sum(sent)} controls, {changes} changes of limits, {starts} starts")
     gc.collect()  # Connections that were left open are reported here, not in a later test.
