@@ -1,7 +1,7 @@
 """The target environment: found, queried for its layout, and refused if it must not be changed.
 
 Refused are wheelpool's own environment, externally managed ones (PEP 668), and those whose
-packages lie outside of their folder.
+packages lie outside of their folder, other than by a link in it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def _check_usable(label: str, layout: Layout) -> None:
         )
     root = layout.prefix.resolve()
     for folder in (layout.purelib, layout.platlib, layout.scripts, layout.data, layout.headers):
-        if not folder.resolve().is_relative_to(root):
+        # A folder in the environment may be a link to another volume.
+        if not (folder.is_relative_to(layout.prefix) or folder.resolve().is_relative_to(root)):
             raise EnvironmentTargetError(
                 f"{label}: its packages are outside of it, in {folder}",
                 hint="create a virtual environment: python -m venv .venv, then --into .venv",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_environment_file"]
+__all__ = ["STAGING_DIR", "is_environment_file"]
+
+STAGING_DIR = ".wheelpool"
+"""The folder that has a folder for each installation: in the prefix, and on each other volume."""
 
 _IN_PREFIX = ("pyvenv.cfg", "lib64", ".lock")
-_FOLDERS = (".wheelpool",)
 _COMMANDS = re.compile(
     r"(?:python|pypy|graalpy)(?:\d+(?:\.\d+)*t?)?"
     r"|activate(?:\.\w+)?|activate_this\.py|deactivate(?:\.\w+)?",
@@ -28,6 +30,6 @@ def is_environment_file(path: str, scripts: str = "bin") -> bool:
         scripts: the folder of commands, relative to the environment.
     """
     folder, _, name = path.rpartition("/")
-    if path.partition("/")[0] in _FOLDERS or (not folder and name in _IN_PREFIX):
+    if STAGING_DIR in path.split("/") or (not folder and name in _IN_PREFIX):
         return True
     return folder == scripts and _COMMANDS.fullmatch(name) is not None

@@ -45,6 +45,8 @@ class EnvPaths:
     """Paths in one environment: relative to its prefix, links resolved, never outside of it.
 
     So a file has one path, however a wheel or a RECORD spells it (``lib64`` is a link to ``lib``).
+    One kind of link is not resolved: the folder of a scheme, or one above it, that the user has
+    moved elsewhere (``site-packages`` as a link to another volume); pip writes through it, too.
     Resolved links are cached: create one instance per operation.
 
     Args:
@@ -53,9 +55,11 @@ class EnvPaths:
 
     def __init__(self, layout: Layout) -> None:
         self.prefix = os.path.realpath(layout.prefix)
+        self.linked_folders: dict[str, str] = {}
+        """Links of schemes that lead out of the environment; each with its real folder."""
         self._resolved = {"": ""}
         self.schemes = {
-            name: self.relative(getattr(layout, name))
+            name: self._scheme_folder(getattr(layout, name), layout.prefix)
             for name in ("purelib", "platlib", "scripts", "data", "headers")
         }
         """The folder of each installation scheme."""
@@ -67,9 +71,16 @@ class EnvPaths:
         )
         """Folders of the environment itself: they are never renamed or removed."""
 
-    def relative(self, path: Path) -> str:
-        """Return a folder relative to the prefix."""
-        relative = os.path.relpath(os.path.realpath(path), self.prefix)
+    def relative(self, path: Path | str) -> str:
+        """Return a folder relative to the prefix; ``..`` begins it if it is outside."""
+        return self.relative_to_prefix(os.path.realpath(path))
+
+    def relative_to_prefix(self, path: str) -> str:
+        """Return a real path relative to the prefix; ``..`` begins it if it is outside."""
+        for name, folder in self.linked_folders.items():
+            if path == folder or path.startswith(f"{folder}/"):
+                return name + path[len(folder) :]
+        relative = os.path.relpath(path, self.prefix)
         return "" if relative == "." else relative
 
     def absolute(self, path: str) -> str:
@@ -84,7 +95,7 @@ class EnvPaths:
             base: a folder, relative to the prefix.
         """
         if path[:1] == "/":
-            path = os.path.relpath(path, self.prefix)
+            path = self.relative_to_prefix(path)
         elif base:
             path = f"{base}/{path}"
         if ".." in path or "//" in path or "./" in path:
@@ -95,6 +106,20 @@ class EnvPaths:
         resolved = self._resolve_folder(folder)
         return None if resolved is None else f"{resolved}/{name}".lstrip("/")
 
+    def _scheme_folder(self, folder: Path, prefix: Path) -> str:
+        """Resolve the folder of a scheme, and record links to other places."""
+        if not folder.is_relative_to(prefix):
+            return self.relative(folder)
+        path = ""
+        for name in folder.relative_to(prefix).parts:
+            path = f"{path}/{name}".lstrip("/")
+            resolved = self._resolve_folder(path)
+            if resolved is None:
+                self.linked_folders[path] = os.path.realpath(self.absolute(path))
+                resolved = self._resolved[path] = path
+            path = resolved
+        return path
+
     def _resolve_folder(self, folder: str) -> str | None:
         """Resolve the links of a folder; None if one leads out of the environment."""
         if folder not in self._resolved:
@@ -103,11 +128,10 @@ class EnvPaths:
             if resolved_parent is None:
                 return None
             path = f"{resolved_parent}/{name}".lstrip("/")
-            if os.path.islink(self.absolute(path)):
-                path = os.path.relpath(os.path.realpath(self.absolute(path)), self.prefix)
+            if path not in self.linked_folders and os.path.islink(self.absolute(path)):
+                path = self.relative(self.absolute(path))
                 if path == ".." or path.startswith("../"):
                     return None
-                path = "" if path == "." else path
             self._resolved[folder] = path
         return self._resolved[folder]
 

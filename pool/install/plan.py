@@ -77,6 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
+    volumes: tuple[str, ...] = ()
+    """The topmost folders of other volumes that have files of the transaction."""
 
 
 class _Stage(IntEnum):
@@ -142,6 +144,7 @@ class _Planner:
         self._staged = staged
         self._paths = paths
         self._ownership = ownership
+        self._volumes = staged.volumes
         self._whole_folders = whole_folders
         self._info_dirs = {dist.info_dir for dist in staged.dists if dist.info_dir}
         self._info_dirs |= ownership.old_info_dirs
@@ -160,7 +163,7 @@ class _Planner:
         """Plan the staged files and folders of a folder that is not exchanged as a whole."""
         for name in self._staged.children[folder]:
             path = f"{folder}/{name}".lstrip("/")
-            current = read_identity(self._paths.absolute(path))
+            current = self._read_current(path)
             if current is None:
                 self._add_step("put", path, None)
             elif is_folder(current):
@@ -171,7 +174,7 @@ class _Planner:
     def plan_old(self, folder: str) -> None:
         """Plan the removal of obsolete files in a folder that is not exchanged as a whole."""
         for path in self._old_paths(folder):
-            current = read_identity(self._paths.absolute(path))
+            current = self._read_current(path)
             if current is None or path in self._steps:
                 continue
             if is_folder(current):
@@ -228,7 +231,7 @@ class _Planner:
         owner = self._ownership.other_owners.get(path) or self._ownership.other_owners.get(source)
         if owner is None:
             return True  # Files without an owner are overwritten, as pip does.
-        staged = f"{self._staged.folder}/new/{path}"
+        staged = self._staged.stages.new(path)
         if self._staged.dists[self._staged.owners[path]].overwrites:
             return True
         if source == path and not filecmp.cmp(self._paths.absolute(path), staged, shallow=False):
@@ -236,7 +239,7 @@ class _Planner:
         return False
 
     def _plan_old_folder(self, path: str, current: Identity) -> None:
-        if path in self._staged.children or path in self._paths.fixed_folders:
+        if path in self._staged.children or self._is_fixed(path):
             self.plan_old(path)
         elif self._is_movable(path):
             self._add_step("trash", path, current)
@@ -254,14 +257,16 @@ class _Planner:
         return sorted(f"{folder}/{name}".lstrip("/") for name in names)
 
     def _is_movable(self, folder: str) -> bool:
-        return (
-            self._whole_folders
-            and folder not in self._paths.fixed_folders
-            and self._is_fully_old(folder)
-        )
+        return self._whole_folders and not self._is_fixed(folder) and self._is_fully_old(folder)
+
+    def _is_fixed(self, folder: str) -> bool:
+        """Tell whether a folder is never renamed or removed: the environment's own, a volume."""
+        return folder in self._paths.fixed_folders or self._volumes.is_root(folder)
 
     def _is_fully_old(self, folder: str) -> bool:
         """Tell whether all files in a folder belong to old versions."""
+        if self._volumes.is_root(folder):
+            return False
         if folder not in self._fully_old:
             with os.scandir(self._paths.absolute(folder)) as entries:
                 self._fully_old[folder] = all(
@@ -273,7 +278,12 @@ class _Planner:
         return self._fully_old[folder]
 
     def _staged_identity(self, path: str) -> Identity | None:
-        return read_identity(f"{self._staged.folder}/new/{path}")
+        return read_identity(self._staged.stages.new(path))
+
+    def _read_current(self, path: str) -> Identity | None:
+        """Return the identity of what is in the environment; a link to a volume is a folder."""
+        current = read_identity(self._paths.absolute(path))
+        return (current[0], -1, -1) if current and path in self._paths.linked_folders else current
 
     def _add_step(self, kind: Kind, path: str, old: Identity | None) -> None:
         new = None if kind == "trash" else self._staged_identity(path)

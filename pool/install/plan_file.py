@@ -7,7 +7,6 @@ only from a folder that a transaction of this user made, and its paths must lie 
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 import stat
 from typing import TYPE_CHECKING
@@ -18,9 +17,12 @@ from pool.common.files import open_regular
 from pool.install.environment_files import is_environment_file
 from pool.install.plan import Plan
 from pool.install.staging import PLAN_FILE, UNREADABLE_PLAN_FILE
+from pool.install.volumes import is_root_path
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pool.install.layout import EnvPaths
 
 __all__ = ["InvalidPlanError", "read_plan", "set_aside"]
 
@@ -31,8 +33,12 @@ class InvalidPlanError(Exception):
     """A plan that is never carried out; the text says why."""
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path, paths: EnvPaths) -> Plan:
     """Return the plan of an interrupted transaction.
+
+    Args:
+        folder: the folder of the transaction in the prefix.
+        paths: the paths of the environment.
 
     Raises:
         FileNotFoundError: the folder has no plan.
@@ -47,10 +53,12 @@ def read_plan(folder: Path) -> Plan:
         raise
     except (OSError, ValueError, RecursionError) as problem:
         raise InvalidPlanError(f"it cannot be read: {problem}") from problem
-    prefix = os.path.realpath(folder.parent.parent)
     for step in plan.steps:
-        if not _is_inside(step.path, prefix) or is_environment_file(step.path):
+        if not _is_inside(step.path, paths) or is_environment_file(step.path):
             raise InvalidPlanError(f"it would change {step.path!a}")
+    for root in plan.volumes:
+        if not is_root_path(root, paths):
+            raise InvalidPlanError(f"it has files in {root!a}")
     return plan
 
 
@@ -63,12 +71,9 @@ def _check_made_by_us(folder: Path, fd: int) -> None:
         raise InvalidPlanError("no installation made it")
 
 
-def _is_inside(path: str, prefix: str) -> bool:
+def _is_inside(path: str, paths: EnvPaths) -> bool:
     """Tell whether a step changes a name in the environment, also by way of links."""
-    if path.startswith(("/", "../")) or path in ("", ".", "..") or "\0" in path:
-        return False
-    folder = os.path.realpath(f"{prefix}/{posixpath.dirname(path)}")
-    return posixpath.normpath(path) == path and os.path.commonpath([folder, prefix]) == prefix
+    return "\0" not in path and paths.normalize(path) == path
 
 
 def set_aside(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Staging: the files of an installation are linked or written beside the environment.
 
-Each installation has a folder ``<prefix>/.wheelpool/<name>``, on the environment's file system. Its
+Each installation has a folder ``<prefix>/.wheelpool/<name>``, and more on other volumes. Its
 process holds a ``flock`` on it as long as it lives; so other processes can tell leftovers from
 active installations. Staging neither reads nor changes installed distributions, except that it
 reads RECORDs ahead: it does not need the environment's lock.
@@ -20,21 +20,21 @@ from msgspec import field
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import InstallError, os_error_text
-from pool.common.files import remove_tree
 from pool.common.record import Record
+from pool.install.environment_files import STAGING_DIR
 from pool.install.layout import EnvPaths, LayoutFile, lay_out
 from pool.install.records import Records
+from pool.install.volumes import Stages, Volumes
 from pool.system.locks.run_folder import RunFolderLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pool.install.environment import TargetEnvironment
-    from pool.install.layout import WheelLayout, WheelToInstall
+from pool.install.layout import WheelLayout, WheelToInstall
 
 __all__ = [
     "PLAN_FILE",
-    "STAGING_DIR",
     "UNREADABLE_PLAN_FILE",
     "StagedDist",
     "StagedSet",
@@ -45,10 +45,6 @@ __all__ = [
     "stage",
     "stage_text",
 ]
-
-STAGING_DIR = ".wheelpool"
-"""The folder in an environment that has a folder for each installation."""
-
 
 PLAN_FILE = "plan.json"
 """The file in such a folder that has the plan of a transaction that must be finished."""
@@ -78,6 +74,10 @@ class StagedSet(Record, frozen=True, kw_only=True):
     lock: RunFolderLock
     """The lock of ``folder``; once it is released, other processes remove or finish the set."""
     dists: tuple[StagedDist, ...]
+    stages: Stages
+    """The folders with its files; that of the prefix is ``folder``."""
+    volumes: Volumes
+    """The volumes of the environment."""
     records: Records
     """The RECORDs of the installed distributions."""
     children: dict[str, list[str]] = field(default_factory=lambda: {"": []})
@@ -118,7 +118,7 @@ def discard(staged: StagedSet) -> None:
     A transaction that could neither be finished nor rolled back stays, for `recover`.
     """
     if not has_plan(staged.folder):
-        remove_tree(staged.folder)
+        staged.stages.remove()
     staged.lock.release()
     with suppress(OSError):  # Other installations use it.
         staged.folder.parent.rmdir()
@@ -163,11 +163,16 @@ def _stage(
     # For the owner alone: other users must not read files before their modes are set.
     lock = RunFolderLock.create(Path(paths.prefix, STAGING_DIR, secrets.token_hex(8)), mode=0o700)
     staged = StagedSet(
-        env=env, folder=lock.folder, lock=lock, dists=tuple(dists), records=Records(paths)
+        env=env,
+        folder=lock.folder,
+        lock=lock,
+        dists=tuple(dists),
+        stages=Stages(lock.folder),
+        volumes=Volumes(paths),
+        records=Records(paths),
     )
     try:
-        os.mkdir(staged.folder / "new")
-        os.mkdir(staged.folder / "old")
+        staged.stages.make_folders()
         staged.records.preload(env.layout, {dist.name for dist in dists})
         _StagingWriter(staged, copy=copy).add(layouts)
     except BaseException:
@@ -191,7 +196,7 @@ class _StagingWriter:
     def __init__(self, staged: StagedSet, *, copy: bool) -> None:
         self._staged = staged
         self._copy = copy
-        self._new_dir = f"{staged.folder}/new"
+        self._stages = staged.stages
         self._conflicts: list[tuple[str, int, int]] = []
         """Paths with different content, each with the indexes of its two distributions."""
 
@@ -228,14 +233,14 @@ class _StagingWriter:
 
     def _remove_file(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
-        os.unlink(f"{self._new_dir}/{path}")
+        os.unlink(self._stages.new(path))
         self._staged.children[folder].remove(name)
         del self._staged.owners[path]
 
     def _has_same_content(self, path: str, file: LayoutFile) -> bool:
         if is_bytecode(path):
             return True  # The modules are compared.
-        staged = Path(self._new_dir, path)
+        staged = Path(self._stages.new(path))
         if file.content is not None:
             return staged.read_bytes() == file.content
         return filecmp.cmp(staged, file.source, shallow=False)
@@ -245,7 +250,7 @@ class _StagingWriter:
         self._make_folder(folder, path, index)
         self._staged.children[folder].append(name)
         self._staged.owners[path] = index
-        target = f"{self._new_dir}/{path}"
+        target = self._stages.new(path)
         if file.content is None:
             _link_or_copy(file.source, target, copy=self._copy)
             return
@@ -261,7 +266,10 @@ class _StagingWriter:
             raise self._conflict(path, other, index)
         parent, _, name = folder.rpartition("/")
         self._make_folder(parent, path, index)
-        os.mkdir(f"{self._new_dir}/{folder}")
+        if self._staged.volumes.is_root(folder):
+            self._stages.add(folder)
+        else:
+            os.mkdir(self._stages.new(folder))
         self._staged.children[parent].append(name)
         self._staged.children[folder] = []
         self._staged.owners[folder] = index

@@ -15,24 +15,25 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pool.common.errors import InstallError, os_error_text
-from pool.common.files import remove_tree
 from pool.common.record import Record
+from pool.install.environment_files import STAGING_DIR
 from pool.install.filesystem import Filesystem, ignore_change
 from pool.install.layout import EnvPaths
 from pool.install.ownership import Ownership
 from pool.install.plan import Change, Plan, Step, make_plan, read_identity
 from pool.install.plan_file import InvalidPlanError, read_plan, set_aside
-from pool.install.staging import PLAN_FILE, STAGING_DIR, has_plan, is_bytecode, stage_text
+from pool.install.staging import PLAN_FILE, has_plan, is_bytecode, stage_text
+from pool.install.volumes import Stages, read_roots
 from pool.system.locks.run_folder import abandoned_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from pool.install.environment import TargetEnvironment
     from pool.install.staging import StagedSet
@@ -76,13 +77,13 @@ def commit(
         _unlink_trees(staged, paths, ownership)
         plan = make_plan(staged, paths, ownership, whole_folders=True)
         try:
-            skipped = _execute(plan, staged.folder, filesystem)
+            skipped = _execute(plan, staged, filesystem)
         except OSError as problem:
             if problem.errno != errno.EXDEV:
                 raise
             # Lower layers of an overlay: their folders cannot be renamed, their files can.
             plan = make_plan(staged, paths, ownership, whole_folders=False)
-            skipped = _execute(plan, staged.folder, filesystem)
+            skipped = _execute(plan, staged, filesystem)
     except OSError as problem:
         raise _install_error(problem, staged.folder) from problem
     return CommitResult(changes=plan.changes, notes=(*notes, *_skipped_notes(skipped)))
@@ -124,21 +125,23 @@ def recover(
 
 def remove_leftovers(env: TargetEnvironment) -> None:
     """Remove the staged sets of killed processes that never committed. Needs no lock."""
-    staging_dir = env.prefix / STAGING_DIR
+    paths = EnvPaths(env.layout)
+    staging_dir = Path(paths.prefix, STAGING_DIR)
     for lock in abandoned_folders(staging_dir):
         with lock:
             if not has_plan(lock.folder):
-                remove_tree(lock.folder)
+                Stages(lock.folder, read_roots(lock.folder, paths)).remove()
     with suppress(OSError):  # It does not exist, or another process uses it.
         staging_dir.rmdir()
 
 
 def _recover_all(env: TargetEnvironment, filesystem: Filesystem) -> tuple[str, ...]:
     notes: list[str] = []
-    for lock in abandoned_folders(env.prefix / STAGING_DIR):
+    paths = EnvPaths(env.layout)
+    for lock in abandoned_folders(Path(paths.prefix, STAGING_DIR)):
         with lock, suppress(FileNotFoundError):
             try:
-                plan = read_plan(lock.folder)
+                plan = read_plan(lock.folder, paths)
             except InvalidPlanError as problem:
                 notes.append(_set_aside(lock.folder, problem))
             else:
@@ -155,6 +158,11 @@ def _set_aside(folder: Path, problem: InvalidPlanError) -> str:
 
 def _recover_plan(plan: Plan, folder: Path, filesystem: Filesystem) -> Iterator[str]:
     changes = ", ".join(map(str, plan.changes))
+    if missing := Stages(folder, plan.volumes).missing():
+        raise InstallError(
+            f"an interrupted installation ({changes}) has files in {missing}, which is not there",
+            hint=f"mount its volume again; or give these files up: rm -r {folder}",
+        )
     try:
         skipped = _apply_or_roll_back(plan, folder, filesystem)
     except OSError as problem:
@@ -166,11 +174,23 @@ def _recover_plan(plan: Plan, folder: Path, filesystem: Filesystem) -> Iterator[
         yield from _skipped_notes(skipped)
 
 
-def _execute(plan: Plan, folder: Path, filesystem: Filesystem) -> list[str]:
+def _execute(plan: Plan, staged: StagedSet, filesystem: Filesystem) -> list[str]:
     """Write a plan into its folder, the point of no return, and apply it."""
+    folder = staged.folder
+    for step in plan.steps:
+        _stage_volume(step.path, staged)
+    plan = msgspec.structs.replace(plan, volumes=staged.stages.roots)
     filesystem.write(f"{folder}/{PLAN_FILE}.new", msgspec.json.encode(plan))
     filesystem.rename(f"{folder}/{PLAN_FILE}.new", f"{folder}/{PLAN_FILE}")
     return _apply_or_roll_back(plan, folder, filesystem)
+
+
+def _stage_volume(path: str, staged: StagedSet) -> None:
+    """Make the folder of the installation on the volume of a path, for what is replaced there."""
+    while path := path.rpartition("/")[0]:
+        if staged.volumes.is_root(path):
+            staged.stages.add(path)
+            return
 
 
 def _apply_or_roll_back(plan: Plan, folder: Path, filesystem: Filesystem) -> list[str]:
@@ -179,8 +199,7 @@ def _apply_or_roll_back(plan: Plan, folder: Path, filesystem: Filesystem) -> lis
     Returns:
         The paths that were skipped.
     """
-    prefix = str(folder.parent.parent)
-    execution = _PlanExecution(plan, prefix=prefix, folder=str(folder), filesystem=filesystem)
+    execution = _PlanExecution(plan, folder, filesystem)
     try:
         execution.apply()
         filesystem.rename(f"{folder}/{PLAN_FILE}", f"{folder}/{_DONE_FILE}")
@@ -199,16 +218,14 @@ class _PlanExecution:
 
     Args:
         plan: the plan.
-        prefix: the folder of the environment.
-        folder: the folder of the staged set: ``new/`` has the staged files, ``old/`` gets the
-            replaced ones.
+        folder: the folder of the staged set in the prefix.
         filesystem: makes the changes.
     """
 
-    def __init__(self, plan: Plan, *, prefix: str, folder: str, filesystem: Filesystem) -> None:
+    def __init__(self, plan: Plan, folder: Path, filesystem: Filesystem) -> None:
         self._plan = plan
-        self._prefix = prefix
-        self._folder = folder
+        self._prefix = folder.parent.parent
+        self._stages = Stages(folder, plan.volumes)
         self._filesystem = filesystem
         self.skipped: list[str] = []
         """Paths that were left alone, because another program has changed them."""
@@ -275,15 +292,15 @@ class _PlanExecution:
         """Return the path in the environment, of the staged file, and for the replaced file."""
         return (
             f"{self._prefix}/{step.path}",
-            f"{self._folder}/new/{step.path}",
-            f"{self._folder}/old/{number}",
+            self._stages.new(step.path),
+            self._stages.old(step.path, number),
         )
 
     def _rmdir(self, path: str) -> None:
         try:
             self._filesystem.rmdir(path)
         except OSError as problem:
-            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.EBUSY):
                 raise
 
 

@@ -25,9 +25,10 @@ from pool.events.types import (
     Note,
 )
 from pool.install.check import unmet_requirements
+from pool.install.environment_files import STAGING_DIR
 from pool.install.installed import installed_distributions
 from pool.install.layout import WheelToInstall
-from pool.install.staging import STAGING_DIR, discard, stage
+from pool.install.staging import discard, stage
 from pool.install.transaction import commit, recover, remove_leftovers
 from pool.resolve.manifest import InstalledDist
 

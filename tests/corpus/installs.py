@@ -91,6 +91,16 @@ def again(folder: Path) -> Sequence[str]:
     return ["install", "--no-ui", "-U", "t", *flags]
 
 
+def linked(folder: Path) -> Sequence[str]:
+    """Modules and commands are links to folders outside of the environment."""
+    arguments = install_wheel(Wheel(files={"t-1.data/scripts/tool": "#!python\n"}))(folder)
+    (site,) = folder.glob("env/lib/*/site-packages")
+    for path in (site, folder / "env/bin"):
+        path.rename(folder / path.name)
+        path.symlink_to(folder / path.name)
+    return arguments
+
+
 A, B = named("a", {"both.py": "1\n", "x.py": "1\n"}), named("b", {"both.py": "2\n", "x.py": "2\n"})
 A_SAME = named("a", {"both.py": "2\n"})
 
@@ -139,6 +149,7 @@ def _cases() -> Iterator[Case]:
     yield Case("installed-files", "C10", egg(listed), installed("installed 1"))
     flat = egg({"t-0.5-py3.11.egg-info": "Name: t\nVersion: 0.5\n"})
     yield Case("egg-info-without-files", "C10", flat, Expected(1, ("cannot be replaced",)))
+    yield Case("linked-folders", "C4", linked, installed("installed 1"))
     yield Case("upgrade-of-the-newest", "C10", again, Expected(0, (), None))
 
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import pool
+from tests.support.mounts import mounted
 from tests.support.sandbox import Sandbox, make_setuptools_tree
 from tests.support.terminal import wait_until
 
@@ -108,18 +109,9 @@ def test_a_failed_build_preserves_its_files_and_prints_its_command(sandbox: Sand
 
 
 def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sandbox) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
     out = sandbox.root / "small"
     out.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(out)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
+    with mounted(out, size="64k"):
         tree = make_setuptools_tree(sandbox.root / "tree", "tree")
         (tree / "tree.py").write_bytes(os.urandom(200_000).hex().encode())
         good = make_setuptools_tree(sandbox.root / "good", "good")
@@ -130,8 +122,6 @@ def test_a_full_disk_fails_the_build_and_leaves_nothing_half_written(sandbox: Sa
         build = next(build for build in done.state.builds.values() if build.name == "tree")
         assert "no space left on device" in build.message
         assert [path.name for path in out.iterdir()] == ["good-1.0-py3-none-any.whl"]
-    finally:
-        subprocess.run(["umount", str(out)], check=True)
 
 
 def test_the_command_to_run_again_is_one_for_a_shell(sandbox: Sandbox) -> None:

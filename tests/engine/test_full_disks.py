@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +10,7 @@ import pytest
 
 import pool
 from tests.support.makers import make_tree
+from tests.support.mounts import mounted
 from tests.support.pool_runs import make_settings, run_pool
 
 if TYPE_CHECKING:
@@ -40,13 +38,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root can mount a small file system")
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine refuses to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with mounted(folder, size="1m"):
+        yield folder
 
 
 async def _run(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name
 
-from pool.install.staging import STAGING_DIR, discard
+from pool.install.environment_files import STAGING_DIR
+from pool.install.staging import discard
 from pool.install.transaction import commit, recover, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
@@ -83,6 +84,10 @@ class Scene:
 
     def fresh(self) -> Yard:
         """Return a copy, always at the same place."""
+        if (self._yard.folder / "copy").exists():
+            for name in ("bin", f"lib/{self._yard.site.parent.name}/site-packages"):
+                if (link := self._yard.folder / "copy" / name).is_symlink():
+                    shutil.rmtree(link.resolve().parent)
         shutil.rmtree(self._yard.folder / "copy", ignore_errors=True)
         return self._yard.copy_to("copy")
 
@@ -90,6 +95,12 @@ class Scene:
 @pytest.fixture
 def scene(yard: Yard) -> Scene:
     return Scene(yard)
+
+
+@pytest.fixture(params=["yard", "spread_yard"])
+def any_scene(request: pytest.FixtureRequest) -> Scene:
+    """On one volume, and on more than one."""
+    return Scene(request.getfixturevalue(request.param))
 
 
 def killed(do: Callable[[Callable[[str], None]], object], at: int) -> bool:
@@ -120,7 +131,8 @@ def usable(yard: Yard) -> None:
         assert said in ("1", "2", "1.0", "2.0")
 
 
-def test_whenever_it_is_killed_it_is_usable_and_the_next_finishes_it(scene: Scene) -> None:
+def test_whenever_it_is_killed_it_is_usable_and_the_next_finishes_it(any_scene: Scene) -> None:
+    scene = any_scene
     for at in range(len(scene.steps)):
         yard = scene.fresh()
         assert killed(partial(scene.put, yard), at)
@@ -206,7 +218,8 @@ def test_recovery_leaves_files_changed_since_alone(scene: Scene) -> None:
     assert helper.read_text() == "v = 'theirs'\n"
 
 
-def test_killed_while_laying_out_leaves_rubbish_only(scene: Scene) -> None:
+def test_killed_while_laying_out_leaves_rubbish_only(any_scene: Scene) -> None:
+    scene = any_scene
     yard = scene.fresh()
 
     def lay_out(step: Callable[[str], None]) -> None:

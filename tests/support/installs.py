@@ -14,8 +14,9 @@ import msgspec
 
 from pool.cache.unpacked_wheels import UnpackedWheel, unpack
 from pool.install.environment import TargetEnvironment, find_environment
+from pool.install.environment_files import STAGING_DIR
 from pool.install.layout import WheelToInstall
-from pool.install.staging import STAGING_DIR, StagedSet, discard, stage
+from pool.install.staging import StagedSet, discard, stage
 from pool.install.transaction import CommitResult, commit
 from tests.support.makers import make_wheel
 
@@ -76,8 +77,18 @@ class Yard:
         other.folder = self.folder
         prefix = self.folder / name
         shutil.copytree(self.env.prefix, prefix, symlinks=True)
+        for link in _links_to_elsewhere(prefix):
+            copy = Path(tempfile.mkdtemp(dir=link.resolve().parent), link.name)
+            shutil.copytree(link, copy, symlinks=True)
+            link.unlink()
+            link.symlink_to(copy)
         other.env = relocate(self.env, prefix)
         return other
+
+    def move_out(self, path: Path, folder: Path) -> None:
+        """Move a folder of the environment elsewhere, and leave a link to it."""
+        shutil.move(path, folder / path.name)
+        path.symlink_to(folder / path.name)
 
 
 def relocate(env: TargetEnvironment, prefix: Path) -> TargetEnvironment:
@@ -96,9 +107,12 @@ def relocate(env: TargetEnvironment, prefix: Path) -> TargetEnvironment:
 def content(folder: Path) -> dict[str, bytes]:
     """Return all files of an environment and what is in them, empty folders too."""
     found: dict[str, bytes] = {}
+    for link in _links_to_elsewhere(folder):
+        inside = link.relative_to(folder).as_posix()
+        found |= {f"{inside}/{name}": data for name, data in content(link.resolve()).items()}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if name.partition("/")[0] == STAGING_DIR or path.is_symlink():
+        if STAGING_DIR in name.split("/") or path.is_symlink():
             continue
         if path.is_file():
             found[name] = path.read_bytes()
@@ -108,9 +122,14 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def leftovers(env: TargetEnvironment) -> list[str]:
-    """Return what is in the folder of installations."""
-    home = env.prefix / STAGING_DIR
-    return sorted(path.name for path in home.iterdir()) if home.exists() else []
+    """Return what is in the folders of installations, those of other volumes, too."""
+    folders = (env.prefix, env.layout.purelib, env.layout.scripts)
+    return sorted(path.name for folder in folders for path in (folder / STAGING_DIR).glob("*"))
+
+
+def _links_to_elsewhere(folder: Path) -> list[Path]:
+    links = [path for path in folder.rglob("*") if path.is_symlink() and path.is_dir()]
+    return [link for link in links if not link.resolve().is_relative_to(folder.resolve())]
 
 
 def run(env: TargetEnvironment, code: str) -> str:
