@@ -37,10 +37,12 @@ __all__ = [
     "complete_files",
     "complete_journals",
     "complete_limits",
+    "complete_logged_builds",
     "complete_retriable_builds",
     "complete_runs",
     "complete_words",
     "completion",
+    "logged_build_candidates",
     "retriable_build_candidates",
     "saved_run_candidates",
 ]
@@ -159,6 +161,14 @@ def complete_retriable_builds(
     return _items(retriable_build_candidates(_state_dir(), run, incomplete))
 
 
+def complete_logged_builds(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> Items:
+    """Complete the builds with a log of the selected run, by default the newest."""
+    run = context.params.get("saved_run")
+    return _items(logged_build_candidates(_state_dir(), run, incomplete))
+
+
 def _state_dir() -> Path:
     from app.config.paths import state_dir
 
@@ -207,27 +217,44 @@ def cancellable_build_candidates(state_dir: Path, run: str | None, prefix: str) 
     def is_unfinished(build: pool.BuildState) -> bool:
         return build.status is not pool.Status.DONE
 
-    return _build_candidates(state_dir, run, prefix, is_unfinished)
+    return _build_candidates(_find_running(state_dir, run), prefix, is_unfinished)
 
 
 def retriable_build_candidates(state_dir: Path, run: str | None, prefix: str) -> list[Candidate]:
     """Return the builds of a run that finished without a wheel."""
     import pool
 
-    return _build_candidates(state_dir, run, prefix, pool.has_failed)
+    return _build_candidates(_find_running(state_dir, run), prefix, pool.has_failed)
+
+
+def logged_build_candidates(state_dir: Path, run: str | None, prefix: str) -> list[Candidate]:
+    """Return the last attempts of builds with a log of a saved run, by default the newest."""
+    from app.runs import store
+
+    def has_log(build: pool.BuildState) -> bool:
+        return bool(build.log) and build.superseded_by is None
+
+    def find_saved() -> Path:
+        return store.find_run(state_dir, run) if run else store.newest_run(state_dir)
+
+    return _build_candidates(find_saved, prefix, has_log)
+
+
+def _find_running(state_dir: Path, run: str | None) -> Callable[[], Path]:
+    from app.runs import store
+
+    return lambda: store.find_running(state_dir, run)
 
 
 def _build_candidates(
-    state_dir: Path,
-    run: str | None,
+    find_journal: Callable[[], Path],
     prefix: str,
     is_candidate: Callable[[pool.BuildState], bool],
 ) -> list[Candidate]:
     import pool
-    from app.runs import store
 
     try:
-        builds = list(_read_journal(store.find_running(state_dir, run)).builds.values())
+        builds = list(_read_journal(find_journal()).builds.values())
     except (pool.PoolError, OSError):
         return []
     found = [build for build in builds if is_candidate(build)]

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from app.cli.completion import complete_directories, complete_files, complete_runs, complete_words
+from app.cli.completion import (
+    complete_directories,
+    complete_files,
+    complete_journals,
+    complete_runs,
+    complete_words,
+)
 from app.cli.help_format import GroupedOption
 
 if TYPE_CHECKING:
@@ -91,6 +97,8 @@ def _choose_completer(option: Option) -> Completer | None:
             return complete_files
         case "directory":
             return complete_directories
+        case "journal":
+            return complete_journals
         case "run":
             return complete_runs
         case "choice":

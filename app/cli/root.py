@@ -16,7 +16,8 @@ from app.cli.build import build, install, uninstall
 from app.cli.completion import completion
 from app.cli.control import CONTROL_COMMANDS
 from app.cli.help_format import CommandGroup
-from app.cli.runs import diff, replay, report, saved_runs
+from app.cli.manual import show_help
+from app.cli.runs import diff, print_log, replay, report, saved_runs
 from app.cli.system import cache, doctor
 
 __all__ = ["root"]
@@ -33,8 +34,8 @@ _SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = {
     "Build and install": (build, install, uninstall),
     "Control a running build": (attach, *CONTROL_COMMANDS),
-    "Saved runs": (saved_runs, replay, report, diff),
-    "System": (cache, doctor, completion),
+    "Saved runs": (saved_runs, print_log, replay, report, diff),
+    "System": (cache, doctor, completion, show_help),
 }
 
 

@@ -1,18 +1,26 @@
-"""The commands for saved runs: runs, replay, report, diff."""
+"""The commands for saved runs: runs, log, replay, report, diff."""
 
 from __future__ import annotations
 
 import gc
+import sys
+import time
+from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.completion import complete_journals
+from app.cli.completion import complete_journals, complete_logged_builds
 from app.cli.help_format import Command, CommandGroup
 from app.cli.options import with_options
 from app.cli.terminal import is_ascii_only, is_interactive, load_sources, run_screen
 
-__all__ = ["diff", "replay", "report", "saved_runs"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+__all__ = ["diff", "print_log", "replay", "report", "saved_runs"]
+
+
+_POLL_SECONDS = 0.1
 _RUNS_EXAMPLES = """\b
 Examples:
   wheelpool runs
@@ -23,6 +31,12 @@ _EXPORT_EXAMPLES = """\b
 Examples:
   wheelpool runs export 20261121-0312 -o run.zip
   wheelpool runs export run.jsonl -o run.zip
+"""
+_LOG_EXAMPLES = """\b
+Examples:
+  wheelpool log numpy               of the newest run
+  wheelpool log numpy==2.4.6 --run 20261121-0312
+  wheelpool log b3 -f               until the build has ended
 """
 _REPLAY_EXAMPLES = """\b
 Examples:
@@ -50,6 +64,39 @@ Examples:
 Exit codes: 0, 2 bad usage or input. With --exit-code 1 if a build of B failed
 newly, did not finish, or exceeds the threshold.
 """
+
+
+@with_options("log")
+@click.command(name="log", cls=Command, epilog=_LOG_EXAMPLES)
+@click.argument("build", shell_complete=complete_logged_builds)
+def print_log(build: str, saved_run: str | None, follow: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """Print the log of a build.
+
+    BUILD is a name, a name and version, or an id. Of several attempts, the last one is shown. On a
+    terminal, the log is shown in a pager.
+    """
+    from app.config.paths import state_dir
+    from app.runs import bundle, store
+    from app.runs.log_reader import LogReader
+    from pool import JournalReader
+
+    path = store.find_run(state_dir(), saved_run) if saved_run else store.newest_run(state_dir())
+    with bundle.open_journal(path) as journal, JournalReader(journal) as reader:
+        log = LogReader(reader, build)
+        if follow:
+            for line in log.follow(_poll_delays()):
+                print(line, flush=True)
+        elif sys.stdout.isatty():
+            click.echo_via_pager(f"{line}\n" for line in log.read())
+        else:
+            for line in log.read():
+                print(line)
+
+
+def _poll_delays() -> Iterator[None]:
+    while True:
+        yield
+        time.sleep(_POLL_SECONDS)
 
 
 @with_options("replay")

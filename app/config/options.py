@@ -1,7 +1,7 @@
 """The table of options: the one place that defines flags, variables and configuration keys.
 
 click's options, the reading of environment and wheelpool.toml, ``--help``, shell completion and
-the reference in the README are derived from `OPTIONS`. To add an option, add one entry and use its
+the reference in the manual are derived from `OPTIONS`. To add an option, add one entry and use its
 name: `app.config.sources.ConfigSources` returns the value.
 
 Deliberately plain data that imports neither click nor `pool`: ``--help`` loads it.
@@ -26,9 +26,14 @@ Kind: TypeAlias = Literal[
     "file",
     "directory",
     "run",
+    "journal",
     "pair",
 ]
-"""The type of a value. ``pair`` is ``KEY=VALUE``; ``run`` is an id, its beginning, or a journal."""
+"""The type of a value.
+
+``pair`` is ``KEY=VALUE``. ``run`` is a run in progress and ``journal`` a saved one: an id, its
+beginning, or a journal.
+"""
 
 
 class Option(NamedTuple):
@@ -271,6 +276,11 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("run", "--run RUN", "run", _OTHER, _CONTROL,
            "Control this run: an id, the beginning of one, or a journal.",
            default_text="the only run in progress"),
+    Option("saved_run", "--run RUN", "journal", _OTHER, ("log",),
+           "Use this run: an id, the beginning of one, or a journal.",
+           default_text="the newest run"),
+    Option("follow", "-f --follow", "flag", _OTHER, ("log",),
+           "Print new lines until the build has ended."),
     Option("now", "--now", "flag", _OTHER, ("stop",),
            "Kill processes immediately instead of terminating them."),
     Option("count", "-n N", "count", _OTHER, ("runs",),

@@ -1,6 +1,6 @@
 """The reference of all options with their variables and configuration keys, as Markdown.
 
-The README has this table. ``python -m app.config.reference`` prints it after a change of the
+The manual has this table. ``python -m app.config.reference`` prints it after a change of the
 options; a test compares the two.
 """
 

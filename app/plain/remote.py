@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 import pool
 from app.format import format_count, format_size, format_size_of
+from app.runs.build_lookup import find_build
 from app.text.limits import format_limits, memory_use
 from app.text.rows import build_title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["RemoteRun"]
@@ -124,7 +125,7 @@ class RemoteRun:
         Raises:
             RunError: the run does not answer, or there is no such build.
         """
-        build = self._named(name, lambda build: build.status is not pool.Status.DONE)
+        build = find_build(self._state, name, lambda build: build.status is not pool.Status.DONE)
         self._send(pool.Cancel(build=build.id))
         for _ in poll_delays:
             self._read()
@@ -139,7 +140,7 @@ class RemoteRun:
         Raises:
             RunError: the run does not answer, or there is no such build.
         """
-        build = self._named(name, pool.has_failed)
+        build = find_build(self._state, name, pool.has_failed)
         before = set(self._state.builds)
         self._send(pool.Retry(build=build.id))
         for new in self._state.builds.values():
@@ -155,24 +156,6 @@ class RemoteRun:
         left = sum(build.status is not pool.Status.DONE for build in self._state.builds.values())
         self._send(pool.Stop(now=now))
         yield f"stopping: {'killing' if now else 'cancelling'} {format_count(left, 'build')}"
-
-    def _named(self, name: str, applies: Callable[[pool.BuildState], bool]) -> pool.BuildState:
-        """Return the build of a name; of several, the one to which the command applies."""
-        builds = self._state.builds
-        if (build := builds.get(pool.BuildId(name))) is not None:
-            return build
-        wanted = name.lower().replace("_", "-")
-        found = [build for build in builds.values() if wanted in _names(build)]
-        match [build for build in found if applies(build)] or found[-1:]:
-            case [one]:
-                return one
-            case []:
-                hint = "use a name, a name and version, or an id such as b3"
-                raise pool.RunError(f"no build named {name}", hint=hint)
-            case several:
-                raise pool.RunError(
-                    f"{name}: {len(several)} builds have this name", hint=_list_builds(several)
-                )
 
     # The run
 
@@ -194,12 +177,3 @@ def _format_value(limit: pool.LimitName, cap: int) -> str:
     if limit is not pool.LimitName.MEMORY:
         return str(cap)
     return format_size(cap) if cap else "no budget"
-
-
-def _names(build: pool.BuildState) -> set[str]:
-    names = build.name, build.label, build.label.replace(" ", "=="), build.target
-    return {name.lower().replace("_", "-") for name in names}
-
-
-def _list_builds(builds: Sequence[pool.BuildState]) -> str:
-    return ", ".join(f"{build.id} is {build_title(build)} ({build.target})" for build in builds)

@@ -111,7 +111,7 @@ def test_ten_processes_on_one_tree_make_ten_equal_wheels(sandbox: Sandbox, setup
 @pytest.mark.stress
 @pytest.mark.skipif(not UV.exists(), reason="uv is not installed")
 def test_five_of_uv_and_five_of_wheelpool_make_ten_equal_wheels(sandbox: Sandbox) -> None:
-    """Plain trees only: uv runs get_requires before it takes its lock (see the README)."""
+    """Plain trees only: uv runs get_requires before it takes its lock (see the manual)."""
     tree = make_setuptools_tree(sandbox.root / "tree", "tree")
     environ = {
         **sandbox.environ,
