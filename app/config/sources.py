@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,18 +55,40 @@ def read_file(path: Path | None) -> dict[str, object]:
     if path is None:
         return {}
     keys = {option.name: option for option in options.OPTIONS if option.key}
+    text = ""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        parsed = msgspec.convert(data, _file_type(keys))
+        text = _read_text(path)
+        parsed = msgspec.convert(tomllib.loads(text), _file_type(keys))
     except FileNotFoundError:
         return {}
     except msgspec.ValidationError as problem:
         hint = "the keys are " + ", ".join(option.key for option in keys.values())
-        raise pool.SettingsError(f"{path}: {_key_and_reason(problem)}", hint=hint) from problem
-    except (OSError, ValueError, RecursionError) as problem:
-        raise pool.SettingsError(f"{path}: {problem}") from problem
+        line = _line_of(problem, text)
+        raise pool.SettingsError(
+            f"{path}{line}: {_key_and_reason(problem)}", hint=hint
+        ) from problem
+    except OSError as problem:
+        raise pool.SettingsError(f"{path}: {pool.os_error_text(problem)}") from problem
+    except (ValueError, RecursionError) as problem:
+        raise pool.SettingsError(f"{path}: not valid TOML: {problem}") from problem
     values = ((name, getattr(parsed, name)) for name in keys)
     return {name: value for name, value in values if value is not None}
+
+
+def _read_text(path: Path) -> str:
+    """Return the text of a file; a pipe would be waited for, and a device has no end."""
+    if path.exists() and not path.is_file():
+        raise pool.SettingsError(f"{path}: not a regular file")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _line_of(problem: msgspec.ValidationError, text: str) -> str:
+    """Return ``:3`` for the line of the key that an error is about; empty if it is not found."""
+    match = re.search(r"unknown field `([^`]*)`|at `\$\.([^`.\[]*)", str(problem))
+    key = re.escape(match[1] or match[2]) if match else "(?!)"
+    lines = enumerate(text.splitlines(), 1)
+    pattern = re.compile(rf"""\s*\[*\s*["']?{key}["']?\s*[].=]""")
+    return next((f":{number}" for number, line in lines if pattern.match(line)), "")
 
 
 def _file_type(keys: Mapping[str, Option]) -> type[msgspec.Struct]:

@@ -123,7 +123,7 @@ class UnusablePythonError(BuildEnvironmentError):
     def __init__(self, python: Path, why: str) -> None:
         self.why = why
         super().__init__(
-            f"--python {python}: this Python cannot be used: {why}",
+            f"{python}: this Python cannot be used: {why}",
             hint="give the path of the executable of a Python 3.9 or newer",
         )
 

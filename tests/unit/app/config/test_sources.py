@@ -166,10 +166,15 @@ def test_values_of_the_file_have_the_names_of_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("buidls = 3", "unknown key buidls"),
-        ('builds = "3"', "builds: expected int, got str"),
-        ("find-links = 'x'", "find-links: expected array, got str"),
-        ("builds = ", "Invalid value"),
+        ("buidls = 3", ":1: unknown key buidls"),
+        ("# x\n\n'bui lds' = 3", ":3: unknown key bui lds"),
+        ("[tool.wheelpool]\nbuilds = 3", ":1: unknown key tool"),
+        ("jobs = 2\nbuilds = '3'", ":2: builds: expected int, got str"),
+        ("find-links = 'x'", ":1: find-links: expected array, got str"),
+        ("find-links = [\n1]", ":1: find-links[0]: expected str, got int"),
+        ("[config-settings]\na = 1", ":1: config-settings[...]: expected"),
+        ("{a = 1}", ": not valid TOML"),
+        ("builds = ", ": not valid TOML: Invalid value"),
     ],
 )
 def test_a_broken_configuration_is_refused_by_file_and_key(
@@ -179,7 +184,7 @@ def test_a_broken_configuration_is_refused_by_file_and_key(
     file.write_text(text)
     with pytest.raises(pool.SettingsError) as caught:
         read_file(file)
-    assert str(caught.value).startswith(f"{file}: {words}")
+    assert str(caught.value).startswith(f"{file}{words}")
     assert "\n" not in str(caught.value)
 
 
