@@ -6,8 +6,11 @@ Log files are deliberately not changed; only what is shown of them is.
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
 import shlex
+import string
 from typing import TYPE_CHECKING
 
 from pool.common.redaction import STARS, redact_args, redact_urls
@@ -15,7 +18,15 @@ from pool.common.redaction import STARS, redact_args, redact_urls
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LONGEST_LINE", "clean_line", "clean_text", "format_command", "replace_controls"]
+__all__ = [
+    "LONGEST_LINE",
+    "clean_line",
+    "clean_text",
+    "find_charset",
+    "format_command",
+    "quote_word",
+    "replace_controls",
+]
 
 LONGEST_LINE = 400
 """Characters of a log line that are shown."""
@@ -33,7 +44,27 @@ _UNPRINTABLE = (
     r"\ud800-\udfff"  # surrogates: they cannot be encoded, so no journal could store them
 )
 _CONTROLS = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]+")
+_UNDECODABLE = re.compile(r"[\udc80-\udcff]")
+_PLAIN = frozenset(string.ascii_letters + string.digits + "/._-+=:,@~ ")
+"""Characters with no meaning in a format of printf, or between quotes of a shell."""
 _NOT_IN_DOCUMENTS = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}\ufeff\ufffe\uffff]")
+
+
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
+_TEXT_CODECS = re.compile(
+    r"ascii|utf-(?:8|16|32)\S*|cp\d+|iso8859\S*|koi8\S*|euc\S*|gb\S*|shift\S*|big5\S*"
+)
+"""Codecs of plain text. Others of Python are slow (punycode), or decode something else."""
+
+
+def find_charset(content_type: str) -> str:
+    """Return the charset that a Content-Type names; UTF-8 if it names none of plain text."""
+    match = _CHARSET.search(content_type[:_LONGEST_TEXT])
+    try:
+        name = codecs.lookup(match[1]).name if match else "utf-8"
+    except LookupError:
+        return "utf-8"
+    return name if _TEXT_CODECS.fullmatch(name) else "utf-8"
 
 
 def clean_line(line: str | bytes, longest: int = LONGEST_LINE) -> str:
@@ -69,8 +100,18 @@ def format_command(words: Sequence[str], longest: int = _LONGEST_TEXT) -> str:
     return clean_text(" ".join(map(_quote, redact_args(words))), longest)
 
 
+def quote_word(word: str) -> str:
+    """Quote a word for a POSIX shell, in printable ASCII where it has bytes that are not UTF-8."""
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"\"$(printf '{''.join(plain)}')\""
+
+
 def _quote(word: str) -> str:
     """Quote a word for a shell, unless only the stars of a redacted value would need it."""
+    if _UNDECODABLE.search(word):
+        return quote_word(word)
     bare = word.replace(STARS, "x")
     return word if shlex.quote(bare) == bare else shlex.quote(word)
 

@@ -10,6 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pool.common.redaction import STARS, redact_settings
+from pool.common.text import quote_word
 
 if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookCall
@@ -34,9 +35,9 @@ def rerun_command(call: HookCall) -> str:
             f"print(b.{call.hook}({', '.join(arguments)}))",
         ]
     )
-    folder, binaries = shlex.quote(str(call.tree)), shlex.quote(str(call.python.parent))
+    folder, binaries = quote_word(str(call.tree)), quote_word(str(call.python.parent))
     note = "" if settings == call.config_settings else f"  # replace {STARS} by the secret value"
     return (
         f"cd {folder} && PATH={binaries}:$PATH"
-        f" {shlex.quote(str(call.python))} -c {shlex.quote(script)}{note}"
+        f" {quote_word(str(call.python))} -c {shlex.quote(script)}{note}"
     )
