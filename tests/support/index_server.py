@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import defaultdict
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -31,6 +32,8 @@ class Response:
     """So many bytes are sent of those that were announced."""
     gate: threading.Event | None = None
     """Waited for before the body is sent."""
+    drip: threading.Event | None = None
+    """Until it is set, the body is sent again and again, a byte at a time."""
     after: threading.Event | None = None
     """Waited for when the body is sent, of which more was announced."""
 
@@ -121,11 +124,19 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if answer.gate is not None:
                 answer.gate.wait(30)
             with suppress(ConnectionError):
+                if answer.drip is not None:
+                    self._drip(answer.body, answer.drip)
                 self.wfile.write(answer.body[: answer.cut])
             if answer.after is not None:
                 answer.after.wait(30)
             if answer.cut is not None or answer.after is not None:
                 self.close_connection = True
+
+        def _drip(self, body: bytes, enough: threading.Event) -> None:
+            for byte in itertools.cycle(body):
+                self.wfile.write(bytes([byte]))
+                if enough.wait(0.005):
+                    return
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base has it so
             pass

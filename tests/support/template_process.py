@@ -25,6 +25,7 @@ __all__ = ["Completed", "TemplateProcess"]
 
 SECONDS = 120
 PRELOADED = (
+    "anyio._backends._asyncio",
     "app.cli.build",
     "app.plain.run",
     "app.source.live",
@@ -32,6 +33,8 @@ PRELOADED = (
     "pool.engine.pool",
     "pool.run.installer",
     "pool.run.request_runner",
+    "pool.scheduling.history",
+    "pool.sources.index.http",
 )
 
 

@@ -23,11 +23,13 @@ from urllib.request import url2pathname
 
 import msgspec
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from pool.common.aio import gather_first_error, in_thread
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import HashMismatchError, PackageIndexError, os_error_text
 from pool.common.files import atomic_write, open_regular
+from pool.common.pep508 import strict_version
 from pool.common.record import Record
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
@@ -371,8 +373,17 @@ def _parse_metadata(body: bytes, file: IndexFile) -> str | None:
         text = body.decode("utf-8")
     except (HashMismatchError, UnicodeDecodeError):
         return None
-    name = HeaderParser().parsestr(text)["Name"]
-    return text if name is not None and canonicalize_name(name) == file.project else None
+    headers = HeaderParser().parsestr(text)
+    return text if _is_of(file, headers["Name"], headers["Version"]) else None
+
+
+def _is_of(file: IndexFile, name: str | None, version: str | None) -> bool:
+    """Return whether a name and a version are those of a file."""
+    if name is None or version is None or canonicalize_name(name) != file.project:
+        return False
+    with suppress(InvalidVersion):
+        return strict_version(version) == strict_version(file.version)
+    return False
 
 
 def _local_path(place: str) -> Path | None:

@@ -26,10 +26,12 @@ from pool.common.clock import SystemClock
 from pool.common.errors import PackageIndexError, SettingsError, os_error_text
 from pool.common.once_map import OnceMap
 from pool.common.redaction import redact_urls
+from pool.common.text import clean_text
 from pool.sources.index.credentials import Credentials, split_login
 from pool.sources.index.download import Response, ResponseMismatchError
 from pool.sources.index.keyring import Keyring
 from pool.sources.index.page import Page, decode_text, read_bounded
+from pool.sources.index.time_limit import extend_while_sending, limit_time
 
 # httpx takes 140 ms to import, 70 of them for rich and pygments, which only its command needs.
 # It does without that where ``httpx._main`` cannot be imported: None forbids it, for this import.
@@ -106,7 +108,7 @@ class HttpClient:
             self._keyring_thread.shutdown()
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Page:
-        """Get a page; the response is a success, not modified (304), or one of `ABSENT`.
+        """Get a page; the response is a success, one of `ABSENT`, or not modified if asked for.
 
         Raises:
             PackageIndexError: the server cannot be reached, refuses, or sends too much.
@@ -114,9 +116,13 @@ class HttpClient:
 
         async def attempt() -> Page:
             accepted = {"Accept-Encoding": "gzip", **headers}
-            async with self._stream(url, accepted) as response:
+            async with (
+                limit_time(self._settings.total_timeout, url, "it is not complete", self._clock),
+                self._stream(url, accepted) as response,
+            ):
                 status = response.status_code
-                if status not in ABSENT and status != httpx.codes.NOT_MODIFIED:
+                unmodified = status == httpx.codes.NOT_MODIFIED and "If-None-Match" in headers
+                if status not in ABSENT and not unmodified:
                     response.raise_for_status()
                 sent = await read_bounded(response.aiter_raw(), url)
                 return Page(
@@ -131,11 +137,15 @@ class HttpClient:
         Raises:
             PackageIndexError: the server cannot be reached, refuses, or sends nothing more.
         """
+        seconds = self._settings.total_timeout
 
         async def attempt() -> T:
             # Compression in transit would change length and digest.
             headers = {"Accept-Encoding": "identity", **receiver.headers()}
-            async with self._stream(url, headers) as response:
+            async with (
+                limit_time(seconds, url, "less than 64 kB", self._clock) as limit,
+                self._stream(url, headers) as response,
+            ):
                 if response.status_code not in _FOR_RECEIVERS:
                     response.raise_for_status()
                 return await receiver.receive(
@@ -144,7 +154,7 @@ class HttpClient:
                         url=str(response.url),
                         headers=response.headers,
                         # Raw: bytes that are buffered for larger chunks are lost at a break.
-                        chunks=response.aiter_raw(),
+                        chunks=extend_while_sending(response.aiter_raw(), limit, seconds),
                     )
                 )
 
@@ -178,6 +188,7 @@ class HttpClient:
     async def _send(
         self, url: str, headers: Mapping[str, str], login: Login | None
     ) -> AsyncIterator[httpx.Response]:
+        _check_port(url)
         client = self._client(url)
         request = client.build_request("GET", url, headers=headers)
         auth = httpx.BasicAuth(*login) if login else None
@@ -343,6 +354,15 @@ def _redirect_target(response: httpx.Response) -> str | None:
     return target
 
 
+def _check_port(url: str) -> None:
+    """Look at the port: the client raises a group of errors for one that is out of range.
+
+    Raises:
+        ValueError: it is no port.
+    """
+    _ = urlsplit(url).port
+
+
 def _same_origin(first: str, second: str) -> bool:
     return urlsplit(first)[:2] == urlsplit(second)[:2]
 
@@ -388,8 +408,16 @@ def _as_index_error(url: str, problem: Exception, proxy: str | None) -> PackageI
             return _connection_error(url, problem, proxy)
 
 
+def _protocol_error(url: str, problem: httpx.RemoteProtocolError) -> PackageIndexError:
+    return PackageIndexError(
+        f"{redact_urls(url)}: the server's response is damaged: {_reason(problem)}",
+        hint="check that the URL is that of a package index, and what is between: a proxy, a VPN",
+        unreachable=True,
+    )
+
+
 def _reason(problem: Exception) -> str:
-    return redact_urls(" ".join(str(problem).split())) or type(problem).__name__
+    return clean_text(" ".join(str(problem).split()), 200) or type(problem).__name__
 
 
 def _proxy_error(url: str, proxy: str, reason: str) -> PackageIndexError:
@@ -409,7 +437,7 @@ def _status_error(url: str, response: httpx.Response) -> PackageIndexError:
         " UV_KEYRING_PROVIDER=subprocess gets the password from keyring",
         403: "the credentials do not allow access to this file",
     }.get(response.status_code, "")
-    reason = f"{response.status_code} {response.reason_phrase}".strip()
+    reason = f"{response.status_code} {clean_text(response.reason_phrase, 60)}".strip()
     return PackageIndexError(
         f"{redact_urls(url)}: the server answered {reason}",
         hint=hint,
@@ -418,6 +446,8 @@ def _status_error(url: str, response: httpx.Response) -> PackageIndexError:
 
 
 def _connection_error(url: str, problem: Exception, proxy: str | None) -> PackageIndexError:
+    if isinstance(problem, httpx.RemoteProtocolError):
+        return _protocol_error(url, problem)
     reason = _reason(problem)
     hint = "check the network and --index-url; --no-index with --find-links works offline"
     if "CERTIFICATE_VERIFY_FAILED" in reason:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from email.message import Message
 from typing import TYPE_CHECKING
 
 from pool.common.errors import PackageIndexError
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
+from pool.common.text import find_charset
 from pool.sources.index.simple_api import MAX_PAGE
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Page", "decode_text", "read_bounded"]
 
+_GZIP = b"\x1f\x8b"
+"""The first bytes of each member of a gzip file (RFC 1952)."""
+_MAX_MEMBERS = 100
 _TOO_LARGE = f"the page has more than {MAX_PAGE >> 20} MB"
 
 
@@ -69,12 +72,9 @@ def decode_text(content: bytes, content_type: str, url: str) -> str:
     Raises:
         PackageIndexError: it cannot be decoded.
     """
-    message = Message()
-    message["Content-Type"] = content_type
-    charset = message.get_content_charset("utf-8")
     try:
-        return content.decode(charset)
-    except (LookupError, UnicodeDecodeError) as problem:
+        return content.decode(find_charset(content_type))
+    except UnicodeDecodeError as problem:
         raise PackageIndexError(f"{redact_urls(url)}: not readable as text: {problem}") from problem
 
 
@@ -91,10 +91,15 @@ def _decompress(sent: bytes, encoding: str) -> bytes:
         raise ValueError(f"the encoding {encoding[:20]!r} was not asked for")
     # 32 + 15: gzip and zlib by their header; servers send deflate without one, too.
     bare = encoding == "deflate" and sent[:1] != b"\x78"
-    decompressor = zlib.decompressobj(-15 if bare else 47)
-    content = decompressor.decompress(sent, MAX_PAGE + 1)
-    if len(content) > MAX_PAGE:
-        raise ValueError(_TOO_LARGE)
-    if not decompressor.eof:
-        raise ValueError("it is truncated")
-    return content
+    content, rest = bytearray(), sent
+    for _ in range(_MAX_MEMBERS):
+        decompressor = zlib.decompressobj(-15 if bare else 47)
+        content += decompressor.decompress(rest, MAX_PAGE + 1 - len(content))
+        if len(content) > MAX_PAGE:
+            raise ValueError(_TOO_LARGE)
+        if not decompressor.eof:
+            raise ValueError("it is truncated")
+        rest = decompressor.unused_data
+        if not rest.startswith(_GZIP):
+            return bytes(content)
+    raise ValueError(f"it has more than {_MAX_MEMBERS} parts")

@@ -6,6 +6,7 @@ an error. A link leads to a server, or, from a page on this machine, to a file.
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from packaging.version import InvalidVersion
 
 from pool.common.errors import PackageIndexError
 from pool.common.pep508 import strict_version
-from pool.common.text import clean_text
+from pool.common.text import clean_text, find_charset
 from pool.sources.archives import SUFFIXES
 from pool.sources.index.html_tags import iterate_tags
 
@@ -39,6 +40,11 @@ _MAX_FILENAME = 255
 """Bytes, as in all common file systems."""
 _MAX_SIZE = 1 << 50
 """Bytes of a file; a larger number is not a size."""
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b")
 
 
@@ -79,7 +85,8 @@ def parse_page(
 
     Args:
         body: the page.
-        content_type: the Content-Type of the response; everything but JSON is parsed as HTML.
+        content_type: the Content-Type of the response; everything but JSON is parsed as HTML, in
+            its charset if that is one.
         url: the URL of the page; links are relative to it.
         project: the normalized name.
 
@@ -87,7 +94,10 @@ def parse_page(
         PackageIndexError: the page cannot be parsed, or is of a later version of the API.
     """
     try:
-        page = _from_json(body) if "json" in content_type else _from_html(body)
+        if "json" in content_type.lower():
+            page = _from_json(body)
+        else:
+            page = _from_html(_decode_html(body, content_type))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as problem:
         raise PackageIndexError(
             f"the index page of {project} cannot be read: {problem}"
@@ -150,7 +160,7 @@ _decode_file = msgspec.json.Decoder(_JsonFile).decode
 def _from_json(body: bytes) -> _Page:
     if body.count(b",") > _MAX_COMMAS:
         raise OverflowError("it has too many values")
-    page = msgspec.json.decode(body, type=_JsonPage)
+    page = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=_JsonPage)
     version = page.meta.get("api-version") if isinstance(page.meta, dict) else None
     entries = (_json_entry(row) for row in page.files)
     return _Page(
@@ -203,9 +213,18 @@ def _parse_hashes(text: str) -> dict[str, str]:
     return {name: digest.lower() for name, _, digest in pairs if name in _HASHES and digest}
 
 
-def _from_html(body: bytes) -> _Page:
+def _decode_html(body: bytes, content_type: str) -> str:
+    """Decode a page by its mark, the charset of its Content-Type, or as UTF-8, as browsers do."""
+    charset = find_charset(content_type)
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            charset = encoding
+    return body.decode(charset, "replace")
+
+
+def _from_html(text: str) -> _Page:
     page = _Page([])
-    for number, tag in enumerate(iterate_tags(body.decode("utf-8", "replace"))):
+    for number, tag in enumerate(iterate_tags(text)):
         if number >= _MAX_TAGS:
             raise OverflowError("it has too many tags")
         href = (tag.attributes.get("href") or "").strip()

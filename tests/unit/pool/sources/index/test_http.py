@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import subprocess
 import sys
+import threading
 import zlib
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from pool.common import clock as pool_clock
 from pool.common.errors import PackageIndexError
 from pool.sources.index import page as page_module
+from pool.sources.index import time_limit
 from pool.sources.index.http import HttpClient
 from pool.sources.index.proxies import Proxies
 from pool.sources.index.settings import IndexSettings
 from tests.support.index_server import Clock, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from pool.sources.index.download import Response as DownloadResponse
     from tests.support.index_server import Client, Server
 
 
@@ -45,12 +51,15 @@ class Waits(list[str]):
 
 @asynccontextmanager
 async def opened(
-    waits: Waits | None = None, environ: dict[str, str] | None = None, **settings: object
+    waits: Waits | None = None,
+    environ: dict[str, str] | None = None,
+    clock: pool_clock.Clock | None = None,
+    **settings: object,
 ) -> AsyncIterator[HttpClient]:
     waits = waits if waits is not None else Waits()
     client = HttpClient(
         IndexSettings(**{"index_url": "", "no_index": True, "timeout": 5.0, **settings}),  # type: ignore[arg-type] # passed on
-        clock=Clock(),
+        clock=clock or Clock(),
         sleep=waits.sleep,
         on_wait=waits.append,
         environ=environ,
@@ -253,3 +262,107 @@ async def test_get_keyring_without_the_entry_sends_the_user_alone(
         with pytest.raises(PackageIndexError, match="401") as caught:
             await opener.get(server.url.replace("//", "//me@") + "/simple/x/", {})
     assert "UV_KEYRING_PROVIDER" in caught.value.hint
+
+
+ENDLESS = {"Content-Length": str(1 << 20)}
+
+
+@contextmanager
+def dripping(server: Server) -> Iterator[None]:
+    """Let the server send a file and a page a byte at a time, for as long as the block lasts."""
+    enough = threading.Event()
+    server.queued["/slow"] += [Response(body=b"<br>", headers=ENDLESS, drip=enough)] * 9
+    try:
+        yield
+    finally:
+        enough.set()
+
+
+async def test_get_page_that_drips_is_given_up_after_its_time(server: Server) -> None:
+    waits = Waits()
+    with dripping(server):
+        async with opened(waits, clock=pool_clock.SystemClock(), page_timeout=0.1) as client:
+            with pytest.raises(PackageIndexError, match="too slowly: it is not complete") as caught:
+                await client.get(f"{server.url}/slow", {})
+    assert caught.value.unreachable
+    assert "PIP_TIMEOUT" in caught.value.hint
+    assert waits.pauses == []
+
+
+async def test_get_page_that_drips_while_the_process_was_stopped_is_requested_again(
+    server: Server,
+) -> None:
+    with dripping(server):
+        server.queued["/slow"][1:] = [Response(body=b"x")] * 4
+        # The clock of the client stands still: the process was stopped for all of the time.
+        async with opened(page_timeout=0.5) as client:
+            assert (await client.get(f"{server.url}/slow", {})).read() == b"x"
+
+
+class Collector:
+    """Receives a file into memory."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def headers(self) -> dict[str, str]:
+        return {}
+
+    async def receive(self, response: DownloadResponse) -> bytes:
+        async for chunk in response.chunks:
+            self.content += chunk
+        return self.content
+
+    def has_progressed(self) -> bool:
+        return False
+
+
+async def test_download_file_that_drips_is_given_up_after_its_time(server: Server) -> None:
+    with dripping(server):
+        async with opened(clock=pool_clock.SystemClock(), page_timeout=0.1) as client:
+            with pytest.raises(PackageIndexError, match="too slowly: less than 64 kB"):
+                await client.download(f"{server.url}/slow", Collector())
+
+
+async def test_extend_while_sending_starts_the_time_anew_for_each_part() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for size in (time_limit.SLOW_BYTES - 1, 1, 5, 3 * time_limit.SLOW_BYTES):
+            yield bytes(size)
+
+    moved: list[float] = []
+    limit = SimpleNamespace(reschedule=moved.append)
+    received = time_limit.extend_while_sending(chunks(), cast("asyncio.Timeout", limit), 5.0)
+    now = asyncio.get_running_loop().time()
+    assert [(len(chunk), len(moved)) async for chunk in received] == [
+        (time_limit.SLOW_BYTES - 1, 0),
+        (1, 1),
+        (5, 1),
+        (3 * time_limit.SLOW_BYTES, 2),
+    ]
+    assert min(moved) >= now + 5.0
+
+
+@pytest.mark.parametrize(
+    ("value", "pause"),
+    [
+        ("100000", 30.0),
+        ("9" * 5000, 30.0),
+        ("-5", 0.5),
+        ("soon", 0.5),
+        ("1.5", 0.5),
+        ("", 0.5),
+        ("Thu, 01 Jan 2026 00:00:20 GMT", 20.0),
+        ("Thu, 01 Jan 2026 00:00:20", 0.5),
+        ("Wed, 01 Jan 2020 00:00:00 GMT", 0.5),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 30.0),
+        ("Thu, 99 Foo 2026 99:99:99 GMT", 0.5),
+    ],
+)
+async def test_get_retry_after_is_a_number_or_a_date_with_a_bound(
+    server: Server, value: str, pause: float
+) -> None:
+    server.queued["/a"] += [Response(status=429, headers={"Retry-After": value}), Response()]
+    waits = Waits()
+    async with opened(waits) as client:
+        await client.get(f"{server.url}/a", {})
+    assert waits.pauses == [pause]
