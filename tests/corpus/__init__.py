@@ -4,10 +4,14 @@ A module has the cases of one kind of input in its list ``CASES``. To add a case
 """
 
 from tests.corpus import (
+    answers,
+    api_pages,
     archives,
     backends,
+    configurations,
     installs,
     journals,
+    lock_files,
     metadata,
     pages,
     requirement_files,
@@ -18,10 +22,14 @@ from tests.corpus import (
 )
 
 CASES = [
+    *answers.CASES,
+    *api_pages.CASES,
     *archives.CASES,
     *backends.CASES,
+    *configurations.CASES,
     *installs.CASES,
     *journals.CASES,
+    *lock_files.CASES,
     *metadata.CASES,
     *pages.CASES,
     *requirement_files.CASES,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Case", "Expected", "built", "failed", "installed", "refused"]
+__all__ = [
+    "Answer",
+    "Case",
+    "Expected",
+    "Reply",
+    "Request",
+    "built",
+    "failed",
+    "installed",
+    "refused",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,29 @@ def refused(*words: str) -> Expected:
 
 
 @dataclass(frozen=True)
+class Request:
+    """A request to the server of a case."""
+
+    path: str
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to a request."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    """All bytes of the response, in place of the rest."""
+
+
+Answer: TypeAlias = "Callable[[Request], Reply]"
+
+
+@dataclass(frozen=True)
 class Case:
     """One input.
 
@@ -58,4 +91,6 @@ class Case:
     make: Callable[[Path], Sequence[str | Path]]
     expected: Expected
     environ: tuple[tuple[str, str], ...] = ()
-    """Variables that are set for the command."""
+    """Variables that are set for the command; ``{folder}`` is its working directory."""
+    serve: Answer | None = None
+    """Answers the requests to a server, whose URL replaces ``{server}`` in arguments."""

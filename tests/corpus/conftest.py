@@ -1,4 +1,4 @@
-"""One template process for all commands of the corpus."""
+"""One template process and one server for all commands of the corpus."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.corpus.http_server import CaseServer, run_server
 from tests.support.template_process import TemplateProcess
 
 if TYPE_CHECKING:
@@ -16,3 +17,9 @@ if TYPE_CHECKING:
 def template() -> Iterator[TemplateProcess]:
     with TemplateProcess() as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def case_server() -> Iterator[CaseServer]:
+    with run_server() as server:
+        yield server
