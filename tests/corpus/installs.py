@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.corpus.case import Case, Expected, installed
 from tests.corpus.wheel_makers import Wheel, install_wheel, make_environment
+from tests.support.makers import make_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,26 @@ def linked(folder: Path) -> Sequence[str]:
     return arguments
 
 
+LOADER = """
+import sys
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    FILES["t_loader.py"] = "NINJA = %r\\n" % (sys.prefix + "/bin/ninja")
+    return build_wheel(wheel_directory)
+"""
+
+
+def editable(backend: str) -> Callable[[Path], Sequence[str]]:
+    """Return a maker of a tree with this hook, to be installed as an editable."""
+
+    def make(folder: Path) -> Sequence[str]:
+        make_environment(folder / "env")
+        make_tree(folder, "t", backend=backend)
+        return ["install", "--no-ui", "-e", "t-1.0", "--into", "env"]
+
+    return make
+
+
 A, B = named("a", {"both.py": "1\n", "x.py": "1\n"}), named("b", {"both.py": "2\n", "x.py": "2\n"})
 A_SAME = named("a", {"both.py": "2\n"})
 
@@ -129,6 +150,8 @@ def _cases() -> Iterator[Case]:
         plan(PLAN, 0o700, "x"),
         installed("no installation made it"),
     )
+    words = ("its file t_loader.py names the build environment", "--no-build-isolation-package t")
+    yield Case("editable-that-calls-ninja", "A12", editable(LOADER), installed(*words))
     both = install_wheel(A, B)
     expected = Expected(1, ("a 1 and b 1 both contain", "both.py", "x.py", "--allow-overwrite b"))
     yield Case("two-with-one-file", "C6", both, expected)

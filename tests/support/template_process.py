@@ -26,15 +26,18 @@ __all__ = ["Completed", "TemplateProcess"]
 SECONDS = 120
 PRELOADED = (
     "anyio._backends._asyncio",
+    "app.cli.main",
     "app.cli.build",
     "app.plain.run",
     "app.source.live",
+    "httpcore",
     "pool.build.pipeline",
     "pool.engine.pool",
     "pool.run.installer",
     "pool.run.request_runner",
     "pool.scheduling.history",
     "pool.sources.index.http",
+    "sqlite3",
 )
 
 
