@@ -24,6 +24,7 @@ from pool.build.frontend.job_flags import JOB_VARIABLES
 from pool.build.frontend.read_recording import read_dependency_file
 from pool.cache.build_inputs import BuildInputs, FileInput, InputKind, UnknownInputError
 from pool.cache.key import is_ignored_variable
+from pool.common.errors import os_error_text
 from pool.common.files import walk_folders
 from pool.common.record import MutableRecord, Record
 
@@ -275,7 +276,10 @@ class InputFinder(Record, frozen=True, kw_only=True):
     def _scan_file(self, folder: str, name: str, scan: _TreeScan) -> None:
         path = os.path.join(folder, name)
         if name == ".ninja_deps" or name.endswith(".d"):
-            scan.dependencies += read_dependency_file(self.tree / path, self.tree / path)
+            try:
+                scan.dependencies += read_dependency_file(self.tree / path, self.tree / path)
+            except OSError as problem:
+                raise UnknownInputError(f"{path}: {os_error_text(problem)}") from problem
         elif _BUILD_FILE.fullmatch(name):
             scan.names |= _names_in(path)
             if _TOOL_FILE.fullmatch(name):

@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import ArchiveError
 from pool.common.files import executable_mode, read_umask, remove_tree
+from pool.common.json import decode_json
 from pool.sources.wheels.entry_points import EntryPoint, parse_entry_points
 from pool.sources.wheels.reader import open_wheel
 from pool.sources.wheels.record import RecordVerifier
@@ -101,10 +102,10 @@ class UnpackedWheels:
         """Return the entry of a wheel file's digest; None if it is absent or was changed."""
         folder = self._folder(sha256, interpreter)
         try:
-            entry = msgspec.json.decode((folder / _MARKER).read_bytes(), type=_Entry)
+            entry = decode_json((folder / _MARKER).read_bytes(), _Entry)
             if not (_is_unchanged(folder, entry) and self._has_same_content(folder, entry)):
                 return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, ValueError):
             return None
         return entry.at(folder)
 

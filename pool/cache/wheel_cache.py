@@ -24,6 +24,7 @@ from pool.cache.build_inputs import BuildInputs
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write, copy_into
+from pool.common.json import decode_json
 from pool.common.record import Record
 from pool.sources.pyproject import Project
 from pool.sources.wheels.reader import hash_file
@@ -116,8 +117,8 @@ class WheelCache:
         """Return the result of get_requires_for_build_wheel in the last build; None if unknown."""
         path = self._layout.hook_requires / key.digest
         try:
-            requires = msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            requires = decode_json(path.read_bytes(), tuple[str, ...])
+        except (OSError, ValueError):
             return None
         _touch(path)
         return requires
@@ -126,8 +127,8 @@ class WheelCache:
         """Return the project tables of an archive or a commit; None if they are not stored."""
         path = self._project_path(fingerprint)
         try:
-            project = msgspec.json.decode(path.read_bytes(), type=Project)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            project = decode_json(path.read_bytes(), Project)
+        except (OSError, ValueError):
             return None
         _touch(path)
         return project
@@ -169,7 +170,7 @@ class WheelCache:
                 return entry.at(folder / entry.file)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, msgspec.DecodeError) as problem:
+        except (OSError, ValueError) as problem:
             reason = f"the entry cannot be read: {_error_text(problem)}"
         with suppress(OSError):
             path.unlink()
@@ -177,7 +178,7 @@ class WheelCache:
 
     def _find_entry(self, path: Path, environ: Mapping[str, str]) -> _Entry | None:
         """Return the newest entry of a key's file whose inputs are those of now."""
-        entries = msgspec.json.decode(path.read_bytes(), type=_Entries)
+        entries = decode_json(path.read_bytes(), _Entries)
         return next((entry for entry in entries if entry.inputs.are_unchanged(environ)), None)
 
     def store(
@@ -231,8 +232,8 @@ class WheelCache:
         """Yield each wheel once, without verifying it; broken entries are skipped."""
         seen = set[str]()
         for key_file in self._layout.wheel_keys.glob("[!.]*"):
-            with suppress(OSError, msgspec.DecodeError):
-                for entry in msgspec.json.decode(key_file.read_bytes(), type=_Entries):
+            with suppress(OSError, ValueError):
+                for entry in decode_json(key_file.read_bytes(), _Entries):
                     path = self._layout.built_wheels / entry.sha256 / entry.file
                     if entry.sha256 not in seen and path.exists():
                         seen.add(entry.sha256)
@@ -242,8 +243,8 @@ class WheelCache:
 def _with_entry(path: Path, entry: _Entry) -> _Entries:
     """Return the content of a key's file with a new entry; one with the same inputs is replaced."""
     try:
-        before = msgspec.json.decode(path.read_bytes(), type=_Entries)
-    except (OSError, ValueError, msgspec.DecodeError):
+        before = decode_json(path.read_bytes(), _Entries)
+    except (OSError, ValueError):
         before = ()
     others = [one for one in before if one.inputs != entry.inputs]
     return (entry, *others[: _MAX_ENTRIES - 1])

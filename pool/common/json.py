@@ -8,15 +8,46 @@ Control characters are escaped, also DEL and C1, which terminals obey: JSON itse
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
-__all__ = ["encode_json", "escape_controls"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["decode_json", "decode_msgpack", "encode_json", "escape_controls"]
+
+_Value = TypeVar("_Value")
 
 _encoder = msgspec.json.Encoder()
 _CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 """DEL and the C1 characters in UTF-8; the other control characters are escaped by the encoder."""
+
+
+def decode_json(data: bytes, kind: type[_Value]) -> _Value:
+    """Return the value of a JSON document.
+
+    Raises:
+        ValueError: it is no JSON, no UTF-8 or nested too deeply, or it has another type.
+    """
+    return _decode(msgspec.json.decode, data, kind)
+
+
+def decode_msgpack(data: bytes, kind: type[_Value]) -> _Value:
+    """Return the value of a MessagePack document.
+
+    Raises:
+        ValueError: it is no such document or nested too deeply, or it has another type.
+    """
+    return _decode(msgspec.msgpack.decode, data, kind)
+
+
+def _decode(decode: Callable[..., Any], data: bytes, kind: type[_Value]) -> _Value:
+    try:
+        value: _Value = decode(data, type=kind)
+    except RecursionError as problem:
+        raise ValueError("it is nested too deeply") from problem
+    return value
 
 
 def encode_json(value: object, *, order: Literal["sorted"] | None = None) -> bytes:

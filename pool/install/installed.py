@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from pool.common.files import open_regular
+from pool.common.json import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,16 +73,17 @@ class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True
     def linked_tree(self) -> str:
         """The tree of an ``.egg-link``: its line in easy-install.pth; empty for other kinds."""
         text = _read_text(self.info_dir) if self.kind == "egg-link" else None
-        return (text or "").partition("\n")[0].strip()
+        return (text or "").partition("\n")[0].replace("\0", "").strip()
 
     @cached_property
     def direct_url(self) -> dict[str, Any] | None:
         """The contents of direct_url.json (PEP 610); None if there is none."""
         try:
-            content = msgspec.json.decode((self.info_dir / "direct_url.json").read_bytes())
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            with open_regular(self.info_dir / "direct_url.json") as file:
+                content: dict[str, Any] = decode_json(file.read(), dict)
+        except (OSError, ValueError):
             return None
-        return content if isinstance(content, dict) else None
+        return content
 
     @property
     def editable(self) -> bool:
@@ -119,12 +124,13 @@ def scan_distributions(layout: Layout) -> list[InstalledDistribution]:
 
 
 def record_paths(text: str) -> Iterator[str]:
-    """Yield the first field of each line of a RECORD."""
+    """Yield the first field of each line of a RECORD; what is no row is left out."""
     for line in text.splitlines():
         if not line.startswith('"'):
             yield line.partition(",")[0]
-        elif row := next(csv.reader([line]), None):
-            yield row[0]
+        else:
+            with suppress(csv.Error, StopIteration):
+                yield next(csv.reader([line]))[0]
 
 
 def _scan(folder: str) -> Iterator[InstalledDistribution]:
@@ -157,7 +163,8 @@ def _parse_entry(info_dir: Path, stem: str, kind: Kind) -> InstalledDistribution
 
 def _read_text(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8", "replace")
+        with open_regular(path) as file:
+            return file.read().decode("utf-8", "replace")
     except OSError:
         return None
 

@@ -101,7 +101,7 @@ class EnvPaths:
         if ".." in path or "//" in path or "./" in path:
             path = posixpath.normpath(path)
         folder, _, name = path.rpartition("/")
-        if name in ("", ".", "..") or path.startswith("../"):
+        if name in ("", ".", "..") or path.startswith("../") or "\0" in path:
             return None
         resolved = self._resolve_folder(folder)
         return None if resolved is None else f"{resolved}/{name}".lstrip("/")

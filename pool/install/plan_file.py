@@ -11,9 +11,8 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pool.common.files import open_regular
+from pool.common.json import decode_json
 from pool.install.environment_files import is_environment_file
 from pool.install.plan import Plan
 from pool.install.staging import PLAN_FILE, UNREADABLE_PLAN_FILE
@@ -48,10 +47,10 @@ def read_plan(folder: Path, paths: EnvPaths) -> Plan:
     try:
         with open_regular(folder / PLAN_FILE) as file:
             _check_made_by_us(folder, file.fileno())
-            plan = msgspec.json.decode(file.read(), type=Plan)
+            plan = decode_json(file.read(), Plan)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError) as problem:
+    except (OSError, ValueError) as problem:
         raise InvalidPlanError(f"it cannot be read: {problem}") from problem
     for step in plan.steps:
         if not _is_inside(step.path, paths) or is_environment_file(step.path):

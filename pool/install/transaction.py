@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pool.common.errors import InstallError, os_error_text
+from pool.common.files import open_regular
 from pool.common.record import Record
 from pool.install.environment_files import STAGING_DIR
 from pool.install.filesystem import Filesystem, ignore_change
@@ -98,9 +99,12 @@ def _unlink_trees(staged: StagedSet, paths: EnvPaths, ownership: Ownership) -> N
     for folder, trees in removed.items():
         with suppress(FileNotFoundError):
             pth = folder / "easy-install.pth"
-            lines = pth.read_text("utf-8", "surrogateescape").splitlines(keepends=True)
+            with open_regular(pth) as file:
+                lines = file.read().decode("utf-8", "surrogateescape").splitlines(keepends=True)
             remaining = [
-                one for one in lines if os.path.realpath(folder / one.strip()) not in trees
+                one
+                for one in lines
+                if "\0" in one or os.path.realpath(folder / one.strip()) not in trees
             ]
             if remaining != lines:
                 path = f"{paths.relative(folder)}/{pth.name}"

@@ -5,7 +5,6 @@ Reads only static values; ``dynamic`` ones, which the backend computes, are unkn
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,7 @@ from pool.common.pep508 import strict_requirement
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec, parse_requirement
+from pool.sources.pyproject import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -138,7 +138,7 @@ def _parse(text: str, origin: str, path: Path) -> RequirementSpec:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except (ValueError, RecursionError) as problem:
         raise RequirementsFileError(f"{path}: not valid TOML: {problem}") from problem
     except OSError as problem:

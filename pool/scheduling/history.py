@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write
+from pool.common.json import decode_msgpack
 from pool.common.record import Record
 
 if TYPE_CHECKING:
@@ -209,8 +210,8 @@ def _read_recent(path: Path) -> dict[str, list[_Row]] | None:
     if (identity := _identify(path)) is None:
         return None
     try:
-        recent = msgspec.msgpack.decode(_recent_path(path).read_bytes(), type=_Recent)
-    except (OSError, msgspec.DecodeError):
+        recent = decode_msgpack(_recent_path(path).read_bytes(), _Recent)
+    except (OSError, ValueError):
         return None
     return recent.rows if recent.identity == identity else None
 

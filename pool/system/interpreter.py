@@ -12,7 +12,7 @@ import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import packaging
@@ -73,6 +73,9 @@ layout = {
 _PRINT_ANSWER = 'print(json.dumps({"answer": answer, "layout": layout}))'
 
 
+_TagName = Annotated[str, msgspec.Meta(pattern="^[^-]+-[^-]+-.")]
+
+
 class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A Python interpreter that builds wheels for itself."""
 
@@ -84,7 +87,7 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The tag in the file names of its bytecode: ``cpython-311``."""
     magic: str
     """The magic number of its bytecode, hexadecimal."""
-    tag_names: tuple[str, ...] = msgspec.field(name="tags")
+    tag_names: tuple[_TagName, ...] = msgspec.field(name="tags")
     """The compatibility tags of its wheels, best first (PEP 425)."""
     environment: dict[str, str]
     """The values of environment markers (PEP 508)."""
@@ -135,9 +138,10 @@ def probe(python: Path | None, environ: Mapping[str, str]) -> Interpreter:
         BuildEnvironmentError: there is no such program, it is no Python, or it is too old.
     """
     script = _make_script()
-    if python is None or (path := _find_executable(python, environ)) == Path(sys.executable):
-        return _convert(_query_self(script), Interpreter)
-    return _convert(_query(path, script, environ)["answer"], Interpreter)
+    own = Path(sys.executable)
+    if python is None or (path := _find_executable(python, environ)) == own:
+        return _convert(_query_self(script), Interpreter, own)
+    return _convert(_query(path, script, environ)["answer"], Interpreter, path)
 
 
 def probe_layout(python: Path, environ: Mapping[str, str]) -> tuple[Interpreter, Layout]:
@@ -146,8 +150,10 @@ def probe_layout(python: Path, environ: Mapping[str, str]) -> tuple[Interpreter,
     Raises:
         UnusablePythonError: there is no such program, it is no Python, or it is too old.
     """
-    facts = _query(_find_executable(python, environ), _make_script(), environ)
-    return _convert(facts["answer"], Interpreter), _convert(facts["layout"], Layout)
+    path = _find_executable(python, environ)
+    facts = _query(path, _make_script(), environ)
+    interpreter = _convert(facts["answer"], Interpreter, path)
+    return interpreter, _convert(facts["layout"], Layout, path)
 
 
 def _make_script() -> str:
@@ -182,7 +188,7 @@ def _query(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, A
     argv = [str(python), "-I", "-S", "-c", script + _PRINT_ANSWER]
     try:
         answer: Any = json.loads(capture_output(argv, environ=environ, timeout=_TIMEOUT_SECONDS))
-    except (OSError, subprocess.SubprocessError, ValueError) as problem:
+    except (OSError, subprocess.SubprocessError, ValueError, RecursionError) as problem:
         raise UnusablePythonError(python, _failure_reason(problem)) from problem
     match answer:
         case {"answer": {"version": str(), "executable": str()}, "layout": dict()}:
@@ -208,5 +214,8 @@ def _failure_reason(problem: Exception) -> str:
             return _OTHER_PROGRAM
 
 
-def _convert(answer: dict[str, Any], into: type[_Facts]) -> _Facts:
-    return msgspec.convert(answer, into, dec_hook=lambda kind, value: kind(value))
+def _convert(answer: dict[str, Any], into: type[_Facts], python: Path) -> _Facts:
+    try:
+        return msgspec.convert(answer, into, dec_hook=lambda kind, value: kind(value))
+    except (ValueError, TypeError) as problem:
+        raise UnusablePythonError(python, _OTHER_PROGRAM) from problem

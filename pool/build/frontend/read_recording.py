@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from pool.build.frontend import read_recorder
+from pool.common.files import open_regular
 from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class ReadRecording(Record, frozen=True, kw_only=True):
             match kind:
                 case "c":
                     copies.append(path)
-                case "d":
+                case "d" if copies:
                     record.dependencies += read_dependency_file(Path(copies[-1]), Path(path))
                 case _:
                     record._add(kind, path)  # noqa: SLF001 - of this module
@@ -147,6 +148,9 @@ def read_dependency_file(file: Path, original: Path) -> Iterator[Dependency]:
     Args:
         file: to read.
         original: its path while the build ran; its folder is that of the compilers at ninja.
+
+    Raises:
+        OSError: it exists but cannot be read, or is no regular file.
     """
     content = _read_bytes(file)
     if original.name == ".ninja_deps":
@@ -156,7 +160,8 @@ def read_dependency_file(file: Path, original: Path) -> Iterator[Dependency]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except FileNotFoundError:
         return b""
 

@@ -29,6 +29,7 @@ from pool.common.aio import gather_first_error, in_thread
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import HashMismatchError, PackageIndexError, os_error_text
 from pool.common.files import atomic_write, open_regular
+from pool.common.json import decode_msgpack
 from pool.common.pep508 import strict_version
 from pool.common.record import Record
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
@@ -454,8 +455,8 @@ def _read_bounded(path: Path, most: int) -> bytes:
 
 def _read_page(path: Path) -> _Page | None:
     try:
-        return msgspec.msgpack.decode(_read(path), type=_Page)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode_msgpack(_read(path), _Page)
+    except ValueError:
         return None
 
 

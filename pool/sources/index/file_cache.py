@@ -25,6 +25,7 @@ import msgspec
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, LockError
 from pool.common.files import atomic_write, open_regular
+from pool.common.json import decode_msgpack
 from pool.common.record import Record
 from pool.sources.archives import SUFFIXES
 from pool.sources.index.download import Download
@@ -251,9 +252,9 @@ class FileCache:
         return await in_thread(self._executor, verify_file, path, expected)
 
     async def _read_url_record(self, path: Path) -> _UrlRecord:
-        with suppress(OSError, msgspec.DecodeError):
+        with suppress(OSError, ValueError):
             content = await in_thread(self._executor, path.read_bytes)
-            record = msgspec.msgpack.decode(content, type=_UrlRecord)
+            record = decode_msgpack(content, _UrlRecord)
             file = self._path(record.sha256, record.filename)
             if await self._is_intact(file, record.sha256):
                 return record
@@ -307,8 +308,8 @@ def _read_status(path: Path) -> _Status | None:
 
 
 def _read_record(path: Path) -> _Status | None:
-    with suppress(OSError, msgspec.DecodeError):
-        return msgspec.msgpack.decode(path.read_bytes(), type=_Status)
+    with suppress(OSError, ValueError):
+        return decode_msgpack(path.read_bytes(), _Status)
     return None
 
 
