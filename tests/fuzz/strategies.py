@@ -30,7 +30,7 @@ _LARGE = {
     b"<LONG>": b"x" * 200_000,
     b"<PARENTHESES>": b"(" * 1200,
 }
-"""What stands for what, so that a failing example can be read."""
+"""By the names that stand for them in examples, which would be unreadable otherwise."""
 
 
 def expand(data: str | bytes) -> bytes:

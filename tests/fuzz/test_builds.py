@@ -1,4 +1,4 @@
-"""What builds and trees hand over: results of hooks, records of reads, repositories, programs."""
+"""Output of builds and trees: results of hooks, records of reads, repositories, programs."""
 
 from __future__ import annotations
 
