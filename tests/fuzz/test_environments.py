@@ -17,6 +17,7 @@ from pool.common.errors import InstallError
 from pool.install.check import unmet_requirements
 from pool.install.environment_files import STAGING_DIR
 from pool.install.installed import installed_distributions, scan_distributions
+from pool.install.layout import EnvPaths
 from pool.install.plan import Plan
 from pool.install.plan_file import InvalidPlanError, read_plan
 from pool.install.staging import PLAN_FILE
@@ -194,7 +195,7 @@ def test_read_plan_of_any_bytes_is_inside_or_refused(template: Yard, data: bytes
         folder.mkdir(parents=True, mode=0o700)
         (folder / PLAN_FILE).write_bytes(expand(data))
         with limited(InvalidPlanError):
-            plan = read_plan(folder)
+            plan = read_plan(folder, EnvPaths(yard.env.layout))
             assert isinstance(plan, Plan)
             assert not [step for step in plan.steps if step.path.startswith(("/", ".."))]
         before = outside(template)
