@@ -14,6 +14,7 @@ from pool.cache.wheel_cache import WheelCache
 from pool.common.cache_layout import CacheLayout
 from pool.common.once_map import Lazy
 from pool.common.record import Record
+from pool.settings import MAX_BUILDS
 from pool.system.locks.tree_lock import tree_lock_queue
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Executors:
 
     def __init__(self) -> None:
         self.files: Executor = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
-        """Unpacking, copying, hashing and removing; more threads are not faster."""
+        """Copying, hashing and removing; more threads are not faster."""
+        self.unpacking: Executor = ThreadPoolExecutor(MAX_BUILDS, thread_name_prefix="unpacking")
+        """Wheels that are unpacked for environments: the installs limit bounds them."""
         self.database: Executor = ThreadPoolExecutor(1, thread_name_prefix="database")
         """The history in SQLite, which can wait for other processes for seconds."""
         self.probes: Executor = ThreadPoolExecutor(2, thread_name_prefix="probes")
@@ -64,7 +67,8 @@ class Executors:
 
     def shutdown(self) -> None:
         """Wait for all threads."""
-        for executor in (self.files, self.database, self.probes, self.sampler):
+        every = (self.files, self.unpacking, self.database, self.probes, self.sampler)
+        for executor in every:
             executor.shutdown()
 
 
@@ -277,7 +281,7 @@ class _Parts:
             unpacked_wheels=self._resources.unpacked_wheels.get(),
             run_dir=run_dir,
             interpreter=self._target.interpreter,
-            executor=self._resources.executors.files,
+            executor=self._resources.executors.unpacking,
         )
 
     def create_shared_env(

@@ -87,6 +87,55 @@ def test_low_limits_are_described_with_their_caps(
     assert found["processes"].text.endswith(caps)
 
 
+@pytest.mark.parametrize(
+    ("what", "environ", "state", "words"),
+    [
+        ("proxies", {}, "ok", "none"),
+        (
+            "proxies",
+            {"HTTPS_PROXY": "http://me:secret@p.test:1", "NO_PROXY": "[::1]"},
+            "ok",
+            "p.test",
+        ),
+        ("proxies", {"ALL_PROXY": "quic://p"}, "note", "quic is not a kind of proxy"),
+        ("keyring", {}, "ok", "disabled"),
+        ("keyring", {"UV_KEYRING_PROVIDER": "subprocess"}, "missing", "no program keyring on PATH"),
+        ("keyring", {"PIP_KEYRING_PROVIDER": "pass"}, "note", "keyring provider 'pass'"),
+        ("pip and uv", {}, "ok", "all settings"),
+        ("pip and uv", {"PIP_BUILD_CONSTRAINT": "c.txt"}, "note", "PIP_BUILD_CONSTRAINT"),
+        ("indexes", {"PIP_TIMEOUT": "soon"}, "note", "pip's timeout"),
+    ],
+)
+def test_settings_of_the_network_are_described(
+    tmp_path: Path, what: str, environ: dict[str, str], state: str, words: str
+) -> None:
+    found = looked(tmp_path, **environ)[what]
+    assert (found.state, "secret" in found.text) == (state, False)
+    assert words in found.text
+
+
+def test_limit_of_memory_of_a_process_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (1 << 30, 1 << 30))
+    assert looked(tmp_path)["address space"] == Finding(
+        what="address space", state="note", text="each process may have 1.0 GiB (ulimit -v)"
+    )
+
+
+def test_quota_of_processors_is_the_reason_of_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(8)))
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/a/b\n")
+    (tmp_path / "sys/fs/cgroup/a/b").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/a/cpu.max").write_text("150000 100000\n")
+    text = looked(tmp_path)["processors"].text
+    assert text.startswith("2")
+    assert "the CPU quota of the cgroup is 1.5" in text
+
+
 def test_pressure_is_a_percentage(tmp_path: Path) -> None:
     (tmp_path / "proc/pressure").mkdir(parents=True)
     told = "some avg10=1.50 avg60=0.20 avg300=0.03 total=1\nfull avg10=0.00 avg60=0.00\n"

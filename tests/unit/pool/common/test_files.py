@@ -6,7 +6,9 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -295,3 +297,33 @@ def test_walk_folders_yields_each_folder_once_and_follows_no_link(tmp_path: Path
     }
     assert sum(1 for _ in walk_folders(str(tmp_path / "deep"))) > 1000
     assert remove_tree(tmp_path / "deep") == []
+
+
+@pytest.mark.parametrize("operation", ["copy", "write", "move"])
+def test_files_of_one_name_made_at_once_by_processes_of_one_pid_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    # Processes of two containers that share a folder can have the same pid.
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    contents = [bytes([number]) * 200_000 for number in range(8)]
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "a.whl").write_bytes(content)
+    out = tmp_path / "out"
+    start = threading.Barrier(len(contents))
+
+    def publish(number: int) -> None:
+        start.wait()
+        source = tmp_path / str(number) / "a.whl"
+        match operation:
+            case "copy":
+                copy_into(source, out)
+            case "move":
+                move_into(source, out)
+            case _:
+                atomic_write(out / "a.whl", contents[number])
+
+    with ThreadPoolExecutor(len(contents)) as executor:
+        list(executor.map(publish, range(len(contents))))
+    assert (out / "a.whl").read_bytes() in contents
+    assert [path.name for path in out.iterdir()] == ["a.whl"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from pool.system import programs
 from pool.system.programs import Program, probe_program, uv_has_same_lock
 
 
@@ -50,6 +52,26 @@ def test_a_uv_with_another_lock_is_detected(tmp_path: Path) -> None:
     assert uv_has_same_lock(tmp_path / "bin" / "uv", Path(sys.executable), environ) is False
     environ = program(tmp_path / "bin", "uv", "echo nothing")
     assert uv_has_same_lock(tmp_path / "bin" / "uv", Path(sys.executable), environ) is None
+
+
+def test_a_slow_uv_leaves_nothing_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(programs, "_TIMEOUT_SECONDS", 0.3)
+    script = """
+        mkdir -p "$UV_CACHE_DIR/deep/er" "$TMPDIR/locked"
+        touch "$TMPDIR/locked/file"
+        chmod 0 "$TMPDIR/locked"
+        (while :; do mkdir -p "$TMPDIR/again/$(date +%N)"; done) &
+        exec sleep 600
+    """
+    environ = program(tmp_path / "bin", "uv", script)
+    environ["PATH"] += ":/usr/bin:/bin"
+    assert uv_has_same_lock(tmp_path / "bin" / "uv", Path(sys.executable), environ) is None
+    assert list(temporary.iterdir()) == []
 
 
 def test_an_installed_uv_has_the_same_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
