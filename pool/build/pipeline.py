@@ -100,14 +100,18 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
     """Return a fetched wheel as the result; nothing is built.
 
     Raises:
-        PoolError: the file is no wheel, one of another project, or for another platform.
+        PoolError: the file is no wheel, one of another project, for another platform, or has other
+            requirements than those that were resolved.
     """
     facts = wheelfile.read_wheel(source.path)
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
     if source.file is not None:
-        chosen_file(source.file).check(facts.name, facts.version)
+        chosen = chosen_file(source.file)
+        chosen.check(facts.name, facts.version)
+        listed = context.fetch.fetcher.index.used_metadata.get(source.file.url)
+        chosen.check_requirements(listed, facts.metadata)
     tags = parse_wheel_filename(source.path.name)[3]
     if tags.isdisjoint(context.env.interpreter.tags):
         python = context.env.interpreter.version

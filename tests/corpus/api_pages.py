@@ -296,5 +296,23 @@ CASES: list[Case] = [
             ("a-missing", "nowhere", "a 1.0 needs nowhere"),
         )
     ),
+    *(
+        make_case(
+            f"metadata-{name}",
+            "D",
+            {
+                PAGE: json_page(json_file(**{"core-metadata": True})),
+                FILE: Reply(body=wheel_bytes("1.0", "c>=1; extra == 'x'", *more)),
+                METADATA_URL: Reply(
+                    body=METADATA + b"Requires-Dist: c (>=1) ; extra=='x'\nProvides-Extra: x\n"
+                ),
+            },
+            expected,
+        )
+        for name, more, expected in (
+            ("of-an-equal-requirement", (), BUILT),
+            ("without-a-requirement", ("b>2",), failed("other requirements than the wheel: b>2")),
+        )
+    ),
     make_case("yanked-only", "E2", {PAGE: json_page(json_file(yanked="broken"))}, failed("yanked")),
 ]

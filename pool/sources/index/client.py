@@ -118,6 +118,8 @@ class IndexClient:
         """By place: since when it cannot be reached, and why."""
         self.stale_projects: set[str] = set()
         """The projects of which a cached page was used without a request."""
+        self.used_metadata: dict[str, str] = {}
+        """The METADATA beside wheels that `metadata` returned, by the URL of the wheel."""
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
         cache = CacheLayout(cache_dir)
         # Its name has a number, which changes with the format of `_Page`.
@@ -303,6 +305,12 @@ class IndexClient:
 
         None if it does not, or if the hash differs; then the wheel must be read.
         """
+        text = await self._metadata_beside(file)
+        if text is not None:
+            self.used_metadata[file.url] = text
+        return text
+
+    async def _metadata_beside(self, file: IndexFile) -> str | None:
         if file.metadata_hashes is None:
             return None
         path = self._files.sidecar(file.sha256, ".metadata")
