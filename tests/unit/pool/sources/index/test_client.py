@@ -343,8 +343,8 @@ async def test_metadata_beside_a_wheel_is_fetched_once(
 @pytest.mark.parametrize(
     ("offer", "text"),
     [
-        ("false", "Name: thing\n"),
-        ("sha256=" + "0" * 64, "Name: thing\n"),
+        ("false", "Name: thing\nVersion: 1.1\n"),
+        ("sha256=" + "0" * 64, "Name: thing\nVersion: 1.1\n"),
         ("true", "<html>not found</html>"),
         ("true", "Name: other\n"),
     ],
@@ -359,25 +359,26 @@ async def test_metadata_that_is_none_is_left_to_the_wheel(
 async def test_metadata_that_is_offered_but_not_there_is_left_to_the_wheel(
     server: Server, client: Client, made: Path, status: int
 ) -> None:
-    server.queued[METADATA] += [Response(status=status, body=b"Name: thing\n")]
-    assert await offered(server, made, client, "true", "Name: thing\n") is None
+    server.queued[METADATA] += [Response(status=status, body=b"Name: thing\nVersion: 1.1\n")]
+    assert await offered(server, made, client, "true", "Name: thing\nVersion: 1.1\n") is None
 
 
 async def test_damaged_metadata_in_the_cache_is_fetched_again(
     server: Server, client: Client, made: Path
 ) -> None:
-    text = "Name: thing\n"
+    text = "Name: thing\nVersion: 1.1\n"
     offer = "sha256=" + hashlib.sha256(text.encode()).hexdigest()
     await offered(server, made, client, offer, text)
     (kept,) = client.cache.rglob("*.metadata")
-    kept.write_text("Name: thing\nRequires-Dist: evil\n")
+    kept.write_text(f"{text}Requires-Dist: evil\n")
     assert await offered(server, made, client, offer, text) == text
 
 
 async def test_metadata_beside_a_wheel_in_a_folder_is_read_there(
     server: Server, client: Client, made: Path
 ) -> None:
-    await offered(server, made, client, "true", "Name: thing\n")
+    text = "Name: thing\nVersion: 1.1\n"
+    await offered(server, made, client, "true", text)
     async with client.open((server.root / "simple").as_uri()) as index:
         (file,) = await index.files("thing")
-        assert await index.metadata(file) == "Name: thing\n"
+        assert await index.metadata(file) == text
