@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+import pytest
 from packaging.utils import canonicalize_name
 
 from pool.install.installed import installed_distributions
@@ -82,3 +84,43 @@ def test_quoted_record_rows_are_parsed(yard: Yard) -> None:
     (info / "METADATA").touch()
     (info / "RECORD").write_text('a.py,sha256=x,1\r\n"b, ""c"".py",,\r\n')
     assert installed_distributions(yard.env)[canonicalize_name("x")].record == ("a.py", 'b, "c".py')
+
+
+@pytest.mark.parametrize(
+    "record", [f'"{"x" * 200_000}"\n', '"a\0b",,\n', '"\n', '"a"b\rc,,\n', "\udcff,,\n"]
+)
+def test_record_with_lines_that_are_no_rows_leaves_them_out(yard: Yard, record: str) -> None:
+    yard.put(yard.wheel("a"))
+    (file,) = yard.site.glob("a-*.dist-info/RECORD")
+    with file.open("a", encoding="utf-8", errors="surrogateescape", newline="") as record_file:
+        record_file.write(record)
+    yard.put(remove=[canonicalize_name("a")])
+    assert not (yard.site / "a.py").exists()
+
+
+def test_direct_url_that_is_nested_too_deeply_counts_as_none(yard: Yard) -> None:
+    yard.put(yard.wheel("a"))
+    (folder,) = yard.site.glob("a-*.dist-info")
+    (folder / "direct_url.json").write_text('{"x":' + "[" * 100_000)
+    one = installed_distributions(yard.env)[canonicalize_name("a")]
+    assert (one.direct_url, one.editable) == (None, False)
+
+
+@pytest.mark.parametrize("name", ["METADATA", "INSTALLER", "direct_url.json"])
+def test_pipe_in_a_metadata_folder_is_not_opened(yard: Yard, name: str) -> None:
+    yard.put(yard.wheel("a"))
+    (folder,) = yard.site.glob("a-*.dist-info")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    one = installed_distributions(yard.env)[canonicalize_name("a")]
+    assert one.direct_url is None
+    assert name != "METADATA" or one.metadata == ""
+    assert name != "INSTALLER" or one.installer == ""
+
+
+def test_egg_link_with_a_null_character_is_removed(yard: Yard) -> None:
+    (yard.site / "a.egg-link").write_text("/tree\0x\n.")
+    (yard.site / "easy-install.pth").write_text("/tree\0x\n/other\n")
+    yard.put(remove=[canonicalize_name("a")])
+    assert not (yard.site / "a.egg-link").exists()
+    assert "/other\n" in (yard.site / "easy-install.pth").read_text()

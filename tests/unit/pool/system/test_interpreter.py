@@ -124,3 +124,23 @@ def test_a_directory_and_a_text_file_are_rejected(tmp_path: Path) -> None:
         probe_python(tmp_path / "text")
     with pytest.raises(BuildEnvironmentError, match="no such file or command"):
         probe_python("python-nowhere-at-all")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"answer": {"version": "3.11.7", "executable": "/x"}, "layout": {}}',
+        "[" * 100_000,
+        (
+            '{"answer": {"version": "3.11.7", "executable": "/x", "cache_tag": "x", "magic": "00", '
+            '"tags": ["x"], "environment": {}, "site": "x"}, "layout": {}}'
+        ),
+    ],
+)
+def test_program_with_another_answer_is_refused(tmp_path: Path, answer: str) -> None:
+    program = tmp_path / "python"
+    (tmp_path / "answer").write_text(answer)
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    program.chmod(0o755)
+    with pytest.raises(BuildEnvironmentError, match="it is another program"):
+        probe_python(program)

@@ -93,3 +93,16 @@ def test_truncated_log_of_ninja_gives_its_whole_records(tmp_path: Path) -> None:
     log.write_bytes(b"# ninjadeps\n" + (4).to_bytes(4, "little") + record + record[:7])
     found = list(read_dependency_file(log, Path("/b/.ninja_deps")))
     assert found == [Dependency("../v.h", "/b", "../v.h")]
+
+
+def test_dependency_entry_without_its_copy_is_left_out(tmp_path: Path) -> None:
+    recording = ReadRecording(log=tmp_path / "log", tree=tmp_path, skipped=())
+    recording.log.write_bytes(b"s\0d/x/y.d\0r/etc/passwd\0")
+    record = recording.read()
+    assert (record.complete, record.files, record.dependencies) == (True, ["/etc/passwd"], [])
+
+
+def test_dependency_file_that_is_a_device_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "x.d").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="Not a regular file"):
+        list(read_dependency_file(tmp_path / "x.d", tmp_path / "x.d"))
