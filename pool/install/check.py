@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion
 
 from pool.common.errors import RequirementError
 from pool.common.pep508 import lenient_requirement
@@ -92,7 +91,7 @@ def _format_unmet(
 def _is_satisfied(requirement: Requirement, version: str) -> bool:
     try:
         return not version or requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pool.common.files import open_regular
 from pool.common.json import decode_json
+from pool.sources.wheels.entry_points import entry_point_pairs, is_command_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,8 @@ __all__ = ["InstalledDistribution", "installed_distributions", "scan_distributio
 
 Kind = Literal["dist-info", "egg-info", "egg-link"]
 _KINDS: tuple[Kind, ...] = ("dist-info", "egg-info", "egg-link")
+_PACKAGE = re.compile(r"[^\W.][^/\0]*")
+_VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 
 
 class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -70,8 +74,37 @@ class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True
                 return (self.info_dir.name,)
 
     @property
+    def top_level(self) -> set[str]:
+        """The names of its modules and packages, without namespaces; for an ``.egg-info``.
+
+        pip removes them if there is no list of files (setup.py install --record elsewhere).
+        """
+        names, namespaces = (
+            set((_read_text(self.info_dir / name) or "").split())
+            for name in ("top_level.txt", "namespace_packages.txt")
+        )
+        return {name for name in names - namespaces if _PACKAGE.fullmatch(name)}
+
+    @property
+    def scripts(self) -> Iterator[str]:
+        """The names of its commands, which lists of files of older installers leave out."""
+        for folder in [self.info_dir, *self._linked_metadata()]:
+            with suppress(OSError):
+                yield from os.listdir(folder / "scripts")
+            text = _read_text(folder / "entry_points.txt") or ""
+            yield from (name for name, _ in entry_point_pairs(text) if is_command_name(name))
+
+    def _linked_metadata(self) -> Iterator[Path]:
+        """Yield the metadata folder in the tree of an ``.egg-link``."""
+        with suppress(OSError):
+            for name in os.listdir(self.linked_tree) if self.linked_tree[:1] == "/" else ():
+                stem, _, suffix = name.rpartition(".")
+                if suffix == "egg-info" and canonicalize_name(stem) == self.name:
+                    yield Path(self.linked_tree, name)
+
+    @property
     def linked_tree(self) -> str:
-        """The tree of an ``.egg-link``: its line in easy-install.pth; empty for other kinds."""
+        """The tree of an ``.egg-link``: its line in easy-install.pth; else empty."""
         text = _read_text(self.info_dir) if self.kind == "egg-link" else None
         return (text or "").partition("\n")[0].replace("\0", "").strip()
 
@@ -154,11 +187,17 @@ def _parse_entry(info_dir: Path, stem: str, kind: Kind) -> InstalledDistribution
             name, _, version = stem.rpartition("-")
         case "egg-info":  # x-1.0-py3.11, or x alone
             name, version, *_ = [*stem.split("-"), ""]
+            version = version or _read_version(info_dir)
         case "egg-link":
             name, version = stem, ""
     return InstalledDistribution(
         name=canonicalize_name(name or stem), version=version, kind=kind, info_dir=info_dir
     )
+
+
+def _read_version(info_dir: Path) -> str:
+    match = _VERSION.search(_read_text(info_dir / "PKG-INFO") or "")
+    return match[1] if match else ""
 
 
 def _read_text(path: Path) -> str | None:
@@ -172,5 +211,5 @@ def _read_text(path: Path) -> str | None:
 def _version_key(dist: InstalledDistribution) -> tuple[bool, Version]:
     try:
         return True, Version(dist.version)
-    except InvalidVersion:
+    except ValueError:
         return False, Version("0")

@@ -38,7 +38,7 @@ class Ownership:
         dists: the distributions to install or remove.
 
     Raises:
-        InstallError: an old version has no RECORD, so its files are unknown.
+        InstallError: the files of an old version are unknown.
     """
 
     def __init__(
@@ -55,6 +55,8 @@ class Ownership:
         """The metadata folders of old versions."""
         self.old_files: dict[str, int] = {}
         """The files of old versions, each with the index of its distribution."""
+        self.notes: list[str] = []
+        """Sentences about old versions, for the user."""
         self.old_children: dict[str, set[str]] = {}
         """The names that old versions have in each folder."""
         for index, dist in self.replaced:
@@ -87,15 +89,35 @@ class Ownership:
         }
 
     def _files_of(self, dist: InstalledDistribution) -> Iterator[str]:
-        if (recorded := self._records.files_of(dist)) is None:
+        recorded = self._records.files_of(dist)
+        yield from self._unlisted_files(dist) if recorded is None else recorded
+        if dist.kind != "dist-info":
+            yield from (f"{self._paths.schemes['scripts']}/{name}" for name in dist.scripts)
+        # Every file in the metadata folder belongs to it, recorded or not.
+        yield from self._files_below(str(dist.info_dir))
+
+    def _unlisted_files(self, dist: InstalledDistribution) -> Iterator[str]:
+        """Yield the files of the modules and packages that a distribution says it has, as pip."""
+        if dist.kind != "egg-info" or not dist.info_dir.is_dir():
             raise InstallError(
                 f"{dist.name} {dist.version} cannot be replaced: it was installed without a "
                 f"RECORD, so its files are unknown ({dist.info_dir})",
                 hint="uninstall it with the tool that installed it, or use a fresh environment",
             )
-        yield from recorded
-        # Every file in the metadata folder belongs to it, recorded or not.
-        for folder, _, names in walk_folders(str(dist.info_dir)):
+        # A namespace of several distributions is not removed with one of them.
+        shared = set[str]().union(*(other.top_level for other in self._remaining))
+        names = dist.top_level - shared
+        if not names:
+            note = "has no list of its files: only its metadata was removed"
+            self.notes.append(f"{dist.name} {dist.version} {note} ({dist.info_dir})")
+        for name in names:
+            path = str(dist.info_dir.parent / name)
+            files = [path] if os.path.islink(path) else [f"{path}.py", f"{path}.pyc", f"{path}.pyo"]
+            yield from filter(None, map(self._paths.normalize, files))
+            yield from self._files_below(path)
+
+    def _files_below(self, root: str) -> Iterator[str]:
+        for folder, _, names in walk_folders(root) if not os.path.islink(root) else ():
             for name in names:
                 if path := self._paths.normalize(os.path.join(folder, name)):
                     yield path

@@ -87,7 +87,8 @@ def commit(
             skipped = _execute(plan, staged, filesystem)
     except OSError as problem:
         raise _install_error(problem, staged.folder) from problem
-    return CommitResult(changes=plan.changes, notes=(*notes, *_skipped_notes(skipped)))
+    notes = (*notes, *ownership.notes, *_skipped_notes(skipped))
+    return CommitResult(changes=plan.changes, notes=notes)
 
 
 def _unlink_trees(staged: StagedSet, paths: EnvPaths, ownership: Ownership) -> None:

@@ -171,6 +171,11 @@ def _cases() -> Iterator[Case]:
     }
     yield Case("installed-files", "C10", egg(listed), installed("installed 1"))
     flat = egg({"t-0.5-py3.11.egg-info": "Name: t\nVersion: 0.5\n"})
+    level = egg({"t-0.5-py3.11.egg-info/top_level.txt": "t\n", "t.py": "old\n"})
+    yield Case("egg-info-with-top-level", "C10", level, installed("installed 1"))
+    unlisted = egg({"t-0.5.egg-info/PKG-INFO": "Name: t\nVersion: 0.5\n"})
+    expected = installed("installed 1", "has no list of its files")
+    yield Case("egg-info-without-a-list", "C10", unlisted, expected)
     yield Case("egg-info-without-files", "C10", flat, Expected(1, ("cannot be replaced",)))
     yield Case("linked-folders", "C4", linked, installed("installed 1"))
     yield Case("upgrade-of-the-newest", "C10", again, Expected(0, (), None))

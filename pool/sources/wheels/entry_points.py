@@ -16,7 +16,7 @@ from pool.common.errors import ArchiveError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["EntryPoint", "parse_entry_points"]
+__all__ = ["EntryPoint", "entry_point_pairs", "is_command_name", "parse_entry_points"]
 
 _SECTIONS = ("console_scripts", "gui_scripts")
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -37,11 +37,12 @@ def parse_entry_points(text: str) -> tuple[EntryPoint, ...]:
     Raises:
         ArchiveError: one has no valid name, or no function.
     """
-    points = {name: _parse_point(name, value) for name, value in _pairs(text)}
+    points = {name: _parse_point(name, value) for name, value in entry_point_pairs(text)}
     return tuple(points.values())
 
 
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
+def entry_point_pairs(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the name and the value of each command; None: its line has no ``=``."""
     section = ""
     for line in map(str.strip, text.splitlines()):
         if not line or line.startswith(("#", ";")):
@@ -50,13 +51,18 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
             section = line[1:-1].strip()
         elif section in _SECTIONS:
             name, equals, value = line.partition("=")
-            if not equals:
-                raise ArchiveError(f"entry_points.txt: {line!a:.100} has no '='")
-            yield name.strip(), value.strip()
+            yield name.strip(), value.strip() if equals else None
 
 
-def _parse_point(name: str, value: str) -> EntryPoint:
-    if not name.isprintable() or "/" in name or name in ("", ".", ".."):
+def is_command_name(name: str) -> bool:
+    """Tell whether a command can have this name: it is that of a file in the scripts folder."""
+    return name.isprintable() and "/" not in name and name not in ("", ".", "..")
+
+
+def _parse_point(name: str, value: str | None) -> EntryPoint:
+    if value is None:
+        raise ArchiveError(f"entry_points.txt: {name!a:.100} has no '='")
+    if not is_command_name(name):
         raise ArchiveError(f"entry_points.txt: {name!a:.100} is not a valid command name")
     match = _VALUE.fullmatch(value)
     if match is None:

@@ -16,7 +16,7 @@ from pool.install.installed import installed_distributions
 from pool.install.layout import WheelToInstall
 from pool.install.plan import Change, Plan, Step, read_identity
 from pool.install.staging import discard, stage
-from pool.install.transaction import commit, recover, remove_leftovers
+from pool.install.transaction import CommitResult, commit, recover, remove_leftovers
 from tests.support.installs import Yard, content, leftovers, run
 
 if TYPE_CHECKING:
@@ -206,6 +206,70 @@ def test_commit_egg_link_is_removed(yard: Yard, tmp_path: Path) -> None:
     assert (yard.site / "easy-install.pth").read_text() == ""
 
 
+def test_commit_scripts_of_an_egg_link_are_removed(yard: Yard, tmp_path: Path) -> None:
+    info = tmp_path / "src/X.egg-info"
+    (info / "scripts").mkdir(parents=True)
+    (info / "scripts/copied").touch()
+    points = "[console_scripts]\none = x:f\nbroken\n../../victim = x:f\npython = x:f\n"
+    (info / "entry_points.txt").write_text(points + "[gui_scripts]\ntwo = x\n[other]\nthree = x\n")
+    (yard.site / "x.egg-link").write_text(f"{info.parent}\n.")
+    yard.put(yard.wheel("y", files={"DATA/scripts/broken": "#!python\n"}))
+    for path in ("bin/one", "bin/two", "bin/three", "bin/copied", "victim"):
+        (yard.env.prefix / path).touch()
+    yard.put(remove=[X])
+    assert (yard.env.prefix / "victim").exists()
+    left = {"one", "two", "three", "copied", "broken", "python"} & {
+        path.name for path in yard.bin.iterdir()
+    }
+    assert left == {"three", "broken", "python"}
+
+
+@pytest.mark.parametrize("link", ["", ".", "/gone", "a\0b", "/a\0b"])
+def test_commit_egg_link_without_a_tree_is_removed(yard: Yard, link: str) -> None:
+    (yard.site / "x.egg-link").write_text(link)
+    yard.put(remove=[X])
+    assert not (yard.site / "x.egg-link").exists()
+
+
+def make_egg_info(yard: Yard, name: str, **texts: str) -> Path:
+    info = yard.site / name
+    info.mkdir()
+    for stem, text in texts.items():
+        (info / f"{stem}.txt").write_text(text)
+    return info
+
+
+def test_commit_distribution_with_top_level_names_is_replaced(yard: Yard, tmp_path: Path) -> None:
+    """As in pip: its modules and packages are removed, but nothing of others."""
+    top_level = "x\nsingle\nspace\nshared\nlink\n..\n/etc\n../victim\n"
+    info = make_egg_info(
+        yard, "x.egg-info", top_level=top_level, namespace_packages="space\n", entry_points=""
+    )
+    (info / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: x\nVersion: 1.0\n")
+    make_egg_info(yard, "z-1.egg-info", top_level="shared\n")
+    yard.put(yard.wheel("y", files={"x/of_y.py": ""}))
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/module.py").touch()
+    (yard.site / "link").symlink_to(tmp_path / "tree")
+    for path in ("x/sub/old.py", "single.py", "space/old.py", "shared/old.py", "../victim"):
+        (yard.site / path).parent.mkdir(exist_ok=True, parents=True)
+        (yard.site / path).touch()
+    result = yard.put(remove=[X])
+    assert result == CommitResult(changes=(Change(name="x", old="1.0", new=None),), notes=())
+    left = ("x/of_y.py", "space/old.py", "shared/old.py", "../victim")
+    assert all((yard.site / path).exists() for path in left)
+    gone = ("x/sub", "single.py", "x.egg-info", "link")
+    assert not any(os.path.lexists(yard.site / path) for path in gone)
+    assert (tmp_path / "tree/module.py").exists()
+
+
+def test_commit_distribution_without_any_list_is_replaced_with_a_note(yard: Yard) -> None:
+    info = make_egg_info(yard, "x-1.0-py3.11.egg-info", dependency_links="")
+    (note,) = yard.put(yard.wheel("x", "2.0")).notes
+    assert note == (f"x 1.0 has no list of its files: only its metadata was removed ({info})")
+    assert not info.exists()
+
+
 def test_commit_distribution_with_installed_files_is_replaced(yard: Yard) -> None:
     info = yard.site / "x-1.0-py3.11.egg-info"
     info.mkdir()
@@ -302,9 +366,7 @@ def test_files_without_an_owner_are_overwritten(yard: Yard) -> None:
     assert (yard.site / "x/mine.py").read_text() == "mine"
 
 
-@pytest.mark.parametrize(
-    "name", ["x-1.0-py3.11.egg-info", "x-1.0.egg-info/PKG-INFO", "x-1.0.dist-info/METADATA"]
-)
+@pytest.mark.parametrize("name", ["x-1.0-py3.11.egg-info", "x-1.0.dist-info/METADATA"])
 def test_a_distribution_without_record_cannot_be_replaced(yard: Yard, name: str) -> None:
     path = yard.site / name
     path.parent.mkdir(exist_ok=True)
