@@ -71,14 +71,14 @@ class UnpackLimits:
         self._file_bytes += size
         self.check_size(self._file_bytes)
         if self._entries > MAX_ENTRIES:
-            raise ArchiveError(f"{self.archive}: has more than {MAX_ENTRIES:,} files")
+            raise self._excess(f"has more than {MAX_ENTRIES:,} files")
 
     def count_folder(self) -> None:
         """Count a folder that is created, for itself or for a file in it."""
         check_cancelled()
         self._folders += 1
         if self._folders > MAX_FOLDERS:
-            raise ArchiveError(f"{self.archive}: has more than {MAX_FOLDERS:,} folders")
+            raise self._excess(f"has more than {MAX_FOLDERS:,} folders")
 
     def check_size(self, unpacked: int, packed: int | None = None) -> None:
         """Check the number of unpacked bytes, written or announced.
@@ -90,6 +90,10 @@ class UnpackLimits:
         check_cancelled()
         packed = self._packed if packed is None else min(self._packed, packed + _SLACK)
         if unpacked > min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * packed)):
-            raise ArchiveError(
-                f"{self.archive}: unpacks to more than is allowed: {unpacked:,} bytes or more"
-            )
+            raise self._excess(f"unpacks to more than is allowed: {unpacked:,} bytes or more")
+
+    def _excess(self, reason: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self.archive}: {reason}",
+            hint="if you trust it, unpack it yourself and build its folder",
+        )
