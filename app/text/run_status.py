@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from app.format import format_clock, format_count
 from app.text.holder import format_holder
@@ -146,7 +146,7 @@ def change_kind(change: events.EnvironmentChange) -> ChangeKind:
         return "reinstalled"
     try:
         return "upgraded" if Version(change.new) > Version(change.old) else "downgraded"
-    except InvalidVersion:
+    except ValueError:
         # Legacy versions do not compare.
         return "upgraded"
 

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import field
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     NormalizedName,
     canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion
 
 from pool.common.errors import ProjectError
 from pool.common.model import BuildKey, Outcome
@@ -253,6 +250,6 @@ def _identity_of_file(filename: str) -> tuple[str, str | None]:
             # The spelling of the file: a normalized name reads worse.
             return filename.partition("-")[0], str(parse_wheel_filename(filename)[1])
         name, version = parse_sdist_filename(filename)
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+    except ValueError:  # no valid name, or a version with thousands of digits
         return filename.removesuffix(".tar.gz").removesuffix(".zip"), None
     return name, str(version)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion, Version  # noqa: TID251 - raises it for all errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

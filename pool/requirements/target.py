@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec.structs import replace
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
@@ -258,7 +257,7 @@ def _check_filename(filename: str, text: str) -> None:
     if filename.endswith(".whl"):
         try:
             parse_wheel_filename(filename)
-        except (InvalidWheelFilename, InvalidVersion) as problem:
+        except ValueError as problem:
             raise TargetError(
                 f"{redact_urls(text)}: not the name of a wheel: {filename}"
             ) from problem

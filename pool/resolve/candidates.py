@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from pool.common.pep508 import lenient_specifiers
@@ -107,7 +107,7 @@ def _rank(file: IndexFile, ranks: dict[Tag, int]) -> _Rank | None:
 def _parse_wheel(filename: str) -> tuple[BuildTag, frozenset[Tag]] | None:
     try:
         return parse_wheel_filename(filename)[2:]
-    except InvalidWheelFilename:
+    except ValueError:
         return None
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pool.common.aio import in_thread
 from pool.common.record import MutableRecord, Record
@@ -242,6 +242,6 @@ class _HeldLock(MutableRecord):
 def _is_valid(version: str) -> bool:
     try:
         Version(version)
-    except InvalidVersion:
+    except ValueError:
         return False
     return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pool.common.pep508 import strict_requirement
 from pool.sources.archives.archive import is_named_after, open_members
@@ -59,7 +59,7 @@ def read_static_metadata(sdist: Path) -> str | None:
 def _is_static(headers: Message) -> bool:
     try:
         since = Version(headers.get("Metadata-Version", "0"))
-    except InvalidVersion:
+    except ValueError:
         return False
     dynamic = {str(field).strip().lower() for field in headers.get_all("Dynamic", [])}
     complete = "Name" in headers and "Version" in headers

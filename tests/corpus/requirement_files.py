@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+NOWHERE = "http://127.0.0.1:1"
 A, B = "a-1.0-py3-none-any.whl", "b-1.0-py3-none-any.whl"
 
 
@@ -131,6 +132,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "scp-url": ("git@h:x/y.git\n", "write git+ssh://"),
     "mercurial": ("hg+https://h/x\n", "cannot be built from"),
     "ftp": ("ftp://h/a-1.0.tar.gz\n", "ftp"),
+    "wheel-url-of-a-long-version": (
+        f"{NOWHERE}/a-{'9' * 5000}-py3-none-any.whl\n",
+        "not the name of a wheel",
+    ),
     "url-without-host": ("https:///a-1.0.tar.gz\n", "names no host"),
     "url-invalid": ("https://[::1/a-1.0.tar.gz\n", "not a URL"),
     "subdirectory-outside": ("https://h/a-1.0.tar.gz#subdirectory=../x\n", "leads out"),
@@ -183,6 +188,13 @@ PYPROJECTS: dict[str, tuple[str, str]] = {
 }
 
 CASES = [
+    Case(
+        "file-url-of-a-long-version",
+        "E2",
+        _file(f"{NOWHERE}/a-{'9' * 5000}.tar.gz\n"),
+        failed("cannot be reached"),
+        (("PIP_RETRIES", "0"),),
+    ),
     *(
         Case(f"file-{name}", "E2", _file(content), built(A), (("PROJECT", "a"),))
         for name, content in BUILT_A.items()

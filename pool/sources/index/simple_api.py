@@ -14,7 +14,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion
 
 from pool.common.errors import PackageIndexError
 from pool.common.pep508 import strict_version
@@ -346,5 +345,5 @@ _canonicalize = lru_cache(maxsize=1 << 10)(canonicalize_name)
 def _normalize_version(text: str) -> str | None:
     try:
         return str(strict_version(text))
-    except InvalidVersion:
+    except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Build requests: config settings are redacted before they are shown."""
+"""Build requests: redacted config settings, and the name and version of a source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pool.build.job import BuildRequest
+from pool.build.job import BuildRequest, infer_identity
 from pool.requirements.target import parse_target
 
 
@@ -24,3 +24,23 @@ def test_redacted_settings_have_no_secrets_and_escapes(
 ) -> None:
     request = BuildRequest(source=parse_target("x==1", Path()), config_settings=settings)
     assert request.redacted_settings == redacted
+
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("filename", "identity"),
+    [
+        ("x-1.0.tar.gz", ("x", "1.0")),
+        ("X_y-1.0-py3-none-any.whl", ("X_y", "1.0")),
+        ("x-new.tar.gz", ("x-new", None)),
+        (f"x-{LONG}.tar.gz", (f"x-{LONG}", None)),
+        (f"x-1!{LONG}.zip", (f"x-1!{LONG}", None)),
+    ],
+)
+def test_infer_identity_of_a_url_takes_its_filename(
+    filename: str, identity: tuple[str, str | None]
+) -> None:
+    source = parse_target(f"https://h/{filename}", Path())
+    assert infer_identity(source) == identity

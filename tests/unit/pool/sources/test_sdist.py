@@ -37,6 +37,7 @@ def test_static_metadata_is_read_from_every_kind_of_sdist(tmp_path: Path, suffix
     [
         STATIC.replace("2.2", "2.1"),
         STATIC.replace("2.2", "nonsense"),
+        STATIC.replace("2.2", "9" * 5000),
         STATIC.replace("Metadata-Version: 2.2\n", ""),
         STATIC.replace("Name: thing\n", ""),
         STATIC + "Dynamic: Requires-Dist\n",
