@@ -23,7 +23,6 @@ from urllib.request import url2pathname
 
 import msgspec
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from pool.common.aio import gather_first_error, in_thread
 from pool.common.cache_layout import CacheLayout
@@ -390,7 +389,7 @@ def _is_of(file: IndexFile, name: str | None, version: str | None) -> bool:
     """Return whether a name and a version are those of a file."""
     if name is None or version is None or canonicalize_name(name) != file.project:
         return False
-    with suppress(InvalidVersion):
+    with suppress(ValueError):
         return strict_version(version) == strict_version(file.version)
     return False
 
