@@ -1,4 +1,4 @@
-"""A process that has imported wheelpool and forks for each command: a start takes milliseconds.
+"""A process that has imported a program and forks for each command: a start takes milliseconds.
 
 Commands run as they do from a shell: in a process of their own with their own environment, working
 directory, session and standard streams. Only the imports are shared.
@@ -7,38 +7,58 @@ directory, session and standard streams. Only the imports are shared.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Completed", "TemplateProcess"]
+__all__ = ["Completed", "Limits", "TemplateProcess"]
 
 SECONDS = 120
-PRELOADED = (
-    "anyio._backends._asyncio",
-    "app.cli.main",
-    "app.cli.build",
-    "app.plain.run",
-    "app.source.live",
-    "httpcore",
-    "pool.build.pipeline",
-    "pool.engine.pool",
-    "pool.run.installer",
-    "pool.run.request_runner",
-    "pool.scheduling.history",
-    "pool.sources.index.http",
-    "sqlite3",
-)
+MAIN = {"wheelpool": "app.cli.main", "pip": "pip._internal.cli.main"}
+"""The module of a program's function ``main``."""
+PRELOADED = {
+    "wheelpool": (
+        "anyio._backends._asyncio",
+        "app.cli.main",
+        "app.cli.build",
+        "app.plain.run",
+        "app.source.live",
+        "httpcore",
+        "pool.build.pipeline",
+        "pool.engine.pool",
+        "pool.run.installer",
+        "pool.run.request_runner",
+        "pool.scheduling.history",
+        "pool.sources.index.http",
+        "sqlite3",
+    ),
+    "pip": ("pip._internal.commands.install", "pip._internal.commands.wheel"),
+}
+"""The modules that a program imports when it runs."""
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The bounds of a command; it fails or is ended beyond."""
+
+    seconds: float = SECONDS
+    file_bytes: int | None = None
+    """Size of a file that it writes."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +72,17 @@ class Completed:
 
 
 class TemplateProcess:
-    """Runs commands of wheelpool, one at a time. Use as a context manager."""
+    """Runs commands of one program, one at a time. Use as a context manager.
 
-    def __init__(self) -> None:
+    Processes that a command leaves are ended if the program is another one than wheelpool, which
+    ends them itself.
+    """
+
+    def __init__(self, program: str = "wheelpool") -> None:
         root = Path(__file__).parents[2]
+        code = f"from tests.support import template_process as t; t.serve({program!r})"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.support import template_process as t; t.serve()"],
+            [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=root,
@@ -82,10 +107,13 @@ class TemplateProcess:
         folder: Path,
         logs: Path,
         interrupt_after: float | None = None,
+        limits: Limits = Limits(),
+        executable: Path | None = None,
     ) -> Completed:
         """Run one command in ``folder``; its streams go to files in ``logs``.
 
-        After ``interrupt_after`` seconds it gets one SIGINT; after `SECONDS`, SIGKILL.
+        After ``interrupt_after`` seconds it gets one SIGINT; after those of its limits, SIGKILL.
+        ``executable`` is run instead of the program.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -96,6 +124,8 @@ class TemplateProcess:
             "out": str(logs / "stdout"),
             "err": str(logs / "stderr"),
             "interrupt_after": interrupt_after,
+            "limits": asdict(limits),
+            "executable": executable and str(executable),
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -107,36 +137,43 @@ class TemplateProcess:
         return Completed(code, out, err)
 
 
-def serve() -> None:
+def serve(program: str) -> None:
     """Read orders from stdin, one JSON object a line, and answer each with an exit code."""
-    for name in PRELOADED:
+    for name in PRELOADED[program]:
         import_module(name)
+    if program != "wheelpool":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if not child:
-            _run_child(order)
-        print(_wait(child, order["interrupt_after"]), flush=True)
+            _run_child(order, program)
+        code = _wait(child, order["interrupt_after"], order["limits"]["seconds"])
+        if program != "wheelpool":
+            _end_orphans()
+        print(code, flush=True)
 
 
-def _run_child(order: dict[str, object]) -> None:
-    from app.cli.main import main
-
+def _run_child(order: dict[str, Any], program: str) -> None:
     try:
         os.setsid()
-        os.chdir(str(order["folder"]))
+        os.chdir(order["folder"])
         os.environ.clear()
-        os.environ.update(order["environ"])  # type: ignore[call-overload]
+        os.environ.update(order["environ"])
         for number, name in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-            os.dup2(os.open(str(name), flags, 0o600), number)
-        sys.argv = ["wheelpool", *order["arguments"]]  # type: ignore[misc]
+            os.dup2(os.open(name, flags, 0o600), number)
+        if (size := order["limits"]["file_bytes"]) is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        if order["executable"]:
+            os.execv(order["executable"], [order["executable"], *order["arguments"]])
+        sys.argv = [program, *order["arguments"]]
         # Made by Python from the environment when it starts.
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-        main()
+        sys.exit(import_module(MAIN[program]).main())
     except SystemExit as end:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -146,7 +183,17 @@ def _run_child(order: dict[str, object]) -> None:
         os._exit(99)
 
 
-def _wait(child: int, interrupt_after: float | None) -> int:
+def _end_orphans() -> None:
+    """End the processes that a command has left; they are children of this process."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0)[0]:
+            pass
+
+
+def _wait(child: int, interrupt_after: float | None, seconds: float) -> int:
     """Wait for a child; end it and its session if it takes too long."""
     start = time.monotonic()
     interrupted = False
@@ -158,6 +205,6 @@ def _wait(child: int, interrupt_after: float | None) -> int:
         if interrupt_after is not None and passed > interrupt_after and not interrupted:
             os.kill(child, signal.SIGINT)
             interrupted = True
-        if passed > SECONDS:
+        if passed > seconds:
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.002 if passed < 0.5 else 0.01)
