@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from pool.sources.index.settings import IndexSettings
     from pool.system.memory import parse_budget
     from pool.system.process import terminal_watched
+    from pool.system.process_limits import shortage_error
     from pool.system.processors import count_processors
     from pool.system.suspension import suspended
 
@@ -163,6 +164,7 @@ __all__ = [
     "replace_controls",
     "select_entries",
     "send_control",
+    "shortage_error",
     "suspended",
     "terminal_watched",
     "uninstall",
@@ -241,6 +243,7 @@ _EXPORTS = {
     "pool.sources.index.settings": ("IndexSettings",),
     "pool.system.memory": ("parse_budget",),
     "pool.system.process": ("terminal_watched",),
+    "pool.system.process_limits": ("shortage_error",),
     "pool.system.processors": ("count_processors",),
     "pool.system.suspension": ("suspended",),
 }

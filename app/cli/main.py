@@ -96,6 +96,7 @@ def _report_error(problem: Exception) -> int:
 
     import pool
 
+    problem = pool.shortage_error(problem) or problem
     match problem:
         case click.UsageError():
             command = problem.ctx.command_path if problem.ctx else "wheelpool"

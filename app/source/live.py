@@ -153,6 +153,9 @@ class LiveSession:
             with self._runner as runner:
                 self.exit_code = runner.run(self._run_to_end())
         except BaseException as problem:  # noqa: BLE001 - a bug of ours: reported to the user, not on stderr
+            if (shortage := pool.shortage_error(problem)) is not None:
+                self.error, self.exit_code = f"{shortage.message}; {shortage.hint}", 1
+                return
             where = write_traceback(problem, pool.logs_path(self.journal) / "traceback.txt")
             self.error = f"an error of wheelpool's own: {describe_error(problem)} ({where})"
             self.exit_code = INTERNAL_ERROR

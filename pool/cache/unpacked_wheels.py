@@ -31,6 +31,7 @@ from pool.sources.wheels.reader import open_wheel
 from pool.sources.wheels.record import RecordVerifier
 from pool.system.locks.run_folder import locked_folder
 from pool.system.process import capture_output
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,7 +106,8 @@ class UnpackedWheels:
             entry = decode_json((folder / _MARKER).read_bytes(), _Entry)
             if not (_is_unchanged(folder, entry) and self._has_same_content(folder, entry)):
                 return None
-        except (OSError, ValueError):
+        except (OSError, ValueError) as problem:
+            reraise_shortage(problem)
             return None
         return entry.at(folder)
 

@@ -28,6 +28,7 @@ from pool.common.json import decode_json
 from pool.common.record import Record
 from pool.sources.pyproject import Project
 from pool.sources.wheels.reader import hash_file
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -171,6 +172,7 @@ class WheelCache:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as problem:
+            reraise_shortage(problem)
             reason = f"the entry cannot be read: {_error_text(problem)}"
         with suppress(OSError):
             path.unlink()
@@ -255,6 +257,7 @@ def _find_damage(entry: _Entry, path: Path) -> str | None:
     try:
         return None if hash_file(path) == entry.sha256 else f"{entry.file} is not what was stored"
     except OSError as problem:
+        reraise_shortage(problem)
         return f"{entry.file}: {_error_text(problem)}"
 
 

@@ -31,7 +31,12 @@ from pool.settings import MAX_BUILDS
 from pool.system.locks.folder_access import describe_foreign_access
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
-from pool.system.process_limits import current_limits, lower_caps, raise_open_file_limit
+from pool.system.process_limits import (
+    check_limits,
+    current_limits,
+    lower_caps,
+    raise_open_file_limit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,6 +246,7 @@ def _create_limits(
 ) -> tuple[Limits, list[str]]:
     """Create the limits; return them with notes about caps that the process limits lower."""
     files, processes = current_limits()
+    check_limits(files, processes)
     wanted = {
         LimitName.BUILDS: settings.builds,
         LimitName.DOWNLOADS: settings.downloads,

@@ -21,6 +21,7 @@ from packaging.version import Version
 from pool.common.files import open_regular
 from pool.common.json import decode_json
 from pool.sources.wheels.entry_points import entry_point_pairs, is_command_name
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +115,8 @@ class InstalledDistribution(msgspec.Struct, frozen=True, kw_only=True, dict=True
         try:
             with open_regular(self.info_dir / "direct_url.json") as file:
                 content: dict[str, Any] = decode_json(file.read(), dict)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as problem:
+            reraise_shortage(problem)
             return None
         return content
 
@@ -204,7 +206,8 @@ def _read_text(path: Path) -> str | None:
     try:
         with open_regular(path) as file:
             return file.read().decode("utf-8", "replace")
-    except OSError:
+    except OSError as problem:
+        reraise_shortage(problem)
         return None
 
 

@@ -13,6 +13,7 @@ from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.common.text import clean_line, format_command
 from pool.sources.index.simple_api import IndexFile
+from pool.system.process_limits import ShortageError, shortage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,8 @@ def failure_from(problem: BaseException, job: BuildJob, index: IndexSettings) ->
         job: the build.
         index: the settings of the index client; a command that repeats the build needs the same.
     """
+    if not isinstance(problem, ShortageError) and (shortage := shortage_error(problem)) is not None:
+        return failure_from(shortage, job, index)
     match problem:
         case BaseExceptionGroup(exceptions=[first, *_]):
             return failure_from(first, job, index)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 from packaging.version import Version
@@ -22,6 +22,7 @@ from pool.common.errors import InstallError, PoolError, system_error
 from pool.common.redaction import redact_urls
 from pool.events.types import (
     EnvironmentFailed,
+    Note,
     ResolveFinished,
     ResolveStarted,
 )
@@ -33,9 +34,10 @@ from pool.run.metadata import direct_dist, static_metadata
 from pool.run.plain_request import resolve_failed
 from pool.run.selection import Provider
 from pool.sources.index.simple_api import IndexFile
+from pool.system.process_limits import shortage_error, wait_out_shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from concurrent.futures import Executor
 
     from packaging.utils import NormalizedName
@@ -59,6 +61,8 @@ __all__ = ["RequestRunner"]
 
 _MAX_RESOLUTIONS = 5
 """Resolutions of one request, if other processes change the environment meanwhile."""
+
+T = TypeVar("T")
 
 
 class RequestRunner:
@@ -112,11 +116,10 @@ class RequestRunner:
         """Run the request; return whether it succeeded, apart from builds that failed."""
         try:
             await self._run_request()
-        except PoolError as problem:
-            self._emit_failure(problem)
-            return False
-        except OSError as problem:
-            self._emit_failure(system_error(problem))
+        except Exception as problem:
+            if (error := _user_error(problem)) is None:
+                raise
+            self._emit_failure(error)
             return False
         except asyncio.CancelledError:
             if self._installer is not None and not self._is_installed(self._installer):
@@ -141,7 +144,7 @@ class RequestRunner:
 
     async def _run_request(self) -> None:
         if self._installer is not None:
-            await self._installer.recover()
+            await self._wait_out(self._installer.recover)
         await self._submit_direct_targets()
         for _ in range(_MAX_RESOLUTIONS):
             await self._resolve_all()
@@ -163,7 +166,7 @@ class RequestRunner:
 
     async def _learn_direct(self, spec: RequirementSpec, job: BuildJob) -> None:
         url, name = url_of(spec.target), job.canonical_name
-        text = await in_thread(self._executor, static_metadata, spec.target)
+        text = await self._wait_out(lambda: in_thread(self._executor, static_metadata, spec.target))
         if text is None and not self._settings.isolates(name):
             # Its backend may need distributions that this run installs: ask it after that.
             self._unknown_metadata[spec] = job
@@ -195,13 +198,15 @@ class RequestRunner:
 
     async def _resolve(self) -> None:
         selection = self._selection
-        kept = await self._installer.read_installed() if self._installer is not None else {}
+        kept = await self._wait_out(self._installer.read_installed) if self._installer else {}
         before = {choice.name: choice.version for choice in selection.resolution.candidates}
         manifest = self._request.manifest(self._directs, kept, before)
         self._bus.emit(ResolveStarted(requirements=tuple(map(str, manifest.requirements))))
         self._progress.active = True
         try:
-            selection.resolution = await self._resolver.resolve(manifest, self._metadata)
+            selection.resolution = await self._wait_out(
+                lambda: self._resolver.resolve(manifest, self._metadata)
+            )
         finally:
             self._progress.active = False
         selection.resolution = _keep_installed(selection.resolution, kept)
@@ -265,7 +270,13 @@ class RequestRunner:
         # Build requirements of non-isolated builds were installed meanwhile.
         names = selection.not_installed(names, installer.installed)
         dists = await selection.dists_to_install(names, self._service)
-        await installer.install(dists, {name: one.version for name, one in kept.items()})
+        relied_on = {name: one.version for name, one in kept.items()}
+        await self._wait_out(lambda: installer.install(dists, relied_on))
+
+    async def _wait_out(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Attempt again while descriptors or processes are short."""
+        text = "too few open files or processes are allowed now; this is attempted again"
+        return await wait_out_shortage(attempt, lambda: self._bus.emit(Note(text=text)))
 
     def _is_installed(self, installer: Installer) -> bool:
         """Return whether all selected versions are installed, and no more can follow."""
@@ -273,6 +284,15 @@ class RequestRunner:
         final = selection.rounds and not selection.unresolved
         missing = selection.not_installed(selection.to_install, installer.installed)
         return bool(final and not missing)
+
+
+def _user_error(problem: Exception) -> PoolError | None:
+    """Return the error that the user sees; None for an error of wheelpool's own."""
+    if (shortage := shortage_error(problem)) is not None:
+        return shortage
+    if isinstance(problem, PoolError):
+        return problem
+    return system_error(problem) if isinstance(problem, OSError) else None
 
 
 def _keep_installed(

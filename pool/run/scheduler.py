@@ -28,7 +28,7 @@ from pool.run.retry import describe_retry, next_retry, retry_conditions
 from pool.scheduling.eviction import EvictionCandidate
 from pool.scheduling.history import Estimate, median
 from pool.scheduling.slot import RANK_LAST, RANK_NEW, RANK_RESUMED, Slot
-from pool.system.process_limits import is_shortage
+from pool.system.process_limits import wait_out_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,9 +49,7 @@ METADATA_PEAK = 96 << 20
 """Bytes that a build for metadata alone is expected to use: most backends read a file or two."""
 
 
-_SHORTAGE_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
-"""Seconds between the attempts of a build while descriptors or processes are short."""
-_SHORTAGE_NOTE = "too few open files or processes are allowed now; the build is started again"
+_SHORTAGE_NOTE = "too few open files or processes are allowed now; the work is started again"
 
 
 class Scheduler:
@@ -204,21 +202,28 @@ class Scheduler:
 
         A shortage is the machine's, so it is no failure of the build, until it has lasted.
         """
-        for delay in _SHORTAGE_DELAYS:
-            try:
-                build_dir.make()
-                return await run_build(job, slot, build_dir, self._context, self)
-            except Exception as problem:
-                if not is_shortage(problem):
-                    raise
-            self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
+        is_retry = False
+
+        async def attempt() -> BuildResult:
+            if is_retry:
+                with suppress(OSError):
+                    await self._context.in_thread(build_dir.discard)
+            build_dir.make()
+            return await run_build(job, slot, build_dir, self._context, self)
+
+        emit_note = self._note_shortage(job)
+
+        def release_slot() -> None:
+            nonlocal is_retry
+            is_retry = True
+            emit_note()
             self._bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
             slot.release()
-            await asyncio.sleep(delay)
-            with suppress(OSError):
-                await self._context.in_thread(build_dir.discard)
-        build_dir.make()
-        return await run_build(job, slot, build_dir, self._context, self)
+
+        return await wait_out_shortage(attempt, release_slot)
+
+    def _note_shortage(self, job: BuildJob) -> Callable[[], None]:
+        return lambda: self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
 
     async def _full_folders(self, job: BuildJob) -> list[Path]:
         """Return the folders of a failed build that have no space left."""
@@ -237,7 +242,10 @@ class Scheduler:
     async def _provide(self, job: BuildJob, result: BuildResult) -> None:
         """Hand the result to dependents, with the wheel unpacked if they need that."""
         if result.wheel is not None and (job.nested or self._settings.installs_into):
-            unpacked = await self._unpack(job, result.wheel, result)
+            wheel = result.wheel
+            unpacked = await wait_out_shortage(
+                lambda: self._unpack(job, wheel, result), self._note_shortage(job)
+            )
             result = replace(result, unpacked=unpacked)
         job.result.set_result(result)
 

@@ -7,25 +7,32 @@ shortage that comes nevertheless is waited out.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from pool.common.errors import SettingsError, SystemTroubleError
 from pool.common.model import LimitName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 __all__ = [
+    "ShortageError",
+    "check_limits",
     "current_limits",
     "is_shortage",
     "lower_caps",
     "processes_of_user",
     "raise_open_file_limit",
+    "reraise_shortage",
+    "shortage_error",
+    "wait_out_shortage",
 ]
 
 _ENOUGH_FILES: Final = 65_536
@@ -42,7 +49,15 @@ _BASE_PROCESSES: Final = 24
 """The pool's threads apart from those that wait for hooks, the watchdog, and short commands."""
 _PROCESSES: Final[Mapping[LimitName, int]] = {LimitName.BUILDS: 5, LimitName.JOBS: 3}
 """A build has a thread, a hook and a build tool; a job a driver, a compiler and an assembler."""
+_LEAST_FILES: Final = 24
+_LEAST_PROCESSES: Final = 10
+"""With less, not even one build at a time works (measured)."""
 _SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+"""Seconds between the attempts of work during a shortage."""
+
+T = TypeVar("T")
 
 
 def raise_open_file_limit() -> None:
@@ -52,6 +67,27 @@ def raise_open_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < new:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (new, hard))
+
+
+def check_limits(files: int | None, processes: int | None) -> None:
+    """Refuse limits with which no build works.
+
+    Args:
+        files: the limit of open files; None for none.
+        processes: how many processes the user may still start; None for no limit.
+
+    Raises:
+        SettingsError: the limits are too low.
+    """
+    for amount, least, what, option in (
+        (files, _LEAST_FILES, "open files", "-n"),
+        (processes, _LEAST_PROCESSES, "more processes", "-u"),
+    ):
+        if amount is not None and amount < least:
+            raise SettingsError(
+                f"this process may have {amount} {what} (ulimit {option}); {least} are needed",
+                hint=f"raise the limit with ulimit {option}, or end other programs",
+            )
 
 
 def lower_caps(
@@ -115,13 +151,71 @@ def is_shortage(problem: BaseException) -> bool:
 
     A message that a module made of such an error is no verdict about its file.
     """
+    return _find_shortage(problem) is not None
+
+
+def reraise_shortage(problem: BaseException) -> None:
+    """Raise an error again if it is a shortage: it does not say that a file is absent or bad."""
+    if is_shortage(problem):
+        raise problem
+
+
+def shortage_error(problem: BaseException) -> SystemTroubleError | None:
+    """Return an error for the user if an error is a shortage, which has lasted; else None."""
+    if (number := _find_shortage(problem)) is None:
+        return None
+    if number == errno.ENOMEM:
+        return ShortageError("the system has no memory left", hint="end other programs")
+    name, option = ("processes", "-u") if number == errno.EAGAIN else ("open files", "-n")
+    return ShortageError(
+        f"too few {name} are allowed (ulimit {option})",
+        hint="raise the limit, or do less at once: -j 1 --downloads 1 --installs 1",
+    )
+
+
+async def wait_out_shortage(
+    attempt: Callable[[], Awaitable[T]], on_shortage: Callable[[], None]
+) -> T:
+    """Attempt until there is no shortage, which is the machine's, until it has lasted.
+
+    Args:
+        attempt: may be called again after an error.
+        on_shortage: called before each wait.
+
+    Raises:
+        Exception: what the last attempt raised, or the first that was no shortage.
+    """
+    for delay in _DELAYS:
+        try:
+            return await attempt()
+        except Exception as problem:
+            if not is_shortage(problem):
+                raise
+        on_shortage()
+        await asyncio.sleep(delay)
+    return await attempt()
+
+
+class ShortageError(SystemTroubleError):
+    """Descriptors, processes or memory are short, and have been for some time."""
+
+    reference = "shortage"
+
+
+def _find_shortage(problem: BaseException) -> int | None:
+    """Return the error number of a shortage among an error, its causes, and the parts of groups."""
     seen: set[int] = set()
-    current: BaseException | None = problem
-    while current is not None and id(current) not in seen:
+    waiting: list[BaseException | None] = [problem]
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
         seen.add(id(current))
         if isinstance(current, OSError) and current.errno in _SHORTAGES:
-            return True
+            return current.errno
         if isinstance(current, RuntimeError) and "can't start new thread" in str(current):
-            return True
-        current = current.__cause__ or current.__context__
-    return False
+            return errno.EAGAIN
+        waiting.append(current.__cause__ or current.__context__)
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+    return None

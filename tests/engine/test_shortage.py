@@ -15,6 +15,7 @@ import pool
 from pool.build import pipeline
 from pool.events import types as v
 from pool.run import scheduler
+from pool.system import process_limits
 from tests.support.makers import make_tree
 from tests.support.pool_runs import make_settings, run_pool
 
@@ -33,7 +34,7 @@ async def test_build_that_meets_a_shortage_is_started_again(
         return await real(job, *more)
 
     monkeypatch.setattr(scheduler, "run_build", fail_twice)
-    monkeypatch.setattr(scheduler, "_SHORTAGE_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(process_limits, "_DELAYS", (0.0, 0.0))
     notes: list[str] = []
 
     def listen(event: v.KnownEvent, _state: pool.RunState) -> None:

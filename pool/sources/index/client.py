@@ -41,6 +41,7 @@ from pool.sources.index.simple_api import (
     parse_filename,
     parse_page,
 )
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -206,6 +207,7 @@ class IndexClient:
         try:
             return _Listing(files=await listing)
         except PackageIndexError as problem:
+            reraise_shortage(problem)
             if problem.unreachable:
                 self._unreachable[place] = now, problem
             return _Listing(error=problem)

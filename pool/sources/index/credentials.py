@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from pool.system.process_limits import reraise_shortage
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -91,5 +93,6 @@ def _read_netrc(path: str | None) -> netrc.netrc | None:
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_NETRC:
             return None
         return netrc.netrc(path)
-    except (OSError, ValueError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError) as problem:
+        reraise_shortage(problem)
         return None

@@ -32,6 +32,7 @@ from pool.sources.index.download import Download
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -132,7 +133,8 @@ class FileCache:
             return True
         try:
             found = await self._verify(path, ExpectedHashes(filename=path.name))
-        except OSError:
+        except OSError as problem:
+            reraise_shortage(problem)
             return False
         if found.sha256 != sha256:
             self._on_damage(f"{path}: the cached file is damaged; it is removed and fetched again")

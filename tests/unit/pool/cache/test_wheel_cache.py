@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from datetime import UTC, datetime
@@ -329,3 +330,19 @@ def test_a_broken_note_is_as_none(cache: WheelCache, tmp_path: Path) -> None:
     (note,) = CacheLayout(tmp_path / "cache").projects.iterdir()
     note.write_text("{")
     assert cache.read_project("sha256:1:") is None
+
+
+def test_find_shortage_is_raised_and_the_entry_stays(
+    cache: WheelCache, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing about the entry, which would be removed as a damaged one."""
+    store(cache, wheel)
+
+    def hash_without_descriptors(_: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pool.cache.wheel_cache.hash_file", hash_without_descriptors)
+        with pytest.raises(OSError, match="Too many open files"):
+            found(cache)
+    found(cache)

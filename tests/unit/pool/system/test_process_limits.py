@@ -6,9 +6,9 @@ import errno
 
 import pytest
 
-from pool.common.errors import ProjectError
+from pool.common.errors import ProjectError, SettingsError
 from pool.common.model import LimitName
-from pool.system.process_limits import is_shortage, lower_caps
+from pool.system.process_limits import check_limits, is_shortage, lower_caps, shortage_error
 
 CAPS = {
     LimitName.BUILDS: 20,
@@ -58,3 +58,38 @@ def test_other_errors_are_no_shortage() -> None:
     assert is_shortage(RuntimeError("can't start new thread"))
     assert not is_shortage(OSError(errno.ENOSPC, "full"))
     assert not is_shortage(ProjectError("x.whl is not a wheel"))
+
+
+def test_is_shortage_part_of_a_group_is_found() -> None:
+    group = ExceptionGroup("both", [ValueError("x"), OSError(errno.EMFILE, "short")])
+    verdict = ProjectError("no index can be reached")
+    verdict.__cause__ = group
+    assert is_shortage(verdict)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (OSError(errno.EMFILE, "short"), "open files are allowed (ulimit -n)"),
+        (OSError(errno.EAGAIN, "short"), "processes are allowed (ulimit -u)"),
+        (RuntimeError("can't start new thread"), "processes are allowed (ulimit -u)"),
+        (OSError(errno.ENOMEM, "short"), "no memory"),
+    ],
+)
+def test_shortage_error_names_the_limit(problem: Exception, words: str) -> None:
+    error = shortage_error(problem)
+    assert error is not None
+    assert words in error.message
+    assert error.hint
+    assert shortage_error(ValueError("x")) is None
+
+
+@pytest.mark.parametrize(("files", "processes"), [(23, None), (None, 9), (0, 0)])
+def test_check_limits_too_low_is_an_error(files: int | None, processes: int | None) -> None:
+    with pytest.raises(SettingsError, match="are needed"):
+        check_limits(files, processes)
+
+
+@pytest.mark.parametrize(("files", "processes"), [(24, 10), (None, None)])
+def test_check_limits_enough_passes(files: int | None, processes: int | None) -> None:
+    check_limits(files, processes)
