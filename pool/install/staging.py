@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pool.common.cancellation import check_cancelled
 from pool.common.errors import InstallError, os_error_text
 from pool.common.record import Record
 from pool.install.environment_files import STAGING_DIR
@@ -203,6 +204,7 @@ class _StagingWriter:
     def add(self, layouts: Iterable[WheelLayout]) -> None:
         for index, layout in enumerate(layouts):
             for path, file in layout.files.items():
+                check_cancelled()
                 if not self._is_duplicate(path, file, index):
                     self.write_file(path, file, index)
         if self._conflicts:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import msgspec
 from packaging.utils import NormalizedName, canonicalize_name
 
+from pool.common.cancellation import check_cancelled
 from pool.common.errors import PackageIndexError
 from pool.common.pep508 import strict_version
 from pool.common.text import clean_text, find_charset
@@ -170,6 +171,7 @@ def _from_json(body: bytes) -> _Page:
 
 def _json_entry(row: msgspec.Raw) -> _Entry | None:
     """Return an entry of a page; None if it is not valid."""
+    check_cancelled()
     try:
         file = _decode_file(row)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -224,6 +226,7 @@ def _decode_html(body: bytes, content_type: str) -> str:
 def _from_html(text: str) -> _Page:
     page = _Page([])
     for number, tag in enumerate(iterate_tags(text)):
+        check_cancelled()
         if number >= _MAX_TAGS:
             raise OverflowError("it has too many tags")
         href = (tag.attributes.get("href") or "").strip()
@@ -253,6 +256,7 @@ def _html_entry(href: str, attributes: Mapping[str, str | None]) -> _Entry:
 def _to_index_file(
     entry: _Entry, base: str, page_url: str, project: NormalizedName
 ) -> IndexFile | None:
+    check_cancelled()
     parsed = parse_filename(entry.filename, project)
     if parsed is None or not entry.url.isprintable():
         return None
