@@ -1,7 +1,8 @@
-"""Prints the number of random inputs of each test, which ``-s`` shows."""
+"""Prints the random inputs of each test and their time, which ``-s`` shows."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _inputs(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = count_inputs()
+    before, start = count_inputs(), time.process_time()
     yield
-    print(f"\n{count_inputs() - before} inputs: {request.node.name}")
+    count, seconds = count_inputs() - before, time.process_time() - start
+    print(f"\n{count} inputs: {request.node.name} ({seconds:.1f} s of processor time)", flush=True)

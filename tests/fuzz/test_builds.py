@@ -58,7 +58,7 @@ def make(path: Path, kind: str, data: bytes) -> None:
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(50)
 @given(
     damaged_json(RESULT) | st.binary(max_size=30),
     KINDS,
@@ -101,7 +101,7 @@ TREE_FILES = ("x.d", "CMakeLists.txt", "pyproject.toml", "setup.py", "a.c", ".ni
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(50)
 @given(
     joined(RECORD_PIECES),
     joined(RULES),
@@ -146,7 +146,7 @@ INDEX = struct.pack(">4sII", b"DIRC", 2, 2) + (b"\1" * 60 + b"\0\3a.c\0\0\0\0\0\
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(50)
 @given(
     st.fixed_dictionaries({}, optional={name: joined(texts) for name, texts in GIT.items()}),
     damaged(INDEX),
@@ -188,7 +188,7 @@ PROJECT = (
 
 
 @pytest.mark.stress
-@fuzz(150)
+@fuzz(50)
 @given(joined(PROJECT), KINDS)
 def test_project_of_any_pyproject_is_read_or_refused(text: str, kind: str) -> None:
     with TemporaryDirectory() as name:
@@ -223,7 +223,7 @@ PKG_INFO = (
 
 
 @pytest.mark.stress
-@fuzz(60)
+@fuzz(50)
 @given(joined(PKG_INFO), st.sampled_from(["a-1/PKG-INFO", "a-1/./PKG-INFO", "PKG-INFO", "../x"]))
 def test_read_static_metadata_of_any_sdist_gives_text_or_none(text: str, member: str) -> None:
     data = expand(text)
@@ -256,7 +256,7 @@ ANSWER = {
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(50)
 @given(damaged_json(ANSWER) | st.binary(max_size=20))
 def test_probe_of_any_program_gives_an_interpreter_or_is_refused(answer: bytes) -> None:
     output = expand(answer).decode("utf-8", "surrogateescape")

@@ -37,7 +37,7 @@ DEEP = b'[{"x":<DEEP>'
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(50)
 @given(
     damaged_json([ENTRY]) | st.just(DEEP),
     damaged_json(PROJECT) | st.just(DEEP),
@@ -68,7 +68,7 @@ def test_wheel_cache_with_any_entry_finds_nothing_wrong(
 
 
 @pytest.mark.stress
-@fuzz(60)
+@fuzz(30)
 @given(
     damaged(msgspec.msgpack.encode({"identity": [1, 2, 3], "rows": {"a": [["1", 1.0, 2]]}}))
     | st.sampled_from([b"\x91" * 50_000, b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"])

@@ -107,7 +107,7 @@ def expected_of(chunks: list[bytes]) -> Control | None:
 
 
 @pytest.mark.stress
-@fuzz(150)
+@fuzz(60)
 @given(st.lists(CHUNKS, min_size=1, max_size=4), st.booleans())
 def test_control_server_under_any_bytes_applies_valid_controls_alone(
     clients: list[list[bytes]], half: bool
@@ -127,7 +127,7 @@ def test_control_server_under_any_bytes_applies_valid_controls_alone(
 
 
 @pytest.mark.stress
-@fuzz(10)
+@fuzz(4)
 @given(st.integers(65, 200), LINES)
 def test_control_server_with_too_many_connections_goes_on(count: int, line: bytes) -> None:
     with limited():

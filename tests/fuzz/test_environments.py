@@ -151,7 +151,7 @@ def outside(yard: Yard) -> dict[str, bytes]:
 
 
 @pytest.mark.stress
-@fuzz(120)
+@fuzz(40)
 @given(entries=distributions(), remove=st.booleans())
 def test_commit_in_any_environment_changes_it_inside_or_refuses(
     template: Yard, wheel: UnpackedWheel, entries: list[tuple[str, str, str, Any]], remove: bool
@@ -187,7 +187,7 @@ PLAN = {
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(30)
 @given(data=damaged_json(PLAN) | damaged(b'{"changes":[],"steps":[["put","lib/x",null,null]]}'))
 def test_read_plan_of_any_bytes_is_inside_or_refused(template: Yard, data: bytes) -> None:
     with Environment(template) as yard:

@@ -76,7 +76,7 @@ ANY = journals() | st.binary(max_size=100) | lines()
 
 
 @pytest.mark.stress
-@fuzz(150)
+@fuzz(80)
 @given(lines() | st.binary(max_size=60))
 def test_decode_of_any_line_raises_only_its_error(line: bytes) -> None:
     data = expand(line)
@@ -87,7 +87,7 @@ def test_decode_of_any_line_raises_only_its_error(line: bytes) -> None:
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(30)
 @given(ANY)
 def test_replay_of_any_journal_raises_only_its_error(journal: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def template() -> Iterator[TemplateProcess]:
 
 
 @pytest.mark.stress
-@fuzz(12)
+@fuzz(8)
 @given(journal=ANY, command=st.sampled_from(COMMANDS))
 def test_command_for_any_journal_shows_or_refuses_it(
     template: TemplateProcess, journal: bytes, command: tuple[str, ...]

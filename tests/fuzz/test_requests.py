@@ -113,7 +113,7 @@ _NETRC_PIECES = [
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_HTML_PIECES))
 def test_parse_page_of_any_html_raises_only_its_error(page: str) -> None:
     with limited(PackageIndexError):
@@ -123,7 +123,7 @@ def test_parse_page_of_any_html_raises_only_its_error(page: str) -> None:
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_JSON_PIECES).map(expand) | st.binary(max_size=30))
 def test_parse_page_of_any_json_raises_only_its_error(page: bytes) -> None:
     for body in (page, b'{"files":[' + page + b"]}"):
@@ -152,21 +152,21 @@ def _check_requirements(data: bytes) -> None:
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_LINE_PIECES))
 def test_read_requirements_of_any_text_raises_only_its_errors(text: str) -> None:
     _check_requirements(expand(text))
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(st.binary(max_size=40))
 def test_read_requirements_of_any_bytes_raises_only_its_errors(data: bytes) -> None:
     _check_requirements(data)
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_SETTING_PIECES))
 def test_read_settings_of_any_configuration_raises_only_its_error(text: str) -> None:
     with TemporaryDirectory() as name:
@@ -179,7 +179,7 @@ def test_read_settings_of_any_configuration_raises_only_its_error(text: str) -> 
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_NETRC_PIECES))
 def test_credentials_of_any_netrc_raise_nothing(text: str) -> None:
     with TemporaryDirectory() as name:
@@ -227,7 +227,7 @@ class _Python:
 
 
 @pytest.mark.stress
-@fuzz(150)
+@fuzz(60)
 @given(joined(_LOCK_PIECES) | lines_of(_LOCK.splitlines(), damaged(b'name = "a"')) | damaged(_LOCK))
 def test_read_lock_of_any_file_raises_only_its_error(text: str | bytes) -> None:
     with TemporaryDirectory() as name:
@@ -245,7 +245,7 @@ _CONFIGURATION_PIECES = (
 
 
 @pytest.mark.stress
-@fuzz(100)
+@fuzz(60)
 @given(joined(_CONFIGURATION_PIECES))
 def test_configuration_of_any_file_raises_only_its_error(text: str) -> None:
     with TemporaryDirectory() as name:

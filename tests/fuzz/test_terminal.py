@@ -38,7 +38,7 @@ class Clock:
 
 
 @pytest.mark.stress
-@fuzz(200)
+@fuzz(80)
 @given(CHUNKS, st.sampled_from([0.0, 0.3, 3.0]))
 def test_any_input_gives_printable_messages_and_ends(chunks: list[bytes], pause: float) -> None:
     clock = Clock()
