@@ -21,8 +21,15 @@ _MINUTE, _HOUR = 60, 3600
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-def format_duration(seconds: float) -> str:
-    """Return a duration: ``0.4 s``, ``4 min 12 s``, ``1 h 02 min``."""
+def format_duration(seconds: float, *, fine: bool = False) -> str:
+    """Return a duration: ``0.4 s``, ``4 min 12 s``, ``1 h 02 min``.
+
+    Args:
+        seconds: the number of seconds.
+        fine: print two decimals below 10 s: ``0.42 s``.
+    """
+    if fine and seconds < 9.995:
+        return f"{seconds:.2f} s"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

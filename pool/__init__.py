@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pool.build.diagnosis.log_diagnosis import Diagnosis, diagnose
     from pool.cache.prune import CacheEntry, list_entries, prune_cache, select_entries
     from pool.cache.wheel_cache import WheelCache
-    from pool.common.clock import Clock, SystemClock
+    from pool.common.clock import Clock, SystemClock, read_process_start
     from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
     from pool.common.errors import (
         JournalError,
@@ -158,6 +158,7 @@ __all__ = [
     "read_dependency_group",
     "read_index_settings",
     "read_pip_request_options",
+    "read_process_start",
     "read_requirements",
     "redact_args",
     "redact_urls",
@@ -174,7 +175,7 @@ _EXPORTS = {
     "pool.build.diagnosis.log_diagnosis": ("Diagnosis", "diagnose"),
     "pool.cache.prune": ("CacheEntry", "list_entries", "prune_cache", "select_entries"),
     "pool.cache.wheel_cache": ("WheelCache",),
-    "pool.common.clock": ("Clock", "SystemClock"),
+    "pool.common.clock": ("Clock", "SystemClock", "read_process_start"),
     "pool.common.controls": (
         "Cancel",
         "Control",

@@ -97,6 +97,8 @@ class RunSettings:
     """Automatic retries of a build that runs out of memory, each with fewer jobs; 0 to 2."""
     lock_timeout: float | None = None
     """Seconds to wait for a lock; None for no limit."""
+    process_start: float | None = None
+    """When the process of the command started, on the pool's clock; None if that is unknown."""
     notes: tuple[str, ...] = ()
     """Sentences for the user at the start, such as settings that have no effect."""
 

@@ -54,8 +54,9 @@ _targets = click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_comp
 
 @with_options("build")
 @click.command(cls=Command, epilog=_BUILD_EXAMPLES)
+@click.pass_obj
 @_targets
-def build(targets: tuple[str, ...], **flags: object) -> int:
+def build(entered: float | None, /, targets: tuple[str, ...], **flags: object) -> int:
     """Build wheels from source, many at a time.
 
     TARGETs are directories, archives, URLs, git URLs and requirements. A requirement is built from
@@ -63,13 +64,14 @@ def build(targets: tuple[str, ...], **flags: object) -> int:
     (--out-dir: WHEELPOOL_OUT_DIR, --builds: WHEELPOOL_CONCURRENT_BUILDS), most have a key in
     wheelpool.toml in the user's configuration directory.
     """
-    return _run(targets, flags, install=False)
+    return _run(targets, flags, entered, install=False)
 
 
 @with_options("install")
 @click.command(cls=Command, epilog=_INSTALL_EXAMPLES)
+@click.pass_obj
 @_targets
-def install(targets: tuple[str, ...], **flags: object) -> int:
+def install(entered: float | None, /, targets: tuple[str, ...], **flags: object) -> int:
     """Install TARGETs and their dependencies into an environment.
 
     Wheels are used where the index has them, and built where not. Installed versions that satisfy
@@ -77,22 +79,44 @@ def install(targets: tuple[str, ...], **flags: object) -> int:
     the environment that uv uses as well. If a build fails, nothing is installed; if the run is
     killed, the next one completes the transaction.
     """
-    return _run(targets, flags, install=True)
+    return _run(targets, flags, entered, install=True)
 
 
-def _run(targets: tuple[str, ...], flags: Mapping[str, object], *, install: bool) -> int:
+def _run(
+    targets: tuple[str, ...],
+    flags: Mapping[str, object],
+    entered: float | None,
+    *,
+    install: bool,
+) -> int:
+    """Run a request.
+
+    Args:
+        targets: the targets on the command line.
+        flags: the values of the options.
+        entered: when this process ran its first code; None if it is not this command's alone.
+        install: install into an environment instead of writing wheels.
+    """
     from pathlib import Path
 
     from app.config.display import derive_display_options
     from app.config.request import parse_request
     from app.config.settings import derive_settings
     from app.source.live import LiveSession
+    from pool import read_process_start
 
     sources, cwd = load_sources(flags), Path.cwd()
     display = derive_display_options(sources)
     parsed = parse_request(sources, [_check_encoding(text) for text in targets], cwd)
     argv = ["wheelpool", *sys.argv[1:]]
-    run_settings = derive_settings(sources, argv, cwd, index=parsed.index, install=install)
+    run_settings = derive_settings(
+        sources,
+        argv,
+        cwd,
+        index=parsed.index,
+        install=install,
+        process_start=None if entered is None else read_process_start(entered),
+    )
     has_screen = not display.no_ui and is_interactive(sources)
     session = LiveSession(run_settings, parsed.request, linger=has_screen)
     return _run_on_screen(session, display) if has_screen else _run_headless(session, display)
@@ -141,7 +165,7 @@ def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int:
             crash = run_screen(screen, display)
         finally:
             if crash is None or interrupted:
-                code = headless.finish_after_screen(session)
+                code = headless.finish_after_screen(session, timings=display.timings)
             else:
                 code = headless.continue_after_crash(session, crash, display)
     return code

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 from app import __version__
@@ -25,6 +26,7 @@ UNWRITTEN, BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
+    entered = time.monotonic()
     # A path may have bytes that are not UTF-8: stdout gets them as they are.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")
@@ -34,31 +36,38 @@ def main() -> NoReturn:
 
     early_signals.record_signals()
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:], entered)
     finally:
         early_signals.ignore_signals()
     sys.exit(code)
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command line; return its exit code. Errors are printed, never raised."""
+def run(argv: Sequence[str], entered: float | None = None) -> int:
+    """Run one command line; return its exit code. Errors are printed, never raised.
+
+    Args:
+        argv: the command line, without the program.
+        entered: when the process ran its first code, if it runs only this command; on
+            `time.monotonic`.
+    """
     if list(argv) == ["--version"]:
         print(f"wheelpool {__version__}")
         return 0
     if (obstacle := _find_obstacle()) is not None:
         print("wheelpool: {}\n  {}".format(*obstacle), file=sys.stderr)
         return BAD_INPUT
-    code = _run_command(argv)
+    code = _run_command(argv, entered)
     if problem := _flush_output():
         return _print_errors([(problem, "")], code or UNWRITTEN)
     return code
 
 
-def _run_command(argv: Sequence[str]) -> int:
+def _run_command(argv: Sequence[str], entered: float | None) -> int:
     try:
         from app.cli.root import root
 
-        return int(root.main(list(argv) or ["--help"], "wheelpool", standalone_mode=False) or 0)
+        words = list(argv) or ["--help"]
+        return int(root.main(words, "wheelpool", standalone_mode=False, obj=entered) or 0)
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:

@@ -52,6 +52,7 @@ Examples:
   wheelpool report --junit junit.xml --summary summary.md
   wheelpool report 20261121-0312 --trace trace.json --html report.html
   wheelpool report run.jsonl --summary - | less
+  wheelpool report --timings                also where the time went
 """
 _DIFF_EXAMPLES = """\b
 Examples:
@@ -138,20 +139,28 @@ def replay(log: str, speed: float, at: str | None, **flags: object) -> int:
 @with_options("report")
 @click.command(cls=Command, epilog=_REPORT_EXAMPLES)
 @click.argument("log", required=False, shell_complete=complete_journals)
-def report(log: str | None, **files: str | None) -> None:
+def report(
+    log: str | None,
+    timings: bool | None,  # noqa: FBT001 - click passes it by name
+    as_json: bool,  # noqa: FBT001 - click passes it by name
+    **files: str | None,
+) -> None:
     """Summarize a saved run, or write reports of it.
 
-    LOG is the same as for replay; the default is the newest run. FILE may be - for stdout. A run in
-    progress, or one that was killed, is reported up to the end of its journal; builds that were
-    running are marked as unfinished.
+    LOG is the same as for replay; the default is the newest run. FILE may be - for stdout. --json
+    prints the timings. A run in progress, or one that was killed, is reported up to the end of its
+    journal; builds that were running are marked as unfinished.
     """
     from app.config.paths import state_dir
     from app.plain import report
 
     paths = {name: _check_file(name, file) for name, file in files.items() if file is not None}
-    if [*paths.values()].count("-") > 1:
+    to_stdout = [*paths.values()].count("-")
+    if to_stdout + (as_json or bool(timings)) > 1:
         raise click.UsageError("only one report can be written to stdout")
-    report.write_reports(state_dir(), log, paths)
+    # The variable and the key are for summaries; they must not spoil a report on stdout.
+    printed = not to_stdout and load_sources({"timings": timings}).boolean("timings")
+    report.write_reports(state_dir(), log, paths, timings=printed, as_json=as_json)
 
 
 def _check_file(name: str, file: str) -> str:

@@ -31,6 +31,8 @@ class DisplayOptions(Record, frozen=True, kw_only=True):
     json: bool
     """Print events to stdout instead of the paths of wheels."""
     verbosity: Verbosity
+    timings: bool = False
+    """Whether to print the timings of the run below its summary."""
     github: bool = False
     """Write groups and annotations for the runner of GitHub Actions."""
     job_summary: Path | None = None
@@ -60,6 +62,7 @@ def derive_display_options(sources: ConfigSources) -> DisplayOptions:
         no_ui=json or sources.boolean("no_ui"),
         json=json,
         verbosity=verbosity,
+        timings=sources.boolean("timings"),
         github=github,
         job_summary=Path(summary) if summary else None,
         theme=sources.choice("theme"),

@@ -114,6 +114,7 @@ _ENVIRONMENT = ("install", "uninstall")
 _SCREEN = ("build", "install", "attach", "replay", "diff")
 _LINES = ("build", "install", "attach", "replay")
 _LIVE = ("build", "install", "attach")
+_TIMED = ("build", "install", "report")
 _CONTROL = ("limit", "pause", "resume", "cancel", "retry", "stop")
 
 _REQUIREMENTS, _LIMITS, _OUTPUT = "Requirements", "Limits", "Output"
@@ -255,7 +256,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
            variables=("WHEELPOOL_NO_UI",), key="no-ui"),
     Option("json", "--json", "flag", _DISPLAY, _LIVE,
            "Print events as JSON; implies --no-ui.", variables=("WHEELPOOL_JSON",)),
-    Option("as_json", "--json", "flag", _OTHER, ("diff", "doctor"),
+    Option("as_json", "--json", "flag", _OTHER, ("diff", "doctor", "report"),
            "Print the result as JSON to stdout."),
     Option("verbose", "-v --verbose", "flag", _DISPLAY, _LINES,
            "Also print phases, selected versions, locks.",
@@ -263,6 +264,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("quiet", "-q --quiet", "flag", _DISPLAY, _LINES,
            "Print only failures and the summary.",
            variables=("WHEELPOOL_QUIET",), key="quiet"),
+    Option("timings", "--timings", "flag", _DISPLAY, _TIMED,
+           "Also print timings and the critical path.",
+           variables=("WHEELPOOL_TIMINGS",), key="timings"),
     Option("theme", "--theme", "choice", _DISPLAY, _SCREEN,
            "Use these colours.",
            variables=("WHEELPOOL_THEME",), key="theme", default_text="dark", choices=THEMES),

@@ -31,6 +31,7 @@ def derive_settings(
     *,
     index: pool.IndexOverrides | None = None,
     install: bool = False,
+    process_start: float | None = None,
 ) -> pool.Settings:
     """Return the settings of a run.
 
@@ -40,6 +41,7 @@ def derive_settings(
         cwd: the directory that relative paths are relative to.
         index: the index options of requirements files.
         install: install into an environment instead of writing wheels.
+        process_start: when this process started, on the system's monotonic clock.
 
     Raises:
         SettingsError: a value is invalid; the message names its source.
@@ -60,6 +62,7 @@ def derive_settings(
         index=_merge_index_settings(sources, index or pool.IndexOverrides()),
         environ=sources.environ,
         owns_process=True,
+        process_start=process_start,
         argv=tuple(map(_replace_invalid_bytes, pool.redact_args(argv))),
         python=sources.program("python", cwd),
         deps=sources.boolean("deps", default=install),

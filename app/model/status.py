@@ -1,4 +1,4 @@
-"""The status of a build derived from its state: its kind, its working time, its slowdown.
+"""The status of a build derived from its state, and when the work of a run ended.
 
 Pure. It returns words of a closed set and numbers; `app.text.rows` makes sentences of them.
 """
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from pool import Outcome, Phase, Status
 
 if TYPE_CHECKING:
-    from pool import BuildState
+    from pool import BuildState, RunState
 
-__all__ = ["BuildKind", "kind_of", "slowdown", "working_seconds"]
+__all__ = ["BuildKind", "end_of_work", "kind_of", "slowdown", "working_seconds"]
 
 BuildKind = Literal[
     "building", "waiting", "queued", "failed",
@@ -49,3 +49,10 @@ def slowdown(build: BuildState, now: float) -> float | None:
         return None
     times = seconds / build.expected
     return times if times >= _MIN_SLOWDOWN else None
+
+
+def end_of_work(state: RunState) -> float:
+    """Return the time at which the last work ended; a screen may have been open much longer."""
+    ends = [build.finished_at for build in state.builds.values()]
+    ends += [one.finished_at for one in (state.resolve, state.environment) if one is not None]
+    return max((end for end in ends if end is not None), default=state.now)

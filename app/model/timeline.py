@@ -19,6 +19,8 @@ from collections import defaultdict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from msgspec.structs import replace
+
 import pool
 from app.model.series import Series
 from pool import LimitName, MutableRecord, Outcome, Phase, Record, Status, WaitFor, events
@@ -36,9 +38,9 @@ __all__ = [
     "spans_between",
 ]
 
-SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "install"]
-"""The activity of a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve`` and
-``install``, which belong to the run and to no build."""
+SpanKind: TypeAlias = Phase | WaitFor | Literal["work", "resolve", "stage", "install"]
+"""The activity of a span: a phase; a wait; ``work``, in a slot between two phases; ``resolve``,
+``stage`` and ``install``, which belong to the run and to no build."""
 
 
 class Cause(Record, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class Cause(Record, frozen=True, kw_only=True):
     """Bytes of memory that the build needs; 0 unless it waits for memory."""
     free: int = 0
     """Bytes of the memory budget that were free when the build started to wait."""
+    builds: tuple[pool.BuildId, ...] = ()
+    """The builds that it waits for, or has waited for since the span began."""
 
 
 _NO_CAUSE = Cause()
@@ -108,7 +112,7 @@ class Timeline:
             all others are closed.
         slots: the spans of the builds that held each slot, by its number, in order.
         run_spans: the spans of the run itself: version resolution, waiting for the environment's
-            lock, installation; by start.
+            lock, staging, installation; by start.
         series: values over time.
         landmarks: failures and changed limits, in order.
     """
@@ -155,6 +159,8 @@ class Timeline:
                 events.LockWaiting(build=None)
                 | events.LockAcquired(build=None)
                 | events.LockReleased(build=None)
+                | events.EnvironmentStaging()
+                | events.EnvironmentChanged()
                 | events.ResolveStarted()
                 | events.ResolveFinished()
             ):
@@ -196,7 +202,7 @@ class Timeline:
         kind = _kind(build, state)
         if last is not None and last.until is None:
             if last.kind == kind and last.slot == build.slot:
-                last.cause = _cause(build) or last.cause
+                last.cause = _merge_causes(last.cause, _cause(build))
                 return
             self._close(last, spans, state.now)
         if kind is None:
@@ -319,8 +325,16 @@ def _cause(build: pool.BuildState) -> Cause | None:
                 free=build.free,
             )
         case waiting_for:
-            subject = build.waiting_on
-            return Cause(waiting_for=waiting_for, subject=subject) if subject else None
+            subject, builds = build.waiting_on, build.waiting_builds
+            cause = Cause(waiting_for=waiting_for, subject=subject, builds=builds)
+            return cause if subject or builds else None
+
+
+def _merge_causes(before: Cause, now: Cause | None) -> Cause:
+    """Return the newest cause of a span, with all builds that it has waited for."""
+    if now is None or not before.builds:
+        return now or before
+    return replace(now, builds=tuple(dict.fromkeys((*before.builds, *now.builds))))
 
 
 def _open_spans_of_run(state: pool.RunState) -> dict[SpanKind, Cause]:
@@ -333,6 +347,8 @@ def _open_spans_of_run(state: pool.RunState) -> dict[SpanKind, Cause]:
             open_now[WaitFor.LOCK] = Cause(
                 waiting_for=WaitFor.LOCK, subject=environment.path, holder=environment.holder
             )
+        if environment.staging:
+            open_now["stage"] = Cause(subject=environment.path)
         if environment.locked:
             open_now["install"] = Cause(subject=environment.path)
     return open_now

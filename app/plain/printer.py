@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.config.display import Verbosity
+    from app.model.timings.timings import TimingsRecorder
 
 __all__ = ["Printer", "unfinished_line"]
 
@@ -49,13 +50,17 @@ class Printer:
         verbosity: how much to print.
         header: the first line of the journal.
         logs: the folder of the builds' logs.
+        timings: whether timings follow the summary.
     """
 
-    def __init__(self, verbosity: Verbosity, header: events.Header, logs: Path) -> None:
+    def __init__(
+        self, verbosity: Verbosity, header: events.Header, logs: Path, *, timings: bool = False
+    ) -> None:
         self.state = pool.RunState(header=header)
         self._verbosity = verbosity
         self._logs = logs
         self._width = 0
+        self._recorder = _create_recorder() if timings else None
         self._wait_reasons: dict[pool.BuildId | None, str] = {}
         """The printed reasons of builds that wait, until the line that they continue."""
         self._stopping = ""
@@ -80,6 +85,8 @@ class Printer:
     def apply(self, event: events.Event) -> None:
         """Apply one event without printing it; the summary counts it."""
         pool.apply(self.state, event)
+        if self._recorder is not None:
+            self._recorder.record(event, self.state)
         match event:
             case events.Sample(builds=builds):
                 self._peak = max(self._peak, sum(sample.rss for sample in builds))
@@ -298,6 +305,12 @@ class Printer:
         yield from failure_lines(event.message, event.hint)
 
     @_event_lines.register
+    def _(self, event: events.EnvironmentStaging) -> Iterable[Line]:
+        distributions = format_count(event.distributions, "distribution")
+        text = f"{distributions} for {environment_name(event.environment)}"
+        yield from self._verbose(word_line("staging", text))
+
+    @_event_lines.register
     def _(self, event: events.EnvironmentChanged) -> Iterable[Line]:
         for one in event.changes:
             word = "removed" if one.new is None else "installed"
@@ -324,10 +337,10 @@ class Printer:
             if build.outcome is Outcome.FAILED:
                 for text in filter(None, (build.hint, f"log {self._logs / build.log}")):
                     yield _clean(word_line("", text))
-        yield from map(_clean, summary_lines(self.state, self._peak))
+        yield from map(_clean, [*summary_lines(self.state, self._peak), *self._timings()])
 
     def _summary(self) -> Iterator[Line]:
-        """Yield the table of requested builds, failures last, and the totals."""
+        """Yield the table of requested builds, failures last, the totals, and the timings."""
         builds = requested_builds(self.state)
         if len(builds) > 1:
             yield Line(text="")
@@ -335,10 +348,24 @@ class Printer:
             shown = [build for build in builds if not quiet or build.outcome is Outcome.FAILED]
             yield from map(self._row, filter(_has_row, shown))
         yield from summary_lines(self.state, self._peak)
+        yield from self._timings()
+
+    def _timings(self) -> Iterator[Line]:
+        if self._recorder is not None:
+            from app.text.timings import timings_lines  # noqa: PLC0415 - only with --timings
+
+            timings = self._recorder.measure(self.state)
+            yield from timings_lines(timings, self.state.builds)
 
     def _row(self, build: pool.BuildState) -> Line:
         word = build.outcome or "unfinished"
         return self._build_line(word, build.id, "  ".join(self._facts(build)))
+
+
+def _create_recorder() -> TimingsRecorder:
+    from app.model.timings.timings import TimingsRecorder  # noqa: PLC0415 - only with --timings
+
+    return TimingsRecorder()
 
 
 def unfinished_line(state: pool.RunState) -> Line:

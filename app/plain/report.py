@@ -10,6 +10,9 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import msgspec
+
+import pool
 from app.format import format_count
 from app.plain.printer import Printer, unfinished_line
 from app.reports.files import write_report
@@ -21,19 +24,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import pool
     from app.runs.record import RunRecord
 
-__all__ = ["export_run", "print_missing_logs", "write_reports"]
+__all__ = ["export_run", "print_missing_logs", "timings_to_json", "write_reports"]
 
 
-def write_reports(state_dir: Path, run: str | None, formats: Mapping[str, str]) -> None:
+def write_reports(
+    state_dir: Path,
+    run: str | None,
+    formats: Mapping[str, str],
+    *,
+    timings: bool = False,
+    as_json: bool = False,
+) -> None:
     """Write a run in the selected formats; without any, print its summary on stdout.
 
     Args:
         state_dir: the folder of saved runs.
         run: the run as `runs.find_run` takes it; None is the newest run.
         formats: the file of each format, ``-`` for stdout.
+        timings: print the timings of the run as well.
+        as_json: print the timings as JSON, and nothing else.
 
     Raises:
         JournalError: there is no such run, or its journal cannot be read.
@@ -45,19 +56,27 @@ def write_reports(state_dir: Path, run: str | None, formats: Mapping[str, str]) 
         print_missing_logs(record.state, record.logs)
         for name, to in formats.items():
             write_report(record, name, to)
-        if not formats:
-            for line in _summary(record):
+        if as_json:
+            print(timings_to_json(record))
+        elif timings or not formats:
+            for line in _summary(record, timings=timings):
                 print(line)
 
 
-def _summary(record: RunRecord) -> Iterator[str]:
+def _summary(record: RunRecord, *, timings: bool) -> Iterator[str]:
     """Yield the summary that the run printed last."""
-    printer = Printer("normal", record.header, record.logs)
+    printer = Printer("normal", record.header, record.logs, timings=timings)
     for event in record.events:
         printer.apply(event)
     yield from (line.text for line in printer.short_summary())
     if not record.finished:
         yield unfinished_line(record.state).text
+
+
+def timings_to_json(record: RunRecord) -> str:
+    """Return the timings of a run as JSON; times are seconds."""
+    document = {"run": record.header, "finished": record.finished, "timings": record.timings}
+    return msgspec.json.format(pool.encode_json(document), indent=2).decode()
 
 
 def print_missing_logs(state: pool.RunState, logs: Path) -> None:

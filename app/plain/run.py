@@ -131,7 +131,7 @@ class _TitleOutlet:
 
 def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     """Start a run, print its events until it has ended, and return its exit code."""
-    printer = Printer(manner.verbosity, session.header, pool.logs_path(session.journal))
+    printer = _create_printer(session, manner)
 
     def end(count: int) -> None:
         session.send(pool.Stop(now=count > 1))
@@ -145,6 +145,11 @@ def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
     if manner.job_summary is not None:
         _add_summary(session.journal, manner.job_summary)
     return report_exit_code(session)
+
+
+def _create_printer(session: LiveSession, manner: DisplayOptions) -> Printer:
+    logs = pool.logs_path(session.journal)
+    return Printer(manner.verbosity, session.header, logs, timings=manner.timings)
 
 
 def _print_until_end(
@@ -280,7 +285,7 @@ def print_replay(source: ReplaySource, manner: DisplayOptions) -> None:
 
 def continue_after_crash(session: LiveSession, problem: Exception, manner: DisplayOptions) -> int:
     """Continue a run whose screen has failed: print its events; return its exit code."""
-    printer = Printer(manner.verbosity, session.header, pool.logs_path(session.journal))
+    printer = _create_printer(session, manner)
 
     def end(count: int) -> None:
         session.send(pool.Stop(now=count > 1))
@@ -305,7 +310,7 @@ def _apply_journal(session: LiveSession, printer: Printer) -> None:
             printer.apply(event)
 
 
-def finish_after_screen(session: LiveSession) -> int:
+def finish_after_screen(session: LiveSession, *, timings: bool = False) -> int:
     """Stop a run whose screen has closed, print its result, and return its exit code."""
 
     def end(_count: int) -> None:
@@ -317,7 +322,8 @@ def finish_after_screen(session: LiveSession) -> int:
         if not session.join(_STOP_SECONDS):
             outlet.write(Line(text="cancelling running builds; press Ctrl-C to kill them"))
             session.join()
-    printer = Printer("normal", session.header, pool.logs_path(session.journal))
+    logs = pool.logs_path(session.journal)
+    printer = Printer("normal", session.header, logs, timings=timings)
     try:
         _apply_journal(session, printer)
         for line in printer.short_summary():

@@ -1,7 +1,7 @@
 """A run as one HTML page without network access and scripts, for phones and dark mode, too.
 
-Outcomes first, then the timeline, failures with their reasons, all builds, and changed limits. The
-size is bounded for runs of any length; omitted rows are counted.
+Outcomes first, then the timeline, failures with their reasons, all builds, timings, and changed
+limits. The size is bounded for runs of any length; omitted rows are counted.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.format import format_clock, format_count, format_duration, format_size
-from app.reports.markup import document, element
+from app.reports.markup import document, element, shorten, table
 from app.reports.timeline_svg import draw_swatch, draw_timeline
+from app.reports.timings_html import timings_section
 from app.text.rows import build_title, describe
 from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, landmark_text
@@ -22,7 +23,7 @@ from app.text.summary import summary_lines
 from pool import Outcome, Phase, WaitFor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from xml.etree import ElementTree as ET
 
     from app.model.timeline import SpanKind
@@ -40,8 +41,6 @@ _LISTED, _WITH_EXTRACT, _CHANGES = 1000, 50, 200
 """The maximum number of rows of tables, of extracts of logs, and of changed limits."""
 _EXTRACT = 40
 """Lines of a failed build's log."""
-_LONGEST = 400
-"""Characters of a line, and of a cell."""
 _SHORTEST_WAIT = 0.05
 """Seconds; shorter waits are left out."""
 _LEGEND: tuple[tuple[SpanKind, str], ...] = (
@@ -76,7 +75,7 @@ def render_html(record: RunRecord) -> str:
     style.text = _STYLE.read_text("utf-8")
     head.append(style)
     main = element("main", *_top(record, headline), *_timeline(record), *_failures(record))
-    main.extend([*_builds(record), *_changes(record), *_about(record)])
+    main.extend([*_builds(record), *timings_section(record), *_changes(record), *_about(record)])
     return document(element("html", head, element("body", main), lang="en"))
 
 
@@ -95,7 +94,7 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
     yield element("h1", headline, class_="bad" if bad else "good")
     header = record.header
     yield element("p", f"{header.started[:19].replace('T', ' ')} UTC", class_="aside")
-    yield element("p", element("code", _short(" ".join(header.argv))))
+    yield element("p", element("code", shorten(" ".join(header.argv))))
     if not record.finished:
         left = sum(build.outcome is None for build in record.requested)
         unfinished = f"{format_count(left, 'build')} unfinished"
@@ -103,7 +102,7 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
         yield element("p", text, class_="warning")
     # The first line of the summary is the headline.
     for line in [*summary_lines(record.state, record.peak)][1:]:
-        yield element("p", _short(line.text), class_="warning" if line.word == "failed" else "")
+        yield element("p", shorten(line.text), class_="warning" if line.word == "failed" else "")
     figures = (
         element("div", element("dt", name), element("dd", value))
         for name, value in _figures(record)
@@ -188,10 +187,10 @@ def _failures(record: RunRecord) -> Iterator[ET.Element]:
 
 
 def _failure(what: str, message: str, hint: str) -> ET.Element:
-    part = element("section", element("h3", _short(what)), class_="failure")
-    part.extend(element("p", _short(one)) for one in split_message(message))
+    part = element("section", element("h3", shorten(what)), class_="failure")
+    part.extend(element("p", shorten(one)) for one in split_message(message))
     if hint:
-        part.append(element("p", _short(hint), class_="hint"))
+        part.append(element("p", shorten(hint), class_="hint"))
     return part
 
 
@@ -204,11 +203,11 @@ def _details(record: RunRecord, build: pool.BuildState, *, extract: bool) -> Ite
         elif end:
             yield _log("the end of its log", end, open="open")
     if build.rerun:
-        yield element("p", "Rerun: ", element("code", _short(build.rerun)))
+        yield element("p", "Rerun: ", element("code", shorten(build.rerun)))
 
 
 def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:
-    text = "\n".join(map(_short, lines))
+    text = "\n".join(map(shorten, lines))
     return element(
         "details", element("summary", what), element("pre", text, tabindex="0"), **attributes
     )
@@ -224,7 +223,7 @@ def _builds(record: RunRecord) -> Iterator[ET.Element]:
     shown = nlargest(_LISTED, every, key=_weight)
     yield element("h2", "Builds")
     head = ("build", "state", "time", "waited", "peak", "most of it in")
-    yield _table(head, (_build(record, build) for build in shown), number=(2, 4))
+    yield table(head, (_build(record, build) for build in shown), number=(2, 4))
     if len(every) > len(shown):
         yield _more(len(every) - len(shown), "build")
 
@@ -256,7 +255,7 @@ def _changes(record: RunRecord) -> Iterator[ET.Element]:
     if not marks:
         return
     yield element("h2", "Changed limits")
-    yield _table(
+    yield table(
         ("at", "what"),
         (
             (format_clock(mark.t), landmark_text(mark, record.state.builds))
@@ -275,24 +274,5 @@ def _about(record: RunRecord) -> Iterator[ET.Element]:
     yield element("footer", text)
 
 
-def _table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], number: Sequence[int] = ()
-) -> ET.Element:
-    """Return a table; on a narrow screen each row is a card, so cells have their titles."""
-    body = element("tbody")
-    for row in rows:
-        cells = (
-            element("td", _short(cell), data_label=name, class_="number" if n in number else "")
-            for n, (name, cell) in enumerate(zip(head, row, strict=True))
-        )
-        body.append(element("tr", *cells))
-    titles = element("tr", *(element("th", name, scope="col") for name in head))
-    return element("table", element("thead", titles), body)
-
-
 def _more(left: int, noun: str) -> ET.Element:
     return element("p", f"and {format_count(left, f'more {noun}')}", class_="aside")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,8 +1,8 @@
 """A run as a Markdown page, for the job summary of a CI system.
 
-Outcomes first, then failures with their reasons, then time and memory. The size is bounded: a page
-of any run fits into GitHub's limit of 1 MiB. Names and messages are escaped, so they cannot change
-the layout.
+Outcomes first, then failures with their reasons, then time, memory and timings. The size is
+bounded: a page of any run fits into GitHub's limit of 1 MiB. Names and messages are escaped, so
+they cannot change the layout.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from app.text.rows import build_title
 from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, span_detail
 from app.text.summary import summary_lines
+from app.text.timings import activity_rows, format_seconds, path_rows
 from pool import Outcome, WaitFor
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def render_markdown(record: RunRecord) -> str:
         _slowest(record),
         _largest(record),
         _waits(record),
+        _timings(record),
         _wheels(record),
     ]
     return "\n".join(line for part in parts for line in part) + "\n"
@@ -202,6 +204,20 @@ def _waits(record: RunRecord) -> Iterator[str]:
 
 def _subject(span: Span, record: RunRecord) -> str:
     return "the environment" if span.build is None else build_title(record.state.builds[span.build])
+
+
+def _timings(record: RunRecord) -> Iterator[str]:
+    if not record.timeline.builds and not record.timeline.run_spans:
+        return
+    timings = record.timings
+    yield from ("### Timings", "")
+    yield from _table(("activity", "run", "share", "all builds"), activity_rows(timings))
+    rows = path_rows(timings, record.state.builds, _SLOWEST)
+    yield from ("Critical path:", "")
+    yield from _table(
+        ("at", "took", "build", "in"),
+        ((row.at, format_seconds(row.seconds), row.name, row.detail) for row in rows),
+    )
 
 
 def _wheels(record: RunRecord) -> Iterator[str]:

@@ -42,6 +42,7 @@ SHADES: Mapping[SpanKind, str] = {
     WaitFor.PAUSED: "paused",
     "work": "other",
     "resolve": "load",
+    "stage": "environment",
     "install": "build",
 }
 """The class of a bar, for each kind of span."""

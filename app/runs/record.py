@@ -14,12 +14,15 @@ import pool
 from app.format import format_count
 from app.model.outcomes import requested_builds
 from app.model.timeline import Timeline
+from app.model.timings.timings import measure
+from app.model.timings.transfers import Transfers
 from pool import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from app.model.timings.timings import Timings
     from pool import events
 
 __all__ = ["RunRecord", "format_missing_logs", "read_record"]
@@ -41,6 +44,11 @@ class RunRecord(Record, frozen=True, kw_only=True):
     """The folder of the builds' logs; some may be missing."""
     timeline: Timeline
     """Spans of all builds; memory and limits over time."""
+
+    @property
+    def timings(self) -> Timings:
+        """How long the run was busy with what, and its critical path; computed anew each time."""
+        return measure(self.state, self.timeline, Transfers.of(self.events))
 
     @property
     def peak(self) -> int:

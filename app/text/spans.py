@@ -15,10 +15,10 @@ from pool import LimitName, Phase, WaitFor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.model.timeline import Landmark, Span, SpanKind
+    from app.model.timeline import Cause, Landmark, Span, SpanKind
     from pool import BuildId, BuildState, events
 
-__all__ = ["SPAN_NAMES", "landmark_text", "span_detail"]
+__all__ = ["SPAN_NAMES", "cause_detail", "landmark_text", "span_detail"]
 
 SPAN_NAMES: dict[SpanKind, str] = {
     Phase.FETCH: "fetch",
@@ -38,6 +38,7 @@ SPAN_NAMES: dict[SpanKind, str] = {
     WaitFor.PAUSED: "paused",
     "work": "between phases",
     "resolve": "choose versions",
+    "stage": "prepare the installation",
     "install": "install",
 }
 """The name of each kind of span."""
@@ -45,7 +46,11 @@ SPAN_NAMES: dict[SpanKind, str] = {
 
 def span_detail(span: Span) -> str:
     """Return what a span waits for and which process holds it; empty for other spans."""
-    cause = span.cause
+    return cause_detail(span.cause)
+
+
+def cause_detail(cause: Cause) -> str:
+    """Return the reason of a wait in words; may be empty."""
     match cause.waiting_for:
         case WaitFor.LOCK:
             return f"{cause.subject}, {format_holder(cause.holder)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.format import format_duration, format_size
 from app.model.outcomes import requested_builds
+from app.model.status import end_of_work
 from app.text.lines import Line
 from app.text.run_status import count_unchanged, environment_name, format_changes, split_message
 from pool import Outcome
@@ -42,7 +43,7 @@ def _totals(state: pool.RunState, peak: int) -> str:
     builds = requested_builds(state)
     counts = Counter(build.outcome for build in builds)
     outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    parts = [f"{outcomes or 'nothing built'} in {format_duration(_end_of_work(state))}"]
+    parts = [f"{outcomes or 'nothing built'} in {format_duration(end_of_work(state))}"]
     # Samples are a second apart; the kernel's peak of a build's largest process may be higher.
     if peak := max([peak, *(build.peak for build in state.builds.values())]):
         parts.append(f"peak {format_size(peak)}")
@@ -50,13 +51,6 @@ def _totals(state: pool.RunState, peak: int) -> str:
     if slowest is not None and len(builds) > 1 and slowest.seconds:
         parts.append(f"slowest {slowest.label} {format_duration(slowest.seconds)}")
     return "  ".join([*parts, f"logs {state.logs}"])
-
-
-def _end_of_work(state: pool.RunState) -> float:
-    """Return the time at which the last work ended; a screen may have been open much longer."""
-    ends = [build.finished_at for build in state.builds.values()]
-    ends += [one.finished_at for one in (state.resolve, state.environment) if one is not None]
-    return max((end for end in ends if end is not None), default=state.now)
 
 
 def _installed(state: pool.RunState) -> str:

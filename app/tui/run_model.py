@@ -139,7 +139,7 @@ class RunModel:
         environment = self.state.environment
         if environment is None or environment.locked or self.state.installs:
             return False
-        if environment.waiting_since is not None:
+        if environment.staging or environment.waiting_since is not None:
             return False
         # After an unsuccessful build nothing is installed, and no event may say so.
         wrong: tuple[BuildKind, ...] = ("failed", "cancelled", "skipped")

@@ -268,6 +268,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
     async def _build_for_cache(self, lookup: CacheLookup, prepared: _PreparedEnv) -> BuildResult:
         """Build and store the wheel; if another process builds it now, wait and use its wheel."""
+        self._emit_phase(Phase.LOOKUP)
         path = await self.context.in_thread(lookup.lock_path)
         label = f"the cache entry of {self.job.title}"
         target = LockTarget(locks=self.context.cache.file_locks, path=path, label=label)

@@ -43,6 +43,10 @@ class EventBus:
         self.journal_error: OSError | None = None
         """Why the journal ended early, for example a full disk. The run continues without it."""
 
+    def since(self, moment: float) -> float:
+        """Return seconds from a moment on the clock to the start of the run."""
+        return self._start - moment
+
     @property
     def elapsed(self) -> float:
         """Seconds since the start of the run."""

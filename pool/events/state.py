@@ -113,6 +113,8 @@ class EnvironmentState(StateRecord, kw_only=True):
     """When the wait for its lock began; None while the run does not wait for it."""
     holder: Holder | None = None
     """The holder of its lock while the run waits."""
+    staging: bool = False
+    """Whether files are prepared beside it; after that comes the lock."""
     locked: bool = False
     """Whether this run holds its lock."""
     finished_at: float | None = None
@@ -240,6 +242,10 @@ class RunState(StateRecord, kw_only=True):
     notes: tuple[str, ...] = ()
     """Notes that are about no single build."""
     machine: MachineMemory | None = None
+    startup: float = 0.0
+    """Seconds from the start of the command's process to the start of the run; 0 is unknown."""
+    lingers: bool | None = None
+    """Whether it stays open after its work, for retries by the user; None is unknown."""
     targets: int = 0
     out_dir: str = ""
     logs: str = ""

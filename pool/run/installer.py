@@ -19,6 +19,7 @@ from pool.common.record import MutableRecord, Record
 from pool.events.types import (
     EnvironmentChange,
     EnvironmentChanged,
+    EnvironmentStaging,
     LockAcquired,
     LockReleased,
     LockWaiting,
@@ -137,6 +138,9 @@ class Installer:
         committed: list[CommitResult] = []
         async with self._one_set:
             try:
+                self._bus.emit(
+                    EnvironmentStaging(environment=str(self.path), distributions=len(items))
+                )
                 await in_thread(self._executor, lambda: staged.append(stage(env, items)))
                 async with self._hold_lock() as lock:
                     await self._check_unchanged(relied_on)

@@ -305,13 +305,15 @@ class Run:
             self._on_failure()
 
     def _emit_start(self) -> None:
-        environment = self._target.environment
+        environment, process_start = self._target.environment, self._settings.process_start
         started = RunStarted(
             limits=self._limits.values(),
             targets=len(self._target.request),
             out_dir=str(self._settings.out_dir or ""),
             logs=str(logs_path(self.journal)),
             environment="" if environment is None else str(environment.prefix),
+            lingers=self._linger,
+            startup=0.0 if process_start is None else round(self._bus.since(process_start), 4),
         )
         self._bus.emit(started)
 

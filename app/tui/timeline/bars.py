@@ -48,6 +48,7 @@ GLYPHS: dict[SpanKind, tuple[Shade, str, str]] = {
     WaitFor.PAUSED: ("paused", "P", "P"),
     "work": ("other", "─", "-"),
     "resolve": ("load", "?", "?"),
+    "stage": ("environment", "▒", "%"),
     "install": ("build", "█", "#"),
 }
 """The style, glyph and ASCII glyph of each kind."""

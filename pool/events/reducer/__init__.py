@@ -27,6 +27,7 @@ from pool.events.reducer.download import (
 from pool.events.reducer.install import (
     apply_environment_changed,
     apply_environment_failed,
+    apply_environment_staging,
     apply_install_finished,
     apply_install_started,
 )
@@ -121,6 +122,8 @@ def _apply(state: RunState, event: types.Event) -> Dirty:  # noqa: C901, PLR0911
             return apply_resolve_finished(state, event)
         case types.ResolveFailed():
             return apply_resolve_failed(state, event)
+        case types.EnvironmentStaging():
+            return apply_environment_staging(state, event)
         case types.EnvironmentChanged():
             return apply_environment_changed(state, event)
         case types.EnvironmentFailed():

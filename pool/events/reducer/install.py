@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pool.events.types import (
         EnvironmentChanged,
         EnvironmentFailed,
+        EnvironmentStaging,
         InstallFinished,
         InstallStarted,
     )
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "apply_environment_changed",
     "apply_environment_failed",
+    "apply_environment_staging",
     "apply_install_finished",
     "apply_install_started",
 ]
@@ -35,9 +37,17 @@ def apply_install_finished(state: RunState, event: InstallFinished) -> Dirty:
     return dirty_build(event.build)
 
 
+def apply_environment_staging(state: RunState, _event: EnvironmentStaging) -> Dirty:
+    """Begin to prepare files beside the environment."""
+    if state.environment is not None:
+        state.environment.staging = True
+    return NO_BUILD
+
+
 def apply_environment_changed(state: RunState, event: EnvironmentChanged) -> Dirty:
     """Add the changes of the environment."""
     if state.environment is not None:
+        state.environment.staging = False
         state.environment.changes += event.changes
         state.environment.finished_at = event.t
         state.environment.message = state.environment.hint = ""
@@ -47,6 +57,7 @@ def apply_environment_changed(state: RunState, event: EnvironmentChanged) -> Dir
 def apply_environment_failed(state: RunState, event: EnvironmentFailed) -> Dirty:
     """Set the reason why the environment was not changed."""
     if state.environment is not None:
+        state.environment.staging = False
         state.environment.finished_at = event.t
         state.environment.message = event.message
         state.environment.hint = event.hint

@@ -22,6 +22,7 @@ def apply_lock_waiting(state: RunState, event: LockWaiting) -> Dirty:
         state.builds[event.build].holder = event.holder
     elif (env := state.environment) is not None:
         env.waiting_since = event.t if env.waiting_since is None else env.waiting_since
+        env.staging = False
         env.holder = event.holder
     return dirty_build(event.build)
 
@@ -31,7 +32,8 @@ def apply_lock_acquired(state: RunState, event: LockAcquired) -> Dirty:
     if event.build is not None:
         state.builds[event.build].lock = event.lock
     elif (env := state.environment) is not None:
-        env.waiting_since, env.holder, env.locked = None, None, True
+        env.waiting_since, env.holder = None, None
+        env.staging, env.locked = False, True
     return dirty_build(event.build)
 
 

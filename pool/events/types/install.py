@@ -31,6 +31,13 @@ class InstallFinished(BaseEvent, frozen=True, tag="install.finished"):
     """The build that needs the wheel; None if no single build does."""
 
 
+class EnvironmentStaging(BaseEvent, frozen=True, tag="environment.staging"):
+    """The files of a set of distributions are prepared beside the environment, without its lock."""
+
+    environment: str
+    distributions: int
+
+
 class EnvironmentChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One distribution that was installed, replaced or removed."""
 
@@ -60,4 +67,6 @@ class EnvironmentFailed(BaseEvent, frozen=True, tag="environment.failed"):
     hint: str = ""
 
 
-InstallEvent: TypeAlias = InstallStarted | InstallFinished | EnvironmentChanged | EnvironmentFailed
+InstallEvent: TypeAlias = (
+    InstallStarted | InstallFinished | EnvironmentStaging | EnvironmentChanged | EnvironmentFailed
+)

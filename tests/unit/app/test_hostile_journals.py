@@ -41,6 +41,8 @@ COMMANDS = (
     ("replay", "LOG", "--no-ui"),
     ("replay", "LOG", "--no-ui", "-v", "--at", "50%"),
     ("report", "LOG"),
+    ("report", "LOG", "--timings"),
+    ("report", "LOG", "--json"),
     ("report", "LOG", "--trace", "t", "--junit", "j", "--summary", "s", "--html", "h"),
     ("diff", "LOG", "LOG"),
     ("diff", "LOG", "LOG", "--json"),

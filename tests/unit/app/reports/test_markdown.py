@@ -47,6 +47,7 @@ def test_a_recorded_run_has_all_its_parts() -> None:
         "### Slowest",
         "### Most memory",
         "### Waited",
+        "### Timings",
     ]
     assert "<summary>17 wheels</summary>" in text
     assert "| my-core 2.1.0 | wait for a lock | 2 min 42 s | /home/me/work/my-core, held by" in text
