@@ -65,6 +65,7 @@ def _show_screen(source: AttachedSource, display: DisplayOptions) -> int:
         theme=display.theme,
         titled=display.title,
         bell=display.bell,
+        stay=display.stay,
     )
 
     def show_refusal(refusal: str) -> None:

@@ -118,8 +118,12 @@ def _run(
         process_start=None if entered is None else read_process_start(entered),
     )
     has_screen = not display.no_ui and is_interactive(sources)
-    session = LiveSession(run_settings, parsed.request, linger=has_screen)
-    return _run_on_screen(session, display) if has_screen else _run_headless(session, display)
+    if not has_screen:
+        return _run_headless(LiveSession(run_settings, parsed.request), display)
+    code = None
+    while code is None:
+        code = _run_on_screen(LiveSession(run_settings, parsed.request), display)
+    return code
 
 
 def _check_encoding(target: str) -> str:
@@ -138,8 +142,12 @@ def _run_headless(session: LiveSession, display: DisplayOptions) -> int:
     return headless.run_headless(session, display)
 
 
-def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int:
-    """Run until the user leaves the screen; then end the run and print its summary."""
+def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int | None:
+    """Run until the screen is left; then end the run and print its summary.
+
+    Returns:
+        The exit code; None if the user wants the same request to be run again.
+    """
     from app.plain import run as headless
     from app.tui.app import WheelpoolApp
 
@@ -149,6 +157,7 @@ def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int:
         theme=display.theme,
         titled=display.title,
         bell=display.bell,
+        stay=display.stay,
     )
     interrupted = False
 
@@ -168,7 +177,7 @@ def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int:
                 code = headless.finish_after_screen(session, timings=display.timings)
             else:
                 code = headless.continue_after_crash(session, crash, display)
-    return code
+    return None if screen.restart_requested else code
 
 
 @with_options("uninstall")

@@ -43,6 +43,8 @@ class DisplayOptions(Record, frozen=True, kw_only=True):
     """Whether the terminal has a title to set."""
     bell: bool = False
     """Whether to ring the bell at the end."""
+    stay: bool = False
+    """Whether the screen stays open when the run has succeeded."""
 
 
 def derive_display_options(sources: ConfigSources) -> DisplayOptions:
@@ -68,6 +70,7 @@ def derive_display_options(sources: ConfigSources) -> DisplayOptions:
         theme=sources.choice("theme"),
         title=supports_title(sources.environ),
         bell=sources.boolean("bell"),
+        stay=sources.boolean("stay"),
     )
 
 

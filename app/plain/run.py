@@ -291,7 +291,6 @@ def continue_after_crash(session: LiveSession, problem: Exception, manner: Displ
         session.send(pool.Stop(now=count > 1))
 
     with handle_signals(session.send, end):
-        session.end_when_done()
         _print_crash("the screen failed; the run continues without it", problem, session)
         try:
             _apply_journal(session, printer)

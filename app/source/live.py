@@ -34,7 +34,6 @@ class LiveSession:
     Args:
         settings: the settings of the pool and of the run.
         request: the requirements to build, fetch or install.
-        linger: whether the run stays open for retries until a `Stop` comes.
 
     Raises:
         PoolError: the settings cannot be used; nothing has been started.
@@ -44,20 +43,17 @@ class LiveSession:
     attached = False
     generation = 0
 
-    def __init__(
-        self, settings: pool.Settings, request: pool.Request, *, linger: bool = False
-    ) -> None:
+    def __init__(self, settings: pool.Settings, request: pool.Request) -> None:
         self._events: queue.SimpleQueue[pool.events.Event | None] = queue.SimpleQueue()
         self._controls: deque[pool.Control] = deque()
         self._active = False
-        self._ends_when_done = False
         self._ahead: list[pool.events.Event] = []
         self._ended = False
         # The loop runs here until the run is created, and then in the thread.
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         try:
             self._loop = self._runner.get_loop()
-            created = self._runner.run(self._create(settings, request, linger=linger))
+            created = self._runner.run(self._create(settings, request))
         except BaseException:
             self._runner.close()
             raise
@@ -69,11 +65,11 @@ class LiveSession:
         """The error of wheelpool's own that ended the run, and the file with its traceback."""
 
     async def _create(
-        self, settings: pool.Settings, request: pool.Request, *, linger: bool
+        self, settings: pool.Settings, request: pool.Request
     ) -> tuple[pool.Pool, pool.Run]:
         the_pool = await pool.Pool.create(settings)
         try:
-            run = await the_pool.create_run(settings, request, self._events.put, linger=linger)
+            run = await the_pool.create_run(settings, request, self._events.put)
         except BaseException:
             await the_pool.aclose()
             raise
@@ -135,18 +131,9 @@ class LiveSession:
             with suppress(RuntimeError):  # The loop is closed.
                 self._loop.call_soon_threadsafe(self._apply_controls)
 
-    def end_when_done(self) -> None:
-        """Let the run end as soon as no work is left, without retries; from any thread."""
-        self._ends_when_done = True
-        if self._active:
-            with suppress(RuntimeError):  # The loop is closed.
-                self._loop.call_soon_threadsafe(self._apply_controls)
-
     def _apply_controls(self) -> None:
         while self._controls and self._active:
             self._run.control(self._controls.popleft())
-        if self._ends_when_done:
-            self._run.end_when_done()
 
     def _run_thread(self) -> None:
         try:

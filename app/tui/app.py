@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.command import CommandPalette
+from textual.events import Event, Key
 from textual.widgets import Input, OptionList
 
 import pool
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["WheelpoolApp"]
 
 _TITLE_SECONDS = 0.5
+_KEY_SECONDS = 3.0
+"""A screen in which a key was pressed so recently stays open at the end of the run."""
 _GC_THRESHOLD = 10_000
 """The threshold of the garbage collector's youngest generation; CPython's default is 700."""
 
@@ -49,6 +52,7 @@ class WheelpoolApp(ReplayApp):
         theme: the name of a theme; None for the default.
         titled: show the progress of the run in the title of the terminal window.
         bell: ring the terminal's bell when the run ends.
+        stay: stay open when the run has succeeded.
     """
 
     # Textual does not read CSS_PATH of the default screen, and this screen is always present.
@@ -69,13 +73,19 @@ class WheelpoolApp(ReplayApp):
         theme: str | None = None,
         titled: bool = False,
         bell: bool = False,
+        stay: bool = False,
     ) -> None:
         super().__init__(theme)
-        self.model = RunModel(source, clock or pool.SystemClock())
+        self._clock = clock or pool.SystemClock()
+        self.model = RunModel(source, self._clock)
         self._ascii = ascii_only
         self._title = TerminalTitle(self._write) if titled else None
         self._bell = bell
         self._was_running = False
+        self._stay = stay
+        self._last_key_at = -_KEY_SECONDS
+        self.restart_requested = False
+        """Whether the user wants the same request to be run again."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base has it
         """Run the app with fewer garbage collections: with ten thousand builds each one is slow."""
@@ -97,7 +107,7 @@ class WheelpoolApp(ReplayApp):
             self._title.update(self.model.state)
         before, self._was_running = (
             self._was_running,
-            not (self.model.idle or self.model.state.finished),
+            not self.model.state.finished,
         )
         if self._bell and before and not self._was_running:
             self.bell()
@@ -106,6 +116,24 @@ class WheelpoolApp(ReplayApp):
         """Write to the terminal between Textual's own writes, as `bell` does."""
         if not self.is_headless and self._driver is not None:
             self._driver.write(text)
+
+    async def on_event(self, event: Event) -> None:
+        """Remember when a key was pressed."""
+        if isinstance(event, Key):
+            self._last_key_at = self._clock.monotonic()
+        await super().on_event(event)
+
+    def on_dashboard_run_ended(self) -> None:
+        """Leave after a success, unless the user wants to look at something."""
+        recent = self._clock.monotonic() - self._last_key_at < _KEY_SECONDS
+        is_used = self._stay or recent or len(self.screen_stack) > 1
+        if self.model.state.exit_code == 0 and not is_used:
+            self.exit()
+
+    def on_dashboard_restart(self) -> None:
+        """Leave, so that the same request can be run again."""
+        self.restart_requested = True
+        self.exit()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the commands that every screen's palette offers."""

@@ -45,8 +45,6 @@ class RunModel:
         self.memory = MemoryHistory()
         """The memory use of each build so far."""
         self._kinds: dict[pool.BuildId, BuildKind] = {}
-        self._last_finished_at = 0.0
-        """When the last build ended, in seconds since the start of the run."""
         self._clock = clock
         self._generation = source.generation
         self._last_event_at = clock.monotonic()
@@ -72,7 +70,6 @@ class RunModel:
         self._kinds.clear()
         self.slot_queue = SlotQueue()
         self.estimate = Estimate()
-        self._last_finished_at = 0.0
         self._update_counts(self.state.builds.keys())
 
     def _apply_events(self, events: Sequence[pool.events.Event]) -> None:
@@ -89,9 +86,6 @@ class RunModel:
         self.slot_queue.update(self.state, dirty)
         self.estimate.update(self.state, dirty)
         for build in dirty:
-            self._last_finished_at = max(
-                self._last_finished_at, self.state.builds[build].finished_at or 0.0
-            )
             kind = kind_of(self.state.builds[build])
             if kind != (before := self._kinds.get(build)):
                 self._kinds[build] = kind
@@ -104,7 +98,7 @@ class RunModel:
         """The time in seconds since the start of the run; it advances between events."""
         if self.replay is not None:
             return self.replay.position
-        if self.state.finished or self.idle or self.source.exhausted:
+        if self.state.finished or self.source.exhausted:
             return self.state.now
         return self.state.now + self._clock.monotonic() - self._last_event_at
 
@@ -119,37 +113,14 @@ class RunModel:
         return None if self.source.live else cast("ReplayControls", self.source)
 
     @property
-    def idle(self) -> bool:
-        """Whether every registered build has ended and no further work is expected."""
-        going_on: tuple[BuildKind, ...] = ("building", "waiting", "queued")
-        if any(self.counts[kind] for kind in going_on):
-            return False
-        resolve = self.state.resolve
-        if resolve is not None and (resolve.finished_at is None or resolve.message):
-            return bool(resolve.message)
-        return (
-            self._environment_settled
-            if self.state.environment is not None
-            else bool(self.state.builds)
-        )
+    def ended(self) -> bool:
+        """Whether a live run has ended: nothing controls it any more."""
+        return self.source.live and self.source.exhausted
 
     @property
-    def _environment_settled(self) -> bool:
-        """Whether no further change of the environment is expected."""
-        environment = self.state.environment
-        if environment is None or environment.locked or self.state.installs:
-            return False
-        if environment.staging or environment.waiting_since is not None:
-            return False
-        # After an unsuccessful build nothing is installed, and no event may say so.
-        wrong: tuple[BuildKind, ...] = ("failed", "cancelled", "skipped")
-        if any(self.counts[kind] for kind in wrong):
-            return True
-        # Wheels that were built after the last change of the environment are still to be installed.
-        return (
-            environment.finished_at is not None
-            and environment.finished_at >= self._last_finished_at
-        )
+    def controllable(self) -> bool:
+        """Whether controls change the run: it is live and has not ended."""
+        return self.source.live and not (self.state.finished or self.source.exhausted)
 
     def log_path(self, build: pool.BuildState) -> Path | None:
         """Return the path of a build's log; the file may not exist yet."""

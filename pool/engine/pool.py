@@ -105,8 +105,6 @@ class Pool:
         settings: RunSettings,
         request: Request,
         listener: Callable[[KnownEvent], None],
-        *,
-        linger: bool = False,
     ) -> Run:
         """Create a run; `Run.run` runs it.
 
@@ -114,7 +112,6 @@ class Pool:
             settings: the settings of the run.
             request: the requirements; duplicates count once.
             listener: called with each event after it is in the journal, on the loop's thread.
-            linger: whether the run stays open for retries until a `Stop` comes.
 
         Raises:
             PoolError: the interpreter or the environment cannot be used, or a folder cannot be
@@ -126,7 +123,6 @@ class Pool:
                 request,
                 listener,
                 resources=self._resources,
-                linger=linger,
                 other_runs=self._run_ids,
                 on_close=self._remove_run,
             )

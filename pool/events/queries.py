@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pool.common.model import WaitFor
+from pool.events.state import Status
+
 if TYPE_CHECKING:
     from pool.common.model import BuildId, Outcome
     from pool.events.state import BuildState, RunState
 
-__all__ = ["count_outcomes", "find_retryable", "has_failed"]
+__all__ = ["count_outcomes", "find_retryable", "has_failed", "has_progress"]
 
 
 def has_failed(build: BuildState) -> bool:
@@ -34,6 +37,14 @@ def find_retryable(state: RunState, build: BuildId) -> list[BuildId]:
         return [build] if has_failed(one) else []
     dependents = (find_retryable(state, dependent) for dependent in sorted(one.needed_by))
     return list(dict.fromkeys(retry for group in dependents for retry in group))
+
+
+def has_progress(state: RunState) -> bool:
+    """Return whether a build can end by itself: it has not ended, and waits for no other build."""
+    return any(
+        build.status is not Status.DONE and build.waiting_for is not WaitFor.DEPENDENCY
+        for build in state.builds.values()
+    )
 
 
 def count_outcomes(state: RunState) -> dict[Outcome, int]:

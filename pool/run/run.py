@@ -23,7 +23,14 @@ from pool.events.journal import logs_path, open_run_journal
 from pool.events.queries import count_outcomes, find_retryable
 from pool.events.reducer import apply
 from pool.events.state import RunState
-from pool.events.types import Note, RunFinished, RunStarted, RunStopping
+from pool.events.types import (
+    BuildFinished,
+    BuildWaiting,
+    Note,
+    RunFinished,
+    RunStarted,
+    RunStopping,
+)
 from pool.resolve.progress import ResolveProgressEvents
 from pool.run.control_server import ControlServer, reject_reason
 from pool.run.plain_request import submit_requirements
@@ -66,7 +73,6 @@ class Run:
         writer: the journal; closed at the end.
         listener: called with each event after it is written, on the loop's thread.
         workspace: the folders of builds; closed at the end.
-        linger: whether the run stays open for retries until a `Stop` comes.
         on_close: called when the run has left the pool.
     """
 
@@ -80,7 +86,6 @@ class Run:
         writer: JournalWriter,
         listener: Callable[[KnownEvent], None],
         workspace: RunWorkspace,
-        linger: bool,
         on_close: Callable[[Run], None],
     ) -> None:
         self.header = header
@@ -91,7 +96,6 @@ class Run:
         self._resources = resources
         self._writer = writer
         self._workspace = workspace
-        self._linger = linger
         self._on_close = on_close
         self.state = RunState(header=header)
         """The fold of all events so far; only `_on_event` changes it."""
@@ -125,12 +129,11 @@ class Run:
             database=resources.executors.database,
             workspace=workspace,
             group=self._tasks,
-            linger=linger,
+            state=self.state,
             on_failure=self._on_failure,
         )
         self._request_task: asyncio.Task[bool] | None = None
         self._stop = asyncio.Event()
-        self._linger_end = asyncio.Event()
         self._interrupted = False
         self._request_succeeded = True
         self._closed = False
@@ -144,7 +147,6 @@ class Run:
         *,
         resources: PoolResources,
         on_close: Callable[[Run], None],
-        linger: bool = False,
         other_runs: Collection[RunId] = (),
     ) -> Run:
         """Read the target of a run, and create its journal and its workspace.
@@ -155,7 +157,6 @@ class Run:
             listener: called with each event after it is written, on the loop's thread.
             resources: what the run shares with other runs of the pool.
             on_close: called when the run has left the pool.
-            linger: whether the run stays open for retries until a `Stop` comes.
             other_runs: ids that the run must not have.
 
         Raises:
@@ -185,13 +186,14 @@ class Run:
             writer=writer,
             listener=listener,
             workspace=workspace,
-            linger=linger,
             on_close=on_close,
         )
 
     def _on_event(self, event: KnownEvent) -> None:
         apply(self.state, event)
         self._listener(event)
+        if isinstance(event, (BuildFinished, BuildWaiting)):
+            self._scheduler.on_change()
 
     def _emit_note(self, text: str) -> None:
         self._bus.emit(Note(text=redact_urls(text)))
@@ -271,8 +273,6 @@ class Run:
                         self._request_task = self._tasks.create_task(self._run_request())
                         self._request_task.add_done_callback(self._on_request_end)
                     await self._open_control_server(stack)
-                    if self._linger:
-                        await self._linger_end.wait()
                 # No build is left that could be retried.
                 self._stop.set()
                 return self._emit_end()
@@ -371,11 +371,6 @@ class Run:
             case _:
                 assert_never(control)
 
-    def end_when_done(self) -> None:
-        """End as soon as no work is left: the run does not stay open for retries any more."""
-        self._scheduler.end_retries()
-        self._linger_end.set()
-
     def _retry(self, job: BuildJob) -> None:
         if not self._stop.is_set():
             retryable = find_retryable(self.state, job.id)
@@ -406,7 +401,6 @@ class Run:
         for job in running:
             self._scheduler.cancel(job)
         self._stop.set()
-        self._linger_end.set()
 
     # Eviction
 

@@ -22,6 +22,7 @@ from pool.common.aio import in_thread
 from pool.common.errors import RequirementError, SkippedError, os_error_text
 from pool.common.files import append_private
 from pool.common.model import Outcome, WaitFor
+from pool.events.queries import has_progress
 from pool.events.types import BuildFinished, BuildNeeded, BuildWaiting, Note
 from pool.run import outcome
 from pool.run.retry import describe_retry, next_retry, retry_conditions
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pool.build.job import BuildJob, BuildRequest, BuildResult, RetryAttempt
     from pool.build.workspace import BuildDir, RunWorkspace
     from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.events.state import RunState
     from pool.run.outcome import Failure
     from pool.run.registry import JobRegistry
     from pool.scheduling.history import BuildHistory
@@ -63,7 +65,7 @@ class Scheduler:
         database: writes the history.
         workspace: the folders of builds.
         group: runs the tasks of builds; entered before anything is submitted.
-        linger: whether the user may retry a failed build, so that dependents keep waiting.
+        state: the state of the run; read only.
         on_failure: called when a build has failed and is not retried.
     """
 
@@ -77,7 +79,7 @@ class Scheduler:
         database: Executor,
         workspace: RunWorkspace,
         group: asyncio.TaskGroup,
-        linger: bool,
+        state: RunState,
         on_failure: Callable[[], None],
     ) -> None:
         self._context = context
@@ -89,10 +91,9 @@ class Scheduler:
         self._database = database
         self._workspace = workspace
         self._group = group
-        self._no_retries = asyncio.Event()
-        """Set while the user cannot retry builds: a failure is final."""
-        if not linger:
-            self._no_retries.set()
+        self._state = state
+        self._changed = asyncio.Event()
+        """Set, and replaced, when a build has ended or begun to wait."""
         self._on_failure = on_failure
         self._nested: dict[str, BuildJob] = {}
         """The nested builds by source and purpose."""
@@ -428,7 +429,10 @@ class Scheduler:
             self.cancel(job)
 
     async def result_of(self, job: BuildJob) -> BuildResult:
-        """Wait for the result of a build, or of its next attempt if it can be retried.
+        """Wait for the result of a build, or of its next attempt if it is retried.
+
+        A failure is final when no other build of the run makes progress: until then, the user may
+        retry it. To be called for the request; a build that waits for another one makes none.
 
         Raises:
             SkippedError: it failed and is not retried.
@@ -438,24 +442,25 @@ class Scheduler:
                 return await asyncio.shield(job.result)
             except SkippedError:
                 # A successful build whose wheel cannot be unpacked is not retried.
-                successful = self._registry.outcomes[job.id].outcome.is_success
-                if not successful:
+                if not self._registry.outcomes[job.id].outcome.is_success:
                     await self._wait_for_retry(job)
                 if not job.retry_job.done():
                     raise
             job = await asyncio.shield(job.retry_job)
 
     async def _wait_for_retry(self, job: BuildJob) -> None:
-        """Wait until a failed build is retried, or until no build can be retried any more."""
-        end = asyncio.ensure_future(self._no_retries.wait())
-        try:
-            await asyncio.wait((end, job.retry_job), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            end.cancel()
+        """Wait until a failed build is retried, or no other build makes progress."""
+        while not job.retry_job.done() and has_progress(self._state):
+            changed = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait((changed, job.retry_job), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
 
-    def end_retries(self) -> None:
-        """Let failures be final: dependents stop waiting for a retry by the user."""
-        self._no_retries.set()
+    def on_change(self) -> None:
+        """Note that a build has ended, or waits for something."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     # Controls
 

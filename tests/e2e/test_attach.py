@@ -284,10 +284,10 @@ def test_an_attached_screen_commands_detaches_and_is_killed(held: Held, terminal
 
 @needs_tmux
 def test_an_attached_screen_sees_the_end_and_stays(held: Held, terminal: Terminal) -> None:
-    terminal.run([str(BIN / "wheelpool"), "attach", str(held.log)])
+    terminal.run([str(BIN / "wheelpool"), "attach", "--stay", str(held.log)])
     terminal.shows("q detach")
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0
-    terminal.shows("all done, q quits")
+    terminal.shows("· q quit")
     terminal.type("q")
     terminal.shows("4 built in")

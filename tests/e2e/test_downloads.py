@@ -118,7 +118,7 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
     terminal = Terminal(online.root, online.environ)
     try:
         log = ["--log", str(online.root / "run.jsonl"), "-o", str(online.out)]
-        terminal.run([str(BIN / "wheelpool"), "build", *NAMES, "--downloads", "1", *log])
+        terminal.run([str(BIN / "wheelpool"), "build", *NAMES, "--downloads", "1", "--stay", *log])
         wait_until(lambda: server.sending == 1, terminal.screen)
         terminal.shows("downloads 1/1")
         terminal.type("C-p")
@@ -132,7 +132,7 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
         wait_until(lambda: server.sending == 3, terminal.screen)
         terminal.shows("downloads 3/3")
         server.release()
-        terminal.shows("all done, q quits")
+        terminal.shows("· q quit")
         assert server.most_at_once == 3
         terminal.type("q")
         terminal.shows("12 built in")

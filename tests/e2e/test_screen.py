@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,13 @@ import pytest
 
 import pool
 from tests.support.paths import DAY as RECORDING
-from tests.support.sandbox import BIN, Sandbox, make_setuptools_tree, most_at_once
+from tests.support.sandbox import (
+    BIN,
+    TIMED_SETUP,
+    Sandbox,
+    make_setuptools_tree,
+    most_at_once,
+)
 from tests.support.terminal import Terminal, needs_tmux, wait_until
 
 pytestmark = [pytest.mark.slow, needs_tmux]
@@ -30,7 +37,7 @@ def build(terminal: Terminal, sandbox: Sandbox, count: int, *more: str) -> Path:
     trees = [make_setuptools_tree(sandbox.root / f"t{n}", f"t{n}") for n in range(count)]
     sandbox.log = sandbox.root / "run.jsonl"
     argv = ["env", f"HOLD={hold}", str(BIN / "wheelpool"), "build", *map(str, trees)]
-    terminal.run([*argv, "--log", str(sandbox.log), "-o", str(sandbox.out), *more])
+    terminal.run([*argv, "--log", str(sandbox.log), "-o", str(sandbox.out), "--stay", *more])
     return hold
 
 
@@ -78,7 +85,7 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     terminal.shows("builds 3 -> 1")
     assert sandbox.running() == 3, "lowering ends nobody"
     hold.unlink()
-    terminal.shows("all done, q quits")
+    terminal.shows("· q quit")
     terminal.type("q")
     terminal.shows("6 built in")
     assert most_at_once(sandbox.times) == 3
@@ -101,13 +108,56 @@ def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) ->
     time.sleep(0.5)
     terminal.type("r")
     hold.unlink()
-    terminal.shows("all done, q quits")
+    terminal.shows("· q quit")
     ended = state(sandbox)
     again = [build for build in ended.builds.values() if build.retry_of]
     assert [build.outcome for build in again] == [pool.Outcome.BUILT]
-    assert not ended.finished, "it stays until it is left"
+    assert ended.finished
     terminal.type("q")
     terminal.shows("3 built in")
+
+
+def test_a_successful_run_closes_its_screen_and_the_next_command_starts(
+    sandbox: Sandbox, terminal: Terminal
+) -> None:
+    tree = make_setuptools_tree(sandbox.root / "t", "t")
+    command = shlex.join([str(BIN / "wheelpool"), "build", str(tree), "-o", str(sandbox.out)])
+    terminal.run(["sh", "-c", f"{command} && echo NE''XT"])
+    terminal.shows("NEXT")
+    assert "1 built in" in terminal.screen()
+
+
+def test_a_failed_run_stays_runs_again_on_request_and_exits_with_its_code(
+    sandbox: Sandbox, terminal: Terminal
+) -> None:
+    flag = sandbox.root / "flag"
+    setup = f"assert __import__('os').path.exists({str(flag)!r})\n" + TIMED_SETUP
+    trees = [make_setuptools_tree(sandbox.root / "bad", "bad", setup)]
+    trees += [make_setuptools_tree(sandbox.root / "good", "good")]
+    words = [str(BIN / "wheelpool"), "build", *map(str, trees), "-o", str(sandbox.out)]
+    terminal.run(["sh", "-c", f"{shlex.join(words)}; echo co''de $?"])
+    terminal.shows("r retry failed · l log · q quit")
+    terminal.shows("1 failed, 1 built in")
+    terminal.type("r")
+    wait_until(lambda: "1 failed, 1 cached in" in terminal.screen(), terminal.screen)
+    flag.touch()
+    terminal.type("r")
+    terminal.shows("1 cached in")
+    if "code" not in terminal.screen():
+        terminal.type("q")  # A key was pressed so recently that the screen stays.
+    terminal.shows("code 0")
+
+
+def test_quitting_after_a_failure_exits_with_1(sandbox: Sandbox, terminal: Terminal) -> None:
+    tree = make_setuptools_tree(sandbox.root / "bad", "bad", "raise SystemExit(3)\n")
+    words = [str(BIN / "wheelpool"), "build", str(tree), "-o", str(sandbox.out)]
+    terminal.run(["sh", "-c", f"{shlex.join(words)}; echo co''de $?"])
+    terminal.shows("1 failed in")
+    journal, *_ = sandbox.root.glob("state/wheelpool/runs/*/events.jsonl")
+    ended = journal.read_bytes()
+    terminal.type("q")
+    terminal.shows("code 1")
+    assert journal.read_bytes() == ended, "looking at a finished run writes nothing"
 
 
 def test_leaving_needs_confirmation_while_builds_run(sandbox: Sandbox, terminal: Terminal) -> None:
@@ -128,7 +178,7 @@ def test_leaving_needs_confirmation_while_builds_run(sandbox: Sandbox, terminal:
 def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     hold = build(terminal, sandbox, 3, "-j", "3")
     hold.unlink()
-    terminal.shows("all done, q quits")
+    terminal.shows("· q quit")
     terminal.type("/")
     terminal.tmux("send-keys", "-t", "t", "-l", "t1")
     wait_until(lambda: "t0 1.0" not in terminal.screen(), terminal.screen)
@@ -142,7 +192,7 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     time.sleep(0.5)
     terminal.shows("running bdist_wheel")
     terminal.type("q")
-    terminal.shows("all done, q quits")
+    terminal.shows("· q quit")
     terminal.type("Escape")
     terminal.shows("t0 1.0")
     terminal.type("?")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import pool
 from pool.events import types as v
 from pool.scheduling.history import BuildHistory
@@ -71,25 +69,18 @@ async def test_the_youngest_build_is_evicted_retried_and_no_failure(
     assert len(state.builds) == 3, "the one that was left went on"
 
 
-@pytest.mark.parametrize("linger", [False, True])
-async def test_a_dependent_of_an_evicted_build_waits_for_its_next_attempt(
-    tmp_path: Path, linger: bool
-) -> None:
+async def test_a_dependent_of_an_evicted_build_waits_for_its_next_attempt(tmp_path: Path) -> None:
     go = tmp_path / "go"
     small(tmp_path, "h1", "h2", "t1", "t2")
     for name in ("h1", "h2"):
         make_sdist(tmp_path / "links", name, backend=until(go))
     trees = [make_tree(tmp_path, f"t{n}", build_requires=[f"h{n}"]) for n in (1, 2)]
 
-    def seen(event: v.KnownEvent, state: pool.RunState) -> pool.Control | None:
+    def seen(event: v.KnownEvent, _: pool.RunState) -> None:
         if again(event):
             go.touch()
-        good = sum(build.outcome is pool.Outcome.BUILT for build in state.builds.values())
-        return pool.Stop() if linger and good == 4 else None
 
-    code, state = await run_pool(
-        make_settings(tmp_path, memory=BUDGET), *trees, on_event=seen, linger=linger
-    )
+    code, state = await run_pool(make_settings(tmp_path, memory=BUDGET), *trees, on_event=seen)
     assert code == 0, [build.message for build in state.builds.values()]
     assert state.totals == {pool.Outcome.BUILT: 2}
     ended = [build for build in state.builds.values() if build.superseded_by]

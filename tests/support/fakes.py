@@ -50,6 +50,11 @@ class FakeSource:
             self._seq += 1
             self._waiting.append(msgspec.structs.replace(event, seq=self._seq, t=t))
 
+    def end(self, code: int = 0) -> None:
+        """Let the run end with an exit code."""
+        self.emit(vocabulary.RunFinished(exit_code=code, totals={}))
+        self.exhausted = True
+
     def poll(self) -> Sequence[vocabulary.KnownEvent]:
         batch, self._waiting = self._waiting, []
         return batch

@@ -56,7 +56,6 @@ async def run_pool(
     settings: pool.Settings,
     *requirements: str | Path,
     on_event: Callable[[v.KnownEvent, pool.RunState], pool.Control | None] = lambda *_: None,
-    linger: bool = False,
 ) -> tuple[int, pool.RunState]:
     """Run requirements in a pool of their own; return the exit code and the state.
 
@@ -64,7 +63,6 @@ async def run_pool(
         settings: of the pool and the run.
         requirements: as a command line has them.
         on_event: called for each event and the state after it; may return a control to send.
-        linger: of the run.
     """
     state, loop = pool.RunState(), asyncio.get_running_loop()
 
@@ -78,7 +76,7 @@ async def run_pool(
     request = pool.Request(requirements=parsed)
     async with (
         asyncio.timeout(RUN_TIMEOUT_SECONDS),
-        open_run(settings, request, listen, linger=linger) as run,
+        open_run(settings, request, listen) as run,
     ):
         return await run.run(), state
 
@@ -88,12 +86,10 @@ async def open_run(
     settings: pool.Settings,
     request: pool.Request,
     listener: Callable[[v.KnownEvent], None],
-    *,
-    linger: bool = False,
 ) -> AsyncIterator[pool.Run]:
     """Create a pool with one run; close it at the end of the block."""
     async with await pool.Pool.create(settings) as the_pool:
-        yield await the_pool.create_run(settings, request, listener, linger=linger)
+        yield await the_pool.create_run(settings, request, listener)
 
 
 def last_build(state: pool.RunState, name: str) -> pool.BuildState:

@@ -218,7 +218,7 @@ class BuildScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enable only the actions that apply to this build in its current state."""
-        build, live = self.build, self._model.source.live
+        build, live = self.build, self._model.controllable
         done = build.status is pool.Status.DONE
         match action:
             case "copy":

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual.binding import Binding
+from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 import pool
 from app.text.limits import step_budget
+from app.text.rows import TO_ASCII
+from app.text.run_end import format_run_end
 from app.tui.commands import BuildCommands, CommandTarget
 from app.tui.screens.build import BuildScreen
 from app.tui.screens.dialogs import BudgetScreen, LimitScreen, QuitScreen
@@ -103,11 +106,24 @@ class Dashboard(Screen[None]):
         self._ascii = ascii_only
         self._looked_at: pool.BuildId | None = None
         self._detachable = model.detachable
+        self._ended = False
+
+    class RunEnded(Message):
+        """The live run has ended."""
+
+    class Restart(Message):
+        """The user wants the same request to be run again."""
 
     @property
     def live(self) -> bool:
         """Whether the run accepts controls."""
-        return self.model.source.live
+        return self.model.controllable
+
+    @property
+    def _can_restart(self) -> bool:
+        """Whether the request can be run again: it has failed, and it is of this process."""
+        model = self.model
+        return model.ended and not model.source.attached and bool(model.state.exit_code)
 
     @property
     def table(self) -> BuildTable:
@@ -119,6 +135,7 @@ class Dashboard(Screen[None]):
         yield RunHeader(self.model, ascii_only=self._ascii)
         yield Graphs(self.model, ascii_only=self._ascii)
         yield StatusBar(self.model, ascii_only=self._ascii)
+        yield Static(id="end", markup=False)
         yield ColumnHeader(ascii_only=self._ascii)
         yield BuildTable(self.model, ascii_only=self._ascii)
         yield Input(placeholder="name or state", id="filter")
@@ -130,6 +147,7 @@ class Dashboard(Screen[None]):
     def on_mount(self) -> None:
         """Start the refresh timer."""
         self.query_one("#filter", Input).display = False
+        self.query_one("#end", Static).display = False
         self.set_focus(self.table)
         self.set_interval(_TICK, self.tick)
         self.tick()
@@ -153,11 +171,26 @@ class Dashboard(Screen[None]):
             self._show_selected()
             for bar in self.query(ReplayBar):
                 bar.tick()
+        if self.model.ended and not self._ended:
+            self._show_end()
+
+    def _show_end(self) -> None:
+        """Show the outcome of the run, and let the app decide whether the screen stays."""
+        self._ended = True
+        text = format_run_end(self.model.state, can_retry=not self.model.source.attached)
+        line = self.query_one("#end", Static)
+        line.update(text.translate(TO_ASCII) if self._ascii else text)
+        line.set_class(bool(self.model.state.exit_code), "-failed")
+        line.display = True
+        self.refresh_bindings()
+        self.post_message(self.RunEnded())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enable the limit keys in live runs only. The replay keys belong to the app."""
         if action in ("filter", "type_cap") and isinstance(self.focused, Input):
             return False
+        if action == "retry":
+            return self.live or self._can_restart
         if action in _LIVE:
             return self.live
         if action in ("quit", "detach"):
@@ -240,8 +273,10 @@ class Dashboard(Screen[None]):
             self.model.source.send(pool.Cancel(build=build.id))
 
     def action_retry(self) -> None:
-        """Retry the selected build if it was not successful."""
-        if (build := self.table.selected) is not None:
+        """Retry the selected build; after the end of the run, run the request again."""
+        if self._can_restart:
+            self.post_message(self.Restart())
+        elif (build := self.table.selected) is not None:
             self.model.source.send(pool.Retry(build=build.id))
 
     # Navigation
@@ -336,7 +371,7 @@ class Dashboard(Screen[None]):
         left = sum(build.status is not pool.Status.DONE for build in builds)
         # Resolving and installing count as work, too.
         begun = left or self.model.state.resolve or self.model.state.environment
-        if not self.live or self.model.state.finished or self.model.idle or not begun:
+        if not self.live or not begun:
             self.app.exit()
         else:
             self.app.push_screen(QuitScreen(left), self._quit)

@@ -64,7 +64,7 @@ class RunHeader(Widget):
 
     def _chosen(self, name: LimitName) -> bool:
         """Return whether a limit is selected. In a replay no limit is."""
-        return self._model.source.live and name is self.selected
+        return self._model.controllable and name is self.selected
 
     def _caps(self, room: int) -> str:
         """Format the limits side by side, the selected one in brackets."""
@@ -128,11 +128,7 @@ class RunHeader(Widget):
         model = self._model
         if model.state.stopping and not model.state.finished:
             return ("stopping",)
-        if model.source.live and model.source.exhausted and not model.state.finished:
-            return "the run ended early, q quits", "ended early"
-        if model.source.live and model.idle:
-            return ("all done, q detaches" if model.detachable else "all done, q quits",)
-        return ()
+        return ("ended early",) if model.ended and not model.state.finished else ()
 
     def _kind(self) -> tuple[str, ...]:
         """Return what kind of source is shown, unless it is a run of this process."""
@@ -154,8 +150,8 @@ class RunHeader(Widget):
         """Return both lines."""
         first, second = self._shown
         text = Text(f"{first}\n{second}", no_wrap=True)
-        # In a replay the limits cannot be changed.
-        text.stylize("bold" if self._model.source.live else "dim", 0, len(first))
+        # In a replay and after the end, the limits cannot be changed.
+        text.stylize("bold" if self._model.controllable else "dim", 0, len(first))
         begin, end = first.find("["), first.find("]")
         if 0 <= begin < end:
             text.stylize("reverse", begin, end + 1)

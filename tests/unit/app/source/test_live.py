@@ -34,10 +34,10 @@ def settings(root: Path) -> pool.Settings:
     )
 
 
-def session_of(root: Path, *names: str, linger: bool = False) -> LiveSession:
+def session_of(root: Path, *names: str) -> LiveSession:
     trees = [make_tree(root, name) for name in names]
     wishes = tuple(pool.parse_requirement(str(tree), root) for tree in trees)
-    return LiveSession(settings(root), pool.Request(requirements=wishes), linger=linger)
+    return LiveSession(settings(root), pool.Request(requirements=wishes))
 
 
 def followed(session: LiveSession, state: pool.RunState | None = None) -> pool.RunState:
@@ -79,20 +79,6 @@ def test_control_after_the_end_is_ignored(tmp_path: Path) -> None:
     session.send(pool.Stop(now=True))
     assert session.poll() == []
     assert session.exhausted
-
-
-def test_a_lingering_run_stays_until_it_is_stopped(tmp_path: Path) -> None:
-    session = session_of(tmp_path, "liba", linger=True)
-    state = pool.RunState()
-    session.start()
-    while not (state.builds and all(build.outcome for build in state.builds.values())):
-        session.wait(10.0)
-        pool.apply_all(state, session.poll())
-    assert not session.exhausted
-    session.send(pool.Stop())
-    followed(session, state)
-    assert session.exit_code == 0
-    assert state.finished
 
 
 def test_bad_settings_start_nothing(tmp_path: Path) -> None:

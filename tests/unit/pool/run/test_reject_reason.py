@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ async def test_the_outcome_of_a_build_decides_which_controls_it_takes(tmp_path: 
         if isinstance(event, pool.events.BuildFinished):
             ended.append(event.build)
             if len(ended) == 2:
-                loop.call_soon(ask)
+                ask()
 
     def reason_of(control: pool.Control, *, stopping: bool = False) -> str:
         return reject_reason(control, run.state, stopping=stopping)
@@ -70,10 +69,8 @@ async def test_the_outcome_of_a_build_decides_which_controls_it_takes(tmp_path: 
         answers["retry good"] = reason_of(pool.Retry(build=one))
         answers["retry bad"] = reason_of(pool.Retry(build=other))
         answers["retry late"] = reason_of(pool.Retry(build=other), stopping=True)
-        run.control(pool.Stop())
 
-    loop = asyncio.get_running_loop()
-    async with open_run(how, pool.Request(requirements=wishes), listen, linger=True) as run:
+    async with open_run(how, pool.Request(requirements=wishes), listen) as run:
         await run.run()
     assert answers == {
         "begun good": "",

@@ -61,7 +61,7 @@ async def test_after_the_end_there_is_nothing_to_detach_from() -> None:
             t=5.0,
         )
         source.exhausted = True
-        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
+        await wait_until(pilot, lambda: not app.is_running or "· q quit" in screen_text(app))
         await wait_until(pilot, lambda: "detach" not in screen_text(app))
 
 
@@ -71,7 +71,7 @@ async def test_a_killed_run_is_reported_and_its_clock_stops() -> None:
     async with app.run_test(size=(160, 36)) as pilot:
         await wait_until(pilot, lambda: "q detach" in screen_text(app))
         source.exhausted = True
-        await wait_until(pilot, lambda: "the run ended early, q quits" in screen_text(app))
+        await wait_until(pilot, lambda: "the run ended early · q quit" in screen_text(app))
         before = app.model.now
         clock.seconds = 100.0
         assert app.model.now == before

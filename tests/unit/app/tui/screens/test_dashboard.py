@@ -13,7 +13,6 @@ from textual.widgets import Input
 import pool
 from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
-from app.tui.run_model import RunModel
 from app.tui.screens.dashboard import Dashboard
 from app.tui.table.widget import BuildTable
 from app.tui.widgets.log_file import LogFile
@@ -140,6 +139,38 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
         await wait_until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
+@pytest.mark.parametrize(
+    ("code", "stay", "keys", "stays"),
+    [
+        (0, False, (), False),
+        (0, True, (), True),
+        (0, False, ("down",), True),
+        (0, False, ("t",), True),
+        (1, False, (), True),
+    ],
+    ids=["success", "--stay", "key pressed", "other screen", "failure"],
+)
+async def test_screen_leaves_at_the_end_of_a_success_that_nobody_looks_at(
+    code: int, stay: bool, keys: tuple[str, ...], stays: bool
+) -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock(), stay=stay)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
+        await pilot.press(*keys)
+        for build in (A, B):
+            source.emit(v.BuildFinished(build=build, outcome=Outcome.BUILT))
+        source.end(code)
+        await wait_until(pilot, lambda: app.model.ended)
+        await pilot.pause(0.3)
+        assert app.is_running == stays
+        if code:
+            assert "r retry failed · l log · q quit" in screen_text(app)
+            await pilot.press("r")
+            await wait_until(pilot, lambda: not app.is_running)
+            assert app.restart_requested
+
+
 async def test_leaving_needs_confirmation_only_while_builds_run() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
@@ -150,7 +181,8 @@ async def test_leaving_needs_confirmation_only_while_builds_run() -> None:
         await pilot.press("n")
         for build in (A, B):
             source.emit(v.BuildFinished(build=build, outcome=Outcome.BUILT))
-        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
+        source.end()
+        await wait_until(pilot, lambda: "· q quit" in screen_text(app))
         await pilot.press("q")
         await wait_until(pilot, lambda: not app.is_running)
 
@@ -364,13 +396,11 @@ async def test_the_strip_shows_activity_around_builds() -> None:
     app = WheelpoolApp(source, clock=clock)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "> resolving 2 requirements" in screen_text(app))
-        assert "all done" not in screen_text(app)
         picked = (v.SelectedVersion(name="rich", version="1", kind="wheel"),)
         source.emit(v.ResolveFinished(picked=picked), t=2.0)
         await wait_until(pilot, lambda: "= resolved 1 distribution: 1 wheel" in screen_text(app))
         source.emit(queued(A, "wheel"), v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=3.0)
         await wait_until(pilot, lambda: "1 fetched" in screen_text(app))
-        assert "all done" not in screen_text(app)
         holder = pool.Holder(pid=4711, command="uv pip install " + "x" * 200)
         source.emit(v.LockWaiting(lock=ENV, holder=holder), t=4.0)
         await wait_until(pilot, lambda: "~ waiting 0:00 for .venv: held by" in screen_text(app))
@@ -385,7 +415,6 @@ async def test_the_strip_shows_activity_around_builds() -> None:
             t=16.0,
         )
         await wait_until(pilot, lambda: "= installed 1 into .venv" in screen_text(app))
-        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
 
 
 async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
@@ -397,7 +426,8 @@ async def test_a_conflict_is_shown_whole_and_nothing_is_waited_for() -> None:
     )
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
-        await wait_until(pilot, lambda: "all done, q quits" in screen_text(app))
+        source.end(1)
+        await wait_until(pilot, lambda: "nothing built in" in screen_text(app))
         for words in ("x not resolved: no set fits", "you ask for a<2", "b 1 needs a>=2", "drop b"):
             assert words in screen_text(app)
         await pilot.press("q")
@@ -436,21 +466,6 @@ async def test_rows_and_the_panel_show_the_expected_output_and_downloads() -> No
         shown = " ".join(screen_text(app).split())  # The panel wraps its lines.
         for words in ("metadata of core", "core-1.tar.gz", "by: reqs.txt:3", "it is dynamic"):
             assert words in shown
-
-
-async def test_a_build_that_ends_after_an_install_is_still_to_be_installed() -> None:
-    source = install()
-    clock = ManualClock()
-    model = RunModel(source, clock)
-    source.emit(v.ResolveFinished(picked=()), queued(A, "wheel"), queued(B, "wheel"), t=1.0)
-    source.emit(v.BuildFinished(build=A, outcome=Outcome.FETCHED), t=2.0)
-    source.emit(v.EnvironmentChanged(environment=ENV, changes=()), t=3.0)
-    source.emit(v.BuildFinished(build=B, outcome=Outcome.BUILT), t=4.0)
-    model.advance()
-    assert not model.idle
-    source.emit(v.EnvironmentChanged(environment=ENV, changes=()), t=5.0)
-    model.advance()
-    assert model.idle
 
 
 async def test_a_command_runs_once_however_often_enter_comes() -> None:
