@@ -137,9 +137,9 @@ class WheelpoolApp(ReplayApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the commands that every screen's palette offers."""
-        yield SystemCommand("help", "what all keys do", self.action_help)
-        yield SystemCommand("theme", "other colours", self.action_change_theme)
-        yield SystemCommand("quit", "asks while builds run", self.action_quit)
+        yield SystemCommand("help", "keys of all screens", self.action_help)
+        yield SystemCommand("theme", "change the colours", self.action_change_theme)
+        yield SystemCommand("quit", "asks while builds are running", self.action_quit)
 
     def action_interrupt(self) -> None:
         """Copy the selection. Without one, leave; a second time, answer the question with yes."""

@@ -76,25 +76,25 @@ class BuildCommands(Provider):
 
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         dashboard = self._dashboard
-        yield "open build", "all about the selected build", dashboard.action_open_build
-        yield "what needs what", "the builds as a tree", dashboard.action_tree
+        yield "open build", "details of the selected build", dashboard.action_open_build
+        yield "dependencies", "the builds as a tree", dashboard.action_tree
         yield "timeline", "slots, builds and memory over time", dashboard.action_timeline
-        yield "open log", "of the selected build, full screen", dashboard.action_open_log
+        yield "open log", "of the selected build", dashboard.action_open_log
         yield "filter builds", "by name or state", dashboard.action_filter
         for by in ORDERS:
-            yield f"sort by {by}", "again: the other way round", partial(dashboard.table.sort, by)
+            yield f"sort by {by}", "again: reverse", partial(dashboard.table.sort, by)
         if dashboard.live:
             for limit in SLOT_LIMITS:
                 set_to = partial(dashboard.ask_limit, limit)
-                yield f"{limit}: set the cap to ...", "asks for the number", set_to
+                yield f"{limit}: set the limit to ...", "type its value", set_to
                 up, down = (partial(dashboard.change_limit, limit, by) for by in (1, -1))
-                yield f"{limit}: raise the cap", "by one", up
-                yield f"{limit}: lower the cap", "by one; running builds continue", down
-            yield "memory: set the budget to ...", "asks for the size", dashboard.ask_budget
+                yield f"{limit}: raise the limit", "by one", up
+                yield f"{limit}: lower the limit", "by one; running builds continue", down
+            yield "memory: set the budget to ...", "type a size", dashboard.ask_budget
             step = format_size(budget_step(dashboard.model.state))
             yield "memory: raise the budget", f"by {step}", partial(dashboard.change_budget, 1)
             yield "memory: lower the budget", f"by {step}", partial(dashboard.change_budget, -1)
-            yield "next cap", "that + and - change", dashboard.action_next_cap
+            yield "next limit", "that + and - change", dashboard.action_next_cap
             yield "pause or resume", "running builds continue", dashboard.action_pause
             yield "cancel build", "the selected one", dashboard.action_cancel
             yield "retry build", "the selected one", dashboard.action_retry
@@ -104,7 +104,7 @@ class BuildCommands(Provider):
         if self._dashboard.live and (number := re.search(r"[1-9]\d{0,3}", query)):
             for limit in SLOT_LIMITS:
                 resize = partial(self._dashboard.set_limit, limit, int(number[0]))
-                yield f"{limit}: set the cap to {number[0]}", "", resize
+                yield f"{limit}: set the limit to {number[0]}", "", resize
 
     def _budget(self, query: str) -> Iterator[tuple[str, str, Callable[[], object]]]:
         """Offer the size in the query as the memory budget."""

@@ -124,10 +124,10 @@ def test_the_palette_sets_the_cap_and_the_header_shows_it(
         terminal.type("C-p")
         terminal.shows("Search for commands")
         terminal.type("downloads 3")
-        terminal.shows("downloads: set the cap to 3")
+        terminal.shows("downloads: set the limit to 3")
         terminal.type("Enter")
         time.sleep(0.5)
-        if "downloads: set the cap to 3" in terminal.screen():
+        if "downloads: set the limit to 3" in terminal.screen():
             terminal.type("Enter")
         wait_until(lambda: server.sending == 3, terminal.screen)
         terminal.shows("downloads 3/3")

@@ -75,10 +75,10 @@ def test_keys_and_palette_change_the_cap_while_it_runs(
     terminal.type("C-p")
     terminal.shows("Search for commands")
     terminal.type("builds 3")
-    terminal.shows("builds: set the cap to 3")
+    terminal.shows("builds: set the limit to 3")
     terminal.type("Enter")
     # Where nothing was marked yet, the first Enter marks it. One too many would open a log.
-    if not closed(terminal, "builds: set the cap"):
+    if not closed(terminal, "builds: set the limit"):
         terminal.type("Enter")
     in_a_second(sandbox, 3)
     terminal.type("-", "-")
@@ -164,11 +164,11 @@ def test_leaving_needs_confirmation_while_builds_run(sandbox: Sandbox, terminal:
     build(terminal, sandbox, 2, "-j", "1")
     wait_until(lambda: sandbox.running() == 1, terminal.screen)
     terminal.type("q")
-    terminal.shows("2 builds have not ended")
+    terminal.shows("2 builds are still running")
     terminal.type("n")
     terminal.shows("builds 1/1")
     terminal.type("q")
-    terminal.shows("2 builds have not ended")
+    terminal.shows("2 builds are still running")
     terminal.type("y")
     terminal.shows("2 cancelled in")
     wait_until(lambda: state(sandbox).finished, terminal.screen)
@@ -196,9 +196,9 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     terminal.type("Escape")
     terminal.shows("t0 1.0")
     terminal.type("?")
-    terminal.shows("raise, lower the cap in brackets")
+    terminal.shows("raise, lower the limit in brackets")
     terminal.type("Escape")
-    wait_until(lambda: "raise, lower the cap in brackets" not in terminal.screen(), terminal.screen)
+    wait_until(lambda: "raise, lower the limit in brackets" not in terminal.screen(), terminal.screen)
     terminal.type("q")
     terminal.shows("3 built in")
 

@@ -253,7 +253,7 @@ class BuildScreen(Screen[None]):
     def action_copy(self) -> None:
         """Copy the command that reruns the failed step."""
         self.app.copy_to_clipboard(self.build.rerun)
-        self.notify("the command to run it again is copied", markup=False)
+        self.notify("the rerun command was copied", markup=False)
 
     def action_cancel(self) -> None:
         """Cancel the build."""

@@ -58,7 +58,7 @@ class Dashboard(Screen[None]):
         Binding("q", "detach", "detach", id="detach"),
         Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
         Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
-        Binding("c", "next_cap", "next cap", id="cap.next", group=_CAPS),
+        Binding("c", "next_cap", "next limit", id="cap.next", group=_CAPS),
         *(
             Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}", priority=True)
             for key in "123456789"

@@ -51,7 +51,7 @@ class LimitScreen(_Question[int | None]):
     def compose(self) -> ComposeResult:
         """Create the widgets."""
         with Vertical(classes="dialog"):
-            yield Static(f"{self._limit}: set the cap to", classes="dialog-title")
+            yield Static(f"{self._limit}: set the limit to", classes="dialog-title")
             yield Input(
                 self._typed or str(self._cap or ""),
                 select_on_focus=not self._typed,
@@ -60,7 +60,7 @@ class LimitScreen(_Question[int | None]):
                 validate_on=["submitted"],
                 id="cap",
             )
-            yield Static(f" 1 to {pool.MAX_BUILDS}; Enter sets it, Escape leaves it", markup=False)
+            yield Static(f" 1 to {pool.MAX_BUILDS}; Enter sets it, Escape cancels", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with the number if it is a valid limit."""
@@ -92,7 +92,7 @@ class BudgetScreen(_Question[str | None]):
                 validate_on=["submitted"],
                 id="cap",
             )
-            yield Static(" 8 or 8G, 1200M, 50%, auto or off; Escape leaves it", markup=False)
+            yield Static(" 8 or 8G, 1200M, 50%, auto or off; Escape cancels", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with the text if it is a valid memory size."""
@@ -148,8 +148,8 @@ class QuitScreen(ModalScreen[bool]):
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,enter,q", "answer(True)", "cancel them and quit", id="quit.yes"),
-        Binding("n,escape", "answer(False)", "stay", id="quit.no"),
+        Binding("y", "answer(True)", "cancel them and quit", id="quit.yes"),
+        Binding("n,enter,escape", "answer(False)", "stay", id="quit.no"),
     ]
 
     def __init__(self, left: int) -> None:
@@ -158,11 +158,13 @@ class QuitScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Create the widgets."""
-        builds = "1 build has" if self._left == 1 else f"{self._left} builds have"
-        builds = builds if self._left else "The run has"
+        question = f"{self._left} builds are still running. Cancel them and quit?"
+        if self._left < 2:
+            what = "1 build" if self._left else "The run"
+            question = f"{what} is still running. Cancel it and quit?"
         with Vertical(classes="dialog"):
-            yield Static(f"{builds} not ended", classes="dialog-title")
-            yield Static(" y  Enter    cancel and quit\n n  Escape   stay", markup=False)
+            yield Static(question, classes="dialog-title")
+            yield Static(" y         cancel and quit\n n  Enter  stay", markup=False)
 
     def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - given by the binding
         """Close with the answer."""

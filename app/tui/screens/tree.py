@@ -204,7 +204,7 @@ class TreeScreen(Screen[None]):
         self.needs.tick()
         nested = sum(bool(build.needed_by) for build in self._model.state.builds.values())
         all_of_them = format_count(len(self._model.state.builds), "build")
-        told = f" what needs what   {all_of_them}, {nested} of them for others"
+        told = f" dependencies   {all_of_them}, {nested} of them nested"
         self.query_one("#title", Static).update(told, layout=False)
 
     def action_leave(self) -> None:

@@ -62,7 +62,7 @@ class BuildPanel(Vertical):
 
     def _blank(self) -> None:
         """Show that no single build is selected."""
-        self._shown = Text("no build is selected", "dim")
+        self._shown = Text("no build selected", "dim")
         self.query_one("#facts", Static).update(self._shown)
         for part in self.query(_Lines):
             part.show([])
@@ -83,13 +83,13 @@ class BuildPanel(Vertical):
         if build.expected is not None and build.status is not pool.Status.DONE:
             slow = format_slowdown(build, self._model.now)
             facts.append(
-                f"took {format_duration(build.expected)} before" + (f": {slow}" if slow else "")
+                f"usually {format_duration(build.expected)}" + (f": {slow}" if slow else "")
             )
         if build.expected_peak is not None and build.status is not pool.Status.DONE:
-            facts.append(f"came to {format_size(build.expected_peak)} before")
+            facts.append(f"usual peak {format_size(build.expected_peak)}")
         facts += _memory(build)
         if build.processes:
-            facts.append(f"jobs: its own and {format_count(build.tokens, 'token')}")
+            facts.append(format_count(1 + build.tokens, "job"))
         facts += [f"note: {remark}" for remark in build.notes]
         return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
 
@@ -97,7 +97,7 @@ class BuildPanel(Vertical):
         """Return the last lines of the log, or the reason why there are none."""
         until = None if self._model.source.live else build.bytes
         lines = list(_last_lines(self._model.log_path(build), height, until))
-        head = "log  (l full screen)" if lines else "no output yet"
+        head = "log  (l opens it)" if lines else "no output yet"
         return [head, *lines[-max(0, height - 1) :]]
 
 

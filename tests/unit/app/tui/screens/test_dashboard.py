@@ -177,7 +177,7 @@ async def test_leaving_needs_confirmation_only_while_builds_run() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("q")
-        await wait_until(pilot, lambda: "2 builds have not ended" in screen_text(app))
+        await wait_until(pilot, lambda: "2 builds are still running" in screen_text(app))
         await pilot.press("n")
         for build in (A, B):
             source.emit(v.BuildFinished(build=build, outcome=Outcome.BUILT))
@@ -251,7 +251,7 @@ async def test_the_palette_sets_a_cap() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("ctrl+p", *"downloads 3")
-        await wait_until(pilot, lambda: "downloads: set the cap to 3" in screen_text(app))
+        await wait_until(pilot, lambda: "downloads: set the limit to 3" in screen_text(app))
         await pilot.press("enter")
         await pilot.pause(0.1)
         if not source.sent:
@@ -338,16 +338,16 @@ async def test_the_palette_prompts_for_a_number() -> None:
         dashboard = app.screen
         assert isinstance(dashboard, Dashboard)
         dashboard.ask_limit(LimitName.INSTALLS)
-        await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
+        await wait_until(pilot, lambda: "installs: set the limit to" in screen_text(app))
         await pilot.press("backspace", "0", "enter")
         await pilot.press("backspace", "5", "enter")
         await wait_until(
             pilot, lambda: source.sent == [pool.Resize(limit=LimitName.INSTALLS, value=5)]
         )
         dashboard.ask_limit(LimitName.INSTALLS)
-        await wait_until(pilot, lambda: "installs: set the cap to" in screen_text(app))
+        await wait_until(pilot, lambda: "installs: set the limit to" in screen_text(app))
         await pilot.press("escape")
-        await wait_until(pilot, lambda: "installs: set the cap to" not in screen_text(app))
+        await wait_until(pilot, lambda: "installs: set the limit to" not in screen_text(app))
         assert len(source.sent) == 1
 
 
@@ -448,7 +448,7 @@ async def test_leaving_needs_confirmation_while_an_environment_is_changed() -> N
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "writing into .venv" in screen_text(app))
         await pilot.press("q")
-        await wait_until(pilot, lambda: "The run has not ended" in screen_text(app))
+        await wait_until(pilot, lambda: "The run is still running" in screen_text(app))
 
 
 async def test_rows_and_the_panel_show_the_expected_output_and_downloads() -> None:
@@ -474,7 +474,7 @@ async def test_a_command_runs_once_however_often_enter_comes() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press("ctrl+p", *"downloads 3")
-        await wait_until(pilot, lambda: "downloads: set the cap to 3" in screen_text(app))
+        await wait_until(pilot, lambda: "downloads: set the limit to 3" in screen_text(app))
         for _ in range(6):
             app.post_message(events.Key("enter", "\r"))
         await wait_until(pilot, lambda: len(app.screen_stack) == 1)
@@ -576,7 +576,7 @@ async def test_a_number_that_is_typed_sets_the_cap() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "[builds 1/2]" in screen_text(app))
         await pilot.press("1")
-        await wait_until(pilot, lambda: "builds: set the cap to" in screen_text(app))
+        await wait_until(pilot, lambda: "builds: set the limit to" in screen_text(app))
         await pilot.press("2", "enter")
         await wait_until(
             pilot, lambda: source.sent == [pool.Resize(limit=LimitName.BUILDS, value=12)]
