@@ -42,7 +42,7 @@ _TICK = 1 / 10
 _PANEL_LINES = 28
 """Minimum screen height in lines for the panel."""
 _GRAPH_LINES = 18
-_CAPS = Binding.Group("caps")
+_CAPS = Binding.Group("limit")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
 _LIVE = frozenset(("cap", "next_cap", "type_cap", "pause", "cancel", "retry"))
