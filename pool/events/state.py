@@ -244,8 +244,6 @@ class RunState(StateRecord, kw_only=True):
     machine: MachineMemory | None = None
     startup: float = 0.0
     """Seconds from the start of the command's process to the start of the run; 0 is unknown."""
-    lingers: bool | None = None
-    """Whether it stays open after its work, for retries by the user; None is unknown."""
     targets: int = 0
     out_dir: str = ""
     logs: str = ""

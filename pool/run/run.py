@@ -312,7 +312,6 @@ class Run:
             out_dir=str(self._settings.out_dir or ""),
             logs=str(logs_path(self.journal)),
             environment="" if environment is None else str(environment.prefix),
-            lingers=self._linger,
             startup=0.0 if process_start is None else round(self._bus.since(process_start), 4),
         )
         self._bus.emit(started)

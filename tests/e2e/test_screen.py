@@ -198,7 +198,9 @@ def test_logs_filter_and_help(sandbox: Sandbox, terminal: Terminal) -> None:
     terminal.type("?")
     terminal.shows("raise, lower the limit in brackets")
     terminal.type("Escape")
-    wait_until(lambda: "raise, lower the limit in brackets" not in terminal.screen(), terminal.screen)
+    wait_until(
+        lambda: "raise, lower the limit in brackets" not in terminal.screen(), terminal.screen
+    )
     terminal.type("q")
     terminal.shows("3 built in")
 

@@ -21,7 +21,7 @@ def queued(name: str, **facts: object) -> events.BuildQueued:
     )
 
 
-def started_run(startup: float = 0.0, *, lingers: bool | None = False) -> events.RunStarted:
+def started_run(startup: float = 0.0) -> events.RunStarted:
     """Return the first event of a run with two slots that installs into an environment."""
     return events.RunStarted(
         limits={LimitName.BUILDS: 2},
@@ -30,7 +30,6 @@ def started_run(startup: float = 0.0, *, lingers: bool | None = False) -> events
         logs="",
         environment="/env",
         startup=startup,
-        lingers=lingers,
     )
 
 

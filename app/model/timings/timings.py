@@ -146,8 +146,8 @@ def measure(state: pool.RunState, timeline: Timeline, transfers: Transfers) -> T
 def _bounds(state: pool.RunState) -> tuple[float, float]:
     """Return the start and the end of a run."""
     startup = state.startup if 0 < state.startup <= _LONGEST_STARTUP else 0.0
-    # A screen may have been looked at long after the last work.
-    looked_at = state.finished and state.lingers is not False
+    # A run of an older version did not finish before its screen was closed.
+    looked_at = state.finished and not state.startup
     return 0.0 - startup, end_of_work(state) if looked_at else state.now
 
 

@@ -33,7 +33,6 @@ def apply_run_started(state: RunState, event: RunStarted) -> Dirty:
     """Set the limits and the folders."""
     state.limits = {name: Limit(value=value) for name, value in event.limits.items()}
     state.startup = event.startup
-    state.lingers = event.lingers
     state.targets = event.targets
     state.out_dir = event.out_dir
     state.logs = event.logs

@@ -20,8 +20,6 @@ class RunStarted(BaseEvent, frozen=True, tag="run.started"):
     """The environment to install into; empty if the run only makes wheels."""
     startup: float = 0.0
     """Seconds from the start of the command's process to the start of the run; 0 is unknown."""
-    lingers: bool | None = None
-    """Whether it stays open after its work, for retries by the user. None in older journals."""
 
 
 class RunStopping(BaseEvent, frozen=True, tag="run.stopping"):

@@ -268,7 +268,7 @@ def test_measure_pause_is_paused_time() -> None:
 def test_measure_cancelled_run_ends_with_its_last_build() -> None:
     timings = measure_journal(
         at(
-            (0.0, started_run(lingers=True)),
+            (0.0, started_run()),
             (0.0, queued("a")),
             (1.0, started(A)),
             (2.0, events.RunStopping(why="interrupted")),
@@ -281,11 +281,11 @@ def test_measure_cancelled_run_ends_with_its_last_build() -> None:
     assert timings.builds[0].outcome == "cancelled"
 
 
-@pytest.mark.parametrize(("lingers", "until"), [(False, 60.0), (True, 1.0), (None, 1.0)])
-def test_measure_end_leaves_out_the_time_of_a_screen(lingers: bool | None, until: float) -> None:
+@pytest.mark.parametrize(("startup", "until"), [(0.5, 60.0), (0.0, 1.0)], ids=["new", "old"])
+def test_measure_end_leaves_out_the_time_of_a_screen(startup: float, until: float) -> None:
     timings = measure_journal(
         at(
-            (0.0, started_run(lingers=lingers)),
+            (0.0, started_run(startup)),
             (0.0, queued("a")),
             (0.0, started(A)),
             (1.0, finished(A)),

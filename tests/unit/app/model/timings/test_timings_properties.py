@@ -31,7 +31,6 @@ def ended(draw: st.DrawFn) -> list[events.KnownEvent]:
     first = msgspec.structs.replace(
         journal[0],
         startup=draw(st.floats(-1, 9)),
-        lingers=draw(st.sampled_from([None, True, False])),
     )
     journal[0] = first
     queued = [n for n, event in enumerate(journal) if isinstance(event, events.BuildQueued)]
