@@ -18,6 +18,7 @@ import pool
 from app.format import format_count, format_duration, format_size
 from app.model.outcomes import requested_builds
 from app.runs.build_log import RULE, read_log_lines
+from app.text.failure import log_name
 from app.text.holder import format_holder
 from app.text.limits import count_excess, format_limits
 from app.text.lines import Line, failure_lines, selection_lines, word_line
@@ -267,12 +268,18 @@ class Printer:
             yield str(PurePath(folder, wheel))
             if build.outcome is Outcome.FETCHED and build.wheel_bytes:
                 yield format_size(build.wheel_bytes)
-        if build.message:
+        if build.message and build.outcome is not Outcome.FAILED:
             yield build.message
 
+    def _reason(self, build: pool.BuildState, log: str) -> Iterator[Line]:
+        """Yield the cause of a failed build, its fix and its log, one line each."""
+        fix = f"fix: {build.hint}" if build.hint else ""
+        for text in (build.message, fix, f"log: {log}" if log else ""):
+            if text:
+                yield word_line("", text)
+
     def _failure(self, build: pool.BuildState) -> Iterator[Line]:
-        if build.hint:
-            yield word_line("", build.hint)
+        yield from self._reason(build, "")
         log = self._logs / build.log
         if build.lines or log.is_file():
             yield Line(word="log", text=f"{RULE} {build.label}: the log {RULE}")
@@ -335,8 +342,7 @@ class Printer:
         for build in filter(_has_row, builds):
             yield _clean(self._row(build))
             if build.outcome is Outcome.FAILED:
-                for text in filter(None, (build.hint, f"log {self._logs / build.log}")):
-                    yield _clean(word_line("", text))
+                yield from map(_clean, self._reason(build, str(self._logs / build.log)))
         yield from map(_clean, [*summary_lines(self.state, self._peak), *self._timings()])
 
     def _summary(self) -> Iterator[Line]:
@@ -346,7 +352,10 @@ class Printer:
             yield Line(text="")
             quiet = self._verbosity == "quiet"
             shown = [build for build in builds if not quiet or build.outcome is Outcome.FAILED]
-            yield from map(self._row, filter(_has_row, shown))
+            for build in filter(_has_row, shown):
+                yield self._row(build)
+                if build.outcome is Outcome.FAILED:
+                    yield from self._reason(build, log_name(build, self.state))
         yield from summary_lines(self.state, self._peak)
         yield from self._timings()
 

@@ -72,7 +72,7 @@ def error_annotations(event: events.Event, state: pool.RunState) -> Iterator[Lin
 
 
 def _error(title: str, message: str, hint: str) -> Line:
-    text = "\n".join(filter(None, (message, hint)))
+    text = "\n".join(filter(None, (message, f"fix: {hint}" if hint else "")))
     return _command(f"error title={title.translate(_PROPERTY)}", text)
 
 

@@ -16,6 +16,7 @@ from app.format import format_clock, format_count, format_duration, format_size
 from app.reports.markup import document, element, shorten, table
 from app.reports.timeline_svg import draw_swatch, draw_timeline
 from app.reports.timings_html import timings_section
+from app.text.failure import log_name
 from app.text.rows import build_title, describe
 from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, landmark_text
@@ -176,7 +177,8 @@ def _failures(record: RunRecord) -> Iterator[ET.Element]:
     ]
     failed = record.failed
     for number, build in enumerate(failed[:_LISTED]):
-        part = _failure(build_title(build), build.message, build.hint)
+        title = ": ".join(filter(None, (build_title(build), build.cause)))
+        part = _failure(title, build.message, build.hint)
         part.extend(_details(record, build, extract=number < _WITH_EXTRACT))
         parts.append(part)
     if parts:
@@ -190,7 +192,7 @@ def _failure(what: str, message: str, hint: str) -> ET.Element:
     part = element("section", element("h3", shorten(what)), class_="failure")
     part.extend(element("p", shorten(one)) for one in split_message(message))
     if hint:
-        part.append(element("p", shorten(hint), class_="hint"))
+        part.append(element("p", "Fix: ", shorten(hint), class_="hint"))
     return part
 
 
@@ -202,6 +204,8 @@ def _details(record: RunRecord, build: pool.BuildState, *, extract: bool) -> Ite
             yield _log("the end of its log", end)
         elif end:
             yield _log("the end of its log", end, open="open")
+    if name := log_name(build, record.state):
+        yield element("p", "Log: ", element("code", shorten(name)))
     if build.rerun:
         yield element("p", "Rerun: ", element("code", shorten(build.rerun)))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from app.format import format_clock, format_size
+from app.text.failure import log_name, short_cause
 from app.text.rows import build_title
 from pool import Outcome, Status
 
@@ -107,10 +108,10 @@ def _results(record: RunRecord, build: pool.BuildState) -> Iterator[ET.Element]:
         case None:
             yield _element("error", type="unfinished", message=_unfinished(record, build))
         case Outcome.FAILED:
-            text = "\n".join(
-                [build.message, *filter(None, [build.hint]), "", *_extract(record, build)]
-            )
-            yield _element("failure", text, type=build.reference, message=build.message)
+            fix = [f"fix: {build.hint}"] if build.hint else []
+            log = [f"log: {name}"] if (name := log_name(build, record.state)) else []
+            text = "\n".join([build.message, *fix, *log, "", *_extract(record, build)])
+            yield _element("failure", text, type=build.reference, message=short_cause(build))
         case Outcome.SKIPPED | Outcome.CANCELLED:
             message = ": ".join(filter(None, (build.outcome, build.message)))
             yield _element("skipped", type=build.outcome, message=message)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from app.format import format_count, format_duration, format_size
 from app.runs.build_log import RULE
+from app.text.failure import log_name, short_cause
 from app.text.rows import build_title
-from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, span_detail
 from app.text.summary import summary_lines
 from app.text.timings import activity_rows, format_seconds, path_rows
@@ -116,17 +116,13 @@ def _failures(record: RunRecord) -> Iterator[str]:
         return
     yield from ("### Failed", "")
     rows = (
-        (build_title(one), _why(one), _time(one.seconds), one.origin) for one in failed[:_LISTED]
+        (build_title(one), short_cause(one), one.hint, _time(one.seconds), one.origin)
+        for one in failed[:_LISTED]
     )
-    yield from _table(("build", "why", "time", "requested in"), rows)
+    yield from _table(("build", "cause", "fix", "time", "requested in"), rows)
     yield from _more(len(failed) - _LISTED, "failed build")
     for build in failed[:_WITH_EXTRACT]:
         yield from _extract(record, build)
-
-
-def _why(build: pool.BuildState) -> str:
-    why = split_message(build.message)[0]
-    return f"{why} ({build.hint})" if build.hint else why
 
 
 def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
@@ -141,6 +137,8 @@ def _extract(record: RunRecord, build: pool.BuildState) -> Iterator[str]:
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
     yield f"<details><summary>{_escaped(build_title(build))}: from its log</summary>"
     yield from ("", f"{fence}text", *lines, fence)
+    if name := log_name(build, record.state):
+        yield from ("", f"Log: {_code(name)}")
     if build.rerun:
         yield from ("", f"Rerun: {_code(build.rerun)}")
     yield from ("", "</details>", "")

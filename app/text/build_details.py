@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.format import format_count, format_duration, format_size
+from app.text.failure import failure_facts
 from app.text.rows import build_title, describe
 from app.text.wait_reasons import wait_reason
-from pool import Record, Status
+from pool import Outcome, Record, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,9 +47,13 @@ def build_facts(
         queue: the builds that wait for a slot.
         previous: seconds of the build's phases in the previous run; may be empty.
     """
+    failed = build.outcome is Outcome.FAILED
+    known = dict(failure_facts(build, state)) if failed else {}
     for label, text in (
-        ("why", build.message or wait_reason(build, state, now, queue)),
+        ("cause", known.get("cause", "")),
+        ("why", "" if failed else build.message or wait_reason(build, state, now, queue)),
         ("fix", build.hint),
+        ("also", known.get("also", "")),
         ("phases", "   ".join(_phases(build, now, previous))),
         ("time", _time(build, now)),
         ("memory", _memory(build)),

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from app.format import format_clock, format_count, format_duration, format_size
 from app.model.status import kind_of, slowdown
+from app.text.failure import short_cause
 from app.text.holder import format_holder
 from pool import BuildState, LimitName, Outcome, Phase, Record, RunState, Status, WaitFor
 
@@ -48,7 +49,7 @@ GLYPHS: dict[BuildKind, tuple[str, str]] = {
 }
 """For each kind its glyph, and the ASCII character for terminals without Unicode."""
 
-TO_ASCII = str.maketrans({"·": ",", "…": "~"})
+TO_ASCII = str.maketrans({"·": ",", "…": "~", "→": ">"})
 """Replaces punctuation for terminals that show ASCII only."""
 
 _WAIT_WORDS = {
@@ -208,6 +209,8 @@ def _queue_detail(build: BuildState, state: RunState, queue_position: str) -> st
 def build_row(build: BuildState, state: RunState, now: float, queue_position: str = "") -> Row:
     """Return the cells of a build's row; the arguments are those of `describe`."""
     text = describe(build, state, now, queue_position)
+    if text.kind == "failed":
+        text = replace(text, detail=_failure_detail(build))
     return Row(
         kind=text.kind,
         name=build.label,
@@ -219,6 +222,11 @@ def build_row(build: BuildState, state: RunState, now: float, queue_position: st
         jobs=str(1 + build.tokens) if build.processes else "-",
         last=_last_cell(build),
     )
+
+
+def _failure_detail(build: BuildState) -> str:
+    purpose = "" if build.purpose == "wheel" else build.purpose
+    return " · ".join(filter(None, (purpose, short_cause(build))))
 
 
 def _time(build: BuildState, now: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pool.build.diagnosis.fix_context import FixContext
 from pool.build.diagnosis.oom_evidence import OomEvidenceCollector
 from pool.build.frontend.hooks import HookCall, HookFailedError
 from pool.build.frontend.rerun import rerun_command
@@ -18,16 +19,19 @@ from pool.common.errors import BackendError
 from pool.common.model import Phase
 from pool.common.record import Record
 from pool.events.types import BuildPhase, Note
+from pool.requirements.target import GitTarget, RequirementTarget, TreeTarget
+from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pool.build.context import HookContext
+    from pool.build.diagnosis.fix_context import SourceKind
     from pool.build.frontend.build_env import BuildEnvironment
     from pool.build.frontend.hook_result import Hook
     from pool.build.frontend.warm.plan import WarmPlan
-    from pool.build.job import BuildJob
+    from pool.build.job import BuildJob, SourceSpec
     from pool.build.source import SourceTree
     from pool.build.workspace import BuildDir
     from pool.sources.pyproject import Project
@@ -109,6 +113,18 @@ class Backend(Record, frozen=True, kw_only=True):
             fds=self.tree.fds,
             environ=environ,
             warm=self._plan_warm_hook(env),
+            fix_context=self._fix_context(env),
+        )
+
+    def _fix_context(self, env: BuildEnvironment) -> FixContext:
+        job, source = self.job, self.job.source
+        return FixContext(
+            source=_source_kind(source),
+            name=job.name,
+            version=job.version or "",
+            tree=_tree_label(source) if isinstance(source, TreeTarget) else "",
+            python=".".join(env.interpreter.version.split(".")[:2]),
+            isolated=env.path == self.build_dir.environment,
         )
 
     def _plan_warm_hook(self, env: BuildEnvironment) -> WarmPlan | None:
@@ -150,3 +166,21 @@ class Backend(Record, frozen=True, kw_only=True):
             monitor.hook_ended(job.key)
         monitor.note_peak(job.key, result.peak)
         return result.value
+
+
+def _source_kind(source: SourceSpec) -> SourceKind:
+    """Return the kind of a source for fixes."""
+    match source:
+        case TreeTarget():
+            return "tree"
+        case GitTarget():
+            return "git"
+        case IndexFile() | RequirementTarget():
+            return "index"
+        case _:
+            return "archive"
+
+
+def _tree_label(target: TreeTarget) -> str:
+    """Return the folder as its user named it; its path if the label is a direct reference."""
+    return str(target.path) if "@" in target.label or ":" in target.label else target.label

@@ -44,6 +44,8 @@ class PoolError(Exception):
 
     reference: str = "error"
     exit_code: int = 1
+    cause: str = ""
+    """The message in at most 40 characters, for a row of a table; empty if there is none."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -192,6 +194,7 @@ class OutOfMemoryError(BackendError):
     """A hook that failed because it ran out of memory (`pool.build.diagnosis.oom`)."""
 
     reference = "out-of-memory"
+    cause = "out of memory"
 
 
 class SkippedError(PoolError):
@@ -233,4 +236,5 @@ def system_error(error: OSError) -> SystemTroubleError:
         return SystemTroubleError(text)
     full = SystemTroubleError(text, hint=FULL_HINT)
     full.reference = "disk-full"
+    full.cause = "no space left on the disk"
     return full

@@ -206,6 +206,8 @@ class BuildState(StateRecord, kw_only=True):
     wheel_bytes: int | None = None
     reference: str = ""
     """The short code of its error."""
+    cause: str = ""
+    """The message in at most 40 characters; empty if there is none, or in older journals."""
     message: str = ""
     hint: str = ""
     rerun: str = ""

@@ -46,6 +46,8 @@ class Failure(Record, frozen=True, kw_only=True):
     outcome: Outcome
     reference: str
     message: str
+    cause: str = ""
+    """The message in at most 40 characters; empty if there is none."""
     hint: str = ""
     rerun: str = ""
     """A shell command that repeats what failed."""
@@ -77,6 +79,7 @@ def failure_from(problem: BaseException, job: BuildJob, index: IndexSettings) ->
                 outcome=Outcome.FAILED,
                 reference=problem.reference,
                 message=redact_urls(str(problem)),
+                cause=redact_urls(problem.cause),
                 hint=redact_urls(problem.hint),
                 rerun=(isinstance(problem, BackendError) and problem.rerun)
                 or _build_command(job, index.arguments),
@@ -95,6 +98,7 @@ def with_full_folders(failure: Failure, folders: Sequence[Path]) -> Failure:
     return replace(
         failure,
         message=f"no space left in {names}: {failure.message}",
+        cause="no space left on the disk",
         hint=failure.hint or FULL_HINT,
     )
 
@@ -137,6 +141,7 @@ def failed(ended: BuildFinished, failure: Failure) -> BuildFinished:
         ended,
         reference=failure.reference,
         message=clean_line(failure.message),
+        cause=clean_line(failure.cause),
         hint=failure.hint,
         rerun=failure.rerun,
     )

@@ -381,10 +381,13 @@ class Scheduler:
 
     def _check_cycle(self, by: BuildJob, job: BuildJob) -> None:
         if cycle := self._registry.find_cycle(by, job):
-            raise RequirementError(
-                "build requirements depend on each other in a cycle: "
-                + " needs ".join(each.name for each in cycle)
+            names = [each.name for each in cycle]
+            error = RequirementError(
+                f"build requirements depend on each other in a cycle: {' needs '.join(names)}",
+                hint=f"give a wheel of {names[-1]} with --find-links",
             )
+            error.cause = "build requirements in a cycle"
+            raise error
 
     async def wait_for(self, job: BuildJob, by: BuildJob) -> BuildResult:
         """Let one build wait for another one, or for its next attempt, as long as there is one.

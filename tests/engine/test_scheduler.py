@@ -62,6 +62,8 @@ async def test_a_cycle_of_trees_is_named(tmp_path: Path) -> None:
     code, state = await run_pool(make_settings(tmp_path), hen, own)
     assert code == 1
     assert "egg needs hen needs egg" in last_build(state, "egg").message
+    assert last_build(state, "egg").cause == "build requirements in a cycle"
+    assert last_build(state, "egg").hint == "give a wheel of egg with --find-links"
     assert "own needs own" in last_build(state, "own").message
 
 

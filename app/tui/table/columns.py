@@ -103,6 +103,8 @@ def group_row(group: Group) -> Row:
 
 def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
     """Return the glyph and the cells of a row, padded to the width of their columns."""
+    if row.kind == "failed":
+        return _failed_texts(row, width, ascii_only=ascii_only)
     values: dict[Name, str] = {
         "name": row.name,
         "state": f"{row.word:<10} {row.detail}".rstrip(),
@@ -115,6 +117,18 @@ def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
     glyph = GLYPHS[row.kind][ascii_only]
     cells = [_fitted(values[column.name], column) + " " for column in columns(width)]
     return [f" {glyph} ", *(cell.translate(TO_ASCII) if ascii_only else cell for cell in cells)]
+
+
+def _failed_texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
+    """Return a row whose cause and fix take all columns but the name's."""
+    name = columns(width)[0]
+    reason = Column("state", "state", max(1, width - name.width - 4))
+    text = f"{row.detail}  → {row.last}" if row.last else row.detail
+    cells = [(row.name, name), (text or row.word, reason)]
+    plain = ((text.translate(TO_ASCII) if ascii_only else text, column) for text, column in cells)
+    fitted = (_fitted(text, column) + " " for text, column in plain)
+    glyph = GLYPHS[row.kind][ascii_only]
+    return [f" {glyph} ", *(cell.translate(TO_ASCII) if ascii_only else cell for cell in fitted)]
 
 
 def _fitted(text: str, column: Column) -> str:

@@ -13,6 +13,7 @@ from textual.widgets import Static
 import pool
 from app.format import format_clock, format_count, format_duration, format_size
 from app.text.build_details import format_command
+from app.text.failure import failure_facts
 from app.text.rows import build_title, describe, format_slowdown
 from app.text.wait_reasons import wait_reason
 
@@ -68,6 +69,8 @@ class BuildPanel(Vertical):
             part.show([])
 
     def _facts(self, build: pool.BuildState) -> Text:
+        if build.outcome is pool.Outcome.FAILED and build.superseded_by is None:
+            return self._failure(build)
         phases = [f"{phase} {format_clock(seconds)}" for phase, seconds in build.phases.items()]
         if build.phase is not None and build.phase_since is not None:
             phases.append(f"{build.phase} {format_clock(self._model.now - build.phase_since)}")
@@ -93,6 +96,15 @@ class BuildPanel(Vertical):
         facts += [f"note: {remark}" for remark in build.notes]
         return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
 
+    def _failure(self, build: pool.BuildState) -> Text:
+        """Return what the failure means and what to do, in full."""
+        lines = Text.assemble((f"{build_title(build)}  ", "bold"), f"failed  {_spent(build)}")
+        for label, text in failure_facts(build, self._model.state):
+            lines.append(f"\n{label.capitalize():<6} ", "dim").append(text)
+        for note in build.notes:
+            lines.append(f"\nnote: {note}", "dim")
+        return lines
+
     def _tail(self, build: pool.BuildState, height: int) -> list[str]:
         """Return the last lines of the log, or the reason why there are none."""
         until = None if self._model.source.live else build.bytes
@@ -116,6 +128,12 @@ class _Lines(Widget):
     def render(self) -> Text:
         title, *rest = (set_cell_size(line, self.size.width) for line in self._lines or [""])
         return Text.assemble((title, "dim"), *(f"\n{line}" for line in rest), no_wrap=True)
+
+
+def _spent(build: pool.BuildState) -> str:
+    """Return where and when a build failed: its last phase, its time."""
+    phase = next(reversed(build.phases), "")
+    return "  ".join(filter(None, (f"in {phase}" if phase else "", format_duration(build.seconds))))
 
 
 def _memory(build: pool.BuildState) -> list[str]:

@@ -1,31 +1,30 @@
-"""Diagnoses a failed build from its log: the cause in one line, a hint, and the relevant lines.
+"""Diagnoses a failed build from its log: the cause, its short name, a fix, the relevant lines.
 
 The rules: errors of compilers, linkers, CMake, meson and rustc come first, and of those the first
 one, as the others mostly are its consequences; then the last Python exception; then any other line
-that looks like an error. Deliberately pure, and a single pass over the log. Lines must be cleaned
-and shortened (`pool.common.text.clean_line`), so that no pattern runs over a long line.
+that looks like an error. A known cause (`pool.build.diagnosis.causes`) may claim a line for itself.
+Deliberately pure, and a single pass over the log. Lines must be cleaned and shortened
+(`pool.common.text.clean_line`), so that no pattern runs over a long line.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from pool.build.diagnosis.system_packages import (
-    hint_for_header,
-    hint_for_library,
-    hint_for_module,
-    hint_for_pkgconfig,
-    hint_for_program,
-)
+from pool.build.diagnosis.cause import LONGEST_SUMMARY, Rank, find_cause, find_claim
+from pool.build.diagnosis.causes import CAUSES, STARTING_WORDS
+from pool.build.diagnosis.fix_context import UNKNOWN_CONTEXT
 from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+    from pool.build.diagnosis.cause import Explanation
+    from pool.build.diagnosis.fix_context import FixContext
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -35,28 +34,34 @@ class Diagnosis(Record, frozen=True, kw_only=True):
 
     cause: str
     """The error in one line."""
-    hint: str
-    """A possible fix; empty if none is known."""
     lines: tuple[tuple[int, str], ...]
     """The lines of the error, each with its number in the log."""
+    explanation: Explanation | None = None
+    """The known cause; None if it is unknown."""
 
+    @property
+    def summary(self) -> str:
+        """The cause in at most 40 characters."""
+        if self.explanation is not None:
+            return self.explanation.summary
+        text = _PLACE.sub("", self.cause).strip() or self.cause
+        return text if len(text) <= LONGEST_SUMMARY else f"{text[: LONGEST_SUMMARY - 1]}…"
 
-class _Rank(IntEnum):
-    """The rank of an error; the error of the lowest rank is reported."""
+    @property
+    def hint(self) -> str:
+        """The fix where nothing but the log is known; empty if there is none."""
+        return self.fix(UNKNOWN_CONTEXT)
 
-    CAUSE = 0
-    EXCEPTION = 1
-    SUSPECT = 2
-    """Possibly an error: configure steps look for many things that may be missing."""
-    CONSEQUENCE = 3
-    """Reports that a step failed, but not why."""
+    def fix(self, context: FixContext) -> str:
+        """Return what the user of the build can do; empty if there is no advice."""
+        return self.explanation.fix(context) if self.explanation is not None else ""
 
 
 class _Pattern(Record, frozen=True):
     """The first line of one kind of error, and the lines around it that belong to it."""
 
     regex: re.Pattern[str]
-    rank: _Rank
+    rank: Rank
     before: int = 0
     """The number of lines before it that may be context."""
     follow: re.Pattern[str] | None = None
@@ -68,13 +73,15 @@ class _Pattern(Record, frozen=True):
 class _ErrorBlock(MutableRecord):
     """An error in the log; it grows while lines follow that belong to it."""
 
-    rank: _Rank
+    rank: Rank
     cause: str
     lines: list[tuple[int, str]]
     number: int
     pattern: _Pattern | None = None
     remaining: int = 0
     body: list[str] = field(default_factory=list)
+    explanation: Explanation | None = None
+    """The known cause that claimed the line."""
 
     @property
     def text(self) -> str:
@@ -92,43 +99,43 @@ _NOT_BLANK = re.compile(r"\S")
 _CMAKE = re.compile(r"^CMake Error\b")
 _MESON = re.compile(r"(?:^|meson\.build:\d+:\d+: )ERROR: ")
 _ERROR_PATTERNS = (
-    _Pattern(re.compile(r":\d+(?::\d+)?: (?:fatal )?error: "), _Rank.CAUSE, 1, _SOURCE, 3),
-    _Pattern(re.compile(r"^(?:g?cc|g\+\+|c\+\+|clang)\S*: fatal error: "), _Rank.CAUSE),
+    _Pattern(re.compile(r":\d+(?::\d+)?: (?:fatal )?error: "), Rank.CAUSE, 1, _SOURCE, 3),
+    _Pattern(re.compile(r"^(?:g?cc|g\+\+|c\+\+|clang)\S*: fatal error: "), Rank.CAUSE),
     _Pattern(
         re.compile(
             r"cannot find -l\S|unable to find library -l|library '?-?l?\S{1,80} not found"
             r"|undefined (?:reference to|symbol: )|multiple definition of "
         ),
-        _Rank.CAUSE,
+        Rank.CAUSE,
         1,
     ),
-    _Pattern(_CMAKE, _Rank.CAUSE, 0, _INDENTED, 14),
-    _Pattern(_MESON, _Rank.CAUSE, 2),
-    _Pattern(re.compile(r"^error\[E\d+\]|^error: linker "), _Rank.CAUSE, 0, _NOT_BLANK, 10),
-    _Pattern(re.compile(r"^configuration error: |^error in \S+ setup command: "), _Rank.CAUSE),
+    _Pattern(_CMAKE, Rank.CAUSE, 0, _INDENTED, 14),
+    _Pattern(_MESON, Rank.CAUSE, 2),
+    _Pattern(re.compile(r"^error\[E\d+\]|^error: linker "), Rank.CAUSE, 0, _NOT_BLANK, 10),
+    _Pattern(re.compile(r"^configuration error: |^error in \S+ setup command: "), Rank.CAUSE),
     _Pattern(
-        re.compile(r"^error: .{0,80}(?:Rust compiler|No such file or directory)"), _Rank.CAUSE
+        re.compile(r"^error: .{0,80}(?:Rust compiler|No such file or directory)"), Rank.CAUSE
     ),
-    _Pattern(re.compile(r"(?:^|: )(?:command )?not found$|: command not found\b"), _Rank.SUSPECT),
-    _Pattern(re.compile(r"^\S{0,100}: \d+: \S{1,80}: not found$"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"(?:^|: )(?:command )?not found$|: command not found\b"), Rank.SUSPECT),
+    _Pattern(re.compile(r"^\S{0,100}: \d+: \S{1,80}: not found$"), Rank.SUSPECT),
     _Pattern(
         re.compile(r"No package '[^']+' found|Package '?[\w.+-]+'?.{0,80}not found"),
-        _Rank.SUSPECT,
+        Rank.SUSPECT,
         1,
     ),
-    _Pattern(re.compile(r"pg_config executable not found|mysql_config not found"), _Rank.SUSPECT),
-    _Pattern(re.compile(r"\bKilled$|SIGKILL\b"), _Rank.SUSPECT),
-    _Pattern(re.compile(r"detected dubious ownership in repository"), _Rank.SUSPECT),
-    _Pattern(re.compile(r"python[\d.]*: No module named \S+$"), _Rank.SUSPECT),
+    _Pattern(re.compile(r"pg_config executable not found|mysql_config not found"), Rank.SUSPECT),
+    _Pattern(re.compile(r"\bKilled$|SIGKILL\b"), Rank.SUSPECT),
+    _Pattern(re.compile(r"detected dubious ownership in repository"), Rank.SUSPECT),
+    _Pattern(re.compile(r"python[\d.]*: No module named \S+$"), Rank.SUSPECT),
     _Pattern(
         re.compile(
             r"^collect2: |^error: could not compile|^make(?:\[\d+\])?: \*\*\*|^ninja: build"
         ),
-        _Rank.CONSEQUENCE,
+        Rank.CONSEQUENCE,
     ),
     _Pattern(
         re.compile(r"^(?:fatal )?[Ee]rror: |^ERROR: |^fatal: "),
-        _Rank.CONSEQUENCE,
+        Rank.CONSEQUENCE,
         before=1,
         follow=_SOURCE,
         max_after=3,
@@ -148,58 +155,10 @@ _UNINFORMATIVE = re.compile(
 _NEARBY_LINES = 6
 """The most lines between a missing item and the error of the tool that looked for it."""
 
-_HINTS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
-    (
-        re.compile(r"fatal error: '?([\w./+-]+?)'?(?:: No such file| file not found)"),
-        hint_for_header,
-    ),
-    (re.compile(r"(?:cannot find|unable to find library) -l([\w.+-]+)"), hint_for_library),
-    (re.compile(r"No module named '?pip\b"), lambda _: _NO_PIP),
-    (re.compile(r"No module named '?([\w.]+)"), hint_for_module),
-    (re.compile(r"dubious ownership"), lambda _: _OTHER_OWNER),
-    (re.compile(r"Invalid cross-device link"), lambda _: _OTHER_DEVICE),
-    (re.compile(r"\[Errno 13\] Permission denied"), lambda _: _NO_PERMISSION),
-    (re.compile(r"No package '([^']+)' found"), hint_for_pkgconfig),
-    (re.compile(r"Package '?([\w.+-]+?)'?(?:,| was| not|\s*$)"), hint_for_pkgconfig),
-    (re.compile(r"Dependency \"([^\"]+)\" not found"), hint_for_pkgconfig),
-    (re.compile(r"package configuration file provided by \"(\w+)\""), hint_for_pkgconfig),
-    (re.compile(r"Could NOT find (\w+)"), hint_for_pkgconfig),
-    (re.compile(r"command '([^']+)' failed: No such file"), hint_for_program),
-    (re.compile(r"No such file or directory: '([\w.+-]+)'"), hint_for_program),
-    (re.compile(r"([\w.+-]+): (?:command )?not found\b"), hint_for_program),
-    (re.compile(r"\b(pg_config|mysql_config)\b.{0,40}not found"), hint_for_program),
-    (
-        re.compile(r"Rust compiler|(?i:cargo.{0,40}not installed)"),
-        lambda _: hint_for_program("cargo"),
-    ),
-    (re.compile(r"linker `([^`]+)` not found"), hint_for_program),
-    (re.compile(r"Unknown compiler\(s\): \[\['([\w.+-]+)"), hint_for_program),
-    (re.compile(r"No CMAKE_C_COMPILER could be found"), lambda _: hint_for_program("gcc")),
-    (re.compile(r"No CMAKE_CXX_COMPILER could be found"), lambda _: hint_for_program("g++")),
-    (re.compile(r"Program '?([\w.+-]+)'? not found"), hint_for_program),
-    (re.compile(r"setuptools[-_]scm was unable to detect"), lambda _: _SCM),
-    (re.compile(r"ZIP does not support timestamps before 1980"), lambda _: _TOO_OLD),
-    (re.compile(r"\bKilled\b|SIGKILL"), lambda _: _KILLED),
-)
-_SCM = "set SETUPTOOLS_SCM_PRETEND_VERSION to its version, or build it from its sdist"
-_TOO_OLD = (
-    "a file of the source, or SOURCE_DATE_EPOCH, is older than 1980: touch the files or change the "
-    "variable; --copy builds a copy with newer times"
-)
-_NO_PIP = (
-    "a build environment has no pip: build it with --no-build-isolation in an environment that "
-    "has pip and its build requirements"
-)
-_OTHER_OWNER = (
-    "git refuses the repository of another user: run git config --global --add safe.directory with "
-    "its path, or build a copy with --copy"
-)
-_OTHER_DEVICE = (
-    "it renames a file to another file system: keep the source tree, its settings and the cache "
-    "(XDG_CACHE_HOME) on one, or use --copy"
-)
-_NO_PERMISSION = "check the owner and the mode of that file; --copy builds in a copy of the tree"
-_KILLED = "a process was killed; if memory was short, use fewer jobs at once (--jobs)"
+_PLACE = re.compile(r"^\S{1,200}:\d+:(?:\d+:)? (?:fatal )?(?:error|ERROR): |^(?:error|ERROR): ")
+"""The file and line before the text of an error."""
+_NEAR = 40
+"""The most lines between a missing item and the exception of the tool that needed it."""
 
 
 def diagnose(lines: Iterable[str], first: int = 1) -> Diagnosis | None:
@@ -222,7 +181,7 @@ class _LogScan:
     """The errors in the lines so far, the best one of each rank."""
 
     def __init__(self) -> None:
-        self._best: dict[_Rank, _ErrorBlock] = {}
+        self._best: dict[Rank, _ErrorBlock] = {}
         self._open_block: _ErrorBlock | None = None
         self._previous: deque[tuple[int, str]] = deque(maxlen=4)
         self._traceback_indent: str | None = None
@@ -235,8 +194,8 @@ class _LogScan:
             self._open_block = None
         if self._traceback_indent is not None:
             self._add_traceback_line(number, line, self._traceback_indent)
-        elif self._open_block is None and _CANDIDATE.search(line):
-            self._match_line(number, line)
+        elif self._open_block is None:
+            self._read_line(number, line)
         if line.strip():
             self._previous.append((number, line))
 
@@ -248,6 +207,25 @@ class _LogScan:
         error.lines.append((number, line))
         error.body.append(line)
         return True
+
+    def _read_line(self, number: int, line: str) -> None:
+        if (claim := find_claim(line, STARTING_WORDS)) is not None and not _PROBE.search(line):
+            self._add_claimed(claim, number, line, [])
+        elif _CANDIDATE.search(line):
+            self._match_line(number, line)
+
+    def _add_claimed(
+        self, claim: Explanation, number: int, line: str, before: list[tuple[int, str]]
+    ) -> None:
+        """Add the error of a known cause that claims its line."""
+        error = _ErrorBlock(
+            rank=claim.cause.starts or Rank.CAUSE,
+            cause=line.strip(),
+            lines=[*before, (number, line)],
+            number=number,
+            explanation=claim,
+        )
+        self._add_block(error)
 
     def _match_line(self, number: int, line: str) -> None:
         if (traceback := _TRACEBACK.match(line)) is not None:
@@ -274,10 +252,14 @@ class _LogScan:
         # The first line that is not indented more than the header is the exception.
         self._traceback_indent = None
         cause = line.strip()
+        before = [*self._previous][-3:]
+        if (claim := find_claim(line, STARTING_WORDS)) is not None:
+            self._add_claimed(claim, number, line, before)
+            return
         error = _ErrorBlock(
-            rank=_Rank.CONSEQUENCE if _UNINFORMATIVE.search(cause) else _Rank.EXCEPTION,
+            rank=Rank.CONSEQUENCE if _UNINFORMATIVE.search(cause) else Rank.EXCEPTION,
             cause=cause,
-            lines=[*self._previous, (number, line)][-4:],
+            lines=[*before, (number, line)],
             number=number,
             remaining=3,
         )
@@ -285,11 +267,11 @@ class _LogScan:
 
     def _add_block(self, error: _ErrorBlock) -> None:
         """Keep the first error of each rank, but the last exception: that one was not handled."""
-        if error.rank is _Rank.SUSPECT:
+        if error.rank is Rank.SUSPECT:
             self._suspects.append(error)
-        if error.rank is _Rank.CAUSE and error.rank not in self._best:
+        if error.rank is Rank.CAUSE and error.rank not in self._best:
             self._prepend_missing_item(error)
-        if error.rank is _Rank.EXCEPTION or error.rank not in self._best:
+        if error.rank is Rank.EXCEPTION or error.rank not in self._best:
             self._best[error.rank] = self._open_block = error
 
     def _prepend_missing_item(self, error: _ErrorBlock) -> None:
@@ -303,21 +285,30 @@ class _LogScan:
             error.cause = missing.cause.removeprefix("--").strip()
 
     def _select_best(self) -> _ErrorBlock:
-        """Return the error of the lowest rank; exceptions follow from a repository git refuses."""
+        """Return the error of the lowest rank; or a known one just before an unknown exception."""
         best = self._best[min(self._best)]
+        if best.rank is Rank.CAUSE:
+            return best
         refused = [one for one in self._suspects if "dubious ownership" in one.cause]
-        return refused[0] if refused and best.rank is not _Rank.CAUSE else best
+        if refused:
+            return refused[0]
+        if best.rank is Rank.EXCEPTION and _explain(best) is None:
+            near = [one for one in self._suspects if 0 < best.number - one.number <= _NEAR]
+            return next((one for one in reversed(near) if _explain(one) is not None), best)
+        return best
 
     def result(self) -> Diagnosis | None:
         """Return the error of the lowest rank, or the last line."""
         if self._best:
             best = self._select_best()
             return Diagnosis(
-                cause=_format_cause(best), hint=_find_hint(best), lines=_strip_blank_end(best.lines)
+                cause=_format_cause(best),
+                lines=_strip_blank_end(best.lines),
+                explanation=_explain(best),
             )
         if self._previous:
             number, line = self._previous[-1]
-            return Diagnosis(cause=line.strip(), hint="", lines=((number, line),))
+            return Diagnosis(cause=line.strip(), lines=((number, line),))
         return None
 
 
@@ -334,14 +325,11 @@ def _format_cause(error: _ErrorBlock) -> str:
     return " ".join([f"{error.cause.rstrip(':')}:", *paragraph])
 
 
-def _find_hint(error: _ErrorBlock) -> str:
-    """Return a hint for the first line of the error, else for its whole text."""
-    for text in (error.cause, error.text):
-        for pattern, make_hint in _HINTS:
-            match = pattern.search(text)
-            if match and (hint := make_hint(match[match.lastindex or 0])):
-                return hint
-    return ""
+def _explain(error: _ErrorBlock) -> Explanation | None:
+    """Return the known cause of the first line of an error, else of its whole text."""
+    if error.explanation is not None:
+        return error.explanation
+    return find_cause(error.cause, CAUSES) or find_cause(error.text, CAUSES)
 
 
 def _strip_blank_end(lines: list[tuple[int, str]]) -> tuple[tuple[int, str], ...]:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import field
+from msgspec.structs import replace
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing
 
-from pool.build.diagnosis.log_diagnosis import diagnose
-from pool.build.diagnosis.system_packages import hint_for_module
+from pool.build.diagnosis.fix_context import UNKNOWN_CONTEXT
 from pool.build.frontend.hook_result import check_result, read_output, unserializable_type
 from pool.build.frontend.log_tail import last_lines
 from pool.build.frontend.warm.registry import TemplateError, TemplateRegistry
@@ -32,6 +32,7 @@ from pool.system.process import Command, Process, ProcessSupervisor, no_owner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pool.build.diagnosis.fix_context import FixContext
     from pool.build.frontend.hook_result import Hook
     from pool.build.frontend.warm.plan import WarmPlan
     from pool.common.model import BuildKey, RunId
@@ -53,9 +54,10 @@ class MissingHookError(BackendError):
 class HookFailedError(BackendError):
     """The process of a hook failed; ``ended`` has the evidence for `pool.build.diagnosis.oom`."""
 
-    def __init__(self, message: str, *, hint: str, ended: HookEnd) -> None:
+    def __init__(self, message: str, *, hint: str, ended: HookEnd, cause: str = "") -> None:
         super().__init__(message, hint=hint)
         self.ended = ended
+        self.cause = cause
 
 
 T = TypeVar("T")
@@ -65,7 +67,6 @@ _DIAGNOSED_BYTES = 1 << 20
 """The last bytes of a log that are diagnosed after a failure."""
 GRACE_SECONDS = 2.0
 """The time between SIGTERM and SIGKILL."""
-_MISSING_MODULE = re.compile(r"No module named '([^']+)'")
 _KILLED_HINT = (
     "not by wheelpool; if the system ran out of memory, try fewer builds at once (--builds)"
 )
@@ -89,6 +90,8 @@ class HookCall(Record, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     warm: WarmPlan | None = None
     """How it starts as a fork of a template process; None to start it cold."""
+    fix_context: FixContext = UNKNOWN_CONTEXT
+    """For the fix of its failure; the package manager is added to it."""
 
 
 class HookResult(Record, frozen=True, kw_only=True):
@@ -352,9 +355,12 @@ class _HookExecution(Record, frozen=True):
             return self.running.run(command)
 
     def _failure(self, code: int) -> HookFailedError:
+        # Patterns are compiled after a failure, not when the program starts.
+        from pool.build.diagnosis.log_diagnosis import diagnose
+
         hook, tail, running = self.call.hook, last_lines(self.call.log), self.running
         diagnosis = diagnose(last_lines(self.call.log, _DIAGNOSED_BYTES))
-        hint = _KILLED_HINT if code == -signal.SIGKILL else ""
+        hint, cause = _KILLED_HINT if code == -signal.SIGKILL else "", ""
         # The cause comes first: long lines are cut at their end.
         if kind := unserializable_type(tail):
             message = f"{hook} returned a {kind}, which is no valid result (PEP 517)"
@@ -362,16 +368,24 @@ class _HookExecution(Record, frozen=True):
         elif code < 0:
             message = f"{hook} was killed by {_signal_name(-code)}"
         elif diagnosis is not None:
-            message = f"{diagnosis.cause} ({hook}, exit code {code})"
-            hint = _read_only_hint(self.call, diagnosis.cause) or diagnosis.hint
+            message, cause = f"{diagnosis.cause} ({hook}, exit code {code})", diagnosis.summary
+            hint = _read_only_hint(self.call, diagnosis.cause) or diagnosis.fix(_context(self.call))
         else:
             message = f"{hook} failed with exit code {code}"
         peak = running.process.peak if running.process else 0
         return HookFailedError(
             message,
             hint=hint,
+            cause=cause,
             ended=HookEnd(code=code, tail=tail, peak=peak, ended_by_us=running.ended),
         )
+
+
+def _context(call: HookCall) -> FixContext:
+    """Return what the fix of a failure depends on, with this machine's package manager."""
+    from pool.build.diagnosis.package_manager import detect_package_manager
+
+    return replace(call.fix_context, manager=detect_package_manager())
 
 
 def _read_only_hint(call: HookCall, cause: str) -> str:
@@ -406,14 +420,18 @@ def _signal_name(number: int) -> str:
 
 
 def _unavailable_error(problem: BackendUnavailable, call: HookCall) -> BackendError:
+    from pool.build.diagnosis.cause import find_cause
+    from pool.build.diagnosis.causes import CAUSES
+
     reason = (problem.traceback or str(problem)).strip().splitlines()[-1]
-    missing = _MISSING_MODULE.search(reason)
-    return BackendError(
+    known = find_cause(reason, CAUSES)
+    error = BackendError(
         f"the backend {call.backend} cannot be imported: {reason}",
-        hint=hint_for_module(missing[1])
-        if missing
-        else "see the log of the build, and [build-system] in pyproject.toml",
+        hint=(known.fix(_context(call)) if known else "")
+        or "see the log of the build, and [build-system] in pyproject.toml",
     )
+    error.cause = known.summary if known else f"no backend {call.backend}"
+    return error
 
 
 def _move_warnings_to_log(output: dict[str, object], result: Path, log: Path) -> None:

@@ -140,6 +140,7 @@ def apply_finished(state: RunState, event: BuildFinished) -> Dirty:
     build.reference = event.reference
     build.message = event.message
     build.hint = event.hint
+    build.cause = event.cause
     build.rerun = event.rerun
     return dirty_build(event.build)
 

@@ -128,6 +128,8 @@ class BuildFinished(BaseEvent, frozen=True, tag="build.finished"):
     """The size of the wheel."""
     reference: str = ""
     """The short code of the error (pool.common.errors)."""
+    cause: str = ""
+    """The message in at most 40 characters; empty if there is none, or in older journals."""
     message: str = ""
     hint: str = ""
     rerun: str = ""

@@ -148,8 +148,9 @@ def test_wait_for_memory_has_the_words_of_the_screen() -> None:
 def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"one\n\x1b[31mtwo\x1b[0m\r\n\xff\n")
     assert printed_lines(failed(A), logs=tmp_path) == [
-        "failed    liba 1.0  it broke",
-        "          mend it",
+        "failed    liba 1.0",
+        "          it broke",
+        "          fix: mend it",
         "┄┄┄┄ liba 1.0: the log ┄┄┄┄",
         "one",
         "two",
@@ -208,12 +209,16 @@ def test_verbose_prints_phases_requirements_and_locks() -> None:
 
 def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=10.0, warning="the log is incomplete: full")
-    table = printed_lines(failed(A), built(B), end)[-5:]
+    output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
+    table = printed_lines(output, failed(A), built(B), end)[-8:]
     assert table == [
         "",
         "built     libb      peak 412 MiB  wheelhouse/x.whl",
-        "failed    liba 1.0  it broke",
-        "1 built, 1 failed in 4.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
+        "failed    liba 1.0",
+        "          it broke",
+        "          fix: mend it",
+        "          log: /s/logs/a.log",
+        "1 built, 1 failed in 5.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
         "warning: the log is incomplete: full",
     ]
 
@@ -226,9 +231,10 @@ def test_a_short_failure_names_its_log() -> None:
         printer.apply(event)
     assert [line.text for line in printer.short_summary()] == [
         "built     libb      peak 412 MiB  wheelhouse/x.whl",
-        "failed    liba 1.0  it broke",
-        "          mend it",
-        "          log /s/logs/a.log",
+        "failed    liba 1.0",
+        "          it broke",
+        "          fix: mend it",
+        "          log: /s/logs/a.log",
         "1 built, 1 failed in 4.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
     ]
 
@@ -459,5 +465,9 @@ def test_metadata_is_labelled_and_not_requested() -> None:
     wrong = events.BuildFinished(build=third, outcome=Outcome.FAILED, message="no hook")
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
     lines = printed_lines(queued, begun, wrong, built(A), built(B), end)
-    assert lines[:2] == ["building  metadata of x 1", "failed    metadata of x 1  0.0 s  no hook"]
+    assert lines[:3] == [
+        "building  metadata of x 1",
+        "failed    metadata of x 1  0.0 s",
+        "          no hook",
+    ]
     assert lines[-1].startswith("2 built in")

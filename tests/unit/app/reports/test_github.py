@@ -55,7 +55,7 @@ def test_an_annotation_is_escaped_as_the_runner_unescapes_it() -> None:
         build=A, outcome=pool.Outcome.FAILED, message="50%\r\nof: it, all", hint="do x"
     )
     (line,) = error_annotations(end, state_with(queued, end))
-    assert line.text == ("::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Ado x")
+    assert line.text == ("::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Afix: do x")
 
 
 def test_a_try_that_is_made_again_is_no_error_yet() -> None:
@@ -72,5 +72,5 @@ def test_failures_of_the_run_are_errors() -> None:
     ]
     failed_search = events.ResolveFailed(reference="r", message="a conflict", hint="relax")
     assert [line.text for line in error_annotations(failed_search, pool.RunState())] == [
-        "::error title=not resolved::a conflict%0Arelax"
+        "::error title=not resolved::a conflict%0Afix: relax"
     ]

@@ -128,11 +128,18 @@ def test_killed_run_lists_unfinished_builds(tmp_path: Path) -> None:
 
 def test_a_failure_has_its_log_and_the_command(tmp_path: Path) -> None:
     failed = events.BuildFinished(
-        build=A, outcome=Outcome.FAILED, message="no; really", hint="do it", rerun="cd x && make"
+        build=A,
+        outcome=Outcome.FAILED,
+        cause="no header",
+        message="no; really",
+        hint="do it",
+        rerun="cd x && make",
     )
     output = events.BuildOutput(build=A, lines=2, bytes=9, last="x")
     seen = page(tmp_path, [STARTED, queued(), output, failed, END], b"first\nlast words\n")
-    for words in ("first\nlast words", "Rerun: ", "cd x && make", "do it", "really"):
+    for words in ("first\nlast words", "Rerun: ", "cd x && make", "really"):
+        assert words in seen.text
+    for words in ("no header", "Fix: do it", "Log: "):
         assert words in seen.text
 
 

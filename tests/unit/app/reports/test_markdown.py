@@ -56,7 +56,7 @@ def test_a_recorded_run_has_all_its_parts() -> None:
 def test_a_failure_has_why_and_the_end_of_its_log(tmp_path: Path) -> None:
     log = b"".join(b"line %d\n" % n for n in range(1000))
     text = page(tmp_path, [STARTED, queued(1), failed(1), END], log)
-    assert "| a | no compiler | 2.0 s |  |" in text
+    assert "| a | no compiler |  | 2.0 s |  |" in text
     assert "line 999\n```\n" in text
     assert "line 900\n" not in text
 
@@ -73,7 +73,7 @@ def test_a_failure_has_why_and_the_end_of_its_log(tmp_path: Path) -> None:
 )
 def test_foreign_text_is_shown_as_it_is(tmp_path: Path, foreign: str, shown: str) -> None:
     text = page(tmp_path, [STARTED, queued(1), failed(1, foreign), END])
-    assert f"| a | {shown} | 2.0 s |  |" in text
+    assert f"| a | {shown} |  | 2.0 s |  |" in text
 
 
 def test_a_log_cannot_end_the_block_that_it_is_in(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_details_of_a_failure_have_reason_fix_rerun_and_attempts() -> None:
         (1.0, msgspec.structs.replace(queued(B), retry_of=A)),
     )
     told = fact_texts(state, A, 2.0)
-    assert (told["why"], told["fix"], told["rerun"]) == ("no", "do", "x")
+    assert (told["cause"], told["fix"], told["rerun"]) == ("no", "do", "x")
     assert told["attempts"] == "1. this one, retried  2. queued"
     assert fact_texts(state, B, 2.0)["attempts"] == "1. retried (no)  2. this one, queued"
     assert [one.id for one in list_attempts(state.builds[B], state)] == [A, B]

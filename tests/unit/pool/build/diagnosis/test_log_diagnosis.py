@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pool.build.diagnosis.fix_context import UNKNOWN_CONTEXT
+from pool.build.diagnosis.fixes import required_for
 from pool.build.diagnosis.log_diagnosis import Diagnosis, diagnose
 from pool.build.diagnosis.system_packages import (
-    hint_for_header,
-    hint_for_library,
-    hint_for_module,
-    hint_for_program,
+    fix_for_header,
+    fix_for_library,
+    fix_for_program,
 )
 from pool.common.text import clean_line
 
@@ -68,7 +69,7 @@ def test_problems_of_the_surroundings_give_a_fix(log: str, cause: str, hint: str
         ("nolib", "/usr/bin/ld: cannot find -lfrobnicate", "", 15),
         ("undefref", "undefined reference to `there_is_none'", "", 19),
         ("nomodule", "ModuleNotFoundError: No module named 'numpy'", "add numpy to", 19),
-        ("pkgres", "No module named 'pkg_resources'", "add setuptools<81 to", 19),
+        ("pkgres", "No module named 'pkg_resources'", "write 'setuptools<81' into", 19),
         ("syntaxerr", "SyntaxError: invalid syntax. Perhaps you forgot a comma?", "", 21),
         (
             "cmakeerr",
@@ -81,7 +82,12 @@ def test_problems_of_the_surroundings_give_a_fix(log: str, cause: str, hint: str
         ("rusterr", "error[E0425]: cannot find value `missing` in this scope", "", 7),
         ("noprog", "No such file or directory: 'swig'", "swig is in swig", 29),
         ("nocc", "No such file or directory: 'no-such-gcc'", "", 12),
-        ("badmeta", "configuration error: `project.version` must be pep440", "", 1),
+        (
+            "badmeta",
+            "configuration error: `project.version` must be pep440",
+            "correct version in",
+            1,
+        ),
     ],
 )
 def test_logs_of_real_failures_give_cause_and_hint(
@@ -127,7 +133,7 @@ def test_logs_of_real_failures_give_cause_and_hint(
         ),
         (
             f"{TRACEBACK}ModuleNotFoundError: No module named 'imp'",
-            "imp was removed from Python",
+            "replace imp in setup.py",
         ),
     ],
 )
@@ -185,9 +191,10 @@ def test_lines_that_slow_patterns_down_are_scanned_in_time() -> None:
     assert found.cause == "x.c:1:1: error: here"
 
 
-def test_hints_exist_for_listed_names_and_no_others() -> None:
-    assert "libffi-dev" in hint_for_header("ffi.h")
-    assert "openssl-devel" in hint_for_header("openssl/ssl.h")
-    assert "python3-devel" in hint_for_library("python3.11")
-    assert hint_for_header("my_own.h") == hint_for_library("mine") == hint_for_program("mine") == ""
-    assert "pyyaml" in hint_for_module("yaml.cyaml")
+def test_packages_are_found_for_listed_names_and_no_others() -> None:
+    assert "libffi-dev" in fix_for_header("ffi.h", UNKNOWN_CONTEXT)
+    assert "openssl-devel" in fix_for_header("openssl/ssl.h", UNKNOWN_CONTEXT)
+    assert "python3-devel" in fix_for_library("python3.11", UNKNOWN_CONTEXT)
+    for lookup in (fix_for_header, fix_for_library, fix_for_program):
+        assert lookup("mine", UNKNOWN_CONTEXT) == ""
+    assert required_for("yaml.cyaml") == "pyyaml"
