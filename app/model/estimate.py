@@ -2,7 +2,7 @@
 
 Pure. The estimate is the larger of two bounds: the remaining work shared by all slots, and the
 longest chain of builds that wait for one another. There is no estimate while no duration is known:
-a wrong figure is worse than none. `app.text.progress` rounds it and makes the sentence.
+a wrong figure is worse than none. `app.text.meters.progress` rounds it and makes the sentence.
 """
 
 from __future__ import annotations

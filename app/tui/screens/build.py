@@ -16,8 +16,8 @@ from app.format import format_clock, format_size
 from app.model.memory_history import sample_columns
 from app.runs.previous_phases import previous_phases
 from app.text.build_details import build_facts, format_command
+from app.text.meters.sparkline import sparkline
 from app.text.rows import TO_ASCII, build_title, describe
-from app.text.sparkline import sparkline
 from app.tui.screens.log import LogScreen
 from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView

@@ -13,7 +13,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from app.format import format_clock, format_size
-from app.text.sparkline import sparkline
+from app.text.meters.sparkline import sparkline
 from app.tui.timeline.viewport import ticks
 from pool import Record
 

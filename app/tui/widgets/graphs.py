@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widget import Widget
 
-from app.text.gauges import GAUGE_SECONDS, gauge_values, list_gauges
-from app.text.sparkline import sparkline
+from app.text.meters.gauges import GAUGE_SECONDS, gauge_values, list_gauges
+from app.text.meters.sparkline import sparkline
 
 if TYPE_CHECKING:
-    from app.text.gauges import Gauge
+    from app.text.meters.gauges import Gauge
     from app.tui.run_model import RunModel
 
 __all__ = ["Graphs"]

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from app.format import format_clock, format_size, format_size_of
 from app.text.limits import fit_limits, format_traffic, memory_use, next_limit
-from app.text.progress import format_slowest, format_time_left
+from app.text.meters.progress import format_slowest, format_time_left
 from app.text.rows import TO_ASCII, format_counts
 from pool import LimitName
 

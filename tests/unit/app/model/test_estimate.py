@@ -8,7 +8,7 @@ import pytest
 
 import pool
 from app.model.estimate import Estimate
-from app.text.progress import format_slowest, format_time_left
+from app.text.meters.progress import format_slowest, format_time_left
 from app.text.rows import format_slowdown
 from pool.common.model import BuildId, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pool
 from app.model.timeline import Timeline
-from app.text.gauges import GAUGE_SECONDS, gauge_values, list_gauges
-from app.text.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
+from app.text.meters.gauges import GAUGE_SECONDS, gauge_values, list_gauges
+from app.text.meters.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 from pool.events.process_delta import ProcessDelta

@@ -1,0 +1,1 @@
+"""Meters as text: gauges of limits, sparklines, and the progress of a run."""
