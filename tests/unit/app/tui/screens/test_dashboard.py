@@ -150,7 +150,7 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
     ],
     ids=["success", "--stay", "key pressed", "other screen", "failure"],
 )
-async def test_screen_leaves_at_the_end_of_a_success_that_nobody_looks_at(
+async def test_screen_without_a_viewer_leaves_at_the_end_of_a_success(
     code: int, stay: bool, keys: tuple[str, ...], stays: bool
 ) -> None:
     source = run()
