@@ -21,7 +21,7 @@ from pool.cache.unpacked_wheels import UnpackedWheel
 from pool.common.errors import InstallError
 from pool.common.files import executable_mode
 from pool.common.record import Record
-from pool.install.environment_files import is_environment_file
+from pool.install.environment_files import STAGING_DIR, is_environment_file
 from pool.install.scripts import (
     format_launcher,
     is_legacy_launcher,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["EnvPaths", "LayoutFile", "WheelLayout", "WheelToInstall", "lay_out"]
 
 _INSTALLER = b"wheelpool\n"
+_NO_NAMES = ("", ".", "..")
+"""Names that no file can have."""
 
 
 class EnvPaths:
@@ -101,7 +103,7 @@ class EnvPaths:
         if ".." in path or "//" in path or "./" in path:
             path = posixpath.normpath(path)
         folder, _, name = path.rpartition("/")
-        if name in ("", ".", "..") or path.startswith("../") or "\0" in path:
+        if name in _NO_NAMES or path.startswith("../") or "\0" in path:
             return None
         resolved = self._resolve_folder(folder)
         return None if resolved is None else f"{resolved}/{name}".lstrip("/")
@@ -178,26 +180,58 @@ def lay_out(item: WheelToInstall, env: TargetEnvironment, paths: EnvPaths) -> Wh
     scheme, info = _find_info_dir(wheel)
     library = paths.schemes[scheme]
     files: dict[str, LayoutFile] = {}
+    targets = _Targets(wheel, paths)
     for path, file in (
         *_wheel_files(wheel, scheme, info, env, paths),
         *_launcher_files(wheel, env, paths),
     ):
-        if (target := paths.normalize(path)) is None:
-            raise InstallError(
-                f"{wheel.name} {wheel.version}: {path} would be written outside of the environment"
-            )
-        if is_environment_file(target, paths.schemes["scripts"]):
-            raise InstallError(
-                f"{wheel.name} {wheel.version} would replace {target}, a file of the environment",
-                hint="leave it out; no distribution may bring such a file",
-            )
-        files[target] = file
+        files[targets.find(path)] = file
     for name, content in _metadata_files(item):
         files[f"{library}/{info}/{name}"] = _generated_file(content)
     record = f"{library}/{info}/RECORD"
     files[record] = LayoutFile()
     files[record] = LayoutFile(content=_format_record(files, library))
     return WheelLayout(info_dir=f"{library}/{info}", files=files)
+
+
+class _Targets:
+    """The paths in an environment to which one wheel may write; folders are resolved once."""
+
+    def __init__(self, wheel: UnpackedWheel, paths: EnvPaths) -> None:
+        self._wheel = wheel
+        self._paths = paths
+        self._folders: dict[str, str] = {}
+        """By folder, as the wheel has it: the one in the environment, with a slash."""
+
+    def find(self, path: str) -> str:
+        """Return the normalized path of a file.
+
+        Raises:
+            InstallError: it is outside of the environment, or one of the environment's own files.
+        """
+        folder, _, name = path.rpartition("/")
+        resolved = self._folders.get(folder)
+        if resolved is None or name in _NO_NAMES or "\0" in name:
+            resolved = self._folders[folder] = self._resolve(path)[: -len(name)]
+        target = f"{resolved}{name}"
+        scripts = self._paths.schemes["scripts"]
+        # Most files are in folders that have none of the environment's own files.
+        may_be_own = resolved in ("", f"{scripts}/") or STAGING_DIR in target
+        if may_be_own and is_environment_file(target, scripts):
+            raise InstallError(
+                f"{self._wheel.name} {self._wheel.version} would replace {target},"
+                " a file of the environment",
+                hint="leave it out; no distribution may bring such a file",
+            )
+        return target
+
+    def _resolve(self, path: str) -> str:
+        if (target := self._paths.normalize(path)) is None:
+            raise InstallError(
+                f"{self._wheel.name} {self._wheel.version}: {path} would be written outside of the"
+                " environment"
+            )
+        return target
 
 
 def _find_info_dir(wheel: UnpackedWheel) -> tuple[str, str]:

@@ -198,6 +198,8 @@ class _StagingWriter:
         self._staged = staged
         self._copy = copy
         self._stages = staged.stages
+        self._folders: dict[str, str] = {}
+        """By folder of the environment: the path of the staged folder, with a slash."""
         self._conflicts: list[tuple[str, int, int]] = []
         """Paths with different content, each with the indexes of its two distributions."""
 
@@ -205,8 +207,9 @@ class _StagingWriter:
         for index, layout in enumerate(layouts):
             for path, file in layout.files.items():
                 check_cancelled()
-                if not self._is_duplicate(path, file, index):
-                    self.write_file(path, file, index)
+                if path in self._staged.owners and self._is_duplicate(path, file, index):
+                    continue
+                self.write_file(path, file, index)
         if self._conflicts:
             raise self._conflict(*self._conflicts[0])
 
@@ -219,9 +222,7 @@ class _StagingWriter:
         Raises:
             InstallError: a file of one wheel is a folder of the other.
         """
-        other = self._staged.owners.get(path)
-        if other is None:
-            return False
+        other = self._staged.owners[path]
         if path in self._staged.children:
             raise self._conflict(path, other, index)
         if self._has_same_content(path, file):
@@ -249,10 +250,12 @@ class _StagingWriter:
 
     def write_file(self, path: str, file: LayoutFile, index: int) -> None:
         folder, _, name = path.rpartition("/")
-        self._make_folder(folder, path, index)
+        if (staged_folder := self._folders.get(folder)) is None:
+            self._make_folder(folder, path, index)
+            staged_folder = self._folders[folder] = self._stages.new(path)[: -len(name)]
         self._staged.children[folder].append(name)
         self._staged.owners[path] = index
-        target = self._stages.new(path)
+        target = f"{staged_folder}{name}"
         if file.content is None:
             _link_or_copy(file.source, target, copy=self._copy)
             return

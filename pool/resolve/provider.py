@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.parser import HeaderParser
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -20,6 +19,7 @@ from pool.requirements.markers import requirement_applies
 from pool.requirements.url import normalize_file_url
 from pool.resolve.candidates import best_file, group_by_version
 from pool.resolve.manifest import Candidate, DirectDist, InstalledDist, RequirementInfo
+from pool.sources.core_metadata import parse_headers
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ def _parse_dependency(text: str) -> Requirement:
 
 # Each round parses the same metadata again; without caches that took half of its time.
 parse_requirement_string = lru_cache(maxsize=1 << 13)(lenient_requirement)
-_parse_headers = lru_cache(maxsize=1 << 11)(HeaderParser().parsestr)
 _parse_version = lru_cache(maxsize=1 << 12)(Version)
 
 
@@ -203,7 +202,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         if problem := self.explain_unreadable(candidate):
             self.unreadable.setdefault(candidate.name, {})[str(candidate.version)] = problem
             return True
-        for requirement in self._parse_requires(_parse_headers(text), candidate):
+        for requirement in self._parse_requires(parse_headers(text), candidate):
             info = RequirementInfo(requirement, f"{candidate} needs")
             if (excluding := self._excluded_by(info)) is not None:
                 pairs = self.ruled_out.setdefault(candidate.name, [])
@@ -330,7 +329,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         if (text := self._metadata(candidate)) is None:
             return []
         try:
-            infos = list(self._requirements(_parse_headers(text), candidate))
+            infos = list(self._requirements(parse_headers(text), candidate))
         except _UnreadableError as problem:
             return [RequirementInfo(Requirement(PYTHON), str(candidate), unreadable=str(problem))]
         if not self.manifest.deps or any(info.is_python for info in infos):
@@ -353,7 +352,7 @@ class Provider(AbstractProvider[RequirementInfo, Candidate, Key]):
         if (text := self._known_metadata(candidate)) is None:
             return ""
         try:
-            list(self._requirements(_parse_headers(text), candidate))
+            list(self._requirements(parse_headers(text), candidate))
         except _UnreadableError as problem:
             return str(problem)
         return ""

@@ -17,7 +17,7 @@ from packaging.version import Version
 from pool.common.errors import ProjectError
 from pool.common.pep508 import lenient_requirement
 from pool.common.text import clean_text
-from pool.sources.wheels.reader import parse_headers
+from pool.sources.core_metadata import parse_headers
 
 if TYPE_CHECKING:
     from pool.sources.index.simple_api import IndexFile

@@ -7,7 +7,6 @@ needed. No code of the project is run, and nothing is written.
 
 from __future__ import annotations
 
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
@@ -18,6 +17,7 @@ from packaging.version import Version
 from pool.common.pep508 import strict_requirement
 from pool.sources.archives.archive import is_named_after, open_members
 from pool.sources.archives.member import MemberKind
+from pool.sources.core_metadata import parse_headers
 from pool.sources.pyproject import read_toml
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_static_metadata(sdist: Path) -> str | None:
         text = (content or b"").decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return text if _is_static(HeaderParser().parsestr(text)) else None
+    return text if _is_static(parse_headers(text)) else None
 
 
 def _is_static(headers: Message) -> bool:

@@ -14,7 +14,6 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ from pool.common.files import atomic_write, open_regular
 from pool.common.json import decode_msgpack
 from pool.common.pep508 import strict_version
 from pool.common.record import Record
+from pool.sources.core_metadata import parse_headers
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import (
@@ -383,7 +383,7 @@ def _parse_metadata(body: bytes, file: IndexFile) -> str | None:
         text = body.decode("utf-8")
     except (HashMismatchError, UnicodeDecodeError):
         return None
-    headers = HeaderParser().parsestr(text)
+    headers = parse_headers(text)
     return text if _is_of(file, headers["Name"], headers["Version"]) else None
 
 

@@ -26,6 +26,7 @@ from pool.common.files import open_regular
 from pool.common.record import Record
 from pool.common.text import clean_text
 from pool.sources.bounded_zip import open_zip
+from pool.sources.core_metadata import parse_headers
 from pool.sources.wheels.zip_limits import MAX_DIRECTORY_BYTES, MAX_MEMBERS, check_content
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ __all__ = [
     "SCHEMES",
     "WheelArchive",
     "WheelMetadata",
+    "check_filename",
     "check_info_dir",
     "hash_file",
     "open_wheel",
-    "parse_headers",
+    "read_facts",
     "read_wheel",
 ]
 
@@ -168,14 +170,35 @@ def _check_structure(archive: zipfile.ZipFile, name: str, version: Version) -> W
         zip=archive,
         info_dir=info_dir,
         members=members,
-        facts=WheelMetadata(
-            name=str(headers["Name"]).strip(),
-            version=str(version),
-            metadata=metadata,
-            metadata_version=headers["Metadata-Version"],
-        ),
+        facts=read_facts(metadata, str(version)),
         root_is_purelib=_read_root(_read_text(archive, members, f"{info_dir}/WHEEL")),
     )
+
+
+def read_facts(metadata: str, version: str) -> WheelMetadata:
+    """Return name and version of a wheel that was checked, with its METADATA."""
+    headers = parse_headers(metadata)
+    return WheelMetadata(
+        name=str(headers["Name"]).strip(),
+        version=version,
+        metadata=metadata,
+        metadata_version=headers["Metadata-Version"],
+    )
+
+
+def check_filename(wheel: Path, facts: WheelMetadata) -> None:
+    """Compare the name of a wheel's file with what was read from another file of this content.
+
+    Raises:
+        ArchiveError: it is no name of a wheel, or that of another project or version.
+    """
+    label = clean_text(wheel.name)
+    try:
+        name, version = _parse_filename(wheel.name)
+        headers = {"Name": facts.name, "Version": facts.version}
+        _check_same("METADATA", headers, name, version)
+    except (ArchiveError, ValueError) as problem:
+        raise ArchiveError(f"{label}: not a valid wheel: {problem}") from problem
 
 
 def _check_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -277,13 +300,6 @@ def _read_root(wheel: str) -> bool:
     if major.lstrip("0") not in ("", str(_MAJOR)):
         raise ArchiveError(f"its format, Wheel-Version {number:.40}, is newer than {_MAJOR}.x")
     return str(headers["Root-Is-Purelib"]).strip().lower() == "true"
-
-
-def parse_headers(text: str) -> Message:
-    """Return the fields of METADATA or WHEEL; the body is not parsed."""
-    from email.parser import HeaderParser
-
-    return HeaderParser().parsestr(text)
 
 
 def hash_file(path: Path) -> str:
