@@ -110,7 +110,7 @@ class Backend(Record, frozen=True, kw_only=True):
             config_settings=self.job.request.config_settings,
             output=self.build_dir.wheels,
             log=self.job.log,
-            fds=self.tree.fds,
+            fds=(*self.tree.fds, *env.fds),
             environ=environ,
             warm=self._plan_warm_hook(env),
             fix_context=self._fix_context(env),

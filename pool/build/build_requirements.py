@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from pool.build.job import BuildRequest
 from pool.cache.unpacked_wheels import unpack
 from pool.common.aio import in_thread
+from pool.common.errors import ChangedWheelError
 from pool.common.once_map import OnceMap
 from pool.common.record import Record
 from pool.events.types import InstallFinished, InstallStarted, Note
@@ -27,7 +28,7 @@ from pool.sources.identity import chosen_file
 from pool.sources.index.simple_api import IndexFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
 
     from packaging.requirements import Requirement
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pool.resolve.service import ResolverService
     from pool.scheduling.gate import Gate
     from pool.sources.index.fetcher import Fetcher
+    from pool.sources.wheels.reader import WheelMetadata
     from pool.system.interpreter import Interpreter
 
 __all__ = ["BuildRequirements"]
@@ -77,10 +79,26 @@ class BuildRequirements:
         self._executor = executor
         self._fetches: OnceMap[str, UnpackedWheel] = OnceMap()
         self._wheels_of: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
+        self._suspects = set[Path]()
+        """Folders of unpacked wheels that a build may have changed."""
 
     def cached_wheels(self, requires: Sequence[str]) -> tuple[UnpackedWheel, ...] | None:
         """Return the wheels of a set of requirements if they were fetched before."""
         return self._wheels_of.get(frozenset(requires)) if requires else ()
+
+    def forget(self, wheels: Iterable[UnpackedWheel]) -> None:
+        """Compare unpacked wheels with the cache before they are used again: a build changed one.
+
+        Args:
+            wheels: those of its environment.
+        """
+        suspects = [wheel.path for wheel in wheels]
+        self._suspects.update(suspects)
+        self._unpacked_wheels.forget(suspects)
+        self._wheels_of.clear()
+        for name, wheel in list(self._fetches.results.items()):
+            if wheel.path in suspects:
+                del self._fetches.results[name]
 
     async def fetch_wheels(
         self, requires: Sequence[str], job: BuildJob, service: BuildService
@@ -111,7 +129,7 @@ class BuildRequirements:
     ) -> UnpackedWheel:
         """Return an index file as an unpacked wheel; a source distribution is built."""
         if file.kind == "sdist":
-            return await service.build_nested(BuildRequest(source=file), job)
+            return await self._build(BuildRequest(source=file), job, service)
         return await self._fetches.get(file.filename, lambda: self._fetch_and_unpack(file, job))
 
     async def build_direct(
@@ -120,7 +138,22 @@ class BuildRequirements:
         """Return the unpacked wheel of a direct reference (``name @ url``), built if needed."""
         spec = parse_requirement(str(requirement), Path("/"))
         request = BuildRequest(source=spec.target, hashes=spec.hashes)
-        return await service.build_nested(request, job)
+        return await self._build(request, job, service)
+
+    async def _build(
+        self, request: BuildRequest, job: BuildJob, service: BuildService
+    ) -> UnpackedWheel:
+        """Return the unpacked wheel of a nested build.
+
+        Raises:
+            ChangedWheelError: another build has changed its files.
+        """
+        wheel = await service.build_nested(request, job)
+        if wheel.path in self._suspects:
+            find = partial(self._find_unpacked, wheel.path.name)
+            if await in_thread(self._executor, find) is None:
+                raise ChangedWheelError(wheel.name, wheel.version)
+        return wheel
 
     async def _fetch_and_unpack(self, file: IndexFile, job: BuildJob) -> UnpackedWheel:
         if file.sha256 and (cached := self._find_unpacked(file.sha256)) is not None:
@@ -133,6 +166,10 @@ class BuildRequirements:
 
     def _find_unpacked(self, sha256: str) -> UnpackedWheel | None:
         return self._unpacked_wheels.get(sha256, self._interpreter)
+
+    def read_wheel(self, wheel: Path, sha256: str) -> WheelMetadata:
+        """Check a wheel and read its metadata (`UnpackedWheels.read_wheel`); blocks."""
+        return self._unpacked_wheels.read_wheel(wheel, sha256, self._interpreter)
 
     async def unpack(self, wheel: Path, sha256: str, job: BuildJob) -> UnpackedWheel:
         """Unpack, check and compile one wheel into the cache, under the installs limit."""

@@ -17,12 +17,19 @@ from pool.build.cache_lookup import CacheLookup
 from pool.build.job import BuildResult
 from pool.build.locking import LockTarget
 from pool.cache.wheel_cache import CachedWheel, DamagedWheel
-from pool.common.errors import ArchiveError, BackendError, ProjectError, os_error_text
+from pool.common.errors import (
+    ArchiveError,
+    BackendError,
+    ChangedWheelError,
+    ProjectError,
+    os_error_text,
+)
 from pool.common.files import open_regular
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.events.types import BuildPhase, BuildRequirementsResolved, BuildWaiting, Note
+from pool.sources.core_metadata import parse_headers
 from pool.sources.identity import ChosenDist, chosen_file
 from pool.sources.wheels import reader as wheelfile
 
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from pool.build.backend import Backend
     from pool.build.context import BuildContext
     from pool.build.frontend.build_env import BuildEnvironment
+    from pool.build.frontend.environments.isolated import Environments
     from pool.build.frontend.read_recording import ReadRecord, ReadRecording
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
     from pool.build.source import Source, SourceTree
     from pool.build.workspace import BuildDir
     from pool.cache.unpacked_wheels import UnpackedWheel
+    from pool.common.once_map import Lazy
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
     from pool.sources.wheels.reader import WheelMetadata
@@ -76,6 +85,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
     project: Project
     service: BuildService
     """For the builds that this one depends on."""
+    lazy_environments: Lazy[Environments]
 
     async def build(self) -> BuildResult:
         """Build the job's wheel or metadata, or take the wheel from the cache.
@@ -137,6 +147,10 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
 
     # The build environment
 
+    @property
+    def _environments(self) -> Environments:
+        return self.lazy_environments.get()
+
     async def _prepare_shared_env(self, requires: Sequence[str]) -> _PreparedEnv:
         """Return the shared environment (--no-build-isolation) with this run's part in place."""
         prepared = _PreparedEnv(env=self.context.env.shared.environment)
@@ -172,18 +186,11 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]
     ) -> _PreparedEnv:
         """Create an isolated environment with the static and the backend's own requirements."""
-        from pool.build.frontend import build_env
-
         self._emit_resolved(wheels)
         self._emit_phase(Phase.ENVIRONMENT)
-        path, interpreter = self.build_dir.environment, self.context.env.interpreter
-        planned = build_env.BuildEnvironment(
-            path=path, interpreter=interpreter, wheels=wheels, recording=self._recording
-        )
+        planned = self._environments.plan(wheels, self._recording)
         self._backend.prepare(planned, self.context.settings.environ)
-        env = await self.context.in_thread(
-            build_env.create, path, interpreter, wheels, self._recording
-        )
+        env, wheels = await self._make_env(requires, wheels)
         if not (extra := await self._extra_requires(env, requires)):
             return _PreparedEnv(env=env, wheels=wheels)
         # All requirements are resolved together: an extra one may exclude a version chosen before.
@@ -191,8 +198,19 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         if all_wheels != wheels:
             self._emit_resolved(all_wheels)
             self._emit_phase(Phase.ENVIRONMENT)
-            env = await self.context.in_thread(env.replace, all_wheels)
+            env, all_wheels = await self._make_env([*requires, *extra], all_wheels)
         return _PreparedEnv(env=env, wheels=all_wheels, extra=extra)
+
+    async def _make_env(
+        self, requires: Sequence[str], wheels: tuple[UnpackedWheel, ...]
+    ) -> tuple[BuildEnvironment, tuple[UnpackedWheel, ...]]:
+        """Make an environment; wheels that a build has changed meanwhile are unpacked anew."""
+        try:
+            return await self._environments.create(wheels, self._recording), wheels
+        except ChangedWheelError:
+            self.context.env.requirements.forget(wheels)
+        wheels = await self._fetch_wheels(requires)
+        return await self._environments.create(wheels, self._recording), wheels
 
     def _emit_resolved(self, wheels: Sequence[UnpackedWheel]) -> None:
         pins = tuple(f"{wheel.name} {wheel.version}" for wheel in wheels)
@@ -202,7 +220,8 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         self, env: BuildEnvironment, requires: Sequence[str]
     ) -> tuple[str, ...]:
         """Return the requirements that the backend adds to the static ones."""
-        wanted = self._applicable(await self._backend.get_requires(env))
+        hook = self._backend.get_requires(env)
+        wanted = self._applicable(await self._environments.run(env, hook, is_last=False))
         return tuple(text for text in wanted if text not in requires)
 
     # The cache
@@ -322,17 +341,28 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             from pool.build.frontend.hooks import MissingHookError
 
             with suppress(MissingHookError):
-                info = await self._backend.prepare_metadata(prepared.env)
+                hook = self._backend.prepare_metadata(prepared.env)
+                info = await self._environments.run(prepared.env, hook, is_last=True)
                 return await self.context.in_thread(self._read_metadata, info)
-        wheel = await self._backend.build(prepared.env)
+        hook = self._backend.build(prepared.env)
+        wheel = await self._environments.run(prepared.env, hook, is_last=True)
         self._emit_phase(Phase.CHECK)
-        result, note = await self.context.in_thread(self._finish_wheel, wheel, store)
+        isolated = self.context.settings.isolates(self.job.canonical_name)
+        own = (self.build_dir.root, *([prepared.env.path] if isolated else []))
+        result, note = await self.context.in_thread(self._finish_wheel, wheel, store, own)
         if note:
             self.context.bus.emit(Note(build=self.job.id, text=note))
         return result
 
-    def _finish_wheel(self, wheel: Path, store: _Store | None) -> tuple[BuildResult, str]:
+    def _finish_wheel(
+        self, wheel: Path, store: _Store | None, own_folders: Sequence[Path]
+    ) -> tuple[BuildResult, str]:
         """Check the backend's wheel, store it in the cache and publish it; blocks.
+
+        Args:
+            wheel: the file.
+            store: stores it; None if it is not cached.
+            own_folders: the folders of the build, which it must not need later.
 
         Returns:
             The result, and the reason if the wheel could not be stored.
@@ -347,7 +377,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         self._chosen.check(facts.name, facts.version)
         sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
         cache_note = self._keep_wheel(wheel, facts, store)
-        notes = [record_note, cache_note, self._editable_problem(wheel)]
+        notes = [record_note, cache_note, self._editable_problem(wheel, own_folders)]
         if self._out_dir:
             wheel, note = self.context.published.move(wheel, self._out_dir, self.job, sha256)
             notes.append(note)
@@ -362,13 +392,14 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         )
         return result, "; ".join(filter(None, notes))
 
-    def _editable_problem(self, wheel: Path) -> str:
+    def _editable_problem(self, wheel: Path, own_folders: Sequence[Path]) -> str:
         """Return why an editable wheel will not work; empty if nothing is known."""
         if self.job.purpose != "editable":
             return ""
         from pool.sources.wheels.built import find_path
 
-        if not (member := find_path(wheel, self.build_dir.root)):
+        found = (find_path(wheel, folder) for folder in own_folders)
+        if not (member := next(filter(None, found), None)):
             return ""
         return (
             f"its file {member} names the build environment, which is removed, so its import may"
@@ -405,7 +436,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         try:
             with open_regular(info / "METADATA") as file:
                 text = file.read(_MAX_METADATA).decode("utf-8")
-            headers = wheelfile.parse_headers(text)
+            headers = parse_headers(text)
             name, version = str(headers["Name"]).strip(), Version(str(headers["Version"]))
             wheelfile.check_info_dir(info.name, canonicalize_name(name), version)
         except (OSError, ValueError, ArchiveError) as problem:

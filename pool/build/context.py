@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.build.build_requirements import BuildRequirements
+    from pool.build.frontend.environments.cache import EnvironmentCache
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
     from pool.build.interfaces import SharedEnv
@@ -105,12 +106,18 @@ class EnvContext(Record, frozen=True, kw_only=True):
 
     interpreter: Interpreter
     lazy_requirements: Lazy[BuildRequirements]
+    lazy_environments: Lazy[EnvironmentCache]
     lazy_shared: Lazy[SharedEnv]
 
     @property
     def requirements(self) -> BuildRequirements:
         """The wheels of isolated environments."""
         return self.lazy_requirements.get()
+
+    @property
+    def environments(self) -> EnvironmentCache:
+        """The environments that builds share."""
+        return self.lazy_environments.get()
 
     @property
     def shared(self) -> SharedEnv:

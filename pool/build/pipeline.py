@@ -19,8 +19,9 @@ from pool.build.builder import WheelBuilder
 from pool.build.job import BuildResult
 from pool.build.locking import BuildLocks, LockTarget
 from pool.build.source import SourceTree, fetch_source
-from pool.common.errors import ProjectError
+from pool.common.errors import EnvironmentChangedError, ProjectError
 from pool.common.model import Outcome, Phase, WaitFor
+from pool.common.once_map import Lazy
 from pool.common.text import clean_line
 from pool.events.types import BuildPhase, BuildWaiting, Note
 from pool.requirements.target import RequirementTarget
@@ -29,16 +30,22 @@ from pool.sources.pyproject import read_project
 from pool.sources.wheels import reader as wheelfile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from pool.build.context import BuildContext
+    from pool.build.frontend.environments.isolated import Environments
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
     from pool.build.source import Source
     from pool.build.workspace import BuildDir
     from pool.scheduling.slot import Slot
     from pool.sources.pyproject import Project
+    from pool.sources.wheels.reader import WheelMetadata
+
+    _ReadWheel: TypeAlias = Callable[[Path, str], WheelMetadata]
+    """Reads a wheel with this digest."""
 
 __all__ = ["run_build"]
 
@@ -62,9 +69,38 @@ async def run_build(
         PoolError: the build failed, with a message for the user.
         OSError: the disk is full, or files cannot be read or written.
     """
+    run = partial(_run_build, job, slot, build_dir, context, service)
+    try:
+        return await run(is_repeated=False)
+    except EnvironmentChangedError as problem:
+        text = (
+            "its build environment was changed while other builds used it"
+            f" ({problem}): it is built again in one of its own"
+        )
+        context.bus.emit(Note(build=job.id, text=text))
+    # Nothing that was made in the changed environment is used.
+    context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
+    slot.release()
+    await context.in_thread(build_dir.discard)
+    return await run(is_repeated=True)
+
+
+async def _run_build(
+    job: BuildJob,
+    slot: Slot,
+    build_dir: BuildDir,
+    context: BuildContext,
+    service: BuildService,
+    *,
+    is_repeated: bool,
+) -> BuildResult:
     source = await fetch_source(job, build_dir, context.fetch)
     if source.kind == "wheel":
-        return await context.in_thread(_use_wheel, source, job, context)
+        if context.settings.installs_into:  # It is unpacked next, or was before.
+            read: _ReadWheel = context.env.requirements.read_wheel
+        else:
+            read = _read_wheel
+        return await context.in_thread(_use_wheel, source, job, context, read)
     if source.kind != "tree":
         # The download has ended: from here on the build waits for a slot.
         context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
@@ -80,11 +116,22 @@ async def run_build(
         source=source,
         service=service,
     )
+
+    def create_environments(project: Project) -> Environments:
+        from pool.build.frontend.environments.isolated import Environments
+
+        return Environments(
+            job, build_dir, context, backend=project.backend, is_repeated=is_repeated
+        )
+
     cached_project = _cached_project(source, context)
     if cached_project is not None:
         # The archive is unpacked, or the checkout read, only if there is no cached wheel.
         unopened = SourceTree(path=build_dir.source)
-        result = await builder(tree=unopened, project=cached_project).from_cache()
+        unused = Lazy(partial(create_environments, cached_project))
+        result = await builder(
+            tree=unopened, project=cached_project, lazy_environments=unused
+        ).from_cache()
         if result is not None:
             return result
     async with _open_tree(source, job, build_dir, context, locks) as tree:
@@ -93,17 +140,29 @@ async def run_build(
         project = await context.in_thread(read_project, tree.path)
         if context.cache.wheels and source.fingerprint and cached_project is None:
             context.cache.wheels.store_project(source.fingerprint, project)
-        return await builder(tree=tree, project=project).build()
+        environments = Lazy(partial(create_environments, project))
+        try:
+            return await builder(tree=tree, project=project, lazy_environments=environments).build()
+        finally:
+            if environments.existing is not None:
+                environments.existing.release()
 
 
-def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildResult:
+def _read_wheel(wheel: Path, _sha256: str) -> WheelMetadata:
+    return wheelfile.read_wheel(wheel)
+
+
+def _use_wheel(
+    source: Source, job: BuildJob, context: BuildContext, read: _ReadWheel
+) -> BuildResult:
     """Return a fetched wheel as the result; nothing is built.
 
     Raises:
         PoolError: the file is no wheel, one of another project, for another platform, or has other
             requirements than those that were resolved.
     """
-    facts = wheelfile.read_wheel(source.path)
+    sha256 = source.fingerprint.split(":")[1]
+    facts = read(source.path, sha256)
     expected = job.expected_name
     if expected and canonicalize_name(expected) != canonicalize_name(facts.name):
         raise ProjectError(f"{source.path.name} is a wheel of {facts.name}, not of {expected}")
@@ -117,7 +176,7 @@ def _use_wheel(source: Source, job: BuildJob, context: BuildContext) -> BuildRes
         python = context.env.interpreter.version
         raise ProjectError(f"{source.path.name} is not for this platform and Python {python}")
     notes = ["there is no sdist"] if isinstance(job.source, RequirementTarget) else []
-    wheel, sha256 = source.path, source.fingerprint.split(":")[1]
+    wheel = source.path
     if context.settings.out_dir and job.published:
         wheel, note = context.published.copy(wheel, context.settings.out_dir, job, sha256)
         notes.append(note)

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _BUILDS = "build folders"
+_ENVIRONMENTS = "build environments"
 _OTHER = "other"
 """The kind of everything that `CacheLayout` does not name: folders of other versions."""
 _REMOVED_PREFIX = ".removed-"
@@ -151,8 +152,10 @@ def _entry_folders(cache: CacheLayout) -> tuple[tuple[str, Path, str], ...]:
         ("notes of builds", cache.hook_requires, "*"),
         ("notes of builds", cache.projects, "*"),
         ("notes of builds", cache.build_locks, "*"),
+        ("notes of builds", cache.environment_notes, "*"),
         ("downloaded files", cache.downloads, "*"),
         ("unpacked wheels", cache.unpacked_wheels, "*/*"),
+        (_ENVIRONMENTS, cache.environments, "*"),
         ("index pages", cache.index_pages, "*"),
         ("git repositories", cache.git, "*"),
         ("shims", cache.shims, "*"),
@@ -249,13 +252,30 @@ def _hide(entries: Iterable[CacheEntry], result: PruneResult) -> Iterator[tuple[
     for entry in entries:
         path = entry.path.with_name(f"{_REMOVED_PREFIX}{secrets.token_hex(8)}")
         try:
-            entry.path.rename(path)
+            if entry.kind == _ENVIRONMENTS:
+                _rename_unused(entry.path, path)
+            else:
+                entry.path.rename(path)
         except FileNotFoundError:
             continue  # Its run removed it.
         except OSError:
             result.left.append(entry.path)
             continue
         yield entry, path
+
+
+def _rename_unused(environment: Path, path: Path) -> None:
+    """Rename a build environment, unless a process uses it that has outlived its run.
+
+    Raises:
+        OSError: it is in use, or cannot be renamed.
+    """
+    fd = os.open(environment, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        environment.rename(path)
+    finally:
+        os.close(fd)
 
 
 def _remove(entry: CacheEntry, path: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -27,17 +27,17 @@ from pool.common.errors import ArchiveError
 from pool.common.files import executable_mode, read_umask, remove_tree
 from pool.common.json import decode_json
 from pool.sources.wheels.entry_points import EntryPoint, parse_entry_points
-from pool.sources.wheels.reader import open_wheel
+from pool.sources.wheels.reader import check_filename, open_wheel, read_facts, read_wheel
 from pool.sources.wheels.record import RecordVerifier
 from pool.system.locks.run_folder import locked_folder
 from pool.system.process import capture_output
 from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from zipfile import ZipInfo
 
-    from pool.sources.wheels.reader import WheelArchive
+    from pool.sources.wheels.reader import WheelArchive, WheelMetadata
     from pool.system.interpreter import Interpreter
 
 __all__ = ["UnpackedWheel", "UnpackedWheels", "unpack"]
@@ -67,6 +67,18 @@ class UnpackedWheel(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for the user about the wheel; empty if there is none."""
     path: Path
 
+    @property
+    def marker(self) -> Path:
+        """A file of the cache that is new whenever the wheel is unpacked anew."""
+        return self.path / _MARKER
+
+
+class _EntryHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an entry's marker file for readers of metadata."""
+
+    version: str
+    metadata: str
+
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The content of an entry's marker file."""
@@ -80,6 +92,11 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     """Of all files together; empty if they are too large."""
     note: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for size, _ in self.files.values())
 
     def at(self, path: Path) -> UnpackedWheel:
         names = (name for name in self.__struct_fields__ if name != "digest")
@@ -104,22 +121,49 @@ class UnpackedWheels:
         folder = self._folder(sha256, interpreter)
         try:
             entry = decode_json((folder / _MARKER).read_bytes(), _Entry)
-            if not (_is_unchanged(folder, entry) and self._has_same_content(folder, entry)):
+            if not self._is_unchanged(folder, entry):
                 return None
         except (OSError, ValueError) as problem:
             reraise_shortage(problem)
             return None
         return entry.at(folder)
 
-    def _has_same_content(self, folder: Path, entry: _Entry) -> bool:
-        """Compare the digest of an entry's files, once in a process, unless they are large.
+    def read_wheel(self, wheel: Path, sha256: str, interpreter: Interpreter) -> WheelMetadata:
+        """Check a wheel and read its metadata: from its entry, if it was unpacked before.
 
-        A build can change a file through its link in an environment, and restore its time.
+        Args:
+            wheel: the file.
+            sha256: its verified digest.
+            interpreter: for which it would be unpacked.
+
+        Raises:
+            ArchiveError: name, structure or metadata is not that of a wheel.
         """
-        if folder in self._compared or sum(size for size, _ in entry.files.values()) > _MAX_HASHED:
-            return True
-        if _hash_files(folder, entry.files) != entry.digest:
-            return False
+        marker = self._folder(sha256, interpreter) / _MARKER
+        try:
+            entry = decode_json(marker.read_bytes(), _EntryHead)
+        except (OSError, ValueError):
+            return read_wheel(wheel)
+        facts = read_facts(entry.metadata, entry.version)
+        # The name of the file is no part of its content.
+        check_filename(wheel, facts)
+        return facts
+
+    def forget(self, folders: Iterable[Path]) -> None:
+        """Compare the content of entries again when they are used next."""
+        self._compared.difference_update(folders)
+
+    def _is_unchanged(self, folder: Path, entry: _Entry) -> bool:
+        """Compare an entry's files: sizes, times, modes, and once in a process their content.
+
+        A build can change a file through its link in an environment, and restore its time. Large
+        entries are not read.
+        """
+        with _EntryFolder(folder) as opened:
+            if folder in self._compared or entry.size > _MAX_HASHED:
+                return all(map(opened.has_status, entry.files.items()))
+            if opened.hash_unchanged(entry.files) != entry.digest:
+                return False
         self._compared.add(folder)
         return True
 
@@ -187,32 +231,62 @@ def _fill(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
     entry = _unpack_archive(wheel, into)
     _compile(into, interpreter)
     folders, files = _list_content(into)
-    digest = (
-        _hash_files(into, files) if sum(size for size, _ in files.values()) <= _MAX_HASHED else ""
-    )
-    return msgspec.structs.replace(entry, folders=folders, files=files, digest=digest)
+    entry = msgspec.structs.replace(entry, folders=folders, files=files)
+    if entry.size > _MAX_HASHED:
+        return entry
+    with _EntryFolder(into) as opened:
+        return msgspec.structs.replace(entry, digest=opened.hash_unchanged(files))
 
 
-def _is_unchanged(folder: Path, entry: _Entry) -> bool:
-    """Compare sizes, times and modes; the umask of the entry's folder is that of this process."""
-    forbidden = read_umask()
-    readable = 0o444 & ~forbidden
-    for name, (size, changed) in entry.files.items():
-        status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - a Path for each takes longer
-        if (status.st_size, status.st_mtime_ns) != (size, changed):
-            return False
-        if status.st_mode & forbidden & 0o666 or status.st_mode & readable != readable:
-            return False
-    return True
+class _EntryFolder:
+    """The open folder of an entry: paths below it are short for the kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # The umask of the entry's folder is that of this process.
+        self._forbidden = read_umask()
+        self._readable = 0o444 & ~self._forbidden
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def has_status(self, file: tuple[str, tuple[int, int]]) -> bool:
+        """Return whether a file, with its path, has this size and time, and a right mode."""
+        name, expected = file
+        return self._is_right(os.stat(name, dir_fd=self._fd), expected)
+
+    def hash_unchanged(self, files: Mapping[str, tuple[int, int]]) -> str:
+        """Return one digest of names and contents; an empty one if a file has another status."""
+        total = hashlib.sha256()
+        for name in sorted(files):
+            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
+            try:
+                if not self._is_right(os.fstat(fd), files[name]):
+                    return ""
+                content = _read_all(fd, files[name][0])
+            finally:
+                os.close(fd)
+            total.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+        return total.hexdigest()
+
+    def _is_right(self, status: os.stat_result, expected: tuple[int, int]) -> bool:
+        mode = status.st_mode
+        return (
+            (status.st_size, status.st_mtime_ns) == expected
+            and not mode & self._forbidden & 0o666
+            and mode & self._readable == self._readable
+        )
 
 
-def _hash_files(folder: Path, names: Iterable[str]) -> str:
-    """Return one digest of the names and contents of files."""
-    total = hashlib.sha256()
-    for name in sorted(names):
-        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123 - a Path for each takes longer
-            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
+def _read_all(fd: int, size: int) -> bytes:
+    """Return the content of a file that has this size."""
+    content = os.read(fd, size)
+    while len(content) < size and (more := os.read(fd, size - len(content))):
+        content += more
+    return content
 
 
 def _unpack_archive(wheel: Path, into: Path) -> _Entry:

@@ -57,6 +57,11 @@ class CacheLayout(Record, frozen=True):
         return self._built / "locks"
 
     @property
+    def environment_notes(self) -> Path:
+        """By hash of a project's name: that its builds change their environments."""
+        return self._built / "changing"
+
+    @property
     def downloads(self) -> Path:
         """Files from indexes and URLs, in a folder named by their digest."""
         return self.root / "files"
@@ -65,6 +70,11 @@ class CacheLayout(Record, frozen=True):
     def unpacked_wheels(self) -> Path:
         """By interpreter: wheels of build requirements, unpacked and compiled."""
         return self.root / "wheels"
+
+    @property
+    def environments(self) -> Path:
+        """By hash of their content: build environments, shared by builds."""
+        return self.root / "environments-1"
 
     @property
     def index_pages(self) -> Path:

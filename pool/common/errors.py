@@ -14,6 +14,8 @@ __all__ = [
     "ArchiveError",
     "BackendError",
     "BuildEnvironmentError",
+    "ChangedWheelError",
+    "EnvironmentChangedError",
     "EnvironmentTargetError",
     "GitError",
     "HashMismatchError",
@@ -155,6 +157,20 @@ class BuildEnvironmentError(PoolError):
     """A build environment or an interpreter that cannot be used."""
 
     reference = "environment"
+
+
+class ChangedWheelError(BuildEnvironmentError):
+    """A file of an unpacked wheel of the cache was changed since it was looked up."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(
+            f"a build has changed files of {name} {version} in the cache",
+            hint="start the command again: the wheel is unpacked anew then",
+        )
+
+
+class EnvironmentChangedError(Exception):
+    """A build environment was changed while several builds used it; the build is repeated."""
 
 
 class LockError(PoolError):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from pool.build.frontend.environments.cache import EnvironmentCache
     from pool.build.frontend.hooks import HookRunner
     from pool.cache.unpacked_wheels import UnpackedWheels
     from pool.common.clock import Clock
@@ -195,6 +196,7 @@ def _open_resources(
         hooks=hooks,
         monitor=monitor,
         unpacked_wheels=Lazy(lambda: _create_unpacked_wheels(settings)),
+        environments=Lazy(lambda: _create_environments(settings)),
         file_locks=LockQueue(LockFile),
         tree_locks=TreeLockQueues(),
         index_clients=index_clients,
@@ -224,6 +226,12 @@ def _create_hooks(settings: PoolSettings, clock: Clock, sampler: Sampler) -> Hoo
 def _close_hooks(hooks: Lazy[HookRunner]) -> None:
     if hooks.existing is not None:
         hooks.existing.close()
+
+
+def _create_environments(settings: PoolSettings) -> EnvironmentCache:
+    from pool.build.frontend.environments.cache import EnvironmentCache
+
+    return EnvironmentCache(CacheLayout(settings.cache_dir))
 
 
 def _create_unpacked_wheels(settings: PoolSettings) -> UnpackedWheels:

@@ -6,7 +6,6 @@ metadata in its PKG-INFO (PEP 643). For all others a build in the pool makes the
 
 from __future__ import annotations
 
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from pool.requirements.request import parse_requirement
 from pool.requirements.target import SdistTarget, TreeTarget, WheelTarget
 from pool.resolve.manifest import DirectDist
 from pool.sources import sdist as sdistfile
+from pool.sources.core_metadata import parse_headers
 from pool.sources.identity import chosen_file
 from pool.sources.wheels import reader as wheelfile
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pool.run.selection import Selection
     from pool.sources.index.fetcher import Fetcher
     from pool.sources.index.simple_api import IndexFile
+    from pool.sources.wheels.reader import WheelMetadata
 
 __all__ = ["MetadataFetcher", "direct_dist", "static_metadata"]
 
@@ -48,6 +49,7 @@ class MetadataFetcher:
     Args:
         fetcher: downloads files.
         executor: reads files.
+        read_wheel: checks and reads a wheel with this digest.
         service: builds metadata and direct references.
         request: the hashes and config settings of names.
         selection: the builds of direct references are recorded there.
@@ -59,6 +61,7 @@ class MetadataFetcher:
         *,
         fetcher: Fetcher,
         executor: Executor,
+        read_wheel: Callable[[Path, str], WheelMetadata],
         service: BuildService,
         request: EffectiveRequest,
         selection: Selection,
@@ -66,6 +69,7 @@ class MetadataFetcher:
     ) -> None:
         self._fetcher = fetcher
         self._executor = executor
+        self._read_wheel = read_wheel
         self._service = service
         self._request = request
         self._selection = selection
@@ -89,7 +93,7 @@ class MetadataFetcher:
         if (text := await self._fetcher.index.metadata(file)) is not None:
             return text
         fetched = await self._fetcher.fetch(file, None, self._hashes(file.project))
-        facts = await in_thread(self._executor, wheelfile.read_wheel, fetched.path)
+        facts = await in_thread(self._executor, self._read_wheel, fetched.path, fetched.sha256)
         return facts.metadata
 
     async def _sdist_metadata(self, file: IndexFile) -> str:
@@ -126,7 +130,7 @@ class MetadataFetcher:
 
 def direct_dist(url: str, metadata: str) -> DirectDist:
     """Return the distribution of a direct reference, as its METADATA describes it."""
-    headers = HeaderParser().parsestr(metadata)
+    headers = parse_headers(metadata)
     return DirectDist(
         url=url,
         name=canonicalize_name(str(headers["Name"])),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.build.build_requirements import BuildRequirements
+    from pool.build.frontend.environments.cache import EnvironmentCache
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
     from pool.build.monitor import BuildMonitor
@@ -136,6 +137,7 @@ class PoolResources(Record, frozen=True, kw_only=True):
     """Starts the watchdog, so it is made with the first process."""
     monitor: BuildMonitor
     unpacked_wheels: Lazy[UnpackedWheels]
+    environments: Lazy[EnvironmentCache]
     file_locks: LockQueue
     """Queues for the locks on cached wheels and on environments."""
     tree_locks: TreeLockQueues
@@ -204,6 +206,7 @@ def create_context(
         env=EnvContext(
             interpreter=target.interpreter,
             lazy_requirements=Lazy(lambda: parts.create_requirements(workspace / "unpacked")),
+            lazy_environments=resources.environments,
             lazy_shared=Lazy(lambda: parts.create_shared_env(selection.get(), installer)),
         ),
     )

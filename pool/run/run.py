@@ -227,6 +227,7 @@ class Run:
         metadata = MetadataFetcher(
             fetcher=self._context.fetch.fetcher,
             executor=executor,
+            read_wheel=self._context.env.requirements.read_wheel,
             service=self._scheduler,
             request=request,
             selection=self._selection.get(),

@@ -152,6 +152,11 @@ class HookRunner:
         if self._templates is not None:
             self._executor.submit(self._templates.prepare, plan, environ)
 
+    def end_templates(self) -> None:
+        """End all template processes: what they have imported may have changed; blocks."""
+        if self._templates is not None:
+            self._templates.end_all()
+
     async def call(
         self,
         call: HookCall,

@@ -1,8 +1,9 @@
 """Records what the Python processes of a build read, from an audit hook (PEP 578).
 
 A copy of this file lies in each recorded build environment, and a ``.pth`` file there calls `start`
-in every interpreter of the environment. It imports nothing but the standard library, and runs on
-every Python that a build may use. A record is a letter and a path, and ends with a NUL byte:
+in every interpreter of the environment, or `start_for_build` in one that builds share. It imports
+nothing but the standard library, and runs on every Python that a build may use. A record is a
+letter and a path, and ends with a NUL byte:
 
 =====  ==========================================================================
 ``s``  an interpreter has started to record
@@ -23,8 +24,14 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from contextlib import suppress
 
-__all__ = ["start"]
+__all__ = ["UNKNOWN_BUILD", "VARIABLE", "start", "start_for_build"]
+
+VARIABLE = "WHEELPOOL_READS"
+"""Names the log of a build in its processes; beside the log are the other arguments."""
+UNKNOWN_BUILD = "wheelpool-unknown-build"
+"""A file that appears in a shared environment if a process in it belongs to no known build."""
 
 _SYSTEM = ("/lib/", "/lib64/", "/bin/", "/sbin/", "/etc/", "/proc/", "/dev/", "/sys/", "/run/")
 _USR = "/usr/"
@@ -47,6 +54,51 @@ def start(log: str, tree: str, skipped: tuple[str, ...]) -> None:
         recorder = _Recorder(log, tree, skipped)
         recorder.write(b"s")
         sys.addaudithook(recorder.on_event)
+
+
+def start_for_build() -> None:
+    """Record for the build of this process; note in the environment if that is unknown."""
+    log = _find_log()
+    if log is not None:
+        try:
+            with open(os.fsencode(log) + b".start", "rb") as file:
+                tree, *skipped = map(os.fsdecode, file.read().split(b"\0"))
+        except OSError:
+            return  # The build has ended: nobody reads the record.
+        start(log, tree, tuple(skipped))
+        return
+    with suppress(OSError):
+        os.close(os.open(os.path.join(sys.prefix, UNKNOWN_BUILD), os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _find_log() -> str | None:
+    """Return the log of the build; programs may start others with few variables."""
+    # A process of a build, not of wheelpool, reads its own variables here.
+    if (log := os.environ.get(VARIABLE)) is not None:  # noqa: TID251
+        return log
+    # A hook leads its session.
+    for pid in (os.getsid(0), *_list_ancestors()):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                variables = file.read().split(b"\0")
+        except OSError:
+            continue
+        for variable in variables:
+            name, _, value = variable.partition(b"=")
+            if name == VARIABLE.encode():
+                return os.fsdecode(value)
+    return None
+
+
+def _list_ancestors() -> list[int]:
+    ancestors = [os.getppid()]
+    try:
+        while ancestors[-1] > 1:
+            with open(f"/proc/{ancestors[-1]}/stat", "rb") as file:
+                ancestors.append(int(file.read().rpartition(b")")[2].split()[1]))
+    except (OSError, ValueError, IndexError):
+        pass
+    return ancestors
 
 
 class _Recorder:

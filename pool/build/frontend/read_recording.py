@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,14 @@ from pool.common.record import MutableRecord, Record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Dependency", "ReadRecord", "ReadRecording"]
+__all__ = [
+    "Dependency",
+    "ReadRecord",
+    "ReadRecording",
+    "install_shared_recorder",
+    "read_dependency_file",
+    "recorder_source",
+]
 
 _MODULE = "_wheelpool_read_recorder"
 _PLAIN_PATH = re.compile(r"[\w./+@=,-]+", re.ASCII)
@@ -94,32 +102,37 @@ class ReadRecording(Record, frozen=True, kw_only=True):
         Raises:
             OSError: no space, no permission.
         """
-        arguments = (
-            str(self.log),
-            os.path.realpath(self.tree),
-            tuple(os.path.realpath(folder) for folder in self.skipped),
-        )
-        source = Path(read_recorder.__file__).read_bytes()
-        (site / f"{_MODULE}.py").write_bytes(source)
-        # The lines of a .pth file are executed if they begin with an import.
-        line = f"import {_MODULE}; {_MODULE}.start(*{arguments!a})\n"
-        (site / f"{_MODULE}.pth").write_text(line, encoding="ascii")
+        tree, *skipped = self._real_folders()
+        _install(site, f"start(*{(str(self.log), tree, tuple(skipped))!a})")
+
+    def prepare(self) -> None:
+        """Let the interpreters of a shared environment find what they need (`environ`).
+
+        Raises:
+            OSError: no space, no permission.
+        """
+        folders = b"\0".join(map(os.fsencode, self._real_folders()))
+        self.log.with_name(f"{self.log.name}.start").write_bytes(folders)
+
+    def _real_folders(self) -> list[str]:
+        return [os.path.realpath(folder) for folder in (self.tree, *self.skipped)]
 
     def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables with which compilers record what they include.
+        """Return the variables with which interpreters and compilers record what they read.
 
-        None are set if the user sets them, if ccache is used, whose results contain such a file,
-        or if the path has characters with a meaning in them.
+        None are set for compilers if the user sets them, if ccache is used, whose results contain
+        such a file, or if the path has characters with a meaning in them.
         """
         path = str(self._compiler_log)
-        ours = {"DEPENDENCIES_OUTPUT": path}
+        interpreters = {read_recorder.VARIABLE: str(self.log)}
+        ours = {**interpreters, "DEPENDENCIES_OUTPUT": path}
         plain = _PLAIN_PATH.fullmatch(path)
         cached = any(
             "ccache" in inherited.get(name, "")
             for name in ("CC", "CXX", "PATH", "CMAKE_C_COMPILER_LAUNCHER")
         )
         other = {"DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"} & inherited.keys()
-        return ours if plain and not cached and not other else {}
+        return ours if plain and not cached and not other else interpreters
 
     def read(self) -> ReadRecord:
         """Return what was recorded until now.
@@ -140,6 +153,27 @@ class ReadRecording(Record, frozen=True, kw_only=True):
                     record._add(kind, path)  # noqa: SLF001 - of this module
         record.dependencies += _parse_rules(_read_bytes(self._compiler_log), None)
         return record
+
+
+def install_shared_recorder(site: Path) -> None:
+    """Let each interpreter of an environment that builds share record for its own build.
+
+    Raises:
+        OSError: no space, no permission.
+    """
+    _install(site, "start_for_build()")
+
+
+def _install(site: Path, call: str) -> None:
+    (site / f"{_MODULE}.py").write_bytes(recorder_source())
+    # The lines of a .pth file are executed if they begin with an import.
+    (site / f"{_MODULE}.pth").write_text(f"import {_MODULE}; {_MODULE}.{call}\n", encoding="ascii")
+
+
+@cache
+def recorder_source() -> bytes:
+    """Return the module that records."""
+    return Path(read_recorder.__file__).read_bytes()
 
 
 def read_dependency_file(file: Path, original: Path) -> Iterator[Dependency]:

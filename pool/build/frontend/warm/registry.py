@@ -47,7 +47,7 @@ _SCRIPT = Path(__file__).with_name("template.py")
 _HOOK_SCRIPT = Path(pyproject_hooks.__file__).parent / "_in_process" / "_in_process.py"
 """The script that hooks run; any other is compiled in each fork."""
 _LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")})
-_ROOM = "-" * 1000
+_ROOM = "-" * 2000
 """Room in the arguments and in the environment of a template for those of its forks."""
 _OF_BUILD = frozenset(
     (
@@ -323,9 +323,14 @@ class TemplateRegistry:
     def close(self) -> None:
         """End all templates; no hook may be starting."""
         self._closed = True
+        self.end_all()
+
+    def end_all(self) -> None:
+        """End all templates; hooks that follow start new ones."""
         with self._lock:
             for template in self._templates.values():
                 with template.lock:
+                    template.removed = True
                     template.end()
             self._templates.clear()
 

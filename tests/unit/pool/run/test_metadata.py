@@ -15,6 +15,7 @@ from pool.build.job import BuildRequest, BuildResult
 from pool.run.metadata import MetadataFetcher
 from pool.run.selection import Selection
 from pool.sources.index.file_cache import CachedFile
+from pool.sources.wheels.reader import read_wheel
 from tests.support.index_files import make_index_file
 from tests.support.makers import make_sdist
 
@@ -50,6 +51,7 @@ def fetcher_of(service: Any, archive: Path, hashes: frozenset[str]) -> MetadataF
     return MetadataFetcher(
         fetcher=fetcher,
         executor=ThreadPoolExecutor(1),
+        read_wheel=lambda wheel, _: read_wheel(wheel),
         service=service,
         request=request,
         selection=Selection(),

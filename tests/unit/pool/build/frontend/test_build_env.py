@@ -154,17 +154,6 @@ def test_of_two_wheels_with_one_file_the_later_wins(
     assert (first.path / "purelib/tiny/a.py").read_text() == "value = 1\n"
 
 
-def test_replace_leaves_only_the_new_wheels(
-    tmp_path: Path, python: Interpreter, stored: Callable[..., UnpackedWheel]
-) -> None:
-    env = environment.create(tmp_path / "env", python, [stored({"one.py": "\n"})])
-    env.replace([stored({"two.py": "\n"})])
-    site = env.path / python.site
-    assert (site / "two.py").exists()
-    assert not (site / "one.py").exists()
-    assert output_of(env, "python", "-c", "import sys; print(sys.prefix)") == str(env.path)
-
-
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
 def test_another_python_version_has_its_own_bytecode_and_folder(
     tmp_path: Path, stored: Callable[..., UnpackedWheel], version: str

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pool.build.frontend.read_recorder import VARIABLE
 from pool.build.frontend.read_recording import (
     Dependency,
     ReadRecord,
@@ -74,9 +75,11 @@ def test_record_without_an_interpreter_is_incomplete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES"])
 def test_environ_leaves_the_users_dependency_output(tmp_path: Path, variable: str) -> None:
     recording = ReadRecording(log=tmp_path / "log", tree=tmp_path, skipped=())
-    assert recording.environ({}) == {"DEPENDENCIES_OUTPUT": str(tmp_path / "log.deps")}
-    assert recording.environ({variable: "x"}) == {}
-    assert recording.environ({"CC": "ccache gcc"}) == {}
+    interpreters = {VARIABLE: str(tmp_path / "log")}
+    compilers = {"DEPENDENCIES_OUTPUT": str(tmp_path / "log.deps")}
+    assert recording.environ({}) == interpreters | compilers
+    assert recording.environ({variable: "x"}) == interpreters
+    assert recording.environ({"CC": "ccache gcc"}) == interpreters
 
 
 def test_rules_of_a_compiler_are_parsed(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Environments that builds share, and how a build gets one."""
