@@ -102,7 +102,7 @@ MOVES = (
     Step("table.toggle", "enter", "Enter hides them"),
     Step("table.toggle", "enter", "Enter shows them"),
     Step("rows.first", "g", chosen("p18 1.0")),
-    Step("rows.last", "end", "no build is selected"),
+    Step("rows.last", "end", "no build selected"),
     Step("rows.first", "home", chosen("p18 1.0")),
     Step("rows.down", "j", chosen("p19 1.0")),
     Step("rows.up", "k", chosen("p18 1.0")),
@@ -149,7 +149,7 @@ HEAD = r"\A p05 1.0   failed"
 BUILD = (
     *found("p05", chosen("p05 1.0")),
     Step("open_build", "enter", "e error"),
-    Step("build.copy", "y", "the command to run it again is copied"),
+    Step("build.copy", "y", "the rerun command was copied"),
     Step("build.log", "l", "following"),
     Step("log.back", "q", "e error  y copy command"),
     Step("build.error", "e", r"n N next"),
@@ -179,7 +179,7 @@ _ROWS = (
 )  # fmt: skip
 """Keys of the tree, and the build that they come to: it is opened to see which it is."""
 TREE = (
-    Step("tree", "T", "40 builds, 1 of them for others"),
+    Step("tree", "T", "40 builds, 1 of them nested"),
     *(
         step
         for name, key, number in _ROWS
