@@ -40,6 +40,10 @@ def format_run_end(state: pool.RunState, *, can_retry: bool) -> str:
     counts = Counter(build.outcome for build in requested_builds(state))
     outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in _ORDER if counts[outcome])
     parts = [f"{outcomes or 'nothing built'} in {format_duration(state.now)}"]
+    if can_retry and state.exit_code:
+        parts.append("r retry failed")
+    parts += ["l log", "q quit"]
+    # It comes last, as it may be too long for the line.
     if state.environment is not None:
         where = environment_name(state.environment.path)
         parts.append(
@@ -47,6 +51,4 @@ def format_run_end(state: pool.RunState, *, can_retry: bool) -> str:
         )
     elif state.out_dir and any(build.wheel for build in state.builds.values()):
         parts.append(f"wheels in {state.out_dir}")
-    if can_retry and state.exit_code:
-        parts.append("r retry failed")
-    return " · ".join([*parts, "l log", "q quit"])
+    return " · ".join(parts)

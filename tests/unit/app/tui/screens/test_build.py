@@ -87,7 +87,7 @@ async def test_the_tree_shows_requirements_and_folds_and_opens(tmp_path: Path) -
         await pilot.press("T")
         await wait_until(
             pilot,
-            lambda: "└─ inner" in screen_text(app) and "1 of them for others" in screen_text(app),
+            lambda: "└─ inner" in screen_text(app) and "1 of them nested" in screen_text(app),
         )
         await pilot.press("space")
         await wait_until(
