@@ -479,7 +479,11 @@ def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: 
             try:
                 output, errors = popen.communicate(timeout=timeout)
             except BaseException:
-                popen.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(popen.pid, signal.SIGKILL)
+                # Its output ends when the last process of its group has ended.
+                with suppress(subprocess.TimeoutExpired):
+                    popen.communicate(timeout=1.0)
                 raise
     finally:
         _own_children.discard(popen.pid)

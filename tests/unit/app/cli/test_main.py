@@ -97,7 +97,7 @@ def test_all_invalid_targets_are_reported_and_nothing_starts(home: Home) -> None
         (["-j", "0"], "--builds: '0'"),
         (["--downloads", "x"], "--downloads: 'x'"),
         (["-o", "/dev/null/x"], "/dev/null/x: cannot write wheels there"),
-        (["--python", "/nope"], "--python /nope: "),
+        (["--python", "/nope"], "/nope: this Python cannot be used"),
         (["--log", "/dev/null/x.jsonl"], "x.jsonl: the log cannot be written"),
         (["-C", "novalue"], "-C novalue: "),
     ],
@@ -117,7 +117,7 @@ def test_an_invalid_configuration_file_is_refused(home: Home) -> None:
     file = home.configure("builds = 'many'")
     done = home.run("build", home.tree("good"))
     assert done.returncode == 2
-    assert f"{file}: builds: expected int, got str" in done.stderr
+    assert f"{file}:1: builds: expected int, got str" in done.stderr
 
 
 def test_escapes_in_arguments_do_not_reach_the_terminal(home: Home) -> None:

@@ -132,7 +132,7 @@ async def test_a_server_that_always_breaks_off_at_one_place_is_given_up(
     server: Server, client: Client, file: IndexFile
 ) -> None:
     server.ranges, server.cut = False, 1000
-    with pytest.raises(PackageIndexError, match="cannot be reached: peer closed"):
+    with pytest.raises(PackageIndexError, match="response is damaged: peer closed"):
         await fetched(client, file)
     assert len(client.pauses) == DEFAULT_RETRIES
 

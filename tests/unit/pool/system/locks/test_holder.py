@@ -55,7 +55,7 @@ def test_a_process_that_ended_is_described_with_its_pid() -> None:
         (["--password", "pa55", "x"], "--password *** x"),
         (["--api-token=pa55"], "--api-token=***"),
         (["a\x1b[31mb\n\u202ec"], "'a [31mb c'"),
-        (["\udcff"], "' '"),
+        (["\udcff"], "\"$(printf '\\377')\""),
     ],
 )
 def test_a_command_is_safe_to_show(words: list[str], shown: str) -> None:
