@@ -50,9 +50,11 @@ SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 @pytest.fixture(autouse=True)
 def _reaped() -> Iterator[None]:
     """Reap orphans of these tests: an earlier test may have made this process adopt them."""
+    before = child_processes()
     yield
     for child in child_processes():
-        child.wait(30)
+        if child not in before:
+            child.wait(30)
 
 
 def sleeper(*, run: str = "watched-run", session: bool = True) -> subprocess.Popen[bytes]:
