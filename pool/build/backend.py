@@ -124,7 +124,7 @@ class Backend(Record, frozen=True, kw_only=True):
             version=job.version or "",
             tree=_tree_label(source) if isinstance(source, TreeTarget) else "",
             python=".".join(env.interpreter.version.split(".")[:2]),
-            isolated=env.path == self.build_dir.environment,
+            isolated=env.isolated,
         )
 
     def _plan_warm_hook(self, env: BuildEnvironment) -> WarmPlan | None:

@@ -347,8 +347,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         hook = self._backend.build(prepared.env)
         wheel = await self._environments.run(prepared.env, hook, is_last=True)
         self._emit_phase(Phase.CHECK)
-        isolated = self.context.settings.isolates(self.job.canonical_name)
-        own = (self.build_dir.root, *([prepared.env.path] if isolated else []))
+        own = (self.build_dir.root, *([prepared.env.path] if prepared.env.isolated else []))
         result, note = await self.context.in_thread(self._finish_wheel, wheel, store, own)
         if note:
             self.context.bus.emit(Note(build=self.job.id, text=note))

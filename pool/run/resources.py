@@ -295,7 +295,7 @@ class _Parts:
         from pool.run.shared_env import SharedBuildEnv
 
         environment = BuildEnvironment(
-            path=self._target.shared_env, interpreter=self._target.interpreter
+            path=self._target.shared_env, interpreter=self._target.interpreter, isolated=False
         )
         return SharedBuildEnv(environment, self._settings.isolates, selection, installer)
 

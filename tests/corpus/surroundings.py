@@ -79,7 +79,7 @@ _FAILED_CODE: dict[str, tuple[str, str]] = {
     "accesses-null": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     "starts-pip": (
         'import subprocess; subprocess.run([sys.executable, "-m", "pip"], check=True)',
-        "No module named pip",
+        "that has pip",
     ),
     "renames-to-another-file-system": (
         'import errno; raise OSError(errno.EXDEV, "Invalid cross-device link")',

@@ -62,6 +62,8 @@ class BuildEnvironment(Record, frozen=True, kw_only=True):
     """Records what the processes of the build read; None if that is not needed."""
     fds: tuple[int, ...] = ()
     """Descriptors that hold its lock, for hooks to inherit."""
+    isolated: bool = True
+    """Whether it has the build requirements alone; False for an environment of the user."""
 
     @property
     def bin(self) -> Path:
