@@ -81,7 +81,6 @@ class WheelpoolApp(ReplayApp):
         self._ascii = ascii_only
         self._title = TerminalTitle(self._write) if titled else None
         self._bell = bell
-        self._was_running = False
         self._stay = stay
         self._last_key_at = -_KEY_SECONDS
         self.restart_requested = False
@@ -93,24 +92,18 @@ class WheelpoolApp(ReplayApp):
         super().run(*args, **kwargs)
 
     def on_mount(self) -> None:
-        """Warn about missing logs of a replay; start updates of the window title and the bell."""
+        """Warn about missing logs of a replay; start updates of the window title."""
         if (replay := self.model.replay) is not None and self.model.source.journal is not None:
             from app.runs.record import format_missing_logs  # noqa: PLC0415 - a live run needs no reports
 
             if text := format_missing_logs(replay.end, pool.logs_path(self.model.source.journal)):
                 self.notify(text, severity="warning", markup=False)
-        if self._title is not None or self._bell:
-            self.set_interval(_TITLE_SECONDS, self._update_title_and_bell)
+        if self._title is not None:
+            self.set_interval(_TITLE_SECONDS, self._update_title)
 
-    def _update_title_and_bell(self) -> None:
+    def _update_title(self) -> None:
         if self._title is not None:
             self._title.update(self.model.state)
-        before, self._was_running = (
-            self._was_running,
-            not self.model.state.finished,
-        )
-        if self._bell and before and not self._was_running:
-            self.bell()
 
     def _write(self, text: str) -> None:
         """Write to the terminal between Textual's own writes, as `bell` does."""
@@ -124,7 +117,9 @@ class WheelpoolApp(ReplayApp):
         await super().on_event(event)
 
     def on_dashboard_run_ended(self) -> None:
-        """Leave after a success, unless the user wants to look at something."""
+        """Ring the bell; leave after a success, unless the user wants to look at something."""
+        if self._bell:
+            self.bell()
         recent = self._clock.monotonic() - self._last_key_at < _KEY_SECONDS
         is_used = self._stay or recent or len(self.screen_stack) > 1
         if self.model.state.exit_code == 0 and not is_used:

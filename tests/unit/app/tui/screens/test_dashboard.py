@@ -171,6 +171,21 @@ async def test_screen_without_a_viewer_leaves_at_the_end_of_a_success(
             assert app.restart_requested
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_bell_rings_at_the_end_of_a_run_whose_screen_leaves(
+    wanted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[WheelpoolApp] = []
+    monkeypatch.setattr(WheelpoolApp, "bell", lambda app: rung.append(app))
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock(), bell=wanted)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
+        source.end()
+        await wait_until(pilot, lambda: not app.is_running)
+    assert rung == [app] * wanted
+
+
 async def test_leaving_needs_confirmation_only_while_builds_run() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
