@@ -20,7 +20,7 @@ from app.text.failure import log_name
 from app.text.rows import build_title, describe
 from app.text.run_status import split_message
 from app.text.spans import SPAN_NAMES, landmark_text
-from app.text.summary import summary_lines
+from app.text.summary import format_outcomes, summary_lines
 from pool import Outcome, Phase, WaitFor
 
 if TYPE_CHECKING:
@@ -84,10 +84,9 @@ def render_html(record: RunRecord) -> str:
 
 
 def _headline(record: RunRecord) -> str:
-    counts = Counter(build.outcome for build in record.requested)
-    outcomes = ", ".join(f"{counts[one]} {one}" for one in Outcome if counts[one])
+    outcomes = format_outcomes(record.requested)
     how = "" if record.finished else ", unfinished"
-    return f"{outcomes or 'nothing built'} in {format_duration(record.state.now)}{how}"
+    return f"{outcomes} in {format_duration(record.state.now)}{how}"
 
 
 def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:

@@ -8,7 +8,6 @@ they cannot change the layout.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from app.runs.build_log import RULE
 from app.text.failure import log_name, short_cause
 from app.text.rows import build_title
 from app.text.spans import SPAN_NAMES, span_detail
-from app.text.summary import summary_lines
+from app.text.summary import format_outcomes, summary_lines
 from app.text.timings import activity_rows, format_seconds, path_rows
 from pool import Outcome, WaitFor
 
@@ -61,10 +60,9 @@ def render_markdown(record: RunRecord) -> str:
 def _head(record: RunRecord) -> Iterator[str]:
     state = record.state
     builds = record.requested
-    counts = Counter(build.outcome for build in builds)
-    outcomes = ", ".join(f"{counts[one]} {one}" for one in reversed(Outcome) if counts[one])
+    outcomes = format_outcomes(builds, reversed(Outcome))
     how = "" if record.finished else ", unfinished"
-    yield f"## wheelpool: {outcomes or 'nothing built'} in {format_duration(state.now)}{how}"
+    yield f"## wheelpool: {outcomes} in {format_duration(state.now)}{how}"
     yield ""
     if not record.finished:
         left = sum(build.outcome is None for build in builds)

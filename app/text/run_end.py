@@ -5,12 +5,12 @@ Pure. `app.text.summary` has the lines that are printed after the screen has clo
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from app.format import format_duration
 from app.model.outcomes import requested_builds
 from app.text.run_status import environment_name
+from app.text.summary import format_outcomes
 from pool import Outcome
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["format_run_end"]
 
-_ORDER = (
+_WORST_FIRST = (
     Outcome.FAILED,
     Outcome.SKIPPED,
     Outcome.CANCELLED,
@@ -37,9 +37,8 @@ def format_run_end(state: pool.RunState, *, can_retry: bool) -> str:
     """
     if not state.finished:
         return "the run ended early · q quit"
-    counts = Counter(build.outcome for build in requested_builds(state))
-    outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in _ORDER if counts[outcome])
-    parts = [f"{outcomes or 'nothing built'} in {format_duration(state.now)}"]
+    outcomes = format_outcomes(requested_builds(state), _WORST_FIRST)
+    parts = [f"{outcomes} in {format_duration(state.now)}"]
     if can_retry and state.exit_code:
         parts.append("r retry failed")
     parts += ["l log", "q quit"]

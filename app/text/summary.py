@@ -16,11 +16,11 @@ from app.text.run_status import count_unchanged, environment_name, format_change
 from pool import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pool
 
-__all__ = ["summary_lines"]
+__all__ = ["format_outcomes", "summary_lines"]
 
 
 def summary_lines(state: pool.RunState, peak: int) -> Iterator[Line]:
@@ -39,11 +39,17 @@ def summary_lines(state: pool.RunState, peak: int) -> Iterator[Line]:
         yield Line(word="failed", text=failed)
 
 
+def format_outcomes(
+    builds: Iterable[pool.BuildState], order: Iterable[Outcome] = tuple(Outcome)
+) -> str:
+    """Return how many builds have each outcome: ``6 built, 1 failed``; those of ``order`` count."""
+    counts = Counter(build.outcome for build in builds)
+    return ", ".join(f"{counts[one]} {one}" for one in order if counts[one]) or "nothing built"
+
+
 def _totals(state: pool.RunState, peak: int) -> str:
     builds = requested_builds(state)
-    counts = Counter(build.outcome for build in builds)
-    outcomes = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
-    parts = [f"{outcomes or 'nothing built'} in {format_duration(end_of_work(state))}"]
+    parts = [f"{format_outcomes(builds)} in {format_duration(end_of_work(state))}"]
     # Samples are a second apart; the kernel's peak of a build's largest process may be higher.
     if peak := max([peak, *(build.peak for build in state.builds.values())]):
         parts.append(f"peak {format_size(peak)}")
