@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from pool.build.diagnosis.fix_context import FixContext
 
-__all__ = ["LONGEST_SUMMARY", "Cause", "Explanation", "Fix", "Rank", "find_cause", "find_claim"]
+__all__ = [
+    "LONGEST_SUMMARY",
+    "Cause",
+    "Explanation",
+    "Fix",
+    "Rank",
+    "find_cause",
+    "find_claim",
+    "shorten",
+]
 
 LONGEST_SUMMARY = 40
 """Cells of a summary: it has to fit into a row of the table of builds."""
@@ -74,12 +83,16 @@ class Explanation(Record, frozen=True, kw_only=True):
     @property
     def summary(self) -> str:
         """The cause in a few words."""
-        text = self.cause.summary.format_map(self.found)
-        return text if len(text) <= LONGEST_SUMMARY else f"{text[: LONGEST_SUMMARY - 1]}…"
+        return shorten(self.cause.summary.format_map(self.found))
 
     def fix(self, context: FixContext) -> str:
         """Return what this user can do; empty if there is no advice."""
         return self.cause.fix(self.found, context)
+
+
+def shorten(text: str) -> str:
+    """Return a text, cut to the length of a summary."""
+    return text if len(text) <= LONGEST_SUMMARY else f"{text[: LONGEST_SUMMARY - 1]}…"
 
 
 @cache

@@ -63,21 +63,21 @@ def text(template: str) -> Fix:
     return lambda found, context: _filled(template, found, context)
 
 
-def by_source(*, tree: str = "", index: str = "", other: str = "", isolated: str = "") -> Fix:
+def by_source(*, tree: str = "", index: str = "", other: str = "", not_isolated: str = "") -> Fix:
     """Return a fix by the kind of source, as templates.
 
     Args:
         tree: for a folder of the user's, which can be edited.
         index: for a file from an index, whose release can be chosen.
         other: for archives, git and unknown sources; by default as for a tree.
-        isolated: for builds with --no-build-isolation, instead of the others; if it is not empty.
+        not_isolated: for builds with --no-build-isolation, in place of the others if not empty.
     """
 
     def fix(found: Mapping[str, str], context: FixContext) -> str:
         templates = {"tree": tree, "index": index}
         template = templates.get(context.source, other or tree)
-        if isolated and not context.isolated:
-            template = isolated
+        if not_isolated and not context.isolated:
+            template = not_isolated
         return _filled(template, found, context)
 
     return fix
@@ -139,23 +139,22 @@ def install_program(group: str) -> Fix:
 
 def add_requirement(requirement: str) -> Fix:
     """Add what the project needs for its build and does not require."""
-    return by_source(
-        tree=f"add {requirement} to [build-system] requires in {{pyproject}}",
-        index=f"try {{newer}}; or install {requirement} and its other build requirements,"
-        " then use --no-build-isolation-package {name}",
-        other=f"add {requirement} to [build-system] requires in its pyproject.toml",
-        isolated=f"install {requirement} into the environment that builds",
-    )
+    return _require(requirement, f"add {requirement} to [build-system] requires in")
 
 
 def hold_requirement(requirement: str) -> Fix:
     """Keep a build requirement below a version."""
+    return _require(f"'{requirement}'", f"write '{requirement}' into [build-system] requires in")
+
+
+def _require(requirement: str, change: str) -> Fix:
+    """Return how to build with a requirement; ``change`` is completed by a pyproject.toml."""
     return by_source(
-        tree=f"write '{requirement}' into [build-system] requires in {{pyproject}}",
-        index=f"try {{newer}}; or install '{requirement}' and its other build requirements,"
+        tree=f"{change} {{pyproject}}",
+        index=f"try {{newer}}; or install {requirement} and its other build requirements,"
         " then use --no-build-isolation-package {name}",
-        other=f"write '{requirement}' into [build-system] requires in its pyproject.toml",
-        isolated=f"install '{requirement}' into the environment that builds",
+        other=f"{change} its pyproject.toml",
+        not_isolated=f"install {requirement} into the environment that builds",
     )
 
 

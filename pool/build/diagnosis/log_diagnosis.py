@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from pool.build.diagnosis.cause import LONGEST_SUMMARY, Rank, find_cause, find_claim
+from pool.build.diagnosis.cause import Rank, find_cause, find_claim, shorten
 from pool.build.diagnosis.causes import CAUSES, STARTING_WORDS
 from pool.build.diagnosis.fix_context import UNKNOWN_CONTEXT
 from pool.common.record import MutableRecord, Record
@@ -44,8 +44,7 @@ class Diagnosis(Record, frozen=True, kw_only=True):
         """The cause in at most 40 characters."""
         if self.explanation is not None:
             return self.explanation.summary
-        text = _PLACE.sub("", self.cause).strip() or self.cause
-        return text if len(text) <= LONGEST_SUMMARY else f"{text[: LONGEST_SUMMARY - 1]}…"
+        return shorten(_PLACE.sub("", self.cause).strip() or self.cause)
 
     @property
     def hint(self) -> str:

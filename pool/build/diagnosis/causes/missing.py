@@ -315,7 +315,7 @@ CAUSES = (
         fix=by_source(
             tree="add meson to [build-system] requires in {pyproject}",
             index="install meson and ninja into the environment that builds",
-            isolated="install meson and ninja into the environment that builds",
+            not_isolated="install meson and ninja into the environment that builds",
         ),
         starts=Rank.CAUSE,
     ),

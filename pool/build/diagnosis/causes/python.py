@@ -67,7 +67,7 @@ CAUSES = (
         fix=by_source(
             tree="add setuptools to [build-system] requires in {pyproject}: it has distutils",
             index="try {newer}; or build with --python and Python 3.11",
-            isolated="install setuptools into the environment that builds: it has distutils",
+            not_isolated="install setuptools into the environment that builds: it has distutils",
         ),
     ),
     Cause(
@@ -142,7 +142,7 @@ CAUSES = (
             " environment that has pip and its build requirements",
             index="build it with --no-build-isolation in an environment that has pip and its"
             " build requirements",
-            isolated="install pip into the environment that builds",
+            not_isolated="install pip into the environment that builds",
         ),
     ),
     Cause(
@@ -162,7 +162,7 @@ CAUSES = (
             " --no-build-isolation-package {name}",
             index="install torch and its other build requirements, then use"
             " --no-build-isolation-package {name}",
-            isolated="install torch into the environment that builds",
+            not_isolated="install torch into the environment that builds",
         ),
     ),
     Cause(
