@@ -6,7 +6,6 @@ Log files are deliberately not changed; only what is shown of them is.
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 import shlex
@@ -22,7 +21,6 @@ __all__ = [
     "LONGEST_LINE",
     "clean_line",
     "clean_text",
-    "find_charset",
     "format_command",
     "quote_word",
     "replace_controls",
@@ -44,27 +42,9 @@ _UNPRINTABLE = (
     r"\ud800-\udfff"  # surrogates: they cannot be encoded, so no journal could store them
 )
 _CONTROLS = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]+")
-_UNDECODABLE = re.compile(r"[\udc80-\udcff]")
 _PLAIN = frozenset(string.ascii_letters + string.digits + "/._-+=:,@~ ")
 """Characters with no meaning in a format of printf, or between quotes of a shell."""
 _NOT_IN_DOCUMENTS = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}\ufeff\ufffe\uffff]")
-
-
-_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE | re.ASCII)
-_TEXT_CODECS = re.compile(
-    r"ascii|utf-(?:8|16|32)\S*|cp\d+|iso8859\S*|koi8\S*|euc\S*|gb\S*|shift\S*|big5\S*"
-)
-"""Codecs of plain text. Others of Python are slow (punycode), or decode something else."""
-
-
-def find_charset(content_type: str) -> str:
-    """Return the charset that a Content-Type names; UTF-8 if it names none of plain text."""
-    match = _CHARSET.search(content_type[:_LONGEST_TEXT])
-    try:
-        name = codecs.lookup(match[1]).name if match else "utf-8"
-    except LookupError:
-        return "utf-8"
-    return name if _TEXT_CODECS.fullmatch(name) else "utf-8"
 
 
 def clean_line(line: str | bytes, longest: int = LONGEST_LINE) -> str:
@@ -110,7 +90,7 @@ def quote_word(word: str) -> str:
 
 def _quote(word: str) -> str:
     """Quote a word for a shell, unless only the stars of a redacted value would need it."""
-    if _UNDECODABLE.search(word):
+    if _has_other_bytes(word):
         return quote_word(word)
     bare = word.replace(STARS, "x")
     return word if shlex.quote(bare) == bare else shlex.quote(word)
@@ -122,3 +102,8 @@ def replace_controls(text: str) -> str:
     Tabs and newlines stay. Direction marks and characters that XML does not allow are replaced.
     """
     return _NOT_IN_DOCUMENTS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _has_other_bytes(word: str) -> bool:
+    """Return whether a word has bytes that are not UTF-8."""
+    return any("\udc80" <= character <= "\udcff" for character in word)

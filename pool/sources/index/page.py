@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pool.common.errors import PackageIndexError
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
-from pool.common.text import find_charset
+from pool.sources.index.charset import find_charset
 from pool.sources.index.simple_api import MAX_PAGE
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from pool.common.cancellation import check_cancelled
 from pool.common.errors import PackageIndexError
 from pool.common.pep508 import strict_version
-from pool.common.text import clean_text, find_charset
+from pool.common.text import clean_text
 from pool.sources.archives import SUFFIXES
+from pool.sources.index.charset import find_charset
 from pool.sources.index.html_tags import iterate_tags
 
 if TYPE_CHECKING:
