@@ -203,28 +203,23 @@ class Scheduler:
 
         A shortage is the machine's, so it is no failure of the build, until it has lasted.
         """
-        is_retry = False
 
         async def attempt() -> BuildResult:
-            if is_retry:
+            if build_dir.root.exists():  # An earlier attempt has left it.
                 with suppress(OSError):
                     await self._context.in_thread(build_dir.discard)
             build_dir.make()
             return await run_build(job, slot, build_dir, self._context, self)
 
-        emit_note = self._note_shortage(job)
-
         def release_slot() -> None:
-            nonlocal is_retry
-            is_retry = True
-            emit_note()
+            self._note_shortage(job)
             self._bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
             slot.release()
 
         return await wait_out_shortage(attempt, release_slot)
 
-    def _note_shortage(self, job: BuildJob) -> Callable[[], None]:
-        return lambda: self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
+    def _note_shortage(self, job: BuildJob) -> None:
+        self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
 
     async def _full_folders(self, job: BuildJob) -> list[Path]:
         """Return the folders of a failed build that have no space left."""
@@ -245,7 +240,7 @@ class Scheduler:
         if result.wheel is not None and (job.nested or self._settings.installs_into):
             wheel = result.wheel
             unpacked = await wait_out_shortage(
-                lambda: self._unpack(job, wheel, result), self._note_shortage(job)
+                lambda: self._unpack(job, wheel, result), lambda: self._note_shortage(job)
             )
             result = replace(result, unpacked=unpacked)
         job.result.set_result(result)
