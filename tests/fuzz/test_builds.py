@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import struct
 import tarfile
 from pathlib import Path
@@ -32,29 +31,12 @@ from pool.sources.pyproject import read_project
 from pool.sources.sdist import read_static_metadata, read_static_tree_metadata
 from pool.system import process
 from pool.system.interpreter import probe_layout
+from tests.fuzz.entries import make_entry
 from tests.fuzz.limits import fuzz, limited
 from tests.fuzz.strategies import damaged, damaged_json, expand, joined
 
 RESULT = {"unsupported": False, "return_val": "a-1-py3-none-any.whl"}
 KINDS = st.sampled_from(["file", "file", "folder", "fifo", "loop", "dangling", "device"])
-
-
-def make(path: Path, kind: str, data: bytes) -> None:
-    """Make an entry of a folder; ``data`` is that of a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    match kind:
-        case "file":
-            path.write_bytes(data)
-        case "folder":
-            path.mkdir()
-        case "fifo":
-            os.mkfifo(path)
-        case "loop":
-            path.symlink_to(path.name)
-        case "dangling":
-            path.symlink_to("absent")
-        case _:
-            path.symlink_to("/dev/zero")
 
 
 @pytest.mark.stress
@@ -69,8 +51,8 @@ def test_result_of_any_hook_is_a_file_of_its_folder_or_refused(
     data: bytes, kind: str, wheel: str, hook: Any
 ) -> None:
     with TemporaryDirectory() as name:
-        make(Path(name, "output.json"), kind, expand(data))
-        make(Path(name, "wheels", "a-1-py3-none-any.whl"), wheel, b"x")
+        make_entry(Path(name, "output.json"), kind, expand(data))
+        make_entry(Path(name, "wheels", "a-1-py3-none-any.whl"), wheel, b"x")
         with limited(BackendError):
             output = read_output(Path(name, "output.json"), hook)
             result = check_result((output or {}).get("return_val"), hook, Path(name, "wheels"))
@@ -113,9 +95,9 @@ def test_record_of_any_build_gives_inputs_or_a_reason(
     with TemporaryDirectory() as name:
         tree = Path(name, "tree")
         tree.mkdir()
-        make(tree / "fifo", "fifo", b"")
+        make_entry(tree / "fifo", "fifo", b"")
         for path, (kind, text) in files.items():
-            make(tree / path, kind, expand(text))
+            make_entry(tree / path, kind, expand(text))
         for file, text in (("log", log.replace("TREE", str(tree))), ("log.deps", rules)):
             Path(name, file).write_bytes(expand(text))
         recording = ReadRecording(log=Path(name, "log"), tree=tree, skipped=())
@@ -160,8 +142,8 @@ def test_read_tree_with_any_repository_has_a_fingerprint_or_none(
         tree = Path(name, "tree")
         git = tree / ".git" if link is None else tree / "real"
         for path, text in texts.items():
-            make(git / path, "file", expand(text))
-        make(git / "index", kind, expand(index))
+            make_entry(git / path, "file", expand(text))
+        make_entry(git / "index", kind, expand(index))
         if link is not None:
             (tree / ".git").write_bytes(expand(link))
         with limited():
@@ -193,7 +175,7 @@ PROJECT = (
 def test_project_of_any_pyproject_is_read_or_refused(text: str, kind: str) -> None:
     with TemporaryDirectory() as name:
         tree = Path(name)
-        make(tree / "pyproject.toml", "file" if kind == "fifo" else kind, expand(text))
+        make_entry(tree / "pyproject.toml", "file" if kind == "fifo" else kind, expand(text))
         for read in (
             read_project,
             read_dependencies,

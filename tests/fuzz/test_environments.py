@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from pool.install.plan import Plan
 from pool.install.plan_file import InvalidPlanError, read_plan
 from pool.install.staging import PLAN_FILE
 from pool.install.transaction import recover
+from tests.fuzz.entries import make_entry
 from tests.fuzz.limits import fuzz, limited
 from tests.fuzz.strategies import damaged, damaged_json, expand, joined
 from tests.support.installs import Yard, content
@@ -98,24 +97,6 @@ class Environment:
         shutil.rmtree(self.yard.env.prefix)
 
 
-def write(path: Path, kind: str, data: Any, outside: Path) -> None:
-    """Make an entry of a folder; ``data`` is that of a file."""
-    path.parent.mkdir(exist_ok=True)
-    match kind:
-        case "file":
-            path.write_bytes(expand(data))
-        case "folder":
-            path.mkdir()
-        case "fifo":
-            os.mkfifo(path)
-        case "loop":
-            path.symlink_to(path.name)
-        case "dangling":
-            path.symlink_to("absent")
-        case _:
-            path.symlink_to(outside)
-
-
 @st.composite
 def distributions(draw: st.DrawFn) -> list[tuple[str, str, str, Any]]:
     """Draw entries below site-packages: folder, name, kind, content."""
@@ -140,7 +121,8 @@ def distributions(draw: st.DrawFn) -> list[tuple[str, str, str, Any]]:
 
 def fill(yard: Yard, entries: list[tuple[str, str, str, Any]]) -> None:
     for folder, name, kind, data in entries:
-        write(yard.site / folder / name, kind, data, yard.folder / "outside-folder")
+        outside = yard.folder / "outside-folder"
+        make_entry(yard.site / folder / name, kind, expand(data), link_to=outside)
 
 
 def outside(yard: Yard) -> dict[str, bytes]:
