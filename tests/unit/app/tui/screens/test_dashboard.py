@@ -176,7 +176,11 @@ async def test_bell_rings_at_the_end_of_a_run_whose_screen_leaves(
     wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[WheelpoolApp] = []
-    monkeypatch.setattr(WheelpoolApp, "bell", lambda app: rung.append(app))
+
+    def ring(app: WheelpoolApp) -> None:
+        rung.append(app)
+
+    monkeypatch.setattr(WheelpoolApp, "bell", ring)
     source = run()
     app = WheelpoolApp(source, clock=ManualClock(), bell=wanted)
     async with app.run_test(size=(120, 36)) as pilot:
