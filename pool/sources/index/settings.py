@@ -12,7 +12,7 @@ __all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "IndexSettings"]
 
 DEFAULT_TIMEOUT = 15.0
 DEFAULT_RETRIES = 4
-TOTAL = 20
+_PAGE_TIMEOUTS = 20
 """Timeouts that a page may take in all: five minutes by default."""
 
 
@@ -40,7 +40,7 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = DEFAULT_TIMEOUT
     """Seconds without a byte before a request fails."""
     page_timeout: float | None = None
-    """Seconds for a page, or for the next 64 kB of a file; None: `TOTAL` times the timeout."""
+    """Seconds for a page, or for the next 64 kB of a file; None: 20 times the timeout."""
 
     arguments: tuple[str, ...] = ()
     """The options of the command line and of requirements files, to repeat a command with them."""
@@ -48,7 +48,7 @@ class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def total_timeout(self) -> float:
         """Seconds for a whole page, or for the next 64 kB of a file."""
-        return TOTAL * self.timeout if self.page_timeout is None else self.page_timeout
+        return _PAGE_TIMEOUTS * self.timeout if self.page_timeout is None else self.page_timeout
 
     @property
     def indexes(self) -> tuple[str, ...]:
