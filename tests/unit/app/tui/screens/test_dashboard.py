@@ -172,7 +172,7 @@ async def test_screen_without_a_viewer_leaves_at_the_end_of_a_success(
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_bell_rings_at_the_end_of_a_run_whose_screen_leaves(
+async def test_bell_rings_at_the_end_of_a_successful_run(
     wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[WheelpoolApp] = []
