@@ -84,11 +84,12 @@ def open_run_journal(
     path = journal or state_dir / "runs" / header.run / JOURNAL_NAME
     try:
         return header, JournalWriter(path, header)
-    except BlockingIOError as problem:
+    except BlockingIOError:
+        # Without it as the cause: a lock that another process has is no shortage of the system.
         raise OutputError(
             f"{path}: {_describe_writer(path)} is writing this log",
             hint="choose another file with --log",
-        ) from problem
+        ) from None
     except OSError as problem:
         raise OutputError(
             f"{path}: the log cannot be written: {os_error_text(problem)}",

@@ -16,6 +16,7 @@ from pool.common.once_map import Lazy
 from pool.common.record import Record
 from pool.settings import MAX_BUILDS
 from pool.system.locks.tree_lock import tree_lock_queue
+from pool.system.process_limits import allowed_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +56,9 @@ class Executors:
     """Thread pools by purpose, so that slow work of one kind never delays another kind."""
 
     def __init__(self) -> None:
-        self.files: Executor = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
+        self.files: Executor = ThreadPoolExecutor(
+            allowed_threads(_FILE_THREADS), thread_name_prefix="files"
+        )
         """Copying, hashing and removing; more threads are not faster."""
         self.unpacking: Executor = ThreadPoolExecutor(MAX_BUILDS, thread_name_prefix="unpacking")
         """Wheels that are unpacked for environments: the installs limit bounds them."""

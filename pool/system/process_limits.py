@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ShortageError",
+    "allowed_threads",
     "check_limits",
     "current_limits",
     "is_shortage",
@@ -47,8 +48,15 @@ _FILES: Final[Mapping[LimitName, int]] = {
 """Descriptors that one build, download or install has open at most."""
 _BASE_PROCESSES: Final = 24
 """The pool's threads apart from those that wait for hooks, the watchdog, and short commands."""
-_PROCESSES: Final[Mapping[LimitName, int]] = {LimitName.BUILDS: 5, LimitName.JOBS: 3}
-"""A build has a thread, a hook and a build tool; a job a driver, a compiler and an assembler."""
+_PROCESSES: Final[Mapping[LimitName, int]] = {
+    LimitName.BUILDS: 5,
+    LimitName.INSTALLS: 2,
+    LimitName.JOBS: 3,
+}
+"""A build has a thread, a hook and a build tool; an installed wheel a thread and a compiler of
+bytecode; a job a driver, a compiler and an assembler."""
+_PROCESSES_PER_THREAD: Final = 16
+"""An executor for short work has at most one thread in so many processes."""
 _LEAST_FILES: Final = 24
 _LEAST_PROCESSES: Final = 10
 """With less, not even one build at a time works (measured)."""
@@ -88,6 +96,14 @@ def check_limits(files: int | None, processes: int | None) -> None:
                 f"this process may have {amount} {what} (ulimit {option}); {least} are needed",
                 hint=f"raise the limit with ulimit {option}, or end other programs",
             )
+
+
+def allowed_threads(wanted: int) -> int:
+    """Return how many threads an executor for short work may have; they count as processes."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if limit == resource.RLIM_INFINITY or os.geteuid() == 0:
+        return wanted
+    return max(1, min(wanted, limit // _PROCESSES_PER_THREAD))
 
 
 def lower_caps(
@@ -215,7 +231,8 @@ def _find_shortage(problem: BaseException) -> int | None:
             return current.errno
         if isinstance(current, RuntimeError) and "can't start new thread" in str(current):
             return errno.EAGAIN
-        waiting.append(current.__cause__ or current.__context__)
+        context = None if current.__suppress_context__ else current.__context__
+        waiting.append(current.__cause__ or context)
         if isinstance(current, BaseExceptionGroup):
             waiting += current.exceptions
     return None

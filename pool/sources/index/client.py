@@ -41,7 +41,7 @@ from pool.sources.index.simple_api import (
     parse_filename,
     parse_page,
 )
-from pool.system.process_limits import reraise_shortage
+from pool.system.process_limits import allowed_threads, reraise_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -120,7 +120,7 @@ class IndexClient:
         """The projects of which a cached page was used without a request."""
         self.used_metadata: dict[str, str] = {}
         """The METADATA beside wheels that `metadata` returned, by the URL of the wheel."""
-        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="index")
+        self._executor = ThreadPoolExecutor(allowed_threads(_THREADS), thread_name_prefix="index")
         cache = CacheLayout(cache_dir)
         # Its name has a number, which changes with the format of `_Page`.
         self._page_dir = cache.index_pages

@@ -8,7 +8,13 @@ import pytest
 
 from pool.common.errors import ProjectError, SettingsError
 from pool.common.model import LimitName
-from pool.system.process_limits import check_limits, is_shortage, lower_caps, shortage_error
+from pool.system.process_limits import (
+    allowed_threads,
+    check_limits,
+    is_shortage,
+    lower_caps,
+    shortage_error,
+)
 
 CAPS = {
     LimitName.BUILDS: 20,
@@ -40,6 +46,15 @@ def test_low_limit_of_processes_lowers_builds_and_jobs() -> None:
     ]
 
 
+@pytest.mark.parametrize(("limit", "threads"), [(-1, 8), (4096, 8), (40, 2), (16, 1), (3, 1)])
+def test_threads_of_executors_follow_the_limit_of_processes(
+    limit: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (limit, limit))
+    assert allowed_threads(8) == threads
+
+
 @pytest.mark.parametrize("amount", [0, 10, 33])
 def test_caps_are_at_least_one(amount: int) -> None:
     caps, _ = lower_caps(CAPS, files=amount, processes=amount)
@@ -52,6 +67,14 @@ def test_error_that_was_caused_by_a_shortage_is_one(number: int) -> None:
     verdict.__cause__ = OSError(number, "short")
     assert is_shortage(verdict)
     assert is_shortage(OSError(number, "short"))
+
+
+def test_taken_lock_that_an_error_hides_is_no_shortage() -> None:
+    verdict = ProjectError("another run writes it")
+    verdict.__context__ = BlockingIOError(errno.EAGAIN, "locked")
+    assert is_shortage(verdict)
+    verdict.__suppress_context__ = True  # As ``raise ... from None`` does.
+    assert not is_shortage(verdict)
 
 
 def test_other_errors_are_no_shortage() -> None:
