@@ -123,8 +123,8 @@ def _failed_texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
     """Return a row whose cause and fix take all columns but the name's."""
     name = columns(width)[0]
     reason = Column("state", "state", max(1, width - name.width - 4))
-    text = f"{row.detail}  → {row.last}" if row.last else row.detail
-    cells = [(row.name, name), (text or row.word, reason)]
+    fix = f"  → {row.last}" if row.last else ""
+    cells = [(row.name, name), (f"{row.word:<10} {row.detail}{fix}".rstrip(), reason)]
     plain = ((text.translate(TO_ASCII) if ascii_only else text, column) for text, column in cells)
     fitted = (_fitted(text, column) + " " for text, column in plain)
     glyph = GLYPHS[row.kind][ascii_only]
