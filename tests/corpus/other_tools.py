@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "find_uv", "format_pip_words", "format_uv_words", "run_tool"]
 
-LIMITS = Limits(seconds=60, file_bytes=256 << 20)
+LIMITS = Limits(seconds=20, file_bytes=256 << 20)
 """A tool that needs more has refused the input."""
 OWN_FLAGS = {"--copy": 0, "--no-ui": 0, "--deps": 0, "--into": 1, "--allow-overwrite": 1}
 """Options of wheelpool that the others do not have, and how many values follow."""

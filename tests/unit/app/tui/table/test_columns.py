@@ -38,7 +38,7 @@ def test_name_and_state_are_always_there(width: int) -> None:
     assert len(titles(width)) == width
 
 
-def test_failed_row_at_80_columns_has_the_cause_and_the_begin_of_the_fix() -> None:
+def test_failed_row_at_80_columns_has_its_state_the_cause_and_the_begin_of_the_fix() -> None:
     row = Row(
         kind="failed", name="broken-helper 0.1", word="failed", detail="no module 'numpy'",
         time="0.5 s", memory="-", peak="-", jobs="-",
@@ -46,6 +46,6 @@ def test_failed_row_at_80_columns_has_the_cause_and_the_begin_of_the_fix() -> No
     )  # fmt: skip
     line = "".join(texts(row, 80, ascii_only=False))
     assert line.rstrip() == (
-        " ✗ broken-helper 0.1      no module 'numpy'  → add numpy to [build-system] requ…"
+        " ✗ broken-helper 0.1      failed     no module 'numpy'  → add numpy to [build-s…"
     )
     assert "no module 'numpy'  > add numpy" in "".join(texts(row, 80, ascii_only=True))
