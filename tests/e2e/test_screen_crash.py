@@ -149,7 +149,7 @@ def test_failed_build_ends_the_run_after_a_widget_failed(
     trees, hold = held
     (trees[1] / "setup.py").write_text("raise SystemExit('no')")
     screen = Screen(
-        sandbox, "build", *trees, "-j", "2", "-o", sandbox.out,
+        sandbox, "build", *trees, "-j", "3", "-o", sandbox.out,
         HOLD=str(hold), **crashing(sandbox),
     )  # fmt: skip
     screen.expect("failed")
