@@ -1,4 +1,4 @@
-"""One template process and one server for all commands of the corpus."""
+"""One server for all commands of the corpus."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.corpus.http_server import CaseServer, run_server
-from tests.support.template_process import TemplateProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="session")
-def template() -> Iterator[TemplateProcess]:
-    with TemplateProcess() as process:
-        yield process
 
 
 @pytest.fixture(scope="session")

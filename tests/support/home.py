@@ -18,6 +18,7 @@ import pool
 from pool.common.model import RunId
 from pool.events.journal import JournalWriter
 from tests.support.makers import make_tree
+from tests.support.template_process import TemplateProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,8 @@ class Home:
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    template: TemplateProcess | None = None
+    """What `run` forks its commands from; without one, they are started as from a shell."""
 
     def __post_init__(self) -> None:
         (self.root / "tmp").mkdir()
@@ -102,9 +105,15 @@ class Home:
 
     def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
-        process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        if self.template is None or any(name.startswith("PYTHON") for name in environ):
+            process = self.start(*arguments, **environ)
+            out, err = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        words = [*map(str, arguments)]
+        done = self.template.run(
+            words, environ=self.environ | environ, folder=self.root, logs=self.root / "streams"
+        )
+        return subprocess.CompletedProcess(words, done.code, done.out, done.err)
 
     def end(self) -> None:
         """Leave nothing running, whatever the test did."""
@@ -121,8 +130,8 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = Home(tmp_path)
+def home(tmp_path: Path, template: TemplateProcess) -> Iterator[Home]:
+    made = Home(tmp_path, template=template)
     yield made
     made.end()
 

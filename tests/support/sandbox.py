@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pool
 from tests.support.makers import make_tree
+from tests.support.template_process import Limits, TemplateProcess
 
 BIN = Path(sys.executable).parent
 
@@ -160,6 +161,8 @@ class Sandbox:
     wheels: Path
     environ: dict[str, str] = field(default_factory=dict)
     runs: int = 0
+    template: TemplateProcess | None = None
+    """What `run` forks its commands from; without one, they are started as from a shell."""
 
     def __post_init__(self) -> None:
         self.out = self.root / "wheelhouse"
@@ -212,18 +215,31 @@ class Sandbox:
         )
 
     def finish(self, process: subprocess.Popen[str], log: Path | None = None) -> CommandResult:
-        """Wait for its end; what it told live and what it wrote must add up to the same."""
+        """Wait for its end."""
         out, err = process.communicate(timeout=300)
-        state = pool.RunState()
-        if (log or self.log).exists():
-            with pool.JournalReader(log or self.log) as reader:
-                pool.apply_all(state, reader.read())
-            assert state == live_state(out), "the journal does not fold to what was told live"
-        return CommandResult(process.returncode, out, err, state)
+        return self._result(process.returncode, out, err, log or self.log)
 
     def run(self, *arguments: str | Path, **environ: str) -> CommandResult:
         """Run a command to its end."""
-        return self.finish(self.start(*arguments, **environ))
+        if self.template is None or any(name.startswith("PYTHON") for name in environ):
+            return self.finish(self.start(*arguments, **environ))
+        done = self.template.run(
+            self.argv(*arguments)[1:],
+            environ=self.environ | environ,
+            folder=self.root,
+            logs=self.root / "streams",
+            limits=Limits(seconds=300),
+        )
+        return self._result(done.code, done.out, done.err, self.log)
+
+    def _result(self, code: int, out: str, err: str, log: Path) -> CommandResult:
+        """Return the result; what it reported live and its journal must give the same state."""
+        state = pool.RunState()
+        if log.exists():
+            with pool.JournalReader(log) as reader:
+                pool.apply_all(state, reader.read())
+            assert state == live_state(out), "the journal does not fold to what was reported live"
+        return CommandResult(code, out, err, state)
 
 
 def live_state(out: str) -> pool.RunState:

@@ -9,8 +9,10 @@ import pytest
 
 from tests.support.compilers import Compilers, build_wrapper
 from tests.support.sandbox import Sandbox, repack_installed
+from tests.support.template_process import TemplateProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BACKENDS = (
@@ -33,10 +35,17 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def template() -> Iterator[TemplateProcess]:
+    """A process that has imported the program, and runs its commands in forks."""
+    with TemplateProcess() as process:
+        yield process
+
+
 @pytest.fixture
-def sandbox(tmp_path: Path, backends: Path) -> Sandbox:
+def sandbox(tmp_path: Path, backends: Path, template: TemplateProcess) -> Sandbox:
     """A home, caches and an index for one test."""
-    return Sandbox(root=tmp_path, wheels=backends)
+    return Sandbox(root=tmp_path, wheels=backends, template=template)
 
 
 @pytest.fixture

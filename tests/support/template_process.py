@@ -110,13 +110,14 @@ class TemplateProcess:
         limits: Limits = Limits(),
         executable: Path | None = None,
     ) -> Completed:
-        """Run one command in ``folder``; its streams go to files in ``logs``.
+        """Run one command in ``folder``; its streams go to files in ``logs``, which may be new.
 
         After ``interrupt_after`` seconds it gets one SIGINT; after those of its limits, SIGKILL.
         ``executable`` is run instead of the program.
         """
         assert self._process.stdin
         assert self._process.stdout
+        logs.mkdir(exist_ok=True)
         order = {
             "arguments": list(arguments),
             "environ": dict(environ),
