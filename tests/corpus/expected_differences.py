@@ -78,7 +78,6 @@ _REFUSED: dict[str, tuple[str, ...]] = {
             for name in ("base-twice", "base-invalid", "unknown-fragment", "latin-1")
         ),
         *(f"E2-link-{name}" for name in ("no-url", "ftp", "javascript", "data", "long-value")),
-        "E6-pipe-in-find-links",
     ),
     "old spellings of requirements have one meaning": (
         *(f"A2-requirement-{name}" for name in ("two-commas", "compatible-star", "two-stars")),
