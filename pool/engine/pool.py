@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.hooks import HookRunner
     from pool.cache.unpacked_wheels import UnpackedWheels
     from pool.common.clock import Clock
-    from pool.common.model import BuildKey, RunId
+    from pool.common.model import BuildKey
     from pool.events.types import KnownEvent
     from pool.requirements.request import Request
     from pool.scheduling.job_tokens import JobTokens
@@ -77,7 +77,6 @@ class Pool:
         self._resources = resources
         self._guard = guard
         self._cleanup = cleanup
-        self._run_ids: set[RunId] = set()
 
     @classmethod
     async def create(cls, settings: PoolSettings, *, clock: Clock | None = None) -> Self:
@@ -124,12 +123,10 @@ class Pool:
                 request,
                 listener,
                 resources=self._resources,
-                other_runs=self._run_ids,
                 on_close=self._remove_run,
             )
         except OSError as problem:
             raise system_error(problem) from problem
-        self._run_ids.add(run.id)
         self._guard.runs[run.id] = run
         return run
 

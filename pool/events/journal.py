@@ -9,6 +9,7 @@ middle by its number.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import stat
 from contextlib import suppress
@@ -21,7 +22,7 @@ from pool.events.types import SCHEMA, VERSION, BuildQueued, Header, Host
 from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -65,7 +66,6 @@ def open_run_journal(
     argv: tuple[str, ...],
     clock: Clock,
     python: str,
-    other_runs: Collection[RunId] = (),
 ) -> tuple[Header, JournalWriter]:
     """Give a new run its id and create its journal.
 
@@ -75,12 +75,11 @@ def open_run_journal(
         argv: the command line, for the header.
         clock: the time of the start.
         python: the version of the target interpreter.
-        other_runs: ids of this process's runs, which the new run must not have.
 
     Raises:
         OutputError: the journal cannot be written.
     """
-    header = _make_header(argv, clock, python, other_runs)
+    header = _make_header(argv, clock, python)
     path = journal or state_dir / "runs" / header.run / JOURNAL_NAME
     try:
         return header, JournalWriter(path, header)
@@ -106,9 +105,7 @@ def _describe_writer(path: Path) -> str:
         return "another run"
 
 
-def _make_header(
-    argv: tuple[str, ...], clock: Clock, python: str, other_runs: Collection[RunId]
-) -> Header:
+def _make_header(argv: tuple[str, ...], clock: Clock, python: str) -> Header:
     # Replays and `--help` import this module and do not need it.
     from pool.system.memory import machine_memory
 
@@ -116,7 +113,7 @@ def _make_header(
     return Header(
         wheelpool=VERSION,
         schema=SCHEMA,
-        run=_make_run_id(started, other_runs),
+        run=_make_run_id(started),
         started=started.isoformat(timespec="milliseconds"),
         argv=argv,
         python=python,
@@ -125,24 +122,26 @@ def _make_header(
 
 
 def pid_of_run(run: str) -> int:
-    """Return the pid in a run id; a later run of the same process has a number after it.
+    """Return the pid in a run id.
 
     Raises:
         ValueError: the text is no run id.
     """
     parts = run.split("-")
-    if len(parts) not in (3, 4):
+    if len(parts) not in (3, 4):  # Ids of older versions have no number.
         raise ValueError(f"{run!r} is no run id")
     return int(parts[2])
 
 
-def _make_run_id(started: datetime, other_runs: Collection[RunId]) -> RunId:
-    first = run = RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}")
-    number = 1
-    while run in other_runs:
-        number += 1
-        run = RunId(f"{first}-{number}")
-    return run
+_run_numbers = itertools.count(int.from_bytes(os.urandom(2), "big") >> 1)
+"""Runs of one process have different numbers. They begin anywhere, as the pids of containers that
+share a cache are often equal.
+"""
+
+
+def _make_run_id(started: datetime) -> RunId:
+    number = next(_run_numbers) & 0xFFFF  # Half of the numbers are left, so ids ascend.
+    return RunId(f"{started:%Y%m%d-%H%M%S}-{os.getpid()}-{number:04x}")
 
 
 class JournalWriter:

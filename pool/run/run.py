@@ -40,7 +40,7 @@ from pool.run.scheduler import Scheduler
 from pool.run.target import read_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from pathlib import Path
 
     from pool.build.job import BuildJob
@@ -147,7 +147,6 @@ class Run:
         *,
         resources: PoolResources,
         on_close: Callable[[Run], None],
-        other_runs: Collection[RunId] = (),
     ) -> Run:
         """Read the target of a run, and create its journal and its workspace.
 
@@ -157,7 +156,6 @@ class Run:
             listener: called with each event after it is written, on the loop's thread.
             resources: what the run shares with other runs of the pool.
             on_close: called when the run has left the pool.
-            other_runs: ids that the run must not have.
 
         Raises:
             PoolError: the interpreter or the environment cannot be used, or a folder cannot be
@@ -171,7 +169,6 @@ class Run:
             argv=settings.argv,
             clock=resources.clock,
             python=target.interpreter.version,
-            other_runs=other_runs,
         )
         try:
             workspace = RunWorkspace(resources.cache_dir, header.run)

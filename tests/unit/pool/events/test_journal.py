@@ -165,7 +165,6 @@ def test_runs_of_one_process_have_different_ids_with_its_pid(tmp_path: Path) -> 
             argv=(),
             clock=clock,
             python="3.11.7",
-            other_runs=runs,
         )
         writer.close()
         runs.append(header.run)
