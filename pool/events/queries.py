@@ -40,11 +40,20 @@ def find_retryable(state: RunState, build: BuildId) -> list[BuildId]:
 
 
 def has_progress(state: RunState) -> bool:
-    """Return whether a build can end by itself: it has not ended, and waits for no other build."""
-    return any(
-        build.status is not Status.DONE and build.waiting_for is not WaitFor.DEPENDENCY
-        for build in state.builds.values()
-    )
+    """Return whether a build can end by itself: it has not ended, and waits for no other build.
+
+    The last builds are looked at first, as they start last.
+    """
+    return any(_has_progress(build, state) for build in reversed(state.builds.values()))
+
+
+def _has_progress(build: BuildState, state: RunState) -> bool:
+    if build.status is Status.DONE:
+        return False
+    if build.waiting_for is not WaitFor.DEPENDENCY:
+        return True
+    # A build that it waited for has ended: its next event is on its way.
+    return any(state.builds[one].status is Status.DONE for one in build.waiting_builds)
 
 
 def count_outcomes(state: RunState) -> dict[Outcome, int]:

@@ -92,8 +92,8 @@ class Scheduler:
         self._workspace = workspace
         self._group = group
         self._state = state
-        self._changed = asyncio.Event()
-        """Set, and replaced, when a build has ended or begun to wait."""
+        self._stalled: asyncio.Future[None] | None = None
+        """Done when no build makes progress any more; there while a failure waits for that."""
         self._on_failure = on_failure
         self._nested: dict[str, BuildJob] = {}
         """The nested builds by source and purpose."""
@@ -448,17 +448,17 @@ class Scheduler:
 
     async def _wait_for_retry(self, job: BuildJob) -> None:
         """Wait until a failed build is retried, or no other build makes progress."""
-        while not job.retry_job.done() and has_progress(self._state):
-            changed = asyncio.ensure_future(self._changed.wait())
-            try:
-                await asyncio.wait((changed, job.retry_job), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                changed.cancel()
+        if not has_progress(self._state):
+            return
+        if self._stalled is None:
+            self._stalled = asyncio.get_running_loop().create_future()
+        await asyncio.wait((self._stalled, job.retry_job), return_when=asyncio.FIRST_COMPLETED)
 
     def on_change(self) -> None:
         """Note that a build has ended, or waits for something."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._stalled is not None and not has_progress(self._state):
+            self._stalled.set_result(None)
+            self._stalled = None
 
     # Controls
 
