@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         TargetError,
         os_error_text,
     )
-    from pool.common.files import expand_user, open_output, open_regular
+    from pool.common.files import expand_user, open_output, open_regular, read_limited
     from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
     from pool.common.record import MutableRecord, Record
@@ -157,6 +157,7 @@ __all__ = [
     "prune_cache",
     "read_dependency_group",
     "read_index_settings",
+    "read_limited",
     "read_pip_request_options",
     "read_process_start",
     "read_requirements",
@@ -196,7 +197,7 @@ _EXPORTS = {
         "TargetError",
         "os_error_text",
     ),
-    "pool.common.files": ("expand_user", "open_output", "open_regular"),
+    "pool.common.files": ("expand_user", "open_output", "open_regular", "read_limited"),
     "pool.common.json": ("encode_json", "escape_controls"),
     "pool.common.model": (
         "BuildId",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigSources", "environment", "read_file"]
 
+MAX_BYTES = 1 << 20
+"""Bytes of a configuration file."""
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 _TOML_TYPES: dict[Kind, Any] = {
@@ -79,7 +81,8 @@ def _read_text(path: Path) -> str:
     """Return the text of a file; a pipe would be waited for, and a device has no end."""
     if path.exists() and not path.is_file():
         raise pool.SettingsError(f"{path}: not a regular file")
-    return path.read_text(encoding="utf-8-sig")
+    with path.open("rb") as file:
+        return pool.read_limited(file, MAX_BYTES).decode("utf-8-sig")
 
 
 def _line_of(problem: msgspec.ValidationError, text: str) -> str:

@@ -17,12 +17,13 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from pool.common.cancellation import check_cancelled
 from pool.common.errors import ArchiveError
 from pool.common.files import executable_mode, read_umask, remove_tree
 from pool.common.json import decode_json
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["UnpackedWheel", "UnpackedWheels", "unpack"]
 
 _MARKER = "wheel.json"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NEW = ".new-"
 _ABANDONED_SECONDS = 24 * 3600.0
 _COMPILE_SECONDS = 600.0
@@ -262,6 +264,7 @@ class _EntryFolder:
         """Return one digest of names and contents; an empty one if a file has another status."""
         total = hashlib.sha256()
         for name in sorted(files):
+            check_cancelled()
             fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd)
             try:
                 if not self._is_right(os.fstat(fd), files[name]):
@@ -291,15 +294,15 @@ def _read_all(fd: int, size: int) -> bytes:
 
 def _unpack_archive(wheel: Path, into: Path) -> _Entry:
     with open_wheel(wheel) as archive:
-        verifier = RecordVerifier(archive)
+        extractor = _Extractor(archive, into)
         points = parse_entry_points(
             archive.read_info("entry_points.txt") if archive.has_info("entry_points.txt") else ""
         )
         for path, member in archive.members.items():
-            _extract(archive, path, member, into, verifier)
-        if note := verifier.note():
-            record = into / _target_path(f"{archive.info_dir}/RECORD", archive)
-            record.write_text(verifier.corrected(), encoding="utf-8", newline="")
+            extractor.extract(path, member)
+        if note := extractor.verifier.note():
+            record = into / extractor.target_path(f"{archive.info_dir}/RECORD")
+            record.write_text(extractor.verifier.corrected(), encoding="utf-8", newline="")
         return _Entry(
             name=canonicalize_name(archive.facts.name),
             version=archive.facts.version,
@@ -309,27 +312,45 @@ def _unpack_archive(wheel: Path, into: Path) -> _Entry:
         )
 
 
-def _extract(
-    archive: WheelArchive, path: str, member: ZipInfo, into: Path, verifier: RecordVerifier
-) -> None:
-    target = into / _target_path(path, archive)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.zip.open(member) as stream, target.open("xb") as file:
-            verifier.copy(path, stream, file)
-    except (FileExistsError, IsADirectoryError, NotADirectoryError) as problem:
-        raise ArchiveError(f"two of its files would be {path}") from problem
-    mode = member.external_attr >> 16
-    if stat.S_ISREG(mode) and mode & 0o111:
-        target.chmod(executable_mode())
+class _Extractor:
+    """Writes the files of one wheel. Paths are strings: a wheel may have 200,000 files."""
 
+    def __init__(self, archive: WheelArchive, into: Path) -> None:
+        self.verifier = RecordVerifier(archive)
+        self._archive = archive
+        self._root = os.fspath(into)
+        self._folders: set[str] = set()
+        """Those that were created."""
 
-def _target_path(path: str, archive: WheelArchive) -> PurePosixPath:
-    """Return the path of a member in the entry: its scheme, then its path in the scheme."""
-    root, _, rest = path.partition("/")
-    if root == archive.data_dir:
-        return PurePosixPath(rest)
-    return PurePosixPath("purelib" if archive.root_is_purelib else "platlib", path)
+    def extract(self, path: str, member: ZipInfo) -> None:
+        """Write one file.
+
+        Raises:
+            ArchiveError: another file is in its place.
+        """
+        target = f"{self._root}/{self.target_path(path)}"
+        try:
+            self._make_folder(target.rpartition("/")[0])
+            file = os.open(target, _NEW_FILE, 0o666)
+            with self._archive.zip.open(member) as stream, os.fdopen(file, "wb", 0) as unbuffered:
+                self.verifier.copy(path, stream, unbuffered)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as problem:
+            raise ArchiveError(f"two of its files would be {path}") from problem
+        mode = member.external_attr >> 16
+        if stat.S_ISREG(mode) and mode & 0o111:
+            Path(target).chmod(executable_mode())
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+
+    def target_path(self, path: str) -> str:
+        """Return the path of a member in the entry: its scheme, then its path in the scheme."""
+        root, _, rest = path.partition("/")
+        if root == self._archive.data_dir:
+            return rest
+        return f"{'purelib' if self._archive.root_is_purelib else 'platlib'}/{path}"
 
 
 def _compile(folder: Path, interpreter: Interpreter) -> None:
@@ -347,10 +368,17 @@ def _list_content(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[int, int
     """Return the folders and files below an entry, as `UnpackedWheel` has them."""
     folders: list[str] = []
     files: dict[str, tuple[int, int]] = {}
-    for path in sorted(root.rglob("*")):
-        name, status = path.relative_to(root).as_posix(), path.stat()
-        if path.is_dir():
-            folders.append(name)
-        else:
-            files[name] = (status.st_size, status.st_mtime_ns)
-    return tuple(folders), files
+    left = [""]
+    while left:
+        check_cancelled()
+        above = left.pop()
+        with os.scandir(root / above) as entries:
+            for entry in entries:
+                name = f"{above}{entry.name}"
+                if entry.is_dir():
+                    folders.append(name)
+                    left.append(f"{name}/")
+                else:
+                    status = entry.stat()
+                    files[name] = (status.st_size, status.st_mtime_ns)
+    return tuple(sorted(folders)), dict(sorted(files.items()))

@@ -34,6 +34,7 @@ __all__ = [
     "move_into",
     "open_output",
     "open_regular",
+    "read_limited",
     "read_umask",
     "remove_tree",
     "walk_folders",
@@ -69,6 +70,18 @@ def open_regular(path: Path) -> BufferedReader:
     kind = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
     reason = os.strerror(kind) if stat.S_ISDIR(mode) else "Not a regular file"
     raise OSError(kind, reason, str(path))
+
+
+def read_limited(file: IO[bytes], limit: int) -> bytes:
+    """Read the rest of a file that may have at most ``limit`` bytes.
+
+    Raises:
+        OSError: it cannot be read, or has more.
+    """
+    content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
+    return content
 
 
 @contextmanager

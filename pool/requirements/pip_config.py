@@ -6,6 +6,7 @@ indexes and find-links of all sources are combined, as in pip.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pool.common.errors import SettingsError
-from pool.common.files import expand_user
+from pool.common.errors import SettingsError, os_error_text
+from pool.common.files import expand_user, read_limited
 from pool.sources.index.proxies import read_proxies
 from pool.sources.index.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, IndexSettings
+from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
     import configparser
@@ -36,6 +38,8 @@ __all__ = [
     "read_pip_variables",
 ]
 
+MAX_BYTES = 1 << 20
+"""Bytes of a configuration file."""
 _SECTIONS = ("global", "download", "install", "wheel")
 """The sections of pip's files that are read; later ones override earlier ones."""
 
@@ -168,7 +172,12 @@ def _parse_file(path: Path) -> configparser.RawConfigParser:
 
     parser = configparser.RawConfigParser()
     try:
-        parser.read(path, encoding="utf-8")
+        with path.open("rb") as file:
+            parser.read_string(read_limited(file, MAX_BYTES).decode("utf-8"), str(path))
+    except OSError as problem:
+        if problem.errno == errno.EFBIG:
+            raise SettingsError(f"{path}: {os_error_text(problem)}") from problem
+        reraise_shortage(problem)
     except (configparser.Error, UnicodeDecodeError) as problem:
         reason = " ".join(str(problem).split())
         raise SettingsError(f"{path}: not valid as pip's configuration: {reason}") from problem

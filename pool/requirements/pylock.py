@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import LockFileError, TargetError, os_error_text
+from pool.common.files import read_limited
 from pool.common.redaction import redact_urls
 from pool.requirements.request import RequirementSpec
 from pool.requirements.target import (
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from pool.requirements.target_python import TargetPython
 
 __all__ = ["read_lock"]
+
+MAX_BYTES = 32 << 20
+"""Bytes of a lock file."""
 
 
 def read_lock(
@@ -92,7 +96,9 @@ def read_lock(
 
 def _read(path: Path) -> Pylock:
     try:
-        return Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        with path.open("rb") as file:
+            content = read_limited(file, MAX_BYTES)
+        return Pylock.from_dict(tomllib.loads(content.decode("utf-8")))
     except OSError as problem:
         reason = os_error_text(problem)
         raise LockFileError(f"{path}: {reason}") from problem

@@ -18,6 +18,7 @@ from packaging.requirements import InvalidRequirement
 from packaging.utils import canonicalize_name
 
 from pool.common.errors import PoolError, RequirementsFileError, os_error_text
+from pool.common.files import read_limited
 from pool.common.pep508 import strict_requirement
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RequirementsFile", "read_requirements"]
 
+MAX_BYTES = 64 << 20
+"""Bytes of one file."""
 _REMOTE = re.compile(r"https?:", re.IGNORECASE)
 _PER_REQUIREMENT = ("--hash", "--config-settings")
 _UNSUPPORTED = {
@@ -184,7 +187,9 @@ class _Reader:
                 raise ValueError(f"{location.name}: a URL cannot be read here")
             return self._fetch(location.path_or_url)
         try:
-            return decode(Path(location.path_or_url).read_bytes())
+            # It may be a pipe, as in ``-r <(command)``.
+            with Path(location.path_or_url).open("rb") as file:
+                return decode(read_limited(file, MAX_BYTES))
         except OSError as problem:
             reason = os_error_text(problem)
             raise RequirementsFileError(f"{location.name}: {reason}") from problem

@@ -395,8 +395,7 @@ class Run:
             self._interrupted = self._interrupted or why == "interrupted"
         if self._request_task is not None:
             self._request_task.cancel()
-        for job in running:
-            self._scheduler.cancel(job)
+        self._scheduler.cancel_all()
         self._stop.set()
 
     # Eviction

@@ -469,6 +469,13 @@ class Scheduler:
             job.eviction_reason = ""
             job.task.cancel()
 
+    def cancel_all(self) -> None:
+        """Cancel the builds that have not ended, and the unpacking of wheels for dependents."""
+        for job in self._registry.jobs.values():
+            if job.task is not None and not job.result.done():
+                job.eviction_reason = ""
+                job.task.cancel()
+
     def eviction_candidates(self) -> list[EvictionCandidate[BuildJob]]:
         """Return the builds of the run whose processes are running, for `choose_victim`."""
         usage = self._limits.memory.ledger.usage

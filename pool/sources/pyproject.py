@@ -10,7 +10,7 @@ import msgspec
 from packaging.requirements import InvalidRequirement
 
 from pool.common.errors import ProjectError, os_error_text
-from pool.common.files import open_regular
+from pool.common.files import open_regular, read_limited
 from pool.common.pep508 import strict_requirement
 
 __all__ = ["LEGACY_BACKEND", "Project", "read_project", "read_toml"]
@@ -53,14 +53,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file of others.
 
     Raises:
-        ValueError, RecursionError: it is not valid, or has more than `MAX_TOML_BYTES`.
-        OSError: it cannot be read, or is no regular file.
+        ValueError, RecursionError: it is not valid.
+        OSError: it cannot be read, is no regular file, or has more than `MAX_TOML_BYTES`.
     """
     with open_regular(path) as file:
-        data = file.read(MAX_TOML_BYTES + 1)
-    if len(data) > MAX_TOML_BYTES:
-        raise ValueError(f"it has more than {MAX_TOML_BYTES:,} bytes")
-    return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(read_limited(file, MAX_TOML_BYTES).decode("utf-8"))
 
 
 def _legacy_project(tree: Path) -> Project:

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pool.common.cancellation import check_cancelled
 from pool.common.files import append_private
 from pool.common.record import Record
 from pool.system.shared_servers import has_clients, is_known_server
@@ -53,6 +54,8 @@ __all__ = [
 ]
 
 _PR_SET_CHILD_SUBREAPER = 36
+_CHECK_SECONDS = 0.1
+"""Between two looks whether the work of a thread is cancelled."""
 
 _own_children: set[int] = set()
 """Children of `capture_output`, which are no strays of any pool in this process."""
@@ -455,7 +458,9 @@ def _start_watchdog(supervisor_id: str) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: float) -> str:
-    """Run a short command that is no hook and return its standard output.
+    """Run a command that is no hook and return its standard output.
+
+    In a thread whose work is cancelled, the command is ended (`pool.common.cancellation`).
 
     Raises:
         subprocess.SubprocessError: it failed or took longer than ``timeout`` seconds.
@@ -470,14 +475,14 @@ def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: 
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            # Ctrl-C in the terminal is for wheelpool; the command may finish.
+            # Ctrl-C in the terminal is for wheelpool.
             start_new_session=True,
         )
         _own_children.add(popen.pid)
     try:
         with popen:
             try:
-                output, errors = popen.communicate(timeout=timeout)
+                output, errors = _communicate(popen, timeout)
             except BaseException:
                 with suppress(ProcessLookupError):
                     os.killpg(popen.pid, signal.SIGKILL)
@@ -490,6 +495,18 @@ def capture_output(argv: Sequence[str], *, environ: Mapping[str, str], timeout: 
     if popen.returncode:
         raise subprocess.CalledProcessError(popen.returncode, list(argv), output, errors)
     return output
+
+
+def _communicate(popen: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
+    """Read the output of a command to its end, unless the work of this thread is cancelled."""
+    deadline = time.monotonic() + timeout
+    while True:
+        check_cancelled()
+        try:
+            return popen.communicate(timeout=min(_CHECK_SECONDS, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                raise
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.corpus.case import Case, Expected, built, refused
-from tests.support.makers import make_wheel
+from tests.support.makers import make_tree, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,10 @@ def _directory(folder: Path) -> list[str]:
 def _link_to_nothing(folder: Path) -> list[str]:
     _path(folder).symlink_to("nowhere")
     return _build(folder)
+
+
+def _name_device(folder: Path, words: tuple[str, ...]) -> list[str]:
+    return ["build", str(make_tree(folder, "a")), *words]
 
 
 def _device(folder: Path) -> list[str]:
@@ -158,6 +163,21 @@ CASES = [
     ),
     Case("wheelpool-toml-pipe", "E6", _pipe, refused("not a regular file"), CONFIG),
     Case("wheelpool-toml-device", "E6", _device, refused("not a regular file"), CONFIG),
+    *(
+        Case(
+            f"endless-{name}",
+            "E6",
+            partial(_name_device, words=words),
+            refused("more than"),
+            environ,
+        )
+        for name, (words, environ) in {
+            "requirements": (("-r", "/dev/zero"), ()),
+            "constraints": (("-c", "/dev/zero"), ()),
+            "lock": (("--pylock", "/dev/zero"), ()),
+            "pip-conf": ((), (("PIP_CONFIG_FILE", "/dev/zero"),)),
+        }.items()
+    ),
     Case("wheelpool-toml-directory", "E6", _directory, refused("not a regular file"), CONFIG),
     Case("wheelpool-toml-link-to-nothing", "E6", _link_to_nothing, BUILT, CONFIG),
 ]

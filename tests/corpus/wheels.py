@@ -121,8 +121,15 @@ REFUSED: dict[str, tuple[Wheel, str]] = {
     "member-backslash": (member("..\\evil.py"), "would be written outside"),
     "member-with-newline": (member("a\nb.py"), "is not a valid path"),
     "member-with-escape": (member("a\x1b[2Jb.py"), "is not a valid path"),
-    "member-with-empty-part": (member("a//b.py"), "is not a valid path"),
-    "member-with-dot": (member("./b.py"), "is not a valid path"),
+    "member-of-two-names": (
+        Wheel(files={"a.py": "x\n", "./a.py": "y\n"}),
+        "it has two different files a.py",
+    ),
+    "member-file-and-folder-of-two-names": (
+        Wheel(files={"a": "x\n", "a//b.py": "y\n"}),
+        "a is both a file and a folder",
+    ),
+    "member-above-with-dots": (member(".//../evil.py"), "would be written outside"),
     "member-deep": (member("a/" * 150 + "b.py"), "is not a valid path"),
     "member-file-and-folder": (
         Wheel(files={"a": "x", "a/b.py": "y"}),
@@ -169,6 +176,9 @@ ACCEPTED: dict[str, tuple[Wheel, str]] = {
     "comment-of-the-zip": (Wheel(change=lambda data: data[:-2] + b"\x03\x00abc"), ""),
     "bytes-before-the-zip": (Wheel(change=lambda data: b"#!/bin/sh\n" + data), ""),
     "folders-as-members": (member("t/", ""), ""),
+    "member-with-empty-part": (member("a//b.py"), ""),
+    "member-with-dot": (member("./a/./b.py"), ""),
+    "member-twice-with-dot": (Wheel(files={"a.py": "x\n", "./a.py": "x\n"}), ""),
     "name-with-spaces": (member("t/with space.txt"), ""),
     "name-not-ascii": (member("t/é.txt"), ""),
     "record-empty": (Wheel(record=""), "its RECORD does not match its files"),

@@ -9,6 +9,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,3 +194,17 @@ def test_sigint_while_a_large_journal_is_read(sandbox: Sandbox, words: list[str]
         return any(path.exists() and path.samefile(log) for path in folder.iterdir())
 
     interrupt(sandbox, process, reads_log)
+
+
+@pytest.mark.parametrize("suffix", [".py", ".pyc"])
+def test_sigint_while_a_wheel_of_many_files_is_unpacked_or_compiled(
+    sandbox: Sandbox, suffix: str
+) -> None:
+    files = {f"t/{number // 1000}/m{number}.py": f"x = {number}\n" for number in range(60_000)}
+    wheel = make_wheel(sandbox.root, "t", files=files)
+    environment = sandbox.root / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    cache = sandbox.root / "cache/wheelpool"
+    process = sandbox.start("install", wheel, "--into", environment)
+    interrupt(sandbox, process, lambda: any(cache.rglob(f"m*{suffix}")))
+    assert not any(environment.rglob("m*.py"))

@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, Literal
 
 from pool.common.errors import BackendError, os_error_text
-from pool.common.files import atomic_path, open_regular
+from pool.common.files import atomic_path, open_regular, read_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +31,8 @@ Hook = Literal[
     "build_editable",
 ]
 
+_MAX_BYTES = 16 << 20
+"""Bytes of a result file."""
 _FLAGS = {"return_val", "unsupported", "no_backend", "backend_invalid", "hook_missing"}
 """One of these is in each result that pyproject_hooks writes."""
 _UNSERIALIZABLE = re.compile(r"^TypeError: Object of type (\w+) is not JSON serializable$")
@@ -44,7 +46,7 @@ def read_output(path: Path, hook: Hook) -> dict[str, object] | None:
     """
     try:
         with open_regular(path) as file:
-            output = json.loads(file.read())
+            output = json.loads(read_limited(file, _MAX_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as problem:

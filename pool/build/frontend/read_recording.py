@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from pool.build.frontend import read_recorder
-from pool.common.files import open_regular
+from pool.common.files import open_regular, read_limited
 from pool.common.record import MutableRecord, Record
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ __all__ = [
 _MODULE = "_wheelpool_read_recorder"
 _PLAIN_PATH = re.compile(r"[\w./+@=,-]+", re.ASCII)
 _WORD = re.compile(rb"(?:\\.|[^\s\\])+")
+_MAX_BYTES = 256 << 20
+"""Bytes of a file that a build has written; with more, its inputs are not known."""
 _NINJA_HEADER_BYTES = 16
 """``# ninjadeps``, a newline, and the version."""
 
@@ -195,7 +197,7 @@ def read_dependency_file(file: Path, original: Path) -> Iterator[Dependency]:
 def _read_bytes(path: Path) -> bytes:
     try:
         with open_regular(path) as file:
-            return file.read()
+            return read_limited(file, _MAX_BYTES)
     except FileNotFoundError:
         return b""
 

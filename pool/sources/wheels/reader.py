@@ -41,6 +41,7 @@ __all__ = [
     "check_filename",
     "check_info_dir",
     "hash_file",
+    "normalize_path",
     "open_wheel",
     "read_facts",
     "read_wheel",
@@ -205,10 +206,10 @@ def _check_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Return the files of a wheel; refuse those that no environment may have."""
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        path = member.filename
-        if path.endswith("/"):
+        if member.filename.endswith("/"):
             continue
-        _check_path(path)
+        _check_path(member.filename)
+        path = normalize_path(member.filename)
         if member.flag_bits & 1:
             raise ArchiveError(f"{path} is encrypted")
         other = members.setdefault(path, member)
@@ -230,8 +231,15 @@ def _check_path(path: str) -> None:
     parts = path.split("/")
     if path[:1] == "/" or ".." in parts or "\\" in path:
         raise ArchiveError(f"{path!a} would be written outside of the environment")
-    if "" in parts or "." in parts or _CONTROLS.search(path) or len(parts) > _MAX_DEPTH:
+    if parts[-1] == "." or _CONTROLS.search(path) or len(parts) > _MAX_DEPTH:
         raise ArchiveError(f"{path!a} is not a valid path")
+
+
+def normalize_path(path: str) -> str:
+    """Return a relative path as it is installed: ``./a//b`` is ``a/b``."""
+    if "//" not in path and "./" not in path:
+        return path
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _find_info_dir(members: Mapping[str, zipfile.ZipInfo]) -> str:

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from pool.common.cancellation import check_cancelled
 from pool.common.text import clean_text
+from pool.sources.wheels.reader import normalize_path
 
 if TYPE_CHECKING:
     from pool.sources.wheels.reader import WheelArchive
@@ -39,7 +40,7 @@ def parse_record(text: str) -> dict[str, Row]:
             continue
         if fields:
             path, digest, size, *_ = [*fields, "", ""]
-            rows[path] = digest, size
+            rows[normalize_path(path)] = digest, size
     return rows
 
 
