@@ -208,3 +208,10 @@ def test_sigint_while_a_wheel_of_many_files_is_unpacked_or_compiled(
     process = sandbox.start("install", wheel, "--into", environment)
     interrupt(sandbox, process, lambda: any(cache.rglob(f"m*{suffix}")))
     assert not any(environment.rglob("m*.py"))
+
+
+def test_sigint_while_a_long_page_is_parsed(sandbox: Sandbox) -> None:
+    page = sandbox.root / "page.html"
+    page.write_text("".join(f'<a href="t-{n}.tar.gz">t-{n}.tar.gz</a>\n' for n in range(600_000)))
+    process = sandbox.start("build", "t", "--no-index", "--find-links", page)
+    interrupt(sandbox, process, lambda: psutil.Process(process.pid).cpu_times().user > 3)
