@@ -78,6 +78,8 @@ class BuildRequirements:
         self._interpreter = interpreter
         self._executor = executor
         self._fetches: OnceMap[str, UnpackedWheel] = OnceMap()
+        self._nested: dict[Path, UnpackedWheel] = {}
+        """Those that were built, by their folders."""
         self._wheels_of: dict[frozenset[str], tuple[UnpackedWheel, ...]] = {}
         self._suspects = set[Path]()
         """Folders of unpacked wheels that a build may have changed."""
@@ -99,6 +101,10 @@ class BuildRequirements:
         for name, wheel in list(self._fetches.results.items()):
             if wheel.path in suspects:
                 del self._fetches.results[name]
+
+    def forget_all(self) -> None:
+        """Look for all unpacked wheels again before they are used: the cache was removed."""
+        self.forget([*self._fetches.results.values(), *self._nested.values()])
 
     async def fetch_wheels(
         self, requires: Sequence[str], job: BuildJob, service: BuildService
@@ -149,6 +155,7 @@ class BuildRequirements:
             ChangedWheelError: another build has changed its files.
         """
         wheel = await service.build_nested(request, job)
+        self._nested[wheel.path] = wheel
         if wheel.path in self._suspects:
             find = partial(self._find_unpacked, wheel.path.name)
             if await in_thread(self._executor, find) is None:

@@ -82,6 +82,7 @@ async def run_build(
     context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
     slot.release()
     await context.in_thread(build_dir.discard)
+    build_dir.make()
     return await run(is_repeated=True)
 
 
@@ -135,8 +136,6 @@ async def _run_build(
         if result is not None:
             return result
     async with _open_tree(source, job, build_dir, context, locks) as tree:
-        # The cache can have been removed since the build was queued.
-        await context.in_thread(build_dir.make)
         project = await context.in_thread(read_project, tree.path)
         if context.cache.wheels and source.fingerprint and cached_project is None:
             context.cache.wheels.store_project(source.fingerprint, project)

@@ -22,7 +22,7 @@ from pool.common.record import Record
 from pool.system.locks.run_folder import RunFolderLock, abandoned_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pool.build.job import BuildJob, BuildRequest
@@ -37,6 +37,8 @@ __all__ = [
     "sweep_workspaces",
 ]
 
+_MARKER = ".made"
+"""A file in the folder of a build: it is missing if something has begun to remove the folder."""
 _KEEP_MARKER = ".kept"
 """A file in the folder of a failed build; its time is the end of the build."""
 _FULL_BYTES = 64 << 10
@@ -78,6 +80,15 @@ class BuildDir(Record, frozen=True, kw_only=True):
     def make(self) -> None:
         """Create the folder, and the empty one for the wheel, unless they exist."""
         self.wheels.mkdir(parents=True, exist_ok=True)
+        (self.root / _MARKER).touch()
+
+    def check(self) -> None:
+        """Check that the folder was not removed, and perhaps made again in part, since `make`.
+
+        Raises:
+            FileNotFoundError: it was, so a wheel that was made in it may lack files.
+        """
+        (self.root / _MARKER).stat()
 
     def discard(self) -> None:
         """Remove the folder and its contents."""
@@ -92,6 +103,7 @@ class RunWorkspace:
     """The folder of one run; `close` it at the end."""
 
     def __init__(self, cache_dir: Path, run: RunId) -> None:
+        self.cache_dir = cache_dir
         self.root = CacheLayout(cache_dir).builds / run
         self._lock = RunFolderLock.create(self.root)
 
@@ -99,10 +111,40 @@ class RunWorkspace:
         """Return the folder of one build, which `BuildDir.make` creates."""
         return BuildDir(root=self.root / build)
 
+    def restore(self) -> None:
+        """Make the folder again if the user has removed the cache.
+
+        Raises:
+            OSError: no space, no permission.
+        """
+        if not self.root.exists():
+            self._lock.release()
+            self._lock = RunFolderLock.create(self.root)
+
+    def is_removed(self, build_dir: BuildDir, problem: BaseException) -> bool:
+        """Return whether a build has failed because the user has removed the cache; blocks.
+
+        Args:
+            build_dir: the folder of the build.
+            problem: the failure.
+        """
+        try:
+            build_dir.check()
+        except FileNotFoundError:
+            return True
+        return any(path.startswith(f"{self.cache_dir}/") for path in _missing_files(problem))
+
     def close(self) -> None:
         """Unlock the run's folder; remove it unless a failed build is kept in it."""
         _remove_if_empty(self.root)
         self._lock.release()
+
+
+def _missing_files(problem: BaseException | None) -> Iterator[str]:
+    while problem is not None:
+        if isinstance(problem, FileNotFoundError):
+            yield from (str(name) for name in (problem.filename, problem.filename2) if name)
+        problem = problem.__cause__ or problem.__context__
 
 
 class PublishedWheels:

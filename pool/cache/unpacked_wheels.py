@@ -9,6 +9,7 @@ load the old bytecode.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -230,9 +231,12 @@ def unpack(wheel: Path, into: Path, interpreter: Interpreter) -> UnpackedWheel:
 
 
 def _fill(wheel: Path, into: Path, interpreter: Interpreter) -> _Entry:
-    entry = _unpack_archive(wheel, into)
+    entry, paths = _unpack_archive(wheel, into)
     _compile(into, interpreter)
     folders, files = _list_content(into)
+    if missing := paths - files.keys():
+        # The cache is being removed. An entry without a file would be taken for the whole wheel.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(into / min(missing)))
     entry = msgspec.structs.replace(entry, folders=folders, files=files)
     if entry.size > _MAX_HASHED:
         return entry
@@ -292,7 +296,8 @@ def _read_all(fd: int, size: int) -> bytes:
     return content
 
 
-def _unpack_archive(wheel: Path, into: Path) -> _Entry:
+def _unpack_archive(wheel: Path, into: Path) -> tuple[_Entry, set[str]]:
+    """Write the files of a wheel; return the entry without a list of them, and their paths."""
     with open_wheel(wheel) as archive:
         extractor = _Extractor(archive, into)
         points = parse_entry_points(
@@ -303,13 +308,14 @@ def _unpack_archive(wheel: Path, into: Path) -> _Entry:
         if note := extractor.verifier.note():
             record = into / extractor.target_path(f"{archive.info_dir}/RECORD")
             record.write_text(extractor.verifier.corrected(), encoding="utf-8", newline="")
-        return _Entry(
+        entry = _Entry(
             name=canonicalize_name(archive.facts.name),
             version=archive.facts.version,
             metadata=archive.facts.metadata,
             entry_points=points,
             note=note and f"{wheel.name}: {note}",
         )
+        return entry, set(map(extractor.target_path, archive.members))
 
 
 class _Extractor:

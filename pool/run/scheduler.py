@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,11 @@ METADATA_PEAK = 96 << 20
 """Bytes that a build for metadata alone is expected to use: most backends read a file or two."""
 
 
+_REMOVALS = 3
+"""How often a build is started again because the cache was removed."""
+_REMOVAL_SECONDS = 0.5
+"""A pause before that: a removal takes a while."""
+_REMOVAL_NOTE = "the cache was removed while the build used it: it is built again"
 _SHORTAGE_NOTE = "too few open files or processes are allowed now; the work is started again"
 
 
@@ -201,21 +207,36 @@ class Scheduler:
     async def _build(self, job: BuildJob, slot: Slot, build_dir: BuildDir) -> BuildResult:
         """Run a build; start it again as long as descriptors or processes are short.
 
-        A shortage is the machine's, so it is no failure of the build, until it has lasted.
+        A shortage is the machine's, so it is no failure of the build, until it has lasted. Nor is
+        a cache that was removed meanwhile.
         """
 
         async def attempt() -> BuildResult:
             if build_dir.root.exists():  # An earlier attempt has left it.
                 with suppress(OSError):
                     await self._context.in_thread(build_dir.discard)
+            self._workspace.restore()
             build_dir.make()
-            return await run_build(job, slot, build_dir, self._context, self)
+            result = await run_build(job, slot, build_dir, self._context, self)
+            build_dir.check()
+            return result
 
-        def release_slot() -> None:
-            self._note_shortage(job)
+        def release_slot(reason: str = _SHORTAGE_NOTE) -> None:
+            self._bus.emit(Note(build=job.id, text=reason))
             self._bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
             slot.release()
 
+        for _ in range(_REMOVALS):
+            try:
+                return await wait_out_shortage(attempt, release_slot)
+            except Exception as problem:
+                is_removed = partial(self._workspace.is_removed, build_dir, problem)
+                if not await self._context.in_thread(is_removed):
+                    raise
+            release_slot(_REMOVAL_NOTE)
+            self._context.env.requirements.forget_all()
+            await self._context.in_thread(self._context.hooks.runner.end_templates)
+            await asyncio.sleep(_REMOVAL_SECONDS)
         return await wait_out_shortage(attempt, release_slot)
 
     def _note_shortage(self, job: BuildJob) -> None:

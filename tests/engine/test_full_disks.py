@@ -82,19 +82,61 @@ async def test_full_folder_of_logs_leaves_a_journal_that_can_be_read(
         assert len(list(reader.read())) >= 3
 
 
-async def test_cache_removed_in_the_middle_fails_only_builds_that_need_it(tmp_path: Path) -> None:
-    removes = f"""
-import shutil
+REMOVE_ONCE = """
+import os, shutil
+def remove_cache():
+    if not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        shutil.rmtree({cache!r})
+"""
+MOMENTS = {
+    "before_the_wheel": """
 real = build_wheel
 def build_wheel(*arguments):
-    shutil.rmtree({str(tmp_path / "cache")!r})
+    remove_cache()
     return real(*arguments)
-"""
-    trees = [make_tree(tmp_path, "removes", backend=removes), make_tree(tmp_path, "good")]
-    code, state = await run_pool(make_settings(tmp_path, builds=1), *trees)
-    removed, good = state.builds.values()
-    assert code == 1
-    assert removed.outcome is pool.Outcome.FAILED
-    assert good.outcome is pool.Outcome.BUILT
+""",
+    "after_the_wheel": """
+real = build_wheel
+def build_wheel(folder, *arguments):
+    try:
+        return real(folder, *arguments)
+    finally:
+        remove_cache()
+""",
+    "and_made_again_in_part": """
+real = build_wheel
+def build_wheel(folder, *arguments):
+    remove_cache()
+    os.makedirs(folder, exist_ok=True)
+    return real(folder, *arguments)
+""",
+    "with_the_requirements": """
+def get_requires_for_build_wheel(config_settings=None):
+    remove_cache()
+    return []
+""",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_cache_removed_while_builds_run_is_made_again(tmp_path: Path, moment: str) -> None:
+    flag, cache = str(tmp_path / "flag"), str(tmp_path / "cache")
+    removes = REMOVE_ONCE.format(flag=flag, cache=cache) + MOMENTS[moment]
+    trees = [make_tree(tmp_path, "removes", backend=removes)]
+    trees += [make_tree(tmp_path, f"good{number}") for number in range(3)]
+    code, state = await run_pool(make_settings(tmp_path, builds=2), *trees)
+    assert code == 0
+    outcomes = {build.outcome for build in state.builds.values()}
+    assert outcomes == {pool.Outcome.BUILT}
+    assert not [*(tmp_path / "cache/builds").glob("*")]
     with pool.JournalReader(tmp_path / "run.jsonl") as reader:
         assert list(reader.read())[-1].seq == state.seq
+
+
+async def test_cache_that_a_build_always_removes_fails_it(tmp_path: Path) -> None:
+    removes = f"import shutil; shutil.rmtree({str(tmp_path / 'cache')!r})"
+    tree = make_tree(tmp_path, "removes", backend=removes)
+    code, state = await run_pool(make_settings(tmp_path), tree)
+    (removed,) = state.builds.values()
+    assert (code, removed.outcome) == (1, pool.Outcome.FAILED)
