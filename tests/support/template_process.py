@@ -51,6 +51,9 @@ PRELOADED = {
 """The modules that a program imports when it runs."""
 PR_SET_CHILD_SUBREAPER = 36
 
+running: set[int] = set()
+"""The pids of the template processes of this process."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -88,6 +91,7 @@ class TemplateProcess:
             cwd=root,
             text=True,
         )
+        running.add(self._process.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +102,7 @@ class TemplateProcess:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+        running.discard(self._process.pid)
 
     def run(
         self,
