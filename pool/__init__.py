@@ -9,6 +9,7 @@ asyncio or psutil, and ``--help`` and replays must not load the engine.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pool.common.files import expand_user, open_output, open_regular, read_limited
     from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
+    from pool.common.names import canonicalize_name
     from pool.common.record import MutableRecord, Record
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
         parse_requirement,
     )
     from pool.requirements.requirements_txt import RequirementsFile, read_requirements
+    from pool.run.cached_run import CachedRun, complete_from_cache
     from pool.run.run import Run
     from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
     from pool.settings import MAX_BUILDS, PoolSettings, RunSettings, Settings
@@ -81,6 +84,7 @@ __all__ = [
     "BuildId",
     "BuildState",
     "CacheEntry",
+    "CachedRun",
     "Cancel",
     "Clock",
     "Control",
@@ -129,7 +133,9 @@ __all__ = [
     "WheelCache",
     "apply",
     "apply_all",
+    "canonicalize_name",
     "clean_line",
+    "complete_from_cache",
     "count_processors",
     "decode",
     "describe_ignored_settings",
@@ -172,6 +178,22 @@ __all__ = [
     "uninstall",
 ]
 
+
+def _import_msgspec() -> None:
+    """Import msgspec without `typing_extensions`, which takes as long as Python takes to start.
+
+    msgspec takes from it what `typing` has, too, and falls back to that.
+    """
+    if "msgspec" not in sys.modules and "typing_extensions" not in sys.modules:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment] # its import fails then
+        try:
+            import_module("msgspec")
+        finally:
+            del sys.modules["typing_extensions"]
+
+
+_import_msgspec()
+
 _EXPORTS = {
     "pool.build.diagnosis.log_diagnosis": ("Diagnosis", "diagnose"),
     "pool.cache.prune": ("CacheEntry", "list_entries", "prune_cache", "select_entries"),
@@ -208,6 +230,7 @@ _EXPORTS = {
         "ProcessSample",
         "WaitFor",
     ),
+    "pool.common.names": ("canonicalize_name",),
     "pool.common.record": ("MutableRecord", "Record"),
     "pool.common.redaction": ("redact_args", "redact_urls"),
     "pool.common.text": ("clean_line", "replace_controls"),
@@ -238,6 +261,7 @@ _EXPORTS = {
         "parse_requirement",
     ),
     "pool.requirements.requirements_txt": ("RequirementsFile", "read_requirements"),
+    "pool.run.cached_run": ("CachedRun", "complete_from_cache"),
     "pool.run.run": ("Run",),
     "pool.scheduling.slot": ("RANK_NEW", "RANK_RESUMED"),
     "pool.settings": ("MAX_BUILDS", "PoolSettings", "RunSettings", "Settings"),

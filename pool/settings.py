@@ -5,16 +5,17 @@ request. `Settings` are both, for a command with a pool of its own. Deliberately
 that depend on the machine: `app.config.sources` works those out from flags, environment variables
 and configuration.
 
-The classes have no ``__slots__``: `Settings` inherits from two dataclasses.
+`PoolSettings` are a protocol: a record cannot inherit from two others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from packaging.utils import canonicalize_name
+from msgspec import field
 
+from pool.common.names import canonicalize_name
+from pool.common.record import Record
 from pool.requirements.request import ALL
 
 if TYPE_CHECKING:
@@ -29,33 +30,61 @@ MAX_BUILDS = 256
 """The hard maximum of the builds limit: each running hook has a thread that waits for it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolSettings:
+class PoolSettings(Protocol):
     """Settings that all runs of a pool share."""
 
-    builds: int
-    """The limit of builds at the start, 1 to `MAX_BUILDS`."""
-    downloads: int
-    installs: int
-    """How many wheels are unpacked, checked and compiled at once."""
-    jobs: int
-    """How many compilers and similar processes all builds together may run."""
-    jobs_follow: bool = False
-    """Whether raising the limit of builds raises that of jobs; each build needs one."""
-    memory: int | None = None
-    """The most bytes for all builds together at the start; None for no limit."""
-    cache_dir: Path
-    """Files from indexes, built and unpacked wheels, and the folders in which builds run."""
-    state_dir: Path
-    """Saved runs and the history of builds."""
-    environ: Mapping[str, str]
-    """Where MAKEFLAGS names the jobserver of an outer make."""
-    owns_process: bool = False
-    """Whether this process belongs to the pool: adopted processes of no known build end with it."""
+    @property
+    def builds(self) -> int:
+        """The limit of builds at the start, 1 to `MAX_BUILDS`."""
+        ...
+
+    @property
+    def downloads(self) -> int:
+        """The limit of downloads at the start."""
+        ...
+
+    @property
+    def installs(self) -> int:
+        """How many wheels are unpacked, checked and compiled at once."""
+        ...
+
+    @property
+    def jobs(self) -> int:
+        """How many compilers and similar processes all builds together may run."""
+        ...
+
+    @property
+    def jobs_follow(self) -> bool:
+        """Whether raising the limit of builds raises that of jobs; each build needs one."""
+        ...
+
+    @property
+    def memory(self) -> int | None:
+        """The most bytes for all builds together at the start; None for no limit."""
+        ...
+
+    @property
+    def cache_dir(self) -> Path:
+        """Files from indexes, built and unpacked wheels, and the folders in which builds run."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """Saved runs and the history of builds."""
+        ...
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Where MAKEFLAGS names the jobserver of an outer make."""
+        ...
+
+    @property
+    def owns_process(self) -> bool:
+        """Whether this process is the pool's: adopted processes of no known build end with it."""
+        ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
+class RunSettings(Record, frozen=True, kw_only=True):
     """Settings of one request, apart from its targets."""
 
     run_builds: int | None = None
@@ -115,6 +144,15 @@ class RunSettings:
         return ALL in self.refresh or canonicalize_name(name) in self.refresh
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings(PoolSettings, RunSettings):
-    """Settings of a run in a pool of its own."""
+class Settings(RunSettings, frozen=True, kw_only=True):
+    """Settings of a run in a pool of its own: `PoolSettings`, too."""
+
+    builds: int
+    downloads: int
+    installs: int
+    jobs: int
+    jobs_follow: bool = False
+    memory: int | None = None
+    cache_dir: Path
+    state_dir: Path
+    owns_process: bool = False

@@ -10,14 +10,12 @@ import click
 from app.cli.completion import complete_files
 from app.cli.help_format import Command
 from app.cli.options import with_options
-from app.cli.terminal import is_ascii_only, is_interactive, load_sources, run_screen
+from app.cli.terminal import load_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pool
-    from app.config.display import DisplayOptions
-    from app.source.live import LiveSession
 
 __all__ = ["build", "install", "uninstall"]
 
@@ -89,95 +87,9 @@ def _run(
     *,
     install: bool,
 ) -> int:
-    """Run a request.
+    from app.cli.run_request import run_request
 
-    Args:
-        targets: the targets on the command line.
-        flags: the values of the options.
-        entered: when this process ran its first code; None if it is not this command's alone.
-        install: install into an environment instead of writing wheels.
-    """
-    from pathlib import Path
-
-    from app.config.display import derive_display_options
-    from app.config.request import parse_request
-    from app.config.settings import derive_settings
-    from app.source.live import LiveSession
-    from pool import read_process_start
-
-    sources, cwd = load_sources(flags), Path.cwd()
-    display = derive_display_options(sources)
-    parsed = parse_request(sources, [_check_encoding(text) for text in targets], cwd)
-    argv = ["wheelpool", *sys.argv[1:]]
-    run_settings = derive_settings(
-        sources,
-        argv,
-        cwd,
-        index=parsed.index,
-        install=install,
-        process_start=None if entered is None else read_process_start(entered),
-    )
-    has_screen = not display.no_ui and is_interactive(sources)
-    if not has_screen:
-        return _run_headless(LiveSession(run_settings, parsed.request), display)
-    code = None
-    while code is None:
-        code = _run_on_screen(LiveSession(run_settings, parsed.request), display)
-    return code
-
-
-def _check_encoding(target: str) -> str:
-    """Refuse a target that is not valid UTF-8: journals and screens could not show its name."""
-    import pool
-
-    shown = target.encode(errors="surrogateescape").decode(errors="replace")
-    if shown != target:
-        raise pool.TargetError(f"{shown}: the name is not valid UTF-8")
-    return target
-
-
-def _run_headless(session: LiveSession, display: DisplayOptions) -> int:
-    from app.plain import run as headless
-
-    return headless.run_headless(session, display)
-
-
-def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int | None:
-    """Run until the screen is left; then end the run and print its summary.
-
-    Returns:
-        The exit code; None if the user wants the same request to be run again.
-    """
-    from app.plain import run as headless
-    from app.tui.app import WheelpoolApp
-
-    screen = WheelpoolApp(
-        session,
-        ascii_only=is_ascii_only(),
-        theme=display.theme,
-        titled=display.title,
-        bell=display.bell,
-        stay=display.stay,
-    )
-    interrupted = False
-
-    def close(_count: int) -> None:
-        nonlocal interrupted
-        interrupted = True
-        screen.exit()
-
-    crash: Exception | None = None
-    # A signal closes the screen first, so that the terminal is restored.
-    with headless.handle_signals(session.send, close):
-        session.start()
-        try:
-            crash = run_screen(screen, display)
-        finally:
-            if crash is None or interrupted:
-                code = headless.finish_after_screen(session, timings=display.timings)
-            else:
-                code = headless.continue_after_crash(session, crash, display)
-    return None if screen.restart_requested else code
+    return run_request(targets, flags, entered, install=install)
 
 
 @with_options("uninstall")

@@ -64,6 +64,8 @@ def run(argv: Sequence[str], entered: float | None = None) -> int:
 
 def _run_command(argv: Sequence[str], entered: float | None) -> int:
     try:
+        if (code := _run_usual(argv, entered)) is not None:
+            return code
         from app.cli.root import root
 
         words = list(argv) or ["--help"]
@@ -74,6 +76,19 @@ def _run_command(argv: Sequence[str], entered: float | None) -> int:
         return INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - any error becomes a message and an exit code
         return _report_error(problem)
+
+
+def _run_usual(argv: Sequence[str], entered: float | None) -> int | None:
+    """Run a usual ``build`` or ``install`` without click; return None if it must parse it."""
+    if not argv or argv[0] not in ("build", "install"):
+        return None
+    from app.cli.arguments import parse_arguments
+
+    if (parsed := parse_arguments(argv[0], argv[1:])) is None:
+        return None
+    from app.cli.run_request import run_request
+
+    return run_request(parsed.targets, parsed.flags, entered, install=argv[0] == "install")
 
 
 def _find_obstacle() -> tuple[str, str] | None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-import platformdirs
+import sys
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 import pool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from app.config.sources import environment
 
 __all__ = ["cache_dir", "configuration_path", "state_dir"]
+
+_Kind: TypeAlias = Literal["config", "state", "cache"]
+_NAME = "wheelpool"
+_VARIABLES: dict[_Kind, str] = {
+    "config": "XDG_CONFIG_HOME",
+    "state": "XDG_STATE_HOME",
+    "cache": "XDG_CACHE_HOME",
+}
+_FOLDERS: dict[_Kind, str] = {"config": ".config", "state": ".local/state", "cache": ".cache"}
+"""Below the home directory, where the variable is unset (XDG Base Directory Specification)."""
 
 
 def configuration_path() -> Path | None:
@@ -23,7 +30,7 @@ def configuration_path() -> Path | None:
         None for a user without a home directory.
     """
     try:
-        return platformdirs.user_config_path("wheelpool") / "wheelpool.toml"
+        return _find("config") / "wheelpool.toml"
     except RuntimeError:
         return None
 
@@ -34,7 +41,7 @@ def state_dir() -> Path:
     Raises:
         SettingsError: the user has no home directory, and ``XDG_STATE_HOME`` is not set.
     """
-    return _find(platformdirs.user_state_path, "XDG_STATE_HOME")
+    return _find_or_refuse("state")
 
 
 def cache_dir() -> Path:
@@ -43,14 +50,40 @@ def cache_dir() -> Path:
     Raises:
         SettingsError: the user has no home directory, and ``XDG_CACHE_HOME`` is not set.
     """
-    return _find(platformdirs.user_cache_path, "XDG_CACHE_HOME")
+    return _find_or_refuse("cache")
 
 
-def _find(find: Callable[[str], Path], variable: str) -> Path:
+def _find_or_refuse(kind: _Kind) -> Path:
     try:
-        return find("wheelpool")
+        return _find(kind)
     except RuntimeError as problem:
         raise pool.SettingsError(
             f"user {os.getuid()} has no home directory: HOME is not set, and the user has no name",
-            hint=f"set HOME, or set {variable} to a directory that you may write to",
+            hint=f"set HOME, or set {_VARIABLES[kind]} to a directory that you may write to",
         ) from problem
+
+
+def _find(kind: _Kind) -> Path:
+    """Return a directory of wheelpool's.
+
+    An absolute path in its variable is used as it is, which is the rule of `platformdirs`, too; the
+    import of that library takes as long as Python takes to start.
+
+    Raises:
+        RuntimeError: the user has no home directory.
+    """
+    environ = environment()
+    base = (
+        environ.get(_VARIABLES[kind], "").strip() or f"{environ.get('HOME', '')}/{_FOLDERS[kind]}"
+    )
+    if sys.platform == "linux" and base.startswith("/"):
+        return Path(base) / _NAME
+    import platformdirs  # noqa: PLC0415 - see above
+
+    match kind:
+        case "config":
+            return platformdirs.user_config_path(_NAME)
+        case "state":
+            return platformdirs.user_state_path(_NAME)
+        case "cache":
+            return platformdirs.user_cache_path(_NAME)

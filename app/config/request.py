@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 import pool
 from pool import Record
 
@@ -140,7 +138,7 @@ class _RequestParser:
         """Return the names that have hashes in a constraints file."""
         constraints = (one for file in self._files for one in file.constraints)
         return frozenset(
-            canonicalize_name(one.requirement.name) for one in constraints if one.hashes
+            pool.canonicalize_name(one.requirement.name) for one in constraints if one.hashes
         )
 
     @property

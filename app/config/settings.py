@@ -10,8 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 import pool
 from app.config.options import find_option
 from app.config.paths import cache_dir, state_dir
@@ -131,7 +129,7 @@ def _parse_no_isolation(sources: ConfigSources) -> frozenset[str]:
 def _parse_names(texts: Iterable[str]) -> frozenset[str]:
     """Return canonical project names; each text may have several, separated by commas."""
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
-    return frozenset(name if name == pool.ALL else canonicalize_name(name) for name in names)
+    return frozenset(name if name == pool.ALL else pool.canonicalize_name(name) for name in names)
 
 
 def _merge_index_settings(sources: ConfigSources, files: pool.IndexOverrides) -> pool.IndexSettings:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +59,8 @@ def read_file(path: Path | None) -> dict[str, object]:
     text = ""
     try:
         text = _read_text(path)
+        import tomllib  # noqa: PLC0415 - most users have no such file
+
         parsed = msgspec.convert(tomllib.loads(text), _file_type(keys))
     except FileNotFoundError:
         return {}

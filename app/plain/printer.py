@@ -7,7 +7,6 @@ succeed get one line, builds that fail their whole log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import singledispatchmethod
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ from app.text.summary import summary_lines
 from pool import LimitName, Outcome, Status, WaitFor, events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from app.config.display import Verbosity
@@ -119,7 +118,7 @@ class Printer:
 
     # The run
 
-    @_event_lines.register
+    @_event_lines.register(events.RunStarted)
     def _(self, event: events.RunStarted) -> Iterable[Line]:
         header, budget = self.state.header, event.limits.get(pool.LimitName.MEMORY)
         facts = [
@@ -135,7 +134,7 @@ class Printer:
         ]
         yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
 
-    @_event_lines.register
+    @_event_lines.register(events.RunStopping)
     def _(self, event: events.RunStopping) -> Iterable[Line]:
         left = sum(build.status is not Status.DONE for build in self.state.builds.values())
         if self._stopping == event.why == "fail-fast":
@@ -145,7 +144,7 @@ class Printer:
         text = f"{event.why}: {verb} {format_count(left, 'build')}"
         yield from self._normal(word_line("stopping", text))
 
-    @_event_lines.register
+    @_event_lines.register(events.LimitChanged)
     def _(self, event: events.LimitChanged) -> Iterable[Line]:
         match event:
             case events.LimitChanged(limit=LimitName.MEMORY, new=0):
@@ -164,13 +163,13 @@ class Printer:
                     text += f", {left} to finish first"
         yield from self._normal(Line(word="cap", text=text))
 
-    @_event_lines.register
+    @_event_lines.register(events.RunFinished)
     def _(self, event: events.RunFinished) -> Iterable[Line]:
         yield from self._summary()
 
     # Builds
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildQueued)
     def _(self, event: events.BuildQueued) -> Iterable[Line]:
         before = event.retry_of and self.state.builds[event.retry_of]
         if before and before.status is not Status.DONE:
@@ -183,7 +182,7 @@ class Printer:
         else:
             yield from self._verbose(self._build_line("queued", event.build, event.origin))
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildWaiting)
     def _(self, event: events.BuildWaiting) -> Iterable[Line]:
         match event.for_:
             case WaitFor.DEPENDENCY | WaitFor.MEMORY:
@@ -195,7 +194,7 @@ class Printer:
                 # `LockWaiting` names the holder of a lock; the other waits need no line.
                 return
 
-    @_event_lines.register
+    @_event_lines.register(events.LockWaiting)
     def _(self, event: events.LockWaiting) -> Iterable[Line]:
         holder = format_holder(_clean_command(event.holder))
         env = environment_name(event.lock)
@@ -211,7 +210,7 @@ class Printer:
             self._wait_reasons[build] = why
             yield from self._normal(line)
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildStarted)
     def _(self, event: events.BuildStarted) -> Iterable[Line]:
         build = self.state.builds[event.build]
         line = self._build_line("building", event.build)
@@ -221,31 +220,31 @@ class Printer:
         else:
             yield from self._verbose(line)
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildPhase)
     def _(self, event: events.BuildPhase) -> Iterable[Line]:
         yield from self._verbose(self._build_line("phase", event.build, event.phase))
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildRequirementsResolved)
     def _(self, event: events.BuildRequirementsResolved) -> Iterable[Line]:
         requirements = ", ".join(event.requirements) or "nothing"
         yield from self._verbose(self._build_line("requires", event.build, requirements))
 
-    @_event_lines.register
+    @_event_lines.register(events.LockAcquired)
     def _(self, event: events.LockAcquired) -> Iterable[Line]:
         if event.build is None:
             self._wait_reasons.pop(None, None)
         yield from self._verbose(self._build_line("acquired", event.build, f"lock on {event.lock}"))
 
-    @_event_lines.register
+    @_event_lines.register(events.LockReleased)
     def _(self, event: events.LockReleased) -> Iterable[Line]:
         yield from self._verbose(self._build_line("released", event.build, f"lock on {event.lock}"))
 
-    @_event_lines.register
+    @_event_lines.register(events.DownloadFinished)
     def _(self, event: events.DownloadFinished) -> Iterable[Line]:
         size = format_size(event.bytes) if event.ok else "failed"
         yield from self._verbose(self._build_line("download", event.build, f"{event.file}  {size}"))
 
-    @_event_lines.register
+    @_event_lines.register(events.BuildFinished)
     def _(self, event: events.BuildFinished) -> Iterable[Line]:
         build = self.state.builds[event.build]
         line = self._build_line(event.outcome, event.build, "  ".join(self._facts(build)))
@@ -292,32 +291,32 @@ class Printer:
 
     # Version resolution and the environment
 
-    @_event_lines.register
+    @_event_lines.register(events.Note)
     def _(self, event: events.Note) -> Iterable[Line]:
         yield from self._normal(self._build_line("note", event.build, event.text))
 
-    @_event_lines.register
+    @_event_lines.register(events.ResolveStarted)
     def _(self, event: events.ResolveStarted) -> Iterable[Line]:
         requirements = format_count(len(event.requirements), "requirement")
         yield from self._normal(word_line("resolving", requirements))
 
-    @_event_lines.register
+    @_event_lines.register(events.ResolveFinished)
     def _(self, event: events.ResolveFinished) -> Iterable[Line]:
         yield from self._normal(word_line("resolved", format_selection(event.picked)))
         if self._verbosity == "verbose":
             yield from selection_lines(event.picked)
 
-    @_event_lines.register
+    @_event_lines.register(events.ResolveFailed)
     def _(self, event: events.ResolveFailed) -> Iterable[Line]:
         yield from failure_lines(event.message, event.hint)
 
-    @_event_lines.register
+    @_event_lines.register(events.EnvironmentStaging)
     def _(self, event: events.EnvironmentStaging) -> Iterable[Line]:
         distributions = format_count(event.distributions, "distribution")
         text = f"{distributions} for {environment_name(event.environment)}"
         yield from self._verbose(word_line("staging", text))
 
-    @_event_lines.register
+    @_event_lines.register(events.EnvironmentChanged)
     def _(self, event: events.EnvironmentChanged) -> Iterable[Line]:
         for one in event.changes:
             word = "removed" if one.new is None else "installed"
@@ -326,7 +325,7 @@ class Printer:
             text = f"{event.environment} for {format_duration(event.locked)}"
             yield from self._verbose(word_line("locked", text))
 
-    @_event_lines.register
+    @_event_lines.register(events.EnvironmentFailed)
     def _(self, event: events.EnvironmentFailed) -> Iterable[Line]:
         yield from failure_lines(
             f"{environment_name(event.environment)}: {event.message}", event.hint

@@ -7,7 +7,6 @@ terminal, Rich draws a progress line below them; otherwise Rich is not loaded.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import sys
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.config.display import DisplayOptions
     from app.source.attached import AttachedSource
+    from app.source.cached import CachedSession
     from app.source.live import LiveSession
     from app.source.replay import ReplaySource
     from pool import events
@@ -86,7 +86,7 @@ class _GithubOutlet:
         self._outlet = outlet
         from app.reports.github import WorkflowCommands  # noqa: PLC0415 - only on GitHub
 
-        self._commands = WorkflowCommands(secrets.token_hex(16))
+        self._commands = WorkflowCommands(os.urandom(16).hex())
 
     def write(self, line: Line) -> None:
         for one in self._commands.wrap(line):
@@ -129,7 +129,7 @@ class _TitleOutlet:
             yield self
 
 
-def run_headless(session: LiveSession, manner: DisplayOptions) -> int:
+def run_headless(session: CachedSession | LiveSession, manner: DisplayOptions) -> int:
     """Start a run, print its events until it has ended, and return its exit code."""
     printer = _create_printer(session, manner)
 
@@ -153,7 +153,7 @@ def _create_printer(session: LiveSession, manner: DisplayOptions) -> Printer:
 
 
 def _print_until_end(
-    session: LiveSession,
+    session: CachedSession | LiveSession,
     printer: Printer,
     outlet: Outlet,
     manner: DisplayOptions,
@@ -181,7 +181,7 @@ def _print_until_end(
         session.join()
 
 
-def _print_crash(words: str, problem: Exception, session: LiveSession) -> None:
+def _print_crash(words: str, problem: Exception, session: CachedSession | LiveSession) -> None:
     """Print one line about an error of the output, which names the file with its traceback."""
     where = write_traceback(problem, pool.logs_path(session.journal) / "screen-traceback.txt")
     with suppress(OSError, ValueError):
@@ -263,7 +263,7 @@ def _print_detached(source: AttachedSource, state: pool.RunState) -> None:
         outlet.write(word_line("detached", f"the run continues; reattach with {command}"))
 
 
-def report_exit_code(session: LiveSession) -> int:
+def report_exit_code(session: CachedSession | LiveSession) -> int:
     """Return the exit code of a finished run; print an internal error, if there was one."""
     if session.error is not None:
         print(f"wheelpool: {pool.clean_line(session.error, longest=4000)}", file=sys.stderr)

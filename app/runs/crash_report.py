@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import traceback
 from pathlib import Path
 
 import pool
@@ -22,6 +20,8 @@ def describe_error(problem: BaseException) -> str:
 
 def write_traceback(problem: BaseException, file: Path | None = None) -> str:
     """Write a traceback to a file, or to one in the temporary folder; return where it is."""
+    import traceback  # noqa: PLC0415 - only for errors
+
     text = pool.redact_urls("".join(traceback.format_exception(problem)))
     try:
         try:
@@ -37,6 +37,8 @@ def write_traceback(problem: BaseException, file: Path | None = None) -> str:
 
 
 def _write_temporary(text: str) -> Path:
+    import tempfile  # noqa: PLC0415 - only for errors
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="wheelpool-", suffix=".txt", delete=False,
         encoding="utf-8", errors="backslashreplace",

@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
-from packaging.version import Version
-
 from app.format import format_clock, format_count
 from app.text.holder import format_holder
 from pool import Record
@@ -144,6 +142,8 @@ def change_kind(change: events.EnvironmentChange) -> ChangeKind:
         return "installed"
     if change.old == change.new:
         return "reinstalled"
+    from packaging.version import Version  # noqa: PLC0415 - takes as long as Python's start
+
     try:
         return "upgraded" if Version(change.new) > Version(change.old) else "downgraded"
     except ValueError:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
+    from pool.cache.resolved_requirements import ResolvedRequirements
     from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate
     from pool.resolve.service import ResolverService
@@ -52,6 +53,7 @@ class BuildRequirements:
     Args:
         resolver: selects versions.
         fetcher: downloads wheels.
+        resolved: remembers the selected wheels for later runs; None for no cache.
         installs: limits how many wheels are unpacked at once.
         unpacked_wheels: the cache of unpacked wheels.
         run_dir: the folder for unpacked wheels that only this run uses.
@@ -64,6 +66,7 @@ class BuildRequirements:
         *,
         resolver: ResolverService,
         fetcher: Fetcher,
+        resolved: ResolvedRequirements | None,
         installs: Gate,
         unpacked_wheels: UnpackedWheels,
         run_dir: Path,
@@ -72,6 +75,7 @@ class BuildRequirements:
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
+        self._resolved = resolved
         self._installs = installs
         self._unpacked_wheels = unpacked_wheels
         self._run_dir = run_dir
@@ -128,7 +132,13 @@ class BuildRequirements:
         resolution = await self._resolver.resolve(manifest, source)
         wheels = tuple([await source.wheel(choice) for choice in resolution.candidates])
         self._wheels_of[frozenset(requires)] = wheels
+        if all(_is_wheel(choice) for choice in resolution.candidates):
+            await in_thread(self._executor, self._remember, requires, wheels)
         return wheels
+
+    def _remember(self, requires: Sequence[str], wheels: Sequence[UnpackedWheel]) -> None:
+        if self._resolved and (evidence := self._resolver.evidence()) is not None:
+            self._resolved.store(requires, wheels, evidence)
 
     async def fetch_wheel(
         self, file: IndexFile, job: BuildJob, service: BuildService
@@ -215,6 +225,14 @@ class BuildRequirements:
                     InstallFinished(build=job.id, distribution=name, environment="cache", ok=ok)
                 )
         return unpacked
+
+
+def _is_wheel(choice: Candidate) -> bool:
+    """Return whether a candidate is a wheel whose content cannot change unnoticed."""
+    file = choice.origin
+    if not isinstance(file, IndexFile) or file.kind != "wheel":
+        return False
+    return bool(file.sha256) or file.url.startswith("file:")
 
 
 class _WheelMetadata(Record, frozen=True):

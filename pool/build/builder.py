@@ -24,7 +24,7 @@ from pool.common.errors import (
     ProjectError,
     os_error_text,
 )
-from pool.common.files import open_regular
+from pool.common.files import hash_file, open_regular
 from pool.common.model import Outcome, Phase, WaitFor
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
@@ -243,9 +243,12 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             return None
         if more := [text for text in extra if text not in requires]:
             wheels = await self._fetch_wheels([*requires, *more])
-        return await self._use_cached(await self.context.in_thread(lookup.find, wheels))
+        found = await self.context.in_thread(lookup.find, wheels)
+        return await self._use_cached(found, lookup)
 
-    async def _use_cached(self, found: CachedWheel | DamagedWheel | None) -> BuildResult | None:
+    async def _use_cached(
+        self, found: CachedWheel | DamagedWheel | None, lookup: CacheLookup
+    ) -> BuildResult | None:
         """Return the result of a cache hit; None for a miss or a damaged wheel."""
         if isinstance(found, DamagedWheel):
             text = f"the cached wheel is damaged, so it is built again: {found.reason}"
@@ -254,14 +257,15 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
             return None
         self._chosen.check(found.name, found.version)
         try:
-            return await self.context.in_thread(self._cached_result, found)
+            return await self.context.in_thread(self._cached_result, found, lookup)
         except ArchiveError as problem:
             text = f"the cached wheel cannot be used, so it is built again: {problem}"
             self.context.bus.emit(Note(build=self.job.id, text=text))
             return None
 
-    def _cached_result(self, cached: CachedWheel) -> BuildResult:
+    def _cached_result(self, cached: CachedWheel, lookup: CacheLookup) -> BuildResult:
         """Publish a cached wheel; blocks."""
+        lookup.store_project(self.project)
         facts, out_dir = wheelfile.read_wheel(cached.path), self._out_dir
         self._chosen.check(facts.name, facts.version)
         wheel, note = cached.path, ""
@@ -294,13 +298,14 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         async with self.locks.hold(target) as (_, waited):
             if waited or not lookup.refresh:
                 found = await self.context.in_thread(lookup.find_after_wait, prepared.wheels)
-                if (cached := await self._use_cached(found)) is not None:
+                if (cached := await self._use_cached(found, lookup)) is not None:
                     return cached
 
             def store(wheel: Path, facts: WheelMetadata, record: ReadRecord) -> str:
                 return lookup.store(
                     wheel,
                     facts,
+                    project=self.project,
                     record=record,
                     wheels=prepared.wheels,
                     extra=prepared.extra,
@@ -374,7 +379,7 @@ class WheelBuilder(Record, frozen=True, kw_only=True):
         # A wheel that is unpacked next is compared with its RECORD then.
         facts, record_note = check_built_wheel(wheel, compare_record=bool(self._out_dir))
         self._chosen.check(facts.name, facts.version)
-        sha256, size = wheelfile.hash_file(wheel), wheel.stat().st_size
+        sha256, size = hash_file(wheel), wheel.stat().st_size
         cache_note = self._keep_wheel(wheel, facts, store)
         notes = [record_note, cache_note, self._editable_problem(wheel, own_folders)]
         if self._out_dir:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.cache.wheel_cache import CachedWheel, DamagedWheel, WheelCache
     from pool.sources.fingerprint import TreeContent
+    from pool.sources.pyproject import Project
     from pool.sources.wheels.reader import WheelMetadata
 
 __all__ = ["CacheLookup"]
@@ -120,6 +121,7 @@ class CacheLookup(Record, frozen=True, kw_only=True):
         wheel: Path,
         facts: WheelMetadata,
         *,
+        project: Project,
         record: ReadRecord,
         wheels: Sequence[UnpackedWheel],
         extra: Sequence[str],
@@ -145,11 +147,22 @@ class CacheLookup(Record, frozen=True, kw_only=True):
                 version=facts.version,
                 seconds=seconds,
             )
+            for key in keys:
+                self._store_project(key, project)
         except UnknownInputError as problem:
             return f"not kept in the cache: {problem}"
         except OSError as problem:
             return f"not kept in the cache: {os_error_text(problem)}"
         return ""
+
+    def store_project(self, project: Project) -> None:
+        """Store what pyproject.toml of a tree says: a later run looks it up by the fingerprint."""
+        self._store_project(self.key, project)
+
+    def _store_project(self, key: CacheKey, project: Project) -> None:
+        # That of an archive or a commit is stored when it is opened.
+        if self.content_before is not None and self.cache.read_project(key.source) is None:
+            self.cache.store_project(key.source, project)
 
     def _source_fingerprints(self) -> tuple[str, ...]:
         """Return the fingerprints of the states of the source that the wheel was built from."""

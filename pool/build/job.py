@@ -19,8 +19,7 @@ from packaging.utils import (
 from pool.common.errors import ProjectError
 from pool.common.model import BuildKey, Outcome
 from pool.common.record import MutableRecord, Record
-from pool.common.redaction import redact_settings
-from pool.common.text import clean_line
+from pool.common.text import format_settings
 from pool.requirements.target import GitTarget, RequirementTarget, Target, TreeTarget, UrlTarget
 from pool.sources.index.simple_api import IndexFile
 from pool.sources.pyproject import read_project
@@ -96,11 +95,7 @@ class BuildRequest(Record, frozen=True, kw_only=True):
     @property
     def redacted_settings(self) -> tuple[str, ...]:
         """The config settings as ``KEY=VALUE``, redacted and without control characters."""
-        return tuple(
-            clean_line(f"{key}={value}")
-            for key, values in redact_settings(self.config_settings).items()
-            for value in ([values] if isinstance(values, str) else values)
-        )
+        return format_settings(self.config_settings)
 
 
 class RetryAttempt(Record, frozen=True, kw_only=True):

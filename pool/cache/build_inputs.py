@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -116,6 +115,8 @@ def _digest_variables(names: tuple[str, ...], environ: Mapping[str, str]) -> str
 
 def _identify(program: str, environ: Mapping[str, str]) -> str:
     """Return what tells a compiler from its earlier versions, without running it."""
+    import shutil
+
     found = shutil.which(program, path=environ.get("PATH", os.defpath))
     if found is None:
         return ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pool.cache.unpacked_wheels import UnpackedWheel
     from pool.system.interpreter import Interpreter
 
-__all__ = ["CacheKey", "is_ignored_variable", "select_build_variables"]
+__all__ = ["CacheKey", "RequirementDigest", "is_ignored_variable", "select_build_variables"]
 
 SCHEMA = 2
 """Raised when wheelpool would build the same inputs in another way than before."""
@@ -79,12 +79,19 @@ class _Python(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
 
 
-class _RequirementDigest(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class RequirementDigest(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A wheel in the build environment."""
 
     name: str
     version: str
     sha256: str
+
+    @classmethod
+    def of(cls, wheel: UnpackedWheel | RequirementDigest) -> RequirementDigest:
+        """Return the digest of a wheel; the folder of an unpacked one is named by it."""
+        if isinstance(wheel, RequirementDigest):
+            return wheel
+        return cls(name=wheel.name, version=wheel.version, sha256=wheel.path.name)
 
 
 class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +101,7 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprint: ``sha256:`` of an archive, ``tree:``, or a commit with tags and folder."""
     config_settings: dict[str, str | list[str]]
     python: _Python
-    requirements: tuple[_RequirementDigest, ...]
+    requirements: tuple[RequirementDigest, ...]
     """The wheels that ``[build-system]`` requires, and their dependencies."""
     environ: dict[str, str]
     schema: int = SCHEMA
@@ -107,7 +114,7 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
         name: str,
         config_settings: Mapping[str, str | list[str]],
         interpreter: Interpreter,
-        wheels: Iterable[UnpackedWheel],
+        wheels: Iterable[UnpackedWheel | RequirementDigest],
         environ: Mapping[str, str],
     ) -> CacheKey:
         """Return the key of a build.
@@ -140,7 +147,7 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
         """Names the lock of the build, and the stored result of get_requires_for_build_wheel."""
         return hashlib.sha256(encode_json(self, order="sorted")).hexdigest()
 
-    def final_digest(self, wheels: Iterable[UnpackedWheel]) -> str:
+    def final_digest(self, wheels: Iterable[UnpackedWheel | RequirementDigest]) -> str:
         """Return the digest that names the wheel.
 
         Args:
@@ -154,14 +161,11 @@ class CacheKey(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, source=source)
 
 
-def _requirement_digests(wheels: Iterable[UnpackedWheel]) -> tuple[_RequirementDigest, ...]:
-    """Return the wheels sorted; the folder of an unpacked wheel is named by its digest."""
-    return tuple(
-        sorted(
-            _RequirementDigest(name=wheel.name, version=wheel.version, sha256=wheel.path.name)
-            for wheel in wheels
-        )
-    )
+def _requirement_digests(
+    wheels: Iterable[UnpackedWheel | RequirementDigest],
+) -> tuple[RequirementDigest, ...]:
+    """Return the wheels sorted."""
+    return tuple(sorted(map(RequirementDigest.of, wheels)))
 
 
 def select_build_variables(environ: Mapping[str, str], name: str) -> dict[str, str]:

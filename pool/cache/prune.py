@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -250,7 +249,7 @@ def prune_cache(
 def _hide(entries: Iterable[CacheEntry], result: PruneResult) -> Iterator[tuple[CacheEntry, Path]]:
     """Rename entries, so that no run finds them; yield each with its new path."""
     for entry in entries:
-        path = entry.path.with_name(f"{_REMOVED_PREFIX}{secrets.token_hex(8)}")
+        path = entry.path.with_name(f"{_REMOVED_PREFIX}{os.urandom(8).hex()}")
         try:
             if entry.kind == _ENVIRONMENTS:
                 _rename_unused(entry.path, path)

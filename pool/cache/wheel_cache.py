@@ -23,11 +23,11 @@ import msgspec
 from pool.cache.build_inputs import BuildInputs
 from pool.common.cache_layout import CacheLayout
 from pool.common.errors import os_error_text
-from pool.common.files import atomic_write, copy_into
+from pool.common.files import atomic_write, copy_into, hash_file
 from pool.common.json import decode_json
 from pool.common.record import Record
 from pool.sources.pyproject import Project
-from pool.sources.wheels.reader import hash_file
+from pool.sources.wheels import RULES
 from pool.system.process_limits import reraise_shortage
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class CachedWheel(Record, frozen=True, kw_only=True):
     """When it was built, in seconds since the epoch."""
     seconds: float
     """How long the build took."""
+    is_checked: bool
+    """Whether it was checked by the rules of now before it was stored."""
 
 
 class DamagedWheel(Record, frozen=True, kw_only=True):
@@ -74,6 +76,8 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     made: float
     seconds: float
     inputs: BuildInputs = BuildInputs()
+    rules: int = 0
+    """The `RULES` by which the wheel was checked; 0 for those before they were counted."""
 
     def at(self, path: Path) -> CachedWheel:
         return CachedWheel(
@@ -84,6 +88,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
             bytes=self.bytes,
             made=self.made,
             seconds=self.seconds,
+            is_checked=self.rules == RULES,
         )
 
 
@@ -222,6 +227,7 @@ class WheelCache:
             made=self._clock.now().timestamp(),
             seconds=seconds,
             inputs=inputs,
+            rules=RULES,
         )
         requires = msgspec.json.encode(list(hook_requires))
         for key in keys:

@@ -52,6 +52,16 @@ class CacheLayout(Record, frozen=True):
         return self._built / "projects"
 
     @property
+    def interpreters(self) -> Path:
+        """By digest of all that decides them: the facts of wheelpool's own interpreter."""
+        return self._built / "interpreters"
+
+    @property
+    def resolved_requirements(self) -> Path:
+        """By digest of build requirements, interpreter and indexes: the wheels selected."""
+        return self._built / "resolved"
+
+    @property
     def build_locks(self) -> Path:
         """By digest of a cache key: the lock that is held during the build."""
         return self._built / "locks"

@@ -6,16 +6,18 @@ calls `check_cancelled` now and then, however deep it is; elsewhere that does no
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
 __all__ = ["WorkCancelledError", "check_cancelled", "observe_flag"]
 
-_thread = threading.local()
+_flag: ContextVar[threading.Event | None] = ContextVar("flag", default=None)
+"""Each thread has a context of its own."""
 
 
 class WorkCancelledError(BaseException):
@@ -25,11 +27,11 @@ class WorkCancelledError(BaseException):
 @contextmanager
 def observe_flag(flag: threading.Event) -> Iterator[None]:
     """Let `check_cancelled` read this flag in the current thread."""
-    _thread.flag = flag
+    token = _flag.set(flag)
     try:
         yield
     finally:
-        _thread.flag = None
+        _flag.reset(token)
 
 
 def check_cancelled() -> None:
@@ -38,6 +40,6 @@ def check_cancelled() -> None:
     Raises:
         WorkCancelledError: the caller was cancelled.
     """
-    flag: threading.Event | None = getattr(_thread, "flag", None)
+    flag = _flag.get()
     if flag is not None and flag.is_set():
         raise WorkCancelledError

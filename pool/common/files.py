@@ -8,9 +8,8 @@ this protects against a killed process, not against a power cut.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import secrets
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +30,7 @@ __all__ = [
     "copy_into",
     "executable_mode",
     "expand_user",
+    "hash_file",
     "move_into",
     "open_output",
     "open_regular",
@@ -42,6 +42,7 @@ __all__ = [
 
 NEW_PREFIX = ".new-"
 """Begins the name of each temporary file; a killed process can leave one behind."""
+_CHUNK_BYTES = 1 << 20
 
 
 def expand_user(text: str) -> Path:
@@ -90,7 +91,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     If the block raises, the temporary file is removed and ``path`` stays as it was.
     """
-    temporary = path.with_name(f"{NEW_PREFIX}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{NEW_PREFIX}{os.urandom(8).hex()}")
     try:
         yield temporary
         temporary.replace(path)
@@ -170,8 +171,10 @@ def copy_into(file: Path, folder: Path) -> Path:
 
 
 def _copy(file: Path, final: Path) -> None:
-    with atomic_path(final) as temporary:
-        shutil.copyfile(file, temporary)
+    # Not `shutil`: it imports all compression formats.
+    with atomic_path(final) as temporary, file.open("rb") as source, temporary.open("wb") as copy:
+        while chunk := source.read(_CHUNK_BYTES):
+            copy.write(chunk)
 
 
 def walk_folders(root: str) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -201,6 +204,12 @@ def read_umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a regular file, hexadecimal."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def executable_mode() -> int:

@@ -12,16 +12,17 @@ import shlex
 import string
 from typing import TYPE_CHECKING
 
-from pool.common.redaction import STARS, redact_args, redact_urls
+from pool.common.redaction import STARS, redact_args, redact_settings, redact_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "LONGEST_LINE",
     "clean_line",
     "clean_text",
     "format_command",
+    "format_settings",
     "quote_word",
     "replace_controls",
 ]
@@ -107,3 +108,12 @@ def replace_controls(text: str) -> str:
 def _has_other_bytes(word: str) -> bool:
     """Return whether a word has bytes that are not UTF-8."""
     return any("\udc80" <= character <= "\udcff" for character in word)
+
+
+def format_settings(settings: Mapping[str, str | list[str]]) -> tuple[str, ...]:
+    """Return config settings as ``KEY=VALUE``, redacted and without control characters."""
+    return tuple(
+        clean_line(f"{key}={value}")
+        for key, values in redact_settings(settings).items()
+        for value in ([values] if isinstance(values, str) else values)
+    )

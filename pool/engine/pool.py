@@ -23,20 +23,15 @@ from pool.common.once_map import Lazy
 from pool.engine.housekeeping import Housekeeping
 from pool.engine.memory_guard import MemoryGuard
 from pool.events.router import EventRouter
+from pool.run.caps import Caps, describe_cache_access
 from pool.run.resources import Executors, IndexClients, PoolResources, TreeLockQueues
 from pool.run.run import Run
 from pool.scheduling.history import BuildHistory
 from pool.scheduling.limits import Limits
 from pool.settings import MAX_BUILDS
-from pool.system.locks.folder_access import describe_foreign_access
 from pool.system.locks.lock_file import LockFile
 from pool.system.locks.queue import LockQueue
-from pool.system.process_limits import (
-    check_limits,
-    current_limits,
-    lower_caps,
-    raise_open_file_limit,
-)
+from pool.system.process_limits import raise_open_file_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,8 +157,7 @@ def _open_resources(
     raise_open_file_limit()
     housekeeping = Housekeeping(router)
     limits, notes = _create_limits(settings, router, clock, housekeeping)
-    if access := describe_foreign_access(settings.cache_dir):
-        notes.append(f"cache {settings.cache_dir}: {access}, and so change what is built from it")
+    notes += describe_cache_access(settings)
     guard = MemoryGuard(limits)
     sampler = Lazy(lambda: _create_sampler(clock))
     hooks = Lazy(lambda: _create_hooks(settings, clock, sampler.get()))
@@ -246,17 +240,7 @@ def _create_limits(
     settings: PoolSettings, router: EventRouter, clock: Clock, housekeeping: Housekeeping
 ) -> tuple[Limits, list[str]]:
     """Create the limits; return them with notes about caps that the process limits lower."""
-    files, processes = current_limits()
-    check_limits(files, processes)
-    wanted = {
-        LimitName.BUILDS: settings.builds,
-        LimitName.DOWNLOADS: settings.downloads,
-        LimitName.INSTALLS: settings.installs,
-        LimitName.JOBS: settings.jobs,
-    }
-    caps, notes = lower_caps(wanted, files=files, processes=processes)
-    # The caps can be raised during the run, up to what the process limits allow.
-    highest, _ = lower_caps(dict.fromkeys(wanted, MAX_BUILDS), files=files, processes=processes)
+    caps = Caps(settings, MAX_BUILDS)
 
     def create_jobserver(tokens: JobTokens[BuildKey]) -> Jobserver[BuildKey]:
         from pool.scheduling.jobserver import Jobserver, OuterJobserver
@@ -268,17 +252,17 @@ def _create_limits(
     limits = Limits(
         router=router,
         clock=clock,
-        builds=caps[LimitName.BUILDS],
-        downloads=caps[LimitName.DOWNLOADS],
-        installs=caps[LimitName.INSTALLS],
-        jobs=caps[LimitName.JOBS],
+        builds=caps.values[LimitName.BUILDS],
+        downloads=caps.values[LimitName.DOWNLOADS],
+        installs=caps.values[LimitName.INSTALLS],
+        jobs=caps.values[LimitName.JOBS],
         jobs_follow=settings.jobs_follow,
         memory=settings.memory,
         max_cap=MAX_BUILDS,
         create_jobserver=create_jobserver,
-        maxima=highest,
+        maxima=caps.maxima,
     )
-    return limits, notes
+    return limits, caps.notes
 
 
 def _supervisor_id(clock: Clock) -> str:

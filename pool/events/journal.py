@@ -19,7 +19,6 @@ from pool.common.errors import JournalError, OutputError, os_error_text
 from pool.common.model import RunId
 from pool.events.codec import CodecError, decode, decode_header, encode, encode_header
 from pool.events.types import SCHEMA, VERSION, BuildQueued, Header, Host
-from pool.events.validation import EventValidator, InvalidEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +163,8 @@ class JournalWriter:
             logs = logs_path(path)
             logs.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             if stat.S_ISREG(os.fstat(self._fd).st_mode):
-                _remove_logs(path, logs)
+                if os.fstat(self._fd).st_size:
+                    _remove_logs(path, logs)
                 os.ftruncate(self._fd, 0)
                 with suppress(OSError):  # The file belongs to another user.
                     os.fchmod(self._fd, _PRIVATE_FILE)
@@ -230,6 +230,8 @@ class JournalReader:
         self._line_number = 1
         self._torn = b""
         """The beginning of a line whose end is not written yet."""
+        from pool.events.validation import EventValidator
+
         self._validator = EventValidator()
         try:
             self.header = decode_header(self._file.readline(_LONGEST_HEADER))
@@ -256,6 +258,8 @@ class JournalReader:
             JournalError: a line in the middle is no event, or one that cannot follow the events
                 before it; the message has its number.
         """
+        from pool.events.validation import InvalidEventError
+
         for line in self._read_lines():
             self._line_number += 1
             try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Self
+
+from msgspec.structs import replace
 
 from pool.common.record import MutableRecord
 
@@ -22,7 +23,7 @@ class StateRecord(MutableRecord):
 
     def _copy_except(self, replaced: dict[str, object]) -> Self:
         """Return a copy; fields in ``replaced`` get the value from there, uncopied."""
-        twin = copy(self)
+        twin = replace(self)
         for name in self.__struct_fields__:
             value = getattr(self, name)
             # Nearly all values are of these types: this test is the fastest one.

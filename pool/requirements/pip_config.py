@@ -11,6 +11,8 @@ import math
 import os
 import re
 import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import configparser
     from collections.abc import Iterator, Mapping
 
-    from pool.sources.index.keyring import KeyringProvider
+    from pool.sources.index.settings import KeyringProvider
 
 __all__ = [
     "IndexOverrides",
@@ -159,7 +161,7 @@ def read_pip_files(environ: Mapping[str, str]) -> dict[str, str]:
     An empty value removes the value of an earlier file in that section, as in pip.
     """
     sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
-    for path in _config_files(environ):
+    for path in existing_config_files(environ):
         parser = _parse_file(path)
         for name, values in sections.items():
             if parser.has_section(name):
@@ -252,10 +254,17 @@ def _expand(link: str) -> str:
 def _pip_default_index() -> str:
     """Return the index that pip uses without any configuration."""
     # The URL is read from pip, so that no index is named here and the default is always pip's.
-    # This is the only use of the dependency; it is imported only if no index is configured.
-    from pip._internal.models.index import PyPI
-
-    return str(PyPI.simple_url)
+    # This is the only use of the dependency, and only if no index is configured. Its one module is
+    # loaded without the package, whose import takes longer.
+    # Not through other finders: that of setuptools imports more.
+    pip = PathFinder.find_spec("pip")
+    file = Path((pip and pip.origin) or "pip").parent / "_internal" / "models" / "index.py"
+    spec = spec_from_file_location("pip._internal.models.index", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file}: there is no such module of pip")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.PyPI.simple_url)
 
 
 def _parse_bool(value: str) -> bool:

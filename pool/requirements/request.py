@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import field
-from packaging.utils import NormalizedName, canonicalize_name
 
 from pool.common.errors import TargetError
+from pool.common.names import canonicalize_name
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.target import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
     from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
 
     from pool.sources.index.simple_api import IndexFile
 

@@ -11,22 +11,22 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
-from pool.common.pep508 import strict_marker, strict_requirement
+from pool.common.names import canonicalize_name
 from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
-from pool.requirements.url import ParsedUrl, parse_url
 from pool.sources.archives import SUFFIXES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
+
+    from pool.requirements.url import ParsedUrl
 
 __all__ = [
     "GitTarget",
@@ -177,10 +177,12 @@ def parse_target_and_extras(text: str, cwd: Path, *, bare_folders: bool = True) 
     text = text.strip()
     if not text:
         raise TargetError("an empty target: name a folder, an sdist or a requirement")
-    if _URL.match(text):
+    if ":" in text and _URL.match(text):
+        from pool.requirements.url import parse_url
+
         url, marker = _split_marker(text, r"\s+;|;\s+")
         return replace(_parse_url_target(parse_url(url), text, cwd), marker=marker)
-    if _DIRECT.match(text):
+    if "@" in text and _DIRECT.match(text):
         return _parse_direct_reference(text, cwd)
     try:
         return _parse_path(text, cwd, bare_folders=bare_folders) or _parse_requirement_target(
@@ -199,6 +201,10 @@ def is_project(path: Path) -> bool:
 
 
 def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
+    from packaging.markers import InvalidMarker
+
+    from pool.common.pep508 import strict_marker
+
     body, *marker = re.split(separator, text, maxsplit=1)
     if not marker or not marker[0].strip():
         return body.strip(), None
@@ -210,6 +216,8 @@ def _split_marker(text: str, separator: str) -> tuple[str, Marker | None]:
 
 
 def _parse_direct_reference(text: str, cwd: Path) -> ParsedTarget:
+    from pool.requirements.url import parse_url
+
     parsed = _parse_requirement(text)
     url = parsed.url or ""
     if _URL.match(url):
@@ -255,6 +263,8 @@ def _file_url_target(url: ParsedUrl, text: str, cwd: Path, name: str | None) -> 
 
 def _check_filename(filename: str, text: str) -> None:
     if filename.endswith(".whl"):
+        from packaging.utils import parse_wheel_filename
+
         try:
             parse_wheel_filename(filename)
         except ValueError as problem:
@@ -350,6 +360,10 @@ def _parse_requirement_target(text: str, cwd: Path) -> ParsedTarget:
 
 
 def _parse_requirement(text: str) -> Requirement:
+    from packaging.requirements import InvalidRequirement
+
+    from pool.common.pep508 import strict_requirement
+
     try:
         return strict_requirement(text)
     except InvalidRequirement as problem:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pool.resolve.manifest import DirectDist, Manifest
     from pool.sources.index.client import IndexClient, IndexFile
+    from pool.sources.index.evidence import Evidence
     from pool.system.interpreter import Interpreter
 
 __all__ = ["MetadataSource", "Pages", "ResolverService"]
@@ -61,6 +62,10 @@ class Pages:
         """The indexes and find-links, for messages."""
         return self._index.description
 
+    def evidence(self) -> Evidence | None:
+        """Return what all pages so far were read from; None if they may be others soon."""
+        return self._index.evidence(self.files)
+
     async def read(self, project: str) -> None:
         """Read a project's page unless it was read before."""
 
@@ -97,6 +102,10 @@ class ResolverService:
         self._pages = pages
         self._interpreter = interpreter
         self.store = KnownMetadata(pages=pages.files)
+
+    def evidence(self) -> Evidence | None:
+        """Return what all pages so far were read from; None if they may be others soon."""
+        return self._pages.evidence()
 
     async def resolve(self, manifest: Manifest, source: MetadataSource) -> Resolution:
         """Resolve a manifest, fetching metadata as needed.

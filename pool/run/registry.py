@@ -7,14 +7,12 @@ tasks and decides on retries, and `pool.events.state` has the same facts for scr
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from pool.build.job import BuildJob, ignore_unretrieved, infer_identity, source_label
 from pool.common.model import BuildId
 from pool.events.types import BuildQueued
+from pool.run.log_names import LogNames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +40,7 @@ class JobRegistry:
         self._run = run
         self._logs = logs
         self._bus = bus
-        self._log_stems: Counter[str] = Counter()
+        self._log_names = LogNames(logs)
         self.jobs: dict[BuildId, BuildJob] = {}
         self.outcomes: dict[BuildId, BuildFinished] = {}
         """The terminal event of each build that has ended."""
@@ -72,7 +70,7 @@ class JobRegistry:
             last_peak: the bytes that the attempt before this one used.
         """
         build_id, (name, version) = self._next_id(), infer_identity(request.source)
-        log = self._logs / self._log_name(f"{name}-{version}" if version else name)
+        log = self._logs / self._log_names.add(name, version)
         loop = asyncio.get_running_loop()
         job = self.jobs[build_id] = BuildJob(
             id=build_id,
@@ -110,17 +108,6 @@ class JobRegistry:
 
     def _next_id(self) -> BuildId:
         return BuildId(f"b{len(self.jobs) + 1}")
-
-    def _log_name(self, label: str) -> str:
-        """Return a file name for a log that no other build of the run has."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip(".-")[:100] or "build"
-        while True:
-            self._log_stems[stem] += 1
-            number = self._log_stems[stem]
-            name = f"{stem}.log" if number == 1 else f"{stem}.{number}.log"
-            # The folder beside a `--log` may have files that are not the run's.
-            if not os.path.lexists(self._logs / name):
-                return name
 
     def running(self) -> list[BuildJob]:
         """Return the builds that have not ended."""

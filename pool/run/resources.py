@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
     from pool.build.monitor import BuildMonitor
+    from pool.cache.resolved_requirements import ResolvedRequirements
     from pool.cache.unpacked_wheels import UnpackedWheels
     from pool.common.clock import Clock
     from pool.common.model import RunId
@@ -283,11 +284,24 @@ class _Parts:
             # Not the resolver of the request, whose metadata may be unknown for a while.
             resolver=self.create_resolver(),
             fetcher=self.fetcher.get(),
+            resolved=self._create_resolved(),
             installs=self._resources.limits.installs,
             unpacked_wheels=self._resources.unpacked_wheels.get(),
             run_dir=run_dir,
             interpreter=self._target.interpreter,
             executor=self._resources.executors.unpacking,
+        )
+
+    def _create_resolved(self) -> ResolvedRequirements | None:
+        if not self._settings.cache:
+            return None
+        from pool.cache.resolved_requirements import ResolvedRequirements
+
+        return ResolvedRequirements(
+            self._resources.cache_dir,
+            self._resources.clock,
+            self._settings.index,
+            self._target.interpreter,
         )
 
     def create_shared_env(

@@ -162,7 +162,9 @@ class Run:
                 written.
             OSError: the cache cannot be written.
         """
-        target = await in_thread(resources.executors.probes, read_target, settings, request)
+        target = await in_thread(
+            resources.executors.probes, read_target, settings, request, resources.cache_dir
+        )
         header, writer = open_run_journal(
             journal=settings.journal,
             state_dir=resources.state_dir,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pool.build.workspace import check_out_dir
 from pool.common.record import Record
 from pool.run.effective_request import EffectiveRequest
-from pool.system.interpreter import probe
+from pool.system.interpreter import probe, probe_own
 
 if TYPE_CHECKING:
     from pool.install.environment import TargetEnvironment
@@ -33,17 +33,24 @@ class RunTarget(Record, frozen=True, kw_only=True):
     """The environment of builds without isolation."""
 
 
-def read_target(settings: RunSettings, request: Request) -> RunTarget:
+def read_target(settings: RunSettings, request: Request, cache_dir: Path) -> RunTarget:
     """Probe the interpreter, read lock files, and check the output folder; blocks.
+
+    Args:
+        settings: of the run.
+        request: as the user made it.
+        cache_dir: has the facts of wheelpool's own interpreter.
 
     Raises:
         PoolError: the interpreter, the environment, a lock file or the folder cannot be used.
     """
     environment = _find_environment(settings)
-    if environment is None:
+    if environment is not None:
+        interpreter = environment.interpreter
+    elif settings.python is not None:
         interpreter = probe(settings.python, settings.environ)
     else:
-        interpreter = environment.interpreter
+        interpreter = probe_own(cache_dir, settings.environ)
     effective = EffectiveRequest(_add_locked(request, interpreter), settings, interpreter)
     if settings.out_dir is not None:
         check_out_dir(settings.out_dir)

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from pool.common.cancellation import check_cancelled
-from pool.common.record import Record
+from pool.common.files import hash_file
+from pool.common.record import MutableRecord, Record
 from pool.sources import git_state
-from pool.sources.wheels.reader import hash_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -78,23 +78,39 @@ def fingerprint_tree(tree: Path, ignore: Collection[Path] = ()) -> str | None:
     return content.fingerprint if content else None
 
 
-def read_tree(tree: Path, ignore: Collection[Path] = ()) -> TreeContent | None:
+def read_tree(
+    tree: Path, ignore: Collection[Path] = (), *, most: int | None = None
+) -> TreeContent | None:
     """Read a source tree; None if it has no fingerprint.
 
     Args:
         tree: its folder, by any path.
         ignore: folders in it to ignore, mainly those of the run. If the tree itself is one of
             them, the wheels in it are ignored.
+        most: the bytes after which the tree counts as having no fingerprint; None for no limit.
     """
     root = os.path.realpath(tree)
-    walk = _TreeWalk(root, frozenset(map(os.path.realpath, ignore)))
+    budget = _Budget(most)
+    walk = _TreeWalk(root, frozenset(map(os.path.realpath, ignore)), budget)
     try:
         walk.scan()
         parts = {name: kind + walk.hash_entry(name, kind) for name, kind in walk.kinds.items()}
         git_parts = [hashlib.sha256(part).digest() for part in git_state.read_state(Path(root))]
     except (_NoFingerprint, OSError, ValueError, struct.error):
         return None
-    return TreeContent(parts={**parts, _GIT_PART: b"".join(git_parts)})
+    return TreeContent(parts={**parts, _GIT_PART: b"".join(git_parts)}, size=budget.used)
+
+
+class _Budget(MutableRecord):
+    """The bytes that may be read, and those that were."""
+
+    most: int | None
+    used: int = 0
+
+    def spend(self, size: int) -> None:
+        self.used += size
+        if self.most is not None and self.used > self.most:
+            raise _NoFingerprint
 
 
 class TreeContent(Record, frozen=True, kw_only=True):
@@ -102,6 +118,8 @@ class TreeContent(Record, frozen=True, kw_only=True):
 
     parts: Mapping[str, bytes]
     """By path: the kind of entry and a digest. The state of git has an empty path."""
+    size: int = 0
+    """The bytes of all files that were read."""
 
     @property
     def fingerprint(self) -> str:
@@ -144,6 +162,7 @@ class _TreeWalk(Record, frozen=True):
 
     root: str
     ignored: frozenset[str]
+    budget: _Budget
     kinds: dict[str, bytes] = field(default_factory=dict)
     """Included entries by their path from the root: ``d`` folder, ``f`` file, ``l`` link."""
 
@@ -180,7 +199,7 @@ class _TreeWalk(Record, frozen=True):
         path = f"{self.root}/{name}"
         match kind:
             case b"f":
-                return _hash_content(path)
+                return _hash_content(path, self.budget)
             case b"l":
                 target = os.fsencode(os.readlink(path))  # noqa: PTH115 - see the class
                 return hashlib.sha256(target + b"\0" + self._hash_link_target(path)).digest()
@@ -194,20 +213,21 @@ class _TreeWalk(Record, frozen=True):
         except FileNotFoundError:
             return b"-"  # A dangling link: its path is its content.
         if not stat.S_ISDIR(mode):
-            return _hash_content(link)
+            return _hash_content(link, self.budget)
         target = os.path.realpath(link)
         if target != self.root and self.kinds.get(os.path.relpath(target, self.root)) != b"d":
             raise _NoFingerprint
         return b"d"
 
 
-def _hash_content(path: str) -> bytes:
+def _hash_content(path: str, budget: _Budget) -> bytes:
     """Return the digest of a file with its executable bit."""
     fd = os.open(path, _OPEN_FLAGS)
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise _NoFingerprint
+        budget.spend(status.st_size)
         digest = hashlib.sha256()
         for chunk in _read_chunks(fd, status.st_size):
             digest.update(chunk)

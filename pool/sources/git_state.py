@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +69,8 @@ def find_refused_repository(tree: Path, environ: Mapping[str, str]) -> Path | No
     root = next((folder for folder in folders if os.path.lexists(folder / ".git")), None)
     if root is None or all(_is_ours(path) for path in (root, root / ".git")):
         return None
+    import subprocess
+
     from pool.system.process import capture_output
 
     try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from packaging.requirements import InvalidRequirement
 
 from pool.common.errors import ProjectError, os_error_text
 from pool.common.files import open_regular, read_limited
-from pool.common.pep508 import strict_requirement
 
 __all__ = ["LEGACY_BACKEND", "Project", "read_project", "read_toml"]
 
@@ -56,6 +53,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ValueError, RecursionError: it is not valid.
         OSError: it cannot be read, is no regular file, or has more than `MAX_TOML_BYTES`.
     """
+    import tomllib
+
     with open_regular(path) as file:
         return tomllib.loads(read_limited(file, MAX_TOML_BYTES).decode("utf-8"))
 
@@ -79,6 +78,10 @@ def _parse_project(table: dict[str, Any], path: Path) -> Project:
 
 
 def _add_build_system(project: Project, table: dict[str, Any], path: Path) -> Project:
+    from packaging.requirements import InvalidRequirement
+
+    from pool.common.pep508 import strict_requirement
+
     system = _table(table, "build-system", path)
     if "requires" not in system:
         raise ProjectError(f"{path}: [build-system] has no requires (PEP 518)")

@@ -6,28 +6,47 @@ leak in. Wheelpool's own interpreter is queried without a new process.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
+import hashlib
+import os
 import sys
+from contextlib import suppress
 from functools import cached_property
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-import packaging
-from packaging.tags import Tag
 
+from pool.common.cache_layout import CacheLayout
 from pool.common.errors import BuildEnvironmentError, os_error_text
+from pool.common.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Interpreter", "Layout", "UnusablePythonError", "probe", "probe_layout"]
+    from packaging.tags import Tag
+
+__all__ = [
+    "Interpreter",
+    "Layout",
+    "UnusablePythonError",
+    "probe",
+    "probe_layout",
+    "probe_own",
+    "read_own",
+]
 
 _Facts = TypeVar("_Facts", "Interpreter", "Layout")
 
 _TIMEOUT_SECONDS = 30.0
+_VARIABLES = (
+    "ARCHFLAGS",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "_PYTHON_HOST_PLATFORM",
+    "_PYTHON_PROJECT_BASE",
+    "_PYTHON_SYSCONFIGDATA_NAME",
+)
+"""Variables that change what an interpreter says of itself."""
 _OTHER_PROGRAM = "it is another program"
 # Runs in the target: no syntax newer than Python 3.9, nothing imported but packaging.
 _SCRIPT = """
@@ -97,6 +116,8 @@ class Interpreter(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """The compatibility tags of its wheels, best first."""
+        from packaging.tags import Tag
+
         return tuple(Tag(*name.split("-", 2)) for name in self.tag_names)
 
     @property
@@ -156,12 +177,68 @@ def probe_layout(python: Path, environ: Mapping[str, str]) -> tuple[Interpreter,
     return interpreter, _convert(facts["layout"], Layout, path)
 
 
+def probe_own(cache_dir: Path, environ: Mapping[str, str]) -> Interpreter:
+    """Return the interpreter that runs wheelpool; its facts are kept in the cache."""
+    if (found := read_own(cache_dir, environ)) is not None:
+        return found
+    interpreter = probe(None, environ)
+    with suppress(OSError):  # The next run queries again.
+        atomic_write(_own_path(cache_dir, environ), msgspec.json.encode(interpreter, enc_hook=str))
+    return interpreter
+
+
+def read_own(cache_dir: Path, environ: Mapping[str, str]) -> Interpreter | None:
+    """Return what the cache has of the interpreter that runs wheelpool; None if it is unknown."""
+    with suppress(OSError, ValueError, msgspec.DecodeError):
+        content = _own_path(cache_dir, environ).read_bytes()
+        return msgspec.json.decode(content, type=Interpreter, dec_hook=_convert_path)
+    return None
+
+
+def _own_path(cache_dir: Path, environ: Mapping[str, str]) -> Path:
+    """Return the file for the facts of this interpreter, named by all that decides them.
+
+    Its version, file and folders, the kernel, the C library, and the variables that sysconfig and
+    `packaging.tags` read.
+    """
+    facts = (
+        _SCRIPT,
+        sys.version,
+        sys.executable,
+        _stamp(Path(sys.executable)),
+        getattr(sys, "_base_executable", ""),
+        sys.prefix,
+        sys.base_prefix,
+        tuple(os.uname()),
+        os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else "",
+        [environ.get(name, "") for name in _VARIABLES],
+        _packaging_file(),
+    )
+    digest = hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()
+    return CacheLayout(cache_dir).interpreters / digest
+
+
+def _packaging_file() -> tuple[object, ...]:
+    """Return the file of `packaging`, which computes tags, as it is now."""
+    spec = PathFinder.find_spec("packaging")
+    return (spec.origin, *_stamp(Path(spec.origin))) if spec and spec.origin else ()
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    status = file.stat()
+    return (status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 def _make_script() -> str:
+    import packaging
+
     return _SCRIPT.replace("PACKAGING", repr(str(Path(packaging.__file__).parents[1])))
 
 
 def _find_executable(python: Path, environ: Mapping[str, str]) -> Path:
     """Return the absolute path of an interpreter given by path or by name."""
+    import shutil
+
     is_name = python.name == str(python)
     on_path = shutil.which(str(python), path=environ.get("PATH")) if is_name else None
     path = Path(on_path) if on_path else python
@@ -183,6 +260,9 @@ def _query_self(script: str) -> dict[str, Any]:
 
 
 def _query(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    import json
+    import subprocess
+
     from pool.system.process import capture_output
 
     argv = [str(python), "-I", "-S", "-c", script + _PRINT_ANSWER]
@@ -201,6 +281,8 @@ def _query(python: Path, script: str, environ: Mapping[str, str]) -> dict[str, A
 
 def _failure_reason(problem: Exception) -> str:
     """Return the message of the system or of the program."""
+    import subprocess
+
     match problem:
         case OSError():
             return os_error_text(problem)
@@ -216,6 +298,10 @@ def _failure_reason(problem: Exception) -> str:
 
 def _convert(answer: dict[str, Any], into: type[_Facts], python: Path) -> _Facts:
     try:
-        return msgspec.convert(answer, into, dec_hook=lambda kind, value: kind(value))
+        return msgspec.convert(answer, into, dec_hook=_convert_path)
     except (ValueError, TypeError) as problem:
         raise UnusablePythonError(python, _OTHER_PROGRAM) from problem
+
+
+def _convert_path(kind: type[Path], value: str) -> Path:
+    return kind(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.home import Home
+from tests.support.makers import make_sdist, make_tree, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tests.support.index_server import Server
 
 SCREENS = {"rich", "textual", "app.tui"}
 HTTP = {"httpx", "http.client", "urllib.request", "pool.sources.index.client"}
@@ -24,6 +28,12 @@ DIAGNOSIS = {"pool.build.diagnosis"}
 SOURCES = {"pool.sources.git", "pool.sources.archives.archive", "tarfile"}
 INSTALLATION = {"installer", "pool.install", "pool.cache.unpacked_wheels"}
 ENGINE = {"asyncio", "pool.engine", "pool.run", "pool.build", "sqlite3"}
+STANDARD = {
+    "asyncio", "dataclasses", "email", "inspect", "logging", "sqlite3", "ssl", "statistics",
+    "subprocess", "tarfile", "tempfile", "threading", "zipfile",
+}  # fmt: skip
+"""Modules of Python that take longer to import than a cached build takes."""
+LIBRARIES = {"click", "packaging", "pip", "platformdirs", "typing_extensions"}
 NEVER_CACHED = {*SCREENS, *HTTP, *RESOLVER, *PROCESSES, *DIAGNOSIS, *SOURCES, *INSTALLATION}
 MAIN = """
 import atexit, sys
@@ -56,13 +66,42 @@ def test_a_question_to_the_command_line_loads_no_engine(home: Home, flag: str) -
     assert among(load(home, flag), {*NEVER_CACHED, *ENGINE}) == []
 
 
-def test_a_cached_build_loads_nothing_that_builds(home: Home) -> None:
+@pytest.fixture
+def index(home: Home, server: Server) -> None:
+    """An index with the wheel of a build requirement."""
+    wheel = make_wheel(server.root / "needed", "needed")
+    link = f"{wheel.name}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}"
+    (wheel.parent / "index.html").write_text(f'<a href="{link}">{wheel.name}</a>')
+    del home.environ["PIP_NO_INDEX"]
+    home.environ |= {"WHEELPOOL_INDEX_URL": server.url, "NO_PROXY": "127.0.0.1"}
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("kind", ["tree", "tree with a requirement", "sdist"])
+def test_a_cached_build_loads_no_engine_and_little_else(home: Home, kind: str) -> None:
+    requires = ["needed"] if "requirement" in kind else []
+    make = make_sdist if kind == "sdist" else make_tree
+    source = str(make(home.root, "liba", build_requires=requires))
+    build = ("build", source, "--no-ui", "-o", str(home.root / "wheels"))
+    load(home, *build)
+    unused = {*NEVER_CACHED, *ENGINE, *STANDARD, *LIBRARIES} - {"pool.run", "pool.build"}
+    unused |= {"pool.run.run", "pool.run.scheduler", "pool.build.pipeline"}
+    assert among(load(home, *build), unused) == []
+
+
+def test_a_cached_build_with_other_options_loads_nothing_that_builds(home: Home) -> None:
     tree = str(home.tree("liba"))
-    build = ("build", tree, "--no-ui", "-o", str(home.root / "wheels"))
+    build = ("build", tree, "--no-ui", "--refresh", "other", "-o", str(home.root / "wheels"))
     load(home, *build)
     # The first run after a build reads the history, and leaves its rows for later runs.
     load(home, *build)
     assert among(load(home, *build), {*NEVER_CACHED, "sqlite3", "statistics"}) == []
+
+
+@pytest.mark.parametrize("words", [("completion", "bash"), ("doctor", "--json"), ("cache", "dir")])
+def test_commands_about_the_system_load_no_runs(home: Home, words: tuple[str, ...]) -> None:
+    unused = {*SCREENS, "httpx", "http.client", *RESOLVER, *DIAGNOSIS, *INSTALLATION, "sqlite3"}
+    assert among(load(home, *words), {*unused, "pool.run.run", "pool.engine.pool"}) == []
 
 
 def test_a_fresh_build_of_a_tree_loads_no_http_and_no_installation(home: Home) -> None:

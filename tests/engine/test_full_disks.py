@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 import pool
@@ -49,7 +49,7 @@ async def _run(
     fills = make_tree(tmp_path, "fills", backend=f"FULL = {str(small)!r}\n" + FILLS)
     good = make_tree(tmp_path, "good")
     changed: dict[str, Any] = dict(places)
-    settings = dataclasses.replace(make_settings(tmp_path, builds=1), **changed)
+    settings = msgspec.structs.replace(make_settings(tmp_path, builds=1), **changed)
     code, state = await run_pool(settings, fills, good)
     assert code in (0, 1)
     return {build.name: build for build in state.builds.values()}, state

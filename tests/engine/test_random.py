@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import random
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pool
@@ -140,7 +140,7 @@ async def test_random_controls_of_several_runs_in_one_pool(tmp_path: Path, seed:
                 for n in range(4)
             ]  # fmt: skip
             parsed = [pool.parse_requirement(str(tree), tmp_path) for tree in (*trees, shared)]
-            run_settings = dataclasses.replace(
+            run_settings = msgspec.structs.replace(
                 how,
                 run_builds=dice.choice([None, 1, 2, 9]),
                 journal=tmp_path / f"run{number}.jsonl",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import msgspec
 
 import pool
 from pool.events import types as v
@@ -93,7 +94,7 @@ class Runs:
     ) -> ObservedRun:
         observed = ObservedRun(self, name)
         fields = {"journal": self.root / f"{name}.jsonl", "out_dir": self.root / name, **more}
-        settings = dataclasses.replace(self.settings, run_builds=builds, **fields)  # type: ignore[arg-type] # checked at run time
+        settings = msgspec.structs.replace(self.settings, run_builds=builds, **fields)
         parsed = tuple(pool.parse_requirement(str(one), self.root) for one in requirements)
         request = pool.Request(requirements=parsed)
         observed.run = await self.pool.create_run(settings, request, observed.listen)

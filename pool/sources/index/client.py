@@ -31,6 +31,7 @@ from pool.common.json import decode_msgpack
 from pool.common.pep508 import strict_version
 from pool.common.record import Record
 from pool.sources.core_metadata import parse_headers
+from pool.sources.index.evidence import Evidence, merge_evidence, observe_paths
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import (
@@ -44,7 +45,7 @@ from pool.sources.index.simple_api import (
 from pool.system.process_limits import allowed_threads, reraise_shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from packaging.utils import NormalizedName
@@ -83,6 +84,8 @@ class _Listing(Record, frozen=True, kw_only=True):
     """The files of one place."""
 
     files: Sequence[IndexFile] = ()
+    evidence: Evidence | None = None
+    """What they were read from; None if they may be others the next time."""
     error: PackageIndexError | None = None
     """Why it could not be used; then it has no files."""
 
@@ -120,6 +123,8 @@ class IndexClient:
         """The projects of which a cached page was used without a request."""
         self.used_metadata: dict[str, str] = {}
         """The METADATA beside wheels that `metadata` returned, by the URL of the wheel."""
+        self._evidence: dict[str, Evidence | None] = {}
+        """By project: what its files were read from."""
         self._executor = ThreadPoolExecutor(allowed_threads(_THREADS), thread_name_prefix="index")
         cache = CacheLayout(cache_dir)
         # Its name has a number, which changes with the format of `_Page`.
@@ -169,6 +174,7 @@ class IndexClient:
                 for index in indexes
             ),
         )
+        self._evidence[project] = merge_evidence(listing.evidence for listing in listings)
         merged: dict[str, IndexFile] = {}
         for file in (file for listing in listings for file in listing.files):
             merged.setdefault(file.filename, file)
@@ -180,6 +186,14 @@ class IndexClient:
                 self._left_out.add(place)
                 self._notify(f"{listing.error}; it is left out where another index has the project")
         return tuple(merged.values())
+
+    def evidence(self, projects: Iterable[str]) -> Evidence | None:
+        """Return what the files of projects were read from; None if they may be others soon.
+
+        Args:
+            projects: those that `files` was called with.
+        """
+        return merge_evidence(self._evidence.get(project) for project in projects)
 
     def add_listener(self, listener: Callable[[str], None]) -> None:
         """Call a function with sentences for the user: an index is left out, or is waited for."""
@@ -195,9 +209,7 @@ class IndexClient:
         for listener in self._listeners:
             listener(text)
 
-    async def _list(
-        self, place: str, listing: Coroutine[None, None, Sequence[IndexFile]]
-    ) -> _Listing:
+    async def _list(self, place: str, listing: Coroutine[None, None, _Listing]) -> _Listing:
         """Return the files of one place, or the reason why it cannot be used."""
         now = self._clock.monotonic()
         since, known = self._unreachable.get(place, (now, None))
@@ -205,7 +217,7 @@ class IndexClient:
             listing.close()
             return _Listing(error=known)
         try:
-            return _Listing(files=await listing)
+            return await listing
         except PackageIndexError as problem:
             reraise_shortage(problem)
             if problem.unreachable:
@@ -214,29 +226,27 @@ class IndexClient:
 
     async def _files_from_link(
         self, link: str, project: NormalizedName, *, fresh: bool
-    ) -> Sequence[IndexFile]:
+    ) -> _Listing:
         if (path := _local_path(link)) is None:
             return await self._files_from_page(link, project, fresh=fresh)
-        return await in_thread(self._executor, _files_at_path, path, project)
+        return await in_thread(self._executor, _list_at_path, path, project, self._now)
 
     async def _files_from_index(
         self, index: str, project: NormalizedName, *, fresh: bool
-    ) -> Sequence[IndexFile]:
+    ) -> _Listing:
         if (path := _local_path(index)) is None:
             return await self._files_from_page(f"{index}/{project}/", project, fresh=fresh)
-        return await in_thread(self._executor, _files_in_local_index, path, project)
+        return await in_thread(self._executor, _list_local_index, path, project, self._now)
 
-    async def _files_from_page(
-        self, url: str, project: NormalizedName, *, fresh: bool
-    ) -> Sequence[IndexFile]:
+    async def _files_from_page(self, url: str, project: NormalizedName, *, fresh: bool) -> _Listing:
         """Return the files of a page; the server is asked if the cached page is too old."""
         path = self._page_dir / hashlib.sha256(os.fsencode(f"{project} {url}")).hexdigest()
         cached = await in_thread(self._executor, _read_page, path)
-        now = self._clock.now().timestamp()
+        now = self._now
         is_fresh = cached is not None and 0 <= now - cached.fetched_at < MAX_PAGE_AGE
         if cached is not None and is_fresh and not fresh and not self._refreshes(project):
             self.stale_projects.add(project)
-            return cached.files
+            return _list_page(cached)
         headers = {"Accept": _ACCEPT}
         if cached is not None and cached.etag:
             headers["If-None-Match"] = cached.etag
@@ -245,12 +255,17 @@ class IndexClient:
             page = msgspec.structs.replace(cached, fetched_at=now)
         elif not response.is_success:
             await in_thread(self._executor, _remove, path)
-            return []
+            return _Listing()
         else:
             files = await in_thread(self._executor, _parse_response, response, project)
             page = _Page(fetched_at=now, etag=response.headers.get("etag", ""), files=files)
         await in_thread(self._executor, _write_page, path, page)
-        return page.files
+        return _list_page(page)
+
+    @property
+    def _now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock.now().timestamp()
 
     # Files
 
@@ -421,6 +436,26 @@ def _files_in_folder(folder: Path, project: NormalizedName) -> list[IndexFile]:
         msgspec.structs.replace(file, url=(folder / file.filename).as_uri())
         for file in sorted(listed, key=lambda file: file.filename)
     ]
+
+
+def _list_page(page: _Page) -> _Listing:
+    evidence = Evidence(since=page.fetched_at, until=page.fetched_at + MAX_PAGE_AGE)
+    return _Listing(files=page.files, evidence=evidence)
+
+
+def _list_at_path(path: Path, project: NormalizedName, now: float) -> _Listing:
+    """List a folder or a page on disk: find-links."""
+    return _list_files(_files_at_path(path, project), (path,), now)
+
+
+def _list_local_index(path: Path, project: NormalizedName, now: float) -> _Listing:
+    files = _files_in_local_index(path, project)
+    return _list_files(files, (path / project, path / project / "index.html"), now)
+
+
+def _list_files(files: Sequence[IndexFile], places: Iterable[Path], now: float) -> _Listing:
+    local = (path for file in files if (path := _local_path(file.url)) is not None)
+    return _Listing(files=files, evidence=observe_paths((*places, *local), now))
 
 
 def _files_at_path(path: Path, project: NormalizedName) -> list[IndexFile]:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pool.sources.index.credentials import Login
@@ -18,9 +18,10 @@ from pool.sources.index.credentials import Login
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Keyring", "KeyringProvider"]
+    from pool.sources.index.settings import KeyringProvider
 
-KeyringProvider: TypeAlias = Literal["disabled", "subprocess", "import", "auto"]
+__all__ = ["Keyring"]
+
 _TIMEOUT_SECONDS = 60.0
 """A keyring may wait for its user to unlock it."""
 

@@ -6,7 +6,6 @@ curl and pip accept (``NO_PROXY=[::1]``), and does not name the proxy when that 
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -131,6 +130,8 @@ def _excludes(entry: str, host: str, port: int | None) -> bool:
             return False
         entry = name
     entry = entry.rpartition("://")[2].strip("[]").removeprefix("*").strip(".")
+    import ipaddress
+
     with suppress(ValueError):
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
     return bool(entry) and (host == entry or host.endswith(f".{entry}"))

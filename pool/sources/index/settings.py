@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from pool.common.redaction import redact_urls
-from pool.sources.index.keyring import KeyringProvider
 from pool.sources.index.proxies import Proxies
 
-__all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "IndexSettings"]
+__all__ = ["DEFAULT_RETRIES", "DEFAULT_TIMEOUT", "IndexSettings", "KeyringProvider"]
 
 DEFAULT_TIMEOUT = 15.0
 DEFAULT_RETRIES = 4
 _PAGE_TIMEOUTS = 20
 """Timeouts that a page may take in all: five minutes by default."""
+
+
+KeyringProvider: TypeAlias = Literal["disabled", "subprocess", "import", "auto"]
 
 
 class IndexSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,6 @@ no member would be written outside of an environment. Deliberately lenient about
 from __future__ import annotations
 
 import errno
-import hashlib
 import lzma
 import re
 import zipfile
@@ -40,7 +39,6 @@ __all__ = [
     "WheelMetadata",
     "check_filename",
     "check_info_dir",
-    "hash_file",
     "normalize_path",
     "open_wheel",
     "read_facts",
@@ -308,9 +306,3 @@ def _read_root(wheel: str) -> bool:
     if major.lstrip("0") not in ("", str(_MAJOR)):
         raise ArchiveError(f"its format, Wheel-Version {number:.40}, is newer than {_MAJOR}.x")
     return str(headers["Root-Is-Purelib"]).strip().lower() == "true"
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a regular file, hexadecimal."""
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
@@ -53,7 +52,7 @@ class RunFolderLock:
         # Not `exist_ok`, which checks the parent again: it may be gone by then.
         with suppress(FileExistsError):
             folder.parent.mkdir(parents=True)
-        unnamed = folder.with_name(f".{secrets.token_hex(8)}")
+        unnamed = folder.with_name(f".{os.urandom(8).hex()}")
         unnamed.mkdir(mode)
         fd = _open(unnamed)
         try:

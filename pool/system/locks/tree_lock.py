@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 from pool.common.errors import ProjectError, os_error_text
 from pool.system.locks import uv_lock
 from pool.system.locks.base import FileLock, lock_error_text
-from pool.system.locks.queue import LockQueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pool.system.locks.queue import LockQueue
 
 __all__ = ["TreeLock", "tree_lock_queue"]
 
@@ -78,5 +79,7 @@ def tree_lock_queue(environ: Mapping[str, str]) -> LockQueue:
     Args:
         environ: has TMPDIR, in which uv's lock files lie.
     """
+    from pool.system.locks.queue import LockQueue
+
     hint = "wait for it, end it, or build in a copy with --copy"
     return LockQueue(partial(TreeLock, environ=environ), hint=hint)

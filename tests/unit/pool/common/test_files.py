@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from pool.common.files import (
     atomic_path,
     atomic_write,
     copy_into,
+    hash_file,
     move_into,
     open_output,
     remove_tree,
@@ -327,3 +329,8 @@ def test_files_of_one_name_made_at_once_by_processes_of_one_pid_are_whole(
         list(executor.map(publish, range(len(contents))))
     assert (out / "a.whl").read_bytes() in contents
     assert [path.name for path in out.iterdir()] == ["a.whl"]
+
+
+def test_hash_file_is_the_sha256_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"some bytes")
+    assert hash_file(tmp_path / "x") == hashlib.sha256(b"some bytes").hexdigest()

@@ -12,7 +12,7 @@ import pytest
 from packaging.tags import sys_tags
 
 from pool.common.errors import BuildEnvironmentError
-from pool.system.interpreter import Interpreter, probe
+from pool.system.interpreter import Interpreter, probe, probe_own, read_own
 from tests.support.interpreters import find_python
 
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
@@ -144,3 +144,10 @@ def test_program_with_another_answer_is_refused(tmp_path: Path, answer: str) -> 
     program.chmod(0o755)
     with pytest.raises(BuildEnvironmentError, match="it is another program"):
         probe_python(program)
+
+
+def test_probe_own_reads_the_same_facts_from_the_cache(tmp_path: Path) -> None:
+    assert read_own(tmp_path, {}) is None
+    probed = probe_own(tmp_path, {})
+    assert read_own(tmp_path, {}) == probed == probe(None, {})
+    assert read_own(tmp_path, {"ARCHFLAGS": "-arch x"}) is None
