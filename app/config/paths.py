@@ -73,9 +73,9 @@ def _find(kind: _Kind) -> Path:
         RuntimeError: the user has no home directory.
     """
     environ = environment()
-    base = (
-        environ.get(_VARIABLES[kind], "").strip() or f"{environ.get('HOME', '')}/{_FOLDERS[kind]}"
-    )
+    base = environ.get(_VARIABLES[kind], "")
+    if not base.strip() and environ.get("HOME"):
+        base = f"{environ['HOME']}/{_FOLDERS[kind]}"
     if sys.platform == "linux" and base.startswith("/"):
         return Path(base) / _NAME
     import platformdirs  # noqa: PLC0415 - see above

@@ -31,41 +31,102 @@ __all__ = ["CacheKey", "RequirementDigest", "is_ignored_variable", "select_build
 SCHEMA = 2
 """Raised when wheelpool would build the same inputs in another way than before."""
 
-_BUILD_VARIABLES = re.compile(
-    r"""
-    # Compilers and linkers, with their flags
-      CC|CXX|CPP|LD|AR|AS|NM|RANLIB|STRIP|OBJCOPY|FC|F77|F90|HOSTCC|MAKE|SWIG
-    | CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|ARFLAGS|ASFLAGS|FFLAGS|FCFLAGS|F77FLAGS|F90FLAGS|ARCHFLAGS
-    | LDSHARED|LDCXXSHARED|BLDSHARED|CCSHARED|OPT|LIBS
-    | RUSTC.*|RUSTFLAGS|RUSTUP_TOOLCHAIN|GOFLAGS|GOOS|GOARCH|CGO_.*|NODE_ENV|NODE_OPTIONS|JAVA_HOME
-    # Search paths, and the target platform
-    | CPATH|(C|CPLUS|OBJC)_INCLUDE_PATH|(COMPILER|LIBRARY|LD_LIBRARY|LD_RUN|DYLD_LIBRARY)_PATH
-    | GCC_EXEC_PREFIX|MACOSX_DEPLOYMENT_TARGET|SDKROOT|DEVELOPER_DIR|CONDA_PREFIX|CROSS_COMPILE
-    | SOURCE_DATE_EPOCH|ZERO_AR_DATE
+_BUILD_VARIABLES = frozenset(
+    [
+        "CC",
+        "CXX",
+        "CPP",
+        "LD",
+        "AR",
+        "AS",
+        "NM",
+        "RANLIB",
+        "STRIP",
+        "OBJCOPY",
+        "FC",
+        "F77",
+        "F90",
+        "HOSTCC",
+        "MAKE",
+        "SWIG",
+        "CFLAGS",
+        "CXXFLAGS",
+        "CPPFLAGS",
+        "LDFLAGS",
+        "ARFLAGS",
+        "ASFLAGS",
+        "FFLAGS",
+        "FCFLAGS",
+        "F77FLAGS",
+        "F90FLAGS",
+        "ARCHFLAGS",
+        "LDSHARED",
+        "LDCXXSHARED",
+        "BLDSHARED",
+        "CCSHARED",
+        "OPT",
+        "LIBS",
+        "RUSTFLAGS",
+        "RUSTUP_TOOLCHAIN",
+        "GOFLAGS",
+        "GOOS",
+        "GOARCH",
+        "NODE_ENV",
+        "NODE_OPTIONS",
+        "JAVA_HOME",
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "CPLUS_INCLUDE_PATH",
+        "OBJC_INCLUDE_PATH",
+        "COMPILER_PATH",
+        "LIBRARY_PATH",
+        "LD_LIBRARY_PATH",
+        "LD_RUN_PATH",
+        "DYLD_LIBRARY_PATH",
+        "GCC_EXEC_PREFIX",
+        "MACOSX_DEPLOYMENT_TARGET",
+        "SDKROOT",
+        "DEVELOPER_DIR",
+        "CONDA_PREFIX",
+        "CROSS_COMPILE",
+        "SOURCE_DATE_EPOCH",
+        "ZERO_AR_DATE",
+        "MKLROOT",
+        "BLAS",
+        "LAPACK",
+        "OPENBLAS",
+        "ATLAS",
+        "NO_CUDA",
+        "FORCE_CUDA",
+    ]
+)
+"""Variables of compilers, linkers and platforms that decide the content of a wheel."""
+_BUILD_PREFIXES = (
+    *("RUSTC", "CGO_"),
     # Build tools and backends
-    | (PKG_CONFIG|CMAKE|SKBUILD|SCIKIT_BUILD|MESON|CARGO_|MATURIN_|PYO3_|SETUPTOOLS_|DISTUTILS).*
-    | (HATCH_|PDM_|POETRY_|FLIT_|CYTHON|PYBIND11_|NANOBIND_|CIBW_|AUDITWHEEL_|VCPKG_|CONAN_).*
+    *("PKG_CONFIG", "CMAKE", "SKBUILD", "SCIKIT_BUILD", "MESON", "CARGO_", "MATURIN_", "PYO3_"),
+    *("SETUPTOOLS_", "DISTUTILS", "HATCH_", "PDM_", "POETRY_", "FLIT_", "CYTHON", "PYBIND11_"),
+    *("NANOBIND_", "CIBW_", "AUDITWHEEL_", "VCPKG_", "CONAN_"),
     # Plugins that compute versions
-    | (SETUPTOOLS_SCM_|UV_DYNAMIC_VERSIONING|PBR_|VERSIONEER).*
+    *("UV_DYNAMIC_VERSIONING", "PBR_", "VERSIONEER"),
     # Large libraries, and the options of setup.py files
-    | (CUDA|NVCC|CUDNN|NCCL|TORCH_|ROCM|HIP_|HCC_|SYCL|NPY_|NUMPY_|F2PY|HDF5|MPI).*
-    | MKLROOT|BLAS|LAPACK|OPENBLAS|ATLAS|NO_CUDA|FORCE_CUDA
-    | (USE|WITH|WITHOUT|ENABLE|DISABLE)_.*
-    | .*_(ROOT|INCLUDE_DIRS?|LIBRARY_DIR|LIB_DIR|NO_EXTENSIONS)
-    """,
-    re.VERBOSE,
+    *("CUDA", "NVCC", "CUDNN", "NCCL", "TORCH_", "ROCM", "HIP_", "HCC_", "SYCL", "NPY_", "NUMPY_"),
+    *("F2PY", "HDF5", "MPI", "USE_", "WITH_", "WITHOUT_", "ENABLE_", "DISABLE_"),
 )
-"""Variables that decide the content of a wheel, for every project."""
-
-_IGNORED_VARIABLES = re.compile(
-    r"""
-      CMAKE_BUILD_PARALLEL_LEVEL|CARGO_BUILD_JOBS|CARGO_MAKEFLAGS
-    | CARGO_TERM_.*|CMAKE_COLOR_DIAGNOSTICS
-    | CARGO_(REGISTR|HTTP_|NET_).*|PDM_PUBLISH_.*|POETRY_(HTTP_BASIC|PYPI_TOKEN)_.*|HATCH_INDEX_.*
-    | .*_(TOKEN|PASSWORD|USERNAME)
-    """,
-    re.VERBOSE,
+_BUILD_SUFFIXES = (
+    *("_ROOT", "_INCLUDE_DIR", "_INCLUDE_DIRS", "_LIBRARY_DIR", "_LIB_DIR", "_NO_EXTENSIONS"),
 )
+_IGNORED_VARIABLES = frozenset(
+    (
+        *("CMAKE_BUILD_PARALLEL_LEVEL", "CARGO_BUILD_JOBS", "CARGO_MAKEFLAGS"),
+        "CMAKE_COLOR_DIAGNOSTICS",
+    )
+)
+_IGNORED_PREFIXES = (
+    *("CARGO_TERM_", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_", "PDM_PUBLISH_"),
+    *("POETRY_HTTP_BASIC_", "POETRY_PYPI_TOKEN_", "HATCH_INDEX_"),
+)
+_IGNORED_SUFFIXES = ("_TOKEN", "_PASSWORD", "_USERNAME")
 """Numbers of jobs, colours and credentials: they do not change a wheel."""
 
 
@@ -179,11 +240,24 @@ def select_build_variables(environ: Mapping[str, str], name: str) -> dict[str, s
     return {
         variable: value
         for variable, value in environ.items()
-        if (_BUILD_VARIABLES.fullmatch(variable) or (prefix and variable.startswith(prefix)))
+        if (_is_build_variable(variable) or (prefix and variable.startswith(prefix)))
         and not is_ignored_variable(variable)
     }
 
 
 def is_ignored_variable(name: str) -> bool:
     """Tell whether an environment variable never changes a wheel: numbers of jobs, credentials."""
-    return _IGNORED_VARIABLES.fullmatch(name) is not None
+    return (
+        name in _IGNORED_VARIABLES
+        or name.startswith(_IGNORED_PREFIXES)
+        or name.endswith(_IGNORED_SUFFIXES)
+    )
+
+
+def _is_build_variable(name: str) -> bool:
+    """Tell whether an environment variable decides the content of wheels, for every project."""
+    return (
+        name in _BUILD_VARIABLES
+        or name.startswith(_BUILD_PREFIXES)
+        or name.endswith(_BUILD_SUFFIXES)
+    )

@@ -171,10 +171,14 @@ def copy_into(file: Path, folder: Path) -> Path:
 
 
 def _copy(file: Path, final: Path) -> None:
-    # Not `shutil`: it imports all compression formats.
     with atomic_path(final) as temporary, file.open("rb") as source, temporary.open("wb") as copy:
-        while chunk := source.read(_CHUNK_BYTES):
-            copy.write(chunk)
+        _copy_content(source, copy)
+
+
+def _copy_content(source: IO[bytes], copy: IO[bytes]) -> None:
+    # Not `shutil`: it imports all compression formats.
+    while chunk := source.read(_CHUNK_BYTES):
+        copy.write(chunk)
 
 
 def walk_folders(root: str) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pool.common.lazy_pattern import LazyPattern
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,42 +18,42 @@ __all__ = ["STARS", "is_secret_name", "redact_args", "redact_settings", "redact_
 
 STARS = "***"
 
-_SECRET: Final = re.compile(
+_SECRET: Final = LazyPattern(
     r"token|passw|passphrase|secret|credential|signature|(?:api|access|private).?key|authoriz"
     r"|hdnea|hdnts|\.auth",
     re.IGNORECASE,
 )
 """Parts of the names of secrets; ``hdnea`` and ``hdnts`` are those of Akamai's signed URLs."""
-_WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
+_WORD: Final = LazyPattern(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 _SECRET_WORDS: Final = frozenset({"auth", "bearer", "hmac", "jwt", "sig"})
 _SECRET_ENDS: Final = frozenset({"key", "otp", "pass", "pat", "pw", "pwd", "sas", "session", "sid"})
 
 _WORD_START = r"""(?<![^\s"'`=,;(<\[|/])(?<!//)"""
 _HOST_END = r"(?:\.[A-Za-z][\w-]*|\.\d+\.\d+\.\d+)(?::\d+)?"
-_URL: Final = re.compile(r"([A-Za-z][\w+.-]{0,40})?://")
-_DELIMITER: Final = re.compile(r"[/?#]")
-_PORT: Final = re.compile(r"""\d{0,5}[]\\"'`,.;:)>}]*""")
-_HOST_AND_PATH: Final = re.compile(rf"(?:[\w-]+(?:\.[\w-]+)*{_HOST_END}|localhost(?::\d+)?)/")
-_WITHOUT_SCHEME: Final = re.compile(
+_URL: Final = LazyPattern(r"([A-Za-z][\w+.-]{0,40})?://")
+_DELIMITER: Final = LazyPattern(r"[/?#]")
+_PORT: Final = LazyPattern(r"""\d{0,5}[]\\"'`,.;:)>}]*""")
+_HOST_AND_PATH: Final = LazyPattern(rf"(?:[\w-]+(?:\.[\w-]+)*{_HOST_END}|localhost(?::\d+)?)/")
+_WITHOUT_SCHEME: Final = LazyPattern(
     # The colon of "https:" is none of a password. A bare name is a host if a path follows.
     rf"{_WORD_START}[^\s:/?#@\"'=]{{1,100}}:(?!//)[^\s\"'<>]{{1,500}}@"
     rf"(?=[\w-]+(?:\.[\w-]+)*(?::\d+)?/|[\w.-]*{_HOST_END}(?![\w.]))"
 )
 # Names have an end, or a line of many question marks would take as many looks at its rest.
-_QUERY: Final = re.compile(r"([?&#;]([\w.%~-]{1,100})=)[^&#;\s]+")
-_HEADER: Final = re.compile(
+_QUERY: Final = LazyPattern(r"([?&#;]([\w.%~-]{1,100})=)[^&#;\s]+")
+_HEADER: Final = LazyPattern(
     r"""(?i)((?:authorization|x-[\w-]{0,40}(?:token|key))["']?[ ]?[:=][ ]?["']?"""
     r"""(?:(?:basic|bearer|digest|negotiate|token)[ ]+)?)[^\s"',]+"""
 )
-_SETTING: Final = re.compile(
+_SETTING: Final = LazyPattern(
     r"""(?<![\w.-])(?:-[CD])?([\w.-]+)["']?(?::[A-Z]+)?(?:[ ]?:[ ]?|(?<![=<>!~])=(?!=))["']?"""
 )
 """A name before its value, also in JSON and with a type of CMake's; no comparison of versions.
 
 It begins at a boundary, or a long word would take as many looks as it has characters.
 """
-_OPTION: Final = re.compile(r"(?:[\w.-]+=)?--?([\w-]+)")
-_OPTION_AND_VALUE: Final = re.compile(r"((?<![\w-])--?([\w-]+)\s+)(?!-)\S+")
+_OPTION: Final = LazyPattern(r"(?:[\w.-]+=)?--?([\w-]+)")
+_OPTION_AND_VALUE: Final = LazyPattern(r"((?<![\w-])--?([\w-]+)\s+)(?!-)\S+")
 _CONFIG_SETTING: Final = frozenset({"-C", "--config-setting", "--config-settings"})
 
 
@@ -74,7 +76,7 @@ def redact_urls(text: str) -> str:
         text = _WITHOUT_SCHEME.sub(f"{STARS}@", text)
     if "=" in text:
         text = _QUERY.sub(lambda found: _hide(found, found[2]), text)
-    return _HEADER.sub(rf"\1{STARS}", text)
+    return _HEADER.sub(rf"\1{STARS}", text) if ":" in text or "=" in text else text
 
 
 def _hide(found: re.Match[str], name: str) -> str:
@@ -125,15 +127,18 @@ def redact_args(words: Sequence[str]) -> Iterator[str]:
             yield word
             continue
         yield STARS if hide else _redact_word(word)
-        option = _OPTION.fullmatch(word)
+        option = _OPTION.fullmatch(word) if "-" in word else None
         hide = option is not None and is_secret_name(option[1])
 
 
 def _redact_word(word: str) -> str:
-    for found in _SETTING.finditer(word):
-        if is_secret_name(found[1]) and found.end() < len(word):
-            return redact_urls(word[: found.end()]) + STARS
-    return redact_urls(_OPTION_AND_VALUE.sub(lambda found: _hide(found, found[2]), word))
+    if ":" in word or "=" in word:
+        for found in _SETTING.finditer(word):
+            if is_secret_name(found[1]) and found.end() < len(word):
+                return redact_urls(word[: found.end()]) + STARS
+    if "-" in word and (" " in word or not word.isprintable()):
+        word = _OPTION_AND_VALUE.sub(lambda found: _hide(found, found[2]), word)
+    return redact_urls(word)
 
 
 def redact_settings(

@@ -7,11 +7,11 @@ Log files are deliberately not changed; only what is shown of them is.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import string
 from typing import TYPE_CHECKING
 
+from pool.common.lazy_pattern import LazyPattern
 from pool.common.redaction import STARS, redact_args, redact_settings, redact_urls
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LONGEST_LINE = 400
 """Characters of a log line that are shown."""
 _LONGEST_TEXT = 200
 
-_ESCAPES = re.compile(
+_ESCAPES = LazyPattern(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-~]?"  # the other escape sequences
@@ -42,10 +42,10 @@ _UNPRINTABLE = (
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line separators, text direction
     r"\ud800-\udfff"  # surrogates: they cannot be encoded, so no journal could store them
 )
-_CONTROLS = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]+")
+_CONTROLS = LazyPattern(rf"[\x00-\x1f{_UNPRINTABLE}]+")
 _PLAIN = frozenset(string.ascii_letters + string.digits + "/._-+=:,@~ ")
 """Characters with no meaning in a format of printf, or between quotes of a shell."""
-_NOT_IN_DOCUMENTS = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}\ufeff\ufffe\uffff]")
+_NOT_IN_DOCUMENTS = LazyPattern(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}\ufeff\ufffe\uffff]")
 
 
 def clean_line(line: str | bytes, longest: int = LONGEST_LINE) -> str:
@@ -62,9 +62,10 @@ def clean_line(line: str | bytes, longest: int = LONGEST_LINE) -> str:
         line = line.decode("utf-8", "replace")
     # Cut first: the patterns must not run over megabytes.
     line = line.rstrip("\r\n")[-20 * longest :] if "\r" in line else line[: 20 * longest]
-    line = _ESCAPES.sub("", line.rstrip("\r\n"))
-    line = line.rpartition("\r")[2]
-    line = redact_urls(_CONTROLS.sub("", line.expandtabs(8)).rstrip())
+    if not line.isprintable():
+        line = _ESCAPES.sub("", line.rstrip("\r\n"))
+        line = _CONTROLS.sub("", line.rpartition("\r")[2].expandtabs(8))
+    line = redact_urls(line.rstrip())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -73,7 +74,7 @@ def clean_text(text: str, longest: int = _LONGEST_TEXT) -> str:
 
     Credentials in URLs are redacted; the rest is cut after ``longest`` characters.
     """
-    return redact_urls(_CONTROLS.sub(" ", text))[:longest]
+    return redact_urls(text if text.isprintable() else _CONTROLS.sub(" ", text))[:longest]
 
 
 def format_command(words: Sequence[str], longest: int = _LONGEST_TEXT) -> str:

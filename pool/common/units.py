@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from pool.common.lazy_pattern import LazyPattern
+
 __all__ = ["format_size", "parse_size"]
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
+_AMOUNT = LazyPattern(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int | None:

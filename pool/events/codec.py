@@ -14,6 +14,7 @@ from typing import Any, Union
 import msgspec
 
 from pool.common.json import encode_json
+from pool.common.lazy_pattern import LazyPattern
 from pool.events.types import EVENT_TYPES, SCHEMA, Event, Header, KnownEvent, Unknown
 
 __all__ = ["CodecError", "decode", "decode_header", "encode", "encode_header"]
@@ -30,7 +31,7 @@ _known_types = frozenset(event.__struct_config__.tag for event in EVENT_TYPES)
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """Errors of a line that is no JSON, no UTF-8, or nested too deeply."""
 
-_RUN_ID = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+_RUN_ID = LazyPattern(r"\w[\w.-]{0,99}", re.ASCII)
 """A run id becomes a part of paths and of shell commands."""
 
 

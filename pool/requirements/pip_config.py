@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import math
 import os
-import re
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
@@ -20,6 +19,7 @@ import msgspec
 
 from pool.common.errors import SettingsError, os_error_text
 from pool.common.files import expand_user, read_limited
+from pool.common.lazy_pattern import LazyPattern
 from pool.sources.index.proxies import read_proxies
 from pool.sources.index.settings import DEFAULT_RETRIES, DEFAULT_TIMEOUT, IndexSettings
 from pool.system.process_limits import reraise_shortage
@@ -49,7 +49,7 @@ _SECTIONS = ("global", "download", "install", "wheel")
 _MAX_DIGITS = 3
 """Digits of a number of attempts."""
 # In uv an index may have a name: internal=https://host/simple
-_UV_NAME = re.compile(r"^[\w.-]+=")
+_UV_NAME = LazyPattern(r"^[\w.-]+=")
 
 
 class IndexOverrides(msgspec.Struct, frozen=True, kw_only=True):

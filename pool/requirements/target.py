@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
+from pool.common.lazy_pattern import LazyPattern
 from pool.common.names import canonicalize_name
 from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
@@ -146,10 +147,10 @@ class ParsedTarget(Record, frozen=True, kw_only=True):
 
 
 # https://..., git+ssh://..., file:..., git@...
-_URL = re.compile(r"[A-Za-z][\w+.-]*://|(?:git\+)?file:|(?:git\+)?git@")
+_URL = LazyPattern(r"[A-Za-z][\w+.-]*://|(?:git\+)?file:|(?:git\+)?git@")
 # name @ https://..., name[extra]@file:...
-_DIRECT = re.compile(rf"[A-Za-z0-9][\w.-]*\s*(?:\[[^]]*\]\s*)?(?:\s@\s|@\s*(?={_URL.pattern}))")
-_EXTRAS = re.compile(r"(.+?)\s*\[([^]]*)\]")
+_DIRECT = LazyPattern(rf"[A-Za-z0-9][\w.-]*\s*(?:\[[^]]*\]\s*)?(?:\s@\s|@\s*(?={_URL.pattern}))")
+_EXTRAS = LazyPattern(r"(.+?)\s*\[([^]]*)\]")
 
 
 def parse_target(text: str, cwd: Path) -> Target:

@@ -7,12 +7,12 @@ budget of a run.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pool.common.errors import SettingsError
+from pool.common.lazy_pattern import LazyPattern
 from pool.common.record import Record
 from pool.common.units import parse_size
 from pool.system.cgroup import own_cgroup
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AvailableMemory", "machine_memory", "parse_budget", "read_available", "read_pressure"]
 
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%")
+_PERCENT = LazyPattern(r"(\d{1,3}(?:\.\d+)?)\s*%")
 _SCARCE = 0.05
 """The free share below which memory is scarce; earlyoom sends SIGTERM at 10 %, SIGKILL at 5 %."""
 _ROOT = Path("/")

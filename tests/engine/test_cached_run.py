@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +21,30 @@ from tests.support.pool_runs import make_settings, run_pool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IRRELEVANT = {"seq": 0, "t": 0.0, "seconds": 0.0, "priority": None, "reserved": 0, "expected": None}
+IRRELEVANT = {
+    "seq": 0, "t": 0.0, "seconds": 0.0, "priority": None, "reserved": 0,
+    "expected": None, "expected_peak": None,
+}  # fmt: skip
 """Times and estimates, which differ from run to run."""
+
+
+_seconds = count(1)
+
+
+class LaterClock(pool.SystemClock):
+    """A clock that is fast: the id of a run has its second, and each run needs one of its own."""
+
+    def __init__(self) -> None:
+        self._fast_by = timedelta(seconds=next(_seconds))
+
+    def now(self) -> datetime:
+        return super().now() + self._fast_by
 
 
 def complete(settings: pool.Settings, *targets: Path) -> pool.CachedRun | None:
     parsed = tuple(pool.parse_requirement(str(path), settings.cache_dir) for path in targets)
     request = pool.Request(requirements=parsed)
-    return pool.complete_from_cache(settings, request, pool.SystemClock())
+    return pool.complete_from_cache(settings, request, LaterClock())
 
 
 def without_times(event: v.Event) -> v.Event:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pool.common import files
 from pool.common.errors import OutputError
 from pool.common.files import (
     atomic_path,
@@ -153,7 +153,7 @@ def test_copy_into_leaves_nothing_when_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "x.whl").write_text("new")
-    monkeypatch.setattr(shutil, "copyfile", fail_with(errno.ENOSPC))
+    monkeypatch.setattr(files, "_copy_content", fail_with(errno.ENOSPC))
     with pytest.raises(OSError, match="No space"):
         copy_into(tmp_path / "x.whl", tmp_path / "out")
     assert names(tmp_path / "out") == []
