@@ -110,7 +110,7 @@ def complete_from_cache(settings: Settings, request: Request, clock: Clock) -> C
     """Run a request whose wheels are all in the cache; None if it needs the engine."""
     if not _is_simple(settings, request):
         return None
-    # Whatever is wrong, the engine finds it again and reports it.
+    # The engine finds any error again, and reports it.
     with suppress(_NotCachedError, PoolError, OSError), ExitStack() as stack:
         stack.enter_context(shared_cache_lock(settings.cache_dir))
         return _CachedRequest(settings, clock, stack).run(request)

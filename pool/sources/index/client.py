@@ -85,7 +85,7 @@ class _Listing(Record, frozen=True, kw_only=True):
 
     files: Sequence[IndexFile] = ()
     evidence: Evidence | None = None
-    """What they were read from; None if they may be others the next time."""
+    """Their source; None if they may be others the next time."""
     error: PackageIndexError | None = None
     """Why it could not be used; then it has no files."""
 

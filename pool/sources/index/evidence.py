@@ -1,4 +1,4 @@
-"""What the files of a project were read from, and how long an answer from it is still the answer.
+"""The source of the files of a project, and how long an answer from it is still the answer.
 
 A page of a server counts as long as the cached page does. A folder, a page on disk, and the files
 that they list count as long as their sizes, times and inodes are the same. Something that changed a
