@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pool.cache.prune import CacheEntry, list_entries, prune_cache, select_entries
     from pool.cache.wheel_cache import WheelCache
     from pool.common.clock import Clock, SystemClock, read_process_start
-    from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
     from pool.common.errors import (
         JournalError,
         OutputError,
@@ -33,15 +32,16 @@ if TYPE_CHECKING:
     from pool.common.files import expand_user, open_output, open_regular, read_limited
     from pool.common.json import encode_json, escape_controls
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
-    from pool.common.names import canonicalize_name
     from pool.common.record import MutableRecord, Record
     from pool.common.redaction import redact_args, redact_urls
     from pool.common.text import clean_line, replace_controls
     from pool.common.units import parse_size
+    from pool.engine.cached_run import CachedRun, complete_from_cache
     from pool.engine.doctor import Doctor, Finding
     from pool.engine.pool import Pool
     from pool.events.codec import decode, encode, encode_header
     from pool.events.control_socket import send_control
+    from pool.events.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
     from pool.events.journal import JournalReader, journal_path, logs_path, pid_of_run
     from pool.events.queries import has_failed
     from pool.events.reducer import apply, apply_all
@@ -64,12 +64,12 @@ if TYPE_CHECKING:
         parse_requirement,
     )
     from pool.requirements.requirements_txt import RequirementsFile, read_requirements
-    from pool.run.cached_run import CachedRun, complete_from_cache
     from pool.run.run import Run
     from pool.scheduling.slot import RANK_NEW, RANK_RESUMED
     from pool.settings import MAX_BUILDS, PoolSettings, RunSettings, Settings
     from pool.sources.index.http import fetch_text
     from pool.sources.index.settings import IndexSettings
+    from pool.sources.names import canonicalize_name
     from pool.system.memory import parse_budget
     from pool.system.process import terminal_watched
     from pool.system.process_limits import shortage_error
@@ -199,7 +199,7 @@ _EXPORTS = {
     "pool.cache.prune": ("CacheEntry", "list_entries", "prune_cache", "select_entries"),
     "pool.cache.wheel_cache": ("WheelCache",),
     "pool.common.clock": ("Clock", "SystemClock", "read_process_start"),
-    "pool.common.controls": (
+    "pool.events.controls": (
         "Cancel",
         "Control",
         "Pause",
@@ -230,7 +230,7 @@ _EXPORTS = {
         "ProcessSample",
         "WaitFor",
     ),
-    "pool.common.names": ("canonicalize_name",),
+    "pool.sources.names": ("canonicalize_name",),
     "pool.common.record": ("MutableRecord", "Record"),
     "pool.common.redaction": ("redact_args", "redact_urls"),
     "pool.common.text": ("clean_line", "replace_controls"),
@@ -261,7 +261,7 @@ _EXPORTS = {
         "parse_requirement",
     ),
     "pool.requirements.requirements_txt": ("RequirementsFile", "read_requirements"),
-    "pool.run.cached_run": ("CachedRun", "complete_from_cache"),
+    "pool.engine.cached_run": ("CachedRun", "complete_from_cache"),
     "pool.run.run": ("Run",),
     "pool.scheduling.slot": ("RANK_NEW", "RANK_RESUMED"),
     "pool.settings": ("MAX_BUILDS", "PoolSettings", "RunSettings", "Settings"),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import field
 
-from pool.common.names import canonicalize_name
 from pool.common.record import Record
 from pool.requirements.request import ALL
+from pool.sources.names import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -147,7 +147,7 @@ def run_headless(session: CachedSession | LiveSession, manner: DisplayOptions) -
     return report_exit_code(session)
 
 
-def _create_printer(session: LiveSession, manner: DisplayOptions) -> Printer:
+def _create_printer(session: CachedSession | LiveSession, manner: DisplayOptions) -> Printer:
     logs = pool.logs_path(session.journal)
     return Printer(manner.verbosity, session.header, logs, timings=manner.timings)
 

@@ -20,10 +20,10 @@ from pool.common.clock import SystemClock
 from pool.common.errors import system_error
 from pool.common.model import LimitName
 from pool.common.once_map import Lazy
+from pool.engine.caps import Caps, describe_cache_access
 from pool.engine.housekeeping import Housekeeping
 from pool.engine.memory_guard import MemoryGuard
 from pool.events.router import EventRouter
-from pool.run.caps import Caps, describe_cache_access
 from pool.run.resources import Executors, IndexClients, PoolResources, TreeLockQueues
 from pool.run.run import Run
 from pool.scheduling.history import BuildHistory

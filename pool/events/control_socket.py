@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pool.common.controls import Control
 from pool.common.errors import RunError, os_error_text
 from pool.common.json import encode_json
+from pool.events.controls import Control
 from pool.events.journal import JOURNAL_NAME
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from pool.common.errors import TargetError
-from pool.common.names import canonicalize_name
 from pool.common.record import Record
 from pool.common.redaction import redact_urls
 from pool.requirements.target import (
@@ -21,6 +20,7 @@ from pool.requirements.target import (
     TreeTarget,
     parse_target_and_extras,
 )
+from pool.sources.names import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from pool.common.errors import TargetError, os_error_text
 from pool.common.files import expand_user
 from pool.common.lazy_pattern import LazyPattern
-from pool.common.names import canonicalize_name
 from pool.common.record import KeyedRecord, Record
 from pool.common.redaction import redact_urls
 from pool.sources.archives import SUFFIXES
+from pool.sources.names import canonicalize_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from pool.common.controls import Cancel, Resize, Retry
 from pool.common.errors import os_error_text
 from pool.common.json import encode_json
 from pool.common.model import LimitName
@@ -32,6 +31,7 @@ from pool.events.control_socket import (
     short_path,
     socket_path,
 )
+from pool.events.controls import Cancel, Resize, Retry
 from pool.events.queries import find_retryable
 from pool.settings import MAX_BUILDS
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pool.common.controls import Control
+    from pool.events.controls import Control
     from pool.events.state import RunState
 
 __all__ = ["ControlServer", "reject_reason"]

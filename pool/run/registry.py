@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pool.build.job import BuildJob, ignore_unretrieved, infer_identity, source_label
 from pool.common.model import BuildId
+from pool.events.log_names import LogNames
 from pool.events.types import BuildQueued
-from pool.run.log_names import LogNames
 
 if TYPE_CHECKING:
     from pathlib import Path

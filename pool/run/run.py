@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, assert_never
 from pool.build.frontend.job_flags import user_job_limits
 from pool.build.workspace import RunWorkspace
 from pool.common.aio import in_thread
-from pool.common.controls import Cancel, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.errors import os_error_text
 from pool.common.model import BuildKey
 from pool.common.once_map import Lazy
 from pool.common.redaction import redact_urls
 from pool.events.bus import EventBus
+from pool.events.controls import Cancel, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.events.journal import logs_path, open_run_journal
 from pool.events.queries import count_outcomes, find_retryable
 from pool.events.reducer import apply
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pool.build.job import BuildJob
-    from pool.common.controls import Control
     from pool.common.model import RunId
+    from pool.events.controls import Control
     from pool.events.journal import JournalWriter
     from pool.events.types import Header, KnownEvent
     from pool.requirements.request import Request

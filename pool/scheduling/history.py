@@ -14,11 +14,11 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
+from packaging.utils import canonicalize_name
 
 from pool.common.errors import os_error_text
 from pool.common.files import atomic_write
 from pool.common.json import decode_msgpack
-from pool.common.names import canonicalize_name
 from pool.common.record import Record
 
 if TYPE_CHECKING:

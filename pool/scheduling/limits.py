@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pool.common.controls import Resize
 from pool.common.model import LimitName
 from pool.common.once_map import Lazy
+from pool.events.controls import Resize
 from pool.events.types import LimitChanged
 from pool.scheduling.gate import Gate
 from pool.scheduling.job_tokens import JobTokens

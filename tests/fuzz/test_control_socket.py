@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from pool.common.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.common.json import encode_json
 from pool.common.model import BuildId, LimitName
 from pool.events import types as v
 from pool.events.control_socket import MAX_LINE_BYTES, ControlReply, socket_path
+from pool.events.controls import Cancel, Control, Pause, Resize, Resume, Retry, Stop, WatchBuild
 from pool.run.control_server import ControlServer, reject_reason
 from tests.fuzz.limits import fuzz, limited
 from tests.fuzz.strategies import damaged, damaged_json, expand

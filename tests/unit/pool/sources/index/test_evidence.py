@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pool.sources.index.evidence import Evidence, merge_evidence, observe_paths
 
-LATER = time.time() + 100
+LATER = time.time() + 1e6
 """A time at which the files of a test are old."""
 
 

@@ -9,7 +9,7 @@ from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 from packaging.utils import canonicalize_name as canonicalize_by_packaging
 from packaging.version import InvalidVersion, Version
 
-from pool.common.names import canonicalize_name, normalize_version, parse_sdist_name
+from pool.sources.names import canonicalize_name, normalize_version, parse_sdist_name
 
 VERSIONS = st.text("0123456789.abrcpostdev!+-_ v", max_size=12)
 

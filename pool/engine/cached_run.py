@@ -23,11 +23,12 @@ from pool.cache.wheel_cache import CachedWheel, WheelCache
 from pool.common.errors import PoolError
 from pool.common.files import copy_into
 from pool.common.model import BuildId, LimitName, Outcome, Phase
-from pool.common.names import canonicalize_name, parse_sdist_name
 from pool.common.redaction import redact_urls
 from pool.common.text import format_settings
+from pool.engine.caps import Caps, describe_cache_access
 from pool.events.bus import EventBus
 from pool.events.journal import logs_path, open_run_journal
+from pool.events.log_names import LogNames
 from pool.events.types import (
     BuildFinished,
     BuildPhase,
@@ -40,12 +41,11 @@ from pool.events.types import (
     RunStarted,
 )
 from pool.requirements.target import SdistTarget, TreeTarget
-from pool.run.caps import Caps, describe_cache_access
-from pool.run.log_names import LogNames
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.scheduling.slot import RANK_NEW
 from pool.settings import MAX_BUILDS
 from pool.sources.fingerprint import fingerprint_file, read_tree
+from pool.sources.names import canonicalize_name, parse_sdist_name
 from pool.system.interpreter import read_own
 from pool.system.locks.tree_lock import TreeLock
 from pool.system.memory import read_available
