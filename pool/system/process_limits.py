@@ -7,7 +7,6 @@ shortage that comes nevertheless is waited out.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import resource
@@ -208,6 +207,9 @@ async def wait_out_shortage(
             if not is_shortage(problem):
                 raise
         on_shortage()
+        # Every command imports this module, and few need an event loop.
+        import asyncio
+
         await asyncio.sleep(delay)
     return await attempt()
 

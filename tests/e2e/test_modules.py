@@ -84,7 +84,11 @@ def test_a_cached_build_loads_no_engine_and_little_else(home: Home, kind: str) -
     source = str(make(home.root, "liba", build_requires=requires))
     build = ("build", source, "--no-ui", "-o", str(home.root / "wheels"))
     load(home, *build)
-    unused = {*NEVER_CACHED, *ENGINE, *STANDARD, *LIBRARIES} - {"pool.engine", "pool.run", "pool.build"}
+    unused = {*NEVER_CACHED, *ENGINE, *STANDARD, *LIBRARIES} - {
+        "pool.engine",
+        "pool.run",
+        "pool.build",
+    }
     unused |= {"pool.engine.pool", "pool.run.run", "pool.run.scheduler", "pool.build.pipeline"}
     assert among(load(home, *build), unused) == []
 
