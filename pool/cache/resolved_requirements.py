@@ -19,7 +19,7 @@ from pool.cache.key import RequirementDigest
 from pool.common.cache_layout import CacheLayout
 from pool.common.files import atomic_write
 from pool.common.json import encode_json
-from pool.sources.index.evidence import Evidence
+from pool.sources.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -196,7 +196,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def existing_config_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return pip's configuration files that exist."""
-    return tuple(path for path in _config_files(environ) if path.is_file())
+    return tuple(path for path in _config_files(environ) if path.exists())
 
 
 def _config_files(environ: Mapping[str, str]) -> Iterator[Path]:

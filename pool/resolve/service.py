@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from pool.resolve.manifest import DirectDist, Manifest
+    from pool.sources.evidence import Evidence
     from pool.sources.index.client import IndexClient, IndexFile
-    from pool.sources.index.evidence import Evidence
     from pool.system.interpreter import Interpreter
 
 __all__ = ["MetadataSource", "Pages", "ResolverService"]

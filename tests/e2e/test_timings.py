@@ -14,7 +14,7 @@ from tests.support.paths import RECORDINGS
 if TYPE_CHECKING:
     from tests.support.home import Home
 
-ROWS = ("start", "hooks", "environment", "finish")
+ROWS = ("start", "hooks", "environment")
 
 
 def timings_of(text: str) -> str:

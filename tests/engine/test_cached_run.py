@@ -14,7 +14,7 @@ import pytest
 
 import pool
 from pool.events import types as v
-from pool.sources.index import evidence
+from pool.sources import evidence
 from tests.support.makers import make_sdist, make_tree, make_wheel
 from tests.support.pool_runs import make_settings, run_pool
 

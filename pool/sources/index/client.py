@@ -31,7 +31,7 @@ from pool.common.json import decode_msgpack
 from pool.common.pep508 import strict_version
 from pool.common.record import Record
 from pool.sources.core_metadata import parse_headers
-from pool.sources.index.evidence import Evidence, merge_evidence, observe_paths
+from pool.sources.evidence import Evidence, merge_evidence, observe_paths
 from pool.sources.index.file_cache import CachedFile, FileCache, filename_in, verify_file
 from pool.sources.index.hashes import ExpectedHashes, HashVerifier
 from pool.sources.index.simple_api import (

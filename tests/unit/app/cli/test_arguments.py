@@ -43,8 +43,9 @@ WORDS = st.sampled_from(
 
 def parse_with_click(command: str, words: list[str]) -> tuple[object, dict[str, object]] | None:
     """Return the targets and flags, or None for an error or help."""
+    parent = click.Context(root, **root.context_settings)
     try:
-        context = root.commands[command].make_context(command, list(words))
+        context = root.commands[command].make_context(command, list(words), parent)
     except (click.ClickException, click.exceptions.Exit):
         return None
     flags = dict(context.params)

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from pool.sources.index.evidence import Evidence, merge_evidence, observe_paths
+from pool.sources.evidence import Evidence, merge_evidence, observe_paths
 
 LATER = time.time() + 1e6
 """A time at which the files of a test are old."""
