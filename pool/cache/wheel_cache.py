@@ -154,13 +154,14 @@ class WheelCache:
         return self._layout.projects / hashlib.sha256(fingerprint.encode()).hexdigest()
 
     def find(
-        self, final_digest: str, environ: Mapping[str, str]
+        self, final_digest: str, environ: Mapping[str, str], *, discard: bool = True
     ) -> CachedWheel | DamagedWheel | None:
         """Return the wheel of a `CacheKey.final_digest`, its content verified; None if unknown.
 
         Args:
             final_digest: of the key and the build environment.
             environ: the environment that hooks inherit; the wheel's other inputs are read anew.
+            discard: remove a damaged entry, so that it is reported once.
         """
         path = self._layout.wheel_keys / final_digest
         try:
@@ -179,8 +180,9 @@ class WheelCache:
         except (OSError, ValueError) as problem:
             reraise_shortage(problem)
             reason = f"the entry cannot be read: {_error_text(problem)}"
-        with suppress(OSError):
-            path.unlink()
+        if discard:
+            with suppress(OSError):
+                path.unlink()
         return DamagedWheel(reason=reason)
 
     def _find_entry(self, path: Path, environ: Mapping[str, str]) -> _Entry | None:

@@ -232,7 +232,9 @@ class _CachedRequest:
             raise _NotCachedError
         if more := [text for text in extra if text not in requires]:
             wheels = self._resolve([*requires, *more])
-        wheel = self._cache.find(key.final_digest(wheels), self._settings.environ)
+        # The engine reports a damaged entry.
+        digest = key.final_digest(wheels)
+        wheel = self._cache.find(digest, self._settings.environ, discard=False)
         if not isinstance(wheel, CachedWheel) or not wheel.is_checked:
             raise _NotCachedError
         if project.name and canonicalize_name(project.name) != canonicalize_name(wheel.name):
