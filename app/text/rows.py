@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from app.format import format_clock, format_count, format_duration, format_size
-from app.model.status import kind_of, slowdown
+from app.model.progress import build_fraction
+from app.model.status import kind_of, slowdown, working_seconds
 from app.text.failure import short_cause
 from app.text.holder import format_holder
+from app.text.meters.bar import EIGHTHS
 from pool import BuildState, LimitName, Outcome, Phase, Record, RunState, Status, WaitFor
 
 if TYPE_CHECKING:
@@ -78,11 +80,12 @@ class Row(Record, frozen=True):
     word: str
     detail: str
     time: str
+    """Of a running build its work and its usual time; of a waiting one, how long it waits."""
     memory: str
     peak: str
-    jobs: str
-    """The number of parallel jobs that it may run now."""
     last: str
+    part: int | None = None
+    """The part of a running build that is done, in eighths of ten cells; None if unknown."""
 
 
 def build_title(build: BuildState) -> str:
@@ -211,6 +214,9 @@ def build_row(build: BuildState, state: RunState, now: float, queue_position: st
     text = describe(build, state, now, queue_position)
     if text.kind == "failed":
         text = replace(text, detail=_failure_detail(build))
+    elif build.waiting_for is WaitFor.LOCK and text.kind == "waiting":
+        # How long it waits is a cell of its own.
+        text = replace(text, detail=format_holder(build.holder))
     return Row(
         kind=text.kind,
         name=build.label,
@@ -218,10 +224,15 @@ def build_row(build: BuildState, state: RunState, now: float, queue_position: st
         detail=text.detail,
         time=_time(build, now),
         memory=format_size(build.rss) if build.rss else "-",
-        peak=format_size(build.peak) if build.peak else "-",
-        jobs=str(1 + build.tokens) if build.processes else "-",
+        peak=format_size(build.peak) if build.peak else "",
         last=_last_cell(build),
+        part=_eighths(build, now) if text.kind == "building" else None,
     )
+
+
+def _eighths(build: BuildState, now: float) -> int | None:
+    fraction = build_fraction(build, now)
+    return None if fraction is None else int(fraction * EIGHTHS)
 
 
 def _failure_detail(build: BuildState) -> str:
@@ -230,11 +241,16 @@ def _failure_detail(build: BuildState) -> str:
 
 
 def _time(build: BuildState, now: float) -> str:
-    if build.status is Status.DONE:
-        return format_duration(build.seconds) if build.seconds else "-"
-    if build.status is Status.QUEUED and build.started_at is None:
-        return "-"
-    return format_clock(now - (build.started_at if build.started_at is not None else build.since))
+    match build.status:
+        case Status.DONE:
+            return format_duration(build.seconds) if build.seconds else ""
+        case Status.BUILDING:
+            worked = format_clock(working_seconds(build, now))
+            return f"{worked} / {format_clock(build.expected)}" if build.expected else worked
+        case Status.WAITING:
+            return format_clock(now - build.since)
+        case Status.QUEUED:
+            return "" if build.started_at is None else format_clock(now - build.since)
 
 
 def _last_cell(build: BuildState) -> str:
@@ -245,7 +261,8 @@ def _last_cell(build: BuildState) -> str:
         return build.hint or (f"log {build.log}" if build.lines else "")
     if build.waiting_for is WaitFor.LOCK:
         return build.waiting_on
-    return build.last
+    # What it printed before is not what it does now.
+    return "" if build.phase is Phase.AWAIT_JOB else build.last
 
 
 def format_counts(numbers: Mapping[BuildKind, int]) -> str:

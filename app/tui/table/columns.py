@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import set_cell_size
 
 from app.model.sorting import Section
+from app.text.meters.bar import format_bar
 from app.text.rows import GLYPHS, TO_ASCII, Row
 from pool import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.model.grouping import Group
     from app.model.sorting import Order
     from app.model.status import BuildKind
 
 __all__ = ["Column", "columns", "group_row", "order_at", "texts", "titles"]
 
-Name = Literal["name", "state", "time", "memory", "peak", "jobs", "last"]
+Name = Literal["name", "progress", "time", "memory", "doing"]
 
-_FROM: dict[Name, int] = {"time": 40, "memory": 56, "peak": 92, "jobs": 98, "last": 104}
-"""The minimum table width for each column: the last output line is dropped first, the time last."""
+_FROM: dict[Name, int] = {"time": 40, "progress": 64, "memory": 56}
+"""The minimum table width for each column: the bar is dropped first, the time last."""
+_ROOMY = 100
+"""The table width from which bar and times are wider."""
 _WIDE = 140
 """The table width from which the name column is wider."""
 _ORDERS: dict[Name, Order] = {
-    "name": "name", "state": "state", "time": "time", "memory": "memory",
+    "name": "name", "time": "time", "memory": "memory", "doing": "state",
 }  # fmt: skip
 """The order that a click on a column title selects."""
 _GROUPS: dict[Section, tuple[BuildKind, str]] = {
@@ -44,27 +49,30 @@ class Column(Record, frozen=True):
     right: bool = False
 
 
-_FIXED = (
-    Column("time", "time", 9, right=True),
-    Column("memory", "memory", 8, right=True),
-    Column("peak", "peak", 8, right=True),
-    Column("jobs", "jobs", 4, right=True),
-)
-
-
 @lru_cache(maxsize=64)
 def columns(width: int) -> tuple[Column, ...]:
-    """Return the columns for a width; name and state are always included.
+    """Return the columns for a width, those of running builds; the first and last are always there.
 
-    The glyph takes three cells, and one cell follows each column.
+    The glyph takes three cells, and one cell follows each column. Other builds have their reason in
+    all columns but the name's.
     """
-    fixed = [column for column in _FIXED if width >= _FROM[column.name]]
+    roomy = width >= _ROOMY
+    fixed = [
+        column
+        for column in (
+            Column("progress", "progress" if roomy else "done", 10 if roomy else 6),
+            Column(
+                "time", "time / usual" if roomy else "time/usual", 13 if roomy else 11, right=True
+            ),
+            Column("memory", "memory", 8, right=True),
+        )
+        if width >= _FROM[column.name]
+    ]
     left = max(8, width - 3 - sum(column.width + 1 for column in fixed))
     name = max(6, min(32 if width >= _WIDE else 22, left * 2 // 5))
-    last = (left - name - 2) * 2 // 5 if width >= _FROM["last"] else 0
-    state = max(1, left - name - 2 - last - (1 if last else 0))
-    shown = [Column("name", "build", name), Column("state", "state", state), *fixed]
-    return (*shown, *([Column("last", "last line", last)] if last else []))
+    doing = max(1, left - name - 2)
+    title = "doing, or why it waits" if doing > 24 else "doing"
+    return (Column("name", "build", name), *fixed, Column("doing", title, doing))
 
 
 def titles(
@@ -96,39 +104,60 @@ def group_row(group: Group) -> Row:
     kind, word = _GROUPS[group.section]
     word = f"{group.hidden or group.count} {word}"
     act = "Enter shows them" if group.hidden else "Enter hides them"
-    return Row(
-        kind=kind, name=word, word=act, detail="", time="", memory="", peak="", jobs="", last=""
-    )
+    return Row(kind=kind, name=word, word="", detail=act, time="", memory="", peak="", last="")
 
 
 def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
-    """Return the glyph and the cells of a row, padded to the width of their columns."""
-    if row.kind == "failed":
-        return _failed_texts(row, width, ascii_only=ascii_only)
+    """Return the glyph and the cells of a row: those of `columns`, or a name and its reason.
+
+    Of a failure, the third cell has the whole reason; of others, the word alone.
+    """
+    cells = _running_cells(row, width, ascii_only) if row.kind == "building" else _cells(row, width)
+    plain = ((text.translate(TO_ASCII) if ascii_only else text, column) for text, column in cells)
+    glyph = GLYPHS[row.kind][ascii_only]
+    return [f" {glyph} ", *(_fitted(text, column) + " " for text, column in plain)]
+
+
+def _running_cells(row: Row, width: int, ascii_only: bool) -> Iterator[tuple[str, Column]]:  # noqa: FBT001
+    phase = row.detail or row.word
+    # A narrow line has room for the output alone.
+    doing = f"{phase}  {row.last}".rstrip() if width >= _ROOMY else row.last or phase
     values: dict[Name, str] = {
         "name": row.name,
-        "state": f"{row.word:<10} {row.detail}".rstrip(),
         "time": row.time,
         "memory": row.memory,
-        "peak": row.peak,
-        "jobs": row.jobs,
-        "last": row.last,
+        "doing": doing,
     }
-    glyph = GLYPHS[row.kind][ascii_only]
-    cells = [_fitted(values[column.name], column) + " " for column in columns(width)]
-    return [f" {glyph} ", *(cell.translate(TO_ASCII) if ascii_only else cell for cell in cells)]
+    for column in columns(width):
+        if column.name == "progress":
+            yield format_bar(row.part, column.width, ascii_only=ascii_only), column
+        else:
+            text = values[column.name]
+            # Narrow columns have no blanks around the stroke.
+            yield text if len(text) <= column.width else text.replace(" / ", "/"), column
 
 
-def _failed_texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:
-    """Return a row whose cause and fix take all columns but the name's."""
+def _cells(row: Row, width: int) -> Iterator[tuple[str, Column]]:
     name = columns(width)[0]
-    reason = Column("state", "state", max(1, width - name.width - 4))
-    fix = f"  → {row.last}" if row.last else ""
-    cells = [(row.name, name), (f"{row.word:<10} {row.detail}{fix}".rstrip(), reason)]
-    plain = ((text.translate(TO_ASCII) if ascii_only else text, column) for text, column in cells)
-    fitted = (_fitted(text, column) + " " for text, column in plain)
-    glyph = GLYPHS[row.kind][ascii_only]
-    return [f" {glyph} ", *(cell.translate(TO_ASCII) if ascii_only else cell for cell in fitted)]
+    room = max(1, width - name.width - 4)
+    yield row.name, name
+    if row.kind == "failed":
+        fix = f"  → {row.last}" if row.last else ""
+        yield f"{row.word:<10} {row.detail}{fix}".rstrip(), Column("doing", "", room)
+        return
+    word = min(10, room)
+    yield row.word, Column("doing", "", word)
+    if room > word + 1:
+        yield "  ".join(_reason(row)), Column("doing", "", room - word - 1)
+
+
+def _reason(row: Row) -> Iterator[str]:
+    """Yield the facts of a build that does not run, the most important first."""
+    if row.time:
+        yield f"{row.time:>8}"
+    if row.peak and row.kind in ("built", "cancelled", "retried"):
+        yield f"peak {row.peak:>8}"
+    yield from filter(None, (row.detail, row.last))
 
 
 def _fitted(text: str, column: Column) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.widget import Widget
 
 from app.format import format_clock, format_size, format_size_of
+from app.model.progress import run_progress
 from app.text.limits import fit_limits, format_traffic, memory_use, next_limit
+from app.text.meters.bar import RunPart, run_bar
 from app.text.meters.progress import format_slowest, format_time_left
 from app.text.rows import TO_ASCII, format_counts
 from pool import LimitName
@@ -16,12 +18,15 @@ from pool import LimitName
 if TYPE_CHECKING:
     from textual.app import RenderResult
 
+    from app.model.progress import RunProgress
     from app.tui.run_model import RunModel
     from pool import RunState
 
 __all__ = ["RunHeader"]
 
 _BAR = 16
+_RUN_BAR, _SHORT_RUN_BAR = 48, 12
+"""The most and the fewest cells of the bar of the run."""
 _ROOMY = 100
 """The width in cells from which the program's name is shown."""
 
@@ -29,11 +34,18 @@ _ROOMY = 100
 class RunHeader(Widget):
     """Summarises the run. One limit is selected; the limit keys change that one."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "header--built", "header--failed", "header--building", "header--queued",
+    }  # fmt: skip
+
     def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="header")
         self._model = model
         self._ascii = ascii_only
         self._shown: tuple[str, str] = ("", "")
+        self._bar_parts: list[tuple[RunPart, int, int]] = []
+        """The parts of the bar of the run, with their cells on the second line."""
+        self._progressed: tuple[tuple[int, RunState, bool], RunProgress] | None = None
         self._estimated: tuple[tuple[int, RunState, bool], str] | None = None
         self.selected = LimitName.BUILDS
         """The limit that the keys raise and lower."""
@@ -109,7 +121,28 @@ class RunHeader(Widget):
     def _second(self) -> str:
         left, width = f" {format_counts(self._model.counts)}", self.size.width
         fitting = (text for text in self._aside() if len(left) + len(text) + 3 <= width)
-        return _spread(left, f"  {next(fitting, '')} ", width)
+        right = f"  {next(fitting, '')} "
+        left += self._run_bar(len(left) + 2, width - len(left) - len(right) - 4)
+        return _spread(left, right, width)
+
+    def _run_bar(self, start: int, room: int) -> str:
+        """Return the bar of the run, and note where its parts are on the line."""
+        self._bar_parts = []
+        if room < _SHORT_RUN_BAR or not self._model.state.builds:
+            return ""
+        line = ""
+        for part, text in run_bar(self._progress(), min(room, _RUN_BAR), ascii_only=self._ascii):
+            self._bar_parts.append((part, start + len(line), start + len(line) + len(text)))
+            line += text
+        return f"  {line}"
+
+    def _progress(self) -> RunProgress:
+        """Return the progress of the run; updated once a second, as all builds are counted."""
+        state = self._model.state
+        moment = int(self._model.now), state, state.finished
+        if self._progressed is None or self._progressed[0] != moment:
+            self._progressed = moment, run_progress(state, self._model.now)
+        return self._progressed[1]
 
     def _aside(self) -> tuple[str, ...]:
         """Return the most important fact beside the counts, in decreasing lengths."""
@@ -155,6 +188,9 @@ class RunHeader(Widget):
         begin, end = first.find("["), first.find("]")
         if 0 <= begin < end:
             text.stylize("reverse", begin, end + 1)
+        for part, start, stop in self._bar_parts:
+            style = self.get_component_rich_style(f"header--{part}", partial=True)
+            text.stylize(style, len(first) + 1 + start, len(first) + 1 + stop)
         return text
 
 

@@ -457,7 +457,7 @@ async def test_a_strip_takes_no_line_while_there_is_nothing_to_say() -> None:
     app = WheelpoolApp(run(), clock=ManualClock())
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: "name-b1" in screen_text(app))
-        assert screen_text(app).splitlines()[3].split()[:2] == ["build", "state"]
+        assert screen_text(app).splitlines()[3].split()[:2] == ["build", "done"]
 
 
 async def test_leaving_needs_confirmation_while_an_environment_is_changed() -> None:
@@ -549,15 +549,15 @@ async def test_rows_are_sorted_by_key_and_by_click_and_the_selection_stays() -> 
         def first() -> str:
             return screen_text(app).splitlines()[4].split()[1]
 
-        await wait_until(pilot, lambda: "state ▾" in screen_text(app) and first() == "name-b1")
+        await wait_until(pilot, lambda: "waits ▾" in screen_text(app) and first() == "name-b1")
         await pilot.press("s", "s", "s")
         await wait_until(pilot, lambda: "build ▾" in screen_text(app) and first() == "aaa")
         assert table.selected
         assert table.selected.id == A
         await pilot.press("S")
         await wait_until(pilot, lambda: "build ▴" in screen_text(app) and first() == "name-b1")
-        await pilot.click("ColumnHeader", offset=(30, 0))
-        await wait_until(pilot, lambda: "state ▾" in screen_text(app))
+        await pilot.click("ColumnHeader", offset=(60, 0))
+        await wait_until(pilot, lambda: "waits ▾" in screen_text(app))
         await pilot.press("ctrl+p", *"sort by memory")
         await wait_until(
             pilot, lambda: len(app.screen_stack) > 1 and "again: reverse" in screen_text(app)
