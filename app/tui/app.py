@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.command import CommandPalette
-from textual.events import Event, Key
+from textual.events import Event, Key, MouseDown
 from textual.widgets import Input, OptionList
 
 import pool
@@ -111,9 +111,11 @@ class WheelpoolApp(ReplayApp):
             self._driver.write(text)
 
     async def on_event(self, event: Event) -> None:
-        """Remember when a key was pressed."""
+        """Remember when a key was pressed; from then on, the user moves the cursor."""
         if isinstance(event, Key):
             self._last_key_at = self._clock.monotonic()
+        if isinstance(event, Key | MouseDown) and isinstance(self.screen, Dashboard):
+            self.screen.follows_failures = False
         await super().on_event(event)
 
     def on_dashboard_run_ended(self) -> None:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 import pool
+from app.model.status import kind_of
 from app.text.limits import step_budget
 from app.text.rows import TO_ASCII
 from app.text.run_end import format_run_end
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Dashboard"]
 
 _TICK = 1 / 10
-_PANEL_LINES = 28
+_PANEL_LINES, _TALL_PANEL_LINES = 22, 28
 """Minimum screen height in lines for the panel."""
 _GRAPH_LINES = 18
 _CAPS = Binding.Group("limit")
@@ -107,6 +108,10 @@ class Dashboard(Screen[None]):
         self._looked_at: pool.BuildId | None = None
         self._detachable = model.detachable
         self._ended = False
+        self.follows_failures = model.source.live
+        """Whether the cursor moves to the newest failure: until a key is pressed."""
+        self._failures: int | None = None
+        """Their number at the last tick; None before the first."""
 
     class RunEnded(Message):
         """The live run has ended."""
@@ -154,7 +159,9 @@ class Dashboard(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Hide the panel, then the graphs, on screens that are too low for them."""
-        self.query_one(BuildPanel).display = event.size.height >= _PANEL_LINES
+        panel = self.query_one(BuildPanel)
+        panel.display = event.size.height >= _PANEL_LINES
+        panel.set_class(event.size.height < _TALL_PANEL_LINES, "-low")
         self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
 
     def tick(self) -> None:
@@ -168,11 +175,21 @@ class Dashboard(Screen[None]):
             self.query_one(Graphs).tick()
             self.query_one(StatusBar).tick()
             self.table.tick()
+            self._follow_failures()
             self._show_selected()
             for bar in self.query(ReplayBar):
                 bar.tick()
         if self.model.ended and not self._ended:
             self._show_end()
+
+    def _follow_failures(self) -> None:
+        """Select the newest failure if there is a new one."""
+        count, before = self.model.counts["failed"], self._failures
+        self._failures = count
+        if self.follows_failures and before is not None and count > before:
+            builds = self.model.state.builds.values()
+            failures = [build for build in builds if kind_of(build) == "failed"]
+            self.table.select(max(failures, key=lambda build: build.finished_at or 0.0).id)
 
     def _show_end(self) -> None:
         """Show the outcome of the run, and let the app decide whether the screen stays."""

@@ -56,6 +56,35 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
         await wait_until(pilot, lambda: source.sent == [control])
 
 
+async def test_cursor_moves_to_the_newest_failure_until_a_key_is_pressed() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: source.watched == [A])
+        source.emit(v.BuildFinished(build=B, outcome=Outcome.FAILED, message="no space"), t=2.0)
+        await wait_until(pilot, lambda: source.watched == [A, B])
+        assert "no space" in " ".join(screen_text(app).splitlines()[-14:])
+        await pilot.press("k")
+        table = app.screen.query_one(BuildTable)
+        await wait_until(pilot, lambda: table.selected is not None and table.selected.id == A)
+        source.emit(v.BuildFinished(build=A, outcome=Outcome.FAILED, message="late"), t=3.0)
+        await pilot.press("k")
+        await wait_until(pilot, lambda: "late" in screen_text(app))
+
+
+async def test_low_screen_has_the_cause_and_the_fix_of_a_failure() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: "name-b1" in screen_text(app))
+        source.emit(
+            v.BuildFinished(build=B, outcome=Outcome.FAILED, message="no space", hint="buy a disk"),
+            t=2.0,
+        )
+        await wait_until(pilot, lambda: "Fix    buy a disk" in screen_text(app))
+        assert "Cause  no space" in screen_text(app)
+
+
 async def test_a_run_receives_once_which_build_is_viewed() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
