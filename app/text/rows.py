@@ -261,7 +261,7 @@ def _last_cell(build: BuildState) -> str:
         return build.hint or (f"log {build.log}" if build.lines else "")
     if build.waiting_for is WaitFor.LOCK:
         return build.waiting_on
-    # What it printed before is not what it does now.
+    # The build waits: its last line of output is of an earlier step.
     return "" if build.phase is Phase.AWAIT_JOB else build.last
 
 

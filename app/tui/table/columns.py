@@ -61,9 +61,7 @@ def columns(width: int) -> tuple[Column, ...]:
         column
         for column in (
             Column("progress", "progress" if roomy else "done", 10 if roomy else 6),
-            Column(
-                "time", "time / usual" if roomy else "time/usual", 13 if roomy else 11, right=True
-            ),
+            Column("time", "time/usual" if roomy else "time", 13 if roomy else 11, right=True),
             Column("memory", "memory", 8, right=True),
         )
         if width >= _FROM[column.name]

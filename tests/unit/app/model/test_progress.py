@@ -53,7 +53,7 @@ def running(line: str, expected: float | None = None) -> pool.BuildState:
         ("", None),
     ],
 )
-def test_build_fraction_of_a_line_is_what_it_tells(line: str, fraction: float | None) -> None:
+def test_build_fraction_of_a_line_is_the_printed_one(line: str, fraction: float | None) -> None:
     assert build_fraction(running(line), 10.0) == fraction
 
 
