@@ -29,9 +29,7 @@ def explain_conflict(
     requirements = {str(cause): cause for cause in causes}
     for text, one in sorted(requirements.items()):
         if not one.is_impossible and (reason := _explain_unsatisfiable(one, provider)):
-            return RequirementError(
-                f"{text}, but {reason}", hint=f"looked at {places}" if places else ""
-            )
+            return RequirementError(f"{text}, but {reason}", hint=_searched(places))
     for text, one in sorted(requirements.items()):
         if reason := _explain_unreadable(one, provider):
             return RequirementError(reason if one.unreadable else f"{text}, but {reason}")
@@ -48,6 +46,11 @@ def explain_conflict(
     )
     conflict = "; ".join([*sorted(requirements), *sorted(constraints)])
     return RequirementError(f"requirements that exclude each other: {conflict}{python}")
+
+
+def _searched(places: str) -> str:
+    advice = "check the name and the version"
+    return f"{advice}; searched: {places}" if places else advice
 
 
 def _explain_exclusion(text: str, pairs: Sequence[tuple[RequirementInfo, RequirementInfo]]) -> str:

@@ -65,7 +65,10 @@ def test_yanked_files_count_only_when_pinned() -> None:
 
 
 def test_an_unknown_project_is_reported_with_the_searched_places() -> None:
-    assert "no project of that name was found looked at the indexes" in refusal("nope")
+    assert (
+        "no project of that name was found check the name and the version; searched: the indexes"
+        in refusal("nope")
+    )
 
 
 def test_a_missing_version_is_reported_with_the_existing_ones() -> None:

@@ -214,7 +214,10 @@ def test_a_conflict_names_each_requirement_and_its_parent(world: World) -> None:
         ("b", "b 1 needs a>=2, but no such version; there are 1"),
         ("old", "the project needs old, but version 1 needs Python <3, this is 3.11.7"),
         ("win", "but there are only wheels for other platforms or interpreters: win-1-cp311"),
-        ("deep", "deep 1 needs nope, but no project of that name was found looked at the indexes"),
+        (
+            "deep",
+            "deep 1 needs nope, but no project of that name was found check the name and the version; searched: the indexes",
+        ),
         ("a =", "build requirement 'a ='"),
     ],
 )
