@@ -24,7 +24,7 @@ from app.text.lines import Line, failure_lines, selection_lines, word_line
 from app.text.rows import build_title, describe
 from app.text.run_status import environment_name, format_change, format_selection
 from app.text.summary import summary_lines
-from pool import LimitName, Outcome, Status, WaitFor, events
+from pool import LimitName, Outcome, Phase, Status, WaitFor, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Printer", "unfinished_line"]
 
+_MAIN_PHASES = {"wheel": Phase.BUILD, "editable": Phase.BUILD, "metadata": Phase.METADATA}
+"""The phase in which a build makes its product, by purpose; it keeps its slot from then on."""
 _LONGEST_NAME = 32
 _LONGEST_COMMAND = 80
 _LONG_LOG = 40
@@ -63,6 +65,8 @@ class Printer:
         self._recorder = _create_recorder() if timings else None
         self._wait_reasons: dict[pool.BuildId | None, str] = {}
         """The printed reasons of builds that wait, until the line that they continue."""
+        self._building = set[pool.BuildId]()
+        """The builds whose line ``building`` has no end yet; each holds a slot."""
         self._stopping = ""
         """The printed reason why the run stops."""
         self._peak = 0
@@ -184,6 +188,10 @@ class Printer:
 
     @_event_lines.register(events.BuildWaiting)
     def _(self, event: events.BuildWaiting) -> Iterable[Line]:
+        if event.build in self._building:
+            # It has given its slot back: the lines show no more builds than run.
+            self._building.discard(event.build)
+            yield from self._normal(self._build_line("waiting", event.build, "to build again"))
         match event.for_:
             case WaitFor.DEPENDENCY | WaitFor.MEMORY:
                 text = describe(self.state.builds[event.build], self.state, event.t)
@@ -212,17 +220,16 @@ class Printer:
 
     @_event_lines.register(events.BuildStarted)
     def _(self, event: events.BuildStarted) -> Iterable[Line]:
-        build = self.state.builds[event.build]
-        line = self._build_line("building", event.build)
-        if build.started_at == event.t or event.build in self._wait_reasons:
-            self._wait_reasons.pop(event.build, None)
-            yield from self._normal(line)
-        else:
-            yield from self._verbose(line)
+        self._wait_reasons.pop(event.build, None)
+        yield from self._verbose(self._build_line("started", event.build))
 
     @_event_lines.register(events.BuildPhase)
     def _(self, event: events.BuildPhase) -> Iterable[Line]:
         yield from self._verbose(self._build_line("phase", event.build, event.phase))
+        if event.phase is _MAIN_PHASES[self.state.builds[event.build].purpose]:
+            if event.build not in self._building:
+                yield from self._normal(self._build_line("building", event.build))
+            self._building.add(event.build)
 
     @_event_lines.register(events.BuildRequirementsResolved)
     def _(self, event: events.BuildRequirementsResolved) -> Iterable[Line]:
@@ -247,6 +254,7 @@ class Printer:
     @_event_lines.register(events.BuildFinished)
     def _(self, event: events.BuildFinished) -> Iterable[Line]:
         build = self.state.builds[event.build]
+        self._building.discard(event.build)
         line = self._build_line(event.outcome, event.build, "  ".join(self._facts(build)))
         if event.outcome is Outcome.FAILED and build.superseded_by is None:
             yield line
