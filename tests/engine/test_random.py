@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 import pool
+from app.plain.printer import Printer
 from pool.events import types as v
 from tests.support.makers import make_sdist, make_tree
 from tests.support.pool_runs import open_run
@@ -51,6 +52,21 @@ async def send_random_controls(run: pool.Run, state: pool.RunState, dice: random
     run.control(pool.Resume())
     if dice.random() < 0.3:
         run.control(pool.Stop(now=dice.random() < 0.5))
+
+
+def check_building_lines(journal: Path) -> None:
+    """Check that the lines of a run show no more builds at once than have a slot."""
+    building = set[str]()
+    with pool.JournalReader(journal) as reader:
+        printer = Printer("normal", reader.header, pool.logs_path(journal))
+        for event in reader.read():
+            for line in printer.print_event(event):
+                name = line.text[10:].partition("  ")[0]
+                if line.word == "building":
+                    building.add(name)
+                elif line.word != "note":
+                    building.discard(name)
+            assert len(building) <= len(printer.state.slots), event
 
 
 @pytest.mark.parametrize("seed", range(3 * STRESS))
@@ -96,6 +112,7 @@ async def test_random_controls_of_one_run(tmp_path: Path, seed: int) -> None:
     with pool.JournalReader(run.journal) as reader:
         pool.apply_all(again, reader.read())
     assert again == state
+    check_building_lines(run.journal)
     kept = list((tmp_path / "cache" / "builds").glob("*/*"))
     failed = [b for b in state.builds.values() if b.outcome is pool.Outcome.FAILED]
     assert len(kept) == len(failed), "folders of failed builds are kept, and no others"

@@ -40,6 +40,14 @@ def printed_lines(
     return lines
 
 
+def started(build: pool.BuildId) -> list[events.KnownEvent]:
+    """Return the events of a build that gets a slot and runs its last hook."""
+    return [
+        events.BuildStarted(build=build, slot=1),
+        events.BuildPhase(build=build, phase=Phase.BUILD),
+    ]
+
+
 def built(build: pool.BuildId, seconds: float = 4.1) -> events.BuildFinished:
     return events.BuildFinished(
         build=build,
@@ -67,7 +75,7 @@ def test_start_of_a_run_has_targets_limits_and_logs() -> None:
 
 
 def test_a_good_build_is_two_lines() -> None:
-    assert printed_lines(events.BuildStarted(build=A, slot=1), built(A)) == [
+    assert printed_lines(*started(A), built(A)) == [
         "building  liba 1.0",
         "built     liba 1.0  4.1 s  peak 412 MiB  wheelhouse/x.whl",
     ]
@@ -81,9 +89,8 @@ def test_wait_for_a_lock_names_its_holder_and_its_end_is_printed() -> None:
         events.LockWaiting(build=A, lock="/a", holder=holder),
         events.LockWaiting(build=A, lock="/a", holder=holder),
         events.BuildWaiting(build=A, for_=WaitFor.SLOT),
-        events.BuildStarted(build=A, slot=1),
+        *started(A),
     ) == [
-        "building  liba 1.0",
         "locked    liba 1.0  held by uv build --wheel (pid 4121)  /a",
         "building  liba 1.0",
     ]
@@ -94,10 +101,19 @@ def test_waiting_for_a_download_is_no_news() -> None:
         events.BuildStarted(build=A, slot=1),
         events.BuildWaiting(build=A, for_=WaitFor.DOWNLOAD, on="x.whl"),
         events.BuildWaiting(build=A, for_=WaitFor.SLOT),
-        events.BuildStarted(build=A, slot=1),
+        *started(A),
     ]
     assert printed_lines(*story) == ["building  liba 1.0"]
     assert "fetching  liba 1.0  x.whl" in printed_lines(*story, verbosity="verbose")
+
+
+def test_build_that_gives_its_slot_back_is_not_building_any_more() -> None:
+    again = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
+    assert printed_lines(*started(A), again, *started(A)) == [
+        "building  liba 1.0",
+        "waiting   liba 1.0  to build again",
+        "building  liba 1.0",
+    ]
 
 
 def test_memory_need_is_printed_once() -> None:
@@ -122,20 +138,20 @@ def test_nested_build_names_its_dependents() -> None:
 )
 def test_limits_have_their_use(old: int, new: int, line: str) -> None:
     changed = events.LimitChanged(limit=LimitName.BUILDS, old=old, new=new, why="user")
-    assert printed_lines(events.BuildStarted(build=A, slot=1), changed)[1:] == [line]
+    assert printed_lines(events.BuildStarted(build=A, slot=1), changed) == [line]
 
 
 def test_lowered_limit_counts_builds_to_finish_and_their_end() -> None:
     lowered = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=1, why="user")
     both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
     left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
-    assert printed_lines(*both, lowered, left)[2:] == [
+    assert printed_lines(*both, lowered, left) == [
         "cap       builds 2 -> 1  user, 1 to finish first",
         "drained   builds 1/1",
     ]
     paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
     gone = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
-    assert printed_lines(both[0], paused, gone)[2:] == ["drained   builds paused"]
+    assert printed_lines(both[0], paused, gone)[1:] == ["drained   builds paused"]
 
 
 def test_wait_for_memory_has_the_words_of_the_screen() -> None:
@@ -464,7 +480,8 @@ def test_metadata_is_labelled_and_not_requested() -> None:
     begun = events.BuildStarted(build=third, slot=1)
     wrong = events.BuildFinished(build=third, outcome=Outcome.FAILED, message="no hook")
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
-    lines = printed_lines(queued, begun, wrong, built(A), built(B), end)
+    hook = events.BuildPhase(build=third, phase=Phase.METADATA)
+    lines = printed_lines(queued, begun, hook, wrong, built(A), built(B), end)
     assert lines[:3] == [
         "building  metadata of x 1",
         "failed    metadata of x 1  0.0 s",
