@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from pool.common.files import expand_user, open_output, open_regular, read_limited
     from pool.common.json import encode_json, escape_controls
+    from pool.common.lazy_pattern import LazyPattern
     from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, ProcessSample, WaitFor
     from pool.common.record import MutableRecord, Record
     from pool.common.redaction import redact_args, redact_urls
@@ -98,6 +99,7 @@ __all__ = [
     "IndexSettings",
     "JournalError",
     "JournalReader",
+    "LazyPattern",
     "LimitName",
     "MutableRecord",
     "Outcome",
@@ -221,6 +223,7 @@ _EXPORTS = {
     ),
     "pool.common.files": ("expand_user", "open_output", "open_regular", "read_limited"),
     "pool.common.json": ("encode_json", "escape_controls"),
+    "pool.common.lazy_pattern": ("LazyPattern",),
     "pool.common.model": (
         "BuildId",
         "Holder",

@@ -6,20 +6,17 @@ of its usual time that it has worked is taken. Without either, nothing is known.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import pool
 from app.model.status import working_seconds
 from pool import Status
 
-if TYPE_CHECKING:
-    import pool
-
 __all__ = ["RunProgress", "build_fraction", "run_progress"]
 
-_COUNT = re.compile(r"\s*\[\s*(\d{1,6})\s*/\s*(\d{1,6})\s*\]")
+_COUNT = pool.LazyPattern(r"\s*\[\s*(\d{1,6})\s*/\s*(\d{1,6})\s*\]")
 """ninja, meson and Cython: ``[12/58] Compiling ...``."""
-_PERCENT = re.compile(r"\s*\[?\s*(\d{1,3}) ?%")
+_PERCENT = pool.LazyPattern(r"\s*\[?\s*(\d{1,3}) ?%")
 """CMake with make: ``[ 40%] Building ...``."""
 _MOST = 0.95
 """The part that a build reaches by its usual time alone."""
