@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["find_build"]
 
+_LISTED = 5
+"""Names of builds in a hint."""
+
 
 def find_build(
     state: pool.RunState, name: str, applies: Callable[[pool.BuildState], bool]
@@ -29,11 +32,18 @@ def find_build(
         case [one]:
             return one
         case []:
-            hint = "use a name, a name and version, or an id such as b3"
-            raise pool.RunError(f"no build named {name}", hint=hint)
+            run = f" in run {state.header.run}" if state.header else ""
+            raise pool.RunError(f"no build named {name}{run}", hint=_hint(state))
         case several:
             hint = _list_builds(several)
             raise pool.RunError(f"{name}: {len(several)} builds have this name", hint=hint)
+
+
+def _hint(state: pool.RunState) -> str:
+    names = sorted({build.name for build in state.builds.values()})
+    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    known = f"it has {listed}; " if names else ""
+    return f"{known}wheelpool runs lists other runs"
 
 
 def _names(build: pool.BuildState) -> set[str]:

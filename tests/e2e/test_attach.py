@@ -155,9 +155,8 @@ def test_the_commands_of_a_shell(held: Held) -> None:
     assert held.says("cancel", "t0") in ("t0: cancelled\n", "t0 1.0: cancelled\n")
     assert held.says("retry", "t0").startswith("t0: retrying as b5")
     refused = held.run_command("cancel", "b9")
-    assert (refused.returncode, refused.stderr.splitlines()[0]) == (
-        2, "wheelpool: no build named b9",
-    )  # fmt: skip
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("wheelpool: no build named b9 in run ")
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0
     ended = held.run_command("pause")
