@@ -12,7 +12,7 @@ import io
 import json
 import os
 import posixpath
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -229,9 +229,19 @@ class _Targets:
         if (target := self._paths.normalize(path)) is None:
             raise InstallError(
                 f"{self._wheel.name} {self._wheel.version}: {path} would be written outside of the"
-                " environment"
+                " environment",
+                hint=self._describe_link(path),
             )
         return target
+
+    def _describe_link(self, path: str) -> str:
+        """Return a way out if a link of the environment leads to another place."""
+        folder = PurePosixPath(path).parent
+        for one in (*reversed(folder.parents), folder):
+            absolute = self._paths.absolute(str(one))
+            if one.name and os.path.islink(absolute):
+                return f"{absolute} is a link to {os.readlink(absolute)}: replace it by a directory"
+        return "leave it out; no distribution may write there"
 
 
 def _find_info_dir(wheel: UnpackedWheel) -> tuple[str, str]:

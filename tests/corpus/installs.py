@@ -102,6 +102,14 @@ def linked(folder: Path) -> Sequence[str]:
     return arguments
 
 
+def linked_data(folder: Path) -> Sequence[str]:
+    """A folder for data files is a link to a folder outside of the environment."""
+    arguments = install_wheel(Wheel(files={"t-1.data/data/share/t/x.txt": "x\n"}))(folder)
+    (folder / "share").mkdir()
+    (folder / "env/share").symlink_to(folder / "share")
+    return arguments
+
+
 LOADER = """
 import sys
 
@@ -178,6 +186,8 @@ def _cases() -> Iterator[Case]:
     yield Case("egg-info-without-a-list", "C10", unlisted, expected)
     yield Case("egg-info-without-files", "C10", flat, Expected(1, ("cannot be replaced",)))
     yield Case("linked-folders", "C4", linked, installed("installed 1"))
+    words = ("share/t/x.txt would be written outside", "replace it by a directory")
+    yield Case("linked-folder-of-data", "E4", linked_data, Expected(1, words))
     yield Case("upgrade-of-the-newest", "C10", again, Expected(0, (), None))
 
 
