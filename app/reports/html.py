@@ -191,7 +191,7 @@ def _failure(what: str, message: str, hint: str) -> ET.Element:
     part = element("section", element("h3", shorten(what)), class_="failure")
     part.extend(element("p", shorten(one)) for one in split_message(message))
     if hint:
-        part.append(element("p", "Fix: ", shorten(hint), class_="hint"))
+        part.append(element("p", "Fix: ", hint, class_="hint"))
     return part
 
 
@@ -204,9 +204,9 @@ def _details(record: RunRecord, build: pool.BuildState, *, extract: bool) -> Ite
         elif end:
             yield _log("the end of its log", end, open="open")
     if name := log_name(build, record.state):
-        yield element("p", "Log: ", element("code", shorten(name)))
+        yield element("p", "Log: ", element("code", name))
     if build.rerun:
-        yield element("p", "Rerun: ", element("code", shorten(build.rerun)))
+        yield element("p", "Rerun: ", element("code", build.rerun))
 
 
 def _log(what: str, lines: Sequence[str], **attributes: str) -> ET.Element:

@@ -143,6 +143,16 @@ def test_a_failure_has_its_log_and_the_command(tmp_path: Path) -> None:
         assert words in seen.text
 
 
+def test_long_command_and_fix_are_whole(tmp_path: Path) -> None:
+    words = " ".join(f"--define=NAME_{number}={number}" for number in range(60))
+    failed = events.BuildFinished(
+        build=A, outcome=Outcome.FAILED, message="no", hint=f"use {words}", rerun=f"make {words}"
+    )
+    text = page(tmp_path, [queued(), failed]).text
+    assert f"use {words}" in text
+    assert f"make {words}" in text
+
+
 def test_a_run_that_did_nothing_has_a_page(tmp_path: Path) -> None:
     seen = page(tmp_path, [STARTED, END])
     assert "nothing built" in seen.text
