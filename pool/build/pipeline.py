@@ -174,7 +174,7 @@ def _use_wheel(
     if tags.isdisjoint(context.env.interpreter.tags):
         python = context.env.interpreter.version
         raise ProjectError(f"{source.path.name} is not for this platform and Python {python}")
-    notes = ["there is no sdist"] if isinstance(job.source, RequirementTarget) else []
+    notes = ["wheel only"] if isinstance(job.source, RequirementTarget) else []
     wheel = source.path
     if context.settings.out_dir and job.published:
         wheel, note = context.published.copy(wheel, context.settings.out_dir, job, sha256)
