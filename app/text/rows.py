@@ -33,6 +33,7 @@ __all__ = [
     "build_title",
     "describe",
     "format_counts",
+    "format_done",
     "format_slowdown",
     "status_word",
 ]
@@ -273,3 +274,11 @@ def format_counts(numbers: Mapping[BuildKind, int]) -> str:
     )  # fmt: skip
     parts = (f"{numbers[kind]} {kind}" for kind in shown if numbers.get(kind))
     return " · ".join(parts) or "nothing yet"
+
+
+def format_done(numbers: Mapping[BuildKind, int]) -> str:
+    """Return how many builds have ended, and how many of them failed: ``8/22 · 1 failed``."""
+    left = sum(numbers.get(kind, 0) for kind in ("building", "waiting", "queued"))
+    whole = sum(numbers.values()) - numbers.get("retried", 0)
+    failed = numbers.get("failed", 0)
+    return f"{whole - left}/{whole}" + (f" · {failed} failed" if failed else "")

@@ -12,7 +12,7 @@ from app.model.progress import run_progress
 from app.text.limits import fit_limits, format_traffic, memory_use, next_limit
 from app.text.meters.bar import RunPart, run_bar
 from app.text.meters.progress import format_slowest, format_time_left
-from app.text.rows import TO_ASCII, format_counts
+from app.text.rows import TO_ASCII, format_counts, format_done
 from pool import LimitName
 
 if TYPE_CHECKING:
@@ -119,8 +119,12 @@ class RunHeader(Widget):
         return done * full + rest * (_BAR - full)
 
     def _second(self) -> str:
-        left, width = f" {format_counts(self._model.counts)}", self.size.width
-        fitting = (text for text in self._aside() if len(left) + len(text) + 3 <= width)
+        width, aside = self.size.width, self._aside()
+        counts = self._model.counts
+        left = f" {format_counts(counts)}"
+        if len(left) + _SHORT_RUN_BAR + len(aside[-1] if aside else "") + 8 > width:
+            left = f" {format_done(counts)}"
+        fitting = (text for text in aside if len(left) + len(text) + 3 <= width)
         right = f"  {next(fitting, '')} "
         left += self._run_bar(len(left) + 2, width - len(left) - len(right) - 4)
         return _spread(left, right, width)

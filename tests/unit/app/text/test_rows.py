@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 import pool
-from app.text.rows import GLYPHS, build_title, describe, format_counts
+from app.text.rows import GLYPHS, build_title, describe, format_counts, format_done
 from pool.common.model import BuildId, Holder, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
 
@@ -83,3 +83,10 @@ def test_row_has_the_purpose_of_a_build(
 
 def test_every_kind_has_a_glyph_for_every_terminal() -> None:
     assert all(len(full) == 1 and plain.isascii() for full, plain in GLYPHS.values())
+
+
+def test_format_done_counts_what_has_ended() -> None:
+    assert format_done({"built": 2, "failed": 1, "skipped": 1, "waiting": 3, "retried": 4}) == (
+        "4/7 · 1 failed"
+    )
+    assert format_done({"queued": 1, "failed": 0}) == "0/1"
