@@ -85,7 +85,7 @@ def test_every_kind_has_a_glyph_for_every_terminal() -> None:
     assert all(len(full) == 1 and plain.isascii() for full, plain in GLYPHS.values())
 
 
-def test_format_done_counts_what_has_ended() -> None:
+def test_format_done_has_the_ended_and_all_builds() -> None:
     assert format_done({"built": 2, "failed": 1, "skipped": 1, "waiting": 3, "retried": 4}) == (
         "4/7 · 1 failed"
     )
