@@ -144,7 +144,7 @@ def test_percentages_add_up_to_the_use_of_the_threads(sandbox: Sandbox) -> None:
     with pool.JournalReader(sandbox.log) as reader:
         for event in reader.read():
             pool.apply(state, event)
-            if isinstance(event, events.Sample):
+            if isinstance(event, events.Sample) and event.builds:
                 (build,) = event.builds
                 shares = [process.cpu for process in state.builds[build.build].processes]
                 used += sum(shares) / 100 * (event.t - times[-1] if times else 0.0)
