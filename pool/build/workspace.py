@@ -141,7 +141,9 @@ class RunWorkspace:
 
 
 def _missing_files(problem: BaseException | None) -> Iterator[str]:
-    while problem is not None:
+    seen = set[int]()
+    while problem is not None and id(problem) not in seen:
+        seen.add(id(problem))
         if isinstance(problem, FileNotFoundError):
             yield from (str(name) for name in (problem.filename, problem.filename2) if name)
         problem = problem.__cause__ or problem.__context__

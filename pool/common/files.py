@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pool.common.cancellation import check_cancelled
 from pool.common.errors import OutputError, os_error_text
 from pool.common.record import MutableRecord
 
@@ -211,9 +212,13 @@ def read_umask() -> int:
 
 
 def hash_file(path: Path) -> str:
-    """Return the sha256 of a regular file, hexadecimal."""
+    """Return the sha256 of a regular file, hexadecimal; ends early in a cancelled thread."""
+    digest = hashlib.sha256()
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_CHUNK_BYTES):
+            check_cancelled()
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def executable_mode() -> int:

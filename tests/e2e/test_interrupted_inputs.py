@@ -214,4 +214,5 @@ def test_sigint_while_a_long_page_is_parsed(sandbox: Sandbox) -> None:
     page = sandbox.root / "page.html"
     page.write_text("".join(f'<a href="t-{n}.tar.gz">t-{n}.tar.gz</a>\n' for n in range(600_000)))
     process = sandbox.start("build", "t", "--no-index", "--find-links", page)
-    interrupt(sandbox, process, lambda: psutil.Process(process.pid).cpu_times().user > 3)
+    # The start takes less processor time than that, and the page much more.
+    interrupt(sandbox, process, lambda: psutil.Process(process.pid).cpu_times().user > 1)

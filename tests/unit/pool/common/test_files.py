@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pool.common import files
+from pool.common.cancellation import WorkCancelledError, observe_flag
 from pool.common.errors import OutputError
 from pool.common.files import (
     atomic_path,
@@ -334,3 +335,14 @@ def test_files_of_one_name_made_at_once_by_processes_of_one_pid_are_whole(
 def test_hash_file_is_the_sha256_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"some bytes")
     assert hash_file(tmp_path / "x") == hashlib.sha256(b"some bytes").hexdigest()
+
+
+def test_hash_file_in_a_cancelled_thread_ends_early(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    flag = threading.Event()
+    with observe_flag(flag):
+        assert hash_file(path) == hashlib.sha256(b"x").hexdigest()
+        flag.set()
+        with pytest.raises(WorkCancelledError):
+            hash_file(path)
