@@ -9,7 +9,7 @@ import click
 from app.cli.completion import complete_runs
 from app.cli.help_format import Command
 from app.cli.options import with_options
-from app.cli.terminal import is_ascii_only, is_interactive, load_sources, run_screen
+from app.cli.terminal import create_screen, is_interactive, load_sources, run_screen
 
 if TYPE_CHECKING:
     from app.config.display import DisplayOptions
@@ -57,16 +57,8 @@ def attach(run: str | None, **flags: object) -> int:
 def _show_screen(source: AttachedSource, display: DisplayOptions) -> int:
     """Show another process's run until the user leaves the screen."""
     from app.plain import run as headless
-    from app.tui.app import WheelpoolApp
 
-    screen = WheelpoolApp(
-        source,
-        ascii_only=is_ascii_only(),
-        theme=display.theme,
-        titled=display.title,
-        bell=display.bell,
-        stay=display.stay,
-    )
+    screen = create_screen(source, display)
 
     def show_refusal(refusal: str) -> None:
         screen.notify(refusal, severity="warning", markup=False)

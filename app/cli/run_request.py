@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from app.cli.terminal import is_ascii_only, is_interactive, load_sources, run_screen
+from app.cli.terminal import create_screen, is_interactive, load_sources, run_screen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,16 +104,8 @@ def _run_on_screen(session: LiveSession, display: DisplayOptions) -> int | None:
         The exit code; None if the user wants the same request to be run again.
     """
     from app.plain import run as headless
-    from app.tui.app import WheelpoolApp
 
-    screen = WheelpoolApp(
-        session,
-        ascii_only=is_ascii_only(),
-        theme=display.theme,
-        titled=display.title,
-        bell=display.bell,
-        stay=display.stay,
-    )
+    screen = create_screen(session, display)
     interrupted = False
 
     def close(_count: int) -> None:

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
     from app.config.display import DisplayOptions
     from app.config.sources import ConfigSources
+    from app.source.attached import AttachedSource
+    from app.source.live import LiveSession
+    from app.tui.app import WheelpoolApp
     from app.tui.terminal_app import TerminalApp
 
-__all__ = ["is_ascii_only", "is_interactive", "load_sources", "run_screen"]
+__all__ = ["create_screen", "is_ascii_only", "is_interactive", "load_sources", "run_screen"]
 
 
 def load_sources(flags: Mapping[str, object]) -> ConfigSources:
@@ -38,6 +41,20 @@ def is_interactive(sources: ConfigSources) -> bool:
 def is_ascii_only() -> bool:
     """Tell whether the terminal's encoding lacks the glyphs of the screens."""
     return not (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def create_screen(source: AttachedSource | LiveSession, display: DisplayOptions) -> WheelpoolApp:
+    """Return the screen of a run that is in progress."""
+    from app.tui.app import WheelpoolApp
+
+    return WheelpoolApp(
+        source,
+        ascii_only=is_ascii_only(),
+        theme=display.theme,
+        titled=display.title,
+        bell=display.bell,
+        stay=display.stay,
+    )
 
 
 def run_screen(screen: TerminalApp, display: DisplayOptions) -> Exception | None:

@@ -82,7 +82,7 @@ async def run_build(
     context.bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
     slot.release()
     await context.in_thread(build_dir.discard)
-    build_dir.make()
+    await context.in_thread(build_dir.make)
     return await run(is_repeated=True)
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from pool.common.files import walk_folders
+from pool.common.files import hash_file, walk_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -146,13 +147,8 @@ def _digest(path: str, kind: InputKind) -> str:
     if stat.S_ISDIR(status.st_mode):
         return _digest_tree(path) if kind == "tree" else _digest_names(path)
     if stat.S_ISREG(status.st_mode):
-        return _digest_file(path)
+        return hash_file(Path(path))
     raise UnknownInputError(f"it reads {path}, which is neither a file nor a folder")
-
-
-def _digest_file(path: str) -> str:
-    with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_names(path: str) -> str:
@@ -168,7 +164,7 @@ def _digest_tree(path: str) -> str:
             raise UnknownInputError(f"it uses the folder {path}, which is too large to compare")
         digest.update(os.fsencode(os.path.relpath(file, path)) + b"\0")
         if os.path.isfile(file):
-            digest.update(bytes.fromhex(_digest_file(file)))
+            digest.update(bytes.fromhex(hash_file(Path(file))))
     return digest.hexdigest()
 
 

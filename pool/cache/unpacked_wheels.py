@@ -315,7 +315,7 @@ def _unpack_archive(wheel: Path, into: Path) -> tuple[_Entry, set[str]]:
             entry_points=points,
             note=note and f"{wheel.name}: {note}",
         )
-        return entry, set(map(extractor.target_path, archive.members))
+        return entry, extractor.paths
 
 
 class _Extractor:
@@ -327,6 +327,8 @@ class _Extractor:
         self._root = os.fspath(into)
         self._folders: set[str] = set()
         """Those that were created."""
+        self.paths: set[str] = set()
+        """The files that were written, relative to the entry."""
 
     def extract(self, path: str, member: ZipInfo) -> None:
         """Write one file.
@@ -334,7 +336,8 @@ class _Extractor:
         Raises:
             ArchiveError: another file is in its place.
         """
-        target = f"{self._root}/{self.target_path(path)}"
+        relative = self.target_path(path)
+        target = f"{self._root}/{relative}"
         try:
             self._make_folder(target.rpartition("/")[0])
             file = os.open(target, _NEW_FILE, 0o666)
@@ -345,6 +348,7 @@ class _Extractor:
         mode = member.external_attr >> 16
         if stat.S_ISREG(mode) and mode & 0o111:
             Path(target).chmod(executable_mode())
+        self.paths.add(relative)
 
     def _make_folder(self, folder: str) -> None:
         if folder not in self._folders:

@@ -2,9 +2,9 @@
 
 It does what the engine does with such a request, in the same order and with the same events: lock
 the trees, read the sources, find the wheels, publish them, write the journal. As soon as one source
-has no cached wheel, or anything is out of the ordinary, there is no such run: `complete` returns
-None and has changed nothing that a run would see, and the engine takes the request from its start.
-So this module decides nothing: it never reports an error, never waits, and never builds.
+has no cached wheel, or anything is out of the ordinary, `complete_from_cache` returns None and has
+changed nothing that a run would see: the engine takes the request from its start. So this module
+decides nothing: it never reports an error, never waits, and never builds.
 
 Deliberately imports little, and never asyncio: that alone takes five times as long as Python's
 start. `tests/e2e/test_modules.py` holds what it may load.

@@ -222,7 +222,7 @@ class Scheduler:
             return result
 
         def release_slot(reason: str = _SHORTAGE_NOTE) -> None:
-            self._bus.emit(Note(build=job.id, text=reason))
+            self._note(job, reason)
             self._bus.emit(BuildWaiting(build=job.id, for_=WaitFor.SLOT))
             slot.release()
 
@@ -239,8 +239,8 @@ class Scheduler:
             await asyncio.sleep(_REMOVAL_SECONDS)
         return await wait_out_shortage(attempt, release_slot)
 
-    def _note_shortage(self, job: BuildJob) -> None:
-        self._bus.emit(Note(build=job.id, text=_SHORTAGE_NOTE))
+    def _note(self, job: BuildJob, text: str) -> None:
+        self._bus.emit(Note(build=job.id, text=text))
 
     async def _full_folders(self, job: BuildJob) -> list[Path]:
         """Return the folders of a failed build that have no space left."""
@@ -261,7 +261,7 @@ class Scheduler:
         if result.wheel is not None and (job.nested or self._settings.installs_into):
             wheel = result.wheel
             unpacked = await wait_out_shortage(
-                lambda: self._unpack(job, wheel, result), lambda: self._note_shortage(job)
+                lambda: self._unpack(job, wheel, result), lambda: self._note(job, _SHORTAGE_NOTE)
             )
             result = replace(result, unpacked=unpacked)
         job.result.set_result(result)
@@ -485,17 +485,14 @@ class Scheduler:
 
     def cancel(self, job: BuildJob) -> None:
         """Cancel a build that has not ended."""
-        if job.task is not None and job.id not in self._registry.outcomes:
-            # A build that is being evicted is not retried then.
-            job.eviction_reason = ""
-            job.task.cancel()
+        if job.id not in self._registry.outcomes:
+            _cancel_task(job)
 
     def cancel_all(self) -> None:
         """Cancel the builds that have not ended, and the unpacking of wheels for dependents."""
         for job in self._registry.jobs.values():
-            if job.task is not None and not job.result.done():
-                job.eviction_reason = ""
-                job.task.cancel()
+            if not job.result.done():
+                _cancel_task(job)
 
     def eviction_candidates(self) -> list[EvictionCandidate[BuildJob]]:
         """Return the builds of the run whose processes are running, for `choose_victim`."""
@@ -535,3 +532,10 @@ class Scheduler:
             for key, job in self._nested.items()
             if (ended := outcomes.get(job.id)) is None or ended.outcome.is_success
         }
+
+
+def _cancel_task(job: BuildJob) -> None:
+    if job.task is not None:
+        # A build that is being evicted is not retried then.
+        job.eviction_reason = ""
+        job.task.cancel()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +26,10 @@ IRRELEVANT = {
 """Times and estimates, which differ from run to run."""
 
 
-_seconds = count(1)
-
-
-class LaterClock(pool.SystemClock):
-    """A clock that is fast: the id of a run has its second, and each run needs one of its own."""
-
-    def __init__(self) -> None:
-        self._fast_by = timedelta(seconds=next(_seconds))
-
-    def now(self) -> datetime:
-        return super().now() + self._fast_by
-
-
 def complete(settings: pool.Settings, *targets: Path) -> pool.CachedRun | None:
     parsed = tuple(pool.parse_requirement(str(path), settings.cache_dir) for path in targets)
     request = pool.Request(requirements=parsed)
-    return pool.complete_from_cache(settings, request, LaterClock())
+    return pool.complete_from_cache(settings, request, pool.SystemClock())
 
 
 def without_times(event: v.Event) -> v.Event:

@@ -56,16 +56,16 @@ async def send_random_controls(run: pool.Run, state: pool.RunState, dice: random
 
 def check_building_lines(journal: Path) -> None:
     """Check that the lines of a run show no more builds at once than have a slot."""
-    building = set[str]()
+    building = set[object]()
     with pool.JournalReader(journal) as reader:
         printer = Printer("normal", reader.header, pool.logs_path(journal))
         for event in reader.read():
+            build = getattr(event, "build", None)
             for line in printer.print_event(event):
-                name = line.text[10:].partition("  ")[0]
                 if line.word == "building":
-                    building.add(name)
+                    building.add(build)
                 elif line.word != "note":
-                    building.discard(name)
+                    building.discard(build)
             assert len(building) <= len(printer.state.slots), event
 
 

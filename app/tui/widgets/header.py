@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.widget import Widget
@@ -10,7 +10,7 @@ from textual.widget import Widget
 from app.format import format_clock, format_size, format_size_of
 from app.model.progress import run_progress
 from app.text.limits import fit_limits, format_traffic, memory_use, next_limit
-from app.text.meters.bar import RunPart, run_bar
+from app.text.meters.bar import run_bar
 from app.text.meters.progress import format_slowest, format_time_left
 from app.text.rows import TO_ASCII, format_counts, format_done
 from pool import LimitName
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textual.app import RenderResult
 
     from app.model.progress import RunProgress
+    from app.text.meters.bar import BarPart
     from app.tui.run_model import RunModel
     from pool import RunState
 
@@ -29,6 +30,14 @@ _RUN_BAR, _SHORT_RUN_BAR = 48, 12
 """The most and the fewest cells of the bar of the run."""
 _ROOMY = 100
 """The width in cells from which the program's name is shown."""
+
+
+class _Outlook(NamedTuple):
+    """The expected rest of a run, and the work done."""
+
+    left: str
+    """The estimated remaining time in words."""
+    progress: RunProgress
 
 
 class RunHeader(Widget):
@@ -42,11 +51,8 @@ class RunHeader(Widget):
         super().__init__(id="header")
         self._model = model
         self._ascii = ascii_only
-        self._shown: tuple[str, str] = ("", "")
-        self._bar_parts: list[tuple[RunPart, int, int]] = []
-        """The parts of the bar of the run, with their cells on the second line."""
-        self._progressed: tuple[tuple[int, RunState, bool], RunProgress] | None = None
-        self._estimated: tuple[tuple[int, RunState, bool], str] | None = None
+        self._shown: tuple[str, Text] = ("", Text())
+        self._outlook: tuple[tuple[int, RunState, bool], _Outlook] | None = None
         self.selected = LimitName.BUILDS
         """The limit that the keys raise and lower."""
 
@@ -56,13 +62,14 @@ class RunHeader(Widget):
         self.tick()
 
     def tick(self) -> None:
-        """Redraw if the text has changed."""
-        lines = self._first(), self._second()
-        if self._ascii:
-            lines = lines[0].translate(TO_ASCII), lines[1].translate(TO_ASCII)
+        """Redraw if the text or a colour of the bar has changed."""
+        lines = self._to_ascii(self._first()), self._second()
         if lines != self._shown:
             self._shown = lines
             self.refresh()
+
+    def _to_ascii(self, text: str) -> str:
+        return text.translate(TO_ASCII) if self._ascii else text
 
     def _first(self) -> str:
         width = self.size.width
@@ -118,7 +125,7 @@ class RunHeader(Widget):
         done, rest = ("#", ".") if self._ascii else ("█", "·")
         return done * full + rest * (_BAR - full)
 
-    def _second(self) -> str:
+    def _second(self) -> Text:
         width, aside = self.size.width, self._aside()
         counts = self._model.counts
         left = f" {format_counts(counts)}"
@@ -126,34 +133,29 @@ class RunHeader(Widget):
             left = f" {format_done(counts)}"
         fitting = (text for text in aside if len(left) + len(text) + 3 <= width)
         right = f"  {next(fitting, '')} "
-        left += self._run_bar(len(left) + 2, width - len(left) - len(right) - 4)
-        return _spread(left, right, width)
+        bar = self._run_bar(width - len(left) - len(right) - 4)
+        left += "  " + "".join(part.text for part in bar) if bar else ""
+        line = Text(self._to_ascii(_spread(left, right, width)))
+        start = len(left)
+        for part in reversed(bar):
+            start, stop = start - len(part.text), start
+            style = self.get_component_rich_style(f"header--{part.part}", partial=True)
+            line.stylize(style, start, stop)
+        return line
 
-    def _run_bar(self, start: int, room: int) -> str:
-        """Return the bar of the run, and note where its parts are on the line."""
-        self._bar_parts = []
+    def _run_bar(self, room: int) -> list[BarPart]:
+        """Return the parts of the bar of the run; none if there is no room."""
         if room < _SHORT_RUN_BAR or not self._model.state.builds:
-            return ""
-        line = ""
-        for part, text in run_bar(self._progress(), min(room, _RUN_BAR), ascii_only=self._ascii):
-            self._bar_parts.append((part, start + len(line), start + len(line) + len(text)))
-            line += text
-        return f"  {line}"
-
-    def _progress(self) -> RunProgress:
-        """Return the progress of the run; updated once a second, as all builds are counted."""
-        state = self._model.state
-        moment = int(self._model.now), state, state.finished
-        if self._progressed is None or self._progressed[0] != moment:
-            self._progressed = moment, run_progress(state, self._model.now)
-        return self._progressed[1]
+            return []
+        progress = self._look_ahead().progress
+        return run_bar(progress, min(room, _RUN_BAR), ascii_only=self._ascii)
 
     def _aside(self) -> tuple[str, ...]:
         """Return the most important fact beside the counts, in decreasing lengths."""
         model = self._model
         if ended := self._ended():
             return ended
-        left, slow = self._left(), format_slowest(model.state, model.now)
+        left, slow = self._look_ahead().left, format_slowest(model.state, model.now)
         if left or slow:
             return "   ".join(filter(None, (slow, left))), left or slow
         if coming := format_traffic(model.state, model.now):
@@ -174,27 +176,24 @@ class RunHeader(Widget):
             return f"attached to {model.source.header.run}", "attached"
         return ("replay",) if model.replay is not None else ()
 
-    def _left(self) -> str:
-        """Return the estimated remaining time; updated once a second to keep it readable."""
-        state = self._model.state
-        moment = int(self._model.now), state, state.finished
-        if self._estimated is None or self._estimated[0] != moment:
-            words = format_time_left(self._model.estimate, state, self._model.now)
-            self._estimated = moment, words
-        return self._estimated[1]
+    def _look_ahead(self) -> _Outlook:
+        """Return the outlook of the run; updated once a second: readable, and all builds count."""
+        state, now = self._model.state, self._model.now
+        moment = int(now), state, state.finished
+        if self._outlook is None or self._outlook[0] != moment:
+            left = format_time_left(self._model.estimate, state, now)
+            self._outlook = moment, _Outlook(left, run_progress(state, now))
+        return self._outlook[1]
 
     def render(self) -> RenderResult:
         """Return both lines."""
         first, second = self._shown
-        text = Text(f"{first}\n{second}", no_wrap=True)
+        text = Text(f"{first}\n", no_wrap=True).append_text(second)
         # In a replay and after the end, the limits cannot be changed.
         text.stylize("bold" if self._model.controllable else "dim", 0, len(first))
         begin, end = first.find("["), first.find("]")
         if 0 <= begin < end:
             text.stylize("reverse", begin, end + 1)
-        for part, start, stop in self._bar_parts:
-            style = self.get_component_rich_style(f"header--{part}", partial=True)
-            text.stylize(style, len(first) + 1 + start, len(first) + 1 + stop)
         return text
 
 

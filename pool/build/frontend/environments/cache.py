@@ -275,9 +275,10 @@ class EnvironmentCache:
             if not lock.try_exclusive():
                 lock.await_shared()
                 return None
-            if not lock.is_current() or os.path.lexists(request.folder):
+            if not lock.is_current():
                 return None
-            if any(temporary.iterdir()):  # Its process was killed.
+            if os.path.lexists(request.folder) or any(temporary.iterdir()):
+                # It was made before `mkdir`, or the process that made it was killed.
                 _remove(temporary)
                 return None
             try:

@@ -274,6 +274,19 @@ def test_processes_at_once_make_one_environment(cache: Cache) -> None:
     env.release()
 
 
+def test_environment_that_appears_after_the_first_look_is_used(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cache.acquire()
+    looks = iter([lambda *_: None, EnvironmentCache._join])
+    monkeypatch.setattr(EnvironmentCache, "_join", lambda *given: next(looks)(*given))
+    second = cache.acquire()
+    assert second.path == first.path
+    assert names_in(cache.layout.environments) == [first.path.name]
+    first.release()
+    second.release()
+
+
 def test_other_umask_has_another_environment(cache: Cache) -> None:
     env = cache.acquire()
     before = os.umask(0o077)
