@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -278,8 +278,13 @@ def test_environment_that_appears_after_the_first_look_is_used(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = cache.acquire()
-    looks = iter([lambda *_: None, EnvironmentCache._join])
-    monkeypatch.setattr(EnvironmentCache, "_join", lambda *given: next(looks)(*given))
+    join = cache.environments._join
+
+    def join_at_the_second_look(request: Any) -> CachedEnvironment | None:
+        monkeypatch.setattr(cache.environments, "_join", join)
+        return None
+
+    monkeypatch.setattr(cache.environments, "_join", join_at_the_second_look)
     second = cache.acquire()
     assert second.path == first.path
     assert names_in(cache.layout.environments) == [first.path.name]
