@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pool.build.interfaces import BuildService
     from pool.build.job import BuildJob
-    from pool.cache.resolved_requirements import ResolvedRequirements
+    from pool.cache.resolutions import ResolutionCache
     from pool.cache.unpacked_wheels import UnpackedWheel, UnpackedWheels
     from pool.resolve.manifest import Candidate
     from pool.resolve.service import ResolverService
@@ -53,7 +53,7 @@ class BuildRequirements:
     Args:
         resolver: selects versions.
         fetcher: downloads wheels.
-        resolved: remembers the selected wheels for later runs; None for no cache.
+        resolutions: remembers the selected wheels for later runs; None for no cache.
         installs: limits how many wheels are unpacked at once.
         unpacked_wheels: the cache of unpacked wheels.
         run_dir: the folder for unpacked wheels that only this run uses.
@@ -66,7 +66,7 @@ class BuildRequirements:
         *,
         resolver: ResolverService,
         fetcher: Fetcher,
-        resolved: ResolvedRequirements | None,
+        resolutions: ResolutionCache | None,
         installs: Gate,
         unpacked_wheels: UnpackedWheels,
         run_dir: Path,
@@ -75,7 +75,7 @@ class BuildRequirements:
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
-        self._resolved = resolved
+        self._resolutions = resolutions
         self._installs = installs
         self._unpacked_wheels = unpacked_wheels
         self._run_dir = run_dir
@@ -137,8 +137,8 @@ class BuildRequirements:
         return wheels
 
     def _remember(self, requires: Sequence[str], wheels: Sequence[UnpackedWheel]) -> None:
-        if self._resolved and (evidence := self._resolver.evidence()) is not None:
-            self._resolved.store(requires, wheels, evidence)
+        if self._resolutions and (evidence := self._resolver.evidence()) is not None:
+            self._resolutions.store_wheels(requires, wheels, evidence)
 
     async def fetch_wheel(
         self, file: IndexFile, job: BuildJob, service: BuildService

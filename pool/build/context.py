@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pool.build.interfaces import SharedEnv
     from pool.build.monitor import BuildMonitor
     from pool.build.workspace import PublishedWheels
+    from pool.cache.resolutions import ResolutionCache
     from pool.cache.wheel_cache import WheelCache
     from pool.common.once_map import Lazy
     from pool.events.bus import EventBus
@@ -53,6 +54,7 @@ class FetchContext(Record, frozen=True, kw_only=True):
     lazy_fetcher: Lazy[Fetcher]
     lazy_resolver: Lazy[ResolverService]
     lazy_git: Lazy[Git]
+    lazy_resolutions: Lazy[ResolutionCache | None]
 
     @property
     def fetcher(self) -> Fetcher:
@@ -68,6 +70,11 @@ class FetchContext(Record, frozen=True, kw_only=True):
     def git(self) -> Git:
         """Clones repositories."""
         return self.lazy_git.get()
+
+    @property
+    def resolutions(self) -> ResolutionCache | None:
+        """Results for later runs; None for no cache."""
+        return self.lazy_resolutions.get()
 
 
 class HookContext(Record, frozen=True, kw_only=True):

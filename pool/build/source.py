@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from msgspec.structs import replace
 
+from pool.cache.resolutions import SelectedSdist
 from pool.common.aio import in_thread
 from pool.common.errors import HashMismatchError, TargetError
 from pool.common.model import Phase, WaitFor
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pool.build.context import FetchContext
     from pool.build.job import BuildJob
     from pool.build.workspace import BuildDir
-    from pool.resolve.manifest import DirectDist
+    from pool.resolve.manifest import DirectDist, Manifest
 
 __all__ = ["Source", "SourceTree", "fetch_source"]
 
@@ -154,7 +155,25 @@ async def _select_file(job: BuildJob, context: FetchContext) -> IndexFile:
     if job.request.manifest is None:
         raise TypeError(job.request)
     resolution = await context.resolver.resolve(job.request.manifest, _NoMetadata())
-    return resolution.files[0]
+    file = resolution.files[0]
+    await in_thread(context.executor, _remember_sdist, job.request.manifest, file, context)
+    return file
+
+
+def _remember_sdist(manifest: Manifest, file: IndexFile, context: FetchContext) -> None:
+    """Store the selection for later runs (`pool.engine.cached_run`)."""
+    rules = manifest.file_rules(file.project)
+    evidence = context.resolver.evidence([file.project])
+    if context.resolutions is None or rules is None or evidence is None or file.kind != "sdist":
+        return
+    sdist = SelectedSdist(
+        filename=file.filename,
+        project=file.project,
+        version=file.version,
+        sha256=file.sha256,
+        path=None if file.local_path is None else str(file.local_path),
+    )
+    context.resolutions.store_sdist(rules, sdist, evidence)
 
 
 class _NoMetadata:

@@ -57,8 +57,8 @@ class CacheLayout(Record, frozen=True):
         return self._built / "interpreters"
 
     @property
-    def resolved_requirements(self) -> Path:
-        """By digest of build requirements, interpreter and indexes: the wheels selected."""
+    def resolutions(self) -> Path:
+        """By digest of requirements, interpreter and indexes: the files that were selected."""
         return self._built / "resolved"
 
     @property

@@ -13,12 +13,13 @@ start. `tests/e2e/test_modules.py` holds what it may load.
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pool.build.frontend.job_flags import user_job_limits
 from pool.cache.key import CacheKey
 from pool.cache.prune import shared_cache_lock
-from pool.cache.resolved_requirements import ResolvedRequirements
+from pool.cache.resolutions import ResolutionCache
 from pool.cache.wheel_cache import CachedWheel, WheelCache
 from pool.common.errors import PoolError
 from pool.common.files import copy_into
@@ -40,21 +41,22 @@ from pool.events.types import (
     RunFinished,
     RunStarted,
 )
-from pool.requirements.target import SdistTarget, TreeTarget
+from pool.requirements.target import RequirementTarget, SdistTarget, TreeTarget
 from pool.scheduling.memory_budget import MemoryBudget
 from pool.scheduling.slot import RANK_NEW
 from pool.settings import MAX_BUILDS
 from pool.sources.fingerprint import fingerprint_file, read_tree
-from pool.sources.names import canonicalize_name, parse_sdist_name
+from pool.sources.names import canonicalize_name, normalize_version, parse_sdist_name
 from pool.system.interpreter import read_own
 from pool.system.locks.tree_lock import TreeLock
 from pool.system.memory import read_available
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
+    from pool.build.job import BuildRequest, SourceSpec
     from pool.cache.key import RequirementDigest
+    from pool.cache.resolutions import SelectedSdist
     from pool.common.clock import Clock
     from pool.events.journal import JournalWriter
     from pool.events.types import Header, KnownEvent
@@ -81,27 +83,52 @@ class CachedRun(NamedTuple):
     events: Sequence[KnownEvent]
 
 
+class _Wanted(NamedTuple):
+    """A build that is requested."""
+
+    target: SourceSpec
+    label: str
+    origin: str
+    config_settings: Mapping[str, str | list[str]]
+    request: BuildRequest | None = None
+    """None if the request is of trees and sdists alone: that needs none of the rules for names."""
+
+
+class _Source(NamedTuple):
+    """A source as the cache knows it."""
+
+    fingerprint: str
+    name: str
+    """That of the build, as `pool.build.job.infer_identity` gives it."""
+    version: str | None
+    selected: SelectedSdist | None = None
+    """The file of an index; None for a direct source."""
+
+
 class _Hit(NamedTuple):
     """A source and its cached wheel."""
 
-    target: TreeTarget | SdistTarget
-    config_settings: tuple[str, ...]
+    wanted: _Wanted
+    source: _Source
     wheel: CachedWheel
-    name: str
-    version: str | None
-    origin: str
+
+    @property
+    def tree(self) -> Path | None:
+        """The tree whose lock is held; None for an archive."""
+        return self.wanted.target.path if isinstance(self.wanted.target, TreeTarget) else None
 
     def queued(self, build: BuildId, logs: LogNames) -> BuildQueued:
         """Return the event that announces the build."""
+        name, version = self.source.name, self.source.version
         return BuildQueued(
             build=build,
-            name=self.name,
-            version=self.version,
-            target=self.target.label,
-            log=logs.add(self.name, self.version),
-            origin=self.origin,
+            name=name,
+            version=version,
+            target=self.wanted.label,
+            log=logs.add(name, version),
+            origin=self.wanted.origin,
             nested=False,
-            config_settings=self.config_settings,
+            config_settings=format_settings(self.wanted.config_settings),
             priority=(RANK_NEW, 0.0, int(build.removeprefix("b"))),
         )
 
@@ -118,7 +145,7 @@ def complete_from_cache(settings: Settings, request: Request, clock: Clock) -> C
 
 
 def _is_simple(settings: Settings, request: Request) -> bool:
-    """Tell whether trees and sdists are built for wheelpool's own interpreter, and no more."""
+    """Tell whether wheels are built for wheelpool's own interpreter, and no more."""
     plain = (
         settings.cache
         and settings.out_dir is not None
@@ -128,18 +155,23 @@ def _is_simple(settings: Settings, request: Request) -> bool:
     )
     # Jobs that the user has limited are named at the start.
     plain = plain and not user_job_limits(settings.environ)
-    # A constraint matters for a name or for its hashes, which trees and sdists here do not have.
-    unusual = request.locks or request.require_hashes
-    has_markers = any(one.requirement.marker is not None for one in request.constraints)
-    simple = plain and not unusual and not has_markers
-    return simple and all(map(_is_simple_spec, request.requirements))
+    return plain and not request.locks and all(map(_is_simple_spec, request.requirements))
 
 
 def _is_simple_spec(spec: RequirementSpec) -> bool:
     target = spec.target
+    if isinstance(target, RequirementTarget):
+        return not spec.files
     if not isinstance(target, TreeTarget | SdistTarget) or target.name is not None:
         return False
     return spec.marker is None and not (spec.hashes or spec.editable)
+
+
+def _needs_no_rules(request: Request) -> bool:
+    """Tell whether no requirement of a request has a version to choose, or a hash."""
+    has_markers = any(one.requirement.marker is not None for one in request.constraints)
+    named = any(isinstance(spec.target, RequirementTarget) for spec in request.requirements)
+    return not (has_markers or named or request.require_hashes)
 
 
 class _CachedRequest:
@@ -157,12 +189,14 @@ class _CachedRequest:
         self._stack = stack
         self._cache = WheelCache(settings.cache_dir, clock)
         self._interpreter = _read_interpreter(settings)
-        self._resolved = ResolvedRequirements(
+        self._resolutions = ResolutionCache(
             settings.cache_dir, clock, settings.index, self._interpreter
         )
         folders = (settings.out_dir, settings.cache_dir, settings.state_dir)
         self._own_folders = tuple(folder for folder in folders if folder is not None)
         self._bytes_left = _MAX_BYTES
+        self._requirements = 0
+        """How many there are in the request, without those that markers exclude."""
 
     def run(self, request: Request) -> CachedRun:
         """Find all wheels, then publish them and write the journal.
@@ -170,10 +204,7 @@ class _CachedRequest:
         Raises:
             _NotCachedError, PoolError, OSError: the request needs the engine.
         """
-        specs: dict[object, RequirementSpec] = {}
-        for spec in request.requirements:
-            specs.setdefault(spec.target, spec)
-        hits = [self._find(spec) for spec in specs.values()]
+        hits = [self._find(wanted) for wanted in self._wanted(request)]
         if len({hit.wheel.path.name for hit in hits}) < len(hits):
             raise _NotCachedError  # Two builds of one wheel: the engine compares them.
         header, writer = open_run_journal(
@@ -186,7 +217,7 @@ class _CachedRequest:
         events: list[KnownEvent] = []
         bus = EventBus(self._clock, writer, events.append)
         try:
-            self._emit_run(bus, writer.path, len(set(request.requirements)), hits)
+            self._emit_run(bus, writer.path, hits)
         except (OSError, _NotCachedError):
             self._discard(writer)
             raise
@@ -196,32 +227,62 @@ class _CachedRequest:
 
     # Looking up
 
-    def _find(self, spec: RequirementSpec) -> _Hit:
-        """Return the cached wheel of a source.
+    def _wanted(self, request: Request) -> Sequence[_Wanted]:
+        """Return the builds of a request, each once."""
+        if _needs_no_rules(request):
+            return self._wanted_directly(request)
+        from pool.build.job import source_label
+        from pool.run.effective_request import EffectiveRequest
+
+        effective = EffectiveRequest(request, self._settings, self._interpreter)
+        self._requirements = len(effective)
+        return [
+            _Wanted(one.source, source_label(one.source), one.origin, one.config_settings, one)
+            for one in effective.build_requests()
+        ]
+
+    def _wanted_directly(self, request: Request) -> Sequence[_Wanted]:
+        self._requirements = len(set(request.requirements))
+        specs: dict[object, RequirementSpec] = {}
+        for spec in request.requirements:
+            specs.setdefault(spec.target, spec)
+        common = self._settings.config_settings
+        return [
+            _Wanted(spec.target, spec.target.label, spec.origin, {**common, **spec.config_settings})
+            for spec in specs.values()
+        ]
+
+    def _find(self, wanted: _Wanted) -> _Hit:
+        """Return the cached wheel of a build.
 
         Raises:
             _NotCachedError: there is none.
         """
-        target = spec.target
-        if isinstance(target, TreeTarget):
-            self._lock(target)
-            source = self._fingerprint_tree(target.path)
-        elif isinstance(target, SdistTarget):
-            self._bytes_left -= target.path.stat().st_size
-            self._check_size()
-            source = f"{fingerprint_file(target.path)}:"
-        else:
-            raise _NotCachedError
-        project = self._cache.read_project(source)
+        source = self._read_source(wanted)
+        project = self._cache.read_project(source.fingerprint)
         if project is None:
             raise _NotCachedError
+        source = _name_tree(wanted.target, source, project)
+        wheel = self._find_wheel(source, project, wanted.config_settings)
+        if project.name and canonicalize_name(project.name) != canonicalize_name(wheel.name):
+            raise _NotCachedError
+        if (selected := source.selected) is not None:
+            found = (canonicalize_name(wheel.name), normalize_version(wheel.version))
+            if found != (selected.project, normalize_version(selected.version)):
+                raise _NotCachedError
+        return _Hit(wanted, source, wheel)
+
+    def _find_wheel(
+        self,
+        source: _Source,
+        project: Project,
+        config_settings: Mapping[str, str | list[str]],
+    ) -> CachedWheel:
         requires = self._applicable(project.requires)
         wheels = self._resolve(requires)
-        name, version = _identify(target, project)
-        config_settings = {**self._settings.config_settings, **spec.config_settings}
         key = CacheKey.of(
-            source,
-            name=name,
+            source.fingerprint,
+            name=source.name,
             config_settings=config_settings,
             interpreter=self._interpreter,
             wheels=wheels,
@@ -237,16 +298,45 @@ class _CachedRequest:
         wheel = self._cache.find(digest, self._settings.environ, discard=False)
         if not isinstance(wheel, CachedWheel) or not wheel.is_checked:
             raise _NotCachedError
-        if project.name and canonicalize_name(project.name) != canonicalize_name(wheel.name):
+        return wheel
+
+    def _read_source(self, wanted: _Wanted) -> _Source:
+        """Return what identifies the source of a build; a tree is locked before it is read."""
+        match wanted.target:
+            case TreeTarget(path=path) as tree:
+                self._lock(tree)
+                return _Source(self._fingerprint_tree(path), path.name, None)
+            case SdistTarget(path=path):
+                if (identity := parse_sdist_name(path.name)) is None:
+                    raise _NotCachedError
+                return _Source(f"{self._fingerprint_file(path)}:", *identity)
+            case RequirementTarget() as named:
+                return self._select(named, wanted.request)
+            case _:
+                raise _NotCachedError
+
+    def _select(self, target: RequirementTarget, request: BuildRequest | None) -> _Source:
+        """Return the sdist that the resolver has selected before, by the same rules."""
+        from pool.build.job import infer_identity
+
+        name, version = infer_identity(target)
+        if request is None or request.manifest is None:
             raise _NotCachedError
-        return _Hit(
-            target=target,
-            config_settings=format_settings(config_settings),
-            wheel=wheel,
-            name=name,
-            version=version,
-            origin=spec.origin,
-        )
+        rules = request.manifest.file_rules(canonicalize_name(name))
+        selected = None if rules is None else self._resolutions.find_sdist(rules)
+        if selected is None:
+            raise _NotCachedError
+        digest = f"sha256:{selected.sha256}"
+        if selected.path is not None:
+            content = self._fingerprint_file(Path(selected.path))
+            if selected.sha256 is not None and content != digest:
+                raise _NotCachedError
+            digest = content
+        elif selected.sha256 is None:
+            raise _NotCachedError
+        if request.hashes and digest not in request.hashes:
+            raise _NotCachedError
+        return _Source(f"{digest}:", name, version, selected)
 
     def _applicable(self, requires: Sequence[str]) -> Sequence[str]:
         """Return requirements without what markers exclude."""
@@ -257,7 +347,7 @@ class _CachedRequest:
         return filter_applicable(requires, self._interpreter)
 
     def _resolve(self, requires: Sequence[str]) -> tuple[RequirementDigest, ...]:
-        if (wheels := self._resolved.find(requires)) is None:
+        if (wheels := self._resolutions.find_wheels(requires)) is None:
             raise _NotCachedError
         return wheels
 
@@ -276,18 +366,23 @@ class _CachedRequest:
         self._check_size()
         return content.fingerprint
 
+    def _fingerprint_file(self, path: Path) -> str:
+        self._bytes_left -= path.stat().st_size
+        self._check_size()
+        return fingerprint_file(path)
+
     def _check_size(self) -> None:
         if self._bytes_left < 0:
             raise _NotCachedError
 
     # Running
 
-    def _emit_run(self, bus: EventBus, journal: Path, targets: int, hits: Sequence[_Hit]) -> None:
+    def _emit_run(self, bus: EventBus, journal: Path, hits: Sequence[_Hit]) -> None:
         caps, logs = Caps(self._settings, MAX_BUILDS), logs_path(journal)
         process_start = self._settings.process_start
         started = RunStarted(
             limits=self._limits(caps),
-            targets=targets,
+            targets=self._requirements,
             out_dir=str(self._settings.out_dir),
             logs=str(logs),
             startup=0.0 if process_start is None else round(bus.since(process_start), 4),
@@ -307,16 +402,16 @@ class _CachedRequest:
             raise bus.journal_error
 
     def _emit_build(self, bus: EventBus, build: BuildId, hit: _Hit) -> None:
-        start, lock = bus.elapsed, str(hit.target.path)
+        start, tree = bus.elapsed, hit.tree
         bus.emit(BuildStarted(build=build, slot=1))
-        if isinstance(hit.target, TreeTarget):
-            bus.emit(LockAcquired(build=build, lock=lock))
+        if tree is not None:
+            bus.emit(LockAcquired(build=build, lock=str(tree)))
         bus.emit(BuildPhase(build=build, phase=Phase.LOOKUP))
         if self._settings.out_dir is None:
             raise _NotCachedError
         published = copy_into(hit.wheel.path, self._settings.out_dir)
-        if isinstance(hit.target, TreeTarget):
-            bus.emit(LockReleased(build=build, lock=lock))
+        if tree is not None:
+            bus.emit(LockReleased(build=build, lock=str(tree)))
         finished = BuildFinished(
             build=build,
             outcome=Outcome.CACHED,
@@ -344,13 +439,11 @@ class _CachedRequest:
                 writer.path.parent.rmdir()
 
 
-def _identify(target: TreeTarget | SdistTarget, project: Project) -> tuple[str, str | None]:
-    """Return the name and version of a build, as `pool.build.job.infer_identity` does."""
-    if isinstance(target, TreeTarget):
-        return project.name or target.path.name, project.version
-    if (identity := parse_sdist_name(target.path.name)) is None:
-        raise _NotCachedError
-    return identity
+def _name_tree(target: SourceSpec, source: _Source, project: Project) -> _Source:
+    """Return the source with the name and version of the project, if it is a tree."""
+    if not isinstance(target, TreeTarget):
+        return source
+    return source._replace(name=project.name or source.name, version=project.version)
 
 
 def _read_interpreter(settings: Settings) -> Interpreter:

@@ -119,3 +119,21 @@ class Manifest(Record, frozen=True, kw_only=True):
     """Installed distributions; they are preferred if they satisfy the requirements."""
     preferred: Mapping[NormalizedName, Version] = field(default_factory=dict)
     """Versions that an earlier resolution of the same run selected; they are tried first."""
+
+    def file_rules(self, name: NormalizedName) -> tuple[object, ...] | None:
+        """Return all that decides which file of one project is selected, apart from its page.
+
+        None if more than the page decides: the project has dependencies to resolve, or a choice
+        of its own.
+        """
+        if self.deps or self.files or self.installed or self.preferred:
+            return None
+        constraints = [
+            (str(one.requirement), sorted(one.hashes))
+            for one in self.constraints
+            if canonicalize_name(one.requirement.name) == name
+        ]
+        formats = (self.formats.allows_wheels(name), self.formats.allows_sdists(name))
+        rules = (formats, self.pre, name in self.from_source, self.require_hashes)
+        requirements = [str(one.requirement) for one in self.requirements]
+        return (requirements, constraints, *rules, sorted(self.hashes.get(name, ())))

@@ -15,7 +15,7 @@ from pool.common.once_map import OnceMap
 from pool.resolve.resolver import KnownMetadata, MissingMetadata, Resolution, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from packaging.requirements import Requirement
 
@@ -62,9 +62,9 @@ class Pages:
         """The indexes and find-links, for messages."""
         return self._index.description
 
-    def evidence(self) -> Evidence | None:
-        """Return what all pages so far were read from; None if they may be others soon."""
-        return self._index.evidence(self.files)
+    def evidence(self, projects: Iterable[str] | None = None) -> Evidence | None:
+        """Return what pages were read from, as `ResolverService.evidence` does."""
+        return self._index.evidence(self.files if projects is None else projects)
 
     async def read(self, project: str) -> None:
         """Read a project's page unless it was read before."""
@@ -103,9 +103,13 @@ class ResolverService:
         self._interpreter = interpreter
         self.store = KnownMetadata(pages=pages.files)
 
-    def evidence(self) -> Evidence | None:
-        """Return what all pages so far were read from; None if they may be others soon."""
-        return self._pages.evidence()
+    def evidence(self, projects: Iterable[str] | None = None) -> Evidence | None:
+        """Return what pages were read from; None if they may be others soon.
+
+        Args:
+            projects: normalized names whose pages were read; None for all so far.
+        """
+        return self._pages.evidence(projects)
 
     async def resolve(self, manifest: Manifest, source: MetadataSource) -> Resolution:
         """Resolve a manifest, fetching metadata as needed.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pool.build.frontend.hook_jobs import HookJobs
     from pool.build.frontend.hooks import HookRunner
     from pool.build.monitor import BuildMonitor
-    from pool.cache.resolved_requirements import ResolvedRequirements
+    from pool.cache.resolutions import ResolutionCache
     from pool.cache.unpacked_wheels import UnpackedWheels
     from pool.common.clock import Clock
     from pool.common.model import RunId
@@ -197,6 +197,7 @@ def create_context(
             lazy_fetcher=parts.fetcher,
             lazy_resolver=Lazy(parts.create_resolver),
             lazy_git=Lazy(parts.create_git),
+            lazy_resolutions=Lazy(parts.create_resolutions),
         ),
         hooks=HookContext(
             bus=bus,
@@ -284,7 +285,7 @@ class _Parts:
             # Not the resolver of the request, whose metadata may be unknown for a while.
             resolver=self.create_resolver(),
             fetcher=self.fetcher.get(),
-            resolved=self._create_resolved(),
+            resolutions=self.create_resolutions(),
             installs=self._resources.limits.installs,
             unpacked_wheels=self._resources.unpacked_wheels.get(),
             run_dir=run_dir,
@@ -292,12 +293,13 @@ class _Parts:
             executor=self._resources.executors.unpacking,
         )
 
-    def _create_resolved(self) -> ResolvedRequirements | None:
+    def create_resolutions(self) -> ResolutionCache | None:
+        """Return the results of earlier resolutions; None for no cache."""
         if not self._settings.cache:
             return None
-        from pool.cache.resolved_requirements import ResolvedRequirements
+        from pool.cache.resolutions import ResolutionCache
 
-        return ResolvedRequirements(
+        return ResolutionCache(
             self._resources.cache_dir,
             self._resources.clock,
             self._settings.index,

@@ -93,6 +93,19 @@ def test_a_cached_build_loads_no_engine_and_little_else(home: Home, kind: str) -
     assert among(load(home, *build), unused) == []
 
 
+@pytest.mark.usefixtures("index")
+def test_a_cached_build_of_a_name_loads_no_engine(home: Home, server: Server) -> None:
+    sdist = make_sdist(server.root / "liba", "liba", build_requires=["needed"])
+    link = f"{sdist.name}#sha256={hashlib.sha256(sdist.read_bytes()).hexdigest()}"
+    (sdist.parent / "index.html").write_text(f'<a href="{link}">{sdist.name}</a>')
+    build = ("build", "liba==1.0", "--no-ui", "-o", str(home.root / "wheels"))
+    load(home, *build)
+    loaded = load(home, *build)
+    # The rules for names are `packaging`'s, and the plain parts of the engine.
+    unused = {*NEVER_CACHED, "asyncio", "sqlite3", "click", "pool.engine.pool", "pool.run.run"}
+    assert among(loaded, unused) == []
+
+
 def test_a_cached_build_with_other_options_loads_nothing_that_builds(home: Home) -> None:
     tree = str(home.tree("liba"))
     build = ("build", tree, "--no-ui", "--refresh", "other", "-o", str(home.root / "wheels"))

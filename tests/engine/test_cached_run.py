@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from packaging.requirements import Requirement
 
 import pool
 from pool.events import types as v
+from pool.requirements.request import Constraint
 from pool.sources import evidence
 from tests.support.makers import make_sdist, make_tree, make_wheel
-from tests.support.pool_runs import make_settings, run_pool
+from tests.support.pool_runs import make_settings, open_run, run_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +29,9 @@ IRRELEVANT = {
 """Times and estimates, which differ from run to run."""
 
 
-def complete(settings: pool.Settings, *targets: Path) -> pool.CachedRun | None:
-    parsed = tuple(pool.parse_requirement(str(path), settings.cache_dir) for path in targets)
-    request = pool.Request(requirements=parsed)
+def complete(settings: pool.Settings, *targets: Path | str, **fields: Any) -> pool.CachedRun | None:
+    parsed = tuple(pool.parse_requirement(str(text), settings.cache_dir) for text in targets)
+    request = pool.Request(requirements=parsed, **fields)
     return pool.complete_from_cache(settings, request, pool.SystemClock())
 
 
@@ -37,9 +40,14 @@ def without_times(event: v.Event) -> v.Event:
     return msgspec.structs.replace(event, **fields)
 
 
-async def test_cached_run_has_the_events_of_the_engine(tmp_path: Path) -> None:
+async def test_cached_run_has_the_events_of_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "_YOUNG_SECONDS", 0.0)
     settings = make_settings(tmp_path)
-    sources = (make_tree(tmp_path, "some-tree"), make_sdist(tmp_path, "some-sdist"))
+    make_sdist(tmp_path / "links", "some-name")
+    trees = (make_tree(tmp_path, "some-tree"), make_sdist(tmp_path, "some-sdist"))
+    sources = (*trees, "some-name==1.0", "some-name; python_version > '3'", "no; os_name == 'x'")
     await run_pool(settings, *sources)
     events: list[v.KnownEvent] = []
 
@@ -49,8 +57,14 @@ async def test_cached_run_has_the_events_of_the_engine(tmp_path: Path) -> None:
     _, state = await run_pool(settings, *sources, on_event=record)
     run = complete(settings, *sources)
     assert run is not None
-    # The engine looks up several builds at once, and lets an sdist wait for its slot.
-    engine = [event for event in events if not isinstance(event, v.BuildWaiting)]
+    # The engine looks up several builds at once, and lets an sdist wait for its slot and its file.
+    fetching = (v.BuildWaiting, v.DownloadStarted, v.DownloadFinished)
+    engine = [
+        event
+        for event in events
+        if not isinstance(event, fetching)
+        and not (isinstance(event, v.BuildPhase) and event.phase is pool.Phase.FETCH)
+    ]
     one_slot = [
         msgspec.structs.replace(event, slot=1) if isinstance(event, v.BuildStarted) else event
         for event in engine
@@ -164,6 +178,68 @@ async def test_cached_run_needs_the_same_build_requirements(
     assert complete(msgspec.structs.replace(settings, index=other), tree) is None
     change(links)
     assert complete(settings, tree) is None
+
+
+def hash_of(path: Path) -> str:
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def constraint(text: str) -> Constraint:
+    return Constraint(requirement=Requirement(text), origin="constraints.txt:1")
+
+
+async def test_cached_run_of_a_name_needs_the_same_rules(tmp_path: Path, links: Path) -> None:
+    settings = make_settings(tmp_path)
+    make_sdist(links, "a")
+    await run_pool(settings, "a")
+    assert complete(settings, "a") is not None
+    assert complete(settings, "a", constraints=(constraint("b<1"),)) is not None
+    assert complete(settings, "a<3") is None
+    assert complete(settings, "a", constraints=(constraint("a<3"),)) is None
+    assert complete(settings, "a", pre=True) is None
+    assert complete(settings, "a", require_hashes=True) is None
+    only_wheels = pool.FormatControl(only_binary=frozenset({"a"}))
+    assert complete(settings, "a", formats=only_wheels) is None
+
+
+@pytest.mark.parametrize("digest", ["right", "wrong"])
+async def test_cached_run_of_a_name_has_one_of_its_hashes(
+    tmp_path: Path, links: Path, digest: str
+) -> None:
+    settings = make_settings(tmp_path)
+    right = hash_of(make_sdist(links, "a"))
+    named = pool.parse_requirement("a", tmp_path)
+    hashes = {"right": right, "wrong": f"sha256:{64 * '0'}"}
+    spec = msgspec.structs.replace(named, hashes=frozenset({hashes[digest]}))
+    request = pool.Request(requirements=(spec,), require_hashes=True)
+    async with open_run(settings, request, lambda _: None) as run:
+        assert await run.run() == (0 if digest == "right" else 1)
+    found = pool.complete_from_cache(settings, request, pool.SystemClock())
+    assert (found is not None) == (digest == "right")
+
+
+def publish(links: Path) -> None:
+    make_sdist(links, "a", "2.0")
+
+
+def replace(links: Path) -> None:
+    make_sdist(links, "a", files={"a.py": "changed = True"})
+
+
+def delete(links: Path) -> None:
+    (links / "a-1.0.tar.gz").unlink()
+
+
+@pytest.mark.parametrize("change", [publish, replace, delete])
+async def test_cached_run_of_a_name_is_none_after_its_files_changed(
+    tmp_path: Path, links: Path, change: Callable[[Path], None]
+) -> None:
+    settings = make_settings(tmp_path)
+    make_sdist(links, "a")
+    await run_pool(settings, "a")
+    assert complete(settings, "a") is not None
+    change(links)
+    assert complete(settings, "a") is None
 
 
 async def test_cached_run_of_a_young_requirement_is_none(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ class IndexClient:
             OSError: no space, no permission.
         """
         expected = _expected_hashes(file, required_hashes)
-        if (path := _local_path(file.url)) is not None:
+        if (path := file.local_path) is not None:
             return await _verify_local(
                 self._executor, path, expected, "listed by its index, but not there"
             )
@@ -454,7 +454,7 @@ def _list_local_index(path: Path, project: NormalizedName, now: float) -> _Listi
 
 
 def _list_files(files: Sequence[IndexFile], places: Iterable[Path], now: float) -> _Listing:
-    local = (path for file in files if (path := _local_path(file.url)) is not None)
+    local = (path for file in files if (path := file.local_path) is not None)
     return _Listing(files=files, evidence=observe_paths((*places, *local), now))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -74,6 +75,13 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
     def sha256(self) -> str | None:
         """The sha256 that the index lists."""
         return self.hashes.get("sha256")
+
+    @property
+    def local_path(self) -> Path | None:
+        """The file itself if it is on this machine; None for one on a server."""
+        if self.url[:5].lower() != "file:":
+            return None
+        return Path(unquote(urlsplit(self.url).path, errors="surrogateescape"))
 
 
 def parse_page(
