@@ -20,9 +20,11 @@ __all__ = [
     "MemoryUse",
     "budget_step",
     "count_excess",
+    "count_use",
     "fit_limits",
     "format_limits",
     "format_traffic",
+    "format_use",
     "memory_use",
     "next_limit",
     "step_budget",
@@ -63,6 +65,11 @@ class MemoryUse(NamedTuple):
 def format_limits(state: pool.RunState) -> dict[LimitName, str]:
     """Return each limit with its use: ``builds 3/4``; ``builds 4 -> 2`` while more run."""
     return {name: _limit_text(f"{name.value} ", name, state) for name in _limits_of(state)}
+
+
+def format_use(name: LimitName, state: pool.RunState) -> str:
+    """Return the use of one limit: ``3/4``, ``4 -> 2``, ``paused``."""
+    return _limit_text("", name, state)
 
 
 def fit_limits(state: pool.RunState, width: int) -> dict[LimitName, str]:
@@ -124,7 +131,7 @@ def step_budget(state: pool.RunState, steps: int) -> int | None:
 def count_excess(state: pool.RunState, name: LimitName) -> int:
     """Return how many have to finish before no more run than a limit allows."""
     limit = state.limits.get(name)
-    return 0 if limit is None else max(0, _use(state, name) - limit.cap)
+    return 0 if limit is None else max(0, count_use(name, state) - limit.cap)
 
 
 def format_traffic(state: pool.RunState, now: float) -> str:
@@ -156,7 +163,8 @@ def _limits_of(state: pool.RunState) -> Sequence[LimitName]:
     return [name for name in SLOT_LIMITS if name in state.limits]
 
 
-def _use(state: pool.RunState, name: LimitName) -> int:
+def count_use(name: LimitName, state: pool.RunState) -> int:
+    """Return how many places of a limit are in use."""
     match name:
         case LimitName.BUILDS:
             return len(state.slots)
@@ -176,7 +184,7 @@ def _with_processes(state: pool.RunState) -> Iterator[pool.BuildState]:
 
 
 def _limit_text(word: str, name: LimitName, state: pool.RunState) -> str:
-    running, cap = _use(state, name), state.limits[name].cap
+    running, cap = count_use(name, state), state.limits[name].cap
     why = "" if state.limits[name].lowered_from is None else " memory"
     if cap == 0:
         return f"{word}paused ({running} finishing)" if running else f"{word}paused"

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from app.model.series import Measure
     from app.model.timeline import Timeline
 
-__all__ = ["GAUGE_SECONDS", "Gauge", "gauge_values", "list_gauges"]
+__all__ = ["GAUGE_SECONDS", "Gauge", "gauge_values", "list_gauges", "recent_values"]
 
 GAUGE_SECONDS = 180.0
-"""The length of time that a graph shows."""
+"""The length of time that a graph of the line of graphs shows."""
+CELL_SECONDS = 2.0
+"""The length of time of one cell of a framed graph."""
 
 
 class Gauge(Record, frozen=True, kw_only=True):
@@ -54,6 +56,20 @@ def gauge_values(
     return [
         series.highest(cell * step, min((cell + 1) * step, now + step)) if cell >= 0 else None
         for cell in range(last - cells + 1, last + 1)
+    ]
+
+
+def recent_values(
+    timeline: Timeline, measure: Measure, now: float, cells: int
+) -> list[float | None]:
+    """Return the highest value in each `CELL_SECONDS` of the run, at most the last ``cells``.
+
+    The first ones are the start of the run, so a graph fills from the left.
+    """
+    series, last = timeline.series[measure], int(now / CELL_SECONDS)
+    return [
+        series.highest(cell * CELL_SECONDS, min((cell + 1) * CELL_SECONDS, now + CELL_SECONDS))
+        for cell in range(max(0, last - cells + 1), last + 1)
     ]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual.binding import Binding
+from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
@@ -13,7 +14,7 @@ from textual.widgets import Input, Static
 import pool
 from app.model.status import kind_of
 from app.text.limits import step_budget
-from app.text.rows import TO_ASCII
+from app.text.rows import TO_ASCII, build_title, describe
 from app.text.run_end import format_run_end
 from app.tui.commands import BuildCommands, CommandTarget
 from app.tui.screens.build import BuildScreen
@@ -23,6 +24,7 @@ from app.tui.screens.timeline import TimelineScreen
 from app.tui.screens.tree import TreeScreen
 from app.tui.table.widget import BuildTable, ColumnHeader
 from app.tui.widgets.build_panel import BuildPanel
+from app.tui.widgets.gauges import Gauges
 from app.tui.widgets.graphs import Graphs
 from app.tui.widgets.header import RunHeader
 from app.tui.widgets.key_footer import KeyFooter
@@ -43,6 +45,8 @@ _TICK = 1 / 10
 _PANEL_LINES, _TALL_PANEL_LINES = 22, 28
 """Minimum screen height in lines for the panel."""
 _GRAPH_LINES = 18
+_FRAMES = 100, 32
+"""Minimum width and height of a screen with a frame for each limit."""
 _CAPS = Binding.Group("limit")
 _SPEED = Binding.Group("speed", compact=True)
 _STEPS = Binding.Group("steps", compact=True)
@@ -54,23 +58,11 @@ class Dashboard(Screen[None]):
 
     COMMANDS: ClassVar[set[type[BuildCommands]]] = {BuildCommands}  # type: ignore[assignment]
     BINDINGS: ClassVar[list[BindingType]] = [
-        # First in the list, so that they stay visible when the key line has no room for all keys.
-        Binding("q", "quit", "quit", id="quit"),
-        Binding("q", "detach", "detach", id="detach"),
-        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
-        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
-        Binding("c", "next_cap", "next limit", id="cap.next", group=_CAPS),
-        *(
-            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}", priority=True)
-            for key in "123456789"
-        ),
-        Binding("p", "pause", "pause", id="pause"),
-        Binding("x", "cancel", "cancel", id="cancel"),
-        Binding("r", "retry", "retry", id="retry"),
+        # By use: the last ones are left out when the key line has no room for all.
         Binding("enter", "open_build", "build", id="open_build"),
         Binding("l", "open_log", "log", id="open_log"),
-        Binding("T", "tree", "tree", key_display="T", id="tree"),
-        Binding("t", "timeline", "timeline", id="timeline"),
+        # With priority, like the digits: text typed right after it must reach the input.
+        Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
         Binding("space", "app.play", "pause", id="replay.play"),
         Binding(
             "left_square_bracket",
@@ -95,9 +87,23 @@ class Dashboard(Screen[None]):
             "full_stop,right", "app.step(5)", "on", key_display=".", id="replay.on", group=_STEPS
         ),
         Binding("f", "app.failure(1)", "failure", id="replay.failure"),
-        # With priority, like the digits: text typed right after it must reach the input.
         Binding("colon", "app.ask_time", "go to", key_display=":", id="replay.ask", priority=True),
-        Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
+        Binding("plus,equals_sign", "cap(1)", "more", key_display="+", id="cap.raise", group=_CAPS),
+        Binding("minus", "cap(-1)", "fewer", key_display="-", id="cap.lower", group=_CAPS),
+        Binding("c", "next_cap", "next limit", id="cap.next", group=_CAPS),
+        *(
+            Binding(key, f"type_cap({key})", show=False, id=f"cap.type_{key}", priority=True)
+            for key in "123456789"
+        ),
+        Binding("p", "pause", "pause", id="pause"),
+        Binding("x", "cancel", "cancel", id="cancel"),
+        Binding("r", "retry", "retry", id="retry"),
+        Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
+        Binding("tab", "panel(1)", "details", show=False, id="panel.next"),
+        Binding("shift+tab", "panel(-1)", show=False, id="panel.previous"),
+        Binding("t", "timeline", "timeline", id="timeline"),
+        Binding("T", "tree", "tree", key_display="T", id="tree"),
         Binding("escape", "clear_filter", show=False, id="filter.clear"),
     ]
 
@@ -107,6 +113,8 @@ class Dashboard(Screen[None]):
         self._ascii = ascii_only
         self._looked_at: pool.BuildId | None = None
         self._detachable = model.detachable
+        self._allowed: tuple[bool, bool] | None = None
+        """Whether the selected build can be cancelled, and retried."""
         self._ended = False
         self.follows_failures = model.source.live
         """Whether the cursor moves to the newest failure: until a key is pressed."""
@@ -139,11 +147,13 @@ class Dashboard(Screen[None]):
         """Create the widgets."""
         yield RunHeader(self.model, ascii_only=self._ascii)
         yield Graphs(self.model, ascii_only=self._ascii)
+        yield Gauges(self.model, ascii_only=self._ascii)
         yield StatusBar(self.model, ascii_only=self._ascii)
         yield Static(id="end", markup=False)
-        yield ColumnHeader(ascii_only=self._ascii)
-        yield BuildTable(self.model, ascii_only=self._ascii)
-        yield Input(placeholder="name or state", id="filter")
+        with Vertical(id="table"):
+            yield ColumnHeader(ascii_only=self._ascii)
+            yield BuildTable(self.model, ascii_only=self._ascii)
+            yield Input(placeholder="name or state", id="filter")
         yield BuildPanel(self.model)
         if self.model.replay is not None:
             yield ReplayBar(self.model.replay, ascii_only=self._ascii)
@@ -162,7 +172,13 @@ class Dashboard(Screen[None]):
         panel = self.query_one(BuildPanel)
         panel.display = event.size.height >= _PANEL_LINES
         panel.set_class(event.size.height < _TALL_PANEL_LINES, "-low")
-        self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES
+        framed = event.size.width >= _FRAMES[0] and event.size.height >= _FRAMES[1]
+        self.set_class(framed, "-framed")
+        self.set_class(self._ascii, "-ascii")
+        self.query_one("#table").border_title = "BUILDS" if framed else None
+        self.query_one(RunHeader).show_framed(framed)
+        self.query_one(Gauges).display = framed
+        self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES and not framed
 
     def tick(self) -> None:
         """Apply new events and redraw what has changed, in one batch."""
@@ -171,8 +187,10 @@ class Dashboard(Screen[None]):
             self._detachable = self.model.detachable
             self.refresh_bindings()
         with self.app.batch_update():
-            self.query_one(RunHeader).tick()
+            header = self.query_one(RunHeader)
+            header.tick()
             self.query_one(Graphs).tick()
+            self.query_one(Gauges).tick(header.marked)
             self.query_one(StatusBar).tick()
             self.table.tick()
             self._follow_failures()
@@ -206,13 +224,35 @@ class Dashboard(Screen[None]):
         """Enable the limit keys in live runs only. The replay keys belong to the app."""
         if action in ("filter", "type_cap") and isinstance(self.focused, Input):
             return False
-        if action == "retry":
-            return self.live or self._can_restart
-        if action in _LIVE:
-            return self.live
+        if action == "retry" and self._can_restart:
+            return True
+        if action in _LIVE and not self.live:
+            return False
+        if action in ("cancel", "retry") and self._refusal(action):
+            return None  # The key is dim; `on_key` tells why.
         if action in ("quit", "detach"):
             return (action == "detach") is self.model.detachable
         return True
+
+    def _refusal(self, action: str) -> str:
+        """Return why the selected build cannot be cancelled or retried; empty if it can."""
+        build, state = self.table.selected, self.model.state
+        if build is None:
+            return f"nothing to {action}: no build is selected"
+        over = build.status is pool.Status.DONE
+        succeeded = build.outcome is not None and build.outcome.is_success
+        if over and action == "retry" and not succeeded and build.superseded_by is None:
+            return ""
+        if not over and action == "cancel":
+            return ""
+        word = describe(build, state, self.model.now).word
+        return f"nothing to {action}: {build_title(build)} is {word}"
+
+    def on_key(self, event: events.Key) -> None:
+        """Tell why a dim key does nothing."""
+        action = {"x": "cancel", "r": "retry"}.get(event.key)
+        if action is not None and self.check_action(action, ()) is None:
+            self.notify(self._refusal(action), markup=False)
 
     # Controls of the run
 
@@ -298,6 +338,11 @@ class Dashboard(Screen[None]):
 
     # Navigation
 
+    def action_panel(self, by: int) -> None:
+        """Show the next tab of the panel, or the previous one."""
+        self.query_one(BuildPanel).show_tab(by)
+        self._show_selected()
+
     def go_to(self, build: pool.BuildId) -> None:
         """Select a build."""
         self.action_clear_filter()
@@ -338,6 +383,12 @@ class Dashboard(Screen[None]):
         """Mark the sort column."""
         self.query_one(ColumnHeader).show(self.table.table_query)
 
+    def on_gauges_selected(self, event: Gauges.Selected) -> None:
+        """Select the limit whose frame was clicked."""
+        if self.live:
+            self.query_one(RunHeader).selected = event.limit
+            self.tick()
+
     def on_column_header_chosen(self, event: ColumnHeader.Chosen) -> None:
         """Sort by the column whose title was clicked."""
         self.table.sort(event.by)
@@ -350,6 +401,10 @@ class Dashboard(Screen[None]):
         """Show the selected build; ask a live run to sample it more often."""
         build = self.table.selected
         self.query_one(BuildPanel).show(build)
+        allowed = (self._refusal("cancel") == "", self._refusal("retry") == "")
+        if allowed != self._allowed:
+            self._allowed = allowed
+            self.refresh_bindings()
         if build is not None and build.id != self._looked_at and self.live:
             self._looked_at = build.id
             self.model.source.send(pool.WatchBuild(build=build.id))

@@ -58,7 +58,7 @@ class BuildTable(LineList):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open_group", "show", show=False, id="table.toggle"),
-        Binding("s", "sort", "sort", id="table.sort"),
+        Binding("s", "sort", "sort", show=False, id="table.sort"),
         Binding("S", "reverse", "reverse", show=False, id="table.reverse"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {

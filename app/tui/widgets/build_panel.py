@@ -1,4 +1,4 @@
-"""The panel of the selected build: phase times, processes, and the end of its log."""
+"""The panel of the selected build: its log and processes, or one group of its details."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from rich.cells import set_cell_size
 from rich.text import Text
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 import pool
 from app.format import format_clock, format_count, format_duration, format_size
-from app.text.build_details import format_command
+from app.text.build_details import build_facts, format_command
 from app.text.failure import failure_facts
 from app.text.rows import build_title, describe, format_slowdown
 from app.text.wait_reasons import wait_reason
@@ -29,6 +30,15 @@ __all__ = ["BuildPanel"]
 
 _TAIL_BYTES = 1 << 15
 _REASONED = ("failed", "skipped", "cached", "fetched")
+_LABEL = 13
+"""Width in cells of the label column."""
+_TABS: dict[str, tuple[str, ...]] = {
+    "log": (),
+    "why": ("cause", "why", "fix", "also", "note", "rerun"),
+    "phases": ("phases", "time", "memory", "jobs", "attempts"),
+    "needs": ("requested as", "needed by", "waits for", "lock", "built with", "settings", "wheel"),
+}
+"""The tabs, and the labels of the details that each shows (`app.text.build_details`)."""
 
 
 class BuildPanel(Vertical):
@@ -38,9 +48,27 @@ class BuildPanel(Vertical):
         super().__init__(id="panel")
         self._model = model
         self._shown = Text()
+        self._tab = 0
+
+    def show_tab(self, by: int) -> None:
+        """Show the next or the previous tab."""
+        self._tab = (self._tab + by) % len(_TABS)
+        self.query_one(Horizontal).display = self.tab == "log"
+        self._show_titles()
+
+    @property
+    def tab(self) -> str:
+        """The name of the tab that is shown."""
+        return list(_TABS)[self._tab]
+
+    def _show_titles(self) -> None:
+        names = (f"[{name}]" if name == self.tab else name for name in _TABS)
+        # Brackets would be markup in a title.
+        self.border_subtitle = Content(f"{'  '.join(names)}   tab")
 
     def compose(self) -> ComposeResult:
         """Create a line of details above two columns."""
+        self._show_titles()
         yield Static(id="facts", markup=False)
         with Horizontal():
             yield _Lines(id="processes")
@@ -53,20 +81,42 @@ class BuildPanel(Vertical):
         if build is None:
             self._blank()
             return
-        if (facts := self._facts(build)) != self._shown:
+        self._show_title(build_title(build))
+        facts = self._facts(build) if self.tab == "log" else self._details(build)
+        if facts != self._shown:
             # A layout pass is expensive: run it only if the number of lines has changed.
             self._shown = facts
             self.query_one("#facts", Static).update(facts)
+        if self.tab != "log":
+            return
         processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
         processes.show(_processes(build, processes.size.height))
         tail.show(self._tail(build, tail.size.height))
 
     def _blank(self) -> None:
         """Show that no single build is selected."""
+        self._show_title("")
         self._shown = Text("no build selected", "dim")
         self.query_one("#facts", Static).update(self._shown)
         for part in self.query(_Lines):
             part.show([])
+
+    def _show_title(self, title: str) -> None:
+        if (content := Content(title)) != self.border_title:
+            self.border_title = content
+
+    def _details(self, build: pool.BuildState) -> Text:
+        """Return the details of the current tab, one in a line."""
+        model, labels = self._model, _TABS[self.tab]
+        known = build_facts(build, model.state, model.now, model.slot_queue, {})
+        facts = [fact for fact in known if fact.label in labels]
+        lead = self._lead(build)
+        lines = [Text(f"{lead}{self.tab}", "bold")] if lead else []
+        lines += [
+            Text.assemble((f"{fact.label:<{_LABEL}}", "dim"), fact.text)
+            for fact in sorted(facts, key=lambda fact: labels.index(fact.label))
+        ]
+        return Text("\n").join(lines if facts else [*lines, Text("nothing yet", "dim")])
 
     def _facts(self, build: pool.BuildState) -> Text:
         if build.outcome is pool.Outcome.FAILED and build.superseded_by is None:
@@ -94,11 +144,15 @@ class BuildPanel(Vertical):
         if build.processes:
             facts.append(format_count(1 + build.tokens, "job"))
         facts += [f"note: {remark}" for remark in build.notes]
-        return Text.assemble((f"{build_title(build)}  ", "bold"), "   ".join(facts))
+        return Text.assemble((self._lead(build), "bold"), "   ".join(facts))
+
+    def _lead(self, build: pool.BuildState) -> str:
+        """Return the title of the build; empty if the frame has it."""
+        return "" if self.screen.has_class("-framed") else f"{build_title(build)}  "
 
     def _failure(self, build: pool.BuildState) -> Text:
         """Return what the failure means and what to do, in full."""
-        lines = Text.assemble((f"{build_title(build)}  ", "bold"), f"failed  {_spent(build)}")
+        lines = Text.assemble((self._lead(build), "bold"), f"failed  {_spent(build)}")
         for label, text in failure_facts(build, self._model.state):
             lines.append(f"\n{label.capitalize():<6} ", "dim").append(text)
         for note in build.notes:

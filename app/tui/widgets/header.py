@@ -1,4 +1,7 @@
-"""The two header lines: limits, memory and time; and the number of builds in each state."""
+"""The header: limits, memory and time; and the progress of the run.
+
+The limits have frames of their own on large screens (`app.tui.widgets.gauges`).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["RunHeader"]
 
 _BAR = 16
-_RUN_BAR, _SHORT_RUN_BAR = 48, 12
+_RUN_BAR, _SHORT_RUN_BAR = 64, 12
 """The most and the fewest cells of the bar of the run."""
 _ROOMY = 100
 """The width in cells from which the program's name is shown."""
@@ -55,6 +58,19 @@ class RunHeader(Widget):
         self._outlook: tuple[tuple[int, RunState, bool], _Outlook] | None = None
         self.selected = LimitName.BUILDS
         """The limit that the keys raise and lower."""
+        self.framed = False
+        """Whether the limits are shown elsewhere, so that the header is one line."""
+
+    @property
+    def marked(self) -> LimitName | None:
+        """The limit that the keys change; None in a replay."""
+        return self.selected if self._model.controllable else None
+
+    def show_framed(self, framed: bool) -> None:  # noqa: FBT001 - a state
+        """Show one line, without the limits, or two."""
+        self.framed = framed
+        self.set_class(framed, "-framed")
+        self.tick()
 
     def select_next(self) -> None:
         """Select the next limit."""
@@ -63,7 +79,7 @@ class RunHeader(Widget):
 
     def tick(self) -> None:
         """Redraw if the text or a colour of the bar has changed."""
-        lines = self._to_ascii(self._first()), self._second()
+        lines = "" if self.framed else self._to_ascii(self._first()), self._progress_line()
         if lines != self._shown:
             self._shown = lines
             self.refresh()
@@ -83,7 +99,7 @@ class RunHeader(Widget):
 
     def _chosen(self, name: LimitName) -> bool:
         """Return whether a limit is selected. In a replay no limit is."""
-        return self._model.controllable and name is self.selected
+        return name is self.marked
 
     def _caps(self, room: int) -> str:
         """Format the limits side by side, the selected one in brackets."""
@@ -125,23 +141,41 @@ class RunHeader(Widget):
         done, rest = ("#", ".") if self._ascii else ("█", "·")
         return done * full + rest * (_BAR - full)
 
-    def _second(self) -> Text:
+    def _progress_line(self) -> Text:
+        """Return the bar of the run between its counts, or its command, and the time left."""
         width, aside = self.size.width, self._aside()
-        counts = self._model.counts
-        left = f" {format_counts(counts)}"
-        if len(left) + _SHORT_RUN_BAR + len(aside[-1] if aside else "") + 8 > width:
-            left = f" {format_done(counts)}"
-        fitting = (text for text in aside if len(left) + len(text) + 3 <= width)
-        right = f"  {next(fitting, '')} "
-        bar = self._run_bar(width - len(left) - len(right) - 4)
-        left += "  " + "".join(part.text for part in bar) if bar else ""
-        line = Text(self._to_ascii(_spread(left, right, width)))
+        before, after, clock = self._around_bar(len(aside[-1]) if aside else 0)
+        taken = len(before) + len(after) + len(clock)
+        fitting = (text for text in aside if taken + len(text) + 3 <= width)
+        right = f"  {next(fitting, '')}{clock} "
+        bar = self._run_bar(width - len(before) - len(after) - len(right) - 4)
+        left = before + ("  " + "".join(part.text for part in bar) if bar else "")
+        line = Text(self._to_ascii(_spread(left + after, right, width)))
         start = len(left)
         for part in reversed(bar):
             start, stop = start - len(part.text), start
             style = self.get_component_rich_style(f"header--{part.part}", partial=True)
             line.stylize(style, start, stop)
         return line
+
+    def _around_bar(self, aside: int) -> tuple[str, str, str]:
+        """Return the texts before and after the bar, and at the end.
+
+        Args:
+            aside: the cells of what else must fit.
+        """
+        counts = self._model.counts
+        if self.framed:
+            clock = f"   {format_clock(self._model.now)}"
+            return f" wheelpool {self._command}".rstrip(), f"  {format_done(counts)}", clock
+        full = f" {format_counts(counts)}"
+        fits = len(full) + _SHORT_RUN_BAR + aside + 8 <= self.size.width
+        return (full if fits else f" {format_done(counts)}"), "", ""
+
+    @property
+    def _command(self) -> str:
+        header = self._model.source.header
+        return next(iter(header.argv[1:]), "") if header is not None else ""
 
     def _run_bar(self, room: int) -> list[BarPart]:
         """Return the parts of the bar of the run; none if there is no room."""
@@ -188,6 +222,8 @@ class RunHeader(Widget):
     def render(self) -> RenderResult:
         """Return both lines."""
         first, second = self._shown
+        if self.framed:
+            return second
         text = Text(f"{first}\n", no_wrap=True).append_text(second)
         # In a replay and after the end, the limits cannot be changed.
         text.stylize("bold" if self._model.controllable else "dim", 0, len(first))

@@ -15,6 +15,8 @@ from app.source.replay import ReplaySource
 from app.tui.app import WheelpoolApp
 from app.tui.screens.dashboard import Dashboard
 from app.tui.table.widget import BuildTable
+from app.tui.widgets.gauges import Gauges
+from app.tui.widgets.header import RunHeader
 from app.tui.widgets.log_file import LogFile
 from app.tui.widgets.log_view import LogView
 from pool.common.model import BuildId, LimitName, Outcome, WaitFor
@@ -63,7 +65,8 @@ async def test_cursor_moves_to_the_newest_failure_until_a_key_is_pressed() -> No
         await wait_until(pilot, lambda: source.watched == [A])
         source.emit(v.BuildFinished(build=B, outcome=Outcome.FAILED, message="no space"), t=2.0)
         await wait_until(pilot, lambda: source.watched == [A, B])
-        assert "no space" in " ".join(screen_text(app).splitlines()[-14:])
+        panel = lambda: " ".join(screen_text(app).splitlines()[-14:])  # noqa: E731
+        await wait_until(pilot, lambda: "no space" in panel())
         await pilot.press("k")
         table = app.screen.query_one(BuildTable)
         await wait_until(pilot, lambda: table.selected is not None and table.selected.id == A)
@@ -97,6 +100,45 @@ async def test_a_run_receives_once_which_build_is_viewed() -> None:
         assert source.watched == [A, C]
 
 
+async def test_dim_key_gives_its_reason() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: source.watched == [A])
+        await pilot.press("r")
+        await pilot.press("j", "x")
+        reasons = ["nothing to retry: name-b1 is building", "nothing to cancel: name-b3 is failed"]
+        await wait_until(pilot, lambda: [one.message for one in app._notifications] == reasons)
+        assert source.sent == []
+
+
+async def test_tabs_of_the_panel_show_details() -> None:
+    app = WheelpoolApp(run(), clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: "[log]" in screen_text(app))
+        await pilot.press("j", "tab")
+        await wait_until(pilot, lambda: "[why]" in screen_text(app))
+        await wait_until(pilot, lambda: "cause        no compiler" in screen_text(app))
+        await pilot.press("tab", "tab")
+        await wait_until(pilot, lambda: "[needs]" in screen_text(app))
+        await wait_until(pilot, lambda: "requested as" in screen_text(app))
+        await pilot.press("tab", "shift+tab", "shift+tab")
+        await wait_until(pilot, lambda: "[phases]" in screen_text(app))
+
+
+async def test_click_on_a_frame_selects_its_limit() -> None:
+    source = run()
+    source.emit(v.LimitChanged(limit=LimitName.JOBS, old=0, new=4, why="user"))
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: "JOBS" in screen_text(app))
+        await pilot.click(Gauges, offset=(118, 1))  # the last frame
+        header = app.screen.query_one(RunHeader)
+        await wait_until(pilot, lambda: header.marked is LimitName.JOBS)
+        await pilot.press("plus")
+        await wait_until(pilot, lambda: source.sent == [pool.Resize(limit=LimitName.JOBS, by=1)])
+
+
 async def test_a_paused_run_is_resumed_and_a_failed_build_retried() -> None:
     source = run()
     source.emit(v.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause"))
@@ -114,7 +156,11 @@ async def test_every_size_shows_name_and_state(size: tuple[int, int], plain: boo
     async with app.run_test(size=size) as pilot:
         words = ["name"]
         if size[0] >= 80:
-            words += ["name-b1", "building", "queued", "failed", "no compiler", "builds 1/2"]
+            words += ["name-b1", "queued", "failed", "no compiler"]
+            small = ["1 building", "builds 1/2"]
+            words += small if size[0] < 100 else ["BUILDS", " 1/2 ", "1 run · 1 wait"]
+        if plain:
+            words = [word.replace("·", ",") for word in words]
         await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
         assert plain is False or "●" not in screen_text(app)
 
@@ -129,7 +175,7 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
         assert table.selected.id == A
         source.emit(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
         source.emit(v.BuildStarted(build=B, slot=1), t=6.0)
-        await wait_until(pilot, lambda: "1 built" in screen_text(app))
+        await wait_until(pilot, lambda: "2/3 · 1 failed" in screen_text(app))
         await wait_until(pilot, lambda: bool(table.selected and table._cursor == 2))
         assert table.selected
         assert table.selected.id == A
@@ -423,9 +469,7 @@ async def test_the_budget_is_prompted_for_and_shown_with_used_and_reserved_bytes
     source.emit(v.Sample(builds=(tree,), machine=machine))
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(140, 36)) as pilot:
-        await wait_until(
-            pilot, lambda: "memory 1.5 of 8.0 GiB, 2.5 GiB reserved" in screen_text(app)
-        )
+        await wait_until(pilot, lambda: "1.5 of 8.0 GiB · 2.5 reserved" in screen_text(app))
         dashboard = app.screen
         assert isinstance(dashboard, Dashboard)
         dashboard.ask_budget()
