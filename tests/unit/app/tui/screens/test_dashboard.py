@@ -65,8 +65,7 @@ async def test_cursor_moves_to_the_newest_failure_until_a_key_is_pressed() -> No
         await wait_until(pilot, lambda: source.watched == [A])
         source.emit(v.BuildFinished(build=B, outcome=Outcome.FAILED, message="no space"), t=2.0)
         await wait_until(pilot, lambda: source.watched == [A, B])
-        panel = lambda: " ".join(screen_text(app).splitlines()[-14:])  # noqa: E731
-        await wait_until(pilot, lambda: "no space" in panel())
+        await wait_until(pilot, lambda: "no space" in screen_text(app)[-14 * 121 :])
         await pilot.press("k")
         table = app.screen.query_one(BuildTable)
         await wait_until(pilot, lambda: table.selected is not None and table.selected.id == A)
