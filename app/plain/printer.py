@@ -20,7 +20,7 @@ from app.runs.build_log import RULE, read_log_lines
 from app.text.failure import log_name
 from app.text.holder import format_holder
 from app.text.limits import count_excess, format_limits
-from app.text.lines import Line, failure_lines, selection_lines, word_line
+from app.text.lines import VERB_CELLS, Line, failure_lines, selection_lines, word_line
 from app.text.rows import build_title, describe
 from app.text.run_status import environment_name, format_change, format_selection
 from app.text.summary import summary_lines
@@ -37,7 +37,8 @@ __all__ = ["Printer", "unfinished_line"]
 
 _MAIN_PHASES = {"wheel": Phase.BUILD, "editable": Phase.BUILD, "metadata": Phase.METADATA}
 """The phase in which a build makes its product, by purpose; it keeps its slot from then on."""
-_LONGEST_NAME = 32
+_MAIN_LIMITS = (LimitName.BUILDS, LimitName.JOBS, LimitName.MEMORY)
+"""The limits that the first line names; others only if it is verbose."""
 _LONGEST_COMMAND = 80
 _LONG_LOG = 40
 """From this number of lines on, the relevant lines of a log are repeated below it."""
@@ -61,7 +62,6 @@ class Printer:
         self.state = pool.RunState(header=header)
         self._verbosity = verbosity
         self._logs = logs
-        self._width = 0
         self._recorder = _create_recorder() if timings else None
         self._wait_reasons: dict[pool.BuildId | None, str] = {}
         """The printed reasons of builds that wait, until the line that they continue."""
@@ -83,8 +83,8 @@ class Printer:
         """Yield a line once no more builds run than a lowered limit, or a pause, allows."""
         before, self._excess = self._excess, count_excess(self.state, LimitName.BUILDS)
         if before and not self._excess and self.state.stopping is None:
-            words = f"{'drained':<9} {format_limits(self.state)[LimitName.BUILDS]}"
-            yield from self._normal(Line(word="cap", text=words))
+            use = format_limits(self.state)[LimitName.BUILDS]
+            yield from self._normal(word_line("drained", use, kind="cap"))
 
     def apply(self, event: events.Event) -> None:
         """Apply one event without printing it; the summary counts it."""
@@ -94,19 +94,14 @@ class Printer:
         match event:
             case events.Sample(builds=builds):
                 self._peak = max(self._peak, sum(sample.rss for sample in builds))
-            case events.BuildQueued(build=build) | events.BuildFinished(build=build):
-                label = build_title(self.state.builds[build])
-                self._width = max(self._width, min(len(label), _LONGEST_NAME))
             case _:
                 pass
 
-    # Lines: a word, the name of a build, the rest
+    # Lines: a verb, the name of a build, facts
 
-    def _build_line(self, word: str, build: pool.BuildId | None, rest: str = "") -> Line:
-        if build is None:
-            return word_line(word, rest)
-        label = build_title(self.state.builds[build])
-        return word_line(word, f"{label:<{self._width}}  {rest}")
+    def _build_line(self, word: str, build: pool.BuildId | None, *facts: str) -> Line:
+        label = "" if build is None else build_title(self.state.builds[build])
+        return word_line(word, " · ".join(filter(None, (label, *facts))))
 
     def _normal(self, line: Line) -> Iterator[Line]:
         if self._verbosity != "quiet":
@@ -125,18 +120,22 @@ class Printer:
     @_event_lines.register(events.RunStarted)
     def _(self, event: events.RunStarted) -> Iterable[Line]:
         header, budget = self.state.header, event.limits.get(pool.LimitName.MEMORY)
+        verbose = self._verbosity == "verbose"
         facts = [
-            f"wheelpool {header.wheelpool if header else ''}",
             format_count(event.targets, "target"),
             *([f"into {event.environment}"] if event.environment else []),
             *(
-                f"{limit} {format_size(cap) if limit is pool.LimitName.MEMORY else cap}"
+                f"{limit} {format_size(cap) if limit is LimitName.MEMORY else cap}"
                 for limit, cap in event.limits.items()
+                if verbose or limit in _MAIN_LIMITS
             ),
             *([f"memory {format_size(header.host.memory)}"] if header and not budget else []),
-            f"logs {event.logs}",
+            *([f"logs {event.logs}"] if verbose else []),
         ]
-        yield from self._normal(Line(word="wheelpool", text="  ".join(facts)))
+        version = header.wheelpool if header else ""
+        # Not a verb: the name has no capital letter.
+        text = f"{'wheelpool':>{VERB_CELLS - 1}} {version}  {' · '.join(facts)}"
+        yield from self._normal(Line(word="wheelpool", text=text))
 
     @_event_lines.register(events.RunStopping)
     def _(self, event: events.RunStopping) -> Iterable[Line]:
@@ -152,20 +151,20 @@ class Printer:
     def _(self, event: events.LimitChanged) -> Iterable[Line]:
         match event:
             case events.LimitChanged(limit=LimitName.MEMORY, new=0):
-                text = f"{'memory':<9} no budget"
+                verb, text = "limit", "memory · no budget"
             case events.LimitChanged(limit=LimitName.MEMORY):
                 before = format_size(event.old) if event.old else "none"
-                text = f"{'memory':<9} budget {before} -> {format_size(event.new)}  {event.why}"
+                verb, text = "limit", f"memory {before} -> {format_size(event.new)} · {event.why}"
             case events.LimitChanged(new=0):
                 running = len(self.state.slots)
-                text = f"{'paused':<9} {event.limit}: {running} finishing, no new ones start"
+                verb, text = "paused", f"{event.limit} · {running} finishing, no new ones start"
             case events.LimitChanged(old=0):
-                text = f"{'resumed':<9} {event.limit} {event.new}"
+                verb, text = "resumed", f"{event.limit} {event.new}"
             case _:
-                text = f"{'cap':<9} {event.limit} {event.old} -> {event.new}  {event.why}"
+                verb, text = "limit", f"{event.limit} {event.old} -> {event.new} · {event.why}"
                 if left := count_excess(self.state, event.limit):
                     text += f", {left} to finish first"
-        yield from self._normal(Line(word="cap", text=text))
+        yield from self._normal(word_line(verb, text, kind="cap"))
 
     @_event_lines.register(events.RunFinished)
     def _(self, event: events.RunFinished) -> Iterable[Line]:
@@ -206,7 +205,7 @@ class Printer:
     def _(self, event: events.LockWaiting) -> Iterable[Line]:
         holder = format_holder(_clean_command(event.holder))
         env = environment_name(event.lock)
-        why = f"{env}  {holder}" if event.build is None else f"{holder}  {event.lock}"
+        why = f"{env} · {holder}" if event.build is None else f"{holder} · {event.lock}"
         yield from self._wait_line("locked", event.build, why, why)
 
     def _wait_line(
@@ -249,23 +248,27 @@ class Printer:
     @_event_lines.register(events.DownloadFinished)
     def _(self, event: events.DownloadFinished) -> Iterable[Line]:
         size = format_size(event.bytes) if event.ok else "failed"
-        yield from self._verbose(self._build_line("download", event.build, f"{event.file}  {size}"))
+        yield from self._verbose(self._build_line("downloaded", event.build, event.file, size))
 
     @_event_lines.register(events.BuildFinished)
     def _(self, event: events.BuildFinished) -> Iterable[Line]:
         build = self.state.builds[event.build]
         self._building.discard(event.build)
-        line = self._build_line(event.outcome, event.build, "  ".join(self._facts(build)))
+        line = self._outcome_line(build)
         if event.outcome is Outcome.FAILED and build.superseded_by is None:
             yield line
             yield from self._failure(build)
         else:
             yield from self._normal(line)
 
+    def _outcome_line(self, build: pool.BuildState) -> Line:
+        """Return the line of a build that has ended: its outcome, its time, further facts."""
+        spent = f" in {format_duration(build.seconds)}" if build.started_at is not None else ""
+        title = f"{build_title(build)}{spent}"
+        return word_line(build.outcome or "unfinished", " · ".join((title, *self._facts(build))))
+
     def _facts(self, build: pool.BuildState) -> Iterator[str]:
-        """Yield time, memory, wheel and message of a finished build."""
-        if build.started_at is not None:
-            yield format_duration(build.seconds)
+        """Yield memory, wheel and message of a finished build."""
         if build.peak:
             yield f"peak {format_size(build.peak)}"
         if build.wheel:
@@ -295,7 +298,7 @@ class Printer:
             yield Line(word="log.end", text=f"{RULE} {build.label}: end of the log {RULE}")
             yield from _relevant_lines(shown)
         if build.rerun:
-            yield Line(text=f"rerun: {build.rerun}")
+            yield word_line("", f"rerun: {build.rerun}")
 
     # Version resolution and the environment
 
@@ -347,24 +350,27 @@ class Printer:
         for note in self.state.notes:
             yield _clean(word_line("note", note))
         for build in filter(_has_row, builds):
-            yield _clean(self._row(build))
+            yield _clean(self._outcome_line(build))
             if build.outcome is Outcome.FAILED:
-                yield from map(_clean, self._reason(build, str(self._logs / build.log)))
-        yield from map(_clean, [*summary_lines(self.state, self._peak), *self._timings()])
+                yield from map(_clean, self._reason(build, log_name(build, self.state)))
+        yield from map(_clean, [*self._totals(), *self._timings()])
 
     def _summary(self) -> Iterator[Line]:
-        """Yield the table of requested builds, failures last, the totals, and the timings."""
+        """Yield the failed builds once more, as their lines are far above; totals, timings."""
         builds = requested_builds(self.state)
-        if len(builds) > 1:
+        failed = [one for one in builds if one.outcome is Outcome.FAILED and len(builds) > 1]
+        if failed:
             yield Line(text="")
-            quiet = self._verbosity == "quiet"
-            shown = [build for build in builds if not quiet or build.outcome is Outcome.FAILED]
-            for build in filter(_has_row, shown):
-                yield self._row(build)
-                if build.outcome is Outcome.FAILED:
-                    yield from self._reason(build, log_name(build, self.state))
-        yield from summary_lines(self.state, self._peak)
+        for build in failed:
+            yield self._outcome_line(build)
+            yield from self._reason(build, log_name(build, self.state))
+        yield from self._totals()
         yield from self._timings()
+
+    def _totals(self) -> Iterator[Line]:
+        first, *rest = summary_lines(self.state, self._peak)
+        yield word_line("finished", first.text)
+        yield from (word_line("", line.text, kind=line.word) for line in rest)
 
     def _timings(self) -> Iterator[Line]:
         if self._recorder is not None:
@@ -372,10 +378,6 @@ class Printer:
 
             timings = self._recorder.measure(self.state)
             yield from timings_lines(timings, self.state.builds)
-
-    def _row(self, build: pool.BuildState) -> Line:
-        word = build.outcome or "unfinished"
-        return self._build_line(word, build.id, "  ".join(self._facts(build)))
 
 
 def _create_recorder() -> TimingsRecorder:

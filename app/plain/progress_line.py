@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -10,12 +12,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from app.format import format_duration, format_size_of
-from app.text.limits import format_limits, format_traffic, memory_use
+from app.format import format_clock
+from app.model.progress import run_progress
+from app.text.limits import format_traffic
+from app.text.meters.bar import EIGHTHS, format_bar
+from app.text.rows import status_word
 from app.text.run_status import current_status
 from pool import LimitName, RunState, Status, SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.text.lines import Line
 
 __all__ = ["TerminalOutlet", "format_progress"]
@@ -39,6 +46,9 @@ _STYLES = {
 
 _REDRAW_SECONDS = 0.1
 _UNFINISHED = ("working", "waiting")
+_BAR_CELLS, _NAMES = 12, 3
+_WAITS = {"locked": "locked", "memory": "waiting for memory"}
+"""The waits that need a remark, by their words in rows (`app.text.rows`)."""
 
 
 class TerminalOutlet:
@@ -70,7 +80,8 @@ class TerminalOutlet:
         """Print one line; its first word has a colour."""
         text = Text(line.text)
         if style := _STYLES.get(line.word):
-            text.stylize(style, 0, len(line.text.split(" ", 1)[0]))
+            verb = re.match(r" *\S*", line.text)
+            text.stylize(style, 0, verb.end() if verb else 0)
         with suppress(OSError):  # The terminal is gone; the run continues.
             self._console.print(text)
 
@@ -86,27 +97,39 @@ class TerminalOutlet:
 
 
 def format_progress(state: RunState, elapsed: float, width: int) -> str:
-    """Return the progress line: builds, downloads, resolution or installation, memory, time.
+    """Return the progress line: ``[███▌····] 3/8  yarl, psutil · 1 locked · 0:12``.
 
-    If it is too long for the terminal, parts are dropped from the end; the first part and the time
-    stay.
+    If it is too long for the terminal, facts are dropped from the end; the bar and the time stay.
     """
-    limits = format_limits(state)
-    now = max(elapsed, state.now)
-    end = format_duration(elapsed)
-    parts = [limits[LimitName.BUILDS]] if LimitName.BUILDS in limits else []
-    if state.builds:
-        done = sum(build.status is Status.DONE for build in state.builds.values())
-        parts.append(f"{done} of {len(state.builds)} done")
-    if received := format_traffic(state, now):
-        parts.append(f"{limits[LimitName.DOWNLOADS]}  {received}")
-    if (status := current_status(state, now)) is not None and status.kind in _UNFINISHED:
-        parts.append(status.lines[0])
-    if (use := memory_use(state)) is not None:
-        parts.append(f"memory {format_size_of(use.used, use.budget)}")
-    elif state.machine is not None:
-        used = state.machine.total - state.machine.available
-        parts.append(f"memory {format_size_of(used, state.machine.total)}")
-    while len(parts) > 1 and len("  ".join([*parts, end])) > width:
-        parts.pop()
-    return "  ".join([*parts, end])
+    now, end = max(elapsed, state.now), format_clock(elapsed)
+    head = _head(state, now)
+    facts = list(filter(None, _facts(state, now)))
+    while facts and len(head) + len(" · ".join([*facts, end])) + 2 > width:
+        facts.pop()
+    return f"{head}  {' · '.join([*facts, end])}".lstrip()
+
+
+def _head(state: RunState, now: float) -> str:
+    """Return the bar, and how many builds have ended; empty before the first build."""
+    if not state.builds:
+        return ""
+    done = sum(build.status is Status.DONE for build in state.builds.values())
+    progress = run_progress(state, now)
+    part = progress.done + progress.failed + progress.running
+    return f"[{format_bar(round(part * EIGHTHS), _BAR_CELLS)}] {done}/{len(state.builds)}"
+
+
+def _facts(state: RunState, now: float) -> Iterator[str]:
+    """Yield what the run does, the most important first; empty texts are nothing."""
+    running = [state.builds[build].label for build in state.slots.values()]
+    more = f" and {len(running) - _NAMES} more" if len(running) > _NAMES else ""
+    yield ", ".join(running[:_NAMES]) + more
+    waiting = Counter(
+        status_word(build) for build in state.builds.values() if build.status is Status.WAITING
+    )
+    yield from (f"{waiting[word]} {words}" for word, words in _WAITS.items() if waiting[word])
+    status = current_status(state, now)
+    yield status.lines[0] if status is not None and status.kind in _UNFINISHED else ""
+    yield format_traffic(state, now)
+    if LimitName.BUILDS in state.limits and not state.limits[LimitName.BUILDS].cap:
+        yield "paused"

@@ -338,6 +338,8 @@ class _Results:
     def __init__(self, stream: TextIO | None, *, json: bool) -> None:
         self._stream = stream
         self._json = json
+        self._same_terminal = _is_same_terminal(stream, sys.stderr)
+        """Whether the lines of builds, which name the wheels, are printed beside the paths."""
 
     def header(self, header: pool.events.Header) -> None:
         if self._json:
@@ -349,7 +351,7 @@ class _Results:
         elif isinstance(event, pool.events.BuildFinished) and event.wheel is not None:
             # Wheels that are installed are not kept in the output folder.
             requested = state.environment is None and not state.builds[event.build].nested
-            if requested and event.outcome.is_success:
+            if requested and event.outcome.is_success and not self._same_terminal:
                 self._write(event.wheel)
 
     def _write(self, text: str) -> None:
@@ -372,6 +374,14 @@ class _Results:
         except OSError as problem:
             self._stream = None
             print(f"wheelpool: stdout: {pool.os_error_text(problem)}", file=sys.stderr)
+
+
+def _is_same_terminal(one: TextIO | None, other: TextIO | None) -> bool:
+    try:
+        fds = [stream.fileno() for stream in (one, other) if stream is not None]
+        return len(fds) == 2 and all(map(os.isatty, fds)) and len(set(map(os.ttyname, fds))) == 1
+    except (OSError, ValueError):
+        return False
 
 
 def _with_commands(outlet: Outlet, manner: DisplayOptions) -> Outlet:

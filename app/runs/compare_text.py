@@ -17,7 +17,7 @@ from app.runs import bundle
 from app.runs import store as runs
 from app.runs.compare import Side, compare, format_memory_change, format_time_change
 from app.runs.record import read_record
-from app.text.lines import Line, word_line
+from app.text.lines import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,7 +141,7 @@ def comparison_lines(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]
             name = ""
     same = len(comparison.pairs) - len(different)
     if same or not different:
-        yield word_line("same", f"{format_count(same, 'build')} without notable differences")
+        yield _word_line("same", f"{format_count(same, 'build')} without notable differences")
     for name, before, after in comparison.around:
         yield _clean_line("around", f"{name} {before} -> {after}")
     yield from _total_lines(comparison.a, comparison.b)
@@ -158,17 +158,21 @@ def _total_lines(a: Totals, b: Totals) -> Iterator[Line]:
         if before or after:
             name = _WAITS.get(what, what)
             change = format_time_change(before, after)
-            yield word_line(
+            yield _word_line(
                 "total", f"{name}  {format_duration(before)} -> {format_duration(after)}  {change}"
             )
     if a.peak and b.peak:
         change = format_memory_change(a.peak, b.peak)
         peaks = f"{format_size(a.peak)} -> {format_size(b.peak)}"
-        yield word_line("total", f"peak  {peaks}  {change}")
+        yield _word_line("total", f"peak  {peaks}  {change}")
+
+
+def _word_line(word: str, text: str) -> Line:
+    return Line(word=word, text=f"{word:<9} {text}".rstrip())
 
 
 def _clean_line(word: str, text: str) -> Line:
-    return Line(word=word, text=pool.clean_line(word_line(word, text).text, longest=1000))
+    return Line(word=word, text=pool.clean_line(_word_line(word, text).text, longest=1000))
 
 
 def print_lines(lines: Iterator[Line]) -> None:

@@ -1,4 +1,4 @@
-"""Lines of plain output: a word for the kind of line, then its text, aligned with other lines."""
+"""Lines of plain output: a right-aligned verb, then its text, as in the output of cargo."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from pool import events
 
-__all__ = ["Line", "failure_lines", "selection_lines", "word_line"]
+__all__ = ["VERB_CELLS", "Line", "failure_lines", "selection_lines", "word_line"]
 
 _LONGEST_NAME = 32
+VERB_CELLS = 12
+"""Cells of the verb and the blank behind it."""
 
 
 class Line(Record, frozen=True, kw_only=True):
@@ -29,9 +31,16 @@ class Line(Record, frozen=True, kw_only=True):
     text: str
 
 
-def word_line(word: str, text: str) -> Line:
-    """Return a line that starts with a word; without a word it is indented like the others."""
-    return Line(word=word, text=f"{word:<9} {text}".rstrip())
+def word_line(word: str, text: str, *, kind: str | None = None) -> Line:
+    """Return a line that starts with a verb; without a verb it is indented like the others.
+
+    Args:
+        word: the verb; its first letter becomes a capital one.
+        text: the rest of the line.
+        kind: the kind of line, if it is not the verb.
+    """
+    verb = f"{word[:1].upper()}{word[1:]}"
+    return Line(word=kind or word, text=f"{verb:>{VERB_CELLS - 1}} {text}".rstrip())
 
 
 def failure_lines(message: str, hint: str) -> Iterator[Line]:

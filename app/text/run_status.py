@@ -152,13 +152,14 @@ def change_kind(change: events.EnvironmentChange) -> ChangeKind:
 
 
 def format_change(change: events.EnvironmentChange) -> str:
-    """Return the new version of a distribution, and the old one: ``rich 14.2.0 (was 13.9.4)``."""
+    """Return a change of a distribution: ``+ rich==14.2.0``, ``~ rich==14.2.0 (was 13.9.4)``."""
     facts = []
     if change.editable:
         facts.append("editable")
     if change.old is not None and change.new is not None:
         facts.append(f"was {change.old}" if change.old != change.new else "reinstalled")
-    about = f"{change.name} {change.new or change.old or ''}".rstrip()
+    sign = "-" if change.new is None else "+" if change.old is None else "~"
+    about = f"{sign} {change.name}=={change.new or change.old or ''}"
     return f"{about} ({', '.join(facts)})" if facts else about
 
 

@@ -56,7 +56,7 @@ def _totals(state: pool.RunState, peak: int) -> str:
     slowest = max(builds, key=lambda build: build.seconds, default=None)
     if slowest is not None and len(builds) > 1 and slowest.seconds:
         parts.append(f"slowest {slowest.label} {format_duration(slowest.seconds)}")
-    return "  ".join([*parts, f"logs {state.logs}"])
+    return " · ".join([*parts, f"logs {state.logs}"])
 
 
 def _installed(state: pool.RunState) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.format import format_clock, format_count, format_duration
 from app.model.timings.activity import Activity
-from app.text.lines import Line, word_line
+from app.text.lines import Line
 from app.text.rows import build_title
 from app.text.spans import cause_detail
 from pool import Record
@@ -84,7 +84,10 @@ def timings_lines(timings: Timings, builds: Mapping[pool.BuildId, pool.BuildStat
     """
     return [
         Line(text=""),
-        word_line("timings", f"{format_duration(timings.seconds, fine=True)} from start to end"),
+        Line(
+            word="timings",
+            text=f"timings   {format_duration(timings.seconds, fine=True)} from start to end",
+        ),
         *_activity_lines(timings),
         *_path_lines(path_rows(timings, builds, _STEPS)),
         *_build_lines(select_builds(timings, _BUILDS), builds),

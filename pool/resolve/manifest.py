@@ -31,7 +31,7 @@ class RequirementInfo(Record, frozen=True):
 
     requirement: Requirement
     required_by: str
-    """The origin with its verb: ``rich 14.2.0 needs``, ``requirements.txt:3 asks for``."""
+    """The origin with its verb: ``rich 14.2.0 needs``, ``requirements.txt:3 requires``."""
     is_python: bool = False
     """It is a Requires-Python that the interpreter does not satisfy, so nothing can."""
     unreadable: str = ""

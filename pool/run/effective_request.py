@@ -246,7 +246,7 @@ def _requirement_applies(requirement: Requirement, environment: Mapping[str, str
 
 
 def _required_by(spec: RequirementSpec) -> str:
-    return f"{spec.origin} asks for" if spec.origin else "you asked for"
+    return f"{spec.origin} requires" if spec.origin else "you requested"
 
 
 def _direct_requirement(spec: RequirementSpec, dist: DirectDist) -> RequirementInfo:

@@ -136,10 +136,10 @@ def test_older_versions_are_taken_where_the_newest_do_not_go_together(
     make_wheel(links, "base", "2.1rc1")
     said = lines_of(sandbox, "app", "base>=2", "--deps", "-v")
     assert wheels(sandbox) == ["app-1.0", "base-2.0", "lib-1.0"]
-    selection = said[said.index("selected") :]
+    selection = said[said.index("Selected") :]
     for words in (
         "base 2.0",
-        "you asked for base>=2",
+        "you requested base>=2",
         "lib 1.0 needs base>=2",
         "not 2.1rc1: a pre-release",
         "app 1.0 needs lib",

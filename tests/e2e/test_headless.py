@@ -33,7 +33,7 @@ def test_results_go_to_stdout_and_words_to_stderr(home: Home) -> None:
     assert sorted(done.stdout.splitlines()) == [
         str(home.root / "wheelhouse" / f"{name}-1.0-py3-none-any.whl") for name in ("liba", "libb")
     ]
-    assert "building  liba 1.0" in done.stderr
+    assert "   Building liba 1.0" in done.stderr
     assert "2 built in" in done.stderr
 
 
@@ -52,8 +52,8 @@ def test_an_install_leaves_stdout_alone_and_prints_the_packages(home: Home) -> N
     done = home.run("install", home.tree("liba"), "--into", ".venv", "--log", "run.jsonl")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "installed liba 1.0\n" in done.stderr
-    assert done.stderr.splitlines()[-1] == "installed 1 into .venv"
+    assert "  Installed + liba==1.0\n" in done.stderr
+    assert done.stderr.splitlines()[-1] == "            installed 1 into .venv"
     assert home.run("replay", "run.jsonl", "--no-ui").stderr == done.stderr
 
 
@@ -88,8 +88,8 @@ def test_a_signal_ends_the_run_with_a_summary(home: Home, name: str) -> None:
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping  interrupted: cancelling 1 build" in err
-    assert err.splitlines()[-1].startswith("1 cancelled in ")
+    assert "   Stopping interrupted: cancelling 1 build" in err
+    assert err.splitlines()[-1].strip().startswith("Finished 1 cancelled in ")
 
 
 def test_signals_move_the_cap_and_never_below_one(home: Home) -> None:
@@ -102,7 +102,7 @@ def test_signals_move_the_cap_and_never_below_one(home: Home) -> None:
         process.send_signal(signal.SIGUSR2)
     (home.root / "go").touch()
     _, err = process.communicate(timeout=60)
-    caps = [line.split()[-2] for line in err.splitlines() if line.startswith("cap       builds")]
+    caps = [line.split()[-3] for line in err.splitlines() if line.startswith("      Limit builds")]
     assert caps[:3] == ["2", "3", "2"]
     assert set(caps[3:]) <= {"1"}
 
@@ -161,7 +161,7 @@ def test_a_terminal_gets_a_progress_line_and_no_colour_where_none_is_wanted(home
         timeout=60,
         dimensions=(24, 100),
     )
-    child.expect(r"builds 1/\d+  0 of 1 done")
+    child.expect(r"\] 0/1  slow 1.0")
     child.sendintr()
     child.expect(pexpect.EOF)
     child.close()
@@ -203,7 +203,7 @@ def test_more_files_may_be_open_than_the_soft_limit(home: Home) -> None:
     assert done.returncode == 1
     assert "exit code 256" not in done.stderr
     lines = iter(done.stderr.splitlines())
-    row = next(next(lines) for line in lines if line.startswith("failed"))
+    row = next(next(lines) for line in lines if line.strip().startswith("Failed"))
     assert max(map(int, re.findall(r"\d+", row.replace("1.0", "")))) > 256
 
 

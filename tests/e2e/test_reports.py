@@ -69,7 +69,7 @@ def test_without_a_format_the_report_is_the_summary_of_the_run(home: Home) -> No
     done = home.run("report", "run.jsonl")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == said.splitlines()[-1]
-    assert "failed    bad 1.0" in done.stdout
+    assert "     Failed bad 1.0" in done.stdout
 
 
 @needs_trace_processor

@@ -35,7 +35,7 @@ _ORDERS: dict[Name, Order] = {
 """The order that a click on a column title selects."""
 _GROUPS: dict[Section, tuple[BuildKind, str]] = {
     Section.FAILED: ("failed", "more failed"),
-    Section.NOT_BUILT: ("skipped", "not built"),
+    Section.NOT_BUILT: ("skipped", "skipped or cancelled"),
     Section.FINISHED: ("built", "finished"),
 }
 

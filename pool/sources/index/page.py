@@ -88,7 +88,7 @@ def _decompress(sent: bytes, encoding: str) -> bytes:
     if encoding in ("", "identity"):
         return sent
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"the encoding {encoding[:20]!r} was not asked for")
+        raise ValueError(f"the encoding {encoding[:20]!r} was not accepted")
     # 32 + 15: gzip and zlib by their header; servers send deflate without one, too.
     bare = encoding == "deflate" and sent[:1] != b"\x78"
     content, rest = bytearray(), sent

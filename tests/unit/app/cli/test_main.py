@@ -196,7 +196,7 @@ def test_runs_lists_a_run_and_replay_takes_its_id(home: Home) -> None:
     assert "1 built" in listed.stdout
     again = home.run("replay", listed.stdout.split()[0])
     assert again.returncode == 0
-    assert "built     liba 1.0" in again.stderr
+    assert "      Built liba 1.0" in again.stderr
 
 
 def test_replay_refuses_a_file_that_is_no_journal(home: Home) -> None:

@@ -71,13 +71,13 @@ def failed(build: pool.BuildId) -> events.BuildFinished:
 def test_start_of_a_run_has_targets_limits_and_logs() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
     (line,) = printer.print_event(STARTED)
-    assert line.text == "wheelpool 0.1.0  2 targets  builds 2  memory 8.0 GiB  logs /s/logs"
+    assert line.text == "  wheelpool 0.1.0  2 targets · builds 2 · memory 8.0 GiB"
 
 
 def test_a_good_build_is_two_lines() -> None:
     assert printed_lines(*started(A), built(A)) == [
-        "building  liba 1.0",
-        "built     liba 1.0  4.1 s  peak 412 MiB  wheelhouse/x.whl",
+        "   Building liba 1.0",
+        "      Built liba 1.0 in 4.1 s · peak 412 MiB · wheelhouse/x.whl",
     ]
 
 
@@ -91,8 +91,8 @@ def test_wait_for_a_lock_names_its_holder_and_its_end_is_printed() -> None:
         events.BuildWaiting(build=A, for_=WaitFor.SLOT),
         *started(A),
     ) == [
-        "locked    liba 1.0  held by uv build --wheel (pid 4121)  /a",
-        "building  liba 1.0",
+        "     Locked liba 1.0 · held by uv build --wheel (pid 4121) · /a",
+        "   Building liba 1.0",
     ]
 
 
@@ -103,37 +103,37 @@ def test_waiting_for_a_download_is_no_news() -> None:
         events.BuildWaiting(build=A, for_=WaitFor.SLOT),
         *started(A),
     ]
-    assert printed_lines(*story) == ["building  liba 1.0"]
-    assert "fetching  liba 1.0  x.whl" in printed_lines(*story, verbosity="verbose")
+    assert printed_lines(*story) == ["   Building liba 1.0"]
+    assert "   Fetching liba 1.0 · x.whl" in printed_lines(*story, verbosity="verbose")
 
 
 def test_build_that_gives_its_slot_back_is_not_building_any_more() -> None:
     again = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
     assert printed_lines(*started(A), again, *started(A)) == [
-        "building  liba 1.0",
-        "waiting   liba 1.0  to build again",
-        "building  liba 1.0",
+        "   Building liba 1.0",
+        "    Waiting liba 1.0 · to build again",
+        "   Building liba 1.0",
     ]
 
 
 def test_memory_need_is_printed_once() -> None:
     needs = events.BuildWaiting(build=A, for_=WaitFor.DEPENDENCY, on="libb", builds=(B,))
-    assert printed_lines(needs, needs) == ["needs     liba 1.0  libb (queued)"]
+    assert printed_lines(needs, needs) == ["      Needs liba 1.0 · libb (queued)"]
 
 
 def test_nested_build_names_its_dependents() -> None:
     nested = events.BuildQueued(
         build=pool.BuildId("b3"), name="helper", target="helper>1", log="h.log", needed_by=(A, B)
     )
-    assert printed_lines(nested) == ["queued    helper    needed by liba 1.0, libb"]
+    assert printed_lines(nested) == ["     Queued helper · needed by liba 1.0, libb"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        (2, 3, "cap       builds 2 -> 3  user"),
-        (2, 0, "paused    builds: 1 finishing, no new ones start"),
-        (0, 2, "resumed   builds 2"),
+        (2, 3, "      Limit builds 2 -> 3 · user"),
+        (2, 0, "     Paused builds · 1 finishing, no new ones start"),
+        (0, 2, "    Resumed builds 2"),
     ],
 )
 def test_limits_have_their_use(old: int, new: int, line: str) -> None:
@@ -146,33 +146,33 @@ def test_lowered_limit_counts_builds_to_finish_and_their_end() -> None:
     both = [events.BuildStarted(build=one, slot=n) for n, one in enumerate((A, B), 1)]
     left = events.BuildWaiting(build=B, for_=WaitFor.SLOT)
     assert printed_lines(*both, lowered, left) == [
-        "cap       builds 2 -> 1  user, 1 to finish first",
-        "drained   builds 1/1",
+        "      Limit builds 2 -> 1 · user, 1 to finish first",
+        "    Drained builds 1/1",
     ]
     paused = events.LimitChanged(limit=LimitName.BUILDS, old=2, new=0, why="pause")
     gone = events.BuildWaiting(build=A, for_=WaitFor.SLOT)
-    assert printed_lines(both[0], paused, gone)[1:] == ["drained   builds paused"]
+    assert printed_lines(both[0], paused, gone)[1:] == ["    Drained builds paused"]
 
 
 def test_wait_for_memory_has_the_words_of_the_screen() -> None:
     waits = events.BuildWaiting(
         build=A, for_=WaitFor.MEMORY, on="needs 4 GiB, 1 GiB free", needs=4 << 30, free=1 << 30
     )
-    assert printed_lines(waits, waits) == ["memory    liba 1.0  needs 4.0 GiB, 1.0 GiB free"]
+    assert printed_lines(waits, waits) == ["     Memory liba 1.0 · needs 4.0 GiB, 1.0 GiB free"]
 
 
 def test_a_failure_brings_its_whole_log(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_bytes(b"one\n\x1b[31mtwo\x1b[0m\r\n\xff\n")
     assert printed_lines(failed(A), logs=tmp_path) == [
-        "failed    liba 1.0",
-        "          it broke",
-        "          fix: mend it",
+        "     Failed liba 1.0",
+        "            it broke",
+        "            fix: mend it",
         "┄┄┄┄ liba 1.0: the log ┄┄┄┄",
         "one",
         "two",
         "\ufffd",
         "┄┄┄┄ liba 1.0: end of the log ┄┄┄┄",
-        "rerun: cd x && make",
+        "            rerun: cd x && make",
     ]
 
 
@@ -200,11 +200,9 @@ def test_quiet_prints_failures_and_the_summary() -> None:
     lines = printed_lines(
         events.BuildStarted(build=A, slot=1), built(A), failed(B), end, verbosity="quiet"
     )
-    assert [line.split("  ")[0] for line in lines if line.startswith(("failed", "built"))] == [
-        "failed",
-        "failed",
-    ]
-    assert lines[-1].startswith("1 built, 1 failed in 5.0 s")
+    verbs = [line.split()[0] for line in lines if line.strip()]
+    assert [verb for verb in verbs if verb in ("Failed", "Built")] == ["Failed", "Failed"]
+    assert lines[-1].startswith("   Finished 1 built, 1 failed in 5.0 s")
 
 
 def test_verbose_prints_phases_requirements_and_locks() -> None:
@@ -216,42 +214,42 @@ def test_verbose_prints_phases_requirements_and_locks() -> None:
         verbosity="verbose",
     )
     assert lines == [
-        "phase     liba 1.0  get_requires",
-        "requires  liba 1.0  setuptools 80, wheel 1",
-        "acquired  liba 1.0  lock on /a",
-        "download  liba 1.0  x.whl  2 KiB",
+        "      Phase liba 1.0 · get_requires",
+        "   Requires liba 1.0 · setuptools 80, wheel 1",
+        "   Acquired liba 1.0 · lock on /a",
+        " Downloaded liba 1.0 · x.whl · 2 KiB",
     ]
 
 
 def test_the_table_has_bad_news_last_and_the_sum_below() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=10.0, warning="the log is incomplete: full")
     output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
-    table = printed_lines(output, failed(A), built(B), end)[-8:]
+    table = printed_lines(output, failed(A), built(B), end)[-7:]
     assert table == [
         "",
-        "built     libb      peak 412 MiB  wheelhouse/x.whl",
-        "failed    liba 1.0",
-        "          it broke",
-        "          fix: mend it",
-        "          log: /s/logs/a.log",
-        "1 built, 1 failed in 5.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
-        "warning: the log is incomplete: full",
+        "     Failed liba 1.0",
+        "            it broke",
+        "            fix: mend it",
+        "            log: /s/logs/a.log",
+        "   Finished 1 built, 1 failed in 5.0 s · peak 412 MiB · slowest libb 4.1 s · logs /s/logs",
+        "            warning: the log is incomplete: full",
     ]
 
 
 def test_a_short_failure_names_its_log() -> None:
+    output = events.BuildOutput(build=A, lines=3, bytes=9, last="x")
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in number_events(
-        [*BEGUN, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
+        [*BEGUN, output, failed(A), built(B), events.RunFinished(exit_code=1, totals={})]
     ):
         printer.apply(event)
     assert [line.text for line in printer.short_summary()] == [
-        "built     libb      peak 412 MiB  wheelhouse/x.whl",
-        "failed    liba 1.0",
-        "          it broke",
-        "          fix: mend it",
-        "          log: /s/logs/a.log",
-        "1 built, 1 failed in 4.0 s  peak 412 MiB  slowest libb 4.1 s  logs /s/logs",
+        "      Built libb · peak 412 MiB · wheelhouse/x.whl",
+        "     Failed liba 1.0",
+        "            it broke",
+        "            fix: mend it",
+        "            log: /s/logs/a.log",
+        "   Finished 1 built, 1 failed in 5.0 s · peak 412 MiB · slowest libb 4.1 s · logs /s/logs",
     ]
 
 
@@ -278,21 +276,21 @@ def test_retry_replaces_the_attempt_before() -> None:
     )
     end = events.RunFinished(exit_code=0, totals={}, t=20.0)
     last = printed_lines(failed(A), built(B), again, built(pool.BuildId("b3")), end)[-1]
-    assert last.startswith("2 built in 6.0 s")
+    assert last.startswith("   Finished 2 built in 6.0 s")
 
 
 def test_interrupt_counts_cancelled_builds() -> None:
     assert printed_lines(built(A), events.RunStopping(why="interrupted")) == [
-        "built     liba 1.0  peak 412 MiB  wheelhouse/x.whl",
-        "stopping  interrupted: cancelling 1 build",
+        "      Built liba 1.0 · peak 412 MiB · wheelhouse/x.whl",
+        "   Stopping interrupted: cancelling 1 build",
     ]
 
 
 def test_a_second_interrupt_is_printed_and_a_second_failure_is_not() -> None:
     stopping = events.RunStopping(why="interrupted")
     assert printed_lines(stopping, stopping) == [
-        "stopping  interrupted: cancelling 2 builds",
-        "stopping  interrupted: killing 2 builds",
+        "   Stopping interrupted: cancelling 2 builds",
+        "   Stopping interrupted: killing 2 builds",
     ]
     assert len(printed_lines(*[events.RunStopping(why="fail-fast")] * 3)) == 1
 
@@ -301,7 +299,7 @@ def test_escapes_in_a_foreign_log_do_not_come_through() -> None:
     evil = events.BuildFinished(
         build=A, outcome=Outcome.SKIPPED, message="\x1b]0;title\x07\x1b[2Jgone\nnext"
     )
-    assert printed_lines(evil) == ["skipped   liba 1.0  gonenext"]
+    assert printed_lines(evil) == ["    Skipped liba 1.0 · gonenext"]
 
 
 def test_a_huge_log_is_shown_by_its_ends(tmp_path: Path) -> None:
@@ -366,23 +364,23 @@ CHANGED = events.EnvironmentChanged(
 def test_the_start_of_an_install_names_the_environment() -> None:
     printer = Printer("normal", HEADER, Path("/nowhere"))
     (line,) = printer.print_event(INTO)
-    assert line.text.startswith(f"wheelpool 0.1.0  2 targets  into {ENV}  memory 8.0 GiB")
+    assert line.text == f"  wheelpool 0.1.0  2 targets · into {ENV} · memory 8.0 GiB"
 
 
 def test_resolving_is_two_lines() -> None:
     assert printed_lines(RESOLVING, RESOLVED) == [
-        "resolving 2 requirements",
-        "resolved  2 distributions: 1 wheel, 1 kept",
+        "  Resolving 2 requirements",
+        "   Resolved 2 distributions: 1 wheel, 1 kept",
     ]
 
 
 def test_verbose_lists_requirers_and_passed_over_versions() -> None:
     assert printed_lines(RESOLVING, RESOLVED, verbosity="verbose")[2:] == [
-        "selected  rich 14.2.0  wheel   requirements.txt:3",
-        "                               textual 6.1.0 needs rich>=14",
-        "                               not 15.0: needs Python >=3.12",
-        "                               and 2 more",
-        "selected  idna 3.10    kept",
+        "   Selected rich 14.2.0  wheel   requirements.txt:3",
+        "                                 textual 6.1.0 needs rich>=14",
+        "                                 not 15.0: needs Python >=3.12",
+        "                                 and 2 more",
+        "   Selected idna 3.10    kept",
     ]
 
 
@@ -392,24 +390,24 @@ def test_a_conflict_is_explained_a_line_each_even_to_the_quiet() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=4.0)
     lines = printed_lines(INTO, RESOLVING, failed, end, verbosity="quiet")
     assert lines[:4] == [
-        "failed    no set fits",
-        "          you ask for a<2",
-        "          b 1 needs a>=2",
-        "          leave b out",
+        "     Failed no set fits",
+        "            you ask for a<2",
+        "            b 1 needs a>=2",
+        "            leave b out",
     ]
-    assert lines[-1] == "not resolved: no set fits"
+    assert lines[-1].strip() == "not resolved: no set fits"
 
 
 def test_each_change_of_an_environment_is_a_line_and_the_sum_has_them() -> None:
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
     lines = printed_lines(INTO, RESOLVING, RESOLVED, CHANGED, end)
     assert lines[3:6] == [
-        "installed rich 14.2.0 (was 13.9.4)",
-        "installed core 1.0 (editable)",
-        "removed   old-thing 0.3",
+        "  Installed ~ rich==14.2.0 (was 13.9.4)",
+        "  Installed + core==1.0 (editable)",
+        "    Removed - old-thing==0.3",
     ]
-    assert lines[-1] == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
-    assert f"locked    {ENV} for 0.2 s" in printed_lines(INTO, CHANGED, verbosity="verbose")
+    assert lines[-1].strip() == "installed 2 into .venv (1 upgraded, 1 editable, 1 removed), kept 1"
+    assert f"     Locked {ENV} for 0.2 s" in printed_lines(INTO, CHANGED, verbosity="verbose")
 
 
 def test_environment_without_changes_has_its_line() -> None:
@@ -418,7 +416,7 @@ def test_environment_without_changes_has_its_line() -> None:
     last = printed_lines(
         INTO, RESOLVING, kept, events.EnvironmentChanged(environment=ENV, changes=()), end
     )
-    assert last[-1] == "kept 1 in .venv, nothing to install"
+    assert last[-1].strip() == "kept 1 in .venv, nothing to install"
 
 
 def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
@@ -428,11 +426,11 @@ def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
     end = events.RunFinished(exit_code=1, totals={}, t=9.0, warning="the log is incomplete: full")
     lines = printed_lines(INTO, failed, end)
     assert lines[1:4] == [
-        "failed    .venv: bin/rich is of two",
-        "          it stays",
-        "          uninstall one",
+        "     Failed .venv: bin/rich is of two",
+        "            it stays",
+        "            uninstall one",
     ]
-    assert lines[-2:] == [
+    assert [line.strip() for line in lines[-2:]] == [
         "warning: the log is incomplete: full",
         "not installed into .venv: bin/rich is of two",
     ]
@@ -441,18 +439,21 @@ def test_an_environment_that_could_not_be_changed_is_the_last_word() -> None:
 def test_wait_for_the_environments_lock_is_printed_once() -> None:
     waiting = events.LockWaiting(lock=ENV, holder=Holder(pid=7, command="uv pip install"))
     got, left = events.LockAcquired(lock=ENV), events.LockReleased(lock=ENV)
-    line = "locked    .venv  held by uv pip install (pid 7)"
+    line = "     Locked .venv · held by uv pip install (pid 7)"
     assert printed_lines(INTO, waiting, waiting)[1:] == [line]
     assert printed_lines(INTO, waiting, got, left, waiting)[1:] == [line, line]
 
 
 def test_remarks_are_notes_and_come_again_in_short() -> None:
     about, of_all = events.Note(build=A, text="no sdist"), events.Note(text="pip is old")
-    assert printed_lines(about, of_all) == ["note      liba 1.0  no sdist", "note      pip is old"]
+    assert printed_lines(about, of_all) == [
+        "       Note liba 1.0 · no sdist",
+        "       Note pip is old",
+    ]
     printer = Printer("normal", HEADER, Path("/s/logs"))
     for event in number_events([*BEGUN, of_all, events.RunFinished(exit_code=0, totals={})]):
         printer.apply(event)
-    assert next(printer.short_summary()).text == "note      pip is old"
+    assert next(printer.short_summary()).text == "       Note pip is old"
 
 
 def test_fetched_wheel_has_its_size_and_no_row_in_the_summary() -> None:
@@ -464,11 +465,9 @@ def test_fetched_wheel_has_its_size_and_no_row_in_the_summary() -> None:
     )
     end = events.RunFinished(exit_code=0, totals={}, t=9.0)
     assert printed_lines(fetched, cached, end) == [
-        "fetched   liba 1.0  wheelhouse/a.whl  3 MiB",
-        "cached    libb      wheelhouse/b.whl  built before",
-        "",
-        "cached    libb      wheelhouse/b.whl  built before",
-        "1 cached, 1 fetched in 4.0 s  logs /s/logs",
+        "    Fetched liba 1.0 · wheelhouse/a.whl · 3 MiB",
+        "     Cached libb · wheelhouse/b.whl · built before",
+        "   Finished 1 cached, 1 fetched in 4.0 s · logs /s/logs",
     ]
 
 
@@ -483,8 +482,8 @@ def test_metadata_is_labelled_and_not_requested() -> None:
     hook = events.BuildPhase(build=third, phase=Phase.METADATA)
     lines = printed_lines(queued, begun, hook, wrong, built(A), built(B), end)
     assert lines[:3] == [
-        "building  metadata of x 1",
-        "failed    metadata of x 1  0.0 s",
-        "          no hook",
+        "   Building metadata of x 1",
+        "     Failed metadata of x 1 in 0.0 s",
+        "            no hook",
     ]
-    assert lines[-1].startswith("2 built in")
+    assert lines[-1].startswith("   Finished 2 built in")

@@ -26,8 +26,8 @@ def test_the_newest_run_is_meant_where_none_is_named(home: Home) -> None:
     save(home, "20261120-010101-1", 7)
     save(home, "20261121-010101-1", 9)
     (home.state / "runs" / "20261122-010101-1").mkdir()
-    assert home.run("report").stdout.startswith("nothing built in 9.0 s")
-    assert home.run("report", "20261120").stdout.startswith("nothing built in 7.0 s")
+    assert home.run("report").stdout.startswith("   Finished nothing built in 9.0 s")
+    assert home.run("report", "20261120").stdout.startswith("   Finished nothing built in 7.0 s")
 
 
 def test_a_report_on_stdout_is_all_there_is_on_it(home: Home) -> None:

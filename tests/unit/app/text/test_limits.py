@@ -145,10 +145,10 @@ def test_the_progress_line_has_downloads_and_the_time_stays_where_it_is_narrow()
         v.Sample(builds=(), machine=machine, t=2.0),
     )
     line = format_progress(run, 2.0, 200)
-    assert line.startswith("builds 0/2  0 of 2 done  downloads 2/8  5 of 20 MiB  ")
-    assert line.endswith("/s  memory 4.0 of 8.0 GiB  2.0 s")
-    assert format_progress(run, 2.0, 40) == "builds 0/2  0 of 2 done  2.0 s"
-    assert format_progress(pool.RunState(), 0.5, 80) == "0.5 s"
+    assert line.startswith("[░░░░░░░░░░░░] 0/2  5 of 20 MiB  ")
+    assert line.endswith("/s · 0:02")
+    assert format_progress(run, 2.0, 30) == "[░░░░░░░░░░░░] 0/2  0:02"
+    assert format_progress(pool.RunState(), 0.5, 80) == "0:00"
 
 
 def test_progress_line_has_resolution_and_installation() -> None:

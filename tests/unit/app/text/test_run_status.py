@@ -121,12 +121,12 @@ def test_changes_are_summed_up(changes: tuple[v.EnvironmentChange, ...], words: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (NEW, "a 1"),
-        (UP, "b 1.10 (was 1.9)"),
-        (SAME, "d 1 (reinstalled)"),
-        (EDITABLE, "e 1 (editable)"),
-        (GONE, "f 1"),
-        (v.EnvironmentChange(name="x", old="2004d", new="1", editable=True), "x 1 (editable, was 2004d)"),
+        (NEW, "+ a==1"),
+        (UP, "~ b==1.10 (was 1.9)"),
+        (SAME, "~ d==1 (reinstalled)"),
+        (EDITABLE, "+ e==1 (editable)"),
+        (GONE, "- f==1"),
+        (v.EnvironmentChange(name="x", old="2004d", new="1", editable=True), "~ x==1 (editable, was 2004d)"),
     ],
 )  # fmt: skip
 def test_a_change_is_one_phrase(change: v.EnvironmentChange, words: str) -> None:

@@ -17,7 +17,7 @@ from tests.support.index_files import INTERPRETER, make_index_file
 
 
 def best(requirement: str, *files: IndexFile) -> str:
-    need = RequirementInfo(Requirement(requirement), "you asked for")
+    need = RequirementInfo(Requirement(requirement), "you requested")
     asked = Manifest(requirements=(need,), deps=False, from_source=frozenset({need.name}))
     answer = resolve(asked, KnownMetadata(pages={need.name: files}), INTERPRETER, "the indexes")
     assert isinstance(answer, Resolution)

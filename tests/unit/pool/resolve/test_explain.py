@@ -15,7 +15,7 @@ from tests.support.index_files import INTERPRETER, make_index_file
 
 
 def picked(requirement: str, *files: IndexFile, **rules: object) -> SelectedVersion:
-    need = RequirementInfo(Requirement(requirement), "you asked for")
+    need = RequirementInfo(Requirement(requirement), "you requested")
     asked = Manifest(requirements=(need,), **rules)  # type: ignore[arg-type] # passed on
     facts = KnownMetadata(pages={need.name: files}, metadata={file.filename: "" for file in files})
     answer = resolve(asked, facts, INTERPRETER)
@@ -35,9 +35,9 @@ def test_each_newer_version_has_its_reason() -> None:
         make_index_file("a-8.tar.gz"),
     )
     assert (told.name, told.version, told.kind, told.file) == ("a", "1", "sdist", "a-1.tar.gz")
-    assert told.by == ("you asked for a<8",)
+    assert told.by == ("you requested a<8",)
     assert told.passed_over == (
-        "8: you asked for a<8",
+        "8: you requested a<8",
         "7: no file of it can be used here",
         "6: needs Python >=3.13",
         "5: yanked",
@@ -55,7 +55,7 @@ def test_of_many_newer_versions_the_newest_are_named() -> None:
 def test_explain_selection_unreadable_newer_version_has_its_reason() -> None:
     old, new = make_index_file("a-1-py3-none-any.whl"), make_index_file("a-2-py3-none-any.whl")
     metadata = {old.filename: "", new.filename: "Requires-Dist: b (>1\n"}
-    need = RequirementInfo(Requirement("a"), "you asked for")
+    need = RequirementInfo(Requirement("a"), "you requested")
     manifest = Manifest(requirements=(need,))
     store = KnownMetadata(pages={need.name: (old, new)}, metadata=metadata)
     resolution = resolve(manifest, store, INTERPRETER)

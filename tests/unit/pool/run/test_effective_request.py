@@ -64,8 +64,8 @@ def test_requirements_of_one_name_become_one_build() -> None:
     first, second = request.build_requests()
     assert first.manifest is not None
     assert [str(need) for need in first.manifest.requirements] == [
-        "r.txt:1 asks for a>=1",
-        "r.txt:2 asks for A<3",
+        "r.txt:1 requires a>=1",
+        "r.txt:2 requires A<3",
     ]
     assert not first.manifest.deps
     assert first.manifest.from_source == {A, B}
@@ -92,8 +92,8 @@ def test_a_direct_target_is_required_by_its_url_with_extras() -> None:
     direct = DirectDist(url=url, name=canonicalize_name("x"), version="1.0", metadata="")
     asked = request.manifest({pointed: direct}, {}, {})
     assert [str(need) for need in asked.requirements] == [
-        "you asked for x[fast] @ https://host.test/x-1.0.tar.gz",
-        "you asked for b",
+        "you requested x[fast] @ https://host.test/x-1.0.tar.gz",
+        "you requested b",
     ]
 
 
