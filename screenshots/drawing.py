@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-__all__ = ["draw_svg", "page", "render_lines"]
+__all__ = ["draw_frames", "draw_svg", "page", "render_lines"]
 
 _COLOURS = 96
+_MOVING_COLOURS, _MOVING_SCALE = 40, 0.7
 LACKED = str.maketrans({"▾": "▼", "▴": "▲", "⏹": "■", "⏸": "‖", "↵": "⏎"})
 """Signs that Fira Code does not have, and those that stand in for them in pictures."""
 _RUN = re.compile(r'(<text [^>]*?)x="([\d.]+)"([^>]*?) textLength="([\d.]+)"([^>]*>)([^<]*)</text>')
@@ -54,6 +55,28 @@ def draw_svg(svg: str) -> bytes:
         svg_string=svg, font_files=files, monospace_family="Fira Code", zoom=1
     )
     return _reduce_colours(bytes(picture))
+
+
+def draw_frames(svgs: Iterable[str], seconds: float) -> bytes:
+    """Return SVGs of one size as an animated GIF that shows each for some seconds."""
+    pictures = [Image.open(io.BytesIO(draw_svg(svg))).convert("RGB") for svg in svgs]
+    width, height = (round(side * _MOVING_SCALE) for side in pictures[0].size)
+    small = [one.resize((width, height), Image.Resampling.LANCZOS) for one in pictures]
+    # All frames have the colours of the fullest one, so that what stays the same takes no room.
+    fullest = max(small, key=lambda one: len(one.getcolors(1 << 20) or ()))
+    palette = fullest.quantize(_MOVING_COLOURS)
+    frames = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in small]
+    file = io.BytesIO()
+    frames[0].save(
+        file,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=round(seconds * 1000),
+        loop=0,
+        optimize=True,
+    )
+    return file.getvalue()
 
 
 def render_lines(lines: Iterable[Text], columns: int) -> str:

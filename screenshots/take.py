@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drawing import draw_svg, page, render_lines
+from drawing import draw_frames, draw_svg, page, render_lines
 from moments import Moment, at_its_fullest, end, when
 from rich.text import Text
 
@@ -87,6 +87,8 @@ def waits_for_memory(name: str) -> Callable[[pool.RunState], bool]:
     return build(name, waiting_for=pool.WaitFor.MEMORY)
 
 
+FRAMES, FRAME_SECONDS = 36, 0.5
+"""The moving picture: how many frames it has, and how long each is shown."""
 BUSY = at_its_fullest(uses_mib("fast-math", 100))
 WAITING = when(waits_for_memory("kiwisolver"), after=4.0)
 NESTED = when(build("build-helper", phase=pool.Phase.BUILD), after=1.0)
@@ -146,6 +148,20 @@ async def replay_screen(picture: Picture) -> str:
         return app.export_screenshot(title="wheelpool")
 
 
+async def moving_frames() -> list[str]:
+    """Return the dashboard of the recorded day as SVG, every few seconds until its end."""
+    source = ReplaySource(DAY, StoppedClock())
+    app = WheelpoolApp(source, clock=StoppedClock())
+    last = end(DAY)
+    frames = []
+    async with app.run_test(size=(110, 32)) as pilot:
+        for number in range(FRAMES):
+            source.seek(1.0 + (last - 1.0) * number / (FRAMES - 1))
+            await pilot.pause(0.7)
+            frames.append(app.export_screenshot(title="wheelpool"))
+    return frames
+
+
 async def compare_screen() -> str:
     """Return the screen that compares the two recorded days."""
     app = DiffApp(EVE, DAY, Threshold(), ascii_only=False)
@@ -194,6 +210,8 @@ def main() -> None:
             if "--svg" in sys.argv:
                 (HERE / f"{name}.svg").write_text(svg)
             write_picture(name, draw_svg(svg))
+    if not named or "moving" in named:
+        (HERE / "moving.gif").write_bytes(draw_frames(asyncio.run(moving_frames()), FRAME_SECONDS))
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     for name, size in (("report", DESK), ("report-phone", PHONE)):
         if chromium and (not named or name in named):

@@ -27,7 +27,7 @@ def _complete_topics(
 ) -> list[CompletionItem[str]]:
     from click.shell_completion import CompletionItem
 
-    from app.plain.manual import list_topics
+    from app.manual import list_topics
 
     commands = context.find_root().command.list_commands(context)  # type: ignore[attr-defined]
     names = sorted({*list_topics(), *commands})
@@ -43,19 +43,20 @@ def show_help(context: click.Context, topic: str | None) -> None:
     Without TOPIC, list the topics. On a terminal, pages are shown in a pager; otherwise they are
     printed as Markdown.
     """
+    from app.manual import list_topics, read_topic
     from app.plain import manual
 
     if topic is None:
         for line in manual.format_topics():
             print(line)
-    elif topic not in manual.list_topics() and (text := _command_help(context, topic)):
+    elif topic not in list_topics() and (text := _command_help(context, topic)):
         print(text)
     elif sys.stdout.isatty():
         from shutil import get_terminal_size
 
         click.echo_via_pager(manual.render_topic(topic, get_terminal_size().columns))
     else:
-        print(manual.read_topic(topic), end="")
+        print(read_topic(topic), end="")
 
 
 def _command_help(context: click.Context, name: str) -> str:

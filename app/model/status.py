@@ -52,7 +52,13 @@ def slowdown(build: BuildState, now: float) -> float | None:
 
 
 def end_of_work(state: RunState) -> float:
-    """Return the time at which the last work ended; a screen may have been open much longer."""
+    """Return the time at which the last work of a finished run ended.
+
+    A screen may have been open much longer in runs of older versions. The time of the last event
+    if the run is not finished.
+    """
+    if not state.finished:
+        return state.now
     ends = [build.finished_at for build in state.builds.values()]
     ends += [one.finished_at for one in (state.resolve, state.environment) if one is not None]
     return max((end for end in ends if end is not None), default=state.now)

@@ -1,38 +1,18 @@
-"""The pages of the manual, which are Markdown files beside the package."""
+"""Prints the pages of the manual (`app.manual`)."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import pool
+from app.manual import list_topics, read_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["format_topics", "list_topics", "read_topic", "render_topic"]
+__all__ = ["format_topics", "render_topic"]
 
 _WIDTH = 100
 """The largest width in columns: longer lines are hard to read."""
-
-
-def list_topics() -> list[str]:
-    """Return the names of all pages, sorted."""
-    pages = (files("app") / "manual").iterdir()
-    return sorted(page.name.removesuffix(".md") for page in pages if page.name.endswith(".md"))
-
-
-def read_topic(topic: str) -> str:
-    """Return a page as Markdown.
-
-    Raises:
-        SettingsError: there is no such page.
-    """
-    if topic not in (topics := list_topics()):
-        raise pool.SettingsError(f"no help topic {topic!r}", hint="topics: " + ", ".join(topics))
-    text = (files("app") / "manual" / f"{topic}.md").read_text(encoding="utf-8")
-    lines = (line for line in text.splitlines(keepends=True) if not line.startswith("<!--"))
-    return "".join(lines)
 
 
 def format_topics() -> Iterator[str]:

@@ -19,6 +19,7 @@ from app.reports.files import write_report
 from app.runs import bundle
 from app.runs import store as runs
 from app.runs.record import format_missing_logs, read_record
+from app.text.failure import log_name, short_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from app.runs.record import RunRecord
 
-__all__ = ["export_run", "print_missing_logs", "timings_to_json", "write_reports"]
+__all__ = ["export_run", "print_missing_logs", "record_to_json", "write_reports"]
 
 
 def write_reports(
@@ -44,7 +45,7 @@ def write_reports(
         run: the run as `runs.find_run` takes it; None is the newest run.
         formats: the file of each format, ``-`` for stdout.
         timings: print the timings of the run as well.
-        as_json: print the timings as JSON, and nothing else.
+        as_json: print failures and timings as JSON, and nothing else.
 
     Raises:
         JournalError: there is no such run, or its journal cannot be read.
@@ -57,7 +58,7 @@ def write_reports(
         for name, to in formats.items():
             write_report(record, name, to)
         if as_json:
-            print(timings_to_json(record))
+            print(record_to_json(record))
         elif timings or not formats:
             for line in _summary(record, timings=timings):
                 print(line)
@@ -73,10 +74,31 @@ def _summary(record: RunRecord, *, timings: bool) -> Iterator[str]:
         yield unfinished_line(record.state).text
 
 
-def timings_to_json(record: RunRecord) -> str:
-    """Return the timings of a run as JSON; times are seconds."""
-    document = {"run": record.header, "finished": record.finished, "timings": record.timings}
+def record_to_json(record: RunRecord) -> str:
+    """Return the outcome, the failures and the timings of a run as JSON; times are seconds."""
+    document = {
+        "run": record.header,
+        "finished": record.finished,
+        "exit_code": record.state.exit_code,
+        "seconds": record.end,
+        "failures": [_failure_to_json(record, build) for build in record.failed],
+        "timings": record.timings,
+    }
     return msgspec.json.format(pool.encode_json(document), indent=2).decode()
+
+
+def _failure_to_json(record: RunRecord, build: pool.BuildState) -> dict[str, object]:
+    """Return what failed, why, and what to do."""
+    return {
+        "name": build.name,
+        "version": build.version,
+        "cause": short_cause(build),
+        "message": build.message,
+        "fix": build.hint,
+        "log": log_name(build, record.state),
+        "rerun": build.rerun,
+        "seconds": build.seconds,
+    }
 
 
 def print_missing_logs(state: pool.RunState, logs: Path) -> None:

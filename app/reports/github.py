@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pool
 from app.runs.build_log import RULE
+from app.text.failure import log_name
 from app.text.lines import Line
 from app.text.rows import build_title
 from app.text.run_status import environment_name
@@ -61,7 +62,14 @@ def error_annotations(event: events.Event, state: pool.RunState) -> Iterator[Lin
         case events.BuildFinished(outcome=Outcome.FAILED):
             build = state.builds[event.build]
             if build.superseded_by is None:
-                yield _error(f"{build_title(build)} failed", event.message, event.hint)
+                log = log_name(build, state)
+                yield _error(
+                    f"{build_title(build)} failed",
+                    event.message,
+                    event.hint,
+                    *([f"log: {log}"] if log else []),
+                    *([f"rerun: {build.rerun}"] if build.rerun else []),
+                )
         case events.ResolveFailed():
             yield _error("not resolved", event.message, event.hint)
         case events.EnvironmentFailed():
@@ -71,8 +79,8 @@ def error_annotations(event: events.Event, state: pool.RunState) -> Iterator[Lin
             return
 
 
-def _error(title: str, message: str, hint: str) -> Line:
-    text = "\n".join(filter(None, (message, f"fix: {hint}" if hint else "")))
+def _error(title: str, message: str, hint: str, *more: str) -> Line:
+    text = "\n".join(filter(None, (message, f"fix: {hint}" if hint else "", *more)))
     return _command(f"error title={title.translate(_PROPERTY)}", text)
 
 

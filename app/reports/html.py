@@ -86,7 +86,7 @@ def render_html(record: RunRecord) -> str:
 def _headline(record: RunRecord) -> str:
     outcomes = format_outcomes(record.requested)
     how = "" if record.finished else ", unfinished"
-    return f"{outcomes} in {format_duration(record.state.now)}{how}"
+    return f"{outcomes} in {format_duration(record.end)}{how}"
 
 
 def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
@@ -112,7 +112,7 @@ def _top(record: RunRecord, headline: str) -> Iterator[ET.Element]:
 
 def _figures(record: RunRecord) -> Iterator[tuple[str, str]]:
     state = record.state
-    yield "took", format_duration(state.now)
+    yield "took", format_duration(record.end)
     yield "builds", f"{len(state.builds):,}"
     if failed := len(record.failed):
         yield "failed", f"{failed:,}"

@@ -43,13 +43,13 @@ def render_junit(record: RunRecord) -> str:
         failures=str(_count(cases, "failure")),
         errors=str(_count(cases, "error")),
         skipped=str(_count(cases, "skipped")),
-        time=_seconds(record.state.now),
+        time=_seconds(record.end),
         timestamp=record.header.started[:_SECONDS],
         id=record.header.run,
     )
     suite.append(_properties(record))
     suite.extend(cases)
-    suites = _element("testsuites", name="wheelpool", time=_seconds(record.state.now))
+    suites = _element("testsuites", name="wheelpool", time=_seconds(record.end))
     suites.append(suite)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "unicode") + "\n"

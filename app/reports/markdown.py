@@ -62,7 +62,7 @@ def _head(record: RunRecord) -> Iterator[str]:
     builds = record.requested
     outcomes = format_outcomes(builds, reversed(Outcome))
     how = "" if record.finished else ", unfinished"
-    yield f"## wheelpool: {outcomes} in {format_duration(state.now)}{how}"
+    yield f"## wheelpool: {outcomes} in {format_duration(record.end)}{how}"
     yield ""
     if not record.finished:
         left = sum(build.outcome is None for build in builds)

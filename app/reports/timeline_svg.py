@@ -98,7 +98,7 @@ def draw_timeline(record: RunRecord, *, by_build: bool, most: int) -> ET.Element
         by_build: rows are builds, with their waits; otherwise they are slots.
         most: the maximum number of rows; the longest builds are selected.
     """
-    scale = _Scale(max(record.state.now, 0.1))
+    scale = _Scale(max(record.end, 0.1))
     rows = list(_builds(record, most) if by_build else _slots(record))[:most]
     top = _GAP if by_build else 2 * (_GRAPH + _GAP) + _GAP
     bottom = top + len(rows) * _ROW
@@ -113,9 +113,7 @@ def draw_timeline(record: RunRecord, *, by_build: bool, most: int) -> ET.Element
         if not by_build:
             inside += _names(record, row, scale, y)
     inside += _marks(record, scale, bottom)
-    about = (
-        f"{len(rows)} {'builds' if by_build else 'slots'} over {format_duration(record.state.now)}"
-    )
+    about = f"{len(rows)} {'builds' if by_build else 'slots'} over {format_duration(record.end)}"
     height = bottom + _AXIS
     return element(
         "svg", *inside, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=about

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from app.format import format_count, format_duration, format_size
 from app.model.outcomes import requested_builds
+from app.model.status import end_of_work
 from app.text.rows import build_title, status_word
 from pool import LimitName, Outcome, Record, WaitFor
 
@@ -321,7 +322,7 @@ def _totals(side: Side) -> Totals:
     facts = [one for several in _facts(side).values() for one in several]
     outcomes = Counter(str(one.outcome or "unfinished") for one in requested_builds(side.state))
     return Totals(
-        wall=side.state.now,
+        wall=end_of_work(side.state),
         seconds=sum(one.seconds for one in facts),
         locks=sum(one.locks for one in facts),
         memory=sum(one.memory for one in facts),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pool
 from app.format import format_count
 from app.model.outcomes import requested_builds
+from app.model.status import end_of_work
 from app.model.timeline import Timeline
 from app.model.timings.timings import measure
 from app.model.timings.transfers import Transfers
@@ -54,6 +55,11 @@ class RunRecord(Record, frozen=True, kw_only=True):
     def peak(self) -> int:
         """The largest number of bytes that all builds used at one time; 0 is unknown."""
         return self.timeline.series["used"].peak
+
+    @property
+    def end(self) -> float:
+        """Seconds from the start of the run to the end of its work (`end_of_work`)."""
+        return end_of_work(self.state)
 
     @property
     def finished(self) -> bool:

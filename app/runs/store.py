@@ -50,6 +50,10 @@ class SavedRun(Record, frozen=True, kw_only=True):
     """The first few, as the user typed them."""
     target_count: int = 0
     """The number of all targets."""
+    command: str = ""
+    """``build`` or ``install``."""
+    exit_code: int | None = None
+    """None without an end."""
     seconds: float = 0.0
     totals: Mapping[pool.Outcome, int] = field(default_factory=dict)
     status: str = ""
@@ -166,7 +170,10 @@ def format_table(runs: Sequence[SavedRun]) -> Iterator[str]:
     """Yield the lines of the listing."""
     if not runs:
         yield "no saved runs yet"
-    rows = [(run.id, _when(run), _duration(run), _outcomes(run), _targets(run)) for run in runs]
+    rows = [
+        (run.id, _when(run), _duration(run), _exit(run), _outcomes(run), _targets(run))
+        for run in runs
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -196,6 +203,8 @@ def _read(folder: Path) -> SavedRun:
         started=started,
         targets=tuple(event.target for event in queued if not event.needed_by),
         target_count=sum(targets),
+        command=next(iter(header.argv[1:]), ""),
+        exit_code=last.exit_code if isinstance(last, pool.events.RunFinished) else None,
         seconds=last.t if last else 0.0,
         totals=last.totals if isinstance(last, pool.events.RunFinished) else {},
         status="" if ended else _RUNNING if is_running(folder.name, started) else "ended early",
@@ -222,6 +231,10 @@ def _duration(run: SavedRun) -> str:
     return format_duration(run.seconds) if run.seconds else ""
 
 
+def _exit(run: SavedRun) -> str:
+    return "" if run.exit_code is None else f"exit {run.exit_code}"
+
+
 def _outcomes(run: SavedRun) -> str:
     counts = (
         f"{run.totals[outcome]} {outcome}" for outcome in pool.Outcome if outcome in run.totals
@@ -231,4 +244,4 @@ def _outcomes(run: SavedRun) -> str:
 
 def _targets(run: SavedRun) -> str:
     more = run.target_count - len(run.targets)
-    return " ".join([*run.targets, *([f"and {more} more"] if more > 0 else [])])
+    return " ".join([run.command, *run.targets, *([f"and {more} more"] if more > 0 else [])])

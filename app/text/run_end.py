@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.format import format_duration
 from app.model.outcomes import requested_builds
+from app.model.status import end_of_work
 from app.text.run_status import environment_name
 from app.text.summary import format_outcomes
 from pool import Outcome
@@ -38,7 +39,7 @@ def format_run_end(state: pool.RunState, *, can_retry: bool) -> str:
     if not state.finished:
         return "the run ended early · q quit"
     outcomes = format_outcomes(requested_builds(state), _WORST_FIRST)
-    parts = [f"{outcomes} in {format_duration(state.now)}"]
+    parts = [f"{outcomes} in {format_duration(end_of_work(state))}"]
     if can_retry and state.exit_code:
         parts.append("r retry failed")
     parts += ["l log", "q quit"]

@@ -79,6 +79,8 @@ class WheelpoolApp(ReplayApp):
         self._clock = clock or pool.SystemClock()
         self.model = RunModel(source, self._clock)
         self._ascii = ascii_only
+        if ascii_only:
+            self.use_ascii()
         self._title = TerminalTitle(self._write) if titled else None
         self._bell = bell
         self._stay = stay

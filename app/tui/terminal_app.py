@@ -6,9 +6,10 @@ the caller of `run` reads `crash` and decides what happens then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from app.tui.driver import TerminalDriver
 
@@ -18,8 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["TerminalApp"]
 
 
+class _AsciiScrollBar(ScrollBarRender):
+    """A scroll bar of whole cells, without block characters."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
 class TerminalApp(App[None]):
     """An app whose exceptions are not printed."""
+
+    def use_ascii(self) -> None:
+        """Draw frames and scroll bars with ASCII characters only; style sheets have ``-ascii``."""
+        self.set_class(True, "-ascii")
+        ScrollBar.renderer = _AsciiScrollBar
 
     @property
     def crash(self) -> Exception | None:

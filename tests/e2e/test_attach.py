@@ -140,7 +140,7 @@ def test_leaving_prints_a_note_and_leaves_the_run_alone(held: Held) -> None:
     visitor.process.send_signal(signal.SIGINT)
     code, err = visitor.ended()
     assert code == 0
-    back = f"detached  the run continues; reattach with wheelpool attach {held.log}"
+    back = f"   Detached the run continues; reattach with wheelpool attach {held.log}"
     assert err.splitlines()[-1] == back
     held.go()
     assert held.sandbox.finish(held.process, held.log).code == 0
@@ -253,7 +253,7 @@ def test_an_attached_screen_commands_detaches_and_is_killed(held: Held, terminal
     terminal.shows("builds 2/2")
     wait_until(lambda: held.sandbox.running() == 2, terminal.screen)
     terminal.type("q")
-    terminal.shows("detached  the run continues; reattach with wheelpool attach")
+    terminal.shows("Detached the run continues; reattach with wheelpool attach")
     assert held.process.poll() is None
     terminal.type("clear", "Enter")
     terminal.tmux("send-keys", "-t", "t", "-l", f"{shlex.join(command)}; code=$?")

@@ -31,7 +31,7 @@ TMUX = {
     "question_mark": "?", "comma": ",", "full_stop": ".", "less_than_sign": "<",
     "greater_than_sign": ">", "left_square_bracket": "[", "right_square_bracket": "]",
     "number_sign": "#", "dollar_sign": "$", "space": "Space", "enter": "Enter",
-    "escape": "Escape", "tab": "Tab", "up": "Up", "down": "Down", "left": "Left",
+    "escape": "Escape", "tab": "Tab", "shift+tab": "BTab", "up": "Up", "down": "Down", "left": "Left",
     "right": "Right", "home": "Home", "end": "End", "pageup": "PPage", "pagedown": "NPage",
     "ctrl+f": "C-f", "ctrl+b": "C-b", "ctrl+c": "C-c", "ctrl+p": "C-p",
 }  # fmt: skip
@@ -69,9 +69,9 @@ def row(name: str) -> str:
 def found(name: str, shows: str = "", gone: str = "") -> tuple[Step, ...]:
     """Return what filters; whether the rows have the focus again is seen in the line of keys."""
     return (
-        Step("", "slash", gone=" s sort "),
+        Step("", "slash", gone=" / filter "),
         Step("", name, shows, gone),
-        Step("", "enter", " s sort "),
+        Step("", "enter", " / filter "),
     )
 
 
@@ -112,11 +112,13 @@ MOVES = (
     Step("rows.page_up", "pageup", chosen("p18 1.0")),
     Step("rows.page_down", "ctrl+f", chosen("p33 1.0")),
     Step("rows.page_up", "ctrl+b", chosen("p18 1.0")),
-    Step("table.sort", "s", r"usual ▾"),
-    Step("table.reverse", "S", r"usual ▴"),
+    Step("panel.next", "tab", "p18 1.0  why"),
+    Step("panel.previous", "shift+tab", gone="p18 1.0  why"),
+    Step("table.sort", "s", r"time(/usual)? ▾"),
+    Step("table.reverse", "S", r"time(/usual)? ▴"),
     Step("filter", "slash", "name or state"),
     Step("", "p05", chosen("p05 1.0")),
-    Step("", "enter", " s sort "),
+    Step("", "enter", " / filter "),
     Step("filter.clear", "escape", "p19 1.0"),
 )
 HELP = (
@@ -135,6 +137,26 @@ HELP = (
     Step("help.page_up", "pageup", "│  Builds "),
     Step("help.page_down", "ctrl+f", gone="│  Builds "),
     Step("help.page_up", "ctrl+b", "│  Builds "),
+    Step("help.manual", "m", r"Manual: dashboard"),
+    Step("manual.next", "n", r"Manual: install"),
+    Step("manual.previous", "N", r"Manual: dashboard"),
+    Step("manual.next", "right", r"Manual: install"),
+    Step("manual.previous", "left", r"Manual: dashboard"),
+    Step("manual.down", "j", gone="The dashboard"),
+    Step("manual.up", "k", "The dashboard"),
+    Step("manual.down", "down", gone="The dashboard"),
+    Step("manual.up", "up", "The dashboard"),
+    Step("manual.page_down", "space", gone="The dashboard"),
+    Step("manual.page_up", "b", "The dashboard"),
+    Step("manual.page_down", "pagedown", gone="The dashboard"),
+    Step("manual.page_up", "pageup", "The dashboard"),
+    Step("manual.page_down", "ctrl+f", gone="The dashboard"),
+    Step("manual.page_up", "ctrl+b", "The dashboard"),
+    Step("manual.close", "escape", gone="Manual"),
+    Step("", "m", r"Manual: dashboard"),
+    Step("manual.close", "q", gone="Manual: "),
+    Step("", "m", r"Manual: dashboard"),
+    Step("manual.close", "m", gone="Manual: "),
     Step("help.close", "escape", gone="Keys  "),
     Step("", "question_mark", "Keys  "),
     Step("help.close", "q", gone="Keys  "),
@@ -200,11 +222,11 @@ TREE = (
     Step("", "space", "p30 1.0"),
     Step("tree.fold_all", "asterisk", gone="p30 1.0"),
     Step("", "asterisk", "p30 1.0"),
-    Step("tree.back", "q", "t timeline"),
+    Step("tree.back", "q", "q quit"),
     Step("", "T", "dependencies"),
-    Step("tree.back", "escape", "t timeline"),
+    Step("tree.back", "escape", "q quit"),
     Step("", "T", "dependencies"),
-    Step("tree.back", "T", "t timeline"),
+    Step("tree.back", "T", "q quit"),
 )
 LOG = (
     *found("p05", chosen("p05 1.0")),
@@ -272,11 +294,11 @@ TIMELINE = (
     Step("", "space", "paused 1x"),
     Step("timeline.open", "enter", "l log"),
     Step("", "q", row("slot 1")),
-    Step("timeline.back", "q", "t timeline"),
+    Step("timeline.back", "q", "q quit"),
     Step("", "t", row("slot 1")),
-    Step("timeline.back", "t", "t timeline"),
+    Step("timeline.back", "t", "q quit"),
     Step("", "t", row("slot 1")),
-    Step("timeline.back", "escape", "t timeline"),
+    Step("timeline.back", "escape", "q quit"),
 )
 REPLAYS = {
     "time": TIME, "moves": MOVES, "help": HELP, "build": BUILD, "log": LOG, "tree": TREE,
@@ -314,7 +336,7 @@ ENDS = (
     Step("", "enter", r"\A t1 .*building"),
     Step("build.cancel", "x", r"\A t1 .*cancelled"),
     Step("build.retry", "r", r"\A t1 .*retried"),
-    Step("", "q", "t timeline"),
+    Step("", "q", "q quit"),
     Step("", "escape", "^ ● "),
 )
 LEAVING = (
@@ -383,7 +405,7 @@ def test_keys_of_a_replay(sandbox: Sandbox, terminal: Terminal, steps: Sequence[
     terminal.run([str(BIN / "wheelpool"), "replay", str(journal), "--at", "30"])
     terminal.shows("0:30 / 1:00")
     # A key that is pressed before the table has the focus is lost.
-    terminal.shows("t timeline")
+    terminal.shows("q quit")
     walk(terminal, steps)
 
 
@@ -465,9 +487,11 @@ def test_every_key_is_in_the_help() -> None:
     told = {name for section in SECTIONS for line in section.lines for name in line.bindings}
     ids = {name for name, _ in bound() | {("command_palette", "")}}
     asked = {
-        name for name in ids if name.partition(".")[0] in ("help", "quit", "time", "cap", "budget")
+        name
+        for name in ids
+        if name.partition(".")[0] in ("help", "manual", "quit", "time", "cap", "budget")
     }
     dialogs = {"cap.close", "budget.close", "time.close", "quit.yes", "quit.no"}
-    scrolling = {name for name in ids if name.startswith("help.")}
+    scrolling = {name for name in ids if name.startswith(("help.", "manual."))}
     assert ids - told == (dialogs | scrolling) & asked, "what they say themselves"
     assert told <= ids

@@ -33,7 +33,7 @@ class Terminal:
     """One tmux server with one window."""
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], width: int = 120, height: int = 36
+        self, folder: Path, environ: Mapping[str, str], width: int = 99, height: int = 36
     ) -> None:
         self._socket = str(folder / "tmux")
         self._environ = dict(environ)

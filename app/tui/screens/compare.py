@@ -88,6 +88,8 @@ class DiffApp(ThemedApp):
         one, other = map(_side, self.models)
         self.comparison = compare(one, other, threshold)
         self._ascii = ascii_only
+        if ascii_only:
+            self.use_ascii()
 
     def action_help(self) -> None:
         """Show the help screen."""

@@ -63,6 +63,8 @@ class Dashboard(Screen[None]):
         Binding("l", "open_log", "log", id="open_log"),
         # With priority, like the digits: text typed right after it must reach the input.
         Binding("slash", "filter", "filter", key_display="/", id="filter", priority=True),
+        Binding("q", "quit", "quit", id="quit"),
+        Binding("q", "detach", "detach", id="detach"),
         Binding("space", "app.play", "pause", id="replay.play"),
         Binding(
             "left_square_bracket",
@@ -98,8 +100,6 @@ class Dashboard(Screen[None]):
         Binding("p", "pause", "pause", id="pause"),
         Binding("x", "cancel", "cancel", id="cancel"),
         Binding("r", "retry", "retry", id="retry"),
-        Binding("q", "quit", "quit", id="quit"),
-        Binding("q", "detach", "detach", id="detach"),
         Binding("tab", "panel(1)", "details", show=False, id="panel.next"),
         Binding("shift+tab", "panel(-1)", show=False, id="panel.previous"),
         Binding("t", "timeline", "timeline", id="timeline"),
@@ -174,7 +174,6 @@ class Dashboard(Screen[None]):
         panel.set_class(event.size.height < _TALL_PANEL_LINES, "-low")
         framed = event.size.width >= _FRAMES[0] and event.size.height >= _FRAMES[1]
         self.set_class(framed, "-framed")
-        self.set_class(self._ascii, "-ascii")
         self.query_one("#table").border_title = "BUILDS" if framed else None
         self.query_one(RunHeader).show_framed(framed)
         self.query_one(Gauges).display = framed

@@ -75,6 +75,7 @@ _DASHBOARD = (
     Keys("Enter", "details of the build (or double-click)", ("open_build",)),
     Keys("Enter", "on a group: show or hide its builds", ("table.toggle",)),
     Keys("l", "its log", ("open_log",)),
+    Keys("Tab", "details: log, why, phases, needs", ("panel.next", "panel.previous")),
     Keys("t", "timeline: slots, builds, memory over time", ("timeline",)),
     Keys("T", "tree of dependencies", ("tree",)),
     Keys("s S", "sort by the next column; reverse", ("table.sort", "table.reverse")),
@@ -260,6 +261,7 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", "close", show=False, id="help.close"),
+        Binding("m", "manual", show=False, id="help.manual"),
         Binding("down,j", "scroll(1)", show=False, id="help.down"),
         Binding("up,k", "scroll(-1)", show=False, id="help.up"),
         Binding("pagedown,space,ctrl+f", "page(1)", show=False, id="help.page_down"),
@@ -278,11 +280,19 @@ class HelpScreen(ModalScreen[None]):
             yield Static("Keys", classes="dialog-title")
             with VerticalScroll(id="keys"):
                 yield Static(_text(self._sections))
-            yield Static(" j k  space b  scroll    Escape  back", classes="dim", markup=False)
+            keys = " j k  space b  scroll    m  manual    Escape  back"
+            yield Static(keys, classes="dim", markup=False)
 
     @property
     def _list(self) -> VerticalScroll:
         return self.query_one("#keys", VerticalScroll)
+
+    def action_manual(self) -> None:
+        """Open the manual."""
+        # rich.markdown takes 50 ms to import.
+        from app.tui.screens.manual import ManualScreen  # noqa: PLC0415
+
+        self.app.push_screen(ManualScreen())
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""

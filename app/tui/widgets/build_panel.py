@@ -102,8 +102,9 @@ class BuildPanel(Vertical):
             part.show([])
 
     def _show_title(self, title: str) -> None:
-        if (content := Content(title)) != self.border_title:
-            self.border_title = content
+        framed = Content(title if self._is_framed else "")
+        if framed != self.border_title:
+            self.border_title = framed
 
     def _details(self, build: pool.BuildState) -> Text:
         """Return the details of the current tab, one in a line."""
@@ -148,7 +149,11 @@ class BuildPanel(Vertical):
 
     def _lead(self, build: pool.BuildState) -> str:
         """Return the title of the build; empty if the frame has it."""
-        return "" if self.screen.has_class("-framed") else f"{build_title(build)}  "
+        return "" if self._is_framed else f"{build_title(build)}  "
+
+    @property
+    def _is_framed(self) -> bool:
+        return self.screen.has_class("-framed")
 
     def _failure(self, build: pool.BuildState) -> Text:
         """Return what the failure means and what to do, in full."""

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli.root import root
-from app.plain.manual import list_topics, render_topic
+from app.manual import list_topics
+from app.plain.manual import render_topic
 from tests.support.home import Home
 
 

@@ -52,10 +52,18 @@ def test_other_lines_are_left_as_they_are() -> None:
 def test_an_annotation_is_escaped_as_the_runner_unescapes_it() -> None:
     queued = events.BuildQueued(build=A, name="a:b,c", target="a", log="a")
     end = events.BuildFinished(
-        build=A, outcome=pool.Outcome.FAILED, message="50%\r\nof: it, all", hint="do x"
+        build=A,
+        outcome=pool.Outcome.FAILED,
+        message="50%\r\nof: it, all",
+        hint="do x",
+        rerun="cd a && make",
     )
-    (line,) = error_annotations(end, state_with(queued, end))
-    assert line.text == ("::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Afix: do x")
+    output = events.BuildOutput(build=A, lines=1, bytes=2, last="x")
+    (line,) = error_annotations(end, state_with(queued, output, end))
+    assert line.text == (
+        "::error title=a%3Ab%2Cc failed::50%25%0D%0Aof: it, all%0Afix: do x"
+        "%0Alog: a%0Arerun: cd a && make"
+    )
 
 
 def test_a_try_that_is_made_again_is_no_error_yet() -> None:

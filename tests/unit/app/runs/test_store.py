@@ -54,6 +54,7 @@ def test_a_stored_run_shows_its_outcome(tmp_path: Path) -> None:
     assert line.startswith(name)
     assert "4 built, 1 failed" in line
     assert line.endswith("./t0 ./t1 ./t2 and 2 more")
+    assert "exit 0" in line
 
 
 def test_a_long_run_is_read_at_its_ends(tmp_path: Path) -> None:
@@ -95,7 +96,8 @@ def test_a_broken_log_is_listed_as_that(tmp_path: Path, content: bytes | None) -
         (folder / "events.jsonl").write_bytes(content)
     (run,) = runs.list_runs(tmp_path, 9)
     assert run.status == "broken log"
-    assert list(runs.format_table([run])) == ["20261121-031205-1      broken log"]
+    (line,) = runs.format_table([run])
+    assert line.split() == ["20261121-031205-1", "broken", "log"]
 
 
 def test_a_log_of_a_header_alone_has_ended_early(tmp_path: Path) -> None:
