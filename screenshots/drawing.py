@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_frames", "draw_svg", "page", "render_lines"]
 
 _COLOURS = 96
-_MOVING_COLOURS, _MOVING_SCALE = 40, 0.7
+_MOVING_COLOURS, _MOVING_SCALE = 64, 0.7
 LACKED = str.maketrans({"▾": "▼", "▴": "▲", "⏹": "■", "⏸": "‖", "↵": "⏎"})
 """Signs that Fira Code does not have, and those that stand in for them in pictures."""
 _RUN = re.compile(r'(<text [^>]*?)x="([\d.]+)"([^>]*?) textLength="([\d.]+)"([^>]*>)([^<]*)</text>')

@@ -160,8 +160,9 @@ def _timeline(record: RunRecord) -> Iterator[ET.Element]:
 
 
 def _figure(svg: ET.Element) -> ET.Element:
+    hint = element("figcaption", "The chart is wider than this screen: scroll it sideways.")
     # With the focus, keys scroll it.
-    return element("figure", svg, tabindex="0")
+    return element("figure", hint, svg, tabindex="0")
 
 
 # Failures

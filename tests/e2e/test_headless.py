@@ -189,6 +189,14 @@ def test_a_terminal_that_goes_away_ends_the_run_in_order(home: Home) -> None:
     assert '"run.finished"' in (home.root / "run.jsonl").read_text()
 
 
+def test_one_build_at_a_time_has_one_building_line_at_a_time(home: Home) -> None:
+    trees = [home.tree(f"lib{letter}") for letter in "abcdefgh"]
+    lines = home.run("build", *trees, "-j", "1", "--no-ui").stderr.splitlines()
+    verbs = [line.split()[0] for line in lines if line.strip()]
+    kept = [verb for verb in verbs if verb in ("Building", "Built")]
+    assert kept == ["Building", "Built"] * 8
+
+
 def test_more_files_may_be_open_than_the_soft_limit(home: Home) -> None:
     backend = "def build_wheel(*_):\n    import resource\n    raise SystemExit(str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))\n"
     tree = home.tree("count", backend)

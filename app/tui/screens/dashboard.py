@@ -154,7 +154,7 @@ class Dashboard(Screen[None]):
             yield ColumnHeader(ascii_only=self._ascii)
             yield BuildTable(self.model, ascii_only=self._ascii)
             yield Input(placeholder="name or state", id="filter")
-        yield BuildPanel(self.model)
+        yield BuildPanel(self.model, ascii_only=self._ascii)
         if self.model.replay is not None:
             yield ReplayBar(self.model.replay, ascii_only=self._ascii)
         yield KeyFooter()

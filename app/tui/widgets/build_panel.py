@@ -15,7 +15,7 @@ import pool
 from app.format import format_clock, format_count, format_duration, format_size
 from app.text.build_details import build_facts, format_command
 from app.text.failure import failure_facts
-from app.text.rows import build_title, describe, format_slowdown
+from app.text.rows import TO_ASCII, build_title, describe, format_slowdown
 from app.text.wait_reasons import wait_reason
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = ["BuildPanel"]
 
 _TAIL_BYTES = 1 << 15
 _REASONED = ("failed", "skipped", "cached", "fetched")
+_TO_ASCII = {**TO_ASCII, ord("└"): "`"}
 _LABEL = 13
 """Width in cells of the label column."""
 _TABS: dict[str, tuple[str, ...]] = {
@@ -44,9 +45,10 @@ _TABS: dict[str, tuple[str, ...]] = {
 class BuildPanel(Vertical):
     """Shows one build; call `show` with it at every tick."""
 
-    def __init__(self, model: RunModel) -> None:
+    def __init__(self, model: RunModel, *, ascii_only: bool) -> None:
         super().__init__(id="panel")
         self._model = model
+        self._ascii = ascii_only
         self._shown = Text()
         self._tab = 0
 
@@ -83,6 +85,8 @@ class BuildPanel(Vertical):
             return
         self._show_title(build_title(build))
         facts = self._facts(build) if self.tab == "log" else self._details(build)
+        if self._ascii:
+            facts.plain = facts.plain.translate(_TO_ASCII)
         if facts != self._shown:
             # A layout pass is expensive: run it only if the number of lines has changed.
             self._shown = facts
@@ -90,8 +94,11 @@ class BuildPanel(Vertical):
         if self.tab != "log":
             return
         processes, tail = self.query_one("#processes", _Lines), self.query_one("#tail", _Lines)
-        processes.show(_processes(build, processes.size.height))
+        processes.show(self._plain(_processes(build, processes.size.height)))
         tail.show(self._tail(build, tail.size.height))
+
+    def _plain(self, lines: list[str]) -> list[str]:
+        return [line.translate(_TO_ASCII) for line in lines] if self._ascii else lines
 
     def _blank(self) -> None:
         """Show that no single build is selected."""

@@ -28,7 +28,7 @@ END = events.RunFinished(exit_code=1, totals={})
 HOSTILE = "</title></style></script><img src=x onerror=alert(1)>\"'&amp;\x1b[31m\x00\x9b\u202egpj"
 OURS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "code", "dl",
-    "div", "dt", "dd", "figure", "svg", "rect", "line", "path", "text", "details", "summary", "ul",
+    "div", "dt", "dd", "figcaption", "figure", "svg", "rect", "line", "path", "text", "details", "summary", "ul",
     "li", "section", "pre", "table", "thead", "tbody", "tr", "th", "td", "footer",
 }  # fmt: skip
 

@@ -19,8 +19,9 @@ from app.tui.widgets.gauges import Gauges
 from app.tui.widgets.header import RunHeader
 from app.tui.widgets.log_file import LogFile
 from app.tui.widgets.log_view import LogView
-from pool.common.model import BuildId, LimitName, Outcome, WaitFor
+from pool.common.model import BuildId, LimitName, Outcome, Phase, WaitFor
 from pool.events import types as v
+from pool.events.process_delta import ProcessDelta
 from tests.support.fakes import FakeSource, ManualClock
 from tests.support.paths import DAY as RECORDING
 from tests.support.screens import screen_text, wait_until
@@ -162,6 +163,29 @@ async def test_every_size_shows_name_and_state(size: tuple[int, int], plain: boo
             words = [word.replace("·", ",") for word in words]
         await wait_until(pilot, lambda: all(word in screen_text(app) for word in words))
         assert plain is False or "●" not in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+@pytest.mark.parametrize("key", ["", "question_mark", "enter", "t", "T"])
+async def test_screens_in_ascii_have_no_other_characters(size: tuple[int, int], key: str) -> None:
+    source = run()
+    processes = tuple(
+        ProcessDelta(pid=pid, ppid=pid - 1, name="cc", command="cc -c", rss=1, cpu=1.0)
+        for pid in (7, 8, 9)
+    )
+    machine = v.MachineMemory(total=16 << 30, available=9 << 30)
+    sample = v.BuildSample(build=A, processes=processes, rss=3, peak=3)
+    source.emit(v.BuildPhase(build=A, phase=Phase.ENVIRONMENT), t=1.0)
+    source.emit(v.BuildPhase(build=A, phase=Phase.BUILD), t=2.0)
+    source.emit(v.Sample(builds=(sample,), machine=machine), t=3.0)
+    app = WheelpoolApp(source, clock=ManualClock(), ascii_only=True)
+    async with app.run_test(size=size) as pilot:
+        await wait_until(pilot, lambda: "environment 0:01" in screen_text(app))
+        dashboard = app.screen
+        await pilot.press(*filter(None, [key]))
+        await wait_until(pilot, lambda: (app.screen is not dashboard) == bool(key))
+        await pilot.pause(0.3)
+        assert {sign for sign in screen_text(app) if not sign.isascii()} == set()
 
 
 async def test_the_selected_build_stays_selected_when_it_moves() -> None:
