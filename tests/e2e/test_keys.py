@@ -328,26 +328,30 @@ CAPS = (
 )
 ENDS = (
     Step("", "g", chosen("t0")),
-    Step("cancel", "x", "1 cancelled"),
+    Step("cancel", "x", "Cancel t"),
+    Step("question.no", "enter", gone="Cancel t"),
+    Step("", "x", "Cancel t"),
+    Step("question.yes", "y", "1 cancelled"),
     *found("t0", gone="^ . t1"),
     Step("retry", "r", "^ ↻ t0"),
     Step("", "escape", "^ ● t1"),
     *found("t1", chosen("t1")),
     Step("", "enter", r"\A t1 .*building"),
-    Step("build.cancel", "x", r"\A t1 .*cancelled"),
+    Step("build.cancel", "x", "Cancel t1"),
+    Step("question.yes", "y", r"\A t1 .*cancelled"),
     Step("build.retry", "r", r"\A t1 .*retried"),
     Step("", "q", "q quit"),
     Step("", "escape", "^ ● "),
 )
 LEAVING = (
     Step("quit", "q", "still running"),
-    Step("quit.no", "n", gone="still running"),
+    Step("question.no", "n", gone="still running"),
     Step("interrupt", "ctrl+c", "still running"),
-    Step("quit.no", "escape", gone="still running"),
+    Step("question.no", "escape", gone="still running"),
     Step("quit", "q", "still running"),
-    Step("quit.no", "enter", gone="still running"),
+    Step("question.no", "enter", gone="still running"),
     Step("", "q", "still running"),
-    Step("quit.yes", "y", "4 cancelled in"),
+    Step("question.yes", "y", "4 cancelled in"),
 )
 ATTACHED = (
     Step("", "plus", r"\[builds 2/2\]"),
@@ -489,9 +493,9 @@ def test_every_key_is_in_the_help() -> None:
     asked = {
         name
         for name in ids
-        if name.partition(".")[0] in ("help", "manual", "quit", "time", "cap", "budget")
+        if name.partition(".")[0] in ("help", "manual", "question", "time", "cap", "budget")
     }
-    dialogs = {"cap.close", "budget.close", "time.close", "quit.yes", "quit.no"}
+    dialogs = {"cap.close", "budget.close", "time.close", "question.yes", "question.no"}
     scrolling = {name for name in ids if name.startswith(("help.", "manual."))}
     assert ids - told == (dialogs | scrolling) & asked, "what they say themselves"
     assert told <= ids

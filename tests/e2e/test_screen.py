@@ -99,6 +99,8 @@ def test_pause_cancel_retry_and_leaving(sandbox: Sandbox, terminal: Terminal) ->
     terminal.type("p")
     terminal.shows("builds paused (1 finishing)")
     terminal.type("x")
+    terminal.shows("Cancel t")
+    terminal.type("y")
     terminal.shows("1 cancelled")
     terminal.shows("builds paused")
     terminal.type("p")

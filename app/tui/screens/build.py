@@ -18,6 +18,7 @@ from app.runs.previous_phases import previous_phases
 from app.text.build_details import build_facts, format_command
 from app.text.meters.sparkline import sparkline
 from app.text.rows import TO_ASCII, build_title, describe
+from app.tui.screens.dialogs import CancelScreen
 from app.tui.screens.log import LogScreen
 from app.tui.widgets.key_footer import KeyFooter
 from app.tui.widgets.log_view import LogView
@@ -256,8 +257,13 @@ class BuildScreen(Screen[None]):
         self.notify("the rerun command was copied", markup=False)
 
     def action_cancel(self) -> None:
-        """Cancel the build."""
-        self._model.source.send(pool.Cancel(build=self._build_id))
+        """Ask whether to cancel the build."""
+
+        def answered(sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
+            if sure:
+                self._model.source.send(pool.Cancel(build=self._build_id))
+
+        self.app.push_screen(CancelScreen(build_title(self.build)), answered)
 
     def action_retry(self) -> None:
         """Retry the build."""

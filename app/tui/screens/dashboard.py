@@ -18,7 +18,7 @@ from app.text.rows import TO_ASCII, build_title, describe
 from app.text.run_end import format_run_end
 from app.tui.commands import BuildCommands, CommandTarget
 from app.tui.screens.build import BuildScreen
-from app.tui.screens.dialogs import BudgetScreen, LimitScreen, QuitScreen
+from app.tui.screens.dialogs import BudgetScreen, CancelScreen, LimitScreen, QuitScreen
 from app.tui.screens.log import LogScreen
 from app.tui.screens.timeline import TimelineScreen
 from app.tui.screens.tree import TreeScreen
@@ -324,9 +324,15 @@ class Dashboard(Screen[None]):
         self.model.source.send(pool.Resume() if paused else pool.Pause())
 
     def action_cancel(self) -> None:
-        """Cancel the selected build."""
-        if (build := self.table.selected) is not None:
-            self.model.source.send(pool.Cancel(build=build.id))
+        """Ask whether to cancel the selected build."""
+        if (build := self.table.selected) is None:
+            return
+
+        def answered(sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
+            if sure:
+                self.model.source.send(pool.Cancel(build=build.id))
+
+        self.app.push_screen(CancelScreen(build_title(build)), answered)
 
     def action_retry(self) -> None:
         """Retry the selected build; after the end of the run, run the request again."""

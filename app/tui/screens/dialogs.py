@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from app.source.base import ReplayControls
 
-__all__ = ["BudgetScreen", "LimitScreen", "QuitScreen", "TimeScreen"]
+__all__ = ["BudgetScreen", "CancelScreen", "LimitScreen", "QuitScreen", "TimeScreen"]
 
 T = TypeVar("T")
 
@@ -143,29 +143,58 @@ class TimeScreen(_Question[float | None]):
             self.dismiss(at)
 
 
-class QuitScreen(ModalScreen[bool]):
-    """Asks for confirmation before running builds are cancelled."""
+class _ConfirmScreen(ModalScreen[bool]):
+    """Asks a question with a harmless default.
+
+    Args:
+        question: the question.
+        yes: what happens on ``y``.
+        no: what happens otherwise.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "cancel them and quit", id="quit.yes"),
-        Binding("n,enter,escape", "answer(False)", "stay", id="quit.no"),
+        Binding("y", "answer(True)", "yes", id="question.yes"),
+        Binding("n,enter,escape", "answer(False)", "no", id="question.no"),
     ]
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, question: str, yes: str, no: str) -> None:
         super().__init__()
-        self._left = left
+        self._question = question
+        self._answers = f" y         {yes}\n n  Enter  {no}"
 
     def compose(self) -> ComposeResult:
         """Create the widgets."""
-        question = f"{self._left} builds are still running. Cancel them and quit?"
-        if self._left < 2:
-            what = "1 build" if self._left else "The run"
-            question = f"{what} is still running. Cancel it and quit?"
         with Vertical(classes="dialog"):
-            yield Static(question, classes="dialog-title")
-            yield Static(" y         cancel and quit\n n  Enter  stay", markup=False)
+            yield Static(self._question, classes="dialog-title", markup=False)
+            yield Static(self._answers, markup=False)
 
     def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - given by the binding
         """Close with the answer."""
         self.dismiss(answer)
+
+
+class QuitScreen(_ConfirmScreen):
+    """Asks for confirmation before running builds are cancelled.
+
+    Args:
+        left: the number of builds that have not ended.
+    """
+
+    def __init__(self, left: int) -> None:
+        question = f"{left} builds are still running. Cancel them and quit?"
+        if left < 2:
+            what = "1 build" if left else "The run"
+            question = f"{what} is still running. Cancel it and quit?"
+        super().__init__(question, "cancel and quit", "stay")
+
+
+class CancelScreen(_ConfirmScreen):
+    """Asks for confirmation before a build is cancelled.
+
+    Args:
+        title: the name of the build.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Cancel {title}?", "cancel it", "let it continue")

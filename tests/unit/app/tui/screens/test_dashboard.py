@@ -47,7 +47,6 @@ def run(journal: Path | None = None) -> FakeSource:
         ("plus", pool.Resize(limit=LimitName.BUILDS, by=1)),
         ("minus", pool.Resize(limit=LimitName.BUILDS, by=-1)),
         ("p", pool.Pause()),
-        ("x", pool.Cancel(build=A)),
     ],
 )
 async def test_keys_send_commands(key: str, control: pool.Control) -> None:
@@ -57,6 +56,19 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
         await wait_until(pilot, lambda: "name-b1" in screen_text(app))
         await pilot.press(key)
         await wait_until(pilot, lambda: source.sent == [control])
+
+
+async def test_cancel_asks_first_and_enter_lets_the_build_continue() -> None:
+    source = run()
+    app = WheelpoolApp(source, clock=ManualClock())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: source.watched == [A])
+        for key, sent in (("enter", []), ("y", [pool.Cancel(build=A)])):
+            await pilot.press("x")
+            await wait_until(pilot, lambda: "Cancel name-b1?" in screen_text(app))
+            await pilot.press(key)
+            await wait_until(pilot, lambda: "Cancel name-b1?" not in screen_text(app))
+            assert source.sent == sent
 
 
 async def test_cursor_moves_to_the_newest_failure_until_a_key_is_pressed() -> None:
