@@ -1,4 +1,4 @@
-"""The lines of a list: the rows that are shown, and groups that stand for hidden rows.
+"""The lines of a list: rows, groups that stand for hidden rows, and heads of sections.
 
 Pure arithmetic over the sizes of sections; it knows no builds. Hidden rows are counted, so rows and
 groups together are always the whole list.
@@ -14,7 +14,7 @@ from pool import Record
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["SHOWN_FAILURES", "Group", "Layout", "LayoutOptions"]
+__all__ = ["SHOWN_FAILURES", "Group", "Head", "Layout", "LayoutOptions"]
 
 SHOWN_FAILURES = 3
 """The number of failures that are always shown."""
@@ -30,6 +30,13 @@ class Group(Record, frozen=True, kw_only=True):
     count: int
 
 
+class Head(Record, frozen=True, kw_only=True):
+    """The line above the rows of a section."""
+
+    section: Section
+    count: int
+
+
 class LayoutOptions(Record, frozen=True, kw_only=True):
     """The options of a layout."""
 
@@ -38,6 +45,8 @@ class LayoutOptions(Record, frozen=True, kw_only=True):
     ungrouped: bool = False
     """Whether there are no groups at all, as in the result of a filter."""
     reverse: bool = False
+    heads: bool = False
+    """Whether each section has a line above its rows."""
 
 
 class _Rows(Record, frozen=True, kw_only=True):
@@ -51,7 +60,7 @@ class _Rows(Record, frozen=True, kw_only=True):
         return self.stop - self.start
 
 
-_Segment: TypeAlias = "Group | _Rows"
+_Segment: TypeAlias = "Group | Head | _Rows"
 
 
 class Layout:
@@ -74,10 +83,15 @@ class Layout:
         for section in Section:
             stop = start + sizes[section]
             if ungrouped or section in _UNFINISHED:
-                self._add(_Rows(start=start, stop=stop, reverse=options.reverse))
+                segments: list[_Segment] = [_Rows(start=start, stop=stop, reverse=options.reverse)]
             else:
-                for segment in _grouped(section, start, stop, options, selected):
-                    self._add(segment)
+                segments = list(_grouped(section, start, stop, options, selected))
+            shown = [segment for segment in segments if _height(segment)]
+            # A group at the top tells the section itself.
+            if options.heads and shown and not isinstance(shown[0], Group):
+                self._add(Head(section=section, count=stop - start))
+            for segment in shown:
+                self._add(segment)
             start = stop
 
     def _add(self, segment: _Segment) -> None:
@@ -87,15 +101,15 @@ class Layout:
     def __len__(self) -> int:
         return self._lines
 
-    def item_at(self, line: int) -> int | Group:
-        """Return the entry on a line, as an index of the sorted list, or the group.
+    def item_at(self, line: int) -> int | Group | Head:
+        """Return the entry on a line, as an index of the sorted list, or the group or head.
 
         Raises:
             IndexError: there is no such line.
         """
         for segment in self._segments:
             if line < (height := _height(segment)):
-                if isinstance(segment, Group):
+                if not isinstance(segment, _Rows):
                     return segment
                 return segment.stop - 1 - line if segment.reverse else segment.start + line
             line -= height
@@ -144,4 +158,4 @@ def _grouped(
 
 
 def _height(segment: _Segment) -> int:
-    return 1 if isinstance(segment, Group) else len(segment)
+    return len(segment) if isinstance(segment, _Rows) else 1

@@ -175,6 +175,7 @@ class Dashboard(Screen[None]):
         framed = event.size.width >= _FRAMES[0] and event.size.height >= _FRAMES[1]
         self.set_class(framed, "-framed")
         self.query_one("#table").border_title = "BUILDS" if framed else None
+        self.table.show_heads(framed)
         self.query_one(RunHeader).show_framed(framed)
         self.query_one(Gauges).display = framed
         self.query_one(Graphs).display = event.size.height >= _GRAPH_LINES and not framed

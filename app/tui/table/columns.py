@@ -15,11 +15,11 @@ from pool import Record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.model.grouping import Group
+    from app.model.grouping import Group, Head
     from app.model.sorting import Order
     from app.model.status import BuildKind
 
-__all__ = ["Column", "columns", "group_row", "order_at", "texts", "titles"]
+__all__ = ["Column", "columns", "group_row", "head_text", "order_at", "texts", "titles"]
 
 Name = Literal["name", "progress", "time", "memory", "doing"]
 
@@ -37,6 +37,15 @@ _GROUPS: dict[Section, tuple[BuildKind, str]] = {
     Section.FAILED: ("failed", "more failed"),
     Section.NOT_BUILT: ("skipped", "skipped or cancelled"),
     Section.FINISHED: ("built", "finished"),
+}
+
+
+_HEADS = {
+    Section.RUNNING: "RUNNING",
+    Section.FAILED: "FAILED",
+    Section.WAITING: "WAITING",
+    Section.NOT_BUILT: "SKIPPED, CANCELLED",
+    Section.FINISHED: "DONE",
 }
 
 
@@ -103,6 +112,12 @@ def group_row(group: Group) -> Row:
     word = f"{group.hidden or group.count} {word}"
     act = "Enter shows them" if group.hidden else "Enter hides them"
     return Row(kind=kind, name=word, word="", detail=act, time="", memory="", peak="", last="")
+
+
+def head_text(head: Head, width: int, *, ascii_only: bool) -> str:
+    """Return the line above the rows of a section: ``RUNNING 4 ─────``."""
+    edge = "-" if ascii_only else "─"
+    return f" {_HEADS[head.section]} {head.count} ".ljust(max(0, width - 1), edge).ljust(width)
 
 
 def texts(row: Row, width: int, *, ascii_only: bool) -> list[str]:

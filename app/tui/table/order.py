@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING, TypeAlias
 
-from app.model.grouping import Group, Layout, LayoutOptions
+from app.model.grouping import Group, Head, Layout, LayoutOptions
 from app.model.sorting import Order, Section, SortKey, assign_numbers, sort_key
 from app.text.search import matches_filter
 from pool import Record
@@ -33,12 +33,19 @@ class TableQuery(Record, frozen=True, kw_only=True):
     reverse: bool = False
     expanded: frozenset[Section] = frozenset()
     """The expanded groups."""
+    heads: bool = False
+    """Whether each section has a line above its rows."""
 
     @property
     def manner(self) -> LayoutOptions:
         """The layout of the list."""
         everything = bool(self.needle)
-        return LayoutOptions(expanded=self.expanded, ungrouped=everything, reverse=self.reverse)
+        return LayoutOptions(
+            expanded=self.expanded,
+            ungrouped=everything,
+            reverse=self.reverse,
+            heads=self.heads,
+        )
 
     def has_same_order(self, other: TableQuery) -> bool:
         """Return whether another query has the same sort order."""
@@ -83,10 +90,10 @@ class RowOrder:
     def __len__(self) -> int:
         return len(self._layout)
 
-    def at(self, line: int) -> BuildState | Group:
-        """Return the build or group on a line."""
+    def at(self, line: int) -> BuildState | Group | Head:
+        """Return the build, the group or the head on a line."""
         there = self._layout.item_at(line)
-        return there if isinstance(there, Group) else self.state.builds[self._rows[there][2]]
+        return there if isinstance(there, Group | Head) else self.state.builds[self._rows[there][2]]
 
     def _fill(self) -> None:
         assign_numbers(self._numbers, self.state)

@@ -16,11 +16,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from app.model.grouping import Group
+from app.model.grouping import Group, Head
 from app.model.sorting import ORDERS
 from app.text.rows import Row, build_row
 from app.text.wait_reasons import queue_position
-from app.tui.table.columns import group_row, order_at, texts, titles
+from app.tui.table.columns import group_row, head_text, order_at, texts, titles
 from app.tui.table.order import RowOrder, TableQuery
 from app.tui.widgets.list_view import LineList
 
@@ -73,8 +73,8 @@ class BuildTable(LineList):
         self._model = model
         self._ascii = ascii_only
         self._builds = RowOrder(model.state)
-        self._shown: dict[int, tuple[Row, bool]] = {}
-        self._strips: dict[tuple[Row, bool, int], Strip] = {}
+        self._shown: dict[int, tuple[Row | Head, bool]] = {}
+        self._strips: dict[tuple[Row | Head, bool, int], Strip] = {}
         self._styles: dict[tuple[str, bool], _Styles] = {}
         self._ticks = 0
         self.table_query = TableQuery()
@@ -89,7 +89,7 @@ class BuildTable(LineList):
     def selected(self) -> BuildState | None:
         """The build under the cursor; None on a group."""
         there = self._there
-        return None if isinstance(there, Group) else there
+        return None if isinstance(there, Group | Head) else there
 
     @property
     def group(self) -> Group | None:
@@ -98,8 +98,29 @@ class BuildTable(LineList):
         return there if isinstance(there, Group) else None
 
     @property
-    def _there(self) -> BuildState | Group | None:
+    def _there(self) -> BuildState | Group | Head | None:
         return self._builds.at(self._cursor) if self._cursor < len(self._builds) else None
+
+    def go(self, to: int) -> None:
+        """Move the cursor to a line; past a head in the same direction."""
+        super().go(self._skip_head(to, 1 if to >= self._cursor else -1))
+
+    def is_selectable(self, line: int) -> bool:
+        """Return whether a line is no head of a section."""
+        return not isinstance(self._builds.at(line), Head)
+
+    def _skip_head(self, line: int, step: int) -> int:
+        """Return a line that is no head: this one, or the next or previous one."""
+        line = min(max(line, 0), max(0, len(self._builds) - 1))
+        if line >= len(self._builds) or self.is_selectable(line):
+            return line
+        # Below a head there is always a row or a group.
+        return line + 1 if step > 0 or line == 0 else line - 1
+
+    def show_heads(self, heads: bool) -> None:  # noqa: FBT001 - a state
+        """Show a line above each section, or none."""
+        if heads != self.table_query.heads:
+            self.show(replace(self.table_query, heads=heads))
 
     def tick(self) -> None:
         """Apply changes of the state; called about ten times a second."""
@@ -138,7 +159,7 @@ class BuildTable(LineList):
 
     def _line(self, build: BuildId | None) -> int:
         found = None if build is None else self._builds.line_of(build)
-        return min(self._cursor, max(0, len(self._builds) - 1)) if found is None else found
+        return self._skip_head(self._cursor, 1) if found is None else found
 
     def select(self, build: BuildId) -> None:
         """Move the cursor to a build, if it matches the filter."""
@@ -157,11 +178,13 @@ class BuildTable(LineList):
             lines = [y for _, y in run]
             self.refresh_lines(lines[0], len(lines))
 
-    def _at(self, y: int) -> tuple[Row, bool] | None:
+    def _at(self, y: int) -> tuple[Row | Head, bool] | None:
         return (self._row(y), y == self._cursor) if y < len(self._builds) else None
 
-    def _row(self, y: int) -> Row:
+    def _row(self, y: int) -> Row | Head:
         there = self._builds.at(y)
+        if isinstance(there, Head):
+            return there
         if isinstance(there, Group):
             return group_row(there)
         state = self._model.state
@@ -184,7 +207,10 @@ class BuildTable(LineList):
             self._strips[key] = self._render_row(*key)
         return self._strips[key]
 
-    def _render_row(self, shown: Row, selected: bool, width: int) -> Strip:  # noqa: FBT001 - a cache key
+    def _render_row(self, shown: Row | Head, selected: bool, width: int) -> Strip:  # noqa: FBT001 - a cache key
+        if isinstance(shown, Head):
+            dim = self.rich_style + self.get_component_rich_style("table--dim", partial=True)
+            return Strip([Segment(head_text(shown, width, ascii_only=self._ascii), dim)])
         key = (shown.kind, selected)
         if key not in self._styles:
             self._styles[key] = self._styles_of(*key)

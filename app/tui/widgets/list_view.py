@@ -46,6 +46,10 @@ class LineList(ScrollView, can_focus=True):
         """The number of lines."""
         raise NotImplementedError
 
+    def is_selectable(self, line: int) -> bool:
+        """Return whether the cursor can be on a line."""
+        return True
+
     def go(self, to: int) -> None:
         """Move the cursor to a line, clamped to the list, and scroll to it."""
         self._cursor = min(max(to, 0), max(0, self.count - 1))
@@ -80,7 +84,7 @@ class LineList(ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Select the clicked line."""
         line = self.scroll_offset.y + event.y
-        if line < self.count:
+        if line < self.count and self.is_selectable(line):
             self.go(line)
             self.clicked(event)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import count
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pool
-from app.model.grouping import SHOWN_FAILURES, Group, Layout, LayoutOptions
+from app.model.grouping import SHOWN_FAILURES, Group, Head, Layout, LayoutOptions
 from app.model.queue import SlotQueue
 from app.model.sorting import ORDERS, Order, Section, section_of, sort_key
 from app.text.search import matches_filter
@@ -20,12 +21,13 @@ from tests.support.event_strategies import journals
 sizes = st.lists(st.integers(0, 9), min_size=len(Section), max_size=len(Section))
 manners = st.builds(
     lambda **fields: LayoutOptions(**fields),  # noqa: PLW0108 - hypothesis would read its annotations
-    expanded=st.frozensets(st.sampled_from(Section)), ungrouped=st.booleans(), reverse=st.booleans()
+    expanded=st.frozensets(st.sampled_from(Section)), ungrouped=st.booleans(), reverse=st.booleans(),
+    heads=st.booleans(),
 )  # fmt: skip
 wants = st.builds(
     lambda **fields: TableQuery(**fields),  # noqa: PLW0108 - hypothesis would read its annotations
     needle=st.sampled_from(["", "b", "b1", "fail", "zz"]), by=st.sampled_from(ORDERS),
-    reverse=st.booleans(), expanded=st.frozensets(st.sampled_from(Section)),
+    reverse=st.booleans(), expanded=st.frozensets(st.sampled_from(Section)), heads=st.booleans(),
 )  # fmt: skip
 
 
@@ -46,10 +48,24 @@ def test_every_entry_has_a_line_or_is_counted_by_a_group(
 
 
 @given(sizes, manners)
+def test_each_section_with_heads_starts_with_a_head_or_a_group(
+    sizes: list[int], manner: LayoutOptions
+) -> None:
+    layout = Layout(sizes, msgspec.structs.replace(manner, heads=True))
+    lines = [layout.item_at(line) for line in range(len(layout))]
+    told = [line for line in lines if not isinstance(line, int)]
+    sections = list(dict.fromkeys(line.section for line in told))
+    assert sections == [section for section in Section if sizes[section]]
+    heads = [line for line in told if isinstance(line, Head)]
+    assert all(head.count == sizes[head.section] for head in heads)
+    assert not lines or not isinstance(lines[-1], Head)
+
+
+@given(sizes, manners)
 def test_running_builds_come_first_and_a_few_failures_next(
     sizes: list[int], manner: LayoutOptions
 ) -> None:
-    layout = Layout(sizes, manner)
+    layout = Layout(sizes, msgspec.structs.replace(manner, heads=False))
     running, failed = sizes[Section.RUNNING], sizes[Section.FAILED]
     first = [layout.item_at(line) for line in range(running)]
     assert sorted(first, key=str) == sorted(range(running), key=str)

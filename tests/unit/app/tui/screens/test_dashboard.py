@@ -211,7 +211,7 @@ async def test_the_selected_build_stays_selected_when_it_moves() -> None:
         source.emit(v.BuildFinished(build=A, outcome=Outcome.BUILT), t=5.0)
         source.emit(v.BuildStarted(build=B, slot=1), t=6.0)
         await wait_until(pilot, lambda: "2/3 · 1 failed" in screen_text(app))
-        await wait_until(pilot, lambda: bool(table.selected and table._cursor == 2))
+        await wait_until(pilot, lambda: bool(table.selected and table._cursor == 5))
         assert table.selected
         assert table.selected.id == A
 
@@ -243,9 +243,12 @@ async def test_a_click_selects_and_two_open_the_log(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         table = app.screen.query_one(BuildTable)
         await wait_until(pilot, lambda: "name-b3" in screen_text(app))
-        await pilot.click(BuildTable, offset=(5, 1))
+        await pilot.click(BuildTable, offset=(5, 2))  # the head of the failed ones
+        assert table.selected
+        assert table.selected.id == A
+        await pilot.click(BuildTable, offset=(5, 3))
         await wait_until(pilot, lambda: bool(table.selected and table.selected.id == C))
-        await pilot.click(BuildTable, offset=(5, 1), times=2)
+        await pilot.click(BuildTable, offset=(5, 3), times=2)
         await wait_until(pilot, lambda: bool(app.screen.query(LogView)))
 
 
