@@ -58,7 +58,7 @@ async def test_keys_send_commands(key: str, control: pool.Control) -> None:
         await wait_until(pilot, lambda: source.sent == [control])
 
 
-async def test_cancel_key_asks_and_only_yes_cancels() -> None:
+async def test_cancel_key_opens_a_question_and_only_yes_cancels() -> None:
     source = run()
     app = WheelpoolApp(source, clock=ManualClock())
     async with app.run_test(size=(120, 36)) as pilot:
