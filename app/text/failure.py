@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from app.text.run_status import split_message
-from pool import Outcome
+from pool import LazyPattern, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["failure_facts", "log_name", "short_cause"]
 
+_HOOK = LazyPattern(r" \(\w+, exit code \d+\)$")
+
 
 def short_cause(build: pool.BuildState) -> str:
-    """Return the cause in at most 40 characters; the first sentence of the message without one."""
-    return build.cause or split_message(build.message)[0]
+    """Return the cause in at most 40 characters; without one, the first sentence of the message.
+
+    The hook and its exit code are left out of that: they tell little, and the fix needs the room.
+    """
+    return build.cause or _HOOK.sub("", split_message(build.message)[0])
 
 
 def failure_facts(build: pool.BuildState, state: pool.RunState) -> Iterator[tuple[str, str]]:
