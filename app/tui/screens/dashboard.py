@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Dashboard"]
 
 _TICK = 1 / 10
-_PANEL_LINES, _TALL_PANEL_LINES = 22, 28
-"""Minimum screen height in lines for the panel."""
+_PANEL_LINES, _WHOLE_PANEL_LINES, _TALL_PANEL_LINES = 22, 28, 45
+"""Minimum screen heights in lines for the panel, for one with processes, and for a tall one."""
 _GRAPH_LINES = 18
 _FRAMES = 100, 32
 """Minimum width and height of a screen with a frame for each limit."""
@@ -171,7 +171,8 @@ class Dashboard(Screen[None]):
         """Hide the panel, then the graphs, on screens that are too low for them."""
         panel = self.query_one(BuildPanel)
         panel.display = event.size.height >= _PANEL_LINES
-        panel.set_class(event.size.height < _TALL_PANEL_LINES, "-low")
+        panel.set_class(event.size.height < _WHOLE_PANEL_LINES, "-low")
+        panel.set_class(event.size.height >= _TALL_PANEL_LINES, "-tall")
         framed = event.size.width >= _FRAMES[0] and event.size.height >= _FRAMES[1]
         self.set_class(framed, "-framed")
         self.query_one("#table").border_title = "BUILDS" if framed else None
