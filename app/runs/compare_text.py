@@ -141,7 +141,7 @@ def comparison_lines(a: Side, b: Side, comparison: Comparison) -> Iterator[Line]
             name = ""
     same = len(comparison.pairs) - len(different)
     if same or not different:
-        yield _word_line("same", f"{format_count(same, 'build')} without notable differences")
+        yield _clean_line("same", f"{format_count(same, 'build')} without notable differences")
     for name, before, after in comparison.around:
         yield _clean_line("around", f"{name} {before} -> {after}")
     yield from _total_lines(comparison.a, comparison.b)
@@ -158,21 +158,17 @@ def _total_lines(a: Totals, b: Totals) -> Iterator[Line]:
         if before or after:
             name = _WAITS.get(what, what)
             change = format_time_change(before, after)
-            yield _word_line(
+            yield _clean_line(
                 "total", f"{name}  {format_duration(before)} -> {format_duration(after)}  {change}"
             )
     if a.peak and b.peak:
         change = format_memory_change(a.peak, b.peak)
         peaks = f"{format_size(a.peak)} -> {format_size(b.peak)}"
-        yield _word_line("total", f"peak  {peaks}  {change}")
-
-
-def _word_line(word: str, text: str) -> Line:
-    return Line(word=word, text=f"{word:<9} {text}".rstrip())
+        yield _clean_line("total", f"peak  {peaks}  {change}")
 
 
 def _clean_line(word: str, text: str) -> Line:
-    return Line(word=word, text=pool.clean_line(_word_line(word, text).text, longest=1000))
+    return Line(word=word, text=pool.clean_line(f"{word:<9} {text}".rstrip(), longest=1000))
 
 
 def print_lines(lines: Iterator[Line]) -> None:

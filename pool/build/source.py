@@ -156,15 +156,16 @@ async def _select_file(job: BuildJob, context: FetchContext) -> IndexFile:
         raise TypeError(job.request)
     resolution = await context.resolver.resolve(job.request.manifest, _NoMetadata())
     file = resolution.files[0]
-    await in_thread(context.executor, _remember_sdist, job.request.manifest, file, context)
+    await _remember_sdist(job.request.manifest, file, context)
     return file
 
 
-def _remember_sdist(manifest: Manifest, file: IndexFile, context: FetchContext) -> None:
+async def _remember_sdist(manifest: Manifest, file: IndexFile, context: FetchContext) -> None:
     """Store the selection for later runs (`pool.engine.cached_run`)."""
+    cache = context.resolutions
     rules = manifest.file_rules(file.project)
     evidence = context.resolver.evidence([file.project])
-    if context.resolutions is None or rules is None or evidence is None or file.kind != "sdist":
+    if cache is None or rules is None or evidence is None or file.kind != "sdist":
         return
     sdist = SelectedSdist(
         filename=file.filename,
@@ -173,7 +174,7 @@ def _remember_sdist(manifest: Manifest, file: IndexFile, context: FetchContext) 
         sha256=file.sha256,
         path=None if file.local_path is None else str(file.local_path),
     )
-    context.resolutions.store_sdist(rules, sdist, evidence)
+    await in_thread(context.executor, cache.store_sdist, rules, sdist, evidence)
 
 
 class _NoMetadata:

@@ -50,13 +50,8 @@ def gauge_values(
 
     The parts start at multiples of their length, so bars keep their heights as they move.
     """
-    step = GAUGE_SECONDS / cells
-    last = int(now / step)
-    series = timeline.series[measure]
-    return [
-        series.highest(cell * step, min((cell + 1) * step, now + step)) if cell >= 0 else None
-        for cell in range(last - cells + 1, last + 1)
-    ]
+    known = _recent(timeline, measure, now, cells, GAUGE_SECONDS / cells)
+    return [None] * (cells - len(known)) + known
 
 
 def recent_values(
@@ -66,9 +61,16 @@ def recent_values(
 
     The first ones are the start of the run, so a graph fills from the left.
     """
-    series, last = timeline.series[measure], int(now / CELL_SECONDS)
+    return _recent(timeline, measure, now, cells, CELL_SECONDS)
+
+
+def _recent(
+    timeline: Timeline, measure: Measure, now: float, cells: int, step: float
+) -> list[float | None]:
+    """Return the highest value in each ``step`` seconds of the run, at most the last ``cells``."""
+    series, last = timeline.series[measure], int(now / step)
     return [
-        series.highest(cell * CELL_SECONDS, min((cell + 1) * CELL_SECONDS, now + CELL_SECONDS))
+        series.highest(cell * step, min((cell + 1) * step, now + step))
         for cell in range(max(0, last - cells + 1), last + 1)
     ]
 

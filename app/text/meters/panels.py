@@ -67,23 +67,27 @@ def _builds(state: pool.RunState, counts: Mapping[BuildKind, int]) -> Iterator[P
         title="builds",
         values=(format_use(LimitName.BUILDS, state),),
         weight=26,
-        used=running / max(1, limit.cap, running),
+        used=_part(LimitName.BUILDS, state),
         text=f"{running} run" + (f" · {waiting} wait" if waiting else ""),
         measure="running",
         scale=limit.value,
     )
 
 
+def _part(name: LimitName, state: pool.RunState) -> float:
+    """Return the part of a limit that is in use; more than a lowered limit is all of it."""
+    return min(1.0, count_use(name, state) / max(1, state.limits[name].cap))
+
+
 def _jobs(state: pool.RunState) -> Iterator[Panel]:
     if (limit := state.limits.get(LimitName.JOBS)) is None:
         return
-    working = count_use(LimitName.JOBS, state)
     yield Panel(
         limits=(LimitName.JOBS,),
         title="jobs",
         values=(format_use(LimitName.JOBS, state),),
         weight=20,
-        used=min(1.0, working / max(1, limit.cap)),
+        used=_part(LimitName.JOBS, state),
         measure="working",
         scale=limit.value,
     )
@@ -135,7 +139,7 @@ def _downloads(state: pool.RunState, now: float) -> Iterator[Panel]:
         title="downloads",
         values=(both, use),
         weight=26,
-        used=min(1.0, count_use(LimitName.DOWNLOADS, state) / max(1, limit.cap)),
+        used=_part(LimitName.DOWNLOADS, state),
         text=format_traffic(state, now).rpartition("  ")[2],
         measure="downloads",
         scale=limit.value,

@@ -258,12 +258,7 @@ class BuildScreen(Screen[None]):
 
     def action_cancel(self) -> None:
         """Ask whether to cancel the build."""
-
-        def answered(sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
-            if sure:
-                self._model.source.send(pool.Cancel(build=self._build_id))
-
-        self.app.push_screen(CancelScreen(build_title(self.build)), answered)
+        self.app.push_screen(CancelScreen(self.build, self._model.source.send))
 
     def action_retry(self) -> None:
         """Retry the build."""

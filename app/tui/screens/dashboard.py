@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 import pool
 from app.model.status import kind_of
 from app.text.limits import step_budget
-from app.text.rows import TO_ASCII, build_title, describe
+from app.text.rows import TO_ASCII, build_title, status_word
 from app.text.run_end import format_run_end
 from app.tui.commands import BuildCommands, CommandTarget
 from app.tui.screens.build import BuildScreen
@@ -237,17 +237,13 @@ class Dashboard(Screen[None]):
 
     def _refusal(self, action: str) -> str:
         """Return why the selected build cannot be cancelled or retried; empty if it can."""
-        build, state = self.table.selected, self.model.state
-        if build is None:
+        if (build := self.table.selected) is None:
             return f"nothing to {action}: no build is selected"
         over = build.status is pool.Status.DONE
-        succeeded = build.outcome is not None and build.outcome.is_success
-        if over and action == "retry" and not succeeded and build.superseded_by is None:
+        failed = build.outcome is not None and not build.outcome.is_success
+        if (failed and build.superseded_by is None) if action == "retry" else not over:
             return ""
-        if not over and action == "cancel":
-            return ""
-        word = describe(build, state, self.model.now).word
-        return f"nothing to {action}: {build_title(build)} is {word}"
+        return f"nothing to {action}: {build_title(build)} is {status_word(build)}"
 
     def on_key(self, event: events.Key) -> None:
         """Tell why a dim key does nothing."""
@@ -327,14 +323,8 @@ class Dashboard(Screen[None]):
 
     def action_cancel(self) -> None:
         """Ask whether to cancel the selected build."""
-        if (build := self.table.selected) is None:
-            return
-
-        def answered(sure: bool | None) -> None:  # noqa: FBT001 - Textual's callback
-            if sure:
-                self.model.source.send(pool.Cancel(build=build.id))
-
-        self.app.push_screen(CancelScreen(build_title(build)), answered)
+        if (build := self.table.selected) is not None:
+            self.app.push_screen(CancelScreen(build, self.model.source.send))
 
     def action_retry(self) -> None:
         """Retry the selected build; after the end of the run, run the request again."""

@@ -13,8 +13,11 @@ from textual.widgets import Input, Static
 import pool
 from app.format import format_clock
 from app.source.replay_time import EXAMPLES, parse_time
+from app.text.rows import build_title
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -193,8 +196,17 @@ class CancelScreen(_ConfirmScreen):
     """Asks for confirmation before a build is cancelled.
 
     Args:
-        title: the name of the build.
+        build: the build.
+        send: sends a control to the run.
     """
 
-    def __init__(self, title: str) -> None:
-        super().__init__(f"Cancel {title}?", "cancel it", "let it continue")
+    def __init__(self, build: pool.BuildState, send: Callable[[pool.Control], None]) -> None:
+        super().__init__(f"Cancel {build_title(build)}?", "cancel it", "let it continue")
+        self._build = build.id
+        self._send = send
+
+    def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - given by the binding
+        """Cancel the build, or not, and close."""
+        if answer:
+            self._send(pool.Cancel(build=self._build))
+        super().action_answer(answer)

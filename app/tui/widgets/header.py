@@ -69,7 +69,6 @@ class RunHeader(Widget):
     def show_framed(self, framed: bool) -> None:  # noqa: FBT001 - a state
         """Show one line, without the limits, or two."""
         self.framed = framed
-        self.set_class(framed, "-framed")
         self.tick()
 
     def select_next(self) -> None:

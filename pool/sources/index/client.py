@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -39,6 +38,7 @@ from pool.sources.index.simple_api import (
     JSON,
     MAX_PAGE,
     IndexFile,
+    file_url_path,
     parse_filename,
     parse_page,
 )
@@ -413,8 +413,8 @@ def _is_of(file: IndexFile, name: str | None, version: str | None) -> bool:
 
 def _local_path(place: str) -> Path | None:
     """Return the path for a path or a file URL; None for a URL on the network."""
-    if place[:5].lower() == "file:":
-        return Path(url2pathname(urlsplit(place).path))
+    if (path := file_url_path(place)) is not None:
+        return path
     return None if "://" in place else Path(place).absolute()
 
 

@@ -27,7 +27,7 @@ from pool.sources.index.html_tags import iterate_tags
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["HTML", "JSON", "MAX_PAGE", "IndexFile", "parse_filename", "parse_page"]
+__all__ = ["HTML", "JSON", "MAX_PAGE", "IndexFile", "file_url_path", "parse_filename", "parse_page"]
 
 MAX_PAGE = 64 << 20
 """Bytes of a page, compressed and decompressed; the largest of public indexes have some 20 MB."""
@@ -48,6 +48,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b")
+
+
+def file_url_path(url: str) -> Path | None:
+    """Return the path of a file URL; None for any other URL, and for a path."""
+    if url[:5].lower() != "file:":
+        return None
+    return Path(unquote(urlsplit(url).path, errors="surrogateescape"))
 
 
 class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +86,7 @@ class IndexFile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def local_path(self) -> Path | None:
         """The file itself if it is on this machine; None for one on a server."""
-        if self.url[:5].lower() != "file:":
-            return None
-        return Path(unquote(urlsplit(self.url).path, errors="surrogateescape"))
+        return file_url_path(self.url)
 
 
 def parse_page(
