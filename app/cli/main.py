@@ -8,7 +8,6 @@ commands. Deliberately imports almost nothing: ``--version`` takes as long as Py
 from __future__ import annotations
 
 import errno
-import io
 import os
 import sys
 import time
@@ -27,13 +26,15 @@ UNWRITTEN, BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
     entered = time.monotonic()
-    # A path may have bytes that are not UTF-8: stdout gets them as they are.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
     if sys.argv[1:] == ["--version"]:
         sys.exit(run(sys.argv[1:]))
     from app.plain import early_signals
+    from app.plain.encoding import write_any_text
 
+    # A path may have bytes that are not UTF-8, and an encoding may lack the signs of our lines.
+    write_any_text(sys.stdout)
+    if sys.stderr is not None and "utf" not in (sys.stderr.encoding or "").lower():
+        write_any_text(sys.stderr)
     early_signals.record_signals()
     try:
         code = run(sys.argv[1:], entered)

@@ -66,14 +66,12 @@ class PlainOutlet:
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        utf8 = stream is not None and "utf" in (stream.encoding or "").lower()
-        self._plain = {} if utf8 else {ord("┄"): "-", ord("…"): "..."}
 
     def write(self, line: Line) -> None:
         """Print one line; ignore that the reader is gone."""
         if self._stream is not None:
             with suppress(OSError):
-                print(line.text.translate(self._plain), file=self._stream, flush=True)
+                print(line.text, file=self._stream, flush=True)
 
     def draw(self, state: pool.RunState) -> None:
         """Do nothing: a log cannot overwrite a progress line."""

@@ -195,8 +195,6 @@ class _CachedRequest:
         folders = (settings.out_dir, settings.cache_dir, settings.state_dir)
         self._own_folders = tuple(folder for folder in folders if folder is not None)
         self._bytes_left = _MAX_BYTES
-        self._requirements = 0
-        """How many there are in the request, without those that markers exclude."""
 
     def run(self, request: Request) -> CachedRun:
         """Find all wheels, then publish them and write the journal.
@@ -204,7 +202,8 @@ class _CachedRequest:
         Raises:
             _NotCachedError, PoolError, OSError: the request needs the engine.
         """
-        hits = [self._find(wanted) for wanted in self._wanted(request)]
+        targets, builds = self._wanted(request)
+        hits = [self._find(wanted) for wanted in builds]
         if len({hit.wheel.path.name for hit in hits}) < len(hits):
             raise _NotCachedError  # Two builds of one wheel: the engine compares them.
         header, writer = open_run_journal(
@@ -217,7 +216,7 @@ class _CachedRequest:
         events: list[KnownEvent] = []
         bus = EventBus(self._clock, writer, events.append)
         try:
-            self._emit_run(bus, writer.path, hits)
+            self._emit_run(bus, writer.path, targets, hits)
         except (OSError, _NotCachedError):
             self._discard(writer)
             raise
@@ -227,22 +226,21 @@ class _CachedRequest:
 
     # Looking up
 
-    def _wanted(self, request: Request) -> Sequence[_Wanted]:
-        """Return the builds of a request, each once."""
+    def _wanted(self, request: Request) -> tuple[int, Sequence[_Wanted]]:
+        """Return the number of requirements whose markers are true, and their builds, each once."""
         if _needs_no_rules(request):
-            return self._wanted_directly(request)
+            return len(set(request.requirements)), self._wanted_directly(request)
         from pool.build.job import source_label
         from pool.run.effective_request import EffectiveRequest
 
         effective = EffectiveRequest(request, self._settings, self._interpreter)
-        self._requirements = len(effective)
-        return [
+        builds = [
             _Wanted(one.source, source_label(one.source), one.origin, one.config_settings, one)
             for one in effective.build_requests()
         ]
+        return len(effective), builds
 
     def _wanted_directly(self, request: Request) -> Sequence[_Wanted]:
-        self._requirements = len(set(request.requirements))
         specs: dict[object, RequirementSpec] = {}
         for spec in request.requirements:
             specs.setdefault(spec.target, spec)
@@ -377,12 +375,12 @@ class _CachedRequest:
 
     # Running
 
-    def _emit_run(self, bus: EventBus, journal: Path, hits: Sequence[_Hit]) -> None:
+    def _emit_run(self, bus: EventBus, journal: Path, targets: int, hits: Sequence[_Hit]) -> None:
         caps, logs = Caps(self._settings, MAX_BUILDS), logs_path(journal)
         process_start = self._settings.process_start
         started = RunStarted(
             limits=self._limits(caps),
-            targets=self._requirements,
+            targets=targets,
             out_dir=str(self._settings.out_dir),
             logs=str(logs),
             startup=0.0 if process_start is None else round(bus.since(process_start), 4),
