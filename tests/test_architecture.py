@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,14 @@ def test_names_of_tests_have_a_unit_and_a_result() -> None:
         if node.name.startswith("test_") and VAGUE_TEST.search(node.name)
     ]
     assert not found, "\n".join([f"{len(found)} names", *found])
+
+
+def test_top_level_has_only_the_folders_and_files_of_the_project() -> None:
+    done = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    names = {line.partition("/")[0] for line in done.stdout.splitlines()}
+    assert {name for name in names if not name.startswith(".")} <= {
+        "LICENSE", "README.md", "app", "pool", "pyproject.toml", "requirements.lock",
+        "screenshots", "tests",
+    }  # fmt: skip
