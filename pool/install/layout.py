@@ -235,7 +235,7 @@ class _Targets:
         return target
 
     def _describe_link(self, path: str) -> str:
-        """Return a way out if a link of the environment leads to another place."""
+        """Return a hint if a link of the environment leads to another place."""
         folder = PurePosixPath(path).parent
         for one in (*reversed(folder.parents), folder):
             absolute = self._paths.absolute(str(one))

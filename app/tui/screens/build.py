@@ -178,9 +178,7 @@ class BuildScreen(Screen[None]):
         trail = self._model.memory.builds.get(build.id)
         if trail is not None and build.started_at is not None:
             until = build.finished_at or self._model.now
-            told = (
-                f"  {format_clock(until - build.started_at)}, the top is {format_size(build.peak)}"
-            )
+            told = f"  {format_clock(until - build.started_at)}, peak {format_size(build.peak)}"
             room = max(_GRAPH, self.app.size.width - _LABEL - len(told) - 4)
             values = sample_columns(trail, min(room, _MAX_GRAPH_WIDTH), build.started_at, until)
             text.append(f" {'over time':<{_LABEL}}", "dim")

@@ -64,7 +64,7 @@ def start_for_build() -> None:
             with open(os.fsencode(log) + b".start", "rb") as file:
                 tree, *skipped = map(os.fsdecode, file.read().split(b"\0"))
         except OSError:
-            return  # The build has ended: nobody reads the record.
+            return  # The build has ended, and the record is not read any more.
         start(log, tree, tuple(skipped))
         return
     with suppress(OSError):
